@@ -1,0 +1,111 @@
+// Package engine is the contract between package infer and whatever runs an
+// ONNX graph for it: an [Engine] opens a model, a [Session] runs it on
+// [Tensor] values.
+//
+// The engines of this project are infer/native (pure Go) and infer/ort (ONNX
+// Runtime). Another one only has to satisfy these two interfaces.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// An Engine opens ONNX models. It is safe for concurrent use.
+type Engine interface {
+	// String names the engine and where it computes, as it is shown to a
+	// person: "native", "onnxruntime/cpu", "onnxruntime/cuda:0".
+	String() string
+
+	// Open loads a serialised ONNX model. It fails, with an error that names
+	// the node and the reason, on a model that the engine cannot run. The
+	// bytes may be reused once Open has returned.
+	Open(model []byte) (Session, error)
+}
+
+// A Session is one loaded model. It is safe for concurrent use; Close waits
+// for no one, so it must come after the last Run has returned.
+type Session interface {
+	// Inputs and Outputs describe the graph's inputs and outputs in the
+	// graph's order. The caller must not change them.
+	Inputs() []ValueInfo
+	Outputs() []ValueInfo
+
+	// Metadata returns the model's metadata_props. The caller must not
+	// change it.
+	Metadata() map[string]string
+
+	// Run computes the named outputs. Every input that is not Optional must
+	// be there. A missing, unknown or misshapen input is an error that names
+	// it. The tensors returned belong to the caller; those passed in are only
+	// read, and only until Run returns.
+	Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error)
+
+	// Close frees what the session holds. It is idempotent; a Run after it
+	// is an error.
+	Close() error
+}
+
+// ValueInfo describes an input or an output of a graph.
+type ValueInfo struct {
+	Name  string
+	Type  Type
+	Shape []Dim
+	// Optional marks an input with a default in the file (an initializer of
+	// the same name), such as the zero initial state of our own models.
+	Optional bool
+}
+
+// String shows the value as "name float32[batch, time, 1]".
+func (v ValueInfo) String() string {
+	dims := make([]string, len(v.Shape))
+	for i, d := range v.Shape {
+		dims[i] = d.String()
+	}
+	return fmt.Sprintf("%s %s[%s]", v.Name, v.Type, strings.Join(dims, ", "))
+}
+
+// Dim is one dimension of a shape: a fixed size, or a symbol that stands for
+// any size. Without a symbol, a negative size is unknown.
+type Dim struct {
+	Size   int
+	Symbol string
+}
+
+// String shows the size, the symbol, or "?" where neither is known.
+func (d Dim) String() string {
+	switch {
+	case d.Symbol != "":
+		return d.Symbol
+	case d.Size < 0:
+		return "?"
+	default:
+		return fmt.Sprint(d.Size)
+	}
+}
+
+// CheckInputs reports the first of inputs that does not fit what a graph
+// declares in infos: unknown, missing, of another type, rank or fixed size.
+// Engines call it at the start of Run.
+func CheckInputs(infos []ValueInfo, inputs map[string]Tensor) error {
+	for name := range inputs {
+		if !slices.ContainsFunc(infos, func(v ValueInfo) bool { return v.Name == name }) {
+			return fmt.Errorf("input %q is not among the model's: %v", name, infos)
+		}
+	}
+	for _, info := range infos {
+		t, ok := inputs[info.Name]
+		if !ok && !info.Optional {
+			return fmt.Errorf("input %q is missing: the model needs %s", info.Name, info)
+		}
+		if !ok {
+			continue
+		}
+		if err := t.fits(info); err != nil {
+			return fmt.Errorf("input %q %w", info.Name, err)
+		}
+	}
+	return nil
+}

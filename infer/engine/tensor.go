@@ -1,0 +1,126 @@
+package engine
+
+import "fmt"
+
+// Type is the type of a tensor's elements.
+type Type string
+
+// The element types that a [Tensor] can hold.
+const (
+	Float32 Type = "float32"
+	Float64 Type = "float64"
+	Int32   Type = "int32"
+	Int64   Type = "int64"
+	Uint8   Type = "uint8"
+	Bool    Type = "bool"
+)
+
+// Element is the constraint of the Go types behind [Type].
+type Element interface {
+	float32 | float64 | int32 | int64 | uint8 | bool
+}
+
+// Tensor is a dense array in row-major order. The zero Tensor has no type.
+type Tensor struct {
+	// Shape has the size of each dimension; empty for a scalar.
+	Shape []int
+	// Data is a slice of one of the Element types, with as many elements as
+	// the product of Shape.
+	Data any
+}
+
+// Of makes a tensor of data, which it keeps and does not copy. It panics if
+// the length of data is not the product of shape.
+func Of[T Element](data []T, shape ...int) Tensor {
+	if size, err := Size(shape); err != nil || size != len(data) {
+		panic(fmt.Sprintf("engine: %d elements do not fill the shape %v", len(data), shape))
+	}
+	return Tensor{Shape: shape, Data: data}
+}
+
+// Values returns the elements of t, not a copy, or an error where they are of
+// another type.
+func Values[T Element](t Tensor) ([]T, error) {
+	if data, ok := t.Data.([]T); ok {
+		return data, nil
+	}
+	return nil, fmt.Errorf("tensor holds %s, not %s", t.Type(), Tensor{Data: []T{}}.Type())
+}
+
+// Type returns the type of the elements, or "" for a tensor without any.
+func (t Tensor) Type() Type {
+	switch t.Data.(type) {
+	case []float32:
+		return Float32
+	case []float64:
+		return Float64
+	case []int32:
+		return Int32
+	case []int64:
+		return Int64
+	case []uint8:
+		return Uint8
+	case []bool:
+		return Bool
+	}
+	return ""
+}
+
+// Len returns the number of elements that Data holds.
+func (t Tensor) Len() int {
+	switch data := t.Data.(type) {
+	case []float32:
+		return len(data)
+	case []float64:
+		return len(data)
+	case []int32:
+		return len(data)
+	case []int64:
+		return len(data)
+	case []uint8:
+		return len(data)
+	case []bool:
+		return len(data)
+	}
+	return 0
+}
+
+// fits reports how t differs from what info asks for.
+func (t Tensor) fits(info ValueInfo) error {
+	if t.Type() != info.Type {
+		return fmt.Errorf("has type %q: the model needs %s", t.Type(), info)
+	}
+	size, err := Size(t.Shape)
+	if err != nil {
+		return err
+	}
+	if size != t.Len() {
+		return fmt.Errorf("has %d elements for the shape %v", t.Len(), t.Shape)
+	}
+	if len(t.Shape) != len(info.Shape) {
+		return fmt.Errorf("has shape %v: the model needs %s", t.Shape, info)
+	}
+	for i, d := range info.Shape {
+		if d.Symbol == "" && d.Size >= 0 && d.Size != t.Shape[i] {
+			return fmt.Errorf("has shape %v: the model needs %s", t.Shape, info)
+		}
+	}
+	return nil
+}
+
+// Size returns the product of shape, or an error if a dimension is negative or
+// the product does not fit an int.
+func Size(shape []int) (int, error) {
+	const maxInt = int(^uint(0) >> 1)
+	size := 1
+	for _, d := range shape {
+		if d < 0 {
+			return 0, fmt.Errorf("shape %v has a negative dimension", shape)
+		}
+		if d != 0 && size > maxInt/d {
+			return 0, fmt.Errorf("shape %v is too large", shape)
+		}
+		size *= d
+	}
+	return size, nil
+}

@@ -1,0 +1,113 @@
+package kernels
+
+import "math"
+
+// Sigmoid returns 1 / (1 + e⁻ˣ).
+func Sigmoid[T Float](x T) T { return T(1 / (1 + math.Exp(-float64(x)))) }
+
+// Tanh returns the hyperbolic tangent of x.
+func Tanh[T Float](x T) T { return T(math.Tanh(float64(x))) }
+
+// RNNForward computes one step of an RNN, h = tanh(gates). All are [batch,
+// hidden].
+func RNNForward[T Float](gates, h Matrix[T]) {
+	for b := range gates.Rows {
+		g, h := gates.Row(b), h.Row(b)
+		for j := range g {
+			h[j] = Tanh(g[j])
+		}
+	}
+}
+
+// RNNBackward turns dh, the gradient of the step's h, into that of its gates.
+func RNNBackward[T Float](gates, h, dh Matrix[T]) {
+	for b := range gates.Rows {
+		g, h, dh := gates.Row(b), h.Row(b), dh.Row(b)
+		for j := range g {
+			g[j] = dh[j] * (1 - h[j]*h[j])
+		}
+	}
+}
+
+// LSTMForward computes the pointwise part of one LSTM step. gates is [batch,
+// 4*hidden], the sums before activation of i, o, f and c, and becomes their
+// activations; all others are [batch, hidden]:
+//
+//	c = f ⊙ cPrev + i ⊙ g,  h = o ⊙ tanh(c)
+func LSTMForward[T Float](gates, cPrev, c, tanhC, h Matrix[T]) {
+	n := c.Cols
+	for b := range gates.Rows {
+		g := gates.Row(b)
+		i, o, f, g := g[:n], g[n:2*n], g[2*n:3*n], g[3*n:4*n]
+		cPrev, c, tanhC, h := cPrev.Row(b), c.Row(b), tanhC.Row(b), h.Row(b)
+		for j := range c {
+			i[j], o[j], f[j], g[j] = Sigmoid(i[j]), Sigmoid(o[j]), Sigmoid(f[j]), Tanh(g[j])
+			c[j] = f[j]*cPrev[j] + i[j]*g[j]
+			tanhC[j] = Tanh(c[j])
+			h[j] = o[j] * tanhC[j]
+		}
+	}
+}
+
+// LSTMBackward is the gradient of LSTMForward. It reads the activations in
+// gates and leaves there the gradients of the sums; dh is the gradient of h; dc
+// is that of c by way of later steps and becomes that of cPrev.
+func LSTMBackward[T Float](gates, cPrev, tanhC, dh, dc Matrix[T]) {
+	n := cPrev.Cols
+	for b := range gates.Rows {
+		g := gates.Row(b)
+		i, o, f, g := g[:n], g[n:2*n], g[2*n:3*n], g[3*n:4*n]
+		cPrev, tanhC, dh, dc := cPrev.Row(b), tanhC.Row(b), dh.Row(b), dc.Row(b)
+		for j := range dc {
+			iv, ov, fv, gv, tc := i[j], o[j], f[j], g[j], tanhC[j]
+			d := dc[j] + dh[j]*ov*(1-tc*tc)
+			i[j] = d * gv * iv * (1 - iv)
+			o[j] = dh[j] * tc * ov * (1 - ov)
+			f[j] = d * cPrev[j] * fv * (1 - fv)
+			g[j] = d * iv * (1 - gv*gv)
+			dc[j] = d * fv
+		}
+	}
+}
+
+// GRUForward computes the pointwise part of one GRU step. gates is [batch,
+// 3*hidden], the sums before activation of z and r and the input's share of
+// that of n, and becomes their activations; u is the state's share of the sum
+// of n; all others are [batch, hidden]:
+//
+//	n = tanh(gates.n + r ⊙ u),  h = (1 - z) ⊙ n + z ⊙ hPrev
+func GRUForward[T Float](gates, u, hPrev, h Matrix[T]) {
+	k := h.Cols
+	for b := range gates.Rows {
+		g := gates.Row(b)
+		z, r, n := g[:k], g[k:2*k], g[2*k:3*k]
+		u, hPrev, h := u.Row(b), hPrev.Row(b), h.Row(b)
+		for j := range h {
+			z[j], r[j] = Sigmoid(z[j]), Sigmoid(r[j])
+			n[j] = Tanh(n[j] + r[j]*u[j])
+			h[j] = (1-z[j])*n[j] + z[j]*hPrev[j]
+		}
+	}
+}
+
+// GRUBackward is the gradient of GRUForward. It reads the activations in gates
+// and leaves there the gradients of the sums, turns u into its own gradient,
+// and dh, the gradient of h, into the share of hPrev's that does not pass
+// through the gates.
+func GRUBackward[T Float](gates, u, hPrev, dh Matrix[T]) {
+	k := dh.Cols
+	for b := range gates.Rows {
+		g := gates.Row(b)
+		z, r, n := g[:k], g[k:2*k], g[2*k:3*k]
+		u, hPrev, dh := u.Row(b), hPrev.Row(b), dh.Row(b)
+		for j := range dh {
+			zv, rv, nv, d := z[j], r[j], n[j], dh[j]
+			dn := d * (1 - zv) * (1 - nv*nv)
+			z[j] = d * (hPrev[j] - nv) * zv * (1 - zv)
+			r[j] = dn * u[j] * rv * (1 - rv)
+			n[j] = dn
+			u[j] = dn * rv
+			dh[j] = d * zv
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package kernels
+
+// Matrix is a view of Rows × Cols values; row i starts at Data[i*Stride].
+type Matrix[T Float] struct {
+	Rows, Cols, Stride int
+	Data               []T
+}
+
+// Dense returns a view of data as rows × cols values without gaps.
+func Dense[T Float](rows, cols int, data []T) Matrix[T] {
+	return Matrix[T]{Rows: rows, Cols: cols, Stride: cols, Data: data[:rows*cols]}
+}
+
+// Row returns row i, not a copy.
+func (m Matrix[T]) Row(i int) []T {
+	return m.Data[i*m.Stride:][:m.Cols:m.Cols]
+}
+
+// RowRange returns a view of the rows from i to j, without j.
+func (m Matrix[T]) RowRange(i, j int) Matrix[T] {
+	return Matrix[T]{Rows: j - i, Cols: m.Cols, Stride: m.Stride, Data: m.Data[min(i*m.Stride, len(m.Data)):]}
+}
+
+// ColRange returns a view of the columns from i to j, without j.
+func (m Matrix[T]) ColRange(i, j int) Matrix[T] {
+	return Matrix[T]{Rows: m.Rows, Cols: j - i, Stride: m.Stride, Data: m.Data[min(i, len(m.Data)):]}
+}
+
+// Zero sets every value of m to 0.
+func (m Matrix[T]) Zero() {
+	for i := range m.Rows {
+		clear(m.Row(i))
+	}
+}
+
+// Copy sets dst to src, of the same size.
+func Copy[T Float](dst, src Matrix[T]) {
+	for i := range dst.Rows {
+		copy(dst.Row(i), src.Row(i))
+	}
+}
+
+// Add adds src to dst, of the same size.
+func Add[T Float](dst, src Matrix[T]) {
+	for i := range dst.Rows {
+		d, s := dst.Row(i), src.Row(i)
+		for j := range d {
+			d[j] += s[j]
+		}
+	}
+}
+
+// SumRows adds the sum of the rows of m to dst, of length m.Cols.
+func SumRows[T Float](dst []T, m Matrix[T]) {
+	for i := range m.Rows {
+		row := m.Row(i)
+		for j := range row {
+			dst[j] += row[j]
+		}
+	}
+}
+
+// FillRows sets every row of dst to row.
+func FillRows[T Float](dst Matrix[T], row []T) {
+	for i := range dst.Rows {
+		copy(dst.Row(i), row)
+	}
+}

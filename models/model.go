@@ -1,0 +1,93 @@
+package models
+
+// Model is a model with its parameters and all that a user of it has to know.
+type Model struct {
+	Metadata
+	Params *Params[float32]
+}
+
+// New returns a model of the given metadata with parameters initialised from
+// seed. It fails if the Spec is not valid.
+func New(meta Metadata, seed uint64) (*Model, error) {
+	if err := meta.Spec.Validate(); err != nil {
+		return nil, err
+	}
+	return &Model{Metadata: meta, Params: Init(meta.Spec, seed)}, nil
+}
+
+// MetadataKey is the key of the metadata_props entry of an ONNX file under
+// which its Metadata is kept, as JSON.
+const MetadataKey = "rnnkit"
+
+// MetadataFormat is the version of the Metadata document. A reader refuses a
+// newer one.
+const MetadataFormat = 1
+
+// Metadata is the document that an exported model carries.
+type Metadata struct {
+	Format  int      `json:"format"`
+	Task    Task     `json:"task"`
+	Spec    Spec     `json:"spec"`
+	Window  int      `json:"window,omitempty"`  // steps that the model was trained to look back
+	Horizon int      `json:"horizon,omitempty"` // steps ahead that it answers for
+	Columns []string `json:"columns,omitempty"` // names of the inputs' features
+
+	// Scaling is part of the graph, which reads and writes raw units.
+	InputScale  *Scale `json:"input_scale,omitempty"`
+	OutputScale *Scale `json:"output_scale,omitempty"`
+
+	State    []StatePair `json:"state,omitempty"`
+	Training *Training   `json:"training,omitempty"`
+}
+
+// Task is what a model is for.
+type Task string
+
+// Forecast is the task of telling the value that follows a series.
+const Forecast Task = "forecast"
+
+// Scale maps raw units to those that the parameters were trained in,
+// (x - Mean) / Std, feature by feature.
+type Scale struct {
+	Mean []float32 `json:"mean"`
+	Std  []float32 `json:"std"`
+}
+
+// StatePair names the input and the output of a graph that carry the same
+// state, before and after a run.
+type StatePair struct {
+	Input  string `json:"input"`
+	Output string `json:"output"`
+}
+
+// Training says how the parameters came about.
+type Training struct {
+	Data         string  `json:"data"`        // preset or file name
+	DataSHA256   string  `json:"data_sha256"` // of the series as little-endian float64
+	Seed         uint64  `json:"seed"`
+	Epochs       int     `json:"epochs"` // completed
+	Batch        int     `json:"batch"`
+	LearningRate float64 `json:"learning_rate"`
+	TrainLoss    float64 `json:"train_loss"` // of the last epoch, in scaled units
+	TestLoss     float64 `json:"test_loss"`
+}
+
+// Forecaster returns the metadata of a model that reads window values of one
+// series and tells the next: an LSTM of 32 with a linear head, as in the
+// notebook that rnnkit grew out of.
+func Forecaster(column string, window int) Metadata {
+	return Metadata{
+		Task:    Forecast,
+		Window:  window,
+		Horizon: 1,
+		Columns: []string{column},
+		Spec: Spec{
+			Cell:     LSTM,
+			Features: 1,
+			Hidden:   32,
+			Layers:   1,
+			Readout:  ReadLast,
+			Outputs:  1,
+		},
+	}
+}

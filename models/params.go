@@ -1,0 +1,104 @@
+package models
+
+import (
+	"math"
+	"math/rand/v2"
+)
+
+// Float is the constraint of a parameter's type: float32 everywhere but in the
+// tests that check gradients.
+type Float interface{ float32 | float64 }
+
+// Params holds the parameters of a model, or anything of the same shape, such
+// as their gradients. All of them lie one after the other in Data; the other
+// fields are views of it. Weights are in the order of the ONNX operators, so
+// that exporting a model copies and never permutes.
+type Params[T Float] struct {
+	Data []T
+
+	Embedding []T // [vocabulary, embedding]; empty without a vocabulary
+	Layers    []Layer[T]
+	Head      Linear[T]
+}
+
+// Layer holds the parameters of one recurrent layer, gate by gate (LSTM i o f
+// c, GRU z r h).
+type Layer[T Float] struct {
+	W []T // [directions, gates*hidden, inputs]
+	R []T // [directions, gates*hidden, hidden]
+	B []T // [directions, 2*gates*hidden]: the biases of W, then those of R
+}
+
+// Direction returns the parameters of one direction, of the given number of
+// directions.
+func (l Layer[T]) Direction(d, directions int) Layer[T] {
+	part := func(x []T) []T {
+		n := len(x) / directions
+		return x[d*n : (d+1)*n : (d+1)*n]
+	}
+	return Layer[T]{part(l.W), part(l.R), part(l.B)}
+}
+
+// Linear holds the parameters of y = x W + B.
+type Linear[T Float] struct {
+	W []T // [inputs, outputs]
+	B []T // [outputs]
+}
+
+// NewParams returns parameters of value 0 for a valid spec.
+func NewParams[T Float](s Spec) *Params[T] {
+	p := &Params[T]{Layers: make([]Layer[T], s.Layers)}
+	type view struct {
+		slice *[]T
+		size  int
+	}
+	views := []view{{&p.Embedding, s.Vocabulary * s.Embedding}}
+	dirs, rows := s.Directions(), s.Cell.Gates()*s.Hidden
+	for i := range p.Layers {
+		views = append(views,
+			view{&p.Layers[i].W, dirs * rows * s.LayerInputs(i)},
+			view{&p.Layers[i].R, dirs * rows * s.Hidden},
+			view{&p.Layers[i].B, dirs * 2 * rows})
+	}
+	views = append(views, view{&p.Head.W, s.Width() * s.Outputs}, view{&p.Head.B, s.Outputs})
+
+	total := 0
+	for _, v := range views {
+		total += v.size
+	}
+	p.Data = make([]T, total)
+	rest := p.Data
+	for _, v := range views {
+		*v.slice, rest = rest[:v.size:v.size], rest[v.size:]
+	}
+	return p
+}
+
+// initStream keeps the draws of Init apart from other uses of the same seed.
+const initStream = 0x696e6974
+
+// Init draws parameters as PyTorch does by default: recurrent weights and
+// biases uniform in ±1/√hidden (torch.nn.LSTM), the head's uniform in ±1/√inputs
+// (torch.nn.Linear), embeddings from N(0, 1) (torch.nn.Embedding). The same
+// seed gives the same parameters.
+func Init(s Spec, seed uint64) *Params[float32] {
+	p := NewParams[float32](s)
+	rng := rand.New(rand.NewPCG(seed, initStream))
+	uniform := func(x []float32, inputs int) {
+		bound := 1 / math.Sqrt(float64(inputs))
+		for i := range x {
+			x[i] = float32((2*rng.Float64() - 1) * bound)
+		}
+	}
+	for i := range p.Embedding {
+		p.Embedding[i] = float32(rng.NormFloat64())
+	}
+	for _, l := range p.Layers {
+		uniform(l.W, s.Hidden)
+		uniform(l.R, s.Hidden)
+		uniform(l.B, s.Hidden)
+	}
+	uniform(p.Head.W, s.Width())
+	uniform(p.Head.B, s.Width())
+	return p
+}

@@ -1,0 +1,153 @@
+// Package models says what a recurrent model is: its [Spec], its [Params], how
+// they are initialised, and the [Metadata] that travels with an exported file.
+package models
+
+import (
+	"fmt"
+	"math"
+)
+
+// Cell is the kind of recurrent layer.
+type Cell string
+
+// The recurrent cells, each as the ONNX operator of the same name defines it.
+const (
+	RNN  Cell = "rnn"  // tanh(Wx + Rh + b)
+	LSTM Cell = "lstm" // without peepholes
+	GRU  Cell = "gru"  // linear_before_reset = 1, as in PyTorch and cuDNN
+)
+
+// Gates returns the number of blocks of hidden rows in W and R: 1, 4 (i o f c)
+// or 3 (z r h), and 0 for an unknown cell.
+func (c Cell) Gates() int {
+	switch c {
+	case RNN:
+		return 1
+	case LSTM:
+		return 4
+	case GRU:
+		return 3
+	}
+	return 0
+}
+
+// Readout is what the linear head reads of the last layer's outputs.
+type Readout string
+
+// The readouts. Last and Final differ for a bidirectional model only, whose
+// backward direction has seen a single step where Last looks at it.
+const (
+	ReadLast  Readout = "last"  // the outputs at the last step, PyTorch's out[:, -1]
+	ReadFinal Readout = "final" // the final state of each direction
+	ReadAll   Readout = "all"   // the outputs at every step: one answer a step
+)
+
+// Spec is the architecture of a model: an optional embedding, recurrent
+// layers, and a linear head.
+type Spec struct {
+	Cell Cell `json:"cell"`
+
+	// Features is the number of values a step. It is 0 for a model of
+	// tokens, which has a Vocabulary and an Embedding size instead.
+	Features   int `json:"features,omitempty"`
+	Vocabulary int `json:"vocabulary,omitempty"`
+	Embedding  int `json:"embedding,omitempty"`
+
+	Hidden        int     `json:"hidden"` // size of each direction's state
+	Layers        int     `json:"layers"`
+	Bidirectional bool    `json:"bidirectional,omitempty"`
+	Dropout       float64 `json:"dropout,omitempty"` // probability, between layers, in training only
+	Readout       Readout `json:"readout"`
+	Outputs       int     `json:"outputs"`
+}
+
+// maxParams keeps a mistyped size from asking for all the memory there is.
+const maxParams = 1 << 30
+
+// FieldError reports a field of a Spec that no model can have.
+type FieldError struct {
+	Field string // the name of the field, as in Spec
+	Value any
+	Want  string // what the field must be
+}
+
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("models: %s is %v: it must be %s", e.Field, e.Value, e.Want)
+}
+
+// Validate returns a *FieldError for the first field that does not fit.
+func (s Spec) Validate() error {
+	if s.Cell.Gates() == 0 {
+		return &FieldError{"Cell", quote(s.Cell), "rnn, lstm or gru"}
+	}
+	if s.Vocabulary < 0 {
+		return &FieldError{"Vocabulary", s.Vocabulary, "0 or more"}
+	}
+	tokens := s.Vocabulary > 0
+	switch {
+	case tokens && s.Features != 0:
+		return &FieldError{"Features", s.Features, "0 for a model with a Vocabulary"}
+	case !tokens && s.Features < 1:
+		return &FieldError{"Features", s.Features, "1 or more"}
+	case tokens && s.Embedding < 1:
+		return &FieldError{"Embedding", s.Embedding, "1 or more for a model with a Vocabulary"}
+	case !tokens && s.Embedding != 0:
+		return &FieldError{"Embedding", s.Embedding, "0 for a model without a Vocabulary"}
+	case s.Hidden < 1:
+		return &FieldError{"Hidden", s.Hidden, "1 or more"}
+	case s.Layers < 1:
+		return &FieldError{"Layers", s.Layers, "1 or more"}
+	case !(s.Dropout >= 0 && s.Dropout < 1):
+		return &FieldError{"Dropout", s.Dropout, "at least 0 and less than 1"}
+	case s.Dropout > 0 && s.Layers == 1:
+		return &FieldError{"Dropout", s.Dropout, "0 for a model with one layer: it acts between layers"}
+	case s.Readout != ReadLast && s.Readout != ReadFinal && s.Readout != ReadAll:
+		return &FieldError{"Readout", quote(s.Readout), "last, final or all"}
+	case s.Outputs < 1:
+		return &FieldError{"Outputs", s.Outputs, "1 or more"}
+	}
+	if n := s.size(); n > maxParams {
+		return &FieldError{"Hidden", s.Hidden, fmt.Sprintf("smaller: the model would have %.3g parameters, the limit is %d", n, maxParams)}
+	}
+	return nil
+}
+
+func quote[S ~string](s S) string { return fmt.Sprintf("%q", string(s)) }
+
+// size is the number of parameters, in a type that cannot overflow.
+func (s Spec) size() float64 {
+	in, hidden, dirs := float64(s.Inputs()), float64(s.Hidden), float64(s.Directions())
+	perLayer := func(in float64) float64 { return dirs * float64(s.Cell.Gates()) * hidden * (in + hidden + 2) }
+	n := float64(s.Vocabulary)*float64(s.Embedding) + perLayer(in)
+	n += math.Max(0, float64(s.Layers-1)) * perLayer(dirs*hidden)
+	return n + (dirs*hidden+1)*float64(s.Outputs)
+}
+
+// Directions returns 2 for a bidirectional model, else 1.
+func (s Spec) Directions() int {
+	if s.Bidirectional {
+		return 2
+	}
+	return 1
+}
+
+// Inputs returns the number of values a step that the first layer reads: the
+// size of the embedding, or Features.
+func (s Spec) Inputs() int {
+	if s.Vocabulary > 0 {
+		return s.Embedding
+	}
+	return s.Features
+}
+
+// Width returns the number of values a step that a layer writes: Hidden for
+// each direction.
+func (s Spec) Width() int { return s.Directions() * s.Hidden }
+
+// LayerInputs returns the number of values a step that the given layer reads.
+func (s Spec) LayerInputs(layer int) int {
+	if layer == 0 {
+		return s.Inputs()
+	}
+	return s.Width()
+}

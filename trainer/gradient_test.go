@@ -1,0 +1,79 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// TestGradients compares the gradient of every parameter of every kind of
+// model with central differences, in float64.
+func TestGradients(t *testing.T) {
+	for _, c := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
+		for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadAll} {
+			for layers := 1; layers <= 2; layers++ {
+				for _, bidirectional := range []bool{false, true} {
+					for _, vocabulary := range []int{0, 7} {
+						spec := models.Spec{Cell: c, Hidden: 5, Layers: layers, Bidirectional: bidirectional, Readout: readout, Outputs: 2}
+						if layers > 1 {
+							spec.Dropout = 0.3
+						}
+						if spec.Features = 3; vocabulary > 0 {
+							spec.Features, spec.Vocabulary, spec.Embedding = 0, vocabulary, 4
+						}
+						name := fmt.Sprintf("%s-%s-%d-bi=%t-vocabulary=%d", c, readout, layers, bidirectional, vocabulary)
+						t.Run(name, func(t *testing.T) { checkGradients(t, spec, 3, 4) })
+					}
+				}
+			}
+		}
+	}
+	t.Run("one step, one sequence", func(t *testing.T) {
+		checkGradients(t, models.Spec{Cell: models.LSTM, Features: 1, Hidden: 3, Layers: 2, Bidirectional: true, Readout: models.ReadLast, Outputs: 1}, 1, 1)
+	})
+}
+
+func checkGradients(t *testing.T, spec models.Spec, batch, time int) {
+	if err := spec.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	normal := func(x []float64, scale float64) {
+		for i := range x {
+			x[i] = scale * rng.NormFloat64()
+		}
+	}
+	params, grads := models.NewParams[float64](spec), models.NewParams[float64](spec)
+	normal(params.Data, 0.5)
+	n := newNetwork[float64](spec)
+	n.resize(time, batch)
+	normal(n.input, 1)
+	for i := range n.tokens {
+		n.tokens[i] = rng.Int64N(int64(spec.Vocabulary))
+	}
+	targets := make([]float64, len(n.out))
+	normal(targets, 1)
+
+	loss := func() float64 {
+		n.dropout.Seed(3, 4)
+		n.forward(params, true)
+		return squaredError(n.dout, n.out, targets, 1)
+	}
+	loss()
+	n.backward(params, grads)
+	const h = 1e-5
+	for i, p := range params.Data {
+		params.Data[i] = p + h
+		up := loss()
+		params.Data[i] = p - h
+		down := loss()
+		params.Data[i] = p
+		want := (up - down) / (2 * h)
+		if diff := math.Abs(grads.Data[i] - want); !(diff <= 1e-7*(1+math.Abs(want))) {
+			t.Errorf("parameter %d of %d: gradient %g, central difference %g", i, len(params.Data), grads.Data[i], want)
+		}
+	}
+}
