@@ -58,25 +58,25 @@ func newNetwork[T models.Float](spec models.Spec) *network[T] {
 // then writes to input or tokens.
 func (n *network[T]) resize(time, batch int) {
 	n.time, n.batch = time, batch
-	grow(&n.input, time*batch*n.spec.Inputs())
+	kernels.Grow(&n.input, time*batch*n.spec.Inputs())
 	if n.spec.Vocabulary > 0 {
-		grow(&n.tokens, time*batch)
-		grow(&n.dinput, len(n.input))
+		kernels.Grow(&n.tokens, time*batch)
+		kernels.Grow(&n.dinput, len(n.input))
 	}
-	grow(&n.zero, batch*n.spec.Hidden)
+	kernels.Grow(&n.zero, batch*n.spec.Hidden)
 	for i := range n.layers {
 		l := &n.layers[i]
-		grow(&l.y, time*batch*n.spec.Width())
-		grow(&l.dy, len(l.y))
+		kernels.Grow(&l.y, time*batch*n.spec.Width())
+		kernels.Grow(&l.dy, len(l.y))
 		if n.spec.Dropout > 0 && i < len(n.layers)-1 {
-			grow(&l.keep, len(l.y))
-			grow(&l.next, len(l.y))
+			kernels.Grow(&l.keep, len(l.y))
+			kernels.Grow(&l.next, len(l.y))
 		}
 	}
-	grow(&n.read, n.rows()*n.spec.Width())
-	grow(&n.dread, len(n.read))
-	grow(&n.out, n.rows()*n.spec.Outputs)
-	grow(&n.dout, len(n.out))
+	kernels.Grow(&n.read, n.rows()*n.spec.Width())
+	kernels.Grow(&n.dread, len(n.read))
+	kernels.Grow(&n.out, n.rows()*n.spec.Outputs)
+	kernels.Grow(&n.dout, len(n.out))
 }
 
 // rows is the number of rows that the head reads.
@@ -237,12 +237,4 @@ func (n *network[T]) direction(y []T, d int) cell.Steps[T] {
 func (n *network[T]) initial() cell.State[T] {
 	zero := kernels.Dense(n.batch, n.spec.Hidden, n.zero)
 	return cell.State[T]{H: zero, C: zero}
-}
-
-// grow sets the length of buf to n and keeps its memory where it is enough.
-func grow[T any](buf *[]T, n int) {
-	if cap(*buf) < n {
-		*buf = make([]T, n)
-	}
-	*buf = (*buf)[:n]
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/kernels"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -182,7 +183,7 @@ func (s *shard) load(p *passes) {
 	if p.purpose == answering {
 		return
 	}
-	grow(&s.targets, len(s.out))
+	kernels.Grow(&s.targets, len(s.out))
 	steps, outputs := s.rows()/size, s.spec.Outputs
 	for i := range size {
 		for t := range steps {

@@ -89,7 +89,7 @@ type base[T Float] struct {
 // the only part of the work that needs no earlier step.
 func (c *base[T]) start(W kernels.Matrix[T], x Steps[T]) Steps[T] {
 	c.time, c.batch = x.Time, x.Batch
-	grow(&c.gates, x.Time*x.Batch*W.Rows)
+	kernels.Grow(&c.gates, x.Time*x.Batch*W.Rows)
 	gates := Dense(x.Time, x.Batch, W.Rows, c.gates)
 	all := gates.Flat(0, x.Time)
 	kernels.FillRows(all, c.bias)
@@ -134,15 +134,7 @@ func (c *base[T]) finishR(sums, y Steps[T], first kernels.Matrix[T], dR kernels.
 
 // zeroed returns buf, grown where needed, as a matrix of zeros.
 func zeroed[T Float](buf *[]T, rows, cols int) kernels.Matrix[T] {
-	grow(buf, rows*cols)
+	kernels.Grow(buf, rows*cols)
 	clear(*buf)
 	return kernels.Dense(rows, cols, *buf)
-}
-
-// grow sets the length of buf to n and keeps its memory where it is enough.
-func grow[T Float](buf *[]T, n int) {
-	if cap(*buf) < n {
-		*buf = make([]T, n)
-	}
-	*buf = (*buf)[:n]
 }

@@ -18,7 +18,7 @@ func NewGRU[T Float](hidden int, reverse bool) Cell[T] {
 func (g *gru[T]) Forward(w Weights[T], x, y Steps[T], first State[T]) State[T] {
 	n := g.hidden
 	W, R := w.matrices(3*n, x.Width, n)
-	grow(&g.bias, 3*n)
+	kernels.Grow(&g.bias, 3*n)
 	copy(g.bias, w.B[:3*n])
 	for i, b := range w.B[3*n : 5*n] {
 		g.bias[i] += b
@@ -26,7 +26,7 @@ func (g *gru[T]) Forward(w Weights[T], x, y Steps[T], first State[T]) State[T] {
 	gates := g.start(W, x)
 	zr := gates.Cols(0, 2*n)
 
-	grow(&g.u, g.time*g.batch*n)
+	kernels.Grow(&g.u, g.time*g.batch*n)
 	u := Dense(g.time, g.batch, n, g.u)
 	kernels.FillRows(u.Flat(0, g.time), w.B[5*n:])
 

@@ -20,8 +20,8 @@ func (l *lstm[T]) Forward(w Weights[T], x, y Steps[T], first State[T]) State[T] 
 	W, R := w.matrices(4*l.hidden, x.Width, l.hidden)
 	addBiases(&l.bias, w.B)
 	gates := l.start(W, x)
-	grow(&l.c, l.time*l.batch*l.hidden)
-	grow(&l.tanhC, l.time*l.batch*l.hidden)
+	kernels.Grow(&l.c, l.time*l.batch*l.hidden)
+	kernels.Grow(&l.tanhC, l.time*l.batch*l.hidden)
 	cells, tanhC := l.cells()
 
 	h, c := first.H, first.C

@@ -44,7 +44,7 @@ func (c *rnn[T]) Backward(w Weights[T], x, y Steps[T], first State[T], dy Steps[
 // addBiases sets sum to the two halves of b added up.
 func addBiases[T Float](sum *[]T, b []T) {
 	n := len(b) / 2
-	grow(sum, n)
+	kernels.Grow(sum, n)
 	for i := range *sum {
 		(*sum)[i] = b[i] + b[n+i]
 	}

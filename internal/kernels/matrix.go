@@ -66,3 +66,12 @@ func FillRows[T Float](dst Matrix[T], row []T) {
 		copy(dst.Row(i), row)
 	}
 }
+
+// Grow sets the length of buf to n. It keeps the memory where there is enough,
+// with whatever values it has.
+func Grow[T any](buf *[]T, n int) {
+	if cap(*buf) < n {
+		*buf = make([]T, n)
+	}
+	*buf = (*buf)[:n]
+}

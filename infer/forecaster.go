@@ -1,0 +1,128 @@
+package infer
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// Forecaster tells the values that follow those of a series. It is safe for
+// concurrent use.
+type Forecaster struct {
+	model  *Model
+	window int
+}
+
+// NewForecaster returns a Forecaster that runs m. It is an error if m was not
+// trained to forecast one series.
+func NewForecaster(m *Model) (*Forecaster, error) {
+	switch {
+	case m.meta == nil:
+		return nil, errNoMetadata
+	case m.meta.Task != models.Forecast:
+		return nil, fmt.Errorf("the model's task is %q, not %q: use what fits that task, or Model.Run", m.meta.Task, models.Forecast)
+	case m.meta.Window < 1 || m.meta.Spec.Features != 1 || m.meta.Spec.Outputs != 1 || m.meta.Spec.Readout == models.ReadAll:
+		return nil, fmt.Errorf("the model reads windows of %d steps of %d values and answers %d with readout %q: a Forecaster needs one value in and one out", m.meta.Window, m.meta.Spec.Features, m.meta.Spec.Outputs, m.meta.Spec.Readout)
+	}
+	want := engine.ValueInfo{Name: inputName, Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 1}}}
+	for _, in := range m.Inputs() {
+		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional {
+			return nil, fmt.Errorf("the model reads %s: a Forecaster needs %s: export the model again", in, want)
+		}
+	}
+	return &Forecaster{model: m, window: m.meta.Window}, nil
+}
+
+// Window returns the number of values that a prediction looks back on.
+func (f *Forecaster) Window() int { return f.window }
+
+// maxBatch is how many windows go through the model at once: enough for the
+// matrix products, few enough for the cache.
+const maxBatch = 64
+
+// Predict returns a prediction for every value that follows a whole window of
+// series: the first is of series[Window()], the last of the value after the
+// end. It is an error if the series is shorter than a window or holds a value
+// that is not a finite float32.
+func (f *Forecaster) Predict(ctx context.Context, series []float64) ([]float64, error) {
+	values, err := f.values(series)
+	if err != nil {
+		return nil, err
+	}
+	windows := len(values) - f.window + 1
+	predictions := make([]float64, 0, windows)
+	buffer := make([]float32, min(windows, maxBatch)*f.window)
+	for first := 0; first < windows; first += maxBatch {
+		batch := min(maxBatch, windows-first)
+		input := buffer[:batch*f.window]
+		for i := range batch {
+			copy(input[i*f.window:], values[first+i:][:f.window])
+		}
+		if predictions, err = f.run(ctx, predictions, input, batch); err != nil {
+			return nil, err
+		}
+	}
+	return predictions, nil
+}
+
+// Forecast returns the given number of values that follow the end of series.
+// Each is predicted from the window before it, which holds the predictions
+// before that. It fails where Predict does.
+func (f *Forecaster) Forecast(ctx context.Context, series []float64, steps int) ([]float64, error) {
+	if steps < 0 {
+		return nil, fmt.Errorf("%d steps to forecast: ask for 0 or more", steps)
+	}
+	if len(series) > f.window {
+		series = series[len(series)-f.window:]
+	}
+	values, err := f.values(series)
+	if err != nil {
+		return nil, err
+	}
+	var predictions []float64
+	for range steps {
+		if predictions, err = f.run(ctx, predictions, values, 1); err != nil {
+			return nil, err
+		}
+		values = append(values[1:], float32(predictions[len(predictions)-1]))
+	}
+	return predictions, nil
+}
+
+// values returns series as the model reads it.
+func (f *Forecaster) values(series []float64) ([]float32, error) {
+	if len(series) < f.window {
+		return nil, fmt.Errorf("the series has %d values: the model needs at least its window of %d", len(series), f.window)
+	}
+	values := make([]float32, len(series))
+	for i, y := range series {
+		values[i] = float32(y)
+		if v := float64(values[i]); math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("value %d of the series is %g: it must be a finite float32", i+1, y)
+		}
+	}
+	return values, nil
+}
+
+// run appends to predictions the answers to a batch of windows.
+func (f *Forecaster) run(ctx context.Context, predictions []float64, windows []float32, batch int) ([]float64, error) {
+	inputs := map[string]Tensor{inputName: engine.Of(windows, batch, f.window, 1)}
+	results, err := f.model.Run(ctx, inputs, outputName)
+	if err != nil {
+		return nil, err
+	}
+	y, err := engine.Values[float32](results[outputName])
+	if err != nil {
+		return nil, fmt.Errorf("output %q: %w", outputName, err)
+	}
+	if len(y) != batch {
+		return nil, fmt.Errorf("output %q has %d values for %d windows: a Forecaster needs one each", outputName, len(y), batch)
+	}
+	for _, v := range y {
+		predictions = append(predictions, float64(v))
+	}
+	return predictions, nil
+}

@@ -1,0 +1,117 @@
+// Package infer runs recurrent models inside a Go program: those that rnnkit
+// exports, and through [Model.Run] any ONNX model that the engine knows.
+//
+// The default engine is pure Go, so a program that imports this package needs
+// no cgo and no shared library. Pass another with [With].
+package infer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// Tensor is a dense array in row-major order; [engine.Of] makes one.
+type Tensor = engine.Tensor
+
+// Model is a loaded model. It is safe for concurrent use.
+type Model struct {
+	session engine.Session
+	engine  string
+	meta    *models.Metadata
+}
+
+// Option changes how a model is opened.
+type Option func(*options)
+
+type options struct{ engine engine.Engine }
+
+// With runs the model on the given engine instead of the native one.
+func With(e engine.Engine) Option {
+	return func(o *options) { o.engine = e }
+}
+
+// Open loads the ONNX model in the file of the given path.
+func Open(path string, opts ...Option) (*Model, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the model: %w", err)
+	}
+	m, err := OpenBytes(data, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// OpenBytes loads an ONNX model from the bytes of its file, which may be
+// reused afterwards.
+func OpenBytes(data []byte, opts ...Option) (*Model, error) {
+	o := options{engine: native.New()}
+	for _, option := range opts {
+		option(&o)
+	}
+	session, err := o.engine.Open(data)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := readMetadata(session)
+	if err != nil {
+		session.Close()
+		return nil, err
+	}
+	return &Model{session: session, engine: o.engine.String(), meta: meta}, nil
+}
+
+func readMetadata(s engine.Session) (*models.Metadata, error) {
+	document, ok := s.Metadata()[models.MetadataKey]
+	if !ok {
+		return nil, nil
+	}
+	var meta models.Metadata
+	if err := json.Unmarshal([]byte(document), &meta); err != nil {
+		return nil, fmt.Errorf("metadata %q is damaged: %w: export the model again", models.MetadataKey, err)
+	}
+	if meta.Format > models.MetadataFormat {
+		return nil, fmt.Errorf("metadata %q has format %d, and this rnnkit reads up to %d: use a newer rnnkit", models.MetadataKey, meta.Format, models.MetadataFormat)
+	}
+	return &meta, nil
+}
+
+// Engine names the engine that runs the model, and where: "native",
+// "onnxruntime/cpu".
+func (m *Model) Engine() string { return m.engine }
+
+// Metadata returns the document that rnnkit put into the file, or nil for a
+// model from elsewhere. The caller must not change it.
+func (m *Model) Metadata() *models.Metadata { return m.meta }
+
+// Inputs describes the inputs of the graph.
+func (m *Model) Inputs() []engine.ValueInfo { return m.session.Inputs() }
+
+// Outputs describes the outputs of the graph.
+func (m *Model) Outputs() []engine.ValueInfo { return m.session.Outputs() }
+
+// Run computes the named outputs, or all of them if none is named. Inputs that
+// have a default may be left out.
+func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
+	return m.session.Run(ctx, inputs, outputs...)
+}
+
+// Close frees what the model holds. It must come after the last Run has
+// returned, and may be called more than once.
+func (m *Model) Close() error { return m.session.Close() }
+
+// The names of the exported graph's input and output.
+const (
+	inputName  = "input"
+	outputName = "output"
+)
+
+var errNoMetadata = errors.New("the model has no rnnkit metadata, so its task is unknown: export it with rnnkit, or use Model.Run")

@@ -1,0 +1,451 @@
+package onnxgraph
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rnnkit/rnnkit/internal/onnxpb"
+)
+
+func TestRoundTrip(t *testing.T) {
+	want := golden()
+	want.Graph.Inputs = append(want.Graph.Inputs, Value{Name: "untyped"}, Value{Name: "unknown", Shape: []Dim{}})
+	want.Graph.Nodes[0].Attributes = append(want.Graph.Nodes[0].Attributes,
+		Attribute{"empty_s", ""},
+		Attribute{"empty_ints", []int64(nil)},
+		Attribute{"empty_floats", []float32(nil)},
+		Attribute{"empty_strings", []string(nil)},
+		Attribute{"nested", nested(maxDepth - 1)},
+	)
+	for name, m := range map[string]*Model{
+		"all kinds": want,
+		"empty":     {Opsets: []Opset{{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Unmarshal(marshal(t, m))
+			if err != nil {
+				t.Fatal(err)
+			}
+			equalModels(t, got, m)
+		})
+	}
+}
+
+func TestRoundTripKeepsBits(t *testing.T) {
+	bits32 := []uint32{0x80000000, 0x7fc00001, 0xffc12345, 0x7f800000, 0x00000001, 0x3f800000, 0xff7fffff}
+	bits64 := []uint64{1 << 63, 0x7ff8000000000001, 0xfff8123456789abc, 0x7ff0000000000000, 1}
+	f32 := make([]float32, len(bits32))
+	for i, b := range bits32 {
+		f32[i] = math.Float32frombits(b)
+	}
+	f64 := make([]float64, len(bits64))
+	for i, b := range bits64 {
+		f64[i] = math.Float64frombits(b)
+	}
+	m := &Model{Opsets: []Opset{{"", 17}}}
+	m.Graph.Nodes = []Node{{Attributes: []Attribute{{"floats", f32}, {"t", Tensor{"", []int{1, 7}, f32}}}}}
+	m.Graph.Initializers = []Tensor{{"w", []int{5}, f64}}
+	got, err := Unmarshal(marshal(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	floats, _ := got.Graph.Nodes[0].Attribute("floats")
+	constant, _ := got.Graph.Nodes[0].Attribute("t")
+	for i, b := range bits32 {
+		if g := math.Float32bits(floats.([]float32)[i]); g != b {
+			t.Errorf("floats[%d] = %#x, want %#x", i, g, b)
+		}
+		if g := math.Float32bits(constant.(Tensor).Data.([]float32)[i]); g != b {
+			t.Errorf("t[%d] = %#x, want %#x", i, g, b)
+		}
+	}
+	for i, b := range bits64 {
+		if g := math.Float64bits(got.Graph.Initializers[0].Data.([]float64)[i]); g != b {
+			t.Errorf("w[%d] = %#x, want %#x", i, g, b)
+		}
+	}
+}
+
+func TestMarshalRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(g *Graph)
+		want   string
+	}{
+		{"too few elements", func(g *Graph) { g.Initializers = []Tensor{{"W", []int{2, 3}, make([]float32, 5)}} },
+			`tensor "W": shape [2 3] takes 6 elements, but the data has 5`},
+		{"negative dimension", func(g *Graph) { g.Initializers = []Tensor{{"W", []int{-1, -5}, make([]float32, 5)}} },
+			`tensor "W": shape [-1 -5] has a negative dimension`},
+		{"type of a tensor", func(g *Graph) { g.Initializers = []Tensor{{"W", []int{1}, []int8{1}}} },
+			`tensor "W": data of type []int8 is not supported`},
+		{"no data", func(g *Graph) { g.Initializers = []Tensor{{Name: "W"}} },
+			`tensor "W": data of type <nil> is not supported`},
+		{"type of an attribute", func(g *Graph) {
+			g.Nodes = []Node{{Name: "n", OpType: "LSTM", Attributes: []Attribute{{"hidden_size", 3}}}}
+		}, `node 0 (op "LSTM", name "n"): attribute "hidden_size": a value of type int is not supported`},
+		{"tensor of a graph of an attribute", func(g *Graph) {
+			g.Nodes = []Node{{OpType: "If", Attributes: []Attribute{{"then_branch", &Graph{Initializers: []Tensor{{Name: "W"}}}}}}}
+		}, `node 0 (op "If", name ""): attribute "then_branch": tensor "W": data of type <nil>`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := new(Model)
+			tt.change(&m.Graph)
+			_, err := Marshal(m)
+			wantError(t, err, tt.want)
+		})
+	}
+}
+
+func TestUnmarshalNotAModel(t *testing.T) {
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 9, 9))); err != nil {
+		t.Fatal(err)
+	}
+	model := marshal(t, golden())
+	tests := []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"nil", nil, "not an ONNX model: the file is empty"},
+		{"empty", []byte{}, "not an ONNX model: the file is empty"},
+		{"text", []byte("date,passengers\n1949-01,112\n"), "not an ONNX model: "},
+		{"CSV", []byte("x,y\n1,2"), "not an ONNX model: "},
+		{"text from a newline on", []byte("\nhello, world\n"), "not an ONNX model: "},
+		{"JSON", []byte(`{"ir_version": 8}`), "not an ONNX model: "},
+		{"PNG", picture.Bytes(), "not an ONNX model: "},
+		{"zeros", make([]byte, 100), "not an ONNX model: "},
+		{"no graph", protobuf(t, &onnxpb.ModelProto{IrVersion: proto.Int64(8)}), "not an ONNX model: it has no graph"},
+		{"no opset", protobuf(t, &onnxpb.ModelProto{Graph: &onnxpb.GraphProto{}}), "not an ONNX model: it has no opset_import"},
+		{"a tensor", protobuf(t, &onnxpb.TensorProto{Dims: []int64{1}, DataType: proto.Int32(1), FloatData: []float32{1}}), "not an ONNX model: it has no graph"},
+		{"one byte", model[:1], "the file may be truncated"},
+		{"half", model[:len(model)/2], "the file may be truncated"},
+		{"all but one byte", model[:len(model)-1], "the file may be truncated"},
+		{"length beyond the end", append([]byte{8, 8, 0x3a}, protowire.AppendVarint(nil, 1<<62)...), "the file may be truncated"},
+		{"damaged inside", []byte{8, 8, 0x3a, 1, 0xff}, "not an ONNX model: the file cannot be parsed as protobuf"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Unmarshal(tt.data)
+			wantError(t, err, tt.want)
+		})
+	}
+}
+
+func TestUnmarshalPrefixes(t *testing.T) {
+	data := marshal(t, golden())
+	for n := range data {
+		_, err := Unmarshal(data[:n])
+		// The metadata comes last, so without it the model is whole.
+		if err != nil && n > 0 && !strings.Contains(err.Error(), "truncated") {
+			t.Errorf("%d of %d bytes: %v; want an error that says truncated", n, len(data), err)
+		}
+	}
+}
+
+func TestUnmarshalRefuses(t *testing.T) {
+	float := proto.Int32(int32(Float32))
+	floats := onnxpb.AttributeProto_FLOATS.Enum()
+	tensor := func(p *onnxpb.TensorProto) func(m *onnxpb.ModelProto) {
+		p.Name = proto.String("W")
+		return func(m *onnxpb.ModelProto) { m.Graph.Initializer = []*onnxpb.TensorProto{p} }
+	}
+	attribute := func(p *onnxpb.AttributeProto) func(m *onnxpb.ModelProto) {
+		p.Name = proto.String("a")
+		return func(m *onnxpb.ModelProto) {
+			m.Graph.Node = []*onnxpb.NodeProto{{OpType: proto.String("Op"), Attribute: []*onnxpb.AttributeProto{p}}}
+		}
+	}
+	tests := []struct {
+		name   string
+		change func(m *onnxpb.ModelProto)
+		want   string
+	}{
+		{"functions", func(m *onnxpb.ModelProto) { m.Functions = [][]byte{{}} },
+			"the model has local functions, which are not supported"},
+		{"sparse initializer", func(m *onnxpb.ModelProto) { m.Graph.SparseInitializer = [][]byte{{}} },
+			`graph "g": sparse initializers are not supported`},
+		{"depth", func(m *onnxpb.ModelProto) {
+			m.Graph.Node = []*onnxpb.NodeProto{{Attribute: []*onnxpb.AttributeProto{deep(maxDepth)}}}
+		}, "graphs lie in one another more than 32 deep"},
+		{"sequence", func(m *onnxpb.ModelProto) {
+			m.Graph.Input = []*onnxpb.ValueInfoProto{{Name: proto.String("x"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{}}}}
+		}, `input "x": only tensors are supported`},
+		{"map", func(m *onnxpb.ModelProto) {
+			m.Graph.Output = []*onnxpb.ValueInfoProto{{Name: proto.String("y"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_MapType{}}}}
+		}, `output "y": only tensors are supported`},
+
+		{"external data", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{1}, ExternalData: [][]byte{{}}}),
+			`tensor "W": external data is not supported: save the model as one file`},
+		{"data location", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{0}, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()}),
+			`tensor "W": external data is not supported`},
+		{"segment", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{0}, Segment: []byte{}}),
+			`tensor "W": a segment of a tensor is not supported`},
+		{"no type", tensor(&onnxpb.TensorProto{}), `tensor "W": type undefined is not supported`},
+		{"float16", tensor(&onnxpb.TensorProto{DataType: proto.Int32(10), RawData: []byte{0, 0}}),
+			`tensor "W": type float16 is not supported`},
+		{"string", tensor(&onnxpb.TensorProto{DataType: proto.Int32(8), StringData: [][]byte{{}}}),
+			`tensor "W": type string is not supported`},
+		{"type from the future", tensor(&onnxpb.TensorProto{DataType: proto.Int32(99)}),
+			`tensor "W": type 99 is not supported`},
+		{"negative dimension", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{-1, -1}, FloatData: []float32{1}}),
+			`tensor "W": shape [-1 -1] has a negative dimension`},
+		{"product overflows to 0", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{1 << 32, 1 << 32}}),
+			`tensor "W": shape [4294967296 4294967296] has too many elements`},
+		{"product overflows beside a 0", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{0, 1 << 32, 1 << 32}}),
+			`tensor "W": shape [0 4294967296 4294967296] has too many elements`},
+		{"byte size overflows to 4", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{1<<62 + 1}, RawData: make([]byte, 4)}),
+			`tensor "W": shape [4611686018427387905] takes 4611686018427387905 elements of 4 bytes, but raw_data has 4 bytes`},
+		{"no data", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{2}}),
+			`tensor "W": shape [2] takes 2 elements, but the data has 0`},
+		{"scalar of two", tensor(&onnxpb.TensorProto{DataType: float, FloatData: []float32{1, 2}}),
+			`tensor "W": shape [] takes 1 elements, but the data has 2`},
+		{"wrong typed field", tensor(&onnxpb.TensorProto{DataType: float, DoubleData: []float64{1}}),
+			`tensor "W": shape [] takes 1 elements, but the data has 0`},
+		{"uneven raw data", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{1}, RawData: make([]byte, 5)}),
+			`tensor "W": shape [1] takes 1 elements of 4 bytes, but raw_data has 5 bytes`},
+		{"raw and typed data", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{1}, RawData: make([]byte, 4), FloatData: []float32{1}}),
+			`tensor "W": it holds both raw_data and a typed field`},
+		{"uint8 of 256", tensor(&onnxpb.TensorProto{DataType: proto.Int32(2), Dims: []int64{2}, Int32Data: []int32{255, 256}}),
+			`tensor "W": element 1 is 256, out of range for uint8`},
+
+		{"reference", attribute(&onnxpb.AttributeProto{RefAttrName: proto.String("b"), Type: floats}),
+			`node 0 (op "Op", name ""): attribute "a": a reference to a function's attribute is not supported`},
+		{"newline in a name", func(m *onnxpb.ModelProto) {
+			m.Graph.Node = []*onnxpb.NodeProto{{OpType: proto.String("O\np"), Attribute: []*onnxpb.AttributeProto{{}}}}
+		}, `node 0 (op "O\np", name ""): attribute "": it has neither`},
+		{"no type, no value", attribute(&onnxpb.AttributeProto{}),
+			`attribute "a": it has neither a type nor a value`},
+		{"two values", attribute(&onnxpb.AttributeProto{F: proto.Float32(1), I: proto.Int64(1)}),
+			`attribute "a": it holds more than one value`},
+		{"another value than the type", attribute(&onnxpb.AttributeProto{Type: floats, Ints: []int64{1}}),
+			`attribute "a": its type is FLOATS, but it holds INTS`},
+		{"tensors", attribute(&onnxpb.AttributeProto{Tensors: [][]byte{{}}}),
+			`attribute "a": a value of kind TENSORS is not supported`},
+		{"empty graphs", attribute(&onnxpb.AttributeProto{Type: onnxpb.AttributeProto_GRAPHS.Enum()}),
+			`attribute "a": a value of kind GRAPHS is not supported`},
+		{"kind from the future", attribute(&onnxpb.AttributeProto{Type: onnxpb.AttributeProto_AttributeType(77).Enum()}),
+			`attribute "a": a value of kind 77 is not supported`},
+		{"sparse tensor", attribute(&onnxpb.AttributeProto{SparseTensor: []byte{}}),
+			`attribute "a": a value of kind SPARSE_TENSOR is not supported`},
+		{"type", attribute(&onnxpb.AttributeProto{Tp: []byte{}}),
+			`attribute "a": a value of kind TYPE_PROTO is not supported`},
+		{"tensor missing", attribute(&onnxpb.AttributeProto{Type: onnxpb.AttributeProto_TENSOR.Enum()}),
+			`attribute "a": the tensor is missing`},
+		{"graph missing", attribute(&onnxpb.AttributeProto{Type: onnxpb.AttributeProto_GRAPH.Enum()}),
+			`attribute "a": the graph is missing`},
+		{"tensor of an attribute", attribute(&onnxpb.AttributeProto{T: &onnxpb.TensorProto{Name: proto.String("c")}}),
+			`attribute "a": tensor "c": type undefined is not supported`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := &onnxpb.ModelProto{
+				OpsetImport: []*onnxpb.OperatorSetIdProto{{}},
+				Graph:       &onnxpb.GraphProto{Name: proto.String("g")},
+			}
+			tt.change(m)
+			_, err := Unmarshal(protobuf(t, m))
+			wantError(t, err, tt.want)
+		})
+	}
+}
+
+func TestUnmarshalEmptySymbol(t *testing.T) {
+	m, err := Unmarshal(protobuf(t, &onnxpb.ModelProto{
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{}},
+		Graph: &onnxpb.GraphProto{Input: []*onnxpb.ValueInfoProto{{
+			Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{
+				Shape: &onnxpb.TensorShapeProto{Dim: []*onnxpb.TensorShapeProto_Dimension{
+					{Value: &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: ""}},
+				}},
+			}}},
+		}}},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := m.Graph.Inputs[0].Shape, []Dim{{Size: -1}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("shape %v, want %v: a symbol without a name is an unknown size", got, want)
+	}
+}
+
+func TestKindOfCoversAllValues(t *testing.T) {
+	values := onnxpb.AttributeProto_UNDEFINED.Descriptor().Values()
+	if len(kindOf) != values.Len()-1 {
+		t.Errorf("kindOf has %d kinds, want all %d but UNDEFINED", len(kindOf), values.Len())
+	}
+	fields := new(onnxpb.AttributeProto).ProtoReflect().Descriptor().Fields()
+	for name := range kindOf {
+		if fields.ByName(name) == nil {
+			t.Errorf("AttributeProto has no field %s", name)
+		}
+	}
+}
+
+func TestDataTypeString(t *testing.T) {
+	for typ, want := range map[DataType]string{
+		Undefined: "undefined", Float32: "float32", Float64: "float64", Int32: "int32", Int64: "int64",
+		Uint8: "uint8", Bool: "bool", 8: "string", 10: "float16", 16: "bfloat16", 17: "float8e4m3fn", 1000: "1000", -1: "-1",
+	} {
+		if got := typ.String(); got != want {
+			t.Errorf("DataType(%d) is %q, want %q", int32(typ), got, want)
+		}
+	}
+}
+
+// Models of ONNX's own tests and of other people: each is read, or refused for
+// something that we say we do not support.
+func TestSharedModels(t *testing.T) {
+	paths := sharedModels(t)
+	if len(paths) == 0 {
+		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
+			t.Fatal("no models under RNNKIT_SHARED")
+		}
+		t.Skip("no models under RNNKIT_SHARED (default ../shared of the repository)")
+	}
+	refused := 0
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := Unmarshal(data)
+		if err != nil {
+			if !strings.Contains(err.Error(), "supported") {
+				t.Errorf("%s: %v", path, err)
+			}
+			t.Logf("%s: %v", path, err)
+			refused++
+			continue
+		}
+		again, err := Unmarshal(marshal(t, m))
+		if err != nil {
+			t.Errorf("%s: marshalled and read again: %v", path, err)
+			continue
+		}
+		if !bytes.Equal(marshal(t, again), marshal(t, m)) {
+			t.Errorf("%s: marshalled and read again, it is another model", path)
+		}
+	}
+	t.Logf("%d models read, %d refused by name", len(paths)-refused, refused)
+}
+
+func FuzzUnmarshal(f *testing.F) {
+	f.Add(marshal(f, golden()))
+	if data, err := os.ReadFile("testdata/golden.onnx"); err == nil {
+		f.Add(data)
+	}
+	for _, path := range sharedModels(f) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(data) < 1<<14 {
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := Unmarshal(data)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("error of several lines: %v", err)
+			}
+			return
+		}
+		first := marshal(t, m)
+		again, err := Unmarshal(first)
+		if err != nil {
+			t.Fatalf("marshalled and read again: %v", err)
+		}
+		if !bytes.Equal(marshal(t, again), first) {
+			t.Error("marshalled and read again, it is another model")
+		}
+	})
+}
+
+// equalModels fails on models that differ; the bytes tell -0 from 0.
+func equalModels(t *testing.T, got, want *Model) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+	if !bytes.Equal(marshal(t, got), marshal(t, want)) {
+		t.Error("the models give different bytes")
+	}
+}
+
+func wantError(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q in it", err, want)
+	}
+}
+
+func marshal(t testing.TB, m *Model) []byte {
+	t.Helper()
+	data, err := Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func protobuf(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	data, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// nested returns n graphs, each the attribute of a node of the one around it.
+func nested(n int) *Graph {
+	g := new(Graph)
+	for range n - 1 {
+		g = &Graph{Nodes: []Node{{OpType: "If", Attributes: []Attribute{{"then_branch", g}}}}}
+	}
+	return g
+}
+
+// deep is [nested] as an attribute in protobuf.
+func deep(n int) *onnxpb.AttributeProto {
+	g, err := graphProto(nested(n))
+	if err != nil {
+		panic(err)
+	}
+	return &onnxpb.AttributeProto{G: g}
+}
+
+// sharedModels lists the ONNX files of the shared test data, none if absent.
+func sharedModels(t testing.TB) []string {
+	root := os.Getenv("RNNKIT_SHARED")
+	if root == "" {
+		root = "../../../shared"
+	}
+	var paths []string
+	for _, dir := range []string{"onnx-tests/node", "onnx-tests/recurrent", "malformed", "models"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if filepath.Ext(path) == ".onnx" {
+				paths = append(paths, path)
+			}
+			return err
+		})
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	return paths
+}

@@ -1,0 +1,320 @@
+package onnxgraph
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/rnnkit/rnnkit/internal/onnxpb"
+)
+
+// maxDepth is how many graphs may lie in one another as attributes.
+const maxDepth = 32
+
+// Unmarshal reads the bytes of an ONNX file. What does not change the model's
+// answers, such as doc strings and the types of inner values, is left out; what
+// would change them but is not supported, such as external data, sparse
+// initializers, local functions and float16 constants, is refused by name.
+// Any bytes are safe: the memory taken is in proportion to len(data).
+func Unmarshal(data []byte) (*Model, error) {
+	if len(data) == 0 {
+		return nil, errors.New("not an ONNX model: the file is empty")
+	}
+	p := new(onnxpb.ModelProto)
+	err := proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, p)
+	switch {
+	case err != nil && truncated(data):
+		return nil, fmt.Errorf("the model breaks off after %d bytes: the file may be truncated: save or fetch it again", len(data))
+	case err != nil:
+		return nil, errors.New("not an ONNX model: the file cannot be parsed as protobuf")
+	case p.Graph == nil:
+		return nil, errors.New("not an ONNX model: it has no graph: the file may be of another kind, or truncated")
+	case len(p.OpsetImport) == 0:
+		return nil, errors.New("not an ONNX model: it has no opset_import: the file may be of another kind, or truncated")
+	case len(p.Functions) > 0:
+		return nil, errors.New("the model has local functions, which are not supported: inline them before saving (onnx.inliner.inline_local_functions)")
+	}
+	graph, err := graphFrom(p.Graph, 1)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{
+		IRVersion:       p.GetIrVersion(),
+		Producer:        p.GetProducerName(),
+		ProducerVersion: p.GetProducerVersion(),
+		Graph:           *graph,
+	}
+	for _, o := range p.OpsetImport {
+		m.Opsets = append(m.Opsets, Opset{o.GetDomain(), o.GetVersion()})
+	}
+	for _, kv := range p.MetadataProps {
+		m.Metadata = append(m.Metadata, Property{kv.GetKey(), kv.GetValue()})
+	}
+	return m, nil
+}
+
+// truncated reports whether data is a model that ends within a field. Writers
+// put the fields in order, so a model starts with field 1, the ir_version.
+func truncated(data []byte) bool {
+	if num, typ, _ := protowire.ConsumeTag(data); num != 1 || typ != protowire.VarintType {
+		return false
+	}
+	for len(data) > 0 {
+		_, _, n := protowire.ConsumeField(data)
+		if n < 0 {
+			return errors.Is(protowire.ParseError(n), io.ErrUnexpectedEOF)
+		}
+		data = data[n:]
+	}
+	return false
+}
+
+func graphFrom(p *onnxpb.GraphProto, depth int) (*Graph, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("graphs lie in one another more than %d deep, which is not supported", maxDepth)
+	}
+	if len(p.SparseInitializer) > 0 {
+		return nil, fmt.Errorf("graph %q: sparse initializers are not supported: save them as dense tensors", p.GetName())
+	}
+	g := &Graph{Name: p.GetName()}
+	for i, n := range p.Node {
+		node, err := nodeFrom(n, depth)
+		if err != nil {
+			return nil, fmt.Errorf("node %d (op %q, name %q): %w", i, n.GetOpType(), n.GetName(), err)
+		}
+		g.Nodes = append(g.Nodes, node)
+	}
+	for _, v := range p.Input {
+		value, err := valueFrom(v)
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", v.GetName(), err)
+		}
+		g.Inputs = append(g.Inputs, value)
+	}
+	for _, v := range p.Output {
+		value, err := valueFrom(v)
+		if err != nil {
+			return nil, fmt.Errorf("output %q: %w", v.GetName(), err)
+		}
+		g.Outputs = append(g.Outputs, value)
+	}
+	for _, t := range p.Initializer {
+		tensor, err := tensorFrom(t)
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.GetName(), err)
+		}
+		g.Initializers = append(g.Initializers, tensor)
+	}
+	return g, nil
+}
+
+func nodeFrom(p *onnxpb.NodeProto, depth int) (Node, error) {
+	n := Node{
+		Name:    p.GetName(),
+		OpType:  p.GetOpType(),
+		Domain:  p.GetDomain(),
+		Inputs:  p.Input,
+		Outputs: p.Output,
+	}
+	for _, a := range p.Attribute {
+		value, err := attributeValue(a, depth)
+		if err != nil {
+			return Node{}, fmt.Errorf("attribute %q: %w", a.GetName(), err)
+		}
+		n.Attributes = append(n.Attributes, Attribute{a.GetName(), value})
+	}
+	return n, nil
+}
+
+func attributeValue(p *onnxpb.AttributeProto, depth int) (any, error) {
+	if p.GetRefAttrName() != "" {
+		return nil, errors.New("a reference to a function's attribute is not supported: inline the function before saving")
+	}
+	kind, err := attributeKind(p)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case onnxpb.AttributeProto_FLOAT:
+		return p.GetF(), nil
+	case onnxpb.AttributeProto_INT:
+		return p.GetI(), nil
+	case onnxpb.AttributeProto_STRING:
+		return string(p.S), nil
+	case onnxpb.AttributeProto_TENSOR:
+		if p.T == nil {
+			return nil, errors.New("the tensor is missing")
+		}
+		t, err := tensorFrom(p.T)
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", p.T.GetName(), err)
+		}
+		return t, nil
+	case onnxpb.AttributeProto_GRAPH:
+		if p.G == nil {
+			return nil, errors.New("the graph is missing")
+		}
+		return graphFrom(p.G, depth+1)
+	case onnxpb.AttributeProto_FLOATS:
+		return p.Floats, nil
+	case onnxpb.AttributeProto_INTS:
+		return p.Ints, nil
+	case onnxpb.AttributeProto_STRINGS:
+		var list []string
+		for _, s := range p.Strings {
+			list = append(list, string(s))
+		}
+		return list, nil
+	}
+	return nil, fmt.Errorf("a value of kind %v is not supported", kind)
+}
+
+// kindOf maps the fields of AttributeProto that hold a value to its kind.
+var kindOf = map[protoreflect.Name]onnxpb.AttributeProto_AttributeType{
+	"f":              onnxpb.AttributeProto_FLOAT,
+	"i":              onnxpb.AttributeProto_INT,
+	"s":              onnxpb.AttributeProto_STRING,
+	"t":              onnxpb.AttributeProto_TENSOR,
+	"g":              onnxpb.AttributeProto_GRAPH,
+	"floats":         onnxpb.AttributeProto_FLOATS,
+	"ints":           onnxpb.AttributeProto_INTS,
+	"strings":        onnxpb.AttributeProto_STRINGS,
+	"tensors":        onnxpb.AttributeProto_TENSORS,
+	"graphs":         onnxpb.AttributeProto_GRAPHS,
+	"sparse_tensor":  onnxpb.AttributeProto_SPARSE_TENSOR,
+	"sparse_tensors": onnxpb.AttributeProto_SPARSE_TENSORS,
+	"tp":             onnxpb.AttributeProto_TYPE_PROTO,
+	"type_protos":    onnxpb.AttributeProto_TYPE_PROTOS,
+}
+
+// attributeKind returns the declared kind, or in old files, which declare none,
+// the kind of the one value that is present.
+func attributeKind(p *onnxpb.AttributeProto) (onnxpb.AttributeProto_AttributeType, error) {
+	kind := p.GetType()
+	var held []onnxpb.AttributeProto_AttributeType
+	p.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+		if k, ok := kindOf[f.Name()]; ok {
+			held = append(held, k)
+		}
+		return true
+	})
+	switch {
+	case len(held) > 1:
+		return kind, errors.New("it holds more than one value")
+	case len(held) == 0 && kind == onnxpb.AttributeProto_UNDEFINED:
+		return kind, errors.New("it has neither a type nor a value")
+	case len(held) == 0: // an empty list, or a zero that the writer left out
+		return kind, nil
+	case kind != onnxpb.AttributeProto_UNDEFINED && kind != held[0]:
+		return kind, fmt.Errorf("its type is %v, but it holds %v", kind, held[0])
+	}
+	return held[0], nil
+}
+
+func valueFrom(p *onnxpb.ValueInfoProto) (Value, error) {
+	v := Value{Name: p.GetName()}
+	if p.GetType().GetValue() == nil {
+		return v, nil
+	}
+	tensor := p.GetType().GetTensorType()
+	if tensor == nil {
+		return Value{}, errors.New("only tensors are supported, no sequences, maps, optionals or sparse tensors")
+	}
+	v.Type = DataType(tensor.GetElemType())
+	if tensor.Shape == nil {
+		return v, nil
+	}
+	v.Shape = make([]Dim, len(tensor.Shape.Dim))
+	for i, d := range tensor.Shape.Dim {
+		v.Shape[i].Size = -1
+		switch d := d.GetValue().(type) {
+		case *onnxpb.TensorShapeProto_Dimension_DimValue:
+			v.Shape[i].Size = d.DimValue
+		case *onnxpb.TensorShapeProto_Dimension_DimParam:
+			if d.DimParam != "" {
+				v.Shape[i] = Dim{Symbol: d.DimParam}
+			}
+		}
+	}
+	return v, nil
+}
+
+func tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
+	switch {
+	case len(p.ExternalData) > 0 || p.GetDataLocation() != onnxpb.TensorProto_DEFAULT:
+		return Tensor{}, errors.New("external data is not supported: save the model as one file")
+	case p.Segment != nil:
+		return Tensor{}, errors.New("a segment of a tensor is not supported: save the tensor whole")
+	}
+	shape := make([]int, len(p.Dims))
+	for i, d := range p.Dims {
+		if d > math.MaxInt {
+			return Tensor{}, fmt.Errorf("dimension %d is too large", d)
+		}
+		shape[i] = int(d)
+	}
+	n, err := elements(shape)
+	if err != nil {
+		return Tensor{}, err
+	}
+	t := Tensor{Name: p.GetName(), Shape: shape}
+	switch typ := DataType(p.GetDataType()); typ {
+	case Float32:
+		t.Data, err = values(p, n, p.FloatData)
+	case Float64:
+		t.Data, err = values(p, n, p.DoubleData)
+	case Int32:
+		t.Data, err = values(p, n, p.Int32Data)
+	case Int64:
+		t.Data, err = values(p, n, p.Int64Data)
+	case Uint8:
+		narrow := make([]uint8, len(p.Int32Data))
+		for i, v := range p.Int32Data {
+			if v < 0 || v > math.MaxUint8 {
+				return Tensor{}, fmt.Errorf("element %d is %d, out of range for uint8", i, v)
+			}
+			narrow[i] = uint8(v)
+		}
+		t.Data, err = values(p, n, narrow)
+	case Bool:
+		truth := make([]bool, len(p.Int32Data))
+		for i, v := range p.Int32Data {
+			truth[i] = v != 0
+		}
+		t.Data, err = values(p, n, truth)
+	default:
+		err = fmt.Errorf("type %v is not supported: save it as float32, float64, int32, int64, uint8 or bool", typ)
+	}
+	if err != nil {
+		return Tensor{}, err
+	}
+	return t, nil
+}
+
+// values returns the n elements of p: those in raw_data or, where that is
+// empty, those of the typed field.
+func values[T any](p *onnxpb.TensorProto, n int, typed []T) ([]T, error) {
+	raw := p.RawData
+	if len(raw) == 0 {
+		if len(typed) != n {
+			return nil, fmt.Errorf("shape %v takes %d elements, but the data has %d", p.Dims, n, len(typed))
+		}
+		return typed, nil
+	}
+	if len(typed) > 0 {
+		return nil, errors.New("it holds both raw_data and a typed field")
+	}
+	size := binary.Size(*new(T))
+	if len(raw)%size != 0 || len(raw)/size != n {
+		return nil, fmt.Errorf("shape %v takes %d elements of %d bytes, but raw_data has %d bytes", p.Dims, n, size, len(raw))
+	}
+	data := make([]T, n)
+	_, err := binary.Decode(raw, binary.LittleEndian, data)
+	return data, err
+}
