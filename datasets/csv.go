@@ -47,6 +47,10 @@ func (e *CSVError) Error() string {
 
 func (e *CSVError) Unwrap() error { return e.Err }
 
+// ErrNoColumn is what a CSVError wraps where the file has no column of the
+// name or number asked for.
+var ErrNoColumn = errors.New("no column")
+
 // ReadColumn reads one column of numbers from CSV text. The file is what
 // errors call it; each is a *[CSVError].
 //
@@ -219,7 +223,7 @@ func find(columns []numbers, column string) ([]numbers, error) {
 			return nil, fmt.Errorf("%d columns are called %.40q; choose one by number: %s", len(found), column, list(found))
 		}
 	}
-	return nil, fmt.Errorf("no column %.40q; choose one by name or number: %s", column, list(columns))
+	return nil, fmt.Errorf("%w %.40q; choose one by name or number: %s", ErrNoColumn, column, list(columns))
 }
 
 // list returns the numbers and names of columns.

@@ -67,24 +67,11 @@ func Marshal(m *models.Model) ([]byte, error) {
 }
 
 func check(m *models.Model) error {
-	if err := m.Spec.Validate(); err != nil {
+	if err := m.Validate(); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	if want := len(models.NewParams[float32](m.Spec).Data); m.Params == nil || len(m.Params.Data) != want {
 		return fmt.Errorf("export: the parameters are not those of the Spec, which has %d: make them with models.NewParams", want)
-	}
-	scales := []struct {
-		name  string
-		scale *models.Scale
-		size  int
-	}{
-		{"InputScale", m.InputScale, m.Spec.Features},
-		{"OutputScale", m.OutputScale, m.Spec.Outputs},
-	}
-	for _, s := range scales {
-		if s.scale != nil && (len(s.scale.Mean) != s.size || len(s.scale.Std) != s.size) {
-			return fmt.Errorf("export: %s has %d means and %d deviations: the model has %d values a step", s.name, len(s.scale.Mean), len(s.scale.Std), s.size)
-		}
 	}
 	return nil
 }

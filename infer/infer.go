@@ -81,6 +81,9 @@ func readMetadata(s engine.Session) (*models.Metadata, error) {
 	if meta.Format > models.MetadataFormat {
 		return nil, fmt.Errorf("metadata %q has format %d, and this rnnkit reads up to %d: use a newer rnnkit", models.MetadataKey, meta.Format, models.MetadataFormat)
 	}
+	if err := meta.Validate(); err != nil {
+		return nil, fmt.Errorf("metadata %q is damaged: %w: export the model again", models.MetadataKey, err)
+	}
 	return &meta, nil
 }
 
@@ -101,6 +104,11 @@ func (m *Model) Outputs() []engine.ValueInfo { return m.session.Outputs() }
 // Run computes the named outputs, or all of them if none is named. Inputs that
 // have a default may be left out.
 func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
+	if len(outputs) == 0 {
+		for _, info := range m.Outputs() {
+			outputs = append(outputs, info.Name)
+		}
+	}
 	return m.session.Run(ctx, inputs, outputs...)
 }
 

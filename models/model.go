@@ -1,5 +1,7 @@
 package models
 
+import "fmt"
+
 // Model is a model with its parameters and all that a user of it has to know.
 type Model struct {
 	Metadata
@@ -7,9 +9,9 @@ type Model struct {
 }
 
 // New returns a model of the given metadata with parameters initialised from
-// seed. It fails if the Spec is not valid.
+// seed. It fails if the metadata is not valid.
 func New(meta Metadata, seed uint64) (*Model, error) {
-	if err := meta.Spec.Validate(); err != nil {
+	if err := meta.Validate(); err != nil {
 		return nil, err
 	}
 	return &Model{Metadata: meta, Params: Init(meta.Spec, seed)}, nil
@@ -38,6 +40,21 @@ type Metadata struct {
 
 	State    []StatePair `json:"state,omitempty"`
 	Training *Training   `json:"training,omitempty"`
+}
+
+// Validate returns an error that names the first field that does not fit, a
+// *FieldError where it is one of the Spec.
+func (m *Metadata) Validate() error {
+	if err := m.Spec.Validate(); err != nil {
+		return err
+	}
+	if m.Window < 0 || m.Horizon < 0 {
+		return fmt.Errorf("models: Window is %d and Horizon %d: they must be 0 or more", m.Window, m.Horizon)
+	}
+	if err := m.InputScale.validate("InputScale", m.Spec.Features); err != nil {
+		return err
+	}
+	return m.OutputScale.validate("OutputScale", m.Spec.Outputs)
 }
 
 // Task is what a model is for.

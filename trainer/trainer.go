@@ -91,13 +91,7 @@ func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts
 	if train.Len() == 0 {
 		return nil, fmt.Errorf("trainer: there are no training examples")
 	}
-	f := &fit{
-		passes: newPasses(m, opts.Seed, opts.Threads),
-		opts:   opts,
-		grads:  models.NewParams[float32](m.Spec),
-		m:      make([]float32, len(m.Params.Data)),
-		v:      make([]float32, len(m.Params.Data)),
-	}
+	f := newFit(m, opts)
 	defer f.close()
 
 	order := newOrder(train.Len(), opts.Seed)
@@ -133,6 +127,16 @@ type fit struct {
 	updates int
 	grads   *models.Params[float32]
 	m, v    []float32 // Adam's moments
+}
+
+func newFit(m *models.Model, opts Options) *fit {
+	return &fit{
+		passes: newPasses(m, opts.Seed, opts.Threads),
+		opts:   opts,
+		grads:  models.NewParams[float32](m.Spec),
+		m:      make([]float32, len(m.Params.Data)),
+		v:      make([]float32, len(m.Params.Data)),
+	}
 }
 
 // epoch makes one update a batch and returns the mean loss of the examples and

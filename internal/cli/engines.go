@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/pflag"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/ortlib"
+)
+
+// engineFlags choose what runs a model.
+type engineFlags struct {
+	engine   string
+	provider string
+	ortLib   string
+}
+
+func (f *engineFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.engine, "engine", "auto", "native, onnxruntime, or auto: onnxruntime where it is installed, else native")
+	flags.StringVar(&f.provider, "provider", "cpu", "cpu or cuda, which is onnxruntime's")
+	addOrtLib(flags, &f.ortLib)
+}
+
+func addOrtLib(flags *pflag.FlagSet, path *string) {
+	flags.StringVar(path, "ort-lib", "", "path of ONNX Runtime's library (default: where 'rnnkit runtime status' finds it)")
+}
+
+func (f *engineFlags) validate() error {
+	switch f.engine {
+	case "auto", "native", "onnxruntime":
+	default:
+		return usagef("--engine is %q: it must be auto, native or onnxruntime", f.engine)
+	}
+	switch {
+	case f.provider != "cpu" && f.provider != "cuda":
+		return usagef("--provider is %q: it must be cpu or cuda", f.provider)
+	case f.provider == "cuda" && f.engine == "native":
+		return usagef("--provider cuda needs --engine onnxruntime: the native engine computes on the CPU")
+	}
+	return nil
+}
+
+// open loads the model at path and says on log which engine runs it.
+func (f *engineFlags) open(path string, log io.Writer) (*infer.Model, error) {
+	m, why, err := f.choose(path)
+	if err == nil {
+		fmt.Fprintf(log, "engine: %s%s\n", m.Engine(), why)
+	}
+	return m, err
+}
+
+// choose also returns why auto did not take ONNX Runtime, in parentheses.
+func (f *engineFlags) choose(path string) (m *infer.Model, why string, err error) {
+	switch {
+	case f.engine == "native":
+		m, err = infer.Open(path)
+		return m, "", err
+	case f.provider == "cuda":
+		m, err = infer.Open(path, infer.With(ort.CUDA(0, ort.Library(f.ortLib))))
+		return m, "", err
+	case f.engine == "onnxruntime":
+		m, err = infer.Open(path, infer.With(ort.CPU(ort.Library(f.ortLib))))
+		return m, "", err
+	}
+	_, err = ortlib.Find(f.ortLib)
+	if err != nil && !errors.Is(err, ortlib.ErrNotFound) {
+		return nil, "", err
+	}
+	if err == nil {
+		if m, err = infer.Open(path, infer.With(ort.CPU(ort.Library(f.ortLib)))); err == nil {
+			return m, "", nil
+		}
+	}
+	why = fmt.Sprintf(" (%v)", err)
+	m, err = infer.Open(path)
+	return m, why, err
+}
+
+// candidate is a model on one of the engines, or the reason why it is not.
+type candidate struct {
+	name  string
+	model *infer.Model
+	err   error
+}
+
+// openAll opens a model on every engine that there is.
+func openAll(data []byte, engines ...engine.Engine) []candidate {
+	all := make([]candidate, len(engines))
+	for i, e := range engines {
+		m, err := infer.OpenBytes(data, infer.With(e))
+		all[i] = candidate{e.String(), m, err}
+	}
+	return all
+}
+
+// cpuEngines are the engines that need no GPU, the native one first.
+func cpuEngines(ortLib string) []engine.Engine {
+	return []engine.Engine{native.New(), ort.CPU(ort.Library(ortLib))}
+}
+
+func closeAll(all []candidate) {
+	for _, c := range all {
+		if c.model != nil {
+			c.model.Close()
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rnnkit/rnnkit/infer"
+)
+
+type inferOptions struct {
+	*streams
+	engineFlags
+	model  string
+	column string
+	steps  int
+	plot   string
+}
+
+func newInferCmd(s *streams) *cobra.Command {
+	o := &inferOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "infer MODEL.onnx < series.csv",
+		Short: "Run a model on CSV data",
+		Long: `Run a model on the CSV data on standard input.
+
+A forecaster prints a line for every row with the value there and the one that
+the window of rows before it predicts, and one line more for the value after the
+last. The rows of the first window have no whole window before them, and so no
+prediction. With --steps it prints the values beyond the end instead, each
+predicted from a window that holds the predictions before it.`,
+		Example: `  rnnkit infer sine.onnx < series.csv
+  rnnkit infer sine.onnx --steps 20 < series.csv
+  rnnkit infer sine.onnx --plot sine.svg < series.csv > predictions.csv`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.model = args[0]
+			if cmd.Flags().Changed("steps") && o.steps < 1 {
+				return usagef("--steps is %d: it must be 1 or more", o.steps)
+			}
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only numeric one)")
+	flags.IntVar(&o.steps, "steps", 0, "print this many values beyond the end")
+	flags.StringVar(&o.plot, "plot", "", "draw the series and the predictions to this file: .svg, .png or .pdf")
+	o.add(flags)
+	return cmd
+}
+
+func (o *inferOptions) validate() error {
+	if o.plot != "" {
+		if _, err := plotFormat(o.plot); err != nil {
+			return err
+		}
+	}
+	return o.engineFlags.validate()
+}
+
+func (o *inferOptions) run(ctx context.Context) error {
+	model, err := o.open(o.model, o.Err)
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	forecaster, err := infer.NewForecaster(model)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.model, err)
+	}
+	column, err := readColumnLike(o.In, o.column, model.Metadata().Columns)
+	if err != nil {
+		return err
+	}
+	f := forecast{name: column.Name, series: column.Values}
+	from := 0
+	if o.steps > 0 {
+		f.first = len(f.series)
+		from = f.first
+		f.predictions, err = forecaster.Forecast(ctx, f.series, o.steps)
+	} else {
+		f.first = forecaster.Window()
+		f.predictions, err = forecaster.Predict(ctx, f.series)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", stdinName, err)
+	}
+	if o.plot != "" {
+		if err := f.draw(o.plot); err != nil {
+			return err
+		}
+	}
+	return f.print(o.Out, from)
+}
+
+// forecast is a series with predictions of its values from row first on,
+// counted from 0, and beyond its end.
+type forecast struct {
+	name        string
+	series      []float64
+	first       int
+	predictions []float64
+}
+
+// print writes the rows from the given one on as CSV, numbered from 1.
+func (f *forecast) print(out io.Writer, from int) error {
+	w := csv.NewWriter(out)
+	w.Write([]string{"row", f.name, "prediction"})
+	for row := from; row < f.first+len(f.predictions); row++ {
+		record := []string{strconv.Itoa(row + 1), "", ""}
+		if row < len(f.series) {
+			record[1] = strconv.FormatFloat(f.series[row], 'g', -1, 64)
+		}
+		if row >= f.first {
+			record[2] = strconv.FormatFloat(f.predictions[row-f.first], 'g', -1, 32)
+		}
+		w.Write(record)
+	}
+	w.Flush()
+	return w.Error()
+}

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// progress shows how a training gets on: a bar on a terminal, else a line an
+// epoch.
+type progress struct {
+	out io.Writer
+	bar *progressbar.ProgressBar // nil until the first batch, and without a terminal
+	tty bool
+	of  int // epochs
+}
+
+func newProgress(out io.Writer) *progress {
+	f, ok := out.(*os.File)
+	return &progress{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+func (p *progress) batch(b trainer.Progress) {
+	p.of = b.Epochs
+	if !p.tty {
+		return
+	}
+	if p.bar == nil {
+		p.bar = progressbar.NewOptions(b.Epochs*b.Batches,
+			progressbar.OptionSetWriter(p.out),
+			progressbar.OptionSetWidth(30),
+			progressbar.OptionThrottle(50*time.Millisecond),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(),
+		)
+		p.bar.Describe(fmt.Sprintf("epoch 1/%d", p.of))
+	}
+	p.bar.Add(1)
+}
+
+func (p *progress) epoch(e trainer.Epoch) {
+	line := fmt.Sprintf("epoch %d/%d  train loss %.5f  test loss %.5f", e.Epoch, p.of, e.TrainLoss, e.TestLoss)
+	if p.bar != nil {
+		p.bar.Describe(line)
+		return
+	}
+	fmt.Fprintf(p.out, "%s  %.2f s\n", line, e.Seconds)
+}
+
+// finish takes the bar off the screen, with a line of where it stood.
+func (p *progress) finish() {
+	if p.bar != nil {
+		fmt.Fprintln(p.out)
+	}
+}

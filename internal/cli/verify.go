@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/verify"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+type verifyOptions struct {
+	*streams
+	ortLib    string
+	tolerance float64
+}
+
+func newVerifyCmd(s *streams) *cobra.Command {
+	o := &verifyOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "verify MODEL.onnx",
+		Short: "Run a model on every engine and compare the answers",
+		Long: `Run a model that rnnkit exported on every engine that is here, on random
+sequences, and compare all outputs with those of the native engine: the whole
+sequence at once, and step by step with the state fed back. The times are the
+median of a call, for one sequence and for 256.
+
+It fails if a difference is larger than the tolerance, times the largest output
+where that is more than 1.`,
+		Example: "  rnnkit verify sine.onnx",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !(o.tolerance > 0) {
+				return usagef("--tolerance is %g: it must be more than 0", o.tolerance)
+			}
+			return o.run(cmd.Context(), args[0])
+		},
+	}
+	cmd.Flags().Float64Var(&o.tolerance, "tolerance", verify.Tolerance, "the largest difference that passes")
+	addOrtLib(cmd.Flags(), &o.ortLib)
+	return cmd
+}
+
+func (o *verifyOptions) run(ctx context.Context, path string) error {
+	data, err := readModel(path)
+	if err != nil {
+		return err
+	}
+	all := openAll(data, append(cpuEngines(o.ortLib), ort.CUDA(0, ort.Library(o.ortLib)))...)
+	defer closeAll(all)
+	native := all[0]
+	if native.err != nil {
+		return fmt.Errorf("%s: %w", path, native.err)
+	}
+	meta := native.model.Metadata()
+	if meta == nil {
+		return fmt.Errorf("%s has no rnnkit metadata, so there is no telling what it reads: verify a model that rnnkit exported", path)
+	}
+	input, err := verify.Input(meta, 7, sequenceLength(meta), 1)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	want, err := verify.Whole(ctx, native.model, input)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+
+	w := tabwriter.NewWriter(o.Out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "engine\tmax |difference|\tstep by step\tone sequence\t256 sequences")
+	var failures []error
+	for _, c := range all {
+		if c.err != nil {
+			fmt.Fprintf(o.Err, "not compared: %v\n", c.err)
+			continue
+		}
+		row, err := o.row(ctx, c.model, input, want)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %s: %w", path, c.name, err))
+		}
+		fmt.Fprintf(w, "%s\t%s\n", c.name, strings.Join(row, "\t"))
+	}
+	return errors.Join(append(failures, w.Flush())...)
+}
+
+// row returns the columns of an engine's row, as far as there is no error.
+func (o *verifyOptions) row(ctx context.Context, m *infer.Model, input engine.Tensor, want map[string]engine.Tensor) (row []string, err error) {
+	runs := []func(context.Context, *infer.Model, engine.Tensor) (map[string]engine.Tensor, error){verify.Whole}
+	if verify.Steppable(m.Metadata()) {
+		runs = append(runs, verify.Stepped)
+	}
+	for _, run := range runs {
+		got, err := run(ctx, m, input)
+		if err != nil {
+			return append(row, "failed"), err
+		}
+		d, err := verify.Difference(want, got, o.tolerance)
+		row = append(row, fmt.Sprintf("%.1e", d))
+		if err != nil {
+			return row, err
+		}
+	}
+	if len(runs) == 1 {
+		row = append(row, "-")
+	}
+	for _, batch := range []int{1, 256} {
+		t, err := timeCall(ctx, m, batch)
+		if err != nil {
+			return row, err
+		}
+		row = append(row, t.Round(100*time.Nanosecond).String())
+	}
+	return row, nil
+}
+
+// sequenceLength is how long the sequences are that engines are compared on.
+func sequenceLength(meta *models.Metadata) int {
+	if meta.Window > 0 {
+		return meta.Window
+	}
+	return 50
+}
+
+// timeCall returns the median time of a call for output.
+func timeCall(ctx context.Context, m *infer.Model, batch int) (time.Duration, error) {
+	meta := m.Metadata()
+	input, err := verify.Input(meta, batch, sequenceLength(meta), 2)
+	if err != nil {
+		return 0, err
+	}
+	inputs := map[string]engine.Tensor{"input": input}
+	var times []time.Duration
+	for begin := time.Now(); len(times) < 5 || time.Since(begin) < 200*time.Millisecond; {
+		start := time.Now()
+		if _, err := m.Run(ctx, inputs, "output"); err != nil {
+			return 0, err
+		}
+		times = append(times, time.Since(start))
+	}
+	slices.Sort(times)
+	return times[len(times)/2], nil
+}
+
+// verify compares the answers of every engine to test windows, given the bytes
+// of the exported model, with those of the trainer.
+func (o *trainOptions) verify(ctx context.Context, m *models.Model, data []byte, test *datasets.Windows) error {
+	examples := make([]int, min(test.Len(), 64))
+	for i := range examples {
+		examples[i] = i
+	}
+	var b datasets.Batch
+	if err := test.Read(&b, examples); err != nil {
+		return err
+	}
+	answers, err := trainer.Predict(m, &b)
+	if err != nil {
+		return err
+	}
+	want := map[string]engine.Tensor{"output": engine.Of(answers, b.Size, m.Spec.Outputs)}
+	input := engine.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
+
+	all := openAll(data, cpuEngines(o.ortLib)...)
+	defer closeAll(all)
+	for _, c := range all {
+		if errors.Is(c.err, ort.ErrNoLibrary) {
+			continue
+		}
+		if c.err != nil {
+			return fmt.Errorf("the exported model does not load: %s: %w", c.name, c.err)
+		}
+		got, err := verify.Whole(ctx, c.model, input)
+		if err != nil {
+			return fmt.Errorf("the exported model does not run: %s: %w", c.name, err)
+		}
+		d, err := verify.Difference(want, got, verify.Tolerance)
+		if err != nil {
+			return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w", c.name, err)
+		}
+		fmt.Fprintf(o.Err, "verified: %s differs from the trainer by at most %.1e on %d test windows\n", c.name, d, b.Size)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+// Package verify compares what engines answer for an exported model.
+package verify
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// Tolerance is how far two answers may lie apart where they are of order 1.
+const Tolerance = 1e-5
+
+// maxInput bounds the values of an Input, whose sizes come out of a file.
+const maxInput = 1 << 26
+
+// Input returns random sequences such as a model reads, in raw units: [batch,
+// time, features], or [batch, time] tokens.
+func Input(meta *models.Metadata, batch, time int, seed uint64) (engine.Tensor, error) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	shape := []int{batch, time, max(meta.Spec.Features, 1)}
+	size, err := engine.Size(shape)
+	if err != nil || size > maxInput {
+		return engine.Tensor{}, fmt.Errorf("%d sequences of %d steps of %d values are too many: the metadata may be damaged", batch, time, meta.Spec.Features)
+	}
+	if vocabulary := meta.Spec.Vocabulary; vocabulary > 0 {
+		tokens := make([]int64, size)
+		for i := range tokens {
+			tokens[i] = rng.Int64N(int64(vocabulary))
+		}
+		return engine.Of(tokens, batch, time), nil
+	}
+	x := make([]float32, size)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	meta.InputScale.Invert(x, x)
+	return engine.Of(x, shape...), nil
+}
+
+// Steppable tells whether a model can run step by step.
+func Steppable(meta *models.Metadata) bool {
+	return len(meta.State) > 0 && !meta.Spec.Bidirectional
+}
+
+// Whole runs m on whole sequences. It returns all outputs.
+func Whole(ctx context.Context, m *infer.Model, input engine.Tensor) (map[string]engine.Tensor, error) {
+	return m.Run(ctx, map[string]engine.Tensor{"input": input})
+}
+
+// Stepped runs m on one step of the sequences after the other, with the state
+// fed back. It returns what Whole does.
+func Stepped(ctx context.Context, m *infer.Model, input engine.Tensor) (map[string]engine.Tensor, error) {
+	var all []map[string]engine.Tensor
+	inputs := map[string]engine.Tensor{}
+	for t := range input.Shape[1] {
+		inputs["input"] = step(input, t)
+		outputs, err := m.Run(ctx, inputs)
+		if err != nil {
+			return nil, fmt.Errorf("step %d: %w", t+1, err)
+		}
+		all = append(all, outputs)
+		for _, pair := range m.Metadata().State {
+			inputs[pair.Input] = outputs[pair.Output]
+		}
+	}
+	result := map[string]engine.Tensor{}
+	for _, info := range m.Outputs() {
+		steps := make([]engine.Tensor, len(all))
+		for t, outputs := range all {
+			steps[t] = outputs[info.Name]
+		}
+		result[info.Name] = steps[len(steps)-1]
+		if len(info.Shape) > 1 && info.Shape[1].Symbol == "time" {
+			result[info.Name] = join(steps)
+		}
+	}
+	return result, nil
+}
+
+// step returns step t of x, as a sequence of its own.
+func step(x engine.Tensor, t int) engine.Tensor {
+	shape := append([]int{x.Shape[0], 1}, x.Shape[2:]...)
+	if tokens, ok := x.Data.([]int64); ok {
+		return engine.Of(stepOf(tokens, x.Shape, t), shape...)
+	}
+	return engine.Of(stepOf(x.Data.([]float32), x.Shape, t), shape...)
+}
+
+func stepOf[T any](data []T, shape []int, t int) []T {
+	time := shape[1]
+	width := len(data) / (shape[0] * time)
+	var out []T
+	for b := range shape[0] {
+		out = append(out, data[(b*time+t)*width:][:width]...)
+	}
+	return out
+}
+
+// join puts float32 steps [batch, 1, width] together as [batch, time, width].
+func join(steps []engine.Tensor) engine.Tensor {
+	batch, width := steps[0].Shape[0], steps[0].Shape[2]
+	var out []float32
+	for b := range batch {
+		for _, s := range steps {
+			out = append(out, s.Data.([]float32)[b*width:][:width]...)
+		}
+	}
+	return engine.Of(out, batch, len(steps), width)
+}
+
+// Difference returns the largest difference of any output in want from that in
+// got. It is an error if an output is missing or of another shape, or if the
+// difference is not a number or larger than tolerance, times the largest value
+// of that output where that is more than 1.
+func Difference(want, got map[string]engine.Tensor, tolerance float64) (float64, error) {
+	var largest float64
+	for name := range want {
+		d, err := difference(want[name], got[name], tolerance)
+		if err != nil {
+			return d, fmt.Errorf("output %q %w", name, err)
+		}
+		largest = max(largest, d)
+	}
+	return largest, nil
+}
+
+func difference(want, got engine.Tensor, tolerance float64) (largest float64, err error) {
+	w, err := engine.Values[float32](want)
+	if err != nil {
+		return 0, err
+	}
+	g, err := engine.Values[float32](got)
+	if err != nil {
+		return 0, err
+	}
+	if fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
+		return 0, fmt.Errorf("has shape %v, not %v", got.Shape, want.Shape)
+	}
+	scale := 1.0
+	for _, v := range w {
+		scale = max(scale, math.Abs(float64(v)))
+	}
+	for i := range w {
+		d := math.Abs(float64(w[i]) - float64(g[i]))
+		if !(d <= tolerance*scale) {
+			return d, fmt.Errorf("differs: value %d is %g, not %g: the tolerance is %g", i, g[i], w[i], tolerance*scale)
+		}
+		largest = max(largest, d)
+	}
+	return largest, nil
+}

@@ -1,0 +1,189 @@
+package verify_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/verify"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// TestAgreement holds the trainer, the native engine and ONNX Runtime to the
+// same answers for every kind of model, with sequences of random size: whole,
+// from a random state, and step by step.
+func TestAgreement(t *testing.T) {
+	engines := []engine.Engine{native.New()}
+	if onnxRuntimeIsHere(t) {
+		engines = append(engines, ort.CPU())
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, spec := range specs() {
+		t.Run(fmt.Sprintf("%s-%d-bi=%t-%s-vocabulary=%d", spec.Cell, spec.Layers, spec.Bidirectional, spec.Readout, spec.Vocabulary), func(t *testing.T) {
+			m := randomModel(t, spec, rng)
+			data, err := export.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var opened []*infer.Model
+			for _, e := range engines {
+				model, err := infer.OpenBytes(data, infer.With(e))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer model.Close()
+				opened = append(opened, model)
+			}
+			for range 4 {
+				input, err := verify.Input(&m.Metadata, 1+rng.IntN(9), 1+rng.IntN(12), rng.Uint64())
+				if err != nil {
+					t.Fatal(err)
+				}
+				agree(t, m, opened, input, rng)
+			}
+		})
+	}
+}
+
+func agree(t *testing.T, m *models.Model, opened []*infer.Model, input engine.Tensor, rng *rand.Rand) {
+	t.Helper()
+	check := func(what string, m *infer.Model, want, got map[string]engine.Tensor, err error) {
+		t.Helper()
+		if err == nil {
+			_, err = verify.Difference(want, got, verify.Tolerance)
+		}
+		if err != nil {
+			t.Errorf("input %v: %s: %s: %v", input.Shape, m.Engine(), what, err)
+		}
+	}
+	answers := trainerAnswers(t, m, input)
+	inputs := map[string]engine.Tensor{"input": input}
+	var fromZero, fromState map[string]engine.Tensor
+	state := map[string]engine.Tensor{"input": input}
+	for _, info := range opened[0].Inputs() {
+		if info.Optional {
+			h := make([]float32, info.Shape[0].Size*input.Shape[0]*info.Shape[2].Size)
+			for i := range h {
+				h[i] = float32(rng.NormFloat64())
+			}
+			state[info.Name] = engine.Of(h, info.Shape[0].Size, input.Shape[0], info.Shape[2].Size)
+		}
+	}
+	for i, model := range opened {
+		whole, err := model.Run(t.Context(), inputs)
+		check("against the trainer", model, answers, whole, err)
+		continued, err2 := model.Run(t.Context(), state)
+		if i == 0 {
+			fromZero, fromState = whole, continued
+			if _, err := verify.Difference(whole, continued, verify.Tolerance); err == nil {
+				t.Error("the initial state makes no difference")
+			}
+		}
+		check("whole", model, fromZero, whole, err)
+		check("from a state", model, fromState, continued, err2)
+		if !m.Spec.Bidirectional {
+			stepped, err := verify.Stepped(t.Context(), model, input)
+			check("step by step", model, fromZero, stepped, err)
+		}
+	}
+}
+
+func trainerAnswers(t *testing.T, m *models.Model, input engine.Tensor) map[string]engine.Tensor {
+	t.Helper()
+	b := datasets.Batch{Size: input.Shape[0], Time: input.Shape[1]}
+	shape := []int{b.Size, m.Spec.Outputs}
+	if m.Spec.Readout == models.ReadAll {
+		shape = []int{b.Size, b.Time, m.Spec.Outputs}
+	}
+	b.Inputs, _ = input.Data.([]float32)
+	b.Tokens, _ = input.Data.([]int64)
+	y, err := trainer.Predict(m, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]engine.Tensor{"output": engine.Of(y, shape...)}
+}
+
+func specs() []models.Spec {
+	var all []models.Spec
+	for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
+		for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadAll} {
+			for _, layers := range []int{1, 3} {
+				for _, bidirectional := range []bool{false, true} {
+					s := models.Spec{Cell: cell, Hidden: 7, Layers: layers, Bidirectional: bidirectional, Readout: readout, Outputs: 3}
+					floats, tokens := s, s
+					floats.Features = 2
+					tokens.Vocabulary, tokens.Embedding = 11, 5
+					all = append(all, floats, tokens)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// randomModel has parameters large enough to drive the gates into saturation
+// now and then, and scales.
+func randomModel(t *testing.T, spec models.Spec, rng *rand.Rand) *models.Model {
+	t.Helper()
+	m, err := models.New(models.Metadata{Spec: spec}, rng.Uint64())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range m.Params.Data {
+		m.Params.Data[i] = float32(0.7 * rng.NormFloat64())
+	}
+	if spec.Features > 0 {
+		m.InputScale = &models.Scale{Mean: []float32{3, -20}, Std: []float32{0.5, 7}}
+		m.OutputScale = &models.Scale{Mean: []float32{1, 0, -5}, Std: []float32{0.1, 1, 3}}
+	}
+	return m
+}
+
+// onnxRuntimeIsHere tells whether ONNX Runtime can be used, and fails where it
+// must be.
+func onnxRuntimeIsHere(t *testing.T) bool {
+	t.Helper()
+	_, err := ort.CPU().Open(nil)
+	if !errors.Is(err, ort.ErrNoLibrary) {
+		return true
+	}
+	if os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
+		t.Fatal(err)
+	}
+	t.Logf("compared without ONNX Runtime: %v", err)
+	return false
+}
+
+func TestDifference(t *testing.T) {
+	nan := float32(math.NaN())
+	want := map[string]engine.Tensor{"y": engine.Of([]float32{1, 200}, 2)}
+	for _, test := range []struct {
+		got  engine.Tensor
+		fail bool
+	}{
+		{engine.Of([]float32{1, 200}, 2), false},
+		{engine.Of([]float32{1.001, 200}, 2), false}, // 200 scales the tolerance
+		{engine.Of([]float32{1.003, 200}, 2), true},
+		{engine.Of([]float32{nan, 200}, 2), true},
+		{engine.Of([]float32{1, 200}, 1, 2), true},
+		{engine.Of([]float32{1}, 1), true},
+		{engine.Of([]int64{1, 200}, 2), true},
+		{engine.Tensor{}, true},
+	} {
+		_, err := verify.Difference(want, map[string]engine.Tensor{"y": test.got}, verify.Tolerance)
+		if (err != nil) != test.fail {
+			t.Errorf("%v: the error is %v", test.got, err)
+		}
+	}
+}
