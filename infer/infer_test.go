@@ -1,0 +1,283 @@
+package infer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// fake is an engine whose models answer twice the last value of a window less
+// the first, which goes on with any straight line.
+type fake struct {
+	meta    *models.Metadata
+	damaged string // metadata that is not a document
+	inputs  []engine.ValueInfo
+	outputs int // values for each window, 1 if not set
+}
+
+func (f *fake) String() string                      { return "fake" }
+func (f *fake) Open([]byte) (engine.Session, error) { return f, nil }
+func (f *fake) Close() error                        { return nil }
+func (f *fake) Outputs() []engine.ValueInfo         { return []engine.ValueInfo{{Name: "output"}} }
+
+func (f *fake) Inputs() []engine.ValueInfo {
+	if f.inputs != nil {
+		return f.inputs
+	}
+	return []engine.ValueInfo{{Name: "input", Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 1}}}}
+}
+
+func (f *fake) Metadata() map[string]string {
+	if f.meta == nil && f.damaged == "" {
+		return nil
+	}
+	if f.damaged != "" {
+		return map[string]string{models.MetadataKey: f.damaged}
+	}
+	document, err := json.Marshal(f.meta)
+	if err != nil {
+		panic(err)
+	}
+	return map[string]string{models.MetadataKey: string(document)}
+}
+
+func (f *fake) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !slices.Equal(outputs, []string{"output"}) {
+		return nil, errors.New("the outputs asked for are " + strings.Join(outputs, ", "))
+	}
+	in := inputs["input"]
+	x := in.Data.([]float32)
+	batch, time := in.Shape[0], in.Shape[1]
+	var y []float32
+	for b := range batch {
+		window := x[b*time:][:time]
+		for range max(f.outputs, 1) {
+			y = append(y, 2*window[time-1]-window[time-2])
+		}
+	}
+	return map[string]engine.Tensor{"output": engine.Of(y, batch, max(f.outputs, 1))}, nil
+}
+
+func forecaster(t *testing.T, f *fake) *infer.Forecaster {
+	t.Helper()
+	m, err := infer.OpenBytes(nil, infer.With(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forecaster, err := infer.NewForecaster(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return forecaster
+}
+
+func line(n int) []float64 {
+	y := make([]float64, n)
+	for i := range y {
+		y[i] = float64(3 * i)
+	}
+	return y
+}
+
+func TestForecaster(t *testing.T) {
+	meta := models.Forecaster("y", 5)
+	f := forecaster(t, &fake{meta: &meta})
+	if f.Window() != 5 {
+		t.Errorf("the window is %d", f.Window())
+	}
+	for _, n := range []int{5, 6, 68, 69, 70, 300} { // batches are of 64 windows
+		got, err := f.Predict(t.Context(), line(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := line(n + 1)[5:]; !slices.Equal(got, want) {
+			t.Errorf("%d values: predicted %v, not %v", n, got, want)
+		}
+		if got, err = f.Forecast(t.Context(), line(n), 12); err != nil {
+			t.Fatal(err)
+		}
+		if want := line(n + 12)[n:]; !slices.Equal(got, want) {
+			t.Errorf("%d values: forecast %v, not %v", n, got, want)
+		}
+	}
+	if got, err := f.Forecast(t.Context(), line(5), 0); err != nil || len(got) != 0 {
+		t.Errorf("no steps give %v, %v", got, err)
+	}
+}
+
+func TestForecasterErrors(t *testing.T) {
+	meta := models.Forecaster("y", 5)
+	f := forecaster(t, &fake{meta: &meta})
+	with := func(v float64) []float64 { y := line(9); y[7] = v; return y }
+	for want, series := range map[string][]float64{
+		"has 4 values: the model needs at least its window of 5": line(4),
+		"has 0 values":                    nil,
+		"value 8 of the series is NaN":    with(math.NaN()),
+		"value 8 of the series is -Inf":   with(math.Inf(-1)),
+		"value 8 of the series is 1e+300": with(1e300),
+	} {
+		if _, err := f.Predict(t.Context(), series); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Predict: the error is %v, not %q", err, want)
+		}
+		if strings.Contains(want, "value 8") {
+			want = strings.Replace(want, "value 8", "value 4", 1) // of the last window
+		}
+		if _, err := f.Forecast(t.Context(), series, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Forecast: the error is %v, not %q", err, want)
+		}
+	}
+	if _, err := f.Forecast(t.Context(), line(9), -1); err == nil {
+		t.Error("-1 steps went through")
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.Predict(cancelled, line(9)); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if _, err := forecaster(t, &fake{meta: &meta, outputs: 2}).Predict(t.Context(), line(9)); err == nil || !strings.Contains(err.Error(), "10 values for 5 windows") {
+		t.Errorf("two answers a window: %v", err)
+	}
+}
+
+func TestNewForecasterErrors(t *testing.T) {
+	change := func(change func(*models.Metadata)) *fake {
+		meta := models.Forecaster("y", 5)
+		change(&meta)
+		return &fake{meta: &meta}
+	}
+	unfit := change(func(*models.Metadata) {})
+	unfit.inputs = []engine.ValueInfo{{Name: "image", Type: engine.Float32, Shape: []engine.Dim{{Size: 1}, {Size: 3}}}}
+	flat := change(func(*models.Metadata) {})
+	flat.inputs = []engine.ValueInfo{{Name: "input", Type: engine.Int64, Shape: []engine.Dim{{Symbol: "batch"}}}}
+	for want, f := range map[string]*fake{
+		"no rnnkit metadata":                  {},
+		`task is "classify"`:                  change(func(m *models.Metadata) { m.Task = "classify" }),
+		"windows of 0 steps":                  change(func(m *models.Metadata) { m.Window = 0 }),
+		"of 2 values":                         change(func(m *models.Metadata) { m.Spec.Features = 2 }),
+		"answers 3":                           change(func(m *models.Metadata) { m.Spec.Outputs = 3 }),
+		`readout "all"`:                       change(func(m *models.Metadata) { m.Spec.Readout = models.ReadAll }),
+		"the model reads image float32[1, 3]": unfit,
+		"the model reads input int64[batch]: a Foreca": flat,
+	} {
+		m, err := infer.OpenBytes(nil, infer.With(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := infer.NewForecaster(m); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	newer := models.Forecaster("y", 5)
+	newer.Format = models.MetadataFormat + 1
+	invalid := models.Forecaster("y", 5)
+	invalid.Spec.Hidden = 0
+	for want, f := range map[string]*fake{
+		"is damaged":         {damaged: "{"},
+		"use a newer rnnkit": {meta: &newer},
+		"Hidden is 0":        {meta: &invalid},
+	} {
+		if _, err := infer.OpenBytes(nil, infer.With(f)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "nowhere.onnx")
+	if _, err := infer.Open(path); err == nil || !strings.Contains(err.Error(), "nowhere.onnx: no such file") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestStepErrors(t *testing.T) {
+	bidirectional := models.Forecaster("y", 5)
+	bidirectional.Spec.Bidirectional = true
+	stateless := models.Forecaster("y", 5)
+	for want, f := range map[string]*fake{
+		"no rnnkit metadata":         {},
+		"bidirectional model cannot": {meta: &bidirectional},
+		"names no state":             {meta: &stateless},
+	} {
+		m, err := infer.OpenBytes(nil, infer.With(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Step(t.Context(), m.NewState(), []float32{1}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
+
+// TestStepsAreTheWhole feeds a trained model value by value.
+func TestStepsAreTheWhole(t *testing.T) {
+	m, err := infer.OpenBytes(sineModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	f, err := infer.NewForecaster(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := line(50)
+	for i := range series {
+		series[i] = math.Sin(series[i])
+	}
+	want, err := f.Predict(t.Context(), series)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := m.NewState()
+	var got []float32
+	for _, y := range series {
+		if got, err = m.Step(t.Context(), s, []float32{float32(y)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !(math.Abs(float64(got[0])-want[0]) <= 1e-6) {
+		t.Errorf("steps give %g, the whole %g", got[0], want[0])
+	}
+	if _, err := m.Step(t.Context(), s, []float32{1, 2}); err == nil || !strings.Contains(err.Error(), `input "input"`) {
+		t.Errorf("two values for one feature: %v", err)
+	}
+}
+
+func TestModelIsSafeForConcurrentUse(t *testing.T) {
+	m, err := infer.OpenBytes(sineModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	f, err := infer.NewForecaster(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := f.Predict(t.Context(), line(80))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5 {
+				if got, err := f.Predict(t.Context(), line(80)); err != nil || !slices.Equal(got, want) {
+					t.Errorf("beside others: %v, %v", got, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
