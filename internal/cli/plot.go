@@ -41,6 +41,7 @@ func (f *forecast) draw(path string) error {
 	p.X.Label.Text = "row"
 	p.Y.Label.Text = f.name
 	p.Legend.Top = true
+	p.Legend.XOffs = -vg.Points(6)
 	p.Add(plotter.NewGrid())
 
 	lines := []struct {

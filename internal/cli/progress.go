@@ -45,12 +45,12 @@ func (p *progress) batch(b trainer.Progress) {
 }
 
 func (p *progress) epoch(e trainer.Epoch) {
-	line := fmt.Sprintf("epoch %d/%d  train loss %.5f  test loss %.5f", e.Epoch, p.of, e.TrainLoss, e.TestLoss)
 	if p.bar != nil {
-		p.bar.Describe(line)
+		// Short enough to stay in one line of 80 columns.
+		p.bar.Describe(fmt.Sprintf("epoch %d/%d test loss %.5f", min(e.Epoch+1, p.of), p.of, e.TestLoss))
 		return
 	}
-	fmt.Fprintf(p.out, "%s  %.2f s\n", line, e.Seconds)
+	fmt.Fprintf(p.out, "epoch %d/%d  train loss %.5f  test loss %.5f  %.2f s\n", e.Epoch, p.of, e.TrainLoss, e.TestLoss, e.Seconds)
 }
 
 // finish takes the bar off the screen, with a line of where it stood.

@@ -246,7 +246,12 @@ func (o *trainOptions) run(ctx context.Context, y series) error {
 	if interrupted {
 		how = "interrupted: wrote what was trained to"
 	}
-	fmt.Fprintf(o.Err, "%s %s: %d bytes, test loss %.4g\n", how, o.output, len(data), model.Training.TestLoss)
+	loss := fmt.Sprintf("test loss %.4g", model.Training.TestLoss)
+	if model.OutputScale != nil {
+		rmse := math.Sqrt(model.Training.TestLoss) * float64(model.OutputScale.Std[0])
+		loss += fmt.Sprintf(", off by %.4g %s (root mean square)", rmse, y.column)
+	}
+	fmt.Fprintf(o.Err, "%s %s: %d bytes, %s\n", how, o.output, len(data), loss)
 	return nil
 }
 

@@ -1,0 +1,117 @@
+package native
+
+import (
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// FuzzOpen opens and runs mutated models in little memory: the bytes of a file
+// and, where it still parses, what it says, by edits. Each may fail; none may
+// panic, nor return a value without as many elements as its shape.
+func FuzzOpen(f *testing.F) {
+	models := []*onnxgraph.Model{everything(), stateful(), layer("RNN"), layer("GRU", set("direction", "reverse"))}
+	for _, op := range []string{"Add", "Div", "MatMul", "Gather", "Expand", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Split"} {
+		models = append(models, one(op, []onnxgraph.Tensor{ints64("a", 1, 0)}), one(op, []onnxgraph.Tensor{floats("b", 2, 3)}))
+	}
+	for _, m := range models {
+		f.Add(marshal(f, m), []byte{})
+		for i := range 24 {
+			f.Add(marshal(f, m), []byte{byte(i), byte(i / 3), byte(i * 7)})
+		}
+	}
+	f.Fuzz(func(t *testing.T, data, edits []byte) {
+		m, err := onnxgraph.Unmarshal(data)
+		if err != nil {
+			return
+		}
+		for ; len(edits) >= 3; edits = edits[3:] {
+			mutate(&m.Graph, int(edits[0]), int(edits[1]), int(edits[2]))
+		}
+		data, err = onnxgraph.Marshal(m)
+		if err != nil {
+			return
+		}
+		session, err := native{1 << 16}.Open(data)
+		if err != nil {
+			return
+		}
+		inputs := tensors{}
+		for _, v := range session.Inputs() {
+			if !v.Optional {
+				inputs[v.Name] = sample(v)
+			}
+		}
+		for range 2 {
+			results, err := session.Run(context.Background(), inputs)
+			if err != nil {
+				return
+			}
+			for name, r := range results {
+				if size, err := engine.Size(r.Shape); err != nil || size != r.Len() {
+					t.Errorf("%s has %d elements and shape %v: %v", name, r.Len(), r.Shape, err)
+				}
+			}
+		}
+	})
+}
+
+// mutate changes one thing of g: an element of an integer constant, an attribute,
+// a name that a node reads, a dimension of an input, or the op.
+func mutate(g *onnxgraph.Graph, i, j, k int) {
+	numbers := []int64{0, 1, 2, 3, -1, -2, 7, 1 << 31, 1 << 40, math.MinInt64, math.MaxInt64}
+	number := numbers[k%len(numbers)]
+	if len(g.Nodes) == 0 || len(g.Inputs) == 0 {
+		return
+	}
+	n := &g.Nodes[j%len(g.Nodes)]
+	switch i % 5 {
+	case 0:
+		var lists [][]int64
+		for _, t := range g.Initializers {
+			if list, ok := t.Data.([]int64); ok && len(list) > 0 {
+				lists = append(lists, list)
+			}
+		}
+		if len(lists) > 0 {
+			list := lists[j%len(lists)]
+			list[k/len(numbers)%len(list)] = number
+		}
+	case 1:
+		if len(n.Attributes) > 0 {
+			n.Attributes[k%len(n.Attributes)].Value = number
+		}
+	case 2:
+		if len(n.Inputs) > 0 && len(g.Initializers) > 0 {
+			n.Inputs[k%len(n.Inputs)] = g.Initializers[k/len(n.Inputs)%len(g.Initializers)].Name
+		}
+	case 3:
+		if shape := g.Inputs[j%len(g.Inputs)].Shape; len(shape) > 0 {
+			shape[k%len(shape)] = onnxgraph.Dim{Size: int64(k % 5)}
+		}
+	case 4:
+		names := slices.Sorted(maps.Keys(ops))
+		n.OpType = names[k%len(names)]
+	}
+}
+
+// sample returns a small tensor that fits v where there is one.
+func sample(v engine.ValueInfo) engine.Tensor {
+	shape := make([]int, len(v.Shape))
+	size := 1
+	for i, d := range v.Shape {
+		if shape[i] = 2; d.Symbol == "" && d.Size >= 0 {
+			shape[i] = min(d.Size, 8)
+		}
+		size = min(size*shape[i], 1<<12)
+	}
+	if v.Type == engine.Int64 {
+		return engine.Tensor{Shape: shape, Data: make([]int64, size)}
+	}
+	return engine.Tensor{Shape: shape, Data: make([]float32, size)}
+}

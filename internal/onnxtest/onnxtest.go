@@ -1,0 +1,182 @@
+// Package onnxtest reads folders in the layout of ONNX's own tests: a
+// model.onnx, and beside it test_data_set_N/input_M.pb and output_M.pb. Only
+// tests import it.
+package onnxtest
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxpb"
+)
+
+// Folders returns the folders under the shared test data that hold a
+// model.onnx and match a pattern of [filepath.Match], such as "onnx-tests/*/*/*".
+// Where there is none it skips the test, or fails it if RNNKIT_REQUIRE_SHARED
+// is 1.
+func Folders(t testing.TB, pattern string) []string {
+	t.Helper()
+	models, err := filepath.Glob(filepath.Join(Root(t), pattern, "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(models) == 0 && os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
+		t.Fatalf("nothing matches %s under RNNKIT_SHARED", pattern)
+	}
+	if len(models) == 0 {
+		t.Skipf("nothing matches %s under RNNKIT_SHARED (default ../shared of the repository)", pattern)
+	}
+	for i, m := range models {
+		models[i] = filepath.Dir(m)
+	}
+	return models
+}
+
+// Root returns the folder of the shared test data: RNNKIT_SHARED, or shared
+// beside the repository. It need not exist.
+func Root(t testing.TB) string {
+	t.Helper()
+	if root := os.Getenv("RNNKIT_SHARED"); root != "" {
+		return root
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(filepath.Dir(dir), "shared")
+		}
+		if parent := filepath.Dir(dir); parent != dir {
+			dir = parent
+			continue
+		}
+		t.Fatal("the test does not run within the repository")
+	}
+}
+
+// Set is one test_data_set: what goes into the graph's inputs, in order, and
+// what its outputs must then be.
+type Set struct{ Inputs, Outputs []engine.Tensor }
+
+// Model returns the model of a test's folder.
+func Model(dir string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, "model.onnx")) }
+
+// Sets returns the data of a test's folder.
+func Sets(dir string) ([]Set, error) {
+	var sets []Set
+	for i := 0; ; i++ {
+		data := filepath.Join(dir, fmt.Sprintf("test_data_set_%d", i))
+		if _, err := os.Stat(data); err != nil {
+			break
+		}
+		inputs, err := tensors(data, "input")
+		if err != nil {
+			return nil, err
+		}
+		outputs, err := tensors(data, "output")
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, Set{inputs, outputs})
+	}
+	if len(sets) == 0 {
+		return nil, fmt.Errorf("%s has no test_data_set_0", dir)
+	}
+	return sets, nil
+}
+
+// tensors reads NAME_0.pb, NAME_1.pb and so on.
+func tensors(dir, name string) ([]engine.Tensor, error) {
+	var list []engine.Tensor
+	for i := 0; ; i++ {
+		path := filepath.Join(dir, fmt.Sprintf("%s_%d.pb", name, i))
+		data, err := os.ReadFile(path)
+		if os.IsNotExist(err) {
+			return list, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		t, err := parse(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		list = append(list, t)
+	}
+}
+
+// parse reads a TensorProto, by way of a model that has it as its initializer.
+func parse(data []byte) (engine.Tensor, error) {
+	p := new(onnxpb.TensorProto)
+	if err := proto.Unmarshal(data, p); err != nil {
+		return engine.Tensor{}, err
+	}
+	file, err := proto.Marshal(&onnxpb.ModelProto{
+		Graph:       &onnxpb.GraphProto{Initializer: []*onnxpb.TensorProto{p}},
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{}},
+	})
+	if err != nil {
+		return engine.Tensor{}, err
+	}
+	m, err := onnxgraph.Unmarshal(file)
+	if err != nil {
+		return engine.Tensor{}, err
+	}
+	t := m.Graph.Initializers[0]
+	return engine.Tensor{Shape: t.Shape, Data: t.Data}, nil
+}
+
+// Compare returns an error unless got has the shape, type and elements of want:
+// floats within atol + rtol |want|, and NaN where want has NaN.
+func Compare(got, want engine.Tensor, rtol, atol float64) error {
+	if got.Type() != want.Type() || !slices.Equal(got.Shape, want.Shape) || got.Len() != want.Len() {
+		return fmt.Errorf("got %s%v, want %s%v", got.Type(), got.Shape, want.Type(), want.Shape)
+	}
+	switch want := want.Data.(type) {
+	case []float32:
+		return compare(got.Data.([]float32), want, rtol, atol)
+	case []float64:
+		return compare(got.Data.([]float64), want, rtol, atol)
+	case []int32:
+		return compare(got.Data.([]int32), want, 0, 0)
+	case []int64:
+		return compare(got.Data.([]int64), want, 0, 0)
+	case []uint8:
+		return compare(got.Data.([]uint8), want, 0, 0)
+	case []bool:
+		if got := got.Data.([]bool); !slices.Equal(got, want) {
+			return fmt.Errorf("got %v, want %v", got, want)
+		}
+		return nil
+	}
+	return fmt.Errorf("elements of type %T cannot be compared", want.Data)
+}
+
+func compare[T float32 | float64 | int32 | int64 | uint8](got, want []T, rtol, atol float64) error {
+	worst, at := 0.0, -1
+	for i := range want {
+		g, w := float64(got[i]), float64(want[i])
+		if got[i] == want[i] || math.IsNaN(g) && math.IsNaN(w) {
+			continue
+		}
+		d := math.Abs(g - w)
+		if math.IsInf(w, 0) || !(d <= atol+rtol*math.Abs(w)) {
+			if at < 0 || !(d <= worst) {
+				worst, at = d, i
+			}
+		}
+	}
+	if at >= 0 {
+		return fmt.Errorf("element %d is %v, and must be %v: the greatest difference is %g", at, got[at], want[at], worst)
+	}
+	return nil
+}
