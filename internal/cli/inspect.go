@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -98,14 +99,7 @@ func once(i int, heading string) string {
 func describe(v onnxgraph.Value) string {
 	dims := make([]string, len(v.Shape))
 	for i, d := range v.Shape {
-		switch {
-		case d.Symbol != "":
-			dims[i] = d.Symbol
-		case d.Size < 0:
-			dims[i] = "?"
-		default:
-			dims[i] = fmt.Sprint(d.Size)
-		}
+		dims[i] = engine.Dim{Size: int(d.Size), Symbol: d.Symbol}.String()
 	}
 	return fmt.Sprintf("%s %s[%s]", v.Name, v.Type, strings.Join(dims, ", "))
 }

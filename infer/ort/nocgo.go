@@ -1,0 +1,16 @@
+//go:build !cgo
+
+package ort
+
+import (
+	"errors"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+)
+
+// Cgo tells whether this build has cgo, without which no model can be opened.
+const Cgo = false
+
+func (e *ortEngine) open([]byte, *graph) (engine.Session, error) {
+	return nil, errors.New("this build has no cgo: rebuild with CGO_ENABLED=1 and a C compiler, or use the native engine")
+}

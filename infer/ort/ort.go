@@ -1,0 +1,196 @@
+// Package ort runs ONNX models with ONNX Runtime, through its C API (cgo). A
+// program chooses it by passing [CPU] or [CUDA] to package infer:
+//
+//	model, err := infer.Open("sine.onnx", infer.With(ort.CPU()))
+//
+// The library libonnxruntime is loaded at the first Open and stays loaded; a
+// process can use one. `rnnkit runtime install` gets it, `rnnkit runtime
+// status` says what is here and what is missing.
+//
+// Without cgo the package builds, and Open fails with an error that says so.
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/ortlib"
+)
+
+// ErrNoLibrary is what Open's error wraps where no ONNX Runtime library is
+// found on this machine.
+var ErrNoLibrary = ortlib.ErrNotFound
+
+// An Option changes how an engine runs its models.
+type Option func(*ortEngine)
+
+// Library sets the path of the library to load. Without it the library is that
+// of the environment variable ONNXRUNTIME_SHARED_LIBRARY_PATH, else the one
+// that `rnnkit runtime install` installed, else the system's.
+func Library(path string) Option {
+	return func(e *ortEngine) { e.library = path }
+}
+
+// Threads sets the number of threads that one Run computes an operator with.
+// It is 1 if not set, which suits small models and many concurrent Runs.
+func Threads(n int) Option {
+	return func(e *ortEngine) { e.threads = n }
+}
+
+// CPU returns an engine that computes on the CPU.
+func CPU(opts ...Option) engine.Engine {
+	return newEngine(ortEngine{}, opts)
+}
+
+// CUDA returns an engine that computes on an NVIDIA GPU, by its number from 0,
+// in float32 without TF32. Where that cannot be had, Open's error names what is
+// missing. As always with ONNX Runtime, operators that have no CUDA version,
+// and those that only compute shapes, stay on the CPU.
+func CUDA(device int, opts ...Option) engine.Engine {
+	return newEngine(ortEngine{cuda: true, device: device}, opts)
+}
+
+type ortEngine struct {
+	cuda    bool
+	device  int // with cuda
+	library string
+	threads int
+}
+
+func newEngine(e ortEngine, opts []Option) *ortEngine {
+	e.threads = 1
+	for _, opt := range opts {
+		opt(&e)
+	}
+	return &e
+}
+
+func (e *ortEngine) String() string {
+	if e.cuda {
+		return fmt.Sprintf("onnxruntime/cuda:%d", e.device)
+	}
+	return "onnxruntime/cpu"
+}
+
+func (e *ortEngine) Open(model []byte) (engine.Session, error) {
+	s, err := e.load(model)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e, err)
+	}
+	return s, nil
+}
+
+func (e *ortEngine) load(model []byte) (engine.Session, error) {
+	switch {
+	case e.threads < 1:
+		return nil, fmt.Errorf("%d threads: there must be at least 1", e.threads)
+	case e.device < 0:
+		return nil, errors.New("there is no such device: the first is cuda:0")
+	}
+	g, err := describe(model)
+	if err != nil {
+		return nil, err
+	}
+	return e.open(model, g)
+}
+
+// Provider is a way to compute that ONNX Runtime offers.
+type Provider struct {
+	Name string // "cpu" or "cuda"
+	Err  error  // why it cannot be used on this machine; nil if it can
+}
+
+// Providers tries every provider with a small model and says which can be used.
+func Providers(opts ...Option) []Provider {
+	probe, err := onnxgraph.Marshal(&onnxgraph.Model{
+		IRVersion: 8,
+		Opsets:    []onnxgraph.Opset{{Version: 17}},
+		Graph: onnxgraph.Graph{
+			Name:    "probe",
+			Nodes:   []onnxgraph.Node{{OpType: "Identity", Inputs: []string{"x"}, Outputs: []string{"y"}}},
+			Inputs:  []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 1}}}},
+			Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 1}}}},
+		},
+	})
+	try := func(e *ortEngine) error {
+		if err != nil {
+			return err
+		}
+		s, err := e.load(probe)
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	}
+	return []Provider{
+		{"cpu", try(newEngine(ortEngine{}, opts))},
+		{"cuda", try(newEngine(ortEngine{cuda: true}, opts))},
+	}
+}
+
+// graph is what a model's file says of its inputs and outputs.
+type graph struct {
+	inputs   []engine.ValueInfo
+	outputs  []engine.ValueInfo
+	defaults map[string]engine.Tensor // of the inputs that are Optional
+	metadata map[string]string
+}
+
+func describe(model []byte) (*graph, error) {
+	m, err := onnxgraph.Unmarshal(model)
+	if err != nil {
+		return nil, err
+	}
+	g := &graph{defaults: make(map[string]engine.Tensor), metadata: make(map[string]string)}
+	for _, p := range m.Metadata {
+		g.metadata[p.Key] = p.Value
+	}
+	for _, v := range m.Graph.Inputs {
+		info, err := valueInfo(v)
+		if err != nil {
+			return nil, fmt.Errorf("input %w", err)
+		}
+		i := slices.IndexFunc(m.Graph.Initializers, func(t onnxgraph.Tensor) bool { return t.Name == v.Name })
+		switch {
+		case v.Shape == nil:
+			return nil, fmt.Errorf("input %q has no shape in the file: infer the shapes before saving (onnx.shape_inference)", v.Name)
+		case i < 0:
+			g.inputs = append(g.inputs, info)
+		case m.IRVersion >= 4: // before, every weight had to be an input, and none could be fed
+			t := m.Graph.Initializers[i]
+			info.Optional = true
+			g.inputs = append(g.inputs, info)
+			g.defaults[v.Name] = engine.Tensor{Shape: t.Shape, Data: t.Data}
+		}
+	}
+	for _, v := range m.Graph.Outputs {
+		info, err := valueInfo(v)
+		if err != nil {
+			return nil, fmt.Errorf("output %w", err)
+		}
+		g.outputs = append(g.outputs, info)
+	}
+	if len(g.inputs) == 0 || len(g.outputs) == 0 {
+		return nil, errors.New("the model has no inputs or no outputs, so there is nothing to run")
+	}
+	return g, nil
+}
+
+func valueInfo(v onnxgraph.Value) (engine.ValueInfo, error) {
+	info := engine.ValueInfo{Name: v.Name, Type: engine.Type(v.Type.String())}
+	switch v.Type {
+	case onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Uint8, onnxgraph.Bool:
+	default:
+		return info, fmt.Errorf("%q has type %v, which is not supported: cast it in the model to %s", v.Name, v.Type, engine.Float32)
+	}
+	if v.Shape != nil {
+		info.Shape = make([]engine.Dim, len(v.Shape))
+	}
+	for i, d := range v.Shape {
+		info.Shape[i] = engine.Dim{Size: int(d.Size), Symbol: d.Symbol}
+	}
+	return info, nil
+}

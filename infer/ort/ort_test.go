@@ -1,0 +1,633 @@
+//go:build cgo
+
+package ort_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/ortlib"
+)
+
+// needLibrary skips the test where there is no ONNX Runtime.
+func needLibrary(t *testing.T) ortlib.Library {
+	t.Helper()
+	lib, err := ortlib.Find("")
+	if err != nil {
+		if os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return lib
+}
+
+func open(t testing.TB, model []byte) engine.Session {
+	t.Helper()
+	s, err := ort.CPU().Open(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func run(t testing.TB, s engine.Session, inputs map[string]engine.Tensor, outputs ...string) map[string]engine.Tensor {
+	t.Helper()
+	got, err := s.Run(context.Background(), inputs, outputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func checkClose(t testing.TB, what string, got, want engine.Tensor, tolerance float64) {
+	t.Helper()
+	if err := onnxtest.Compare(got, want, 0, tolerance); err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// TestSharedModels runs models that were trained elsewhere and ONNX's own
+// recurrent tests, whose answers are not ours.
+func TestSharedModels(t *testing.T) {
+	needLibrary(t)
+	var dirs []string
+	for _, pattern := range []string{"models/*", "onnx-tests/node/lstm/*", "onnx-tests/node/gru/*", "onnx-tests/node/rnn/*", "onnx-tests/recurrent/*/*"} {
+		dirs = append(dirs, onnxtest.Folders(t, pattern)...)
+	}
+	for _, dir := range dirs {
+		t.Run(filepath.Base(filepath.Dir(dir))+"/"+filepath.Base(dir), func(t *testing.T) {
+			model, err := onnxtest.Model(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sets, err := onnxtest.Sets(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := ort.CPU().Open(model)
+			if err != nil && strings.Contains(err.Error(), "layout_ == 0 was false") {
+				t.Skip("ONNX Runtime has no layout 1 on the CPU")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for _, set := range sets {
+				inputs := make(map[string]engine.Tensor)
+				for i, tensor := range set.Inputs {
+					inputs[s.Inputs()[i].Name] = tensor
+				}
+				var names []string
+				for _, out := range s.Outputs() {
+					names = append(names, out.Name)
+				}
+				got := run(t, s, inputs, names...)
+				for i, want := range set.Outputs {
+					if err := onnxtest.Compare(got[names[i]], want, 1e-4, 1e-4); err != nil {
+						t.Errorf("%s: %v", names[i], err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestMalformed(t *testing.T) {
+	needLibrary(t)
+	for _, dir := range onnxtest.Folders(t, "malformed/*") {
+		model, err := onnxtest.Model(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ort.CPU().Open(model); err == nil || !strings.Contains(err.Error(), "refused") {
+			t.Errorf("%s: got %v, want ONNX Runtime's refusal", dir, err)
+		}
+	}
+	valid := lstm(t, 3)
+	for _, n := range []int{0, 1, 10, len(valid) / 2, len(valid) - 1} {
+		if _, err := ort.CPU().Open(valid[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes were opened", n, len(valid))
+		}
+	}
+}
+
+func value(name string, typ onnxgraph.DataType, symbols ...string) onnxgraph.Value {
+	v := onnxgraph.Value{Name: name, Type: typ, Shape: []onnxgraph.Dim{}}
+	for _, s := range symbols {
+		if size, err := strconv.Atoi(s); err == nil {
+			v.Shape = append(v.Shape, onnxgraph.Dim{Size: int64(size)})
+		} else {
+			v.Shape = append(v.Shape, onnxgraph.Dim{Symbol: s})
+		}
+	}
+	return v
+}
+
+func node(op string, inputs, outputs string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
+	return onnxgraph.Node{
+		OpType: op, Inputs: strings.Split(inputs, " "), Outputs: strings.Split(outputs, " "), Attributes: attributes,
+	}
+}
+
+func marshal(t testing.TB, g onnxgraph.Graph) []byte {
+	t.Helper()
+	g.Name = "test"
+	model, err := onnxgraph.Marshal(&onnxgraph.Model{
+		IRVersion: 8,
+		Opsets:    []onnxgraph.Opset{{Version: 17}},
+		Metadata:  []onnxgraph.Property{{Key: "rnnkit", Value: `{"task":"test"}`}},
+		Graph:     g,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
+// lstm is a model with optional state, as package export writes it, but with
+// defaults that are not zero and differ.
+func lstm(t testing.TB, hidden int) []byte {
+	rng := rand.New(rand.NewPCG(1, 2))
+	random := func(name string, shape ...int) onnxgraph.Tensor {
+		size, _ := engine.Size(shape)
+		data := make([]float32, size)
+		for i := range data {
+			data[i] = float32(rng.Float64()*2 - 1)
+		}
+		return onnxgraph.Tensor{Name: name, Shape: shape, Data: data}
+	}
+	ints := func(name string, data ...int64) onnxgraph.Tensor {
+		return onnxgraph.Tensor{Name: name, Shape: []int{len(data)}, Data: data}
+	}
+	h := strconv.Itoa(hidden)
+	return marshal(t, onnxgraph.Graph{
+		Inputs: []onnxgraph.Value{
+			value("input", onnxgraph.Float32, "batch", "time", "1"),
+			value("h0", onnxgraph.Float32, "1", "batch", h),
+			value("c0", onnxgraph.Float32, "1", "batch", h),
+		},
+		Outputs: []onnxgraph.Value{
+			value("hidden", onnxgraph.Float32, "batch", "time", h),
+			value("hn", onnxgraph.Float32, "1", "batch", h),
+			value("cn", onnxgraph.Float32, "1", "batch", h),
+		},
+		Initializers: []onnxgraph.Tensor{
+			random("h0", 1, 1, hidden), random("c0", 1, 1, hidden),
+			random("W", 1, 4*hidden, 1), random("R", 1, 4*hidden, hidden), random("B", 1, 8*hidden),
+			ints("first", 0), ints("one", 1), ints("size", int64(hidden)), ints("axis", 1),
+		},
+		Nodes: []onnxgraph.Node{
+			node("Shape", "input", "shape"),
+			node("Gather", "shape first", "batch"),
+			node("Concat", "one batch size", "state", onnxgraph.Attribute{Name: "axis", Value: int64(0)}),
+			node("Expand", "h0 state", "h"),
+			node("Expand", "c0 state", "c"),
+			node("Transpose", "input", "x", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}),
+			node("LSTM", "x W R B  h c", "y hn cn", onnxgraph.Attribute{Name: "hidden_size", Value: int64(hidden)}),
+			node("Squeeze", "y axis", "z"),
+			node("Transpose", "z", "hidden", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}),
+		},
+	})
+}
+
+func series(batch, time int) engine.Tensor {
+	rng := rand.New(rand.NewPCG(uint64(batch), uint64(time)))
+	data := make([]float32, batch*time)
+	for i := range data {
+		data[i] = float32(rng.NormFloat64())
+	}
+	return engine.Of(data, batch, time, 1)
+}
+
+func TestDescription(t *testing.T) {
+	needLibrary(t)
+	s := open(t, lstm(t, 3))
+	want := []string{"input float32[batch, time, 1]", "h0 float32[1, batch, 3]", "c0 float32[1, batch, 3]"}
+	for i, info := range s.Inputs() {
+		if info.String() != want[i] || info.Optional != (i > 0) {
+			t.Errorf("input %d is %v, optional %v", i, info, info.Optional)
+		}
+	}
+	if got := s.Outputs()[0].String(); got != "hidden float32[batch, time, 3]" {
+		t.Errorf("output 0 is %s", got)
+	}
+	if got := s.Metadata()["rnnkit"]; got != `{"task":"test"}` {
+		t.Errorf("metadata is %q", got)
+	}
+}
+
+// TestOldFiles has a model of before IR version 4, when every weight had to be
+// an input too. None of them can be fed.
+func TestOldFiles(t *testing.T) {
+	needLibrary(t)
+	m, err := onnxgraph.Unmarshal(lstm(t, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.IRVersion = 3
+	for _, c := range m.Graph.Initializers[2:] {
+		v := onnxgraph.Value{Name: c.Name, Type: c.Type()}
+		for _, d := range c.Shape {
+			v.Shape = append(v.Shape, onnxgraph.Dim{Size: int64(d)})
+		}
+		m.Graph.Inputs = append(m.Graph.Inputs, v)
+	}
+	model, err := onnxgraph.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, model)
+	if got := s.Inputs(); len(got) != 1 || got[0].Name != "input" {
+		t.Errorf("inputs are %v, want only input", got)
+	}
+	inputs := map[string]engine.Tensor{"input": series(1, 4)}
+	checkClose(t, "hidden", run(t, s, inputs, "hidden")["hidden"], run(t, open(t, lstm(t, 3)), inputs, "hidden")["hidden"], 0)
+}
+
+// TestOptionalState leaves the state out and feeds it, in turns, on one
+// session: steps with the state fed back are the whole window.
+func TestOptionalState(t *testing.T) {
+	needLibrary(t)
+	const hidden = 5
+	model := lstm(t, hidden)
+	m, err := onnxgraph.Unmarshal(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, model)
+	for _, size := range [][2]int{{1, 1}, {1, 7}, {3, 5}, {17, 2}} {
+		batch, time := size[0], size[1]
+		input := series(batch, time)
+		whole := run(t, s, map[string]engine.Tensor{"input": input}, "hidden", "hn", "cn")
+		if len(whole) != 3 {
+			t.Fatalf("%d outputs, want 3", len(whole))
+		}
+		all, _ := engine.Values[float32](whole["hidden"])
+		x, _ := engine.Values[float32](input)
+		state := make(map[string]engine.Tensor)
+		for i := range time {
+			step := make([]float32, batch)
+			for b := range step {
+				step[b] = x[b*time+i]
+			}
+			state["input"] = engine.Of(step, batch, 1, 1)
+			out := run(t, s, state, "hidden", "hn", "cn")
+			at := make([]float32, 0, batch*hidden)
+			for b := range batch {
+				at = append(at, all[(b*time+i)*hidden:][:hidden]...)
+			}
+			checkClose(t, "hidden", out["hidden"], engine.Of(at, batch, 1, hidden), 1e-6)
+			state["h0"], state["c0"] = out["hn"], out["cn"]
+		}
+		checkClose(t, "hn", state["h0"], whole["hn"], 1e-6)
+		checkClose(t, "cn", state["c0"], whole["cn"], 1e-6)
+
+		// Only one of the two states, the other by its default, and one output.
+		for _, name := range []string{"h0", "c0"} {
+			inputs := map[string]engine.Tensor{"input": input, name: state[name]}
+			half := run(t, s, inputs, "cn")
+			if len(half) != 1 {
+				t.Errorf("%d outputs, want only cn", len(half))
+			}
+			for _, c := range m.Graph.Initializers[:2] {
+				if c.Name != name {
+					inputs[c.Name] = engine.Of(slices.Repeat(c.Data.([]float32), batch), 1, batch, hidden)
+				}
+			}
+			checkClose(t, "cn", half["cn"], run(t, s, inputs, "cn")["cn"], 0)
+		}
+	}
+}
+
+// TestTypes runs every type through Identity, as a scalar and as a vector.
+func TestTypes(t *testing.T) {
+	needLibrary(t)
+	for _, want := range []engine.Tensor{
+		engine.Of([]float32{1.5}), engine.Of([]float64{-2}), engine.Of([]int32{-3}),
+		engine.Of([]int64{1 << 40}), engine.Of([]uint8{200}), engine.Of([]bool{true}),
+		engine.Of([]float32{1, 2}, 2), engine.Of([]float64{1, 2}, 2), engine.Of([]int32{1, 2}, 2),
+		engine.Of([]int64{1, 2}, 2), engine.Of([]uint8{1, 2}, 2), engine.Of([]bool{false, true}, 2),
+	} {
+		var typ onnxgraph.DataType
+		for _, d := range []onnxgraph.DataType{onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Uint8, onnxgraph.Bool} {
+			if d.String() == string(want.Type()) {
+				typ = d
+			}
+		}
+		symbols := []string{"n"}[:len(want.Shape)]
+		s := open(t, marshal(t, onnxgraph.Graph{
+			Inputs:  []onnxgraph.Value{value("x", typ, symbols...)},
+			Outputs: []onnxgraph.Value{value("y", typ, symbols...)},
+			Nodes:   []onnxgraph.Node{node("Identity", "x", "y")},
+		}))
+		got := run(t, s, map[string]engine.Tensor{"x": want}, "y")["y"]
+		if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w {
+			t.Errorf("%s: got %s, want %s", want.Type(), g, w)
+		}
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	needLibrary(t)
+	s := open(t, lstm(t, 3))
+	input := series(2, 4)
+	for _, test := range []struct {
+		name   string
+		inputs map[string]engine.Tensor
+		output string
+		want   string
+	}{
+		{"missing", nil, "hidden", `"input" is missing`},
+		{"unknown input", map[string]engine.Tensor{"input": input, "x": input}, "hidden", `"x"`},
+		{"wrong type", map[string]engine.Tensor{"input": engine.Of([]int64{1}, 1, 1, 1)}, "hidden", `"input" has type`},
+		{"wrong size", map[string]engine.Tensor{"input": engine.Of([]float32{1, 2}, 1, 1, 2)}, "hidden", `"input" has shape`},
+		{"empty batch", map[string]engine.Tensor{"input": engine.Of([]float32{}, 0, 3, 1)}, "hidden", `"input" is empty`},
+		{"no steps", map[string]engine.Tensor{"input": engine.Of([]float32{}, 3, 0, 1)}, "hidden", `"input" is empty`},
+		{"unknown output", map[string]engine.Tensor{"input": input}, "y", `output "y"`},
+		{"wrong batch of the state", map[string]engine.Tensor{"input": input, "h0": engine.Of(make([]float32, 9), 1, 3, 3)}, "hidden", "Expand"},
+	} {
+		got, err := s.Run(context.Background(), test.inputs, test.output)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %v, error %v, want one line with %q", test.name, got, err, test.want)
+		}
+	}
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Run(canceled, map[string]engine.Tensor{"input": input}, "hidden"); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a canceled context: %v", err)
+	}
+	run(t, s, map[string]engine.Tensor{"input": input}, "hidden")
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Run(context.Background(), map[string]engine.Tensor{"input": input}, "hidden"); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("a run after Close: %v", err)
+	}
+}
+
+// TestScalarWithoutShape has an output that the binding cannot make, for which
+// it leaves half a value.
+func TestScalarWithoutShape(t *testing.T) {
+	needLibrary(t)
+	s := open(t, marshal(t, onnxgraph.Graph{
+		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
+		Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32}},
+		Nodes:   []onnxgraph.Node{node("ReduceMean", "x", "y", onnxgraph.Attribute{Name: "keepdims", Value: int64(0)})},
+	}))
+	got, err := s.Run(context.Background(), map[string]engine.Tensor{"x": engine.Of([]float32{1, 2}, 2)}, "y")
+	if err == nil {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestErrorsAreOneLine has names with a line break where a model fails.
+func TestErrorsAreOneLine(t *testing.T) {
+	needLibrary(t)
+	failing := node("Reshape", "x shape", "y")
+	failing.Name = "a\nb"
+	g := onnxgraph.Graph{
+		Inputs:       []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
+		Outputs:      []onnxgraph.Value{value("y", onnxgraph.Float32, "3")},
+		Initializers: []onnxgraph.Tensor{{Name: "shape", Shape: []int{1}, Data: []int64{3}}},
+		Nodes:        []onnxgraph.Node{failing},
+	}
+	_, err := open(t, marshal(t, g)).Run(context.Background(), map[string]engine.Tensor{"x": engine.Of([]float32{1, 2}, 2)}, "y")
+	g.Nodes[0].Inputs[0] = "a\nb"
+	_, openErr := ort.CPU().Open(marshal(t, g))
+	for _, err := range []error{err, openErr} {
+		if err == nil || !strings.Contains(err.Error(), "a b") {
+			t.Errorf("got %q, want one line with the name", err)
+		}
+	}
+}
+
+// TestCancel breaks off a run that would take far longer than its deadline.
+func TestCancel(t *testing.T) {
+	needLibrary(t)
+	g := onnxgraph.Graph{
+		Inputs:  []onnxgraph.Value{value("x0", onnxgraph.Float32, "n")},
+		Outputs: []onnxgraph.Value{value("x2000", onnxgraph.Float32, "n")},
+	}
+	for i := range 2000 {
+		g.Nodes = append(g.Nodes, node("Cos", "x"+strconv.Itoa(i), "x"+strconv.Itoa(i+1)))
+	}
+	s := open(t, marshal(t, g))
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err := s.Run(ctx, map[string]engine.Tensor{"x0": engine.Of(make([]float32, 1<<18), 1<<18)}, "x2000")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func TestConcurrentRuns(t *testing.T) {
+	needLibrary(t)
+	s := open(t, lstm(t, 8))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		input := series(1+i, 3+i)
+		want := run(t, s, map[string]engine.Tensor{"input": input}, "hidden")
+		wg.Go(func() {
+			for range 50 {
+				got, err := s.Run(t.Context(), map[string]engine.Tensor{"input": input}, "hidden")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				checkClose(t, "hidden", got["hidden"], want["hidden"], 0)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestMemory opens, runs and fails many times: no memory may stay.
+func TestMemory(t *testing.T) {
+	needLibrary(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("/proc/self/statm is Linux's")
+	}
+	if testing.Short() {
+		t.Skip("opens thousands of models")
+	}
+	big := lstm(t, 64)
+	g := onnxgraph.Graph{
+		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
+		Outputs: []onnxgraph.Value{value("y", onnxgraph.Float32, "n")},
+		Nodes:   []onnxgraph.Node{node("Add", "x shift0", "y")},
+	}
+	for i := range 10 {
+		shift := "shift" + strconv.Itoa(i)
+		g.Inputs = append(g.Inputs, value(shift, onnxgraph.Float32, "n"))
+		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: shift, Shape: []int{2}, Data: []float32{1, 2}})
+	}
+	small := marshal(t, g)
+	truncated := small[:len(small)-1]
+	openAndClose := func(model []byte, n int) {
+		for range n {
+			s, err := ort.CPU().Open(model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ort.CPU().Open(truncated); err == nil {
+				t.Fatal("a truncated model was opened")
+			}
+		}
+	}
+	series := map[string]engine.Tensor{"input": series(16, 20)}
+	good := map[string]engine.Tensor{"x": engine.Of([]float32{1, 2}, 2)}
+	bad := map[string]engine.Tensor{"x": engine.Of([]float32{1, 2, 3}, 3)}
+	work := func(n int) {
+		openAndClose(big, n)
+		openAndClose(small, 20*n)
+		s := open(t, big)
+		for range 2 * n {
+			run(t, s, series, "hidden", "hn", "cn")
+		}
+		s = open(t, small)
+		for range 200 * n {
+			if _, err := s.Run(t.Context(), good, "y"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 50 * n {
+			if _, err := s.Run(t.Context(), bad, "y"); err == nil {
+				t.Fatal("inputs that do not match were accepted")
+			}
+		}
+	}
+	work(20)
+	before := resident(t)
+	work(200)
+	if grown := resident(t) - before; grown > 4<<20 {
+		t.Errorf("memory has grown by %d KiB", grown>>10)
+	}
+}
+
+// resident returns the bytes of memory that the process holds.
+func resident(t *testing.T) int {
+	debug.FreeOSMemory()
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(data))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+func TestOneLibraryPerProcess(t *testing.T) {
+	lib := needLibrary(t)
+	model := lstm(t, 3)
+	open(t, model)
+	s, err := ort.CPU(ort.Library(lib.Path)).Open(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	content, err := os.ReadFile(lib.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), ortlib.FileName())
+	if err := os.WriteFile(other, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = ort.CPU(ort.Library(other)).Open(model)
+	if err == nil || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), lib.Path) {
+		t.Errorf("got %v, want an error that names both libraries", err)
+	}
+}
+
+func TestEngines(t *testing.T) {
+	if got := ort.CPU().String() + " " + ort.CUDA(1).String(); got != "onnxruntime/cpu onnxruntime/cuda:1" {
+		t.Errorf("engines are %s", got)
+	}
+	for _, e := range []engine.Engine{ort.CPU(ort.Threads(0)), ort.CUDA(-1)} {
+		if _, err := e.Open(lstm(t, 3)); err == nil {
+			t.Errorf("%v was opened", e)
+		}
+	}
+	s, err := ort.CPU(ort.Library(filepath.Join(t.TempDir(), "none.so"))).Open(lstm(t, 3))
+	if err == nil || !strings.Contains(err.Error(), "none.so") {
+		t.Errorf("a library that is not there: %v, %v", s, err)
+	}
+}
+
+// TestCUDA runs on the GPU where there is one, and else wants the error to
+// name what is missing.
+func TestCUDA(t *testing.T) {
+	lib := needLibrary(t)
+	model := lstm(t, 8)
+	missing := ortlib.CUDA(lib.Path)
+	s, err := ort.CUDA(0).Open(model)
+	if missing != nil {
+		if err == nil || !strings.Contains(err.Error(), missing.Error()) {
+			t.Fatalf("got %v, want %v", err, missing)
+		}
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	inputs := map[string]engine.Tensor{"input": series(3, 20)}
+	want := run(t, open(t, model), inputs, "hidden", "hn", "cn")
+	for name, got := range run(t, s, inputs, "hidden", "hn", "cn") {
+		checkClose(t, name, got, want[name], 1e-4)
+	}
+	if _, err := ort.CUDA(99).Open(model); err == nil {
+		t.Error("CUDA device 99 was opened")
+	}
+}
+
+// TestQuiet wants nothing of ONNX Runtime's own on stderr, even on errors.
+func TestQuiet(t *testing.T) {
+	needLibrary(t)
+	cmd := exec.Command(os.Args[0], "-test.run=^(TestRunErrors|TestMalformed|TestTypes)$")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if out, err := cmd.Output(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("stderr has %q", stderr.String())
+	}
+}
+
+func TestProviders(t *testing.T) {
+	needLibrary(t)
+	for _, p := range ort.Providers() {
+		if p.Name == "cpu" && p.Err != nil {
+			t.Error(p.Err)
+		}
+		if p.Name == "cuda" && p.Err != nil && !strings.Contains(p.Err.Error(), "CUDA") {
+			t.Error(p.Err)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+//go:build cgo
+
+package ort
+
+import (
+	"fmt"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+)
+
+// newValue wraps t, whose data it does not copy, for ONNX Runtime. The caller
+// must destroy the value.
+func newValue(t engine.Tensor) (ort.Value, error) {
+	switch data := t.Data.(type) {
+	case []float32:
+		return valueOf(t.Shape, data)
+	case []float64:
+		return valueOf(t.Shape, data)
+	case []int32:
+		return valueOf(t.Shape, data)
+	case []int64:
+		return valueOf(t.Shape, data)
+	case []uint8:
+		return valueOf(t.Shape, data)
+	case []bool:
+		return valueOf(t.Shape, data)
+	}
+	return nil, fmt.Errorf("a tensor of type %T is not supported", t.Data)
+}
+
+func valueOf[T engine.Element](shape []int, data []T) (ort.Value, error) {
+	if len(shape) == 0 {
+		return ort.NewScalar(data[0])
+	}
+	dims := make(ort.Shape, len(shape))
+	for i, d := range shape {
+		dims[i] = int64(d)
+	}
+	return ort.NewTensor(dims, data)
+}
+
+// newScalar returns a scalar for ONNX Runtime to write to.
+func newScalar(t engine.Type) (ort.Value, error) {
+	switch t {
+	case engine.Float32:
+		return ort.NewEmptyScalar[float32]()
+	case engine.Float64:
+		return ort.NewEmptyScalar[float64]()
+	case engine.Int32:
+		return ort.NewEmptyScalar[int32]()
+	case engine.Int64:
+		return ort.NewEmptyScalar[int64]()
+	case engine.Uint8:
+		return ort.NewEmptyScalar[uint8]()
+	case engine.Bool:
+		return ort.NewEmptyScalar[bool]()
+	}
+	return nil, fmt.Errorf("a scalar of type %q is not supported", t)
+}
+
+// tensorOf returns the contents of v, which outlive it.
+func tensorOf(v ort.Value) (engine.Tensor, error) {
+	switch v := v.(type) {
+	case *ort.Tensor[float32]:
+		return tensorWith(v.GetShape(), v.GetData()), nil
+	case *ort.Tensor[float64]:
+		return tensorWith(v.GetShape(), v.GetData()), nil
+	case *ort.Tensor[int32]:
+		return tensorWith(v.GetShape(), v.GetData()), nil
+	case *ort.Tensor[int64]:
+		return tensorWith(v.GetShape(), v.GetData()), nil
+	case *ort.Tensor[uint8]:
+		return tensorWith(v.GetShape(), v.GetData()), nil
+	case *ort.Tensor[bool]:
+		return tensorWith(v.GetShape(), v.GetData()), nil
+	case *ort.Scalar[float32]:
+		return engine.Of([]float32{v.GetData()}), nil
+	case *ort.Scalar[float64]:
+		return engine.Of([]float64{v.GetData()}), nil
+	case *ort.Scalar[int32]:
+		return engine.Of([]int32{v.GetData()}), nil
+	case *ort.Scalar[int64]:
+		return engine.Of([]int64{v.GetData()}), nil
+	case *ort.Scalar[uint8]:
+		return engine.Of([]uint8{v.GetData()}), nil
+	case *ort.Scalar[bool]:
+		return engine.Of([]bool{v.GetData()}), nil
+	}
+	return engine.Tensor{}, fmt.Errorf("a value of type %T is not supported", v)
+}
+
+func tensorWith[T engine.Element](shape ort.Shape, data []T) engine.Tensor {
+	t := engine.Tensor{Shape: make([]int, len(shape)), Data: data}
+	for i, d := range shape {
+		t.Shape[i] = int(d)
+	}
+	return t
+}
