@@ -1,0 +1,78 @@
+# Every step of the gate is a target of its own, so that make names the one
+# that fails.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PLATFORMS   := linux/arm64 darwin/arm64 darwin/amd64 windows/amd64
+MODULES     := $(sort $(dir ./go.mod $(shell find . -name go.mod -not -path '*/.*')))
+FUZZTIME    := 30s
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build test check generate interop fuzz clean
+.PHONY: runtime format vet staticcheck tidy generated cross nocgo race
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/rnnkit
+	go build -o bin/rnnkit ./cmd/rnnkit
+
+test: runtime ## get ONNX Runtime and run all tests
+	go test ./...
+
+check: format vet staticcheck tidy generated cross nocgo race ## run every other check, the slow tests left out
+
+generate: ## write the generated code anew
+	go generate ./...
+
+interop: build .venv/requirements.txt ## compare exported models with Python's onnx and onnxruntime
+	rm -rf bin/interop
+	mkdir -p bin/interop
+	bin/rnnkit train sine -o bin/interop/sine.onnx
+	go run ./scripts/interop bin/interop
+	.venv/bin/python scripts/interop/interop.py bin/interop
+
+fuzz: ## run every fuzz target, each for FUZZTIME=30s
+	scripts/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what make has built
+	rm -rf bin .venv
+
+# If ONNX Runtime cannot be had (offline, no cgo) the tests that need it skip, unless
+# RNNKIT_REQUIRE_ORT=1 insists on it.
+runtime:
+	go run ./cmd/rnnkit runtime install || \
+		{ test "$$RNNKIT_REQUIRE_ORT" != 1 && echo "no ONNX Runtime: the tests that need it will skip"; }
+
+format:
+	scripts/format.sh
+
+vet:
+	for m in $(MODULES); do go -C $$m vet ./... || exit; done
+
+staticcheck:
+	for m in $(MODULES); do go -C $$m run $(STATICCHECK) ./... || exit; done
+
+tidy:
+	for m in $(MODULES); do go -C $$m mod tidy -diff || exit; done
+
+generated:
+	scripts/generated.sh
+
+cross:
+	for p in $(PLATFORMS); do \
+		echo "vet for $$p"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit; \
+	done
+
+nocgo:
+	CGO_ENABLED=0 go build ./...
+	CGO_ENABLED=0 RNNKIT_REQUIRE_ORT= go test -short ./...
+
+# With -race a training takes twenty times as long.
+race: runtime
+	CGO_ENABLED=1 go test -race -short -skip '^Example|^TestScripts/(sine|same_bytes)$$' ./...
+
+.venv/requirements.txt: scripts/interop/requirements.txt
+	python3 -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --requirement $<
+	cp $< $@

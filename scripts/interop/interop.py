@@ -1,0 +1,96 @@
+"""Checks exported models against Python: python interop.py FOLDER
+
+The folder is one that `go run ./scripts/interop` has written. Every model must
+pass onnx's checker and its strict shape inference, and on every case our
+answers must be those of onnxruntime and of onnx's reference evaluator, in
+every output, of the shapes that the model declares.
+"""
+
+import collections
+import json
+import pathlib
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx.reference import ReferenceEvaluator
+
+TOLERANCE = 1e-5
+OTHERS = "onnxruntime", "reference", "trainer"
+
+
+def main(folder):
+    onnxruntime.set_default_logger_severity(3)
+    paths = sorted(pathlib.Path(folder).glob("*.onnx"))
+    if not paths:
+        sys.exit(f"no models in {folder}")
+    groups = collections.defaultdict(collections.Counter)
+    failures = []
+    for path in paths:
+        group = groups[path.stem.split("-")[0], *path.stem.split("-")[4:5]]
+        group["models"] += 1
+        try:
+            check(path, group)
+        except Exception as e:
+            failures.append(f"{path}: {type(e).__name__}: {e}")
+    print(f"{'max |difference| from native':30}{'models':>7}{'cases':>7}" + "".join(f"{who:>13}" for who in OTHERS))
+    for name, g in groups.items():
+        differences = "".join(f"{g[who]:13.1e}" if who in g else f"{'-':>13}" for who in OTHERS)
+        print(f"{' '.join(name):30}{g['models']:7}{g['cases']:7}{differences}")
+    worst = max(g[who] for g in groups.values() for who in OTHERS)
+    print(f"worst {worst:.1e}, allowed {TOLERANCE:.0e}")
+    if failures:
+        sys.exit("\n".join([f"{len(failures)} of {len(paths)} models failed:"] + failures))
+
+
+def check(path, group):
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+
+    defaults = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    types = {i.name: onnx.helper.tensor_dtype_to_np_dtype(i.type.tensor_type.elem_type) for i in model.graph.input}
+    optional = {name: defaults[name] for name in types if name in defaults}
+    names = [o.name for o in model.graph.output]
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    reference = ReferenceEvaluator(model)
+
+    for case in json.loads(path.with_suffix(".json").read_text()):
+        group["cases"] += 1
+        inputs = {name: array(t, types[name]) for name, t in case["inputs"].items()}
+        answers = {who: {name: array(t, np.float32) for name, t in outputs.items()} for who, outputs in case["answers"].items()}
+        answers["onnxruntime"] = dict(zip(names, session.run(names, inputs)))
+        answers["reference"] = dict(zip(names, reference.run(names, optional | inputs)))
+        ours = answers.pop("native")
+        if set(ours) != set(names):
+            raise ValueError(f"the native engine answers {sorted(ours)}, the model declares {names}")
+        check_shapes(model, inputs["input"], ours)
+        for who, outputs in answers.items():
+            for name, theirs in outputs.items():
+                compare(group, who, name, ours[name], theirs)
+
+
+def array(tensor, dtype):
+    return np.array(tensor["Data"], dtype).reshape(tensor["Shape"])
+
+
+def check_shapes(model, x, answers):
+    sizes = {"batch": x.shape[0], "time": x.shape[1]}
+    for output in model.graph.output:
+        want = tuple(sizes[d.dim_param] if d.dim_param else d.dim_value for d in output.type.tensor_type.shape.dim)
+        if answers[output.name].shape != want:
+            raise ValueError(f"{output.name} has shape {answers[output.name].shape}, declared {want}")
+
+
+def compare(group, who, name, ours, theirs):
+    if ours.shape != theirs.shape:
+        raise ValueError(f"{name}: native has shape {ours.shape}, {who} {theirs.shape}")
+    difference = float(np.abs(ours - theirs).max())
+    group[who] = float(np.fmax(group[who], difference))
+    if not difference <= TOLERANCE:  # true for NaN
+        raise ValueError(f"{name} of native and {who} differ by {difference:g}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

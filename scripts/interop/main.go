@@ -1,0 +1,216 @@
+// Command interop writes models of every kind that rnnkit exports to a folder,
+// beside each its inputs and our answers, for interop.py to check:
+//
+//	go run ./scripts/interop FOLDER
+//
+// It does the same for the models that lie in the folder already, but for the
+// trainer's answers, which need more than the file.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/verify"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// testCase is a run of a model: its inputs, and by who gave them, its outputs.
+type testCase struct {
+	Inputs  map[string]infer.Tensor            `json:"inputs"`
+	Answers map[string]map[string]infer.Tensor `json:"answers"`
+}
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) != 2 {
+		log.Fatal("usage: go run ./scripts/interop FOLDER")
+	}
+	if err := run(os.Args[1]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(folder string) error {
+	rng := rand.New(rand.NewPCG(1, 2))
+	found, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
+	if err != nil {
+		return err
+	}
+	for _, path := range found {
+		if err := writeCases(rng, path, nil); err != nil {
+			return err
+		}
+	}
+	for _, meta := range kinds(rng) {
+		m, err := models.New(meta, rng.Uint64())
+		if err != nil {
+			return err
+		}
+		saturate(m.Params)
+		path := filepath.Join(folder, name(m)+".onnx")
+		if err := export.WriteFile(path, m); err != nil {
+			return err
+		}
+		if err := writeCases(rng, path, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kinds returns the metadata of every kind of model, in sizes by chance.
+func kinds(rng *rand.Rand) []models.Metadata {
+	var list []models.Metadata
+	for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
+		for layers := 1; layers <= 2; layers++ {
+			for _, bidirectional := range []bool{false, true} {
+				for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadAll} {
+					for _, tokens := range []bool{false, true} {
+						for _, scaled := range []bool{false, true} {
+							meta := models.Metadata{Spec: models.Spec{
+								Cell: cell, Layers: layers, Bidirectional: bidirectional, Readout: readout,
+								Hidden: 1 + rng.IntN(20), Outputs: 1 + rng.IntN(4),
+							}}
+							if tokens {
+								meta.Spec.Vocabulary, meta.Spec.Embedding = 2+rng.IntN(30), 1+rng.IntN(8)
+							} else {
+								meta.Spec.Features = 1 + rng.IntN(5)
+							}
+							if scaled {
+								meta.OutputScale = randomScale(rng, meta.Spec.Outputs)
+							}
+							if scaled && !tokens {
+								meta.InputScale = randomScale(rng, meta.Spec.Features)
+							}
+							list = append(list, meta)
+						}
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
+func randomScale(rng *rand.Rand, size int) *models.Scale {
+	s := &models.Scale{Mean: normal(rng, size), Std: make([]float32, size)}
+	for i := range s.Std {
+		s.Std[i] = 0.5 + 1.5*rng.Float32()
+	}
+	return s
+}
+
+// saturate makes the parameters so large that many a gate is wide open or shut,
+// but not the recurrent ones: with those a model is chaotic, and no two
+// programs agree on its answers.
+func saturate(p *models.Params[float32]) {
+	for _, l := range p.Layers {
+		for _, part := range [][]float32{l.W, l.B} {
+			for i := range part {
+				part[i] *= 4
+			}
+		}
+	}
+}
+
+func name(m *models.Model) string {
+	parts := []string{string(m.Spec.Cell), fmt.Sprint(m.Spec.Layers), "uni", string(m.Spec.Readout), "features", "raw"}
+	if m.Spec.Bidirectional {
+		parts[2] = "bi"
+	}
+	if m.Spec.Vocabulary > 0 {
+		parts[4] = "tokens"
+	}
+	if m.OutputScale != nil {
+		parts[5] = "scaled"
+	}
+	return strings.Join(parts, "-")
+}
+
+// writeCases runs the model at path on several inputs. Those without a state go
+// to the trainer too, unless m is nil.
+func writeCases(rng *rand.Rand, path string, m *models.Model) error {
+	loaded, err := infer.Open(path)
+	if err != nil {
+		return err
+	}
+	defer loaded.Close()
+
+	size := func() int { return 2 + rng.IntN(15) }
+	var cases []testCase
+	for _, c := range []struct {
+		batch, time, stateBatch int
+		states                  []string
+	}{
+		{batch: 1, time: 1},
+		{batch: 20 + size(), time: size()},
+		{batch: 1, time: size(), stateBatch: 1, states: []string{"h0", "c0"}},
+		{batch: 4, time: size(), stateBatch: 4, states: []string{"h0", "c0"}},
+		{batch: 3, time: size(), stateBatch: 1, states: []string{"h0"}},
+		{batch: 2, time: 1, stateBatch: 2, states: []string{"c0"}},
+	} {
+		input, err := verify.Input(loaded.Metadata(), c.batch, c.time, rng.Uint64())
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		inputs := map[string]infer.Tensor{"input": input}
+		spec := loaded.Metadata().Spec
+		for _, state := range c.states {
+			if state == "c0" && spec.Cell != models.LSTM {
+				continue
+			}
+			states := spec.Layers * spec.Directions()
+			inputs[state] = engine.Of(normal(rng, states*c.stateBatch*spec.Hidden), states, c.stateBatch, spec.Hidden)
+		}
+		native, err := loaded.Run(context.Background(), inputs)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		answers := map[string]map[string]infer.Tensor{"native": native}
+		if m != nil && len(c.states) == 0 {
+			output, err := predict(m, input, native["output"].Shape)
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			answers["trainer"] = map[string]infer.Tensor{"output": output}
+		}
+		cases = append(cases, testCase{inputs, answers})
+	}
+	data, err := json.Marshal(cases) // refuses NaN
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(strings.TrimSuffix(path, ".onnx")+".json", data, 0o666)
+}
+
+func predict(m *models.Model, input infer.Tensor, shape []int) (infer.Tensor, error) {
+	b := &datasets.Batch{Size: input.Shape[0], Time: input.Shape[1]}
+	switch data := input.Data.(type) {
+	case []float32:
+		b.Inputs = data
+	case []int64:
+		b.Tokens = data
+	}
+	y, err := trainer.Predict(m, b)
+	return infer.Tensor{Shape: shape, Data: y}, err
+}
+
+func normal(rng *rand.Rand, size int) []float32 {
+	x := make([]float32, size)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return x
+}
