@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts drives the command as a person does. The condition [ort] says
-// that ONNX Runtime is here.
+// that ONNX Runtime is here and that this build can use it.
 func TestScripts(t *testing.T) {
 	library, err := ortlib.Find("")
 	if err != nil && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
@@ -39,7 +40,7 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "ort" {
-				return library.Path != "", nil
+				return library.Path != "" && ort.Cgo, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},

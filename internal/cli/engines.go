@@ -99,9 +99,14 @@ func openAll(data []byte, engines ...engine.Engine) []candidate {
 	return all
 }
 
-// cpuEngines are the engines that need no GPU, the native one first.
+// cpuEngines are the engines of this build that need no GPU, the native one
+// first.
 func cpuEngines(ortLib string) []engine.Engine {
-	return []engine.Engine{native.New(), ort.CPU(ort.Library(ortLib))}
+	engines := []engine.Engine{native.New()}
+	if ort.Cgo {
+		engines = append(engines, ort.CPU(ort.Library(ortLib)))
+	}
+	return engines
 }
 
 func closeAll(all []candidate) {
