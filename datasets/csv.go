@@ -124,7 +124,7 @@ func ReadColumn(r io.Reader, file, column string) (Column, error) {
 	columns = slices.DeleteFunc(columns, func(c numbers) bool { return 2*c.count <= rows })
 	switch len(columns) {
 	case 0:
-		return fail("no column of numbers; write numbers like -12.5 and separate them by commas, semicolons or tabs")
+		return fail("no column of numbers; write numbers like -12.5, with a point, and separate them by commas, semicolons or tabs")
 	case 1:
 		if err := columns[0].err; err != nil {
 			return Column{}, err

@@ -13,7 +13,8 @@ type Windows struct {
 }
 
 // NewWindows returns the windows of the given length over series, which is
-// kept and not copied: scaling it in place scales the examples. It is an error
+// kept and not copied. The trainer wants raw units and applies the model's
+// scales itself. It is an error
 // if window is less than 1 or the series has fewer than window+1 values.
 func NewWindows(series []float32, window int) (*Windows, error) {
 	if window < 1 {

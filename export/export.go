@@ -11,7 +11,9 @@
 // The state is optional. h0, and c0 for an LSTM, have zeros for a default and
 // are the state to begin with; hn and cn are the state after the last step. All
 // are float32 [layers*directions, batch, hidden], the layers one after the
-// other, the forward direction of each before the backward one, as in PyTorch.
+// other, the forward direction of each before the backward one, as in PyTorch. A
+// state to begin with may have batch 1 for all sequences, so in the file that
+// dimension of h0 and c0 has a symbol of its own, state_batch.
 //
 // Values are in raw units: where the model has scales, they are part of the
 // graph. The model's Metadata is kept as JSON under [models.MetadataKey].
@@ -44,8 +46,8 @@ func WriteFile(path string, m *models.Model) error {
 // same bytes. It fails if the model's Spec is not valid or its parameters do
 // not fit it.
 func Marshal(m *models.Model) ([]byte, error) {
-	if err := check(m); err != nil {
-		return nil, err
+	if err := m.Validate(); err != nil {
+		return nil, fmt.Errorf("export: %w", err)
 	}
 	meta := m.Metadata
 	meta.Format = models.MetadataFormat
@@ -64,16 +66,6 @@ func Marshal(m *models.Model) ([]byte, error) {
 		Metadata:  []onnxgraph.Property{{Key: models.MetadataKey, Value: string(document)}},
 		Graph:     build(m),
 	})
-}
-
-func check(m *models.Model) error {
-	if err := m.Validate(); err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	if want := len(models.NewParams[float32](m.Spec).Data); m.Params == nil || len(m.Params.Data) != want {
-		return fmt.Errorf("export: the parameters are not those of the Spec, which has %d: make them with models.NewParams", want)
-	}
-	return nil
 }
 
 // stateNames are the letters of a cell's state: h, and c for an LSTM.

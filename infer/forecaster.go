@@ -39,9 +39,13 @@ func NewForecaster(m *Model) (*Forecaster, error) {
 // Window returns the number of values that a prediction looks back on.
 func (f *Forecaster) Window() int { return f.window }
 
-// maxBatch is how many windows go through the model at once: enough for the
-// matrix products, few enough for the cache.
-const maxBatch = 64
+// maxBatch and maxSteps are how many windows, and steps of all of them, go
+// through the model at once: enough for the matrix products, few enough for the
+// cache and for what an engine takes.
+const (
+	maxBatch = 64
+	maxSteps = 1 << 16
+)
 
 // Predict returns a prediction for every value that follows a whole window of
 // series: the first is of series[Window()], the last of the value after the
@@ -54,9 +58,10 @@ func (f *Forecaster) Predict(ctx context.Context, series []float64) ([]float64, 
 	}
 	windows := len(values) - f.window + 1
 	predictions := make([]float64, 0, windows)
-	buffer := make([]float32, min(windows, maxBatch)*f.window)
-	for first := 0; first < windows; first += maxBatch {
-		batch := min(maxBatch, windows-first)
+	size := max(1, min(maxBatch, maxSteps/f.window, windows))
+	buffer := make([]float32, size*f.window)
+	for first := 0; first < windows; first += size {
+		batch := min(size, windows-first)
 		input := buffer[:batch*f.window]
 		for i := range batch {
 			copy(input[i*f.window:], values[first+i:][:f.window])
@@ -75,13 +80,11 @@ func (f *Forecaster) Forecast(ctx context.Context, series []float64, steps int) 
 	if steps < 0 {
 		return nil, fmt.Errorf("%d steps to forecast: ask for 0 or more", steps)
 	}
-	if len(series) > f.window {
-		series = series[len(series)-f.window:]
-	}
 	values, err := f.values(series)
 	if err != nil {
 		return nil, err
 	}
+	values = values[len(values)-f.window:]
 	var predictions []float64
 	for range steps {
 		if predictions, err = f.run(ctx, predictions, values, 1); err != nil {
@@ -122,6 +125,9 @@ func (f *Forecaster) run(ctx context.Context, predictions []float64, windows []f
 		return nil, fmt.Errorf("output %q has %d values for %d windows: a Forecaster needs one each", outputName, len(y), batch)
 	}
 	for _, v := range y {
+		if p := float64(v); math.IsNaN(p) || math.IsInf(p, 0) {
+			return nil, fmt.Errorf("prediction %d is %g: the series may lie far from what the model was trained on, or the model be damaged", len(predictions)+1, p)
+		}
 		predictions = append(predictions, float64(v))
 	}
 	return predictions, nil

@@ -17,6 +17,18 @@ func New(meta Metadata, seed uint64) (*Model, error) {
 	return &Model{Metadata: meta, Params: Init(meta.Spec, seed)}, nil
 }
 
+// Validate returns an error that names the first field of the metadata that does
+// not fit, or says that the parameters are not those of the Spec.
+func (m *Model) Validate() error {
+	if err := m.Metadata.Validate(); err != nil {
+		return err
+	}
+	if m.Params == nil || !m.Params.fit(m.Spec) {
+		return fmt.Errorf("models: the parameters are not those of the Spec, which has %.0f: make them with NewParams", m.Spec.size())
+	}
+	return nil
+}
+
 // MetadataKey is the key of the metadata_props entry of an ONNX file under
 // which its Metadata is kept, as JSON.
 const MetadataKey = "rnnkit"

@@ -28,7 +28,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"Embedding", func(s *Spec) { s.Vocabulary, s.Features = 10, 0 }},
 		{"Hidden", func(s *Spec) { s.Hidden = 0 }},
 		{"Hidden", func(s *Spec) { s.Hidden = 1 << 20 }},
-		{"Hidden", func(s *Spec) { s.Layers = math.MaxInt }},
+		{"Layers", func(s *Spec) { s.Layers = math.MaxInt }},
 		{"Layers", func(s *Spec) { s.Layers = 0 }},
 		{"Dropout", func(s *Spec) { s.Layers, s.Dropout = 2, 1 }},
 		{"Dropout", func(s *Spec) { s.Layers, s.Dropout = 2, -0.1 }},

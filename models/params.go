@@ -48,30 +48,48 @@ type Linear[T Float] struct {
 // NewParams returns parameters of value 0 for a valid spec.
 func NewParams[T Float](s Spec) *Params[T] {
 	p := &Params[T]{Layers: make([]Layer[T], s.Layers)}
-	type view struct {
-		slice *[]T
-		size  int
-	}
-	views := []view{{&p.Embedding, s.Vocabulary * s.Embedding}}
-	dirs, rows := s.Directions(), s.Cell.Gates()*s.Hidden
-	for i := range p.Layers {
-		views = append(views,
-			view{&p.Layers[i].W, dirs * rows * s.LayerInputs(i)},
-			view{&p.Layers[i].R, dirs * rows * s.Hidden},
-			view{&p.Layers[i].B, dirs * 2 * rows})
-	}
-	views = append(views, view{&p.Head.W, s.Width() * s.Outputs}, view{&p.Head.B, s.Outputs})
-
 	total := 0
-	for _, v := range views {
+	for _, v := range p.views(s) {
 		total += v.size
 	}
 	p.Data = make([]T, total)
 	rest := p.Data
-	for _, v := range views {
+	for _, v := range p.views(s) {
 		*v.slice, rest = rest[:v.size:v.size], rest[v.size:]
 	}
 	return p
+}
+
+// view is one of the parts of the parameters, with the size that a Spec gives
+// it.
+type view[T Float] struct {
+	slice *[]T
+	size  int
+}
+
+// views lists the parts in the order in which they lie in Data.
+func (p *Params[T]) views(s Spec) []view[T] {
+	list := []view[T]{{&p.Embedding, s.Vocabulary * s.Embedding}}
+	dirs, rows := s.Directions(), s.Cell.Gates()*s.Hidden
+	for i := range p.Layers {
+		list = append(list,
+			view[T]{&p.Layers[i].W, dirs * rows * s.LayerInputs(i)},
+			view[T]{&p.Layers[i].R, dirs * rows * s.Hidden},
+			view[T]{&p.Layers[i].B, dirs * 2 * rows})
+	}
+	return append(list, view[T]{&p.Head.W, s.Width() * s.Outputs}, view[T]{&p.Head.B, s.Outputs})
+}
+
+// fit tells whether p has the parts of the given Spec.
+func (p *Params[T]) fit(s Spec) bool {
+	total := 0
+	for _, v := range p.views(s) {
+		if len(*v.slice) != v.size {
+			return false
+		}
+		total += v.size
+	}
+	return len(p.Layers) == s.Layers && len(p.Data) == total
 }
 
 // initStream keeps the draws of Init apart from other uses of the same seed.

@@ -16,11 +16,11 @@ func FitScale(values []float32) *Scale {
 	for _, v := range values {
 		variance += (float64(v) - mean) * (float64(v) - mean) / n
 	}
-	std := math.Sqrt(variance)
-	if !(float32(std) > 0) {
+	m, std := float32(mean), float32(math.Sqrt(variance))
+	if m+std == m { // nothing but rounding
 		std = 1
 	}
-	return &Scale{Mean: []float32{float32(mean)}, Std: []float32{float32(std)}}
+	return &Scale{Mean: []float32{m}, Std: []float32{std}}
 }
 
 // validate reports a scale that is not one of the given number of values.

@@ -61,8 +61,12 @@ type Spec struct {
 	Outputs       int     `json:"outputs"`
 }
 
-// maxParams keeps a mistyped size from asking for all the memory there is.
-const maxParams = 1 << 30
+// maxLayers and maxParams keep a mistyped size from asking for all the memory
+// there is, and a file within the 2 GiB that ONNX allows.
+const (
+	maxLayers = 1000
+	maxParams = 1 << 28
+)
 
 // FieldError reports a field of a Spec that no model can have.
 type FieldError struct {
@@ -95,8 +99,8 @@ func (s Spec) Validate() error {
 		return &FieldError{"Embedding", s.Embedding, "0 for a model without a Vocabulary"}
 	case s.Hidden < 1:
 		return &FieldError{"Hidden", s.Hidden, "1 or more"}
-	case s.Layers < 1:
-		return &FieldError{"Layers", s.Layers, "1 or more"}
+	case s.Layers < 1 || s.Layers > maxLayers:
+		return &FieldError{"Layers", s.Layers, fmt.Sprintf("from 1 to %d", maxLayers)}
 	case !(s.Dropout >= 0 && s.Dropout < 1):
 		return &FieldError{"Dropout", s.Dropout, "at least 0 and less than 1"}
 	case s.Dropout > 0 && s.Layers == 1:

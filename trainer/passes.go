@@ -41,8 +41,8 @@ type shard struct {
 	*network[float32]
 	first   int // the batch's example that the shard begins with
 	targets []float32
-	grads   *models.Params[float32]
-	loss    float64 // the sum of squared errors
+	grads   *models.Params[float32] // nil before the first training
+	loss    float64                 // the sum of squared errors
 }
 
 func newPasses(m *models.Model, seed uint64, threads int) *passes {
@@ -120,7 +120,6 @@ func (p *passes) run(purpose purpose, draw uint64) float64 {
 		p.shards = append(p.shards, &shard{
 			network: newNetwork[float32](p.model.Spec),
 			first:   len(p.shards) * shardSize,
-			grads:   models.NewParams[float32](p.model.Spec),
 		})
 	}
 	shards := p.active()
@@ -159,6 +158,9 @@ func (p *passes) runShard(s *shard) {
 	}
 	s.loss = squaredError(s.dout, s.out, s.targets, 1/float32(p.batch.Size*p.answersEach()))
 	if p.purpose == training {
+		if s.grads == nil {
+			s.grads = models.NewParams[float32](p.model.Spec)
+		}
 		clear(s.grads.Data)
 		s.backward(p.model.Params, s.grads)
 	}

@@ -31,6 +31,9 @@ type Options struct {
 	OnEpoch func(Epoch)    // called after every epoch, if not nil
 }
 
+// MaxThreads is the most that Options.Threads may be.
+const MaxThreads = 1024
+
 // Progress is where a fit stands after an update.
 type Progress struct {
 	Epoch, Epochs  int // the current epoch, from 1, and how many there will be
@@ -70,14 +73,17 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("trainer: Batch is %d: it must be 1 or more", o.Batch)
 	case !(o.LearningRate > 0) || math.IsInf(o.LearningRate, 0):
 		return o, fmt.Errorf("trainer: LearningRate is %g: it must be more than 0", o.LearningRate)
-	case o.Threads < 0:
-		return o, fmt.Errorf("trainer: Threads is %d: it must be 1 or more", o.Threads)
+	case o.Threads < 0 || o.Threads > MaxThreads:
+		return o, fmt.Errorf("trainer: Threads is %d: it must be from 1 to %d", o.Threads, MaxThreads)
 	}
 	return o, nil
 }
 
 // Fit trains m in place on the examples of train and measures it after each
-// epoch on those of test. It returns the epochs' results.
+// epoch on those of test, which may be empty. It returns the epochs' results.
+//
+// The examples are in raw units: Fit applies the scales of m where it has any,
+// and the series must not be scaled before.
 //
 // When ctx is cancelled, Fit ends after the current batch and returns the
 // context's error; m then has the parameters trained so far, and an epoch cut
@@ -87,6 +93,9 @@ func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	if err := m.Validate(); err != nil {
+		return nil, fmt.Errorf("trainer: %w", err)
 	}
 	if train.Len() == 0 {
 		return nil, fmt.Errorf("trainer: there are no training examples")
@@ -110,6 +119,9 @@ func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts
 		}
 		if epoch.TestLoss, err = f.evaluate(test); err != nil {
 			return history, err
+		}
+		if math.IsNaN(epoch.TestLoss) || math.IsInf(epoch.TestLoss, 0) {
+			return history, fmt.Errorf("trainer: the test loss is %g after epoch %d: lower the learning rate (%g) or scale the data", epoch.TestLoss, e, opts.LearningRate)
 		}
 		epoch.Seconds = time.Since(start).Seconds()
 		history = append(history, epoch)
@@ -227,6 +239,9 @@ func (o *order) shuffle() {
 // outputs], or [size, time, outputs] for a model with one answer a step. It
 // does not read b.Targets.
 func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
+	if err := m.Validate(); err != nil {
+		return nil, fmt.Errorf("trainer: %w", err)
+	}
 	p := newPasses(m, 0, 1)
 	defer p.close()
 	p.batch = *b

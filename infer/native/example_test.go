@@ -4,41 +4,34 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
-	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// A model that adds two lists, built here and usually read from a file.
+// Package infer does all this; the engine alone is for those who put something
+// else on top of it.
 func ExampleNew() {
-	list := []onnxgraph.Dim{{Symbol: "n"}}
-	model, err := onnxgraph.Marshal(&onnxgraph.Model{
-		IRVersion: 8,
-		Opsets:    []onnxgraph.Opset{{Version: 17}},
-		Graph: onnxgraph.Graph{
-			Name:    "sum",
-			Nodes:   []onnxgraph.Node{{OpType: "Add", Inputs: []string{"a", "b"}, Outputs: []string{"sum"}}},
-			Inputs:  []onnxgraph.Value{{Name: "a", Type: onnxgraph.Float32, Shape: list}, {Name: "b", Type: onnxgraph.Float32, Shape: list}},
-			Outputs: []onnxgraph.Value{{Name: "sum", Type: onnxgraph.Float32, Shape: list}},
-		},
-	})
+	model, err := os.ReadFile("../testdata/sine.onnx")
 	if err != nil {
 		log.Fatal(err)
 	}
-
 	session, err := native.New().Open(model)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer session.Close()
-	results, err := session.Run(context.Background(), map[string]engine.Tensor{
-		"a": engine.Of([]float32{1, 2, 3}, 3),
-		"b": engine.Of([]float32{10, 20, 30}, 3),
-	})
+	fmt.Println(session.Inputs()[0])
+
+	batch, time := 2, 50
+	zeros := engine.Of(make([]float32, batch*time), batch, time, 1)
+	results, err := session.Run(context.Background(), map[string]engine.Tensor{"input": zeros}, "output", "hn")
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(session.Outputs()[0], results["sum"].Data)
-	// Output: sum float32[n] [11 22 33]
+	fmt.Println(results["output"].Shape, results["hn"].Shape)
+	// Output:
+	// input float32[batch, time, 1]
+	// [2 1] [1 2 32]
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -22,19 +23,25 @@ func Create(path string) (*File, error) {
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		path = resolved
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+	old, err := os.Stat(path)
+	if err == nil && !old.Mode().IsRegular() {
 		return nil, fmt.Errorf("cannot write %s: it is not a regular file: name another one", path)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return nil, unwritable(path, err)
+	// Not os.CreateTemp, whose files only their owner can read.
+	temporary := fmt.Sprintf(".%s.%08x.tmp", filepath.Base(path), rand.Uint32())
+	f, openErr := os.OpenFile(filepath.Join(filepath.Dir(path), temporary), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if openErr != nil {
+		return nil, unwritable(path, openErr)
+	}
+	if err == nil {
+		f.Chmod(old.Mode().Perm())
 	}
 	return &File{f, path}, nil
 }
 
 // Commit puts the file in its place, once its contents are on the disk.
 func (f *File) Commit() error {
-	err := errors.Join(f.Chmod(0o644), f.Sync(), f.File.Close())
+	err := errors.Join(f.Sync(), f.File.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), f.path)
 	}

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // streams is what a verb reads and writes.
@@ -22,25 +23,21 @@ type streams struct {
 // Main runs the command with the given arguments and returns its exit status:
 // 0, 2 for a wrong command line, 1 for everything else that fails.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	// After the first Ctrl-C the next one ends the process at once.
-	context.AfterFunc(ctx, stop)
-
 	running := false
 	root := newRootCmd(&streams{in, out, errOut})
 	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
 	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := root.ExecuteContextC(context.Background())
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(errOut, "rnnkit: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	message := strings.ReplaceAll(err.Error(), "\n", "; ")
 	var usage usageError
 	if running && !errors.As(err, &usage) {
+		fmt.Fprintf(errOut, "rnnkit: %s\n", message)
 		return 1
 	}
-	fmt.Fprintf(errOut, "See '%s --help'.\n", cmd.CommandPath())
+	fmt.Fprintf(errOut, "rnnkit: %s (see '%s --help')\n", message, cmd.CommandPath())
 	return 2
 }
 
@@ -51,17 +48,79 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
+// newGroupCmd returns a command that only has others below it, which are a kind
+// of what.
+func newGroupCmd(use, short, long, what string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Long:  long,
+		Args:  cobra.ArbitraryArgs,
+		// The name matters more than the flags that follow it.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("name a %s: %s", what, names(cmd))
+			}
+			return unknown(cmd, what, args[0])
+		},
+	}
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+// unknown is the error for a name that is not below cmd.
+func unknown(cmd *cobra.Command, what, name string) error {
+	if like := cmd.SuggestionsFor(name); len(like) > 0 {
+		return usagef("unknown %s %q: did you mean %s?", what, name, strings.Join(like, " or "))
+	}
+	return usagef("unknown %s %q: there is %s", what, name, names(cmd))
+}
+
+// names lists what is below cmd.
+func names(cmd *cobra.Command) string {
+	var list []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			list = append(list, c.Name())
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// version is that of the module that the command was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}
+
+// isTerminal tells whether a stream is a person's terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 func newRootCmd(s *streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "rnnkit",
 		Short:         "Train recurrent models, export them as ONNX, run them anywhere",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cmd.Help()
+		Version:       version(),
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknown(cmd, "command", args[0])
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		message, _, _ := strings.Cut(err.Error(), ": strconv.")
+		return usageError{errors.New(message)}
+	})
 	cmd.SetIn(s.In)
 	cmd.SetOut(s.Out)
 	cmd.SetErr(s.Err)

@@ -16,14 +16,7 @@ const (
 )
 
 func newDataCmd(s *streams) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "data",
-		Short: "Print the data of a preset",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return usagef("name a preset: sine") },
-	}
-	cmd.AddCommand(newDataSineCmd(s))
-	return cmd
+	return newGroupCmd("data", "Print the data of a preset", "", "preset", newDataSineCmd(s))
 }
 
 func newDataSineCmd(s *streams) *cobra.Command {

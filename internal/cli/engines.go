@@ -100,10 +100,10 @@ func openAll(data []byte, engines ...engine.Engine) []candidate {
 }
 
 // cpuEngines are the engines of this build that need no GPU, the native one
-// first.
+// first, and ONNX Runtime in any build where its library was asked for.
 func cpuEngines(ortLib string) []engine.Engine {
 	engines := []engine.Engine{native.New()}
-	if ort.Cgo {
+	if ort.Cgo || ortLib != "" {
 		engines = append(engines, ort.CPU(ort.Library(ortLib)))
 	}
 	return engines

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,9 +37,16 @@ predicted from a window that holds the predictions before it.`,
 		Example: `  rnnkit infer sine.onnx < series.csv
   rnnkit infer sine.onnx --steps 20 < series.csv
   rnnkit infer sine.onnx --plot sine.svg < series.csv > predictions.csv`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.model = args[0]
+			switch len(args) {
+			case 0:
+				return usagef("name the model: rnnkit infer MODEL.onnx < series.csv")
+			case 1:
+				o.model = args[0]
+			default:
+				return usagef("give the data on standard input: rnnkit infer %s < %s", args[0], args[1])
+			}
 			if cmd.Flags().Changed("steps") && o.steps < 1 {
 				return usagef("--steps is %d: it must be 1 or more", o.steps)
 			}
@@ -76,9 +84,18 @@ func (o *inferOptions) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
-	column, err := readColumnLike(o.In, o.column, model.Metadata().Columns)
+	if isTerminal(o.In) {
+		fmt.Fprintln(o.Err, "reading CSV from the terminal; end it with Ctrl-D")
+	}
+	trained := model.Metadata().Columns
+	column, err := readColumnLike(o.In, o.column, trained)
 	if err != nil {
 		return err
+	}
+	// A file without a header has no names to compare.
+	named := !strings.HasPrefix(column.Name, "column ")
+	if o.column == "" && len(trained) == 1 && named && column.Name != trained[0] {
+		fmt.Fprintf(o.Err, "note: the model was trained on %.40q and reads %.40q\n", trained[0], column.Name)
 	}
 	f := forecast{name: column.Name, series: column.Values}
 	from := 0
@@ -91,7 +108,7 @@ func (o *inferOptions) run(ctx context.Context) error {
 		f.predictions, err = forecaster.Predict(ctx, f.series)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", stdinName, err)
+		return fmt.Errorf("%s: %w", o.model, err)
 	}
 	if o.plot != "" {
 		if err := f.draw(o.plot); err != nil {

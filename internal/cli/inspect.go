@@ -48,7 +48,8 @@ func readModel(path string) ([]byte, error) {
 
 func inspect(out io.Writer, path string, size int, m *onnxgraph.Model) error {
 	g := &m.Graph
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "file\t%s, %d bytes\n", path, size)
 	fmt.Fprintf(w, "producer\t%s\n", strings.TrimSpace(m.Producer+" "+m.ProducerVersion))
 	var opsets []string
@@ -76,16 +77,17 @@ func inspect(out io.Writer, path string, size int, m *onnxgraph.Model) error {
 	}
 	for _, p := range m.Metadata {
 		if p.Key != models.MetadataKey {
-			fmt.Fprintf(out, "metadata %s: %s\n", p.Key, p.Value)
+			fmt.Fprintf(&text, "metadata %s: %s\n", p.Key, p.Value)
 			continue
 		}
 		var document bytes.Buffer
 		if err := json.Indent(&document, []byte(p.Value), "", "  "); err != nil {
 			return fmt.Errorf("%s: metadata %q is damaged: %w: export the model again", path, p.Key, err)
 		}
-		fmt.Fprintf(out, "metadata %s: %s\n", p.Key, &document)
+		fmt.Fprintf(&text, "metadata %s: %s\n", p.Key, &document)
 	}
-	return nil
+	_, err := out.Write(text.Bytes())
+	return err
 }
 
 // once returns the heading for the first of some lines.

@@ -3,11 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -22,8 +20,7 @@ type progress struct {
 }
 
 func newProgress(out io.Writer) *progress {
-	f, ok := out.(*os.File)
-	return &progress{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
+	return &progress{out: out, tty: isTerminal(out)}
 }
 
 func (p *progress) batch(b trainer.Progress) {

@@ -16,20 +16,14 @@ import (
 )
 
 func newRuntimeCmd(s *streams) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "runtime",
-		Short: "Install ONNX Runtime, or say what is here",
-		Long: `Install ONNX Runtime, or say what is here.
+	return newGroupCmd("runtime", "Install ONNX Runtime, or say what is here", `Install ONNX Runtime, or say what is here.
 
 rnnkit needs it only for --engine onnxruntime. It takes the library at the path
 --ort-lib, else the one that the environment variable
 ONNXRUNTIME_SHARED_LIBRARY_PATH names, else the one that was installed last by
-'rnnkit runtime install', else the one that the system's loader finds.`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usagef("name a command: install or status") },
-	}
-	cmd.AddCommand(newRuntimeInstallCmd(s), newRuntimeStatusCmd(s))
-	return cmd
+'rnnkit runtime install', else the one that the system's loader finds. The
+environment variable RNNKIT_CACHE names a folder to install into other than the
+user's cache.`, "command", newRuntimeInstallCmd(s), newRuntimeStatusCmd(s))
 }
 
 func newRuntimeInstallCmd(s *streams) *cobra.Command {
@@ -69,6 +63,9 @@ func runtimeInstall(ctx context.Context, out io.Writer, o ortlib.Options) error 
 		verb = "already installed"
 	}
 	fmt.Fprintf(out, "%s ONNX Runtime %s: %s\nsha256 %s\n", verb, done.Version, done.Path, done.SHA256)
+	if !ort.Cgo {
+		fmt.Fprintln(out, "note: this rnnkit was built without cgo and cannot use it: rebuild with CGO_ENABLED=1 and a C compiler")
+	}
 	if len(done.Providers) > 0 {
 		fmt.Fprintf(out, "with %s\n", strings.Join(done.Providers, ", "))
 	}

@@ -11,7 +11,9 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -47,29 +49,25 @@ type trainOptions struct {
 }
 
 func newTrainCmd(s *streams) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "train",
-		Short: "Train a model and export it as ONNX",
-		Long: `Train a model and export it as one ONNX file, which is read back and must give
-the trainer's answers before it is written.
+	return newGroupCmd("train", "Train a model and export it as ONNX", `Train a model and export it as one ONNX file, which is read back and must give
+the trainer's answers before it is written. The first four fifths of the windows
+train; the last fifth is held out and tests.
 
 Ctrl-C ends the training after the current batch and saves what was trained; a
-second one ends it at once.`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usagef("name what to train: sine or forecast") },
-	}
-	cmd.AddCommand(newTrainSineCmd(s), newTrainForecastCmd(s))
-	return cmd
+second one ends it at once.`, "job", newTrainSineCmd(s), newTrainForecastCmd(s))
 }
 
 func newTrainSineCmd(s *streams) *cobra.Command {
 	o := &trainOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:     "sine",
-		Short:   "Forecast a noisy sine, the notebook's first experiment",
+		Short:   "Forecast a noisy sine, for a first try",
 		Example: "  rnnkit train sine -o sine.onnx",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
 			return o.run(cmd.Context(), series{
 				data:   "sine",
 				column: "y",
@@ -89,8 +87,11 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 		Short: "Forecast the next value of a column of your own CSV file",
 		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
   rnnkit train forecast --data sales.csv --column revenue --seq-len 30 -o revenue.onnx`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("give the file as --data %s", args[0])
+			}
 			if path == "" {
 				return usagef("say what to learn from: --data FILE.csv")
 			}
@@ -100,12 +101,19 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 			if err := o.validate(); err != nil {
 				return err
 			}
+			if err := o.distinct(path); err != nil {
+				return err
+			}
 			c, err := readColumnFile(path, column, s.In)
 			if err != nil {
 				return err
 			}
+			name := filepath.Base(path)
+			if path == "-" {
+				name = stdinName
+			}
 			return o.run(cmd.Context(), series{
-				data:   filepath.Base(path),
+				data:   name,
 				column: c.Name,
 				values: c.Values,
 				scale:  scale == "standard",
@@ -150,11 +158,14 @@ func (o *trainOptions) validate() error {
 			return usagef("--%s is %d: it must be 1 or more", f.name, f.value)
 		}
 	}
-	if o.threads < 0 {
-		return usagef("--threads is %d: it must be 1 or more, or 0 for all", o.threads)
+	if o.threads < 0 || o.threads > trainer.MaxThreads {
+		return usagef("--threads is %d: it must be from 1 to %d, or 0 for all", o.threads, trainer.MaxThreads)
 	}
 	if !(o.rate > 0) || math.IsInf(o.rate, 0) {
 		return usagef("--lr is %g: it must be more than 0", o.rate)
+	}
+	if err := o.distinct(""); err != nil {
+		return err
 	}
 	err := o.metadata(series{}).Spec.Validate()
 	var field *models.FieldError
@@ -163,6 +174,26 @@ func (o *trainOptions) validate() error {
 		return usagef("--%s is %v: it must be %s", flag, field.Value, field.Want)
 	}
 	return err
+}
+
+// distinct reports two of the files that a training reads and writes that are
+// the same.
+func (o *trainOptions) distinct(data string) error {
+	files := []struct{ flag, path string }{{"--data", data}, {"-o", o.output}, {"--metrics", o.metrics}}
+	for i, a := range files {
+		for _, b := range files[:i] {
+			if a.path != "" && b.path != "" && sameFile(a.path, b.path) {
+				return usagef("%s and %s are the same file, %s: name another", b.flag, a.flag, a.path)
+			}
+		}
+	}
+	return nil
+}
+
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return filepath.Clean(a) == filepath.Clean(b) || errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // series is what a forecaster learns from.
@@ -183,9 +214,6 @@ func (o *trainOptions) metadata(y series) models.Metadata {
 
 // run trains on y, verifies the export and writes it.
 func (o *trainOptions) run(ctx context.Context, y series) error {
-	if err := o.validate(); err != nil {
-		return err
-	}
 	values := make([]float32, len(y.values))
 	for i, v := range y.values {
 		values[i] = float32(v)
@@ -207,13 +235,20 @@ func (o *trainOptions) run(ctx context.Context, y series) error {
 		model.InputScale, model.OutputScale = scale, scale
 	}
 
-	// Both files are begun now, so that a path that cannot be written is
-	// known before the training and not after it.
+	// What would fail after the training is tried before it: the path, and the
+	// verification, with the model as it is.
 	file, err := atomicfile.Create(o.output)
 	if err != nil {
 		return err
 	}
-	defer file.Abort()
+	file.Abort()
+	data, err := export.Marshal(model)
+	if err != nil {
+		return err
+	}
+	if err := o.verify(ctx, model, data, test, io.Discard); err != nil {
+		return err
+	}
 	metrics, err := o.createMetrics()
 	if err != nil {
 		return err
@@ -222,37 +257,47 @@ func (o *trainOptions) run(ctx context.Context, y series) error {
 
 	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d windows of %d values of %s; %d windows test\n",
 		o.cell, o.layers, o.hidden, train.Len(), o.window, y.data, test.Len())
-	history, interrupted, err := o.fit(ctx, model, train, test, metrics)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the next Ctrl-C ends the process at once
+	history, interrupted, metricsErr, err := o.fit(ctx, model, train, test, metrics)
 	if err != nil {
 		return err
 	}
 	model.Training = o.training(y, history, train.Len())
 
-	data, err := export.Marshal(model)
-	if err != nil {
+	if data, err = export.Marshal(model); err != nil {
 		return err
 	}
 	// Verifying takes no time, and an interrupted model is saved all the same.
-	if err := o.verify(context.WithoutCancel(ctx), model, data, test); err != nil {
+	if err := o.verify(context.WithoutCancel(ctx), model, data, test, o.Err); err != nil {
 		return err
 	}
-	if _, err := file.Write(data); err != nil {
-		return err
-	}
-	if err := file.Commit(); err != nil {
+	if err := atomicfile.Write(o.output, data); err != nil {
 		return err
 	}
 	how := "wrote"
 	if interrupted {
 		how = "interrupted: wrote what was trained to"
 	}
-	loss := fmt.Sprintf("test loss %.4g", model.Training.TestLoss)
+	off := math.Sqrt(model.Training.TestLoss)
 	if model.OutputScale != nil {
-		rmse := math.Sqrt(model.Training.TestLoss) * float64(model.OutputScale.Std[0])
-		loss += fmt.Sprintf(", off by %.4g %s (root mean square)", rmse, y.column)
+		off *= float64(model.OutputScale.Std[0])
 	}
-	fmt.Fprintf(o.Err, "%s %s: %d bytes, %s\n", how, o.output, len(data), loss)
-	return nil
+	fmt.Fprintf(o.Err, "%s %s: %d bytes; test loss %.4g: off by %.4g, where repeating the last value is off by %.4g (root mean square)\n",
+		how, o.output, len(data), model.Training.TestLoss, off, persistence(test.Series(), o.window))
+	return metricsErr
+}
+
+// persistence is the root mean square error of taking each value after a window
+// for the same as the one before: what a forecaster has to beat.
+func persistence(series []float32, window int) float64 {
+	var sum float64
+	for i := window; i < len(series); i++ {
+		d := float64(series[i]) - float64(series[i-1])
+		sum += d * d
+	}
+	return math.Sqrt(sum / float64(len(series)-window))
 }
 
 func (o *trainOptions) createMetrics() (io.WriteCloser, error) {
@@ -272,10 +317,9 @@ func (discard) Close() error { return nil }
 
 // fit trains the model, with its progress on the error stream and a row an
 // epoch in metrics.
-func (o *trainOptions) fit(ctx context.Context, m *models.Model, train, test datasets.Source, metrics io.Writer) (history []trainer.Epoch, interrupted bool, err error) {
+func (o *trainOptions) fit(ctx context.Context, m *models.Model, train, test datasets.Source, metrics io.Writer) (history []trainer.Epoch, interrupted bool, metricsErr, err error) {
 	progress := newProgress(o.Err)
 	rows := json.NewEncoder(metrics)
-	var metricsErr error
 	history, err = trainer.Fit(ctx, m, train, test, trainer.Options{
 		Epochs:       o.epochs,
 		Batch:        o.batch,
@@ -286,18 +330,23 @@ func (o *trainOptions) fit(ctx context.Context, m *models.Model, train, test dat
 		OnBatch:      progress.batch,
 		OnEpoch: func(e trainer.Epoch) {
 			progress.epoch(e)
-			metricsErr = errors.Join(metricsErr, rows.Encode(e))
+			if e.Examples < train.Len() {
+				return // cut short
+			}
+			if err := rows.Encode(e); err != nil && metricsErr == nil {
+				metricsErr = fmt.Errorf("cannot write the metrics: %w: free some space or name another file", err)
+			}
 		},
 	})
 	progress.finish()
 	interrupted = err != nil && errors.Is(err, ctx.Err())
 	switch {
 	case interrupted && len(history) == 0:
-		return nil, true, errors.New("interrupted before the first batch: nothing was trained, nothing is saved")
+		return nil, true, nil, errors.New("interrupted before the first batch: nothing was trained, nothing is saved")
 	case interrupted:
 		err = nil
 	}
-	return history, interrupted, errors.Join(err, metricsErr)
+	return history, interrupted, metricsErr, err
 }
 
 func (o *trainOptions) training(y series, history []trainer.Epoch, examples int) *models.Training {

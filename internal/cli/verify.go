@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +15,7 @@ import (
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
@@ -36,8 +38,9 @@ sequences, and compare all outputs with those of the native engine: the whole
 sequence at once, and step by step with the state fed back. The times are the
 median of a call, for one sequence and for 256.
 
-It fails if a difference is larger than the tolerance, times the largest output
-where that is more than 1.`,
+It fails if an engine cannot run the model, or if a difference is larger than the
+tolerance: in the units that the model was trained in, and times the largest
+output where that is more than 1. An engine that is not installed is left out.`,
 		Example: "  rnnkit verify sine.onnx",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,13 +60,14 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	all := openAll(data, append(cpuEngines(o.ortLib), ort.CUDA(0, ort.Library(o.ortLib)))...)
+	cuda := ort.CUDA(0, ort.Library(o.ortLib))
+	all := openAll(data, native.New(), ort.CPU(ort.Library(o.ortLib)), cuda)
 	defer closeAll(all)
-	native := all[0]
-	if native.err != nil {
-		return fmt.Errorf("%s: %w", path, native.err)
+	first := all[0]
+	if first.err != nil {
+		return fmt.Errorf("%s: %w", path, first.err)
 	}
-	meta := native.model.Metadata()
+	meta := first.model.Metadata()
 	if meta == nil {
 		return fmt.Errorf("%s has no rnnkit metadata, so there is no telling what it reads: verify a model that rnnkit exported", path)
 	}
@@ -71,7 +75,7 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	want, err := verify.Whole(ctx, native.model, input)
+	want, err := verify.Whole(ctx, first.model, input)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -82,6 +86,10 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	for _, c := range all {
 		if c.err != nil {
 			fmt.Fprintf(o.Err, "not compared: %v\n", c.err)
+			installed := ort.Cgo && !errors.Is(c.err, ort.ErrNoLibrary)
+			if c.name != cuda.String() && (installed || o.ortLib != "") {
+				failures = append(failures, fmt.Errorf("%s: %w", path, c.err))
+			}
 			continue
 		}
 		row, err := o.row(ctx, c.model, input, want)
@@ -104,7 +112,7 @@ func (o *verifyOptions) row(ctx context.Context, m *infer.Model, input engine.Te
 		if err != nil {
 			return append(row, "failed"), err
 		}
-		d, err := verify.Difference(want, got, o.tolerance)
+		d, err := verify.Difference(want, got, o.tolerance, m.Metadata().OutputScale)
 		row = append(row, fmt.Sprintf("%.1e", d))
 		if err != nil {
 			return row, err
@@ -123,10 +131,11 @@ func (o *verifyOptions) row(ctx context.Context, m *infer.Model, input engine.Te
 	return row, nil
 }
 
-// sequenceLength is how long the sequences are that engines are compared on.
+// sequenceLength is how long the sequences are that engines are compared on:
+// the model's window, within what engines take 256 sequences of.
 func sequenceLength(meta *models.Metadata) int {
 	if meta.Window > 0 {
-		return meta.Window
+		return min(meta.Window, 512)
 	}
 	return 50
 }
@@ -153,8 +162,9 @@ func timeCall(ctx context.Context, m *infer.Model, batch int) (time.Duration, er
 
 // verify compares the answers of every engine to test windows, given the bytes
 // of the exported model, with those of the trainer.
-func (o *trainOptions) verify(ctx context.Context, m *models.Model, data []byte, test *datasets.Windows) error {
-	examples := make([]int, min(test.Len(), 64))
+func (o *trainOptions) verify(ctx context.Context, m *models.Model, data []byte, test *datasets.Windows, log io.Writer) error {
+	// As many windows as an engine takes at once, however long they are.
+	examples := make([]int, min(test.Len(), max(1, min(64, (1<<16)/m.Window))))
 	for i := range examples {
 		examples[i] = i
 	}
@@ -176,17 +186,17 @@ func (o *trainOptions) verify(ctx context.Context, m *models.Model, data []byte,
 			continue
 		}
 		if c.err != nil {
-			return fmt.Errorf("the exported model does not load: %s: %w", c.name, c.err)
+			return fmt.Errorf("the exported model does not load: %w", c.err)
 		}
 		got, err := verify.Whole(ctx, c.model, input)
 		if err != nil {
 			return fmt.Errorf("the exported model does not run: %s: %w", c.name, err)
 		}
-		d, err := verify.Difference(want, got, verify.Tolerance)
+		d, err := verify.Difference(want, got, verify.Tolerance, m.OutputScale)
 		if err != nil {
-			return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w", c.name, err)
+			return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w (if the losses are large, the weights have outgrown float32: lower --lr)", c.name, err)
 		}
-		fmt.Fprintf(o.Err, "verified: %s differs from the trainer by at most %.1e on %d test windows\n", c.name, d, b.Size)
+		fmt.Fprintf(log, "verified: %s differs from the trainer by at most %.1e on %d test windows\n", c.name, d, b.Size)
 	}
 	return nil
 }

@@ -4,8 +4,10 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
@@ -76,7 +78,11 @@ func Stepped(ctx context.Context, m *infer.Model, input engine.Tensor) (map[stri
 		}
 		result[info.Name] = steps[len(steps)-1]
 		if len(info.Shape) > 1 && info.Shape[1].Symbol == "time" {
-			result[info.Name] = join(steps)
+			joined, err := join(steps)
+			if err != nil {
+				return nil, fmt.Errorf("output %q: %w", info.Name, err)
+			}
+			result[info.Name] = joined
 		}
 	}
 	return result, nil
@@ -102,25 +108,39 @@ func stepOf[T any](data []T, shape []int, t int) []T {
 }
 
 // join puts float32 steps [batch, 1, width] together as [batch, time, width].
-func join(steps []engine.Tensor) engine.Tensor {
-	batch, width := steps[0].Shape[0], steps[0].Shape[2]
-	var out []float32
-	for b := range batch {
-		for _, s := range steps {
-			out = append(out, s.Data.([]float32)[b*width:][:width]...)
+func join(steps []engine.Tensor) (engine.Tensor, error) {
+	shape := steps[0].Shape
+	data := make([][]float32, len(steps))
+	for t, s := range steps {
+		var ok bool
+		if data[t], ok = s.Data.([]float32); !ok || len(shape) != 3 || shape[1] != 1 || !slices.Equal(s.Shape, shape) {
+			return engine.Tensor{}, fmt.Errorf("has %s of shape %v at step %d, not float32 of one step: export the model again", s.Type(), s.Shape, t+1)
 		}
 	}
-	return engine.Of(out, batch, len(steps), width)
+	batch, width := shape[0], shape[2]
+	var out []float32
+	for b := range batch {
+		for _, x := range data {
+			out = append(out, x[b*width:][:width]...)
+		}
+	}
+	return engine.Of(out, batch, len(steps), width), nil
 }
 
 // Difference returns the largest difference of any output in want from that in
 // got. It is an error if an output is missing or of another shape, or if the
-// difference is not a number or larger than tolerance, times the largest value
-// of that output where that is more than 1.
-func Difference(want, got map[string]engine.Tensor, tolerance float64) (float64, error) {
+// difference is not finite or larger than tolerance, times the largest value of
+// that output where that is more than 1. The output named output is looked at in
+// the units that the model was trained in, which scale gives unless it is nil,
+// but no closer than float32 can tell its raw values apart.
+func Difference(want, got map[string]engine.Tensor, tolerance float64, scale *models.Scale) (float64, error) {
 	var largest float64
-	for name := range want {
-		d, err := difference(want[name], got[name], tolerance)
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		units := scale
+		if name != "output" || scale == nil {
+			units = &models.Scale{Mean: []float32{0}, Std: []float32{1}}
+		}
+		d, err := difference(want[name], got[name], tolerance, units)
 		if err != nil {
 			return d, fmt.Errorf("output %q %w", name, err)
 		}
@@ -129,7 +149,7 @@ func Difference(want, got map[string]engine.Tensor, tolerance float64) (float64,
 	return largest, nil
 }
 
-func difference(want, got engine.Tensor, tolerance float64) (largest float64, err error) {
+func difference(want, got engine.Tensor, tolerance float64, units *models.Scale) (largest float64, err error) {
 	w, err := engine.Values[float32](want)
 	if err != nil {
 		return 0, err
@@ -141,14 +161,17 @@ func difference(want, got engine.Tensor, tolerance float64) (largest float64, er
 	if fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
 		return 0, fmt.Errorf("has shape %v, not %v", got.Shape, want.Shape)
 	}
-	scale := 1.0
-	for _, v := range w {
-		scale = max(scale, math.Abs(float64(v)))
+	size := 1.0 // of the largest value, in units
+	for i, v := range w {
+		k := i % len(units.Std)
+		size = max(size, math.Abs(float64(v-units.Mean[k])/float64(units.Std[k])))
 	}
 	for i := range w {
 		d := math.Abs(float64(w[i]) - float64(g[i]))
-		if !(d <= tolerance*scale) {
-			return d, fmt.Errorf("differs: value %d is %g, not %g: the tolerance is %g", i, g[i], w[i], tolerance*scale)
+		const resolution = 1.0 / (1 << 22) // two steps of a float32, relative to it
+		allowed := max(tolerance*size*float64(units.Std[i%len(units.Std)]), resolution*math.Abs(float64(w[i])))
+		if !(d <= allowed) || math.IsInf(d, 0) {
+			return d, fmt.Errorf("differs: value %d is %g, not %g: the tolerance is %g", i, g[i], w[i], allowed)
 		}
 		largest = max(largest, d)
 	}

@@ -57,13 +57,13 @@ func TestAgreement(t *testing.T) {
 
 func agree(t *testing.T, m *models.Model, opened []*infer.Model, input engine.Tensor, rng *rand.Rand) {
 	t.Helper()
-	check := func(what string, m *infer.Model, want, got map[string]engine.Tensor, err error) {
+	check := func(what string, engine *infer.Model, want, got map[string]engine.Tensor, err error) {
 		t.Helper()
 		if err == nil {
-			_, err = verify.Difference(want, got, verify.Tolerance)
+			_, err = verify.Difference(want, got, verify.Tolerance, m.OutputScale)
 		}
 		if err != nil {
-			t.Errorf("input %v: %s: %s: %v", input.Shape, m.Engine(), what, err)
+			t.Errorf("input %v: %s: %s: %v", input.Shape, engine.Engine(), what, err)
 		}
 	}
 	answers := trainerAnswers(t, m, input)
@@ -85,7 +85,7 @@ func agree(t *testing.T, m *models.Model, opened []*infer.Model, input engine.Te
 		continued, err2 := model.Run(t.Context(), state)
 		if i == 0 {
 			fromZero, fromState = whole, continued
-			if _, err := verify.Difference(whole, continued, verify.Tolerance); err == nil {
+			if _, err := verify.Difference(whole, continued, verify.Tolerance, nil); err == nil {
 				t.Error("the initial state makes no difference")
 			}
 		}
@@ -181,7 +181,7 @@ func TestDifference(t *testing.T) {
 		{engine.Of([]int64{1, 200}, 2), true},
 		{engine.Tensor{}, true},
 	} {
-		_, err := verify.Difference(want, map[string]engine.Tensor{"y": test.got}, verify.Tolerance)
+		_, err := verify.Difference(want, map[string]engine.Tensor{"y": test.got}, verify.Tolerance, nil)
 		if (err != nil) != test.fail {
 			t.Errorf("%v: the error is %v", test.got, err)
 		}

@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// TestInspect shows a model that rnnkit did not make.
+func TestInspect(t *testing.T) {
+	branch := &onnxgraph.Graph{Name: "then", Nodes: []onnxgraph.Node{{OpType: "Relu"}, {OpType: "Gelu", Domain: "com.microsoft"}}}
+	m := &onnxgraph.Model{
+		IRVersion: 9, Producer: "tool", ProducerVersion: "2.1",
+		Opsets:   []onnxgraph.Opset{{Version: 20}, {Domain: "com.microsoft", Version: 1}},
+		Metadata: []onnxgraph.Property{{Key: "author", Value: "someone"}},
+		Graph: onnxgraph.Graph{
+			Inputs:       []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Size: -1}, {Size: 3}}}, {Name: "h", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 2}}}},
+			Outputs:      []onnxgraph.Value{{Name: "y", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}}},
+			Nodes:        []onnxgraph.Node{{OpType: "If", Attributes: []onnxgraph.Attribute{{Name: "then_branch", Value: branch}}}, {OpType: "Relu"}},
+			Initializers: []onnxgraph.Tensor{{Name: "h", Shape: []int{2}, Data: make([]float32, 2)}, {Name: "w", Shape: []int{5}, Data: make([]float32, 5)}, {Name: "v", Shape: []int{3}, Data: make([]float64, 3)}, {Name: "i", Shape: []int{1}, Data: []int64{1}}},
+		},
+	}
+	var out bytes.Buffer
+	if err := inspect(&out, "m.onnx", 1234, m); err != nil {
+		t.Fatal(err)
+	}
+	want := `file        m.onnx, 1234 bytes
+producer    tool 2.1
+format      IR 9, opset 20, com.microsoft 1
+inputs      x float32[n, ?, 3]
+            h float32[2] (optional)
+outputs     y int64[]
+ops         Relu 2
+            If 1
+            com.microsoft.Gelu 1
+parameters  8
+metadata author: someone
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nnot\n%s", &out, strings.TrimSpace(want))
+	}
+}

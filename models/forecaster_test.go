@@ -1,0 +1,26 @@
+package models
+
+import "testing"
+
+func TestForecaster(t *testing.T) {
+	m := Forecaster("sales", 7)
+	if err := m.Validate(); err != nil {
+		t.Error(err)
+	}
+	if m.Task != Forecast || m.Window != 7 || m.Horizon != 1 || len(m.Columns) != 1 || m.Columns[0] != "sales" || m.Spec.Readout != ReadLast {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestFlatSeriesIsOnlyShifted holds for values whose mean is rounded too.
+func TestFlatSeriesIsOnlyShifted(t *testing.T) {
+	for _, v := range []float32{0, 7, 0.1, -1e-3, 1e17, 3e38} {
+		values := make([]float32, 75)
+		for i := range values {
+			values[i] = v
+		}
+		if s := FitScale(values); s.Mean[0] != v || s.Std[0] != 1 {
+			t.Errorf("75 times %g: %+v", v, s)
+		}
+	}
+}

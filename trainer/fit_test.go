@@ -1,0 +1,254 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// recorded is a Source that keeps the order in which its examples are read.
+type recorded struct {
+	examples
+	order *[]int
+}
+
+func (r recorded) Read(b *datasets.Batch, indexes []int) error {
+	*r.order = append(*r.order, indexes...)
+	return r.examples.Read(b, indexes)
+}
+
+func TestEveryEpochIsShuffled(t *testing.T) {
+	const count, epochs = 83, 3
+	spec := testSpecs()[0]
+	inOrder := newOrder(count, 0).examples
+	for _, noShuffle := range []bool{false, true} {
+		var order []int
+		train := recorded{examples{spec: spec, count: count, time: 2}, &order}
+		if _, err := Fit(t.Context(), newModel(t, spec), train, train.examples, Options{Epochs: epochs, NoShuffle: noShuffle}); err != nil {
+			t.Fatal(err)
+		}
+		var before []int
+		for epoch := range slices.Chunk(order, count) {
+			if slices.Equal(epoch, inOrder) != noShuffle {
+				t.Errorf("NoShuffle %t: an epoch has the order %v", noShuffle, epoch)
+			}
+			if !noShuffle && slices.Equal(epoch, before) {
+				t.Error("an epoch has the order of the one before")
+			}
+			if sorted := slices.Sorted(slices.Values(epoch)); !slices.Equal(sorted, inOrder) {
+				t.Errorf("NoShuffle %t: an epoch has the examples %v", noShuffle, sorted)
+			}
+			before = epoch
+		}
+		if len(order) != count*epochs {
+			t.Errorf("%d examples were read, not %d", len(order), count*epochs)
+		}
+	}
+}
+
+func TestDropout(t *testing.T) {
+	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 50, Layers: 2, Dropout: 0.2, Readout: models.ReadLast, Outputs: 1}
+	source := examples{spec: spec, count: 32, time: 20}
+	p := newPasses(newModel(t, spec), 1, 1)
+	defer p.close()
+	if err := p.read(source, newOrder(32, 0).examples); err != nil {
+		t.Fatal(err)
+	}
+	p.run(training, 0)
+	first, second := slices.Clone(p.shards[0].layers[0].keep), p.shards[1].layers[0].keep
+	dropped := 0
+	for _, k := range first {
+		if k == 0 {
+			dropped++
+		} else if k != 1.25 {
+			t.Fatalf("what is kept is multiplied by %g, not 1/(1-0.2)", k)
+		}
+	}
+	n := float64(len(first)) // 16,000 values: the deviation of the rate is 0.003
+	if rate := float64(dropped) / n; !(math.Abs(rate-0.2) < 0.015) {
+		t.Errorf("%g of the values are dropped, not 0.2", rate)
+	}
+	if slices.Equal(first, second) {
+		t.Error("two shards drop the same values")
+	}
+	p.run(training, 1)
+	if slices.Equal(first, p.shards[0].layers[0].keep) {
+		t.Error("two updates drop the same values")
+	}
+
+	// Nothing is dropped when a loss is measured.
+	without := *p.model
+	without.Spec.Dropout = 0
+	q := newPasses(&without, 1, 1)
+	defer q.close()
+	if err := q.read(source, newOrder(32, 0).examples); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.run(measuring, 0), q.run(measuring, 0); got != want {
+		t.Errorf("the loss is %g with dropout, %g without", got, want)
+	}
+}
+
+// TestLossIsInScaledUnits compares the losses with what Predict answers.
+func TestLossIsInScaledUnits(t *testing.T) {
+	for _, spec := range testSpecs() {
+		spec.Dropout = 0
+		m := newModel(t, spec)
+		m.OutputScale = &models.Scale{Mean: []float32{100, -7, 0}[:spec.Outputs], Std: []float32{10, 0.5, 3}[:spec.Outputs]}
+		source := examples{spec: spec, count: 37, time: 4}
+		var all datasets.Batch
+		if err := source.Read(&all, newOrder(37, 0).examples); err != nil {
+			t.Fatal(err)
+		}
+		answers, err := Predict(m, &all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want float64
+		for i, y := range answers {
+			d := float64(y-all.Targets[i]) / float64(m.OutputScale.Std[i%spec.Outputs])
+			want += d * d / float64(len(answers))
+		}
+		history, err := Fit(t.Context(), m, source, source, Options{Epochs: 1, LearningRate: 1e-30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := history[0]; !(math.Abs(e.TrainLoss-want) <= 1e-4*want) || !(math.Abs(e.TestLoss-want) <= 1e-4*want) {
+			t.Errorf("%s: the losses are %g and %g, not %g", spec.Cell, e.TrainLoss, e.TestLoss, want)
+		}
+	}
+}
+
+// TestShardsAddUpToTheBatch compares the gradient of a batch with the mean of
+// its examples' gradients.
+func TestShardsAddUpToTheBatch(t *testing.T) {
+	for _, spec := range testSpecs() {
+		spec.Dropout = 0
+		m := newModel(t, spec)
+		source := examples{spec: spec, count: 37, time: 4}
+		gradient := func(examples ...int) []float32 {
+			p := newPasses(m, 0, 1)
+			defer p.close()
+			if err := p.read(source, examples); err != nil {
+				t.Fatal(err)
+			}
+			p.run(training, 0)
+			sum := make([]float32, len(m.Params.Data))
+			for _, s := range p.active() {
+				for i, g := range s.grads.Data {
+					sum[i] += g
+				}
+			}
+			return sum
+		}
+		want := make([]float64, len(m.Params.Data))
+		for e := range 37 {
+			for i, g := range gradient(e) {
+				want[i] += float64(g) / 37
+			}
+		}
+		for i, g := range gradient(newOrder(37, 0).examples...) {
+			if !(math.Abs(float64(g)-want[i]) <= 1e-6) {
+				t.Fatalf("%s: gradient %d of the batch is %g, the mean of the examples' %g", spec.Cell, i, g, want[i])
+			}
+		}
+	}
+}
+
+// TestUpdateIsAdam compares a few updates under changing gradients with
+// algorithm 1 of Kingma and Ba, in float64.
+func TestUpdateIsAdam(t *testing.T) {
+	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 1, Layers: 1, Readout: models.ReadLast, Outputs: 1}
+	m := newModel(t, spec)
+	f := newFit(m, Options{LearningRate: 0.01, Threads: 1})
+	source := examples{spec: spec, count: 20, time: 1}
+	if err := f.read(source, newOrder(20, 0).examples); err != nil {
+		t.Fatal(err)
+	}
+	f.run(training, 0)
+	want, mean, square := float64(m.Params.Data[0]), 0.0, 0.0
+	for step := 1; step <= 5; step++ {
+		var g float64
+		for i, s := range f.active() {
+			s.grads.Data[0] = float32(step*step)/4 - float32(i)
+			g += float64(s.grads.Data[0])
+		}
+		f.update()
+		mean, square = 0.9*mean+0.1*g, 0.999*square+0.001*g*g
+		k := float64(step)
+		want -= 0.01 * mean / (1 - math.Pow(0.9, k)) / (math.Sqrt(square/(1-math.Pow(0.999, k))) + 1e-8)
+		if got := float64(m.Params.Data[0]); !(math.Abs(got-want) <= 1e-6) {
+			t.Errorf("after update %d: %g, not %g", step, got, want)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := Options{}.withDefaults()
+	if want := (Options{Epochs: 15, Batch: 32, LearningRate: 1e-3, Threads: runtime.GOMAXPROCS(0)}); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the defaults are %+v (%v), not %+v", got, err, want)
+	}
+}
+
+// TestALossThatIsNotFiniteChangesNothing checks that Fit leaves the parameters
+// as they were before the batch that failed.
+func TestALossThatIsNotFiniteChangesNothing(t *testing.T) {
+	m, train, test := sine(t, 0)
+	var before []float32
+	if _, err := Fit(t.Context(), m, train, test, Options{LearningRate: 1e38, OnBatch: func(Progress) {
+		before = slices.Clone(m.Params.Data)
+	}}); err == nil {
+		t.Fatal("no error")
+	}
+	if !slices.Equal(m.Params.Data, before) {
+		t.Error("the batch changed the parameters")
+	}
+}
+
+func TestProgressAddsUp(t *testing.T) {
+	spec := testSpecs()[0]
+	source := examples{spec: spec, count: 37, time: 4}
+	var sum float64
+	var seen []string
+	history, err := Fit(t.Context(), newModel(t, spec), source, source, Options{Epochs: 1, Batch: 16, OnBatch: func(p Progress) {
+		sum += p.Loss * float64(min(16, 37-16*(p.Batch-1)))
+		seen = append(seen, fmt.Sprintf("%d/%d %d/%d", p.Epoch, p.Epochs, p.Batch, p.Batches))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := history[0].TrainLoss; !(math.Abs(sum/37-want) <= 1e-12*want) {
+		t.Errorf("the batches' losses come to %g, the epoch's is %g", sum/37, want)
+	}
+	if want := []string{"1/1 1/3", "1/1 2/3", "1/1 3/3"}; !slices.Equal(seen, want) {
+		t.Errorf("progress %v, not %v", seen, want)
+	}
+	if !(history[0].Seconds > 0) {
+		t.Errorf("the epoch took %g s", history[0].Seconds)
+	}
+}
+
+// TestThreads checks that several threads share the shards, and that none
+// outlives Fit, which synctest.Test would report.
+func TestThreads(t *testing.T) {
+	spec := testSpecs()[0]
+	for threads, alone := range map[int]bool{1: true, 3: false} {
+		p := newPasses(newModel(t, spec), 0, threads)
+		p.close()
+		if (p.jobs == nil) != alone {
+			t.Errorf("%d threads: the caller's goroutine computes alone: %t", threads, !alone)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			source := examples{spec: spec, count: 37, time: 4}
+			if _, err := Fit(t.Context(), newModel(t, spec), source, source, Options{Epochs: 1, Threads: threads}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
