@@ -71,6 +71,7 @@ func newGroupCmd(use, short, long, what string, below ...*cobra.Command) *cobra.
 
 // unknown is the error for a name that is not below cmd.
 func unknown(cmd *cobra.Command, what, name string) error {
+	cmd.SuggestionsMinimumDistance = 2
 	if like := cmd.SuggestionsFor(name); len(like) > 0 {
 		return usagef("unknown %s %q: did you mean %s?", what, name, strings.Join(like, " or "))
 	}
