@@ -3,16 +3,34 @@
 // seeded generator [Sine] or, by [ReadColumn], from a CSV file.
 package datasets
 
-// Batch is a group of examples of the same length, as the trainer reads them.
-// Its slices are reused from one batch to the next.
+// Batch is a group of examples, as the trainer reads them. Its slices are
+// reused from one batch to the next; those that do not apply are empty.
 type Batch struct {
 	Size int // number of examples
-	Time int // steps of each example
+	Time int // steps of the longest example
 
-	Inputs  []float32 // [Size, Time, features]; empty where Tokens is used
-	Tokens  []int64   // [Size, Time]; empty where Inputs is used
-	Targets []float32 // [Size, outputs], or [Size, Time, outputs] for one target a step
+	// Lengths has the steps of each example, from 1 to Time. What lies beyond
+	// them in the other fields is padding, of any value. It is empty where
+	// all have Time steps.
+	Lengths []int
+
+	Inputs []float32 // [Size, Time, features]
+	Tokens []int64   // [Size, Time], in place of Inputs for a model of tokens
+
+	// Targets or Labels are what the answers ought to be, one row an example,
+	// or [Size, Time] rows for one answer a step. A row of Targets has as
+	// many values as the model's outputs, unless the loss says otherwise. A
+	// label is the number of a class, or Ignore.
+	Targets []float32
+	Labels  []int64
+
+	// H0, and C0 for an LSTM, are the state before the first step, [layers*
+	// directions, Size, hidden]. Where they are empty it is zero.
+	H0, C0 []float32
 }
+
+// Ignore is the label of an example or step that takes no part in the loss.
+const Ignore = -1
 
 // Source is a set of examples with random access. It is read by one goroutine
 // at a time.

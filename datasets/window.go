@@ -54,8 +54,7 @@ func (w *Windows) Len() int { return len(w.series) - w.window }
 
 // Read implements [Source].
 func (w *Windows) Read(b *Batch, examples []int) error {
-	b.Size, b.Time = len(examples), w.window
-	b.Inputs, b.Tokens, b.Targets = b.Inputs[:0], b.Tokens[:0], b.Targets[:0]
+	*b = Batch{Size: len(examples), Time: w.window, Inputs: b.Inputs[:0], Targets: b.Targets[:0]}
 	for _, i := range examples {
 		if i < 0 || i >= w.Len() {
 			return fmt.Errorf("example %d: use one from 0 to %d", i, w.Len()-1)

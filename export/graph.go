@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -89,6 +90,9 @@ func (g *graph) recurrent(x string) (y, finalH string) {
 		if g.spec.Bidirectional {
 			attributes = append(attributes, onnxgraph.Attribute{Name: "direction", Value: "bidirectional"})
 		}
+		if g.spec.Activation == models.ReLU {
+			attributes = append(attributes, onnxgraph.Attribute{Name: "activations", Value: slices.Repeat([]string{"Relu"}, dirs)})
+		}
 		if g.spec.Cell == models.GRU {
 			attributes = append(attributes, onnxgraph.Attribute{Name: "linear_before_reset", Value: int64(1)})
 		}
@@ -143,6 +147,10 @@ func (g *graph) readout(y, finalH string) string {
 	case models.ReadLast:
 		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "last_step", Shape: []int{}, Data: []int64{-1}})
 		return g.node("Gather", "last", []string{hidden, "last_step"}, axis(1))
+	case models.ReadMean:
+		return g.node("ReduceMean", "mean", []string{hidden}, ints("axes", 1), onnxgraph.Attribute{Name: "keepdims", Value: int64(0)})
+	case models.ReadMax:
+		return g.node("ReduceMax", "max", []string{hidden}, ints("axes", 1), onnxgraph.Attribute{Name: "keepdims", Value: int64(0)})
 	case models.ReadFinal:
 		final := g.node("Transpose", "final_by_batch", []string{finalH}, ints("perm", 1, 0, 2))
 		return g.node("Reshape", "final", []string{final, g.shape("final_shape", 0, g.spec.Width())})

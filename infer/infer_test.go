@@ -207,10 +207,13 @@ func TestStepErrors(t *testing.T) {
 	bidirectional := models.Forecaster("y", 5)
 	bidirectional.Spec.Bidirectional = true
 	stateless := models.Forecaster("y", 5)
+	pooled := models.Forecaster("y", 5)
+	pooled.Spec.Readout = models.ReadMean
 	for want, f := range map[string]*fake{
 		"no rnnkit metadata":         {},
 		"bidirectional model cannot": {meta: &bidirectional},
 		"names no state":             {meta: &stateless},
+		`readout "mean" cannot`:      {meta: &pooled},
 	} {
 		m, err := infer.OpenBytes(nil, infer.With(f))
 		if err != nil {

@@ -21,14 +21,16 @@ func (m *Model) NewState() *State { return &State{} }
 // [outputs]. The state goes on from the step before. Steps one by one give the
 // answers that a whole sequence gives.
 //
-// It is an error if the model takes no state, or if it is bidirectional: its
-// backward direction begins at the end of the sequence.
+// It is an error if the model takes no state, or cannot run step by step: see
+// [models.Spec.Stepwise].
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {
 	switch {
 	case m.meta == nil:
 		return nil, errNoMetadata
 	case m.meta.Spec.Bidirectional:
 		return nil, errors.New("a bidirectional model cannot run step by step: it reads the sequence from its end too; use Run on the whole")
+	case !m.meta.Spec.Stepwise():
+		return nil, fmt.Errorf("a model of readout %q cannot run step by step: it reads the outputs of all steps; use Run on the whole", m.meta.Spec.Readout)
 	case len(m.meta.State) == 0:
 		return nil, errors.New("the model's metadata names no state: export it again")
 	}

@@ -8,13 +8,17 @@ type Model struct {
 	Params *Params[float32]
 }
 
-// New returns a model of the given metadata with parameters initialised from
-// seed. It fails if the metadata is not valid.
-func New(meta Metadata, seed uint64) (*Model, error) {
+// New returns a model of the given metadata with parameters that Init draws
+// from seed. It fails if the metadata is not valid or a recipe does not fit it.
+func New(meta Metadata, seed uint64, recipes ...Recipe) (*Model, error) {
 	if err := meta.Validate(); err != nil {
 		return nil, err
 	}
-	return &Model{Metadata: meta, Params: Init(meta.Spec, seed)}, nil
+	params, err := Init(meta.Spec, seed, recipes...)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{Metadata: meta, Params: params}, nil
 }
 
 // Validate returns an error that names the first field of the metadata that does
@@ -96,8 +100,11 @@ type Training struct {
 	Seed         uint64  `json:"seed"`
 	Epochs       int     `json:"epochs"` // completed
 	Batch        int     `json:"batch"`
+	Loss         string  `json:"loss,omitempty"`
+	Optimizer    string  `json:"optimizer,omitempty"`
 	LearningRate float64 `json:"learning_rate"`
-	TrainLoss    float64 `json:"train_loss"` // of the last epoch, in scaled units
+	Schedule     string  `json:"schedule,omitempty"`
+	TrainLoss    float64 `json:"train_loss"` // of the epoch whose parameters these are, in scaled units
 	TestLoss     float64 `json:"test_loss"`
 }
 

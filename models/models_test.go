@@ -34,6 +34,9 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"Dropout", func(s *Spec) { s.Layers, s.Dropout = 2, -0.1 }},
 		{"Dropout", func(s *Spec) { s.Layers, s.Dropout = 2, math.NaN() }},
 		{"Dropout", func(s *Spec) { s.Dropout = 0.1 }},
+		{"", func(s *Spec) { s.Cell, s.Activation, s.Readout = RNN, ReLU, ReadMax }},
+		{"Activation", func(s *Spec) { s.Activation = ReLU }},
+		{"Activation", func(s *Spec) { s.Cell, s.Activation = RNN, "gelu" }},
 		{"Readout", func(s *Spec) { s.Readout = "mean of all" }},
 		{"Outputs", func(s *Spec) { s.Outputs = 0 }},
 	} {
@@ -114,7 +117,15 @@ func TestParams(t *testing.T) {
 
 func TestInit(t *testing.T) {
 	spec := Spec{Cell: LSTM, Vocabulary: 500, Embedding: 20, Hidden: 64, Layers: 2, Bidirectional: true, Readout: ReadAll, Outputs: 40}
-	p := Init(spec, 1)
+	draw := func(s Spec, seed uint64, recipes ...Recipe) *Params[float32] {
+		t.Helper()
+		p, err := Init(s, seed, recipes...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := draw(spec, 1)
 	recurrent, head := 1/math.Sqrt(64), 1/math.Sqrt(128)
 	for name, x := range map[string]struct {
 		values []float32
@@ -134,11 +145,98 @@ func TestInit(t *testing.T) {
 	if n := math.Sqrt(float64(len(p.Embedding))); !(math.Abs(mean) < 5/n && math.Abs(std-1) < 5/n) {
 		t.Errorf("the embedding is not N(0, 1): mean %g, deviation %g", mean, std)
 	}
-	if !slices.Equal(p.Data, Init(spec, 1).Data) {
+	if !slices.Equal(p.Data, draw(spec, 1).Data) {
 		t.Error("the same seed gives other parameters")
 	}
-	if slices.Equal(p.Data, Init(spec, 2).Data) {
+	if slices.Equal(p.Data, draw(spec, 2).Data) {
 		t.Error("another seed gives the same parameters")
+	}
+}
+
+func TestRecipes(t *testing.T) {
+	for _, cell := range []Cell{RNN, LSTM, GRU} {
+		spec := Spec{Cell: cell, Features: 3, Hidden: 40, Layers: 2, Bidirectional: true, Readout: ReadLast, Outputs: 1}
+		plain, err := Init(spec, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Init(spec, 1, Orthogonal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(p.Layers[1].W, plain.Layers[1].W) || slices.Equal(p.Layers[1].R, plain.Layers[1].R) {
+			t.Errorf("%s: orthogonal weights: R alone should change", cell)
+		}
+		n := spec.Hidden
+		for gate := range len(p.Layers[1].R) / (n * n) {
+			r := p.Layers[1].R[gate*n*n:]
+			for i := range n {
+				for j := range n {
+					var product, want float64
+					for k := range n {
+						product += float64(r[i*n+k]) * float64(r[j*n+k])
+					}
+					if i == j {
+						want = 1
+					}
+					if !(math.Abs(product-want) <= 1e-6) {
+						t.Fatalf("%s: rows %d and %d of gate %d have the product %g", cell, i, j, gate, product)
+					}
+				}
+			}
+		}
+	}
+
+	const n = 40
+	spec := Spec{Cell: LSTM, Features: 3, Hidden: n, Layers: 2, Bidirectional: true, Readout: ReadLast, Outputs: 1}
+	p, err := Init(spec, 1, ForgetBias(1.5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range p.Layers {
+		for d := range 2 {
+			b := l.Direction(d, 2).B
+			for j := range n {
+				if b[2*n+j] != 1.5 || b[6*n+j] != 0 || b[j] == 0 || b[3*n+j] == 1.5 {
+					t.Fatalf("forget bias %g + %g", b[2*n+j], b[6*n+j])
+				}
+			}
+		}
+	}
+	const steps = 150
+	if p, err = Init(spec, 1, Chrono(steps)); err != nil {
+		t.Fatal(err)
+	}
+	var times []float32 // e to the bias: uniform from 1 to steps-1
+	for _, l := range p.Layers {
+		for d := range 2 {
+			b := l.Direction(d, 2).B
+			for j := range n {
+				if b[j] != -b[2*n+j] || b[4*n+j] != 0 || b[6*n+j] != 0 {
+					t.Fatalf("input bias %g + %g, forget bias %g + %g", b[j], b[4*n+j], b[2*n+j], b[6*n+j])
+				}
+				times = append(times, float32(math.Exp(float64(b[2*n+j]))))
+			}
+		}
+	}
+	mean, std, largest := moments(times)
+	wantStd := (steps - 2) / math.Sqrt(12)
+	if root := math.Sqrt(float64(len(times))); !(math.Abs(mean-steps/2) < 5*wantStd/root && math.Abs(std-wantStd) < 5*wantStd/root && largest <= steps-1 && slices.Min(times) >= 1) {
+		t.Errorf("times have mean %g, deviation %g, from %g to %g", mean, std, slices.Min(times), largest)
+	}
+	spec.Cell = GRU
+	if p, err = Init(spec, 1, Chrono(steps)); err != nil {
+		t.Fatal(err)
+	}
+	if b := p.Layers[0].Direction(1, 2).B; !(b[0] >= 0 && b[0] <= 5.01 && b[3*n] == 0) {
+		t.Errorf("a GRU's update bias is %g + %g", b[0], b[3*n])
+	}
+
+	for want, recipe := range map[string]Recipe{"is for lstm:": ForgetBias(1), "rnn has no gates": Chrono(9), "needs 3 or more": Chrono(2)} {
+		spec.Cell = RNN
+		if _, err := New(Metadata{Spec: spec}, 0, recipe); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not about %q", err, want)
+		}
 	}
 }
 

@@ -1,10 +1,5 @@
 package models
 
-import (
-	"math"
-	"math/rand/v2"
-)
-
 // Float is the constraint of a parameter's type: float32 everywhere but in the
 // tests that check gradients.
 type Float interface{ float32 | float64 }
@@ -90,33 +85,4 @@ func (p *Params[T]) fit(s Spec) bool {
 		total += v.size
 	}
 	return len(p.Layers) == s.Layers && len(p.Data) == total
-}
-
-// initStream keeps the draws of Init apart from other uses of the same seed.
-const initStream = 0x696e6974
-
-// Init draws parameters as PyTorch does by default: recurrent weights and
-// biases uniform in ±1/√hidden (torch.nn.LSTM), the head's uniform in ±1/√inputs
-// (torch.nn.Linear), embeddings from N(0, 1) (torch.nn.Embedding). The same
-// seed gives the same parameters.
-func Init(s Spec, seed uint64) *Params[float32] {
-	p := NewParams[float32](s)
-	rng := rand.New(rand.NewPCG(seed, initStream))
-	uniform := func(x []float32, inputs int) {
-		bound := 1 / math.Sqrt(float64(inputs))
-		for i := range x {
-			x[i] = float32((2*rng.Float64() - 1) * bound)
-		}
-	}
-	for i := range p.Embedding {
-		p.Embedding[i] = float32(rng.NormFloat64())
-	}
-	for _, l := range p.Layers {
-		uniform(l.W, s.Hidden)
-		uniform(l.R, s.Hidden)
-		uniform(l.B, s.Hidden)
-	}
-	uniform(p.Head.W, s.Width())
-	uniform(p.Head.B, s.Width())
-	return p
 }

@@ -5,6 +5,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Cell is the kind of recurrent layer.
@@ -12,7 +13,7 @@ type Cell string
 
 // The recurrent cells, each as the ONNX operator of the same name defines it.
 const (
-	RNN  Cell = "rnn"  // tanh(Wx + Rh + b)
+	RNN  Cell = "rnn"  // tanh(Wx + Rh + b), or relu
 	LSTM Cell = "lstm" // without peepholes
 	GRU  Cell = "gru"  // linear_before_reset = 1, as in PyTorch and cuDNN
 )
@@ -31,6 +32,15 @@ func (c Cell) Gates() int {
 	return 0
 }
 
+// Activation is the function of an RNN. LSTM and GRU have theirs.
+type Activation string
+
+// The activations of an RNN; the empty one stands for Tanh.
+const (
+	Tanh Activation = "tanh"
+	ReLU Activation = "relu"
+)
+
 // Readout is what the linear head reads of the last layer's outputs.
 type Readout string
 
@@ -39,13 +49,16 @@ type Readout string
 const (
 	ReadLast  Readout = "last"  // the outputs at the last step, PyTorch's out[:, -1]
 	ReadFinal Readout = "final" // the final state of each direction
+	ReadMean  Readout = "mean"  // the mean of the outputs over all steps
+	ReadMax   Readout = "max"   // their largest values over all steps
 	ReadAll   Readout = "all"   // the outputs at every step: one answer a step
 )
 
 // Spec is the architecture of a model: an optional embedding, recurrent
 // layers, and a linear head.
 type Spec struct {
-	Cell Cell `json:"cell"`
+	Cell       Cell       `json:"cell"`
+	Activation Activation `json:"activation,omitempty"`
 
 	// Features is the number of values a step. It is 0 for a model of
 	// tokens, which has a Vocabulary and an Embedding size instead.
@@ -84,6 +97,12 @@ func (s Spec) Validate() error {
 	if s.Cell.Gates() == 0 {
 		return &FieldError{"Cell", quote(s.Cell), "rnn, lstm or gru"}
 	}
+	switch {
+	case s.Activation != "" && s.Activation != Tanh && s.Activation != ReLU:
+		return &FieldError{"Activation", quote(s.Activation), "tanh or relu"}
+	case s.Activation == ReLU && s.Cell != RNN:
+		return &FieldError{"Activation", quote(s.Activation), "tanh for " + string(s.Cell)}
+	}
 	if s.Vocabulary < 0 {
 		return &FieldError{"Vocabulary", s.Vocabulary, "0 or more"}
 	}
@@ -105,8 +124,8 @@ func (s Spec) Validate() error {
 		return &FieldError{"Dropout", s.Dropout, "at least 0 and less than 1"}
 	case s.Dropout > 0 && s.Layers == 1:
 		return &FieldError{"Dropout", s.Dropout, "0 for a model with one layer: it acts between layers"}
-	case s.Readout != ReadLast && s.Readout != ReadFinal && s.Readout != ReadAll:
-		return &FieldError{"Readout", quote(s.Readout), "last, final or all"}
+	case !slices.Contains([]Readout{ReadLast, ReadFinal, ReadMean, ReadMax, ReadAll}, s.Readout):
+		return &FieldError{"Readout", quote(s.Readout), "last, final, mean, max or all"}
 	case s.Outputs < 1:
 		return &FieldError{"Outputs", s.Outputs, "1 or more"}
 	}
@@ -133,6 +152,13 @@ func (s Spec) Directions() int {
 		return 2
 	}
 	return 1
+}
+
+// Stepwise tells whether the answers to a sequence can be had step by step, with
+// the state fed back: not from a bidirectional model, whose backward direction
+// begins at the end, and not by a readout over all steps.
+func (s Spec) Stepwise() bool {
+	return !s.Bidirectional && s.Readout != ReadMean && s.Readout != ReadMax
 }
 
 // Inputs returns the number of values a step that the first layer reads: the

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
@@ -26,7 +27,7 @@ func (r recorded) Read(b *datasets.Batch, indexes []int) error {
 func TestEveryEpochIsShuffled(t *testing.T) {
 	const count, epochs = 83, 3
 	spec := testSpecs()[0]
-	inOrder := newOrder(count, 0).examples
+	inOrder := firstExamples(count)
 	for _, noShuffle := range []bool{false, true} {
 		var order []int
 		train := recorded{examples{spec: spec, count: count, time: 2}, &order}
@@ -55,9 +56,10 @@ func TestEveryEpochIsShuffled(t *testing.T) {
 func TestDropout(t *testing.T) {
 	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 50, Layers: 2, Dropout: 0.2, Readout: models.ReadLast, Outputs: 1}
 	source := examples{spec: spec, count: 32, time: 20}
-	p := newPasses(newModel(t, spec), 1, 1)
+	m := newModel(t, spec)
+	p := testPasses(t, m, 1, 1)
 	defer p.close()
-	if err := p.read(source, newOrder(32, 0).examples); err != nil {
+	if err := p.read(source, firstExamples(32)); err != nil {
 		t.Fatal(err)
 	}
 	p.run(training, 0)
@@ -83,11 +85,11 @@ func TestDropout(t *testing.T) {
 	}
 
 	// Nothing is dropped when a loss is measured.
-	without := *p.model
+	without := *m
 	without.Spec.Dropout = 0
-	q := newPasses(&without, 1, 1)
+	q := testPasses(t, &without, 1, 1)
 	defer q.close()
-	if err := q.read(source, newOrder(32, 0).examples); err != nil {
+	if err := q.read(source, firstExamples(32)); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.run(measuring, 0), q.run(measuring, 0); got != want {
@@ -103,7 +105,7 @@ func TestLossIsInScaledUnits(t *testing.T) {
 		m.OutputScale = &models.Scale{Mean: []float32{100, -7, 0}[:spec.Outputs], Std: []float32{10, 0.5, 3}[:spec.Outputs]}
 		source := examples{spec: spec, count: 37, time: 4}
 		var all datasets.Batch
-		if err := source.Read(&all, newOrder(37, 0).examples); err != nil {
+		if err := source.Read(&all, firstExamples(37)); err != nil {
 			t.Fatal(err)
 		}
 		answers, err := Predict(m, &all)
@@ -133,7 +135,7 @@ func TestShardsAddUpToTheBatch(t *testing.T) {
 		m := newModel(t, spec)
 		source := examples{spec: spec, count: 37, time: 4}
 		gradient := func(examples ...int) []float32 {
-			p := newPasses(m, 0, 1)
+			p := testPasses(t, m, 0, 1)
 			defer p.close()
 			if err := p.read(source, examples); err != nil {
 				t.Fatal(err)
@@ -153,7 +155,7 @@ func TestShardsAddUpToTheBatch(t *testing.T) {
 				want[i] += float64(g) / 37
 			}
 		}
-		for i, g := range gradient(newOrder(37, 0).examples...) {
+		for i, g := range gradient(firstExamples(37)...) {
 			if !(math.Abs(float64(g)-want[i]) <= 1e-6) {
 				t.Fatalf("%s: gradient %d of the batch is %g, the mean of the examples' %g", spec.Cell, i, g, want[i])
 			}
@@ -166,12 +168,12 @@ func TestShardsAddUpToTheBatch(t *testing.T) {
 func TestUpdateIsAdam(t *testing.T) {
 	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 1, Layers: 1, Readout: models.ReadLast, Outputs: 1}
 	m := newModel(t, spec)
-	f := newFit(m, Options{LearningRate: 0.01, Threads: 1})
 	source := examples{spec: spec, count: 20, time: 1}
-	if err := f.read(source, newOrder(20, 0).examples); err != nil {
+	f := testFit(t, m, source, Options{LearningRate: 0.01, Threads: 1})
+	if err := f.read(source, firstExamples(20)); err != nil {
 		t.Fatal(err)
 	}
-	f.run(training, 0)
+	f.passes.run(training, 0)
 	want, mean, square := float64(m.Params.Data[0]), 0.0, 0.0
 	for step := 1; step <= 5; step++ {
 		var g float64
@@ -179,7 +181,9 @@ func TestUpdateIsAdam(t *testing.T) {
 			s.grads.Data[0] = float32(step*step)/4 - float32(i)
 			g += float64(s.grads.Data[0])
 		}
-		f.update()
+		if err := f.update(1, step, 0); err != nil {
+			t.Fatal(err)
+		}
 		mean, square = 0.9*mean+0.1*g, 0.999*square+0.001*g*g
 		k := float64(step)
 		want -= 0.01 * mean / (1 - math.Pow(0.9, k)) / (math.Sqrt(square/(1-math.Pow(0.999, k))) + 1e-8)
@@ -190,8 +194,14 @@ func TestUpdateIsAdam(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	got, err := Options{}.withDefaults()
-	if want := (Options{Epochs: 15, Batch: 32, LearningRate: 1e-3, Threads: runtime.GOMAXPROCS(0)}); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+	got, err := Options{}.withDefaults(testSpecs()[0])
+	got.Loss = nil // a function
+	want := Options{
+		Epochs: 15, Batch: 32, Patience: math.MaxInt, CheckpointEvery: 30 * time.Second, LearningRate: 1e-3, Threads: runtime.GOMAXPROCS(0),
+		Optimizer: Optimizer{Method: Adam, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8},
+		Schedule:  Schedule{Shape: Constant, Every: 10, Gamma: 0.1, Patience: 10},
+	}
+	if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("the defaults are %+v (%v), not %+v", got, err, want)
 	}
 }
@@ -239,7 +249,7 @@ func TestProgressAddsUp(t *testing.T) {
 func TestThreads(t *testing.T) {
 	spec := testSpecs()[0]
 	for threads, alone := range map[int]bool{1: true, 3: false} {
-		p := newPasses(newModel(t, spec), 0, threads)
+		p := testPasses(t, newModel(t, spec), 0, threads)
 		p.close()
 		if (p.jobs == nil) != alone {
 			t.Errorf("%d threads: the caller's goroutine computes alone: %t", threads, !alone)

@@ -10,33 +10,39 @@ import (
 )
 
 // TestGradients compares the gradient of every parameter of every kind of
-// model with central differences, in float64.
+// model with central differences, in float64, on sequences of one length and
+// of several, from a random state.
 func TestGradients(t *testing.T) {
-	for _, c := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
-		for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadAll} {
+	cells := []models.Spec{{Cell: models.RNN}, {Cell: models.RNN, Activation: models.ReLU}, {Cell: models.LSTM}, {Cell: models.GRU}}
+	for _, c := range cells {
+		for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadMean, models.ReadMax, models.ReadAll} {
 			for layers := 1; layers <= 2; layers++ {
 				for _, bidirectional := range []bool{false, true} {
 					for _, vocabulary := range []int{0, 7} {
-						spec := models.Spec{Cell: c, Hidden: 5, Layers: layers, Bidirectional: bidirectional, Readout: readout, Outputs: 2}
+						spec := models.Spec{Cell: c.Cell, Activation: c.Activation, Hidden: 5, Layers: layers, Bidirectional: bidirectional, Readout: readout, Outputs: 2}
 						if layers > 1 {
 							spec.Dropout = 0.3
 						}
 						if spec.Features = 3; vocabulary > 0 {
 							spec.Features, spec.Vocabulary, spec.Embedding = 0, vocabulary, 4
 						}
-						name := fmt.Sprintf("%s-%s-%d-bi=%t-vocabulary=%d", c, readout, layers, bidirectional, vocabulary)
-						t.Run(name, func(t *testing.T) { checkGradients(t, spec, 3, 4) })
+						name := fmt.Sprintf("%s%s-%s-%d-bi=%t-vocabulary=%d", c.Cell, c.Activation, readout, layers, bidirectional, vocabulary)
+						t.Run(name, func(t *testing.T) {
+							checkGradients(t, spec, []int{4, 4, 4})
+							checkGradients(t, spec, []int{4, 3, 1})
+						})
 					}
 				}
 			}
 		}
 	}
 	t.Run("one step, one sequence", func(t *testing.T) {
-		checkGradients(t, models.Spec{Cell: models.LSTM, Features: 1, Hidden: 3, Layers: 2, Bidirectional: true, Readout: models.ReadLast, Outputs: 1}, 1, 1)
+		checkGradients(t, models.Spec{Cell: models.LSTM, Features: 1, Hidden: 3, Layers: 2, Bidirectional: true, Readout: models.ReadLast, Outputs: 1}, []int{1})
 	})
 }
 
-func checkGradients(t *testing.T, spec models.Spec, batch, time int) {
+func checkGradients(t *testing.T, spec models.Spec, lengths []int) {
+	t.Helper()
 	if err := spec.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -49,22 +55,37 @@ func checkGradients(t *testing.T, spec models.Spec, batch, time int) {
 	params, grads := models.NewParams[float64](spec), models.NewParams[float64](spec)
 	normal(params.Data, 0.5)
 	n := newNetwork[float64](spec)
-	n.resize(time, batch)
+	n.resize(lengths[0], lengths)
 	normal(n.input, 1)
+	normal(n.initial.h, 1)
+	normal(n.initial.c, 1)
 	for i := range n.tokens {
 		n.tokens[i] = rng.Int64N(int64(spec.Vocabulary))
 	}
 	targets := make([]float64, len(n.out))
 	normal(targets, 1)
 
-	loss := func() float64 {
+	// The squared error over the rows that are not padding.
+	loss := func() (sum float64) {
 		n.dropout.Seed(3, 4)
 		n.forward(params, true)
-		return squaredError(n.dout, n.out, targets, 1)
+		clear(n.dout)
+		for row := range n.rows() {
+			if row/n.batch >= n.lengths[row%n.batch] {
+				continue
+			}
+			for j := range spec.Outputs {
+				i := row*spec.Outputs + j
+				d := n.out[i] - targets[i]
+				sum += d * d
+				n.dout[i] = 2 * d
+			}
+		}
+		return sum
 	}
 	loss()
 	n.backward(params, grads)
-	const h = 1e-5
+	const h = 1e-6
 	for i, p := range params.Data {
 		params.Data[i] = p + h
 		up := loss()
@@ -73,7 +94,7 @@ func checkGradients(t *testing.T, spec models.Spec, batch, time int) {
 		params.Data[i] = p
 		want := (up - down) / (2 * h)
 		if diff := math.Abs(grads.Data[i] - want); !(diff <= 1e-7*(1+math.Abs(want))) {
-			t.Errorf("parameter %d of %d: gradient %g, central difference %g", i, len(params.Data), grads.Data[i], want)
+			t.Errorf("lengths %v, parameter %d of %d: gradient %g, central difference %g", lengths, i, len(params.Data), grads.Data[i], want)
 		}
 	}
 }

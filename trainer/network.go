@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"github.com/rnnkit/rnnkit/internal/cell"
@@ -10,21 +11,26 @@ import (
 
 // network is a model's forward and backward pass over some sequences. Its
 // buffers grow with the first passes and are then reused. It computes in
-// float32 to train, and in float64 to have its gradients checked.
+// float32 to train, and in float64 to be compared with others.
 type network[T models.Float] struct {
 	spec        models.Spec
 	time, batch int
+	lengths     []int // steps of each sequence, the longest first
+	counts      []int // sequences that have each step
 
 	tokens []int64 // [time, batch], for a model with a vocabulary
 	input  []T     // [time, batch, inputs]: what the first layer reads
 	dinput []T
 	layers []layer[T]
-	zero   []T // [batch, hidden]: the initial state
 
-	read  []T // [rows, width]: what the head reads
-	dread []T
-	out   []T // [rows, outputs]
-	dout  []T
+	initial, final state[T] // before the first step, and after the last if it is kept
+	keepState      bool
+
+	read    []T   // [rows, width]: what the head reads
+	dread   []T   // its gradient
+	largest []int // [batch, width]: the steps that readout max has read
+	out     []T   // [rows, outputs]
+	dout    []T
 
 	dropout rand.PCG
 }
@@ -39,6 +45,10 @@ type layer[T models.Float] struct {
 	next  []T // what the next layer reads
 }
 
+// state is the state of all layers and directions, each [layers*directions,
+// batch, hidden].
+type state[T models.Float] struct{ h, c []T }
+
 func newNetwork[T models.Float](spec models.Spec) *network[T] {
 	n := &network[T]{spec: spec, layers: make([]layer[T], spec.Layers)}
 	newCell := map[models.Cell]func(hidden int, reverse bool) cell.Cell[T]{
@@ -46,6 +56,9 @@ func newNetwork[T models.Float](spec models.Spec) *network[T] {
 		models.LSTM: cell.NewLSTM[T],
 		models.GRU:  cell.NewGRU[T],
 	}[spec.Cell]
+	if spec.Activation == models.ReLU {
+		newCell = cell.NewReLU[T]
+	}
 	for i := range n.layers {
 		for d := range spec.Directions() {
 			n.layers[i].cells = append(n.layers[i].cells, newCell(spec.Hidden, d == 1))
@@ -54,16 +67,23 @@ func newNetwork[T models.Float](spec models.Spec) *network[T] {
 	return n
 }
 
-// resize prepares the network for sequences of the given size, which the caller
-// then writes to input or tokens.
-func (n *network[T]) resize(time, batch int) {
-	n.time, n.batch = time, batch
+// resize prepares the network for a batch of sequences of the given lengths,
+// the longest first. The caller then writes to input or tokens, whose padding
+// must be finite and known, and to initial.
+func (n *network[T]) resize(time int, lengths []int) {
+	batch := len(lengths)
+	n.time, n.batch, n.lengths = time, batch, lengths
+	n.count()
 	kernels.Grow(&n.input, time*batch*n.spec.Inputs())
 	if n.spec.Vocabulary > 0 {
 		kernels.Grow(&n.tokens, time*batch)
 		kernels.Grow(&n.dinput, len(n.input))
 	}
-	kernels.Grow(&n.zero, batch*n.spec.Hidden)
+	states := n.spec.Layers * n.spec.Directions() * batch * n.spec.Hidden
+	for _, s := range []*state[T]{&n.initial, &n.final} {
+		kernels.Grow(&s.h, states)
+		kernels.Grow(&s.c, states)
+	}
 	for i := range n.layers {
 		l := &n.layers[i]
 		kernels.Grow(&l.y, time*batch*n.spec.Width())
@@ -77,6 +97,18 @@ func (n *network[T]) resize(time, batch int) {
 	kernels.Grow(&n.dread, len(n.read))
 	kernels.Grow(&n.out, n.rows()*n.spec.Outputs)
 	kernels.Grow(&n.dout, len(n.out))
+}
+
+// count sets counts from lengths.
+func (n *network[T]) count() {
+	kernels.Grow(&n.counts, n.time)
+	b := n.batch
+	for t := range n.time {
+		for b > 0 && n.lengths[b-1] <= t {
+			b--
+		}
+		n.counts[t] = b
+	}
 }
 
 // rows is the number of rows that the head reads.
@@ -95,7 +127,10 @@ func (n *network[T]) forward(p *models.Params[T], training bool) {
 	for i := range n.layers {
 		l := &n.layers[i]
 		for d, c := range l.cells {
-			c.Forward(n.weights(p, i, d), n.steps(x, n.spec.LayerInputs(i)), n.direction(l.y, d), n.initial())
+			last := c.Forward(n.weights(p, i, d), n.sequences(x, i, d))
+			if n.keepState {
+				n.keep(i, d, last)
+			}
 		}
 		x = l.y
 		if training && len(l.keep) > 0 {
@@ -131,13 +166,12 @@ func (n *network[T]) backward(p, grads *models.Params[T]) {
 			}
 		}
 		clear(dx)
-		inputs := n.spec.LayerInputs(i)
 		var dxSteps cell.Steps[T]
 		if len(dx) > 0 {
-			dxSteps = n.steps(dx, inputs)
+			dxSteps = n.steps(dx, n.spec.LayerInputs(i))
 		}
 		for d, c := range l.cells {
-			c.Backward(n.weights(p, i, d), n.steps(x, inputs), n.direction(l.y, d), n.initial(), n.direction(l.dy, d), n.weights(grads, i, d), dxSteps)
+			c.Backward(n.weights(p, i, d), n.sequences(x, i, d), n.direction(l.dy, d), n.weights(grads, i, d), dxSteps)
 		}
 		if i > 0 {
 			for j, keep := range n.layers[i-1].keep {
@@ -184,39 +218,89 @@ func (n *network[T]) drop(l *layer[T]) {
 
 // readout gathers from the last layer what the head reads.
 func (n *network[T]) readout() {
-	y := n.layers[len(n.layers)-1].y
-	if n.spec.Readout == models.ReadAll {
-		copy(n.read, y)
-		return
+	y := n.steps(n.layers[len(n.layers)-1].y, n.spec.Width())
+	read := kernels.Dense(n.rows(), n.spec.Width(), n.read)
+	switch n.spec.Readout {
+	case models.ReadAll:
+		copy(n.read, y.Data)
+	case models.ReadMean:
+		read.Zero()
+		for t := range n.time {
+			kernels.Add(read.RowRange(0, n.counts[t]), y.Top(t, n.counts[t]))
+		}
+		for b, length := range n.lengths {
+			kernels.Scale(read.Row(b), 1/T(length))
+		}
+	case models.ReadMax:
+		n.readMax(read, y)
+	default:
+		for d := range n.spec.Directions() {
+			for b := range n.batch {
+				copy(n.half(read.Row(b), d), n.half(y.At(n.readTime(d, b)).Row(b), d))
+			}
+		}
 	}
-	for d := range n.spec.Directions() {
-		kernels.Copy(n.readDirection(n.read, d), n.direction(y, d).At(n.readTime(d)))
+}
+
+func (n *network[T]) readMax(read kernels.Matrix[T], y cell.Steps[T]) {
+	kernels.Grow(&n.largest, len(n.read))
+	for i := range n.read {
+		n.read[i] = T(math.Inf(-1))
+	}
+	for t := range n.time {
+		for b := range n.counts[t] {
+			row, largest := read.Row(b), n.largest[b*read.Cols:]
+			for j, v := range y.At(t).Row(b) {
+				if v > row[j] || v != v {
+					row[j], largest[j] = v, t
+				}
+			}
+		}
 	}
 }
 
 func (n *network[T]) readoutBackward() {
-	dy := n.layers[len(n.layers)-1].dy
+	dy := n.steps(n.layers[len(n.layers)-1].dy, n.spec.Width())
+	dread := kernels.Dense(n.rows(), n.spec.Width(), n.dread)
 	if n.spec.Readout == models.ReadAll {
-		copy(dy, n.dread)
+		copy(dy.Data, n.dread)
 		return
 	}
-	clear(dy)
-	for d := range n.spec.Directions() {
-		kernels.Copy(n.direction(dy, d).At(n.readTime(d)), n.readDirection(n.dread, d))
+	clear(dy.Data)
+	switch n.spec.Readout {
+	case models.ReadMean:
+		for b, length := range n.lengths {
+			kernels.Scale(dread.Row(b), 1/T(length))
+			for t := range length {
+				copy(dy.At(t).Row(b), dread.Row(b))
+			}
+		}
+	case models.ReadMax:
+		for b := range n.batch {
+			for j, d := range dread.Row(b) {
+				dy.At(n.largest[b*dread.Cols+j]).Row(b)[j] = d
+			}
+		}
+	default:
+		for d := range n.spec.Directions() {
+			for b := range n.batch {
+				copy(n.half(dy.At(n.readTime(d, b)).Row(b), d), n.half(dread.Row(b), d))
+			}
+		}
 	}
 }
 
-// readTime is the step at which the head reads direction d.
-func (n *network[T]) readTime(d int) int {
+// readTime is the step at which the head reads direction d of sequence b.
+func (n *network[T]) readTime(d, b int) int {
 	if d == 1 && n.spec.Readout == models.ReadFinal {
 		return 0
 	}
-	return n.time - 1
+	return n.lengths[b] - 1
 }
 
-func (n *network[T]) readDirection(read []T, d int) kernels.Matrix[T] {
-	h := n.spec.Hidden
-	return kernels.Dense(n.batch, n.spec.Width(), read).ColRange(d*h, (d+1)*h)
+// half returns the part of a row of the last layer that is direction d's.
+func (n *network[T]) half(row []T, d int) []T {
+	return row[d*n.spec.Hidden:][:n.spec.Hidden]
 }
 
 func (n *network[T]) weights(p *models.Params[T], layer, d int) cell.Weights[T] {
@@ -234,7 +318,33 @@ func (n *network[T]) direction(y []T, d int) cell.Steps[T] {
 	return n.steps(y, n.spec.Width()).Cols(d*h, (d+1)*h)
 }
 
-func (n *network[T]) initial() cell.State[T] {
-	zero := kernels.Dense(n.batch, n.spec.Hidden, n.zero)
-	return cell.State[T]{H: zero, C: zero}
+// sequences is what direction d of a layer reads from x and writes.
+func (n *network[T]) sequences(x []T, layer, d int) cell.Sequences[T] {
+	s := cell.Sequences[T]{
+		X:     n.steps(x, n.spec.LayerInputs(layer)),
+		Y:     n.direction(n.layers[layer].y, d),
+		First: n.stateOf(n.initial, layer, d),
+	}
+	if n.lengths[n.batch-1] < n.time {
+		s.Lengths = n.counts
+	}
+	return s
+}
+
+// stateOf returns the part of s that is direction d of a layer's.
+func (n *network[T]) stateOf(s state[T], layer, d int) cell.State[T] {
+	size := n.batch * n.spec.Hidden
+	at := (layer*n.spec.Directions() + d) * size
+	return cell.State[T]{
+		H: kernels.Dense(n.batch, n.spec.Hidden, s.h[at:]),
+		C: kernels.Dense(n.batch, n.spec.Hidden, s.c[at:]),
+	}
+}
+
+func (n *network[T]) keep(layer, d int, last cell.State[T]) {
+	final := n.stateOf(n.final, layer, d)
+	kernels.Copy(final.H, last.H)
+	if n.spec.Cell == models.LSTM {
+		kernels.Copy(final.C, last.C)
+	}
 }

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -15,16 +16,22 @@ import (
 const shardSize = 16
 
 // passes runs a batch through a model, shard by shard on several goroutines.
-type passes struct {
-	model *models.Model
-	seed  uint64
-	batch datasets.Batch
+type passes[T models.Float] struct {
+	meta   *models.Metadata
+	params *models.Params[T]
+	loss   Loss
+	values int // that a row of targets has; 0 if it has a label
+	seed   uint64
+	carry  bool // the state goes on from batch to batch
 
-	shards  []*shard // as many as the largest batch needed
+	batch   datasets.Batch
+	weight  float64 // of all rows of the batch
 	purpose purpose
 	draw    uint64
-	jobs    chan *shard // nil if the caller's goroutine does it all
-	done    sync.WaitGroup
+
+	shards []*shard[T]    // as many as the largest batch needed
+	jobs   chan *shard[T] // nil if the caller's goroutine does it all
+	done   sync.WaitGroup
 }
 
 // purpose is what a pass is for.
@@ -37,18 +44,35 @@ const (
 )
 
 // shard is a part of a batch with all that is needed to run it.
-type shard struct {
-	*network[float32]
-	first   int // the batch's example that the shard begins with
-	targets []float32
-	grads   *models.Params[float32] // nil before the first training
-	loss    float64                 // the sum of squared errors
+type shard[T models.Float] struct {
+	*network[T]
+	first   int   // the batch's example that the shard begins with
+	order   []int // of the shard's examples, the longest first
+	scaled  []float32
+	row     row
+	grads   *models.Params[T] // nil before the first training
+	loss    float64           // weighted sum over rows
+	carried int               // examples whose final state the shard has
 }
 
-func newPasses(m *models.Model, seed uint64, threads int) *passes {
-	p := &passes{model: m, seed: seed}
+// row is room for a row of outputs in float64, with its target.
+type row struct {
+	out, grad []float64
+	target    target
+}
+
+// newPasses fails if the loss does not fit the model.
+func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], loss Loss, seed uint64, threads int) (*passes[T], error) {
+	p := &passes[T]{meta: meta, params: params, loss: loss, seed: seed}
+	var err error
+	if p.values, err = loss.size(meta.Spec.Outputs); err != nil {
+		return nil, err
+	}
+	if meta.OutputScale != nil && p.values == 0 {
+		return nil, fmt.Errorf("trainer: the model has an OutputScale: a loss of labels can have none")
+	}
 	if threads > 1 {
-		p.jobs = make(chan *shard)
+		p.jobs = make(chan *shard[T])
 		for range threads {
 			go func() {
 				for s := range p.jobs {
@@ -58,69 +82,126 @@ func newPasses(m *models.Model, seed uint64, threads int) *passes {
 			}()
 		}
 	}
-	return p
+	return p, nil
 }
 
-func (p *passes) close() {
+func (p *passes[T]) close() {
 	if p.jobs != nil {
 		close(p.jobs)
 	}
 }
 
 // read takes the given examples as the batch.
-func (p *passes) read(source datasets.Source, examples []int) error {
+func (p *passes[T]) read(source datasets.Source, examples []int) error {
 	if err := source.Read(&p.batch, examples); err != nil {
 		return fmt.Errorf("trainer: reading examples: %w", err)
 	}
-	if err := p.check(); err != nil {
+	if err := p.checkInputs(); err != nil {
 		return err
 	}
-	if want := p.batch.Size * p.answersEach(); len(p.batch.Targets) != want {
-		return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d targets: the model answers %d", p.batch.Size, p.batch.Time, len(p.batch.Targets), want)
-	}
-	return nil
+	return p.checkTargets()
 }
 
-// check reports a batch that does not fit the model.
-func (p *passes) check() error {
-	b, spec := &p.batch, p.model.Spec
+// checkInputs reports a batch that does not fit the model.
+func (p *passes[T]) checkInputs() error {
+	b, spec := &p.batch, p.meta.Spec
 	if b.Size < 1 || b.Time < 1 {
 		return fmt.Errorf("trainer: a batch has %d examples of %d steps: it must have 1 or more of each", b.Size, b.Time)
 	}
-	if want := b.Size * b.Time * spec.Features; len(b.Inputs) != want {
-		return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d inputs: the model needs %d", b.Size, b.Time, len(b.Inputs), want)
+	states, cells := spec.Layers*spec.Directions()*b.Size*spec.Hidden, 0
+	if spec.Cell == models.LSTM {
+		cells = states
 	}
-	if spec.Vocabulary == 0 {
-		return nil
+	if len(b.H0) == 0 && len(b.C0) == 0 {
+		states, cells = 0, 0
 	}
-	if want := b.Size * b.Time; len(b.Tokens) != want {
-		return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d tokens: the model needs %d", b.Size, b.Time, len(b.Tokens), want)
+	for _, f := range []struct {
+		name       string
+		have, want int
+	}{
+		{"inputs", len(b.Inputs), b.Size * b.Time * spec.Features},
+		{"tokens", len(b.Tokens), b.Size * b.Time * min(spec.Vocabulary, 1)},
+		{"values of H0", len(b.H0), states},
+		{"values of C0", len(b.C0), cells},
+	} {
+		if f.have != f.want {
+			return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d %s: the model needs %d", b.Size, b.Time, f.have, f.name, f.want)
+		}
+	}
+	if n := len(b.Lengths); n != 0 && n != b.Size {
+		return fmt.Errorf("trainer: a batch of %d examples has %d lengths: it needs one each, or none", b.Size, n)
+	}
+	for i, n := range b.Lengths {
+		if n < 1 || n > b.Time {
+			return fmt.Errorf("trainer: example %d of the batch has length %d: it must be from 1 to its %d steps", i, n, b.Time)
+		}
 	}
 	for i, token := range b.Tokens {
-		if token < 0 || token >= int64(spec.Vocabulary) {
-			return fmt.Errorf("trainer: step %d of example %d has token %d: the model knows those from 0 to %d", i%b.Time, i/b.Time, token, spec.Vocabulary-1)
+		if t := i % b.Time; t < p.length(i/b.Time) && (token < 0 || token >= int64(spec.Vocabulary)) {
+			return fmt.Errorf("trainer: step %d of example %d has token %d: the model knows those from 0 to %d", t, i/b.Time, token, spec.Vocabulary-1)
 		}
 	}
 	return nil
 }
 
-// answersEach is the number of values that the model answers an example with.
-func (p *passes) answersEach() int {
-	if p.model.Spec.Readout == models.ReadAll {
-		return p.batch.Time * p.model.Spec.Outputs
+// checkTargets reports targets that do not fit the loss, and adds up the
+// weight of the rows.
+func (p *passes[T]) checkTargets() error {
+	b := &p.batch
+	rows := b.Size * p.rowsEach()
+	labels := 0
+	if p.values == 0 {
+		labels = rows
 	}
-	return p.model.Spec.Outputs
+	if len(b.Targets) != rows*p.values || len(b.Labels) != labels {
+		return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d targets and %d labels: the loss needs %d and %d",
+			b.Size, b.Time, len(b.Targets), len(b.Labels), rows*p.values, labels)
+	}
+	for i, label := range b.Labels {
+		if label != datasets.Ignore && (label < 0 || label >= int64(p.meta.Spec.Outputs)) {
+			return fmt.Errorf("trainer: row %d of the batch has label %d: the model knows those from 0 to %d", i, label, p.meta.Spec.Outputs-1)
+		}
+	}
+	p.weight = 0
+	for i := range b.Size {
+		for t := range p.rowsOf(i) {
+			var at target
+			if p.values == 0 {
+				at.label = int(b.Labels[i*p.rowsEach()+t])
+			}
+			p.weight += p.loss.weight(at)
+		}
+	}
+	return nil
+}
+
+// length returns the number of steps of example i of the batch.
+func (p *passes[T]) length(i int) int {
+	if len(p.batch.Lengths) == 0 {
+		return p.batch.Time
+	}
+	return p.batch.Lengths[i]
+}
+
+// rowsEach is the number of rows that the model answers an example with,
+// padding included, and rowsOf without it.
+func (p *passes[T]) rowsEach() int {
+	if p.meta.Spec.Readout == models.ReadAll {
+		return p.batch.Time
+	}
+	return 1
+}
+
+func (p *passes[T]) rowsOf(i int) int {
+	return min(p.rowsEach(), p.length(i))
 }
 
 // run passes the batch through the model and returns the mean loss, if it was
 // asked for. draw numbers the draws of dropout.
-func (p *passes) run(purpose purpose, draw uint64) float64 {
+func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 	p.purpose, p.draw = purpose, draw
 	for len(p.shards)*shardSize < p.batch.Size {
-		p.shards = append(p.shards, &shard{
-			network: newNetwork[float32](p.model.Spec),
-			first:   len(p.shards) * shardSize,
-		})
+		p.addShard()
 	}
 	shards := p.active()
 	if p.jobs == nil {
@@ -138,70 +219,177 @@ func (p *passes) run(purpose purpose, draw uint64) float64 {
 	for _, s := range shards {
 		sum += s.loss
 	}
-	return sum / float64(p.batch.Size*p.answersEach())
+	if p.weight == 0 {
+		return 0
+	}
+	return sum / p.weight
+}
+
+func (p *passes[T]) addShard() *shard[T] {
+	s := &shard[T]{network: newNetwork[T](p.meta.Spec), first: len(p.shards) * shardSize}
+	p.shards = append(p.shards, s)
+	return s
 }
 
 // active returns the shards that the current batch fills.
-func (p *passes) active() []*shard {
+func (p *passes[T]) active() []*shard[T] {
 	return p.shards[:(p.batch.Size+shardSize-1)/shardSize]
 }
 
-func (p *passes) runShard(s *shard) {
+// forget makes the next batch begin from zero even if the state is carried.
+func (p *passes[T]) forget() {
+	for _, s := range p.shards {
+		s.carried = 0
+	}
+}
+
+func (p *passes[T]) runShard(s *shard[T]) {
 	s.load(p)
 	if p.purpose == training {
 		s.dropout.Seed(p.seed+dropoutStream, p.draw<<16+uint64(s.first))
 	}
-	s.forward(p.model.Params, p.purpose == training)
+	s.keepState = p.carry
+	s.forward(p.params, p.purpose == training)
+	if p.carry {
+		s.carried = s.batch
+	}
 	if p.purpose == answering {
-		p.model.OutputScale.Invert(s.out, s.out)
 		return
 	}
-	s.loss = squaredError(s.dout, s.out, s.targets, 1/float32(p.batch.Size*p.answersEach()))
+	s.measure(p)
 	if p.purpose == training {
 		if s.grads == nil {
-			s.grads = models.NewParams[float32](p.model.Spec)
+			s.grads = models.NewParams[T](p.meta.Spec)
 		}
 		clear(s.grads.Data)
-		s.backward(p.model.Params, s.grads)
+		s.backward(p.params, s.grads)
 	}
 }
 
-// load takes the shard's examples from the batch, scaled and time-major.
-func (s *shard) load(p *passes) {
-	b := &p.batch
+// load takes the shard's examples from the batch, scaled and time-major, the
+// longest first.
+func (s *shard[T]) load(p *passes[T]) {
+	b, spec := &p.batch, p.meta.Spec
 	size := min(shardSize, b.Size-s.first)
-	s.resize(b.Time, size)
-	features := s.spec.Features
-	for i := range size {
+	s.sort(p, size)
+	features := spec.Features
+	kernels.Grow(&s.scaled, features)
+	for i, example := range s.order {
 		for t := range b.Time {
-			from := (s.first+i)*b.Time + t
-			if s.spec.Vocabulary > 0 {
-				s.tokens[t*size+i] = b.Tokens[from]
-			} else {
-				p.model.InputScale.Apply(s.input[(t*size+i)*features:][:features], b.Inputs[from*features:][:features])
+			from, to := (s.first+example)*b.Time+t, t*size+i
+			padding := t >= s.lengths[i]
+			switch {
+			case spec.Vocabulary > 0 && padding:
+				s.tokens[to] = 0
+			case spec.Vocabulary > 0:
+				s.tokens[to] = b.Tokens[from]
+			case padding:
+				clear(s.input[to*features:][:features])
+			default:
+				p.meta.InputScale.Apply(s.scaled, b.Inputs[from*features:][:features])
+				convert(s.input[to*features:], s.scaled)
 			}
 		}
 	}
-	if p.purpose == answering {
+	s.begin(p)
+}
+
+// sort sets order and sizes the network for the shard's examples.
+func (s *shard[T]) sort(p *passes[T], size int) {
+	kernels.Grow(&s.order, size)
+	for i := range s.order {
+		s.order[i] = i
+	}
+	slices.SortStableFunc(s.order, func(a, b int) int { return p.length(s.first+b) - p.length(s.first+a) })
+	kernels.Grow(&s.lengths, size)
+	for i, example := range s.order {
+		s.lengths[i] = p.length(s.first + example)
+	}
+	s.resize(p.batch.Time, s.lengths)
+}
+
+// begin sets the state before the first step: that of the batch, the one
+// carried over from the batch before, or zero.
+func (s *shard[T]) begin(p *passes[T]) {
+	b := &p.batch
+	switch {
+	case len(b.H0) > 0:
+		hidden := s.spec.Hidden
+		for l := range s.spec.Layers * s.spec.Directions() {
+			for i, example := range s.order {
+				from, to := (l*b.Size+s.first+example)*hidden, (l*s.batch+i)*hidden
+				convert(s.initial.h[to:], b.H0[from:][:hidden])
+				if len(b.C0) > 0 {
+					convert(s.initial.c[to:], b.C0[from:][:hidden])
+				}
+			}
+		}
+	case p.carry && s.carried == s.batch:
+		copy(s.initial.h, s.final.h)
+		copy(s.initial.c, s.final.c)
+	default:
+		clear(s.initial.h)
+		clear(s.initial.c)
+	}
+}
+
+// measure sets loss and the gradient of the outputs.
+func (s *shard[T]) measure(p *passes[T]) {
+	outputs, rows := s.spec.Outputs, p.rowsEach()
+	r := &s.row
+	kernels.Grow(&r.out, outputs)
+	kernels.Grow(&r.grad, outputs)
+	kernels.Grow(&r.target.values, p.values)
+	clear(s.dout)
+	s.loss = 0
+	if p.weight == 0 {
 		return
 	}
-	kernels.Grow(&s.targets, len(s.out))
-	steps, outputs := s.rows()/size, s.spec.Outputs
-	for i := range size {
-		for t := range steps {
-			from := (s.first+i)*steps + t
-			p.model.OutputScale.Apply(s.targets[(t*size+i)*outputs:][:outputs], b.Targets[from*outputs:][:outputs])
+	for i, example := range s.order {
+		for t := range p.rowsOf(s.first + example) {
+			from, at := (s.first+example)*rows+t, (t*s.batch+i)*outputs
+			if p.values == 0 {
+				r.target.label = int(p.batch.Labels[from])
+			} else {
+				p.scaleTargets(r.target.values, p.batch.Targets[from*p.values:])
+			}
+			convert(r.out, s.out[at:][:outputs])
+			s.loss += p.loss.row(r.grad, r.out, r.target)
+			kernels.Scale(r.grad, 1/p.weight)
+			convert(s.dout[at:], r.grad)
 		}
 	}
 }
 
-// answers appends the shard's outputs to out, example by example.
-func (s *shard) answers(out []float32) []float32 {
-	steps, outputs := s.rows()/s.batch, s.spec.Outputs
-	for i := range s.batch {
-		for t := range steps {
-			out = append(out, s.out[(t*s.batch+i)*outputs:][:outputs]...)
+// scaleTargets sets dst to as many targets, each scaled as the first of the
+// outputs that answer it.
+func (p *passes[T]) scaleTargets(dst []float64, targets []float32) {
+	scale, group := p.meta.OutputScale, p.meta.Spec.Outputs/p.values
+	for i := range dst {
+		t := targets[i]
+		if scale != nil {
+			t = (t - scale.Mean[i*group]) / scale.Std[i*group]
+		}
+		dst[i] = float64(t)
+	}
+}
+
+// answers copies the shard's outputs, in raw units, to out, where they lie
+// example by example. What answers padding is zero.
+func (s *shard[T]) answers(p *passes[T], out []float32) {
+	outputs, rows := s.spec.Outputs, p.rowsEach()
+	kernels.Grow(&s.scaled, outputs)
+	for i, example := range s.order {
+		for t := range p.rowsOf(s.first + example) {
+			convert(s.scaled, s.out[(t*s.batch+i)*outputs:][:outputs])
+			p.meta.OutputScale.Invert(out[((s.first+example)*rows+t)*outputs:][:outputs], s.scaled)
 		}
 	}
-	return out
+}
+
+// convert copies src to dst in the type of dst.
+func convert[D, S models.Float](dst []D, src []S) {
+	for i, v := range src {
+		dst[i] = D(v)
+	}
 }

@@ -1,7 +1,7 @@
 // Package trainer fits recurrent models to data by backpropagation through
-// time, in float32 on the processor. It draws every random number from the
-// seed it is given, so that the same call gives the same parameters, on any
-// number of threads.
+// time, on the processor. It draws every random number from the seed it is
+// given, so that the same call gives the same parameters, on any number of
+// threads.
 package trainer
 
 import (
@@ -17,18 +17,42 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Options are the terms of a fit. The zero value of a field without a remark
-// means the value in parentheses.
+// Options are the terms of a fit. A field of value 0 stands for the value in
+// parentheses.
 type Options struct {
-	Epochs       int     // passes over the training examples (15)
-	Batch        int     // examples between two updates; the last may have fewer (32)
-	LearningRate float64 // of Adam, whose other constants are 0.9, 0.999 and 1e-8 (1e-3)
-	Seed         uint64  // of the shuffling and of dropout; 0 is a seed like any other
-	NoShuffle    bool    // take the examples in the order of the source in every epoch
-	Threads      int     // goroutines that compute (runtime.GOMAXPROCS)
+	Loss         Loss      // what is minimised (MSE)
+	Optimizer    Optimizer // how (Adam)
+	LearningRate float64   // the largest, where a Schedule changes it (1e-3)
+	Schedule     Schedule  // how the learning rate changes (not)
+	ClipNorm     float64   // the largest Euclidean norm of all gradients together, which are scaled down to it (none)
+
+	Epochs    int    // passes over the training examples (15)
+	Batch     int    // examples between two updates; the last may have fewer (32)
+	Patience  int    // epochs without a lower test loss after which the fit ends; m then has the best parameters, also where it ends otherwise (none)
+	Seed      uint64 // of the shuffling and of dropout; 0 is a seed like any other
+	NoShuffle bool   // take the examples in the order of the source in every epoch
+	Threads   int    // goroutines that compute (runtime.GOMAXPROCS)
+
+	// Carry makes the state after each example that before the one in the
+	// same place of the next batch, which so goes on from it; gradients end
+	// between them. It is truncated backpropagation through time, for a
+	// Source such as datasets.Streams. It implies NoShuffle.
+	Carry bool
+
+	// Checkpoint is the path of a file that holds all that the fit needs to go
+	// on from where it is (none). It is written at the beginning, then after
+	// a batch every CheckpointEvery (30 s), and when the fit ends or ctx is
+	// cancelled; always as a whole, so that one that is killed leaves the
+	// last. Resume goes on from there, to the same parameters as a fit that
+	// was never stopped: what the file holds replaces the parameters that Fit
+	// is given, and everything else must be the same, but for Threads and the
+	// callbacks.
+	Checkpoint      string
+	CheckpointEvery time.Duration
+	Resume          bool
 
 	OnBatch func(Progress) // called after every update, if not nil
-	OnEpoch func(Epoch)    // called after every epoch, if not nil
+	OnEpoch func(Epoch)    // called after every epoch, and on a resume first for those before, if not nil
 }
 
 // MaxThreads is the most that Options.Threads may be.
@@ -39,11 +63,14 @@ type Progress struct {
 	Epoch, Epochs  int // the current epoch, from 1, and how many there will be
 	Batch, Batches int // the current batch, from 1, and how many an epoch has
 	Loss           float64
+	LearningRate   float64
+	GradientNorm   float64 // before clipping
 }
 
-// Epoch is the result of a pass over the training examples. Losses are mean
-// squared errors over examples and outputs, in the scaled units of the model;
-// the training loss is that of each example at the time that it was used.
+// Epoch is the result of a pass over the training examples. Losses are means
+// over examples, or steps for a readout of all, in the scaled units of the
+// model; the training loss is that of each example at the time that it was
+// used.
 type Epoch struct {
 	Epoch     int     `json:"epoch"` // from 1
 	TrainLoss float64 `json:"train_loss"`
@@ -53,12 +80,16 @@ type Epoch struct {
 	Examples int `json:"-"` // how many were trained on, fewer than there are if interrupted
 }
 
-func (o Options) withDefaults() (Options, error) {
-	if o.Epochs == 0 {
-		o.Epochs = 15
-	}
-	if o.Batch == 0 {
-		o.Batch = 32
+// Validate returns an error that names the first option that does not fit a
+// model of the given Spec.
+func (o Options) Validate(spec models.Spec) error {
+	_, err := o.withDefaults(spec)
+	return err
+}
+
+func (o Options) withDefaults(spec models.Spec) (Options, error) {
+	if o.Loss == nil {
+		o.Loss = MSE()
 	}
 	if o.LearningRate == 0 {
 		o.LearningRate = 1e-3
@@ -66,153 +97,105 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	if o.CheckpointEvery == 0 {
+		o.CheckpointEvery = 30 * time.Second
+	}
+	for _, f := range []struct {
+		name     string
+		value    *int
+		standard int
+	}{{"Epochs", &o.Epochs, 15}, {"Batch", &o.Batch, 32}, {"Patience", &o.Patience, math.MaxInt}, {"Threads", &o.Threads, 1}} {
+		if *f.value < 0 {
+			return o, fmt.Errorf("trainer: %s is %d: it must be 1 or more", f.name, *f.value)
+		}
+		if *f.value == 0 {
+			*f.value = f.standard
+		}
+	}
 	switch {
-	case o.Epochs < 0:
-		return o, fmt.Errorf("trainer: Epochs is %d: it must be 1 or more", o.Epochs)
-	case o.Batch < 0:
-		return o, fmt.Errorf("trainer: Batch is %d: it must be 1 or more", o.Batch)
+	case o.Threads > MaxThreads:
+		return o, fmt.Errorf("trainer: Threads is %d: it must be from 1 to %d", o.Threads, MaxThreads)
 	case !(o.LearningRate > 0) || math.IsInf(o.LearningRate, 0):
 		return o, fmt.Errorf("trainer: LearningRate is %g: it must be more than 0", o.LearningRate)
-	case o.Threads < 0 || o.Threads > MaxThreads:
-		return o, fmt.Errorf("trainer: Threads is %d: it must be from 1 to %d", o.Threads, MaxThreads)
+	case !(o.ClipNorm >= 0):
+		return o, fmt.Errorf("trainer: ClipNorm is %g: it must be more than 0", o.ClipNorm)
+	case o.CheckpointEvery < 0:
+		return o, fmt.Errorf("trainer: CheckpointEvery is %v: it must be more than 0", o.CheckpointEvery)
+	case o.Resume && o.Checkpoint == "":
+		return o, fmt.Errorf("trainer: Resume is set: it needs the Checkpoint to go on from")
+	case o.Carry && spec.Bidirectional:
+		return o, fmt.Errorf("trainer: Carry is set: the state of a bidirectional model cannot go on from batch to batch")
 	}
-	return o, nil
+	var err error
+	if o.Optimizer, err = o.Optimizer.withDefaults(); err != nil {
+		return o, err
+	}
+	o.Schedule, err = o.Schedule.withDefaults()
+	return o, err
 }
 
 // Fit trains m in place on the examples of train and measures it after each
-// epoch on those of test, which may be empty. It returns the epochs' results.
+// epoch on those of test, which may be empty. It returns the results of the
+// epochs, those before a checkpoint that it resumes from among them.
 //
 // The examples are in raw units: Fit applies the scales of m where it has any,
 // and the series must not be scaled before.
 //
 // When ctx is cancelled, Fit ends after the current batch and returns the
 // context's error; m then has the parameters trained so far, and an epoch cut
-// short is the last of those returned. A loss that is not
-// finite is an error too, and leaves m as it was before that batch.
+// short is the last of those returned. A loss or a gradient that is not finite
+// is an error too, and leaves m as it was before that batch; so is a checkpoint
+// that cannot be written.
 func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts Options) ([]Epoch, error) {
-	opts, err := opts.withDefaults()
+	opts, err := opts.withDefaults(m.Spec)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
 	}
-	if train.Len() == 0 {
-		return nil, fmt.Errorf("trainer: there are no training examples")
+	f, err := newFit(&m.Metadata, m.Params, train, test, opts)
+	if err != nil {
+		return nil, err
 	}
-	f := newFit(m, opts)
 	defer f.close()
-
-	order := newOrder(train.Len(), opts.Seed)
-	var history []Epoch
-	for e := 1; e <= opts.Epochs && ctx.Err() == nil; e++ {
-		start := time.Now()
-		if !opts.NoShuffle {
-			order.shuffle()
-		}
-		epoch := Epoch{Epoch: e}
-		if epoch.TrainLoss, epoch.Examples, err = f.epoch(ctx, e, train, order.examples); err != nil {
-			return history, err
-		}
-		if epoch.Examples == 0 {
-			break
-		}
-		if epoch.TestLoss, err = f.evaluate(test); err != nil {
-			return history, err
-		}
-		if math.IsNaN(epoch.TestLoss) || math.IsInf(epoch.TestLoss, 0) {
-			return history, fmt.Errorf("trainer: the test loss is %g after epoch %d: lower the learning rate (%g) or scale the data", epoch.TestLoss, e, opts.LearningRate)
-		}
-		epoch.Seconds = time.Since(start).Seconds()
-		history = append(history, epoch)
-		if opts.OnEpoch != nil {
-			opts.OnEpoch(epoch)
-		}
-	}
-	return history, ctx.Err()
+	return f.run(ctx)
 }
 
 // fit is the state of one call of Fit.
-type fit struct {
-	*passes
-	opts    Options
+type fit[T models.Float] struct {
+	*passes[T]
+	opts        Options
+	train, test datasets.Source
+	order       []int // of the training examples in this epoch
+	shuffle     *rand.PCG
+
+	history []Epoch  // that are finished
+	at      position // in the next
+	saved   time.Time
+
 	updates int
-	grads   *models.Params[float32]
-	m, v    []float32 // Adam's moments
+	grads   *models.Params[T]
+	moments [][]T
+	plateau plateau
+	best    best[T]
+	rate    float64 // of the last update
+	norm    float64 // of its gradients
 }
 
-func newFit(m *models.Model, opts Options) *fit {
-	return &fit{
-		passes: newPasses(m, opts.Seed, opts.Threads),
-		opts:   opts,
-		grads:  models.NewParams[float32](m.Spec),
-		m:      make([]float32, len(m.Params.Data)),
-		v:      make([]float32, len(m.Params.Data)),
-	}
+// position is where a fit stands in an epoch.
+type position struct {
+	Examples int     `json:"examples"` // of the order that were trained on
+	Loss     float64 `json:"loss"`     // their weighted sum
+	Weight   float64 `json:"weight"`
+	Seconds  float64 `json:"seconds"` // spent
 }
 
-// epoch makes one update a batch and returns the mean loss of the examples and
-// their number.
-func (f *fit) epoch(ctx context.Context, e int, train datasets.Source, examples []int) (loss float64, done int, err error) {
-	size := min(f.opts.Batch, len(examples))
-	batches := (len(examples) + size - 1) / size
-	var sum float64
-	for b := 1; b <= batches && ctx.Err() == nil; b++ {
-		part := examples[done:min(done+size, len(examples))]
-		if err := f.read(train, part); err != nil {
-			return 0, 0, err
-		}
-		loss := f.run(training, uint64(f.updates))
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return 0, 0, fmt.Errorf("trainer: the loss is %g in epoch %d, batch %d: lower the learning rate (%g) or scale the data", loss, e, b, f.opts.LearningRate)
-		}
-		f.update()
-		sum += loss * float64(len(part))
-		done += len(part)
-		if f.opts.OnBatch != nil {
-			f.opts.OnBatch(Progress{Epoch: e, Epochs: f.opts.Epochs, Batch: b, Batches: batches, Loss: loss})
-		}
-	}
-	return sum / float64(max(done, 1)), done, nil
-}
-
-// update adds up the gradients of the shards, in their order, and lets Adam
-// change the parameters.
-func (f *fit) update() {
-	f.updates++
-	clear(f.grads.Data)
-	total := kernels.Dense(1, len(f.grads.Data), f.grads.Data)
-	for _, s := range f.active() {
-		kernels.Add(total, kernels.Dense(1, len(s.grads.Data), s.grads.Data))
-	}
-	kernels.Adam(f.model.Params.Data, f.grads.Data, f.m, f.v, kernels.AdamStep{
-		LearningRate: f.opts.LearningRate, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: f.updates,
-	})
-}
-
-// evaluate returns the mean loss of the examples of test, 0 if there are none.
-func (f *fit) evaluate(test datasets.Source) (float64, error) {
-	const size = 256
-	examples := make([]int, 0, size)
-	var sum float64
-	for i := range test.Len() {
-		examples = append(examples, i)
-		if len(examples) < size && i < test.Len()-1 {
-			continue
-		}
-		if err := f.read(test, examples); err != nil {
-			return 0, err
-		}
-		sum += f.run(measuring, 0) * float64(len(examples))
-		examples = examples[:0]
-	}
-	return sum / float64(max(test.Len(), 1)), nil
-}
-
-// order is the order of the training examples.
-type order struct {
-	examples []int
-	rng      *rand.Rand
+// best is the state of early stopping.
+type best[T models.Float] struct {
+	loss   float64
+	since  int // epochs since
+	params []T // nil without a Patience
 }
 
 // The streams keep the draws for different ends apart under the same seed.
@@ -221,37 +204,225 @@ const (
 	dropoutStream = 0x64726f70
 )
 
-func newOrder(n int, seed uint64) *order {
-	o := &order{examples: make([]int, n), rng: rand.New(rand.NewPCG(seed, shuffleStream))}
-	for i := range o.examples {
-		o.examples[i] = i
+// newFit takes options with their defaults.
+func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], train, test datasets.Source, opts Options) (*fit[T], error) {
+	if train.Len() == 0 {
+		return nil, fmt.Errorf("trainer: there are no training examples")
 	}
-	return o
+	passes, err := newPasses(meta, params, opts.Loss, opts.Seed, opts.Threads)
+	if err != nil {
+		return nil, err
+	}
+	passes.carry = opts.Carry
+	f := &fit[T]{
+		passes:  passes,
+		opts:    opts,
+		train:   train,
+		test:    test,
+		order:   make([]int, train.Len()),
+		shuffle: rand.NewPCG(opts.Seed, shuffleStream),
+		grads:   models.NewParams[T](meta.Spec),
+		moments: make([][]T, opts.Optimizer.moments()),
+		plateau: plateau{Factor: 1, Best: math.MaxFloat64},
+		best:    best[T]{loss: math.MaxFloat64},
+	}
+	for i := range f.order {
+		f.order[i] = i
+	}
+	f.reorder()
+	for i := range f.moments {
+		f.moments[i] = make([]T, len(params.Data))
+	}
+	if opts.Patience < math.MaxInt {
+		f.best.params = make([]T, len(params.Data))
+	}
+	return f, nil
 }
 
-func (o *order) shuffle() {
-	o.rng.Shuffle(len(o.examples), func(i, j int) {
-		o.examples[i], o.examples[j] = o.examples[j], o.examples[i]
-	})
+// run makes the epochs that are left.
+func (f *fit[T]) run(ctx context.Context) ([]Epoch, error) {
+	if err := f.start(); err != nil {
+		return nil, err
+	}
+	for len(f.history) < f.opts.Epochs && ctx.Err() == nil && f.best.since < f.opts.Patience {
+		epoch, err := f.epoch(ctx)
+		if err != nil {
+			return f.history, err
+		}
+		if epoch.Examples == 0 {
+			break
+		}
+		f.note(epoch)
+		if f.opts.OnEpoch != nil {
+			f.opts.OnEpoch(epoch)
+		}
+		if epoch.Examples < len(f.order) { // and saved
+			return f.end(ctx)
+		}
+		if err := f.saveIfDue(); err != nil {
+			return f.history, err
+		}
+	}
+	if err := f.save(); err != nil {
+		return f.history, err
+	}
+	return f.end(ctx)
+}
+
+func (f *fit[T]) end(ctx context.Context) ([]Epoch, error) {
+	if f.best.since > 0 && f.best.params != nil {
+		copy(f.params.Data, f.best.params)
+	}
+	return f.history, ctx.Err()
+}
+
+// reorder draws the order of the examples in the next epoch.
+func (f *fit[T]) reorder() {
+	if !f.opts.NoShuffle && !f.opts.Carry {
+		rand.New(f.shuffle).Shuffle(len(f.order), func(i, j int) {
+			f.order[i], f.order[j] = f.order[j], f.order[i]
+		})
+	}
+}
+
+// note draws the conclusions of an epoch and turns to the next.
+func (f *fit[T]) note(e Epoch) {
+	f.history = append(f.history, e)
+	f.at = position{}
+	f.reorder()
+	if f.opts.Schedule.Shape == Plateau {
+		f.plateau.after(f.opts.Schedule, e.TestLoss)
+	}
+	f.best.since++
+	if e.TestLoss < f.best.loss {
+		f.best.loss, f.best.since = e.TestLoss, 0
+		copy(f.best.params, f.params.Data)
+	}
+}
+
+// epoch makes one update a batch, from where the fit is to the end of the
+// epoch, and measures the model.
+func (f *fit[T]) epoch(ctx context.Context) (Epoch, error) {
+	start, spent := time.Now(), f.at.Seconds
+	e := len(f.history) + 1
+	for f.at.Examples < len(f.order) && ctx.Err() == nil {
+		b := f.at.Examples/f.opts.Batch + 1
+		part := f.order[f.at.Examples:min(f.at.Examples+f.opts.Batch, len(f.order))]
+		if err := f.read(f.train, part); err != nil {
+			return Epoch{}, err
+		}
+		loss := f.passes.run(training, uint64(f.updates))
+		if err := f.update(e, b, loss); err != nil {
+			return Epoch{}, err
+		}
+		f.at.Examples += len(part)
+		f.at.Loss += loss * f.weight
+		f.at.Weight += f.weight
+		f.at.Seconds = spent + time.Since(start).Seconds()
+		if f.opts.OnBatch != nil {
+			f.opts.OnBatch(Progress{Epoch: e, Epochs: f.opts.Epochs, Batch: b, Batches: f.batches(), Loss: loss, LearningRate: f.rate, GradientNorm: f.norm})
+		}
+		if err := f.saveIfDue(); err != nil {
+			return Epoch{}, err
+		}
+	}
+	if f.at.Examples < len(f.order) {
+		if err := f.save(); err != nil {
+			return Epoch{}, err
+		}
+	}
+	epoch := Epoch{Epoch: e, Examples: f.at.Examples, TrainLoss: mean(f.at.Loss, f.at.Weight)}
+	var err error
+	if epoch.TestLoss, err = f.evaluate(); err != nil {
+		return epoch, err
+	}
+	if math.IsNaN(epoch.TestLoss) || math.IsInf(epoch.TestLoss, 0) {
+		return epoch, fmt.Errorf("trainer: the test loss is %g after epoch %d: lower the learning rate (%g), clip the gradients or scale the data", epoch.TestLoss, e, f.opts.LearningRate)
+	}
+	epoch.Seconds = spent + time.Since(start).Seconds()
+	return epoch, nil
+}
+
+// batches is the number of updates in an epoch.
+func (f *fit[T]) batches() int {
+	return (len(f.order) + f.opts.Batch - 1) / f.opts.Batch
+}
+
+// update adds up the gradients of the shards, in their order, and lets the
+// optimizer change the parameters.
+func (f *fit[T]) update(epoch, batch int, loss float64) error {
+	clear(f.grads.Data)
+	for _, s := range f.active() {
+		kernels.AddScaled(f.grads.Data, 1, s.grads.Data)
+	}
+	f.norm = kernels.Norm(f.grads.Data)
+	f.rate = f.opts.LearningRate * f.plateau.Factor * f.opts.Schedule.factor(f.updates, f.opts.Epochs*f.batches(), epoch-1)
+	if bad := loss + f.norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
+		return fmt.Errorf("trainer: the loss is %g and the norm of the gradients %g in epoch %d, batch %d: lower the learning rate (now %g), clip the gradients or scale the data",
+			loss, f.norm, epoch, batch, f.rate)
+	}
+	if clip := f.opts.ClipNorm; clip > 0 {
+		// Pascanu et al., "On the difficulty of training recurrent neural
+		// networks" (2013), with PyTorch's guard against a norm of 0.
+		kernels.Scale(f.grads.Data, T(min(1, clip/(f.norm+1e-6))))
+	}
+	f.updates++
+	update(f.opts.Optimizer, f.params.Data, f.grads.Data, f.moments, f.rate, f.updates)
+	return nil
+}
+
+// evaluate returns the mean loss over test, 0 if that is empty.
+func (f *fit[T]) evaluate() (float64, error) {
+	size := 256
+	if f.carry {
+		size = f.opts.Batch
+	}
+	f.forget()
+	defer f.forget()
+	var sum, weight float64
+	var examples []int
+	for i := range f.test.Len() {
+		examples = append(examples, i)
+		if len(examples) < size && i < f.test.Len()-1 {
+			continue
+		}
+		if err := f.read(f.test, examples); err != nil {
+			return 0, err
+		}
+		sum += f.passes.run(measuring, 0) * f.weight
+		weight += f.weight
+		examples = examples[:0]
+	}
+	return mean(sum, weight), nil
+}
+
+func mean(sum, weight float64) float64 {
+	if weight == 0 {
+		return 0
+	}
+	return sum / weight
 }
 
 // Predict returns the answers of m for the examples of b, in raw units: [size,
-// outputs], or [size, time, outputs] for a model with one answer a step. It
-// does not read b.Targets.
+// outputs], or [size, time, outputs] for a model with one answer a step, where
+// padding is answered by zeros. It does not read the targets and labels of b.
 func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
 	}
-	p := newPasses(m, 0, 1)
+	p, err := newPasses(&m.Metadata, m.Params, MSE(), 0, 1)
+	if err != nil {
+		return nil, err
+	}
 	defer p.close()
 	p.batch = *b
-	if err := p.check(); err != nil {
+	if err := p.checkInputs(); err != nil {
 		return nil, err
 	}
 	p.run(answering, 0)
-	var out []float32
+	out := make([]float32, b.Size*p.rowsEach()*m.Spec.Outputs)
 	for _, s := range p.active() {
-		out = s.answers(out)
+		s.answers(p, out)
 	}
 	return out, nil
 }

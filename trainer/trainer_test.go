@@ -106,6 +106,37 @@ func (e examples) Read(b *datasets.Batch, indexes []int) error {
 	return nil
 }
 
+// testPasses returns passes with the squared error.
+func testPasses(t *testing.T, m *models.Model, seed uint64, threads int) *passes[float32] {
+	t.Helper()
+	p, err := newPasses(&m.Metadata, m.Params, MSE(), seed, threads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func testFit(t *testing.T, m *models.Model, train datasets.Source, opts Options) *fit[float32] {
+	t.Helper()
+	opts, err := opts.withDefaults(m.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := newFit(&m.Metadata, m.Params, train, train, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func firstExamples(n int) []int {
+	indexes := make([]int, n)
+	for i := range indexes {
+		indexes[i] = i
+	}
+	return indexes
+}
+
 func newModel(t *testing.T, spec models.Spec) *models.Model {
 	t.Helper()
 	m, err := models.New(models.Metadata{Spec: spec}, 3)
@@ -147,15 +178,15 @@ func TestThreadsDoNotChangeResults(t *testing.T) {
 func TestStepDoesNotAllocate(t *testing.T) {
 	m, train, _ := sine(t, 0)
 	for _, threads := range []int{1, 2} {
-		f := newFit(m, Options{LearningRate: 1e-3, Threads: threads})
+		f := testFit(t, m, train, Options{Threads: threads})
 		defer f.close()
-		batch := newOrder(32, 0).examples
 		step := func() {
-			if err := f.read(train, batch); err != nil {
+			if err := f.read(train, f.order[:32]); err != nil {
 				t.Fatal(err)
 			}
-			f.run(training, 0)
-			f.update()
+			if err := f.update(1, 1, f.passes.run(training, 0)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		step()
 		if n := testing.AllocsPerRun(20, step); n != 0 {
@@ -193,7 +224,7 @@ func TestPredictByOnes(t *testing.T) {
 		}
 		source := examples{spec: spec, count: 37, time: 4}
 		var all, one datasets.Batch
-		if err := source.Read(&all, newOrder(37, 0).examples); err != nil {
+		if err := source.Read(&all, firstExamples(37)); err != nil {
 			t.Fatal(err)
 		}
 		together, err := Predict(m, &all)
@@ -289,8 +320,8 @@ func TestErrors(t *testing.T) {
 		{floats, examples{spec: floats, time: 3}, Options{}, "no training examples"},
 		{floats, examples{spec: floats, count: 5}, Options{}, "5 examples of 0 steps"},
 		{floats, damaged(floats, func(b *datasets.Batch) { b.Inputs = b.Inputs[1:] }), Options{}, "14 inputs: the model needs 15"},
-		{floats, damaged(floats, func(b *datasets.Batch) { b.Targets = b.Targets[1:] }), Options{}, "9 targets: the model answers 10"},
-		{all, damaged(all, func(b *datasets.Batch) { b.Targets = b.Targets[:15] }), Options{}, "15 targets: the model answers 45"},
+		{floats, damaged(floats, func(b *datasets.Batch) { b.Targets = b.Targets[1:] }), Options{}, "9 targets and 0 labels: the loss needs 10 and 0"},
+		{all, damaged(all, func(b *datasets.Batch) { b.Targets = b.Targets[:15] }), Options{}, "15 targets and 0 labels: the loss needs 45 and 0"},
 		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens = b.Tokens[1:] }), Options{}, "14 tokens: the model needs 15"},
 		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[4] = 5 }), Options{}, "step 1 of example 1 has token 5"},
 		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[0] = -1 }), Options{}, "step 0 of example 0 has token -1"},

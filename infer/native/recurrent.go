@@ -24,6 +24,9 @@ type recurrent struct {
 }
 
 func newRNN(n *node) operator {
+	if names := attribute[[]string](n, "activations", nil); len(names) > 0 && strings.EqualFold(names[0], "Relu") {
+		return newRecurrent(n, 1, 1, cell.NewReLU[float32], "Relu")
+	}
 	return newRecurrent(n, 1, 1, cell.NewRNN[float32], "Tanh")
 }
 
@@ -158,7 +161,7 @@ func (op *recurrent) run() error {
 			C: kernels.Dense(batch, op.hidden, op.part(op.c0, d)),
 		}
 		if time > 0 {
-			last = c.Forward(w, x, y, last)
+			last = c.Forward(w, cell.Sequences[float32]{X: x, Y: y, First: last})
 		}
 		kernels.Copy(kernels.Dense(batch, op.hidden, op.part(op.hn, d)), last.H)
 		if op.cn != nil {

@@ -19,15 +19,32 @@ type Steps[T Float] struct {
 	Data                  []T
 }
 
+// Lengths says, of sequences that end at different steps, how many rows step t
+// has: they must lie in order of length, the longest first, so that these are
+// the first Lengths[t]. The others are padding. It is nil where all sequences
+// last to the end.
+type Lengths []int
+
+// rows returns how many of batch rows step t has.
+func (l Lengths) rows(t, batch int) int {
+	if l == nil {
+		return batch
+	}
+	return l[t]
+}
+
 // Dense returns a view of data as [time, batch, width] without gaps.
 func Dense[T Float](time, batch, width int, data []T) Steps[T] {
-	return Steps[T]{time, batch, width, batch * width, width, data[:time*batch*width]}
+	return Steps[T]{Time: time, Batch: batch, Width: width, StepStride: batch * width, RowStride: width, Data: data[:time*batch*width]}
 }
 
 // At returns step t as a matrix [batch, width].
 func (s Steps[T]) At(t int) kernels.Matrix[T] {
-	return kernels.Matrix[T]{Rows: s.Batch, Cols: s.Width, Stride: s.RowStride, Data: s.Data[t*s.StepStride:]}
+	return kernels.Matrix[T]{Rows: s.Batch, Cols: s.Width, Stride: s.RowStride, Data: s.Data[min(t*s.StepStride, len(s.Data)):]}
 }
+
+// Top returns the first n rows of step t.
+func (s Steps[T]) Top(t, n int) kernels.Matrix[T] { return s.At(t).RowRange(0, n) }
 
 // Cols returns a view of the columns from i to j of every step, without j.
 func (s Steps[T]) Cols(i, j int) Steps[T] {
@@ -57,21 +74,27 @@ func (w Weights[T]) matrices(rows, inputs, hidden int) (W, R kernels.Matrix[T]) 
 // Only an LSTM has C.
 type State[T Float] struct{ H, C kernels.Matrix[T] }
 
+// Sequences is what a Cell reads and where it writes.
+type Sequences[T Float] struct {
+	X, Y    Steps[T] // [time, batch, inputs] and [time, batch, hidden]
+	Lengths Lengths
+	First   State[T] // before each sequence's first step
+}
+
 // Cell is one direction of a recurrent layer. It keeps what Backward needs of
 // the last Forward, in buffers that grow and are then reused, so a Cell serves
 // one goroutine at a time.
 type Cell[T Float] interface {
-	// Forward reads x [time, batch, inputs] from the state first on and
-	// writes the outputs y [time, batch, hidden]. It returns the state
-	// after the last step, as views of y and of the Cell's own buffers that
-	// hold until the next Forward.
-	Forward(w Weights[T], x, y Steps[T], first State[T]) State[T]
+	// Forward reads s.X, whose padding must be finite, and writes s.Y, whose
+	// padding it uses. It returns the state after each sequence's last step,
+	// as views that hold until the next Forward.
+	Forward(w Weights[T], s Sequences[T]) State[T]
 
-	// Backward takes the gradient dy of y and adds those of the parameters
-	// to dw and that of x to dx, which is skipped if it has no Data. The
-	// other arguments are those of the Forward before it, whose record it
-	// uses up.
-	Backward(w Weights[T], x, y Steps[T], first State[T], dy Steps[T], dw Weights[T], dx Steps[T])
+	// Backward takes the gradient dy of s.Y, with zeros in the padding, and
+	// adds those of the parameters to dw and that of s.X to dx, which is
+	// skipped if it has no Data. The other arguments are those of the Forward
+	// before it, whose record it uses up.
+	Backward(w Weights[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T])
 }
 
 // base is what the three cells have in common.
@@ -80,29 +103,87 @@ type base[T Float] struct {
 	reverse bool
 
 	time, batch int
+	lengths     Lengths
 	gates       []T // [time, batch, gates*hidden]: sums, activations, then gradients
 	bias        []T // [gates*hidden]: what is added to every step's sums
+	hn          []T // [batch, hidden]: the state after sequences of different lengths
 	dh          []T // [batch, hidden]
 }
 
-// start sizes the buffers for x and sets the sums of the gates to x Wᵀ + bias,
+// start sizes the buffers for s and sets the sums of the gates to X Wᵀ + bias,
 // the only part of the work that needs no earlier step.
-func (c *base[T]) start(W kernels.Matrix[T], x Steps[T]) Steps[T] {
-	c.time, c.batch = x.Time, x.Batch
-	kernels.Grow(&c.gates, x.Time*x.Batch*W.Rows)
-	gates := Dense(x.Time, x.Batch, W.Rows, c.gates)
-	all := gates.Flat(0, x.Time)
+func (c *base[T]) start(W kernels.Matrix[T], s Sequences[T]) Steps[T] {
+	c.time, c.batch, c.lengths = s.X.Time, s.X.Batch, s.Lengths
+	kernels.Grow(&c.gates, c.time*c.batch*W.Rows)
+	gates := Dense(c.time, c.batch, W.Rows, c.gates)
+	all := gates.Flat(0, c.time)
 	kernels.FillRows(all, c.bias)
-	kernels.MulNT(all, x.Flat(0, x.Time), W)
+	kernels.MulNT(all, s.X.Flat(0, c.time), W)
+	c.seed(s.Y, s.First.H)
 	return gates
 }
 
-// step returns the time of the i-th step that the cell takes.
-func (c *base[T]) step(i int) int {
-	if c.reverse {
-		return c.time - 1 - i
+// seed fills the padding of y, or the like: with zeros, and for a reverse
+// direction with first where a sequence begins. One that begins at step t then
+// finds its state before that where the others do, in step t+1.
+func (c *base[T]) seed(y Steps[T], first kernels.Matrix[T]) {
+	c.clearPadding(y)
+	if !c.reverse || c.lengths == nil {
+		return
 	}
-	return i
+	for t := range c.time - 1 {
+		kernels.Copy(y.At(t+1).RowRange(c.lengths[t+1], c.lengths[t]), first.RowRange(c.lengths[t+1], c.lengths[t]))
+	}
+}
+
+// step returns the time of the i-th step that the cell takes, and the number of
+// its rows.
+func (c *base[T]) step(i int) (t, rows int) {
+	if c.reverse {
+		i = c.time - 1 - i
+	}
+	return i, c.lengths.rows(i, c.batch)
+}
+
+// before returns the state, of y or the like, before the i-th step that the
+// cell takes.
+func (c *base[T]) before(i int, y Steps[T], first kernels.Matrix[T]) kernels.Matrix[T] {
+	_, rows := c.step(i)
+	if i == 0 {
+		return first.RowRange(0, rows)
+	}
+	t, _ := c.step(i - 1)
+	return y.Top(t, rows)
+}
+
+// last returns the state, of y or the like, after each sequence's last step,
+// which for sequences of different lengths it gathers in buf.
+func (c *base[T]) last(y Steps[T], first kernels.Matrix[T], buf *[]T) kernels.Matrix[T] {
+	if c.time == 0 {
+		return first
+	}
+	if c.lengths == nil {
+		t, _ := c.step(c.time - 1)
+		return y.At(t)
+	}
+	kernels.Grow(buf, c.batch*c.hidden)
+	state := kernels.Dense(c.batch, c.hidden, *buf)
+	kernels.Copy(state, first)
+	for i := range c.time {
+		t, rows := c.step(i)
+		kernels.Copy(state.RowRange(0, rows), y.Top(t, rows))
+	}
+	return state
+}
+
+// clearPadding zeroes the rows of s beyond the sequences' ends.
+func (c *base[T]) clearPadding(s Steps[T]) {
+	if c.lengths == nil {
+		return
+	}
+	for t, rows := range c.lengths {
+		s.At(t).RowRange(rows, c.batch).Zero()
+	}
 }
 
 // finish adds the gradients that are one product over all steps: with sums the
@@ -121,14 +202,15 @@ func (c *base[T]) finish(w Weights[T], x Steps[T], sums Steps[T], dw Weights[T],
 
 // finishR adds to dR and dB the gradients of a block of recurrent weights and
 // biases, given those of its sums.
-func (c *base[T]) finishR(sums, y Steps[T], first kernels.Matrix[T], dR kernels.Matrix[T], dB []T) {
+func (c *base[T]) finishR(sums Steps[T], s Sequences[T], dR kernels.Matrix[T], dB []T) {
 	last := c.time - 1
 	kernels.SumRows(dB, sums.Flat(0, c.time))
-	kernels.MulTN(dR, sums.At(c.step(0)), first)
+	begin, _ := c.step(0)
+	kernels.MulTN(dR, sums.At(begin), s.First.H)
 	if c.reverse {
-		kernels.MulTN(dR, sums.Flat(0, last), y.Flat(1, c.time))
+		kernels.MulTN(dR, sums.Flat(0, last), s.Y.Flat(1, c.time))
 	} else {
-		kernels.MulTN(dR, sums.Flat(1, c.time), y.Flat(0, last))
+		kernels.MulTN(dR, sums.Flat(1, c.time), s.Y.Flat(0, last))
 	}
 }
 

@@ -2,6 +2,7 @@ package cell
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -64,15 +65,15 @@ func TestStateGoesOn(t *testing.T) {
 				want := Dense(time, batch, hidden, make([]float64, time*batch*hidden))
 				got := Dense(time, batch, hidden, make([]float64, time*batch*hidden))
 				cell := c.new(hidden, false)
-				final := cell.Forward(w, x, want, first)
+				final := cell.Forward(w, Sequences[float64]{X: x, Y: want, First: first})
 				final = State[float64]{copyOf(final.H), copyOf(final.C)}
 
 				part := func(s Steps[float64], i, j int) Steps[float64] {
 					return Dense(j-i, batch, s.Width, s.Data[i*s.StepStride:])
 				}
-				middle := cell.Forward(w, part(x, 0, cut), part(got, 0, cut), first)
+				middle := cell.Forward(w, Sequences[float64]{X: part(x, 0, cut), Y: part(got, 0, cut), First: first})
 				middle = State[float64]{copyOf(middle.H), copyOf(middle.C)}
-				end := cell.Forward(w, part(x, cut, time), part(got, cut, time), middle)
+				end := cell.Forward(w, Sequences[float64]{X: part(x, cut, time), Y: part(got, cut, time), First: middle})
 				if !slices.Equal(got.Data, want.Data) {
 					t.Error("the parts give other outputs than the whole")
 				}
@@ -97,10 +98,10 @@ func TestReverse(t *testing.T) {
 				kernels.Copy(turned.At(i), x.At(time-1-i))
 			}
 			want := Dense(time, batch, hidden, make([]float64, time*batch*hidden))
-			c.new(hidden, false).Forward(w, turned, want, first)
+			c.new(hidden, false).Forward(w, Sequences[float64]{X: turned, Y: want, First: first})
 
 			wide := Dense(time, batch, width, make([]float64, time*batch*width))
-			c.new(hidden, true).Forward(w, x, wide.Cols(2, 2+hidden), first)
+			c.new(hidden, true).Forward(w, Sequences[float64]{X: x, Y: wide.Cols(2, 2+hidden), First: first})
 			for i := range time {
 				for b := range batch {
 					row := wide.At(i).Row(b)
@@ -127,16 +128,16 @@ func TestInitialStateGradient(t *testing.T) {
 			y := Dense(1, batch, hidden, make([]float64, batch*hidden))
 			dy := Dense(1, batch, hidden, randoms(batch*hidden))
 			loss := func() (sum float64) {
-				c.new(hidden, reverse).Forward(w, x, y, first)
+				c.new(hidden, reverse).Forward(w, Sequences[float64]{X: x, Y: y, First: first})
 				for i := range y.Data {
 					sum += y.Data[i] * dy.Data[i]
 				}
 				return sum
 			}
 			cell := c.new(hidden, reverse)
-			cell.Forward(w, x, y, first)
+			cell.Forward(w, Sequences[float64]{X: x, Y: y, First: first})
 			dw := Weights[float64]{make([]float64, len(w.W)), make([]float64, len(w.R)), make([]float64, len(w.B))}
-			cell.Backward(w, x, y, first, dy, dw, Steps[float64]{})
+			cell.Backward(w, Sequences[float64]{X: x, Y: y, First: first}, dy, dw, Steps[float64]{})
 			const h = 1e-6
 			for i, r := range w.R {
 				w.R[i] = r + h
@@ -148,6 +149,97 @@ func TestInitialStateGradient(t *testing.T) {
 					t.Errorf("%s: gradient of R[%d] is %g, central difference %g", c.name, i, dw.R[i], want)
 				}
 			}
+		}
+	}
+}
+
+// TestLengths compares sequences of different lengths in one batch with each of
+// them alone: outputs, final states and gradients. Padding is large, so that a
+// trace of it anywhere shows.
+func TestLengths(t *testing.T) {
+	lengths := []int{6, 6, 4, 1, 0}
+	const time, batch = 6, 5
+	var counts Lengths
+	for i := range time {
+		n := 0
+		for n < batch && lengths[n] > i {
+			n++
+		}
+		counts = append(counts, n)
+	}
+	near := func(a, b []float64) bool {
+		for i := range a {
+			if !(math.Abs(a[i]-b[i]) <= 1e-12) {
+				return false
+			}
+		}
+		return len(a) == len(b)
+	}
+	for _, c := range cells {
+		for _, reverse := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.name, " reverse=", reverse), func(t *testing.T) {
+				w, first := randomWeights(c.gates), randomState(batch)
+				x := Dense(time, batch, inputs, randoms(time*batch*inputs))
+				dy := Dense(time, batch, hidden, randoms(time*batch*hidden))
+				for i, n := range counts {
+					for b := n; b < batch; b++ {
+						for j := range x.At(i).Row(b) {
+							x.At(i).Row(b)[j] = 1e6
+						}
+						clear(dy.At(i).Row(b))
+					}
+				}
+				zeros := func() Weights[float64] {
+					return Weights[float64]{make([]float64, len(w.W)), make([]float64, len(w.R)), make([]float64, len(w.B))}
+				}
+				together, apart := zeros(), zeros()
+				cell := c.new(hidden, reverse)
+				s := Sequences[float64]{X: x, Y: Dense(time, batch, hidden, make([]float64, time*batch*hidden)), Lengths: counts, First: first}
+				final := cell.Forward(w, s)
+				final = State[float64]{copyOf(final.H), copyOf(final.C)}
+				dx := Dense(time, batch, inputs, make([]float64, time*batch*inputs))
+				cell.Backward(w, s, dy, together, dx)
+
+				for b, n := range lengths {
+					one := func(from Steps[float64]) Steps[float64] {
+						to := Dense(n, 1, from.Width, make([]float64, n*from.Width))
+						for i := range n {
+							copy(to.At(i).Row(0), from.At(i).Row(b))
+						}
+						return to
+					}
+					state := func(m kernels.Matrix[float64]) kernels.Matrix[float64] { return copyOf(m.RowRange(b, b+1)) }
+					if n == 0 {
+						if !near(state(final.H).Data, state(first.H).Data) || c.name == "lstm" && !near(state(final.C).Data, state(first.C).Data) {
+							t.Error("an empty sequence changes the state")
+						}
+						continue
+					}
+					alone := Sequences[float64]{X: one(x), Y: Dense(n, 1, hidden, make([]float64, n*hidden)), First: State[float64]{state(first.H), state(first.C)}}
+					end := cell.Forward(w, alone)
+					if !near(one(s.Y).Data, alone.Y.Data) {
+						t.Errorf("sequence %d: other outputs in the batch than alone", b)
+					}
+					if !near(state(final.H).Data, end.H.Data[:hidden]) || c.name == "lstm" && !near(state(final.C).Data, end.C.Data[:hidden]) {
+						t.Errorf("sequence %d: another final state in the batch than alone", b)
+					}
+					dxAlone := Dense(n, 1, inputs, make([]float64, n*inputs))
+					cell.Backward(w, alone, one(dy), apart, dxAlone)
+					if !near(one(dx).Data, dxAlone.Data) {
+						t.Errorf("sequence %d: another gradient of x in the batch than alone", b)
+					}
+				}
+				if !near(together.W, apart.W) || !near(together.R, apart.R) || !near(together.B, apart.B) {
+					t.Error("other gradients of the parameters in the batch than alone")
+				}
+				for i, n := range counts {
+					for b := n; b < batch; b++ {
+						if !near(dx.At(i).Row(b), make([]float64, inputs)) {
+							t.Errorf("padding at step %d of sequence %d has a gradient", i, b)
+						}
+					}
+				}
+			})
 		}
 	}
 }

@@ -13,7 +13,7 @@ func ExampleNewRNN() {
 	x := cell.Dense(time, batch, inputs, []float64{1, 0, 0})
 	y := cell.Dense(time, batch, hidden, make([]float64, time))
 	first := cell.State[float64]{H: kernels.Dense(batch, hidden, []float64{0})}
-	cell.NewRNN[float64](hidden, false).Forward(w, x, y, first)
+	cell.NewRNN[float64](hidden, false).Forward(w, cell.Sequences[float64]{X: x, Y: y, First: first})
 	fmt.Printf("%.3f\n", y.Data)
 	// Output:
 	// [0.762 0.363 0.180]

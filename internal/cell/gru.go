@@ -15,53 +15,51 @@ func NewGRU[T Float](hidden int, reverse bool) Cell[T] {
 	return &gru[T]{base: base[T]{hidden: hidden, reverse: reverse}}
 }
 
-func (g *gru[T]) Forward(w Weights[T], x, y Steps[T], first State[T]) State[T] {
+func (g *gru[T]) Forward(w Weights[T], s Sequences[T]) State[T] {
 	n := g.hidden
-	W, R := w.matrices(3*n, x.Width, n)
+	W, R := w.matrices(3*n, s.X.Width, n)
 	kernels.Grow(&g.bias, 3*n)
 	copy(g.bias, w.B[:3*n])
 	for i, b := range w.B[3*n : 5*n] {
 		g.bias[i] += b
 	}
-	gates := g.start(W, x)
+	gates := g.start(W, s)
 	zr := gates.Cols(0, 2*n)
 
 	kernels.Grow(&g.u, g.time*g.batch*n)
 	u := Dense(g.time, g.batch, n, g.u)
 	kernels.FillRows(u.Flat(0, g.time), w.B[5*n:])
 
-	h := first.H
 	for i := range g.time {
-		t := g.step(i)
-		kernels.MulNT(zr.At(t), h, R.RowRange(0, 2*n))
-		kernels.MulNT(u.At(t), h, R.RowRange(2*n, 3*n))
-		kernels.GRUForward(gates.At(t), u.At(t), h, y.At(t))
-		h = y.At(t)
+		t, rows := g.step(i)
+		h := g.before(i, s.Y, s.First.H)
+		kernels.MulNT(zr.Top(t, rows), h, R.RowRange(0, 2*n))
+		kernels.MulNT(u.Top(t, rows), h, R.RowRange(2*n, 3*n))
+		kernels.GRUForward(gates.Top(t, rows), u.Top(t, rows), h, s.Y.Top(t, rows))
 	}
-	return State[T]{H: h}
+	return State[T]{H: g.last(s.Y, s.First.H, &g.hn)}
 }
 
-func (g *gru[T]) Backward(w Weights[T], x, y Steps[T], first State[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
+func (g *gru[T]) Backward(w Weights[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
 	n := g.hidden
-	_, R := w.matrices(3*n, x.Width, n)
-	_, dR := dw.matrices(3*n, x.Width, n)
+	_, R := w.matrices(3*n, s.X.Width, n)
+	_, dR := dw.matrices(3*n, s.X.Width, n)
 	gates := Dense(g.time, g.batch, 3*n, g.gates)
 	zr := gates.Cols(0, 2*n)
 	u := Dense(g.time, g.batch, n, g.u)
 
-	dh := zeroed(&g.dh, g.batch, n)
+	all := zeroed(&g.dh, g.batch, n)
 	for i := g.time - 1; i >= 0; i-- {
-		t := g.step(i)
-		hPrev := first.H
-		if i > 0 {
-			hPrev = y.At(g.step(i - 1))
-		}
-		kernels.Add(dh, dy.At(t))
-		kernels.GRUBackward(gates.At(t), u.At(t), hPrev, dh)
-		kernels.MulNN(dh, zr.At(t), R.RowRange(0, 2*n))
-		kernels.MulNN(dh, u.At(t), R.RowRange(2*n, 3*n))
+		t, rows := g.step(i)
+		dh := all.RowRange(0, rows)
+		kernels.Add(dh, dy.Top(t, rows))
+		kernels.GRUBackward(gates.Top(t, rows), u.Top(t, rows), g.before(i, s.Y, s.First.H), dh)
+		kernels.MulNN(dh, zr.Top(t, rows), R.RowRange(0, 2*n))
+		kernels.MulNN(dh, u.Top(t, rows), R.RowRange(2*n, 3*n))
 	}
-	g.finish(w, x, gates, dw, dx)
-	g.finishR(zr, y, first.H, dR.RowRange(0, 2*n), dw.B[3*n:5*n])
-	g.finishR(u, y, first.H, dR.RowRange(2*n, 3*n), dw.B[5*n:])
+	g.clearPadding(gates)
+	g.clearPadding(u)
+	g.finish(w, s.X, gates, dw, dx)
+	g.finishR(zr, s, dR.RowRange(0, 2*n), dw.B[3*n:5*n])
+	g.finishR(u, s, dR.RowRange(2*n, 3*n), dw.B[5*n:])
 }

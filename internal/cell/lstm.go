@@ -6,6 +6,7 @@ type lstm[T Float] struct {
 	base[T]
 	c     []T // [time, batch, hidden]
 	tanhC []T // [time, batch, hidden]
+	cn    []T // [batch, hidden]
 	dc    []T // [batch, hidden]
 }
 
@@ -16,45 +17,43 @@ func NewLSTM[T Float](hidden int, reverse bool) Cell[T] {
 	return &lstm[T]{base: base[T]{hidden: hidden, reverse: reverse}}
 }
 
-func (l *lstm[T]) Forward(w Weights[T], x, y Steps[T], first State[T]) State[T] {
-	W, R := w.matrices(4*l.hidden, x.Width, l.hidden)
+func (l *lstm[T]) Forward(w Weights[T], s Sequences[T]) State[T] {
+	W, R := w.matrices(4*l.hidden, s.X.Width, l.hidden)
 	addBiases(&l.bias, w.B)
-	gates := l.start(W, x)
+	gates := l.start(W, s)
 	kernels.Grow(&l.c, l.time*l.batch*l.hidden)
 	kernels.Grow(&l.tanhC, l.time*l.batch*l.hidden)
-	cells, tanhC := l.cells()
+	c, tanhC := l.cells()
+	l.seed(c, s.First.C)
 
-	h, c := first.H, first.C
 	for i := range l.time {
-		t := l.step(i)
-		kernels.MulNT(gates.At(t), h, R)
-		kernels.LSTMForward(gates.At(t), c, cells.At(t), tanhC.At(t), y.At(t))
-		h, c = y.At(t), cells.At(t)
+		t, rows := l.step(i)
+		g := gates.Top(t, rows)
+		kernels.MulNT(g, l.before(i, s.Y, s.First.H), R)
+		kernels.LSTMForward(g, l.before(i, c, s.First.C), c.Top(t, rows), tanhC.Top(t, rows), s.Y.Top(t, rows))
 	}
-	return State[T]{h, c}
+	return State[T]{l.last(s.Y, s.First.H, &l.hn), l.last(c, s.First.C, &l.cn)}
 }
 
-func (l *lstm[T]) Backward(w Weights[T], x, y Steps[T], first State[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
-	_, R := w.matrices(4*l.hidden, x.Width, l.hidden)
-	_, dR := dw.matrices(4*l.hidden, x.Width, l.hidden)
+func (l *lstm[T]) Backward(w Weights[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
+	_, R := w.matrices(4*l.hidden, s.X.Width, l.hidden)
+	_, dR := dw.matrices(4*l.hidden, s.X.Width, l.hidden)
 	gates := Dense(l.time, l.batch, 4*l.hidden, l.gates)
-	cells, tanhC := l.cells()
+	c, tanhC := l.cells()
 
-	dh := zeroed(&l.dh, l.batch, l.hidden)
-	dc := zeroed(&l.dc, l.batch, l.hidden)
+	allH := zeroed(&l.dh, l.batch, l.hidden)
+	allC := zeroed(&l.dc, l.batch, l.hidden)
 	for i := l.time - 1; i >= 0; i-- {
-		t := l.step(i)
-		cPrev := first.C
-		if i > 0 {
-			cPrev = cells.At(l.step(i - 1))
-		}
-		kernels.Add(dh, dy.At(t))
-		kernels.LSTMBackward(gates.At(t), cPrev, tanhC.At(t), dh, dc)
+		t, rows := l.step(i)
+		g, dh := gates.Top(t, rows), allH.RowRange(0, rows)
+		kernels.Add(dh, dy.Top(t, rows))
+		kernels.LSTMBackward(g, l.before(i, c, s.First.C), tanhC.Top(t, rows), dh, allC.RowRange(0, rows))
 		dh.Zero()
-		kernels.MulNN(dh, gates.At(t), R)
+		kernels.MulNN(dh, g, R)
 	}
-	l.finish(w, x, gates, dw, dx)
-	l.finishR(gates, y, first.H, dR, dw.B[4*l.hidden:])
+	l.clearPadding(gates)
+	l.finish(w, s.X, gates, dw, dx)
+	l.finishR(gates, s, dR, dw.B[4*l.hidden:])
 }
 
 func (l *lstm[T]) cells() (c, tanhC Steps[T]) {

@@ -29,6 +29,30 @@ func RNNBackward[T Float](gates, h, dh Matrix[T]) {
 	}
 }
 
+// ReLUForward computes one step of an RNN with relu, h = max(gates, 0).
+func ReLUForward[T Float](gates, h Matrix[T]) {
+	for b := range gates.Rows {
+		g, h := gates.Row(b), h.Row(b)
+		for j := range g {
+			h[j] = max(g[j], 0)
+		}
+	}
+}
+
+// ReLUBackward is the gradient of ReLUForward, as RNNBackward is that of
+// RNNForward. At 0 it is 0.
+func ReLUBackward[T Float](gates, h, dh Matrix[T]) {
+	for b := range gates.Rows {
+		g, h, dh := gates.Row(b), h.Row(b), dh.Row(b)
+		for j := range g {
+			g[j] = 0
+			if h[j] > 0 {
+				g[j] = dh[j]
+			}
+		}
+	}
+}
+
 // LSTMForward computes the pointwise part of one LSTM step. gates is [batch,
 // 4*hidden], the sums before activation of i, o, f and c, and becomes their
 // activations; all others are [batch, hidden]:

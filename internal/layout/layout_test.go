@@ -25,7 +25,7 @@ const everything = "everything"
 var mayImport = map[string][]string{
 	"models":              {},
 	"datasets":            {},
-	"trainer":             {"models", "datasets", "internal/cell", "internal/kernels"},
+	"trainer":             {"models", "datasets", "internal/atomicfile", "internal/cell", "internal/kernels"},
 	"export":              {"models", "internal/onnxgraph", "internal/atomicfile"},
 	"infer":               {"models", "infer/engine", "infer/native"},
 	"infer/engine":        {},

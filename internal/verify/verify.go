@@ -46,7 +46,7 @@ func Input(meta *models.Metadata, batch, time int, seed uint64) (engine.Tensor, 
 
 // Steppable tells whether a model can run step by step.
 func Steppable(meta *models.Metadata) bool {
-	return len(meta.State) > 0 && !meta.Spec.Bidirectional
+	return len(meta.State) > 0 && meta.Spec.Stepwise()
 }
 
 // Whole runs m on whole sequences. It returns all outputs.

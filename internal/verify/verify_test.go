@@ -29,7 +29,7 @@ func TestAgreement(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, spec := range specs() {
-		t.Run(fmt.Sprintf("%s-%d-bi=%t-%s-vocabulary=%d", spec.Cell, spec.Layers, spec.Bidirectional, spec.Readout, spec.Vocabulary), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s%s-%d-bi=%t-%s-vocabulary=%d", spec.Cell, spec.Activation, spec.Layers, spec.Bidirectional, spec.Readout, spec.Vocabulary), func(t *testing.T) {
 			m := randomModel(t, spec, rng)
 			data, err := export.Marshal(m)
 			if err != nil {
@@ -91,7 +91,7 @@ func agree(t *testing.T, m *models.Model, opened []*infer.Model, input engine.Te
 		}
 		check("whole", model, fromZero, whole, err)
 		check("from a state", model, fromState, continued, err2)
-		if !m.Spec.Bidirectional {
+		if m.Spec.Stepwise() {
 			stepped, err := verify.Stepped(t.Context(), model, input)
 			check("step by step", model, fromZero, stepped, err)
 		}
@@ -116,11 +116,12 @@ func trainerAnswers(t *testing.T, m *models.Model, input engine.Tensor) map[stri
 
 func specs() []models.Spec {
 	var all []models.Spec
-	for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
-		for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadAll} {
+	kinds := []models.Spec{{Cell: models.RNN}, {Cell: models.RNN, Activation: models.ReLU}, {Cell: models.LSTM}, {Cell: models.GRU}}
+	for _, kind := range kinds {
+		for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadMean, models.ReadMax, models.ReadAll} {
 			for _, layers := range []int{1, 3} {
 				for _, bidirectional := range []bool{false, true} {
-					s := models.Spec{Cell: cell, Hidden: 7, Layers: layers, Bidirectional: bidirectional, Readout: readout, Outputs: 3}
+					s := models.Spec{Cell: kind.Cell, Activation: kind.Activation, Hidden: 7, Layers: layers, Bidirectional: bidirectional, Readout: readout, Outputs: 3}
 					floats, tokens := s, s
 					floats.Features = 2
 					tokens.Vocabulary, tokens.Embedding = 11, 5
@@ -133,7 +134,8 @@ func specs() []models.Spec {
 }
 
 // randomModel has parameters large enough to drive the gates into saturation
-// now and then, and scales.
+// now and then, and scales. Much larger ones make an RNN chaotic, which blows up
+// what two engines round differently.
 func randomModel(t *testing.T, spec models.Spec, rng *rand.Rand) *models.Model {
 	t.Helper()
 	m, err := models.New(models.Metadata{Spec: spec}, rng.Uint64())
@@ -141,7 +143,7 @@ func randomModel(t *testing.T, spec models.Spec, rng *rand.Rand) *models.Model {
 		t.Fatal(err)
 	}
 	for i := range m.Params.Data {
-		m.Params.Data[i] = float32(0.7 * rng.NormFloat64())
+		m.Params.Data[i] = float32(0.5 * rng.NormFloat64())
 	}
 	if spec.Features > 0 {
 		m.InputScale = &models.Scale{Mean: []float32{3, -20}, Std: []float32{0.5, 7}}

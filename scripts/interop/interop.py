@@ -54,14 +54,17 @@ def check(path, group):
     optional = {name: defaults[name] for name in types if name in defaults}
     names = [o.name for o in model.graph.output]
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    reference = ReferenceEvaluator(model)
+    # onnx's reference knows no RNN with Relu.
+    relu = any(a.name == "activations" and b"Relu" in a.strings for n in model.graph.node for a in n.attribute)
+    reference = None if relu else ReferenceEvaluator(model)
 
     for case in json.loads(path.with_suffix(".json").read_text()):
         group["cases"] += 1
         inputs = {name: array(t, types[name]) for name, t in case["inputs"].items()}
         answers = {who: {name: array(t, np.float32) for name, t in outputs.items()} for who, outputs in case["answers"].items()}
         answers["onnxruntime"] = dict(zip(names, session.run(names, inputs)))
-        answers["reference"] = dict(zip(names, reference.run(names, optional | inputs)))
+        if reference:
+            answers["reference"] = dict(zip(names, reference.run(names, optional | inputs)))
         ours = answers.pop("native")
         if set(ours) != set(names):
             raise ValueError(f"the native engine answers {sorted(ours)}, the model declares {names}")

@@ -58,7 +58,9 @@ func run(folder string) error {
 		if err != nil {
 			return err
 		}
-		saturate(m.Params)
+		if meta.Spec.Activation != models.ReLU { // whose outputs would not stay of order 1
+			saturate(m.Params)
+		}
 		path := filepath.Join(folder, name(m)+".onnx")
 		if err := export.WriteFile(path, m); err != nil {
 			return err
@@ -73,14 +75,14 @@ func run(folder string) error {
 // kinds returns the metadata of every kind of model, in sizes by chance.
 func kinds(rng *rand.Rand) []models.Metadata {
 	var list []models.Metadata
-	for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
+	for _, kind := range []models.Spec{{Cell: models.RNN}, {Cell: models.RNN, Activation: models.ReLU}, {Cell: models.LSTM}, {Cell: models.GRU}} {
 		for layers := 1; layers <= 2; layers++ {
 			for _, bidirectional := range []bool{false, true} {
-				for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadAll} {
+				for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadMean, models.ReadMax, models.ReadAll} {
 					for _, tokens := range []bool{false, true} {
 						for _, scaled := range []bool{false, true} {
 							meta := models.Metadata{Spec: models.Spec{
-								Cell: cell, Layers: layers, Bidirectional: bidirectional, Readout: readout,
+								Cell: kind.Cell, Activation: kind.Activation, Layers: layers, Bidirectional: bidirectional, Readout: readout,
 								Hidden: 1 + rng.IntN(20), Outputs: 1 + rng.IntN(4),
 							}}
 							if tokens {
@@ -126,7 +128,7 @@ func saturate(p *models.Params[float32]) {
 }
 
 func name(m *models.Model) string {
-	parts := []string{string(m.Spec.Cell), fmt.Sprint(m.Spec.Layers), "uni", string(m.Spec.Readout), "features", "raw"}
+	parts := []string{string(m.Spec.Cell) + string(m.Spec.Activation), fmt.Sprint(m.Spec.Layers), "uni", string(m.Spec.Readout), "features", "raw"}
 	if m.Spec.Bidirectional {
 		parts[2] = "bi"
 	}

@@ -1,0 +1,50 @@
+package datasets
+
+import "fmt"
+
+// Streams is the [Source] of a model that reads one series on and on, step by
+// step, and tells the next value at every step. It cuts the series into parallel
+// streams of the same length, and those into examples that follow each other:
+// the inputs are [Size, time, 1], the targets the values one step on. Example i
+// goes on where example i-streams ended, so with batches of that size, and the
+// state carried from batch to batch, gradients are cut and memory is not:
+// Williams and Peng, "An Efficient Gradient-Based Algorithm for On-Line Training
+// of Recurrent Network Trajectories" (1990).
+type Streams struct {
+	series  []float32
+	streams int
+	length  int // of a stream
+	time    int
+}
+
+// NewStreams returns the examples of time steps in that many streams over
+// series, which is kept and not copied. What is left over at the end of a stream
+// is not used. It is an error if the series is too short for one example a
+// stream.
+func NewStreams(series []float32, streams, time int) (*Streams, error) {
+	if streams < 1 || time < 1 {
+		return nil, fmt.Errorf("%d streams in examples of %d steps: use at least 1 of each", streams, time)
+	}
+	length := max(len(series)-1, 0) / streams
+	if length < time {
+		return nil, fmt.Errorf("series of %d values: %d streams of at least %d steps need more, so use fewer or shorter ones", len(series), streams, time)
+	}
+	return &Streams{series, streams, length, time}, nil
+}
+
+// Len returns the number of examples.
+func (s *Streams) Len() int { return s.length / s.time * s.streams }
+
+// Read implements [Source].
+func (s *Streams) Read(b *Batch, examples []int) error {
+	*b = Batch{Size: len(examples), Time: s.time, Inputs: b.Inputs[:0], Targets: b.Targets[:0]}
+	for _, i := range examples {
+		if i < 0 || i >= s.Len() {
+			return fmt.Errorf("example %d: use one from 0 to %d", i, s.Len()-1)
+		}
+		from := i%s.streams*s.length + i/s.streams*s.time
+		b.Inputs = append(b.Inputs, s.series[from:from+s.time]...)
+		b.Targets = append(b.Targets, s.series[from+1:from+1+s.time]...)
+	}
+	return nil
+}

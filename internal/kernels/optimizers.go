@@ -1,0 +1,72 @@
+package kernels
+
+import "math"
+
+// AdamStep is what an update by Adam needs besides the vectors.
+type AdamStep struct {
+	LearningRate, Beta1, Beta2, Epsilon float64
+	Step                                int // counts from 1
+}
+
+// Adam updates params by algorithm 1 of Kingma and Ba, "Adam: A Method for
+// Stochastic Optimization" (2015). m and v are the running moments of grads.
+func Adam[T Float](params, grads, m, v []T, s AdamStep) {
+	beta1, beta2, epsilon := T(s.Beta1), T(s.Beta2), T(s.Epsilon)
+	rate := T(s.LearningRate / (1 - math.Pow(s.Beta1, float64(s.Step))))
+	unbias := T(1 / math.Sqrt(1-math.Pow(s.Beta2, float64(s.Step))))
+	grads, m, v = grads[:len(params)], m[:len(params)], v[:len(params)]
+	for i, g := range grads {
+		m[i] = beta1*m[i] + (1-beta1)*g
+		v[i] = beta2*v[i] + (1-beta2)*g*g
+		params[i] -= rate * m[i] / (T(math.Sqrt(float64(v[i])))*unbias + epsilon)
+	}
+}
+
+// Momentum sets velocity to momentum times itself plus grads, and updates
+// params against it; with nesterov against grads plus momentum times it, which
+// looks one step ahead: Sutskever et al., "On the importance of initialization
+// and momentum in deep learning" (2013), in PyTorch's form.
+func Momentum[T Float](params, grads, velocity []T, rate, momentum float64, nesterov bool) {
+	lr, mu := T(rate), T(momentum)
+	grads, velocity = grads[:len(params)], velocity[:len(params)]
+	for i, g := range grads {
+		velocity[i] = mu*velocity[i] + g
+		if nesterov {
+			g += mu * velocity[i]
+		} else {
+			g = velocity[i]
+		}
+		params[i] -= lr * g
+	}
+}
+
+// RMS sets square to alpha times itself plus 1-alpha times grads squared, and
+// divides grads by its root plus epsilon: Tieleman and Hinton, RMSprop (lecture
+// 6.5 of "Neural Networks for Machine Learning", 2012).
+func RMS[T Float](grads, square []T, alpha, epsilon float64) {
+	a, eps := T(alpha), T(epsilon)
+	square = square[:len(grads)]
+	for i, g := range grads {
+		square[i] = a*square[i] + (1-a)*g*g
+		grads[i] = g / (T(math.Sqrt(float64(square[i]))) + eps)
+	}
+}
+
+// AddScaled adds a x to dst.
+func AddScaled[T Float](dst []T, a T, x []T) { axpy(dst, a, x) }
+
+// Scale multiplies x by a.
+func Scale[T Float](x []T, a T) {
+	for i := range x {
+		x[i] *= a
+	}
+}
+
+// Norm returns the Euclidean norm of x, added up in float64.
+func Norm[T Float](x []T) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum)
+}

@@ -1,0 +1,275 @@
+package trainer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/rnnkit/rnnkit/internal/atomicfile"
+	"github.com/rnnkit/rnnkit/internal/kernels"
+)
+
+// A checkpoint is this line, a line of JSON, which is the header, blocks of
+// little-endian numbers, and the SHA-256 of all that. The blocks are those of
+// fit.blocks, then the order of the examples in 64-bit integers. Dropout needs
+// no state: its draws follow from the seed and the number of updates.
+const checkpointMagic = "rnnkit checkpoint 1\n"
+
+type header struct {
+	Terms    []term   `json:"terms"`
+	History  []Epoch  `json:"history"`
+	At       position `json:"at"`
+	Plateau  plateau  `json:"plateau"`
+	BestLoss float64  `json:"best_loss"`
+	Since    int      `json:"since"` // epochs, the best
+	Shuffle  []byte   `json:"shuffle"`
+	Carried  []int    `json:"carried"` // examples whose state each shard carries
+}
+
+// term is something that decides the result of a fit.
+type term struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// terms lists what must be the same for a fit to go on from a checkpoint.
+func (f *fit[T]) terms() []term {
+	var list []term
+	add := func(name string, value any) { list = append(list, term{name, fmt.Sprint(value)}) }
+	for _, part := range []any{f.meta.Spec, f.opts.Optimizer, f.opts.Schedule} {
+		v := reflect.ValueOf(part)
+		for i := range v.NumField() {
+			add(v.Type().Name()+"."+v.Type().Field(i).Name, v.Field(i))
+		}
+	}
+	add("InputScale", f.meta.InputScale)
+	add("OutputScale", f.meta.OutputScale)
+	add("Loss", f.opts.Loss)
+	add("LearningRate", f.opts.LearningRate)
+	add("ClipNorm", f.opts.ClipNorm)
+	add("Epochs", f.opts.Epochs)
+	add("Batch", f.opts.Batch)
+	add("Patience", f.opts.Patience)
+	add("Seed", f.opts.Seed)
+	add("NoShuffle", f.opts.NoShuffle)
+	add("Carry", f.opts.Carry)
+	add("number of training examples", f.train.Len())
+	add("number of test examples", f.test.Len())
+	return list
+}
+
+// blocks lists the numbers of a checkpoint: the parameters, the optimizer's
+// moments, the best parameters, and the states that are carried.
+func (f *fit[T]) blocks() [][]T {
+	list := append([][]T{f.params.Data}, f.moments...)
+	list = append(list, f.best.params)
+	for _, s := range f.shards {
+		if s.carried > 0 {
+			list = append(list, s.final.h, s.final.c)
+		}
+	}
+	return list
+}
+
+// start takes the fit to where it is to begin.
+func (f *fit[T]) start() error {
+	if !f.opts.Resume {
+		return f.save()
+	}
+	data, err := os.ReadFile(f.opts.Checkpoint)
+	if err != nil {
+		return fmt.Errorf("trainer: cannot resume: %w: name the checkpoint of an earlier run, or start without Resume", err)
+	}
+	if err := f.restore(data); err != nil {
+		return fmt.Errorf("trainer: cannot resume from %s: %w", f.opts.Checkpoint, err)
+	}
+	f.saved = time.Now()
+	if f.opts.OnEpoch != nil {
+		for _, e := range f.history {
+			f.opts.OnEpoch(e)
+		}
+	}
+	return nil
+}
+
+func (f *fit[T]) saveIfDue() error {
+	if f.opts.Checkpoint == "" || time.Since(f.saved) < f.opts.CheckpointEvery {
+		return nil
+	}
+	return f.save()
+}
+
+// save writes the checkpoint, if there is to be one.
+func (f *fit[T]) save() error {
+	if f.opts.Checkpoint == "" {
+		return nil
+	}
+	data, err := f.marshal()
+	if err == nil {
+		err = atomicfile.Write(f.opts.Checkpoint, data)
+	}
+	if err != nil {
+		return fmt.Errorf("trainer: checkpoint: %w", err)
+	}
+	f.saved = time.Now()
+	return nil
+}
+
+func (f *fit[T]) marshal() ([]byte, error) {
+	h := header{
+		Terms:    f.terms(),
+		History:  f.history,
+		At:       f.at,
+		Plateau:  f.plateau,
+		BestLoss: f.best.loss,
+		Since:    f.best.since,
+	}
+	var err error
+	if h.Shuffle, err = f.shuffle.MarshalBinary(); err != nil {
+		return nil, err
+	}
+	for _, s := range f.shards {
+		if s.carried > 0 {
+			h.Carried = append(h.Carried, s.carried)
+		}
+	}
+	line, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	data := append([]byte(checkpointMagic), line...)
+	data = append(data, '\n')
+	for _, block := range f.blocks() {
+		if data, err = binary.Append(data, binary.LittleEndian, block); err != nil {
+			return nil, err
+		}
+	}
+	for _, example := range f.order {
+		data = binary.LittleEndian.AppendUint64(data, uint64(example))
+	}
+	sum := sha256.Sum256(data)
+	return append(data, sum[:]...), nil
+}
+
+// restore takes a new fit to where the one was that wrote data. After an error
+// it leaves the parameters as they were.
+func (f *fit[T]) restore(data []byte) error {
+	damaged := func(what string) error {
+		return fmt.Errorf("the checkpoint is damaged: %s: start without Resume", what)
+	}
+	body, ok := bytes.CutPrefix(data, []byte(checkpointMagic))
+	if !ok {
+		return fmt.Errorf("it is not a checkpoint of this version of rnnkit: name another file, or start without Resume")
+	}
+	end := len(data) - sha256.Size
+	if end < len(checkpointMagic) || sha256.Sum256(data[:end]) != [sha256.Size]byte(data[end:]) {
+		return damaged("its SHA-256 does not match")
+	}
+	line, body, _ := bytes.Cut(body[:len(body)-sha256.Size], []byte("\n"))
+	var h header
+	if err := json.Unmarshal(line, &h); err != nil {
+		return damaged(err.Error())
+	}
+	if err := f.sameTerms(h.Terms); err != nil {
+		return err
+	}
+	if err := f.check(&h); err != nil {
+		return damaged(err.Error())
+	}
+	size := binary.Size(f.params.Data)*(1+len(f.moments)) + binary.Size(f.best.params) + 8*len(f.order)
+	for _, n := range h.Carried {
+		size += 2 * binary.Size(f.params.Data[:1]) * f.states(n)
+	}
+	if len(body) != size {
+		return damaged(fmt.Sprintf("%d bytes follow its header, not %d", len(body), size))
+	}
+	order, err := f.readOrder(body[size-8*len(f.order):])
+	if err != nil {
+		return damaged(err.Error())
+	}
+	if err := f.shuffle.UnmarshalBinary(h.Shuffle); err != nil {
+		return damaged(err.Error())
+	}
+
+	for i := range h.History {
+		h.History[i].Examples = len(order)
+	}
+	f.order, f.history, f.at, f.plateau = order, h.History, h.At, h.Plateau
+	f.best.loss, f.best.since = h.BestLoss, h.Since
+	f.updates = len(h.History)*f.batches() + (h.At.Examples+f.opts.Batch-1)/f.opts.Batch
+	for _, n := range h.Carried {
+		s := f.addShard()
+		s.carried = n
+		kernels.Grow(&s.final.h, f.states(n))
+		kernels.Grow(&s.final.c, f.states(n))
+	}
+	for _, block := range f.blocks() {
+		n, err := binary.Decode(body, binary.LittleEndian, block)
+		if err != nil {
+			return err
+		}
+		body = body[n:]
+	}
+	return nil
+}
+
+// states is the number of values of h, or of c, for as many examples.
+func (f *fit[T]) states(examples int) int {
+	return f.meta.Spec.Layers * f.meta.Spec.Directions() * f.meta.Spec.Hidden * examples
+}
+
+// sameTerms returns an error that names the first term that is another here.
+func (f *fit[T]) sameTerms(theirs []term) error {
+	ours := f.terms()
+	for i := range ours {
+		switch {
+		case len(theirs) != len(ours) || theirs[i].Name != ours[i].Name:
+			return fmt.Errorf("it is a checkpoint of another version of rnnkit: start without Resume")
+		case theirs[i].Value != ours[i].Value:
+			return fmt.Errorf("it is a checkpoint of another run: its %s is %s, not %s: give what that run was given, or start without Resume",
+				ours[i].Name, theirs[i].Value, ours[i].Value)
+		}
+	}
+	return nil
+}
+
+// check reports a header that no fit with the terms of this one can have
+// written.
+func (f *fit[T]) check(h *header) error {
+	at := h.At.Examples
+	last := at == len(f.order)
+	switch {
+	case len(h.History) > f.opts.Epochs || len(h.History) == f.opts.Epochs && at != 0:
+		return fmt.Errorf("it has %d epochs of %d", len(h.History), f.opts.Epochs)
+	case at < 0 || at > len(f.order) || at%f.opts.Batch != 0 && !last:
+		return fmt.Errorf("it stands at example %d", at)
+	case len(h.Carried) > 0 && (!f.opts.Carry || at == 0) || len(h.Carried) > (min(f.opts.Batch, len(f.order))-1)/shardSize+1:
+		return fmt.Errorf("it carries the states of %d shards", len(h.Carried))
+	}
+	for i, n := range h.Carried {
+		if n < 1 || n > shardSize {
+			return fmt.Errorf("shard %d carries the states of %d examples", i, n)
+		}
+	}
+	return nil
+}
+
+// readOrder reads a permutation of the training examples.
+func (f *fit[T]) readOrder(data []byte) ([]int, error) {
+	order := make([]int, len(f.order))
+	seen := make([]bool, len(f.order))
+	for i := range order {
+		example := binary.LittleEndian.Uint64(data[8*i:])
+		if example > math.MaxInt || int(example) >= len(seen) || seen[example] {
+			return nil, fmt.Errorf("its order of the examples is none")
+		}
+		order[i], seen[example] = int(example), true
+	}
+	return order, nil
+}

@@ -1,0 +1,150 @@
+package trainer
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+func TestOptionErrors(t *testing.T) {
+	one, three := models.Forecaster("y", 5).Spec, models.Forecaster("y", 5).Spec
+	three.Outputs = 3
+	both := one
+	both.Bidirectional = true
+	for want, test := range map[string]struct {
+		spec models.Spec
+		opts Options
+	}{
+		"Optimizer.Method is":                        {one, Options{Optimizer: Optimizer{Method: "lion"}}},
+		"Nesterov is set: it needs sgd":              {one, Options{Optimizer: Optimizer{Method: SGD, Nesterov: true}}},
+		"Momentum is 0.9: adam does not use it":      {one, Options{Optimizer: Optimizer{Momentum: 0.9}}},
+		"Alpha is 0.9: sgd does not use it":          {one, Options{Optimizer: Optimizer{Method: SGD, Alpha: 0.9}}},
+		"Beta2 is 1: it must be at least 0 and less": {one, Options{Optimizer: Optimizer{Beta2: 1}}},
+		"Epsilon is -1":                              {one, Options{Optimizer: Optimizer{Epsilon: -1}}},
+		"WeightDecay is NaN":                         {one, Options{Optimizer: Optimizer{WeightDecay: math.NaN()}}},
+		"Schedule.Shape is":                          {one, Options{Schedule: Schedule{Shape: "zigzag"}}},
+		"Schedule.Warmup is -1":                      {one, Options{Schedule: Schedule{Warmup: -1}}},
+		"Schedule.Warmup is 5":                       {one, Options{Schedule: Schedule{Shape: OneCycle, Warmup: 5}}},
+		"Schedule.Every is 5":                        {one, Options{Schedule: Schedule{Shape: Cosine, Every: 5}}},
+		"Schedule.Gamma is 1":                        {one, Options{Schedule: Schedule{Shape: Step, Gamma: 1}}},
+		"Schedule.Patience is 2":                     {one, Options{Schedule: Schedule{Patience: 2}}},
+		"ClipNorm is -1":                             {one, Options{ClipNorm: -1}},
+		"ClipNorm is NaN":                            {one, Options{ClipNorm: math.NaN()}},
+		"Patience is -1":                             {one, Options{Patience: -1}},
+		"Carry is set: the state of a bidirectional": {both, Options{Carry: true}},
+		"pinball loss without quantiles":             {one, Options{Loss: Pinball()}},
+		"quantile 1: it must lie between":            {one, Options{Loss: Pinball(1)}},
+		"3 outputs for 2 quantiles":                  {three, Options{Loss: Pinball(0.1, 0.9)}},
+		"cross-entropy over 1 output":                {one, Options{Loss: CrossEntropy{}}},
+		"2 class weights for 3 outputs":              {three, Options{Loss: CrossEntropy{Weights: []float64{1, 2}}}},
+		"weight of class 1 is -1":                    {three, Options{Loss: CrossEntropy{Weights: []float64{1, -1, 1}}}},
+		"Smoothing is 1":                             {three, Options{Loss: CrossEntropy{Smoothing: 1}}},
+	} {
+		source := examples{spec: test.spec, count: 4, time: 3}
+		_, err := Fit(t.Context(), newModel(t, test.spec), source, source, test.opts)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
+
+func TestBatchErrors(t *testing.T) {
+	spec := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadLast, Outputs: 3}
+	for want, damage := range map[string]func(*datasets.Batch){
+		"has 1 lengths":            func(b *datasets.Batch) { b.Lengths = []int{3} },
+		"length 0: it must be":     func(b *datasets.Batch) { b.Lengths = []int{3, 0, 3, 3} },
+		"length 4: it must be":     func(b *datasets.Batch) { b.Lengths = []int{3, 4, 3, 3} },
+		"has 1 values of H0":       func(b *datasets.Batch) { b.H0 = []float32{1} },
+		"has 0 values of C0":       func(b *datasets.Batch) { b.H0 = make([]float32, 8) },
+		"has 3 tokens":             func(b *datasets.Batch) { b.Tokens = make([]int64, 3) },
+		"0 targets and 3 labels":   func(b *datasets.Batch) { b.Labels = b.Labels[:3] },
+		"row 2 of the batch has l": func(b *datasets.Batch) { b.Labels[2] = 3 },
+		"label -2":                 func(b *datasets.Batch) { b.Labels[1] = -2 },
+	} {
+		source := examples{spec: spec, count: 4, time: 3, damage: func(b *datasets.Batch) {
+			b.Targets, b.Labels = nil, []int64{0, 1, 2, datasets.Ignore}
+			damage(b)
+		}}
+		_, err := Fit(t.Context(), newModel(t, spec), source, source, Options{Loss: CrossEntropy{}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
+
+// TestIgnoredLabels trains on a batch that has nothing to teach.
+func TestIgnoredLabels(t *testing.T) {
+	spec := models.Spec{Cell: models.GRU, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadLast, Outputs: 3}
+	source := examples{spec: spec, count: 4, time: 3, damage: func(b *datasets.Batch) {
+		b.Targets, b.Labels = nil, slices.Repeat([]int64{datasets.Ignore}, b.Size)
+	}}
+	m := newModel(t, spec)
+	before := slices.Clone(m.Params.Data)
+	history, err := Fit(t.Context(), m, source, source, Options{Loss: CrossEntropy{}, Epochs: 2})
+	if err != nil || history[1].TrainLoss != 0 || !slices.Equal(m.Params.Data, before) {
+		t.Errorf("%+v, %v", history, err)
+	}
+}
+
+// TestCarry reads a series in examples of 5 steps, with the state carried over,
+// too slowly to learn: the losses have to be those of whole streams.
+func TestCarry(t *testing.T) {
+	var series []float32
+	for _, y := range datasets.Sine(401, 0.1, 1) {
+		series = append(series, float32(y))
+	}
+	for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
+		spec := models.Spec{Cell: cell, Features: 1, Hidden: 6, Layers: 2, Readout: models.ReadAll, Outputs: 1}
+		loss := func(time int, carry bool) Epoch {
+			t.Helper()
+			streams, err := datasets.NewStreams(series, 20, time)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := newModel(t, spec)
+			for i := range m.Params.Data {
+				m.Params.Data[i] *= 2
+			}
+			history, err := Fit(t.Context(), m, streams, streams, Options{Epochs: 2, Batch: 20, LearningRate: 1e-30, Carry: carry, NoShuffle: true, Threads: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return history[1]
+		}
+		whole, parts, apart := loss(20, false), loss(5, true), loss(5, false)
+		for _, pair := range [][2]float64{{whole.TrainLoss, parts.TrainLoss}, {whole.TestLoss, parts.TestLoss}} {
+			if !(math.Abs(pair[0]-pair[1]) <= 1e-6*pair[0]) {
+				t.Errorf("%s: the loss is %g over whole streams, %g over parts", cell, pair[0], pair[1])
+			}
+		}
+		if math.Abs(apart.TrainLoss-whole.TrainLoss) <= 1e-6*whole.TrainLoss {
+			t.Errorf("%s: the state makes no difference", cell)
+		}
+	}
+}
+
+// TestPatience ends a fit that gets worse, with the best parameters.
+func TestPatience(t *testing.T) {
+	m, train, test := sine(t, 0)
+	var best []float32
+	lowest := math.Inf(1)
+	history, err := Fit(t.Context(), m, train, test, Options{Epochs: 60, LearningRate: 0.1, Patience: 3, OnEpoch: func(e Epoch) {
+		if e.TestLoss < lowest {
+			lowest, best = e.TestLoss, slices.Clone(m.Params.Data)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(history)
+	if n == 60 || history[n-4].TestLoss != lowest {
+		t.Errorf("after %d epochs, the best with %g: %+v", n, lowest, history)
+	}
+	if !slices.Equal(m.Params.Data, best) {
+		t.Error("the parameters are not those of the best epoch")
+	}
+}

@@ -1,0 +1,111 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+)
+
+// Schedule says how the learning rate changes from update to update. The zero
+// Schedule keeps it. A field of value 0 stands for the value in parentheses.
+type Schedule struct {
+	Shape Shape `json:"shape"` // (Constant)
+
+	// Warmup is the number of updates over which the rate of Constant, Step
+	// and Cosine rises to its full value, in equal steps.
+	Warmup int `json:"warmup,omitempty"`
+
+	Every int     `json:"every,omitempty"` // epochs between two steps of Step (10)
+	Gamma float64 `json:"gamma,omitempty"` // what Step and Plateau multiply the rate by (0.1)
+
+	// Plateau counts the epochs whose test loss is not below the best by a
+	// part in 10,000. More than Patience in a row (10) lower the rate.
+	Patience int `json:"patience,omitempty"`
+}
+
+// Shape is the kind of a [Schedule].
+type Shape string
+
+// The shapes, each as PyTorch's scheduler of that name defines it by default.
+const (
+	Constant Shape = "constant"
+	Step     Shape = "step"     // StepLR, counted in epochs
+	Cosine   Shape = "cosine"   // CosineAnnealingLR, after the warm-up and down to 0
+	OneCycle Shape = "onecycle" // OneCycleLR, without cycling the momentum: from 1/25 up to the rate by 30% of the updates, then down to 1/250,000
+	Plateau  Shape = "plateau"  // ReduceLROnPlateau, on the test loss
+)
+
+func (s Schedule) withDefaults() (Schedule, error) {
+	if s.Shape == "" {
+		s.Shape = Constant
+	}
+	warms := s.Shape == Constant || s.Shape == Step || s.Shape == Cosine
+	switch {
+	case !warms && s.Shape != OneCycle && s.Shape != Plateau:
+		return s, fmt.Errorf("trainer: Schedule.Shape is %q: it must be constant, step, cosine, onecycle or plateau", s.Shape)
+	case s.Warmup < 0 || s.Warmup > 0 && !warms:
+		return s, fmt.Errorf("trainer: Schedule.Warmup is %d: it must be 0 or more, and 0 for %s", s.Warmup, s.Shape)
+	case s.Every < 0 || s.Every > 0 && s.Shape != Step:
+		return s, fmt.Errorf("trainer: Schedule.Every is %d: it must be 1 or more, and is only for step", s.Every)
+	case s.Patience < 0 || s.Patience > 0 && s.Shape != Plateau:
+		return s, fmt.Errorf("trainer: Schedule.Patience is %d: it must be 0 or more, and is only for plateau", s.Patience)
+	case !(s.Gamma >= 0 && s.Gamma < 1) || s.Gamma > 0 && s.Shape != Step && s.Shape != Plateau:
+		return s, fmt.Errorf("trainer: Schedule.Gamma is %g: it must be at least 0 and less than 1, and is only for step and plateau", s.Gamma)
+	}
+	if s.Every == 0 {
+		s.Every = 10
+	}
+	if s.Gamma == 0 {
+		s.Gamma = 0.1
+	}
+	if s.Patience == 0 {
+		s.Patience = 10
+	}
+	return s, nil
+}
+
+// factor returns what the learning rate is multiplied by for an update, counted
+// from 0, of the given number, in an epoch counted from 0.
+func (s Schedule) factor(update, updates, epoch int) float64 {
+	if update < s.Warmup {
+		return float64(update+1) / float64(s.Warmup)
+	}
+	switch s.Shape {
+	case Step:
+		return math.Pow(s.Gamma, float64(epoch/s.Every))
+	case Cosine:
+		return (1 + math.Cos(math.Pi*float64(update-s.Warmup)/float64(max(updates-s.Warmup, 1)))) / 2
+	case OneCycle:
+		const start, end = 1.0 / 25, 1.0 / 25 / 1e4
+		peak := 0.3*float64(updates) - 1
+		if k := float64(update); peak > 0 && k <= peak {
+			return anneal(start, 1, k/peak)
+		}
+		return anneal(1, end, (float64(update)-peak)/(float64(updates-1)-peak))
+	}
+	return 1
+}
+
+// anneal goes from one value to another along half a cosine.
+func anneal(from, to, part float64) float64 {
+	return to + (from-to)*(1+math.Cos(math.Pi*part))/2
+}
+
+// plateau is how Plateau stands.
+type plateau struct {
+	Factor float64 `json:"factor"`
+	Best   float64 `json:"best"`
+	Bad    int     `json:"bad"` // epochs in a row that were not better
+}
+
+// after takes the test loss of an epoch into account.
+func (p *plateau) after(s Schedule, loss float64) {
+	switch {
+	case loss < p.Best*(1-1e-4):
+		p.Best, p.Bad = loss, 0
+	default:
+		if p.Bad++; p.Bad > s.Patience {
+			p.Factor *= s.Gamma
+			p.Bad = 0
+		}
+	}
+}
