@@ -4,10 +4,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS   := linux/arm64 darwin/arm64 darwin/amd64 windows/amd64
 MODULES     := $(sort $(dir ./go.mod $(shell find . -name go.mod -not -path '*/.*')))
 FUZZTIME    := 30s
+TORCH       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rnnkit/torch
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test check generate interop fuzz clean
+.PHONY: help build test check generate interop goldens fuzz clean
 .PHONY: runtime format vet staticcheck tidy generated cross nocgo race
 
 help: ## list the targets
@@ -30,6 +31,12 @@ interop: build .venv/requirements.txt ## compare exported models with Python's o
 	bin/rnnkit train sine -o bin/interop/sine.onnx
 	go run ./scripts/interop bin/interop
 	.venv/bin/python scripts/interop/interop.py bin/interop
+
+goldens: ## write PyTorch's answers, which tests compare with, anew (a large download)
+	python3 -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --requirement scripts/goldens.txt
+	$(TORCH)/bin/python trainer/testdata/torch/golden.py
+	$(TORCH)/bin/python export/testdata/torch_params.py
 
 fuzz: ## run every fuzz target, each for FUZZTIME=30s
 	scripts/fuzz.sh $(FUZZTIME)

@@ -39,3 +39,27 @@ func ExampleWriteFile() {
 	// h0 float32[1, state_batch, 32]
 	// c0 float32[1, state_batch, 32]
 }
+
+func ExampleLoadParams() {
+	file, err := os.ReadFile("../infer/testdata/sine.onnx")
+	if err != nil {
+		log.Fatal(err)
+	}
+	model, err := models.New(models.Forecaster("y", 50), 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	left, err := export.LoadParams(model.Params, model.Spec, file) // trainer.Fit would go on from there
+	fmt.Println("left as it was:", len(left), err)
+
+	meta := models.Forecaster("y", 50)
+	meta.Spec.Hidden = 64
+	if model, err = models.New(meta, 0); err != nil {
+		log.Fatal(err)
+	}
+	_, err = export.LoadParams(model.Params, model.Spec, file)
+	fmt.Println(err)
+	// Output:
+	// left as it was: 0 <nil>
+	// export: the layers of the file do not fit the Spec, set its sizes to theirs or start from another file: layer 0 (LSTM "layers.0.lstm") is lstm with inputs 1 and hidden 32, the Spec's lstm with inputs 1 and hidden 64
+}
