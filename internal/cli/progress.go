@@ -19,12 +19,11 @@ type progress struct {
 	of  int // epochs
 }
 
-func newProgress(out io.Writer) *progress {
-	return &progress{out: out, tty: isTerminal(out)}
+func newProgress(out io.Writer, epochs int) *progress {
+	return &progress{out: out, tty: isTerminal(out), of: epochs}
 }
 
 func (p *progress) batch(b trainer.Progress) {
-	p.of = b.Epochs
 	if !p.tty {
 		return
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -13,7 +14,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -35,17 +39,31 @@ type trainOptions struct {
 	metrics string
 	ortLib  string
 
-	cell   string
-	hidden int
-	layers int
-	window int
+	checkpoint      string
+	checkpointEvery time.Duration
+	resume          bool
 
-	epochs    int
-	batch     int
-	rate      float64
-	seed      uint64
-	noShuffle bool
-	threads   int
+	cell, activation string
+	hidden, layers   int
+	bidirectional    bool
+	dropout          float64
+	readout          string
+	window           int
+	init, recipe     string
+
+	loss                  string
+	optimizer             string
+	rate                  float64
+	momentum, weightDecay float64
+	nesterov              bool
+	schedule              string
+	warmup                int
+	clip                  float64
+	epochs, batch         int
+	patience              int
+	noShuffle             bool
+	seed                  uint64
+	threads               int
 }
 
 func newTrainCmd(s *streams) *cobra.Command {
@@ -75,7 +93,7 @@ func newTrainSineCmd(s *streams) *cobra.Command {
 			})
 		},
 	}
-	o.addFlags(cmd.Flags())
+	o.addFlags(cmd)
 	return cmd
 }
 
@@ -121,28 +139,72 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.SortFlags = false
 	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
 	flags.StringVar(&column, "column", "", "its column, by name or number (default the only numeric one)")
 	flags.StringVar(&scale, "scale", "standard", "standard: mean 0, deviation 1 over the training part, undone inside the graph; or none")
-	o.addFlags(flags)
+	o.addFlags(cmd)
 	return cmd
 }
 
-func (o *trainOptions) addFlags(flags *pflag.FlagSet) {
-	flags.SortFlags = false
-	flags.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
-	flags.StringVar(&o.metrics, "metrics", "", "a JSONL file for the losses of every epoch")
-	flags.StringVar(&o.cell, "cell", "lstm", "rnn, lstm or gru")
-	flags.IntVar(&o.hidden, "hidden", 32, "size of the state")
-	flags.IntVar(&o.layers, "layers", 1, "recurrent layers, one on the other")
-	flags.IntVar(&o.window, "seq-len", 50, "values that a prediction looks back on")
-	flags.IntVar(&o.epochs, "epochs", 15, "passes over the training data")
-	flags.IntVar(&o.batch, "batch", 32, "windows between two updates")
-	flags.Float64Var(&o.rate, "lr", 1e-3, "learning rate of Adam")
-	flags.Uint64Var(&o.seed, "seed", 0, "seed of everything random: the same seed gives the same file")
-	flags.BoolVar(&o.noShuffle, "no-shuffle", false, "take the windows in their order")
-	flags.IntVar(&o.threads, "threads", 0, "threads to compute with, without effect on the result (default all)")
-	flags.StringVar(&o.ortLib, "ort-lib", "", "path of libonnxruntime, to verify the file with")
+// addFlags adds the flags that every job has to cmd, after those of its own,
+// and shows them in groups.
+func (o *trainOptions) addFlags(cmd *cobra.Command) {
+	groups := []struct {
+		title string
+		add   func(*pflag.FlagSet)
+	}{
+		{"Files", func(f *pflag.FlagSet) {
+			f.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
+			f.StringVar(&o.metrics, "metrics", "", "a JSONL file for the losses of every epoch")
+			f.StringVar(&o.checkpoint, "checkpoint", "", "a file that holds all that is needed to go on")
+			f.DurationVar(&o.checkpointEvery, "checkpoint-every", 30*time.Second, "how often to write it")
+			f.BoolVar(&o.resume, "resume", false, "go on from the checkpoint, which is otherwise begun anew")
+			addOrtLib(f, &o.ortLib)
+		}},
+		{"Model", func(f *pflag.FlagSet) {
+			f.StringVar(&o.cell, "cell", "lstm", "rnn, lstm or gru")
+			f.StringVar(&o.activation, "activation", "tanh", "of an rnn: tanh or relu")
+			f.IntVar(&o.hidden, "hidden", 32, "size of the state")
+			f.IntVar(&o.layers, "layers", 1, "recurrent layers, one on the other")
+			f.BoolVar(&o.bidirectional, "bidirectional", false, "read the window from its end too")
+			f.Float64Var(&o.dropout, "dropout", 0, "probability of dropping a value between layers")
+			f.StringVar(&o.readout, "readout", "last", "what the answer is made of: last, final, mean or max")
+			f.IntVar(&o.window, "seq-len", 50, "values that a prediction looks back on")
+			f.StringVar(&o.init, "init", "", "begin with the parameters of this ONNX file, ours or PyTorch's or Keras's")
+			f.StringVar(&o.recipe, "init-recipe", "default", "PyTorch's default, or a list of orthogonal, forget-bias, chrono")
+		}},
+		{"Training", func(f *pflag.FlagSet) {
+			f.StringVar(&o.loss, "loss", "mse", "mse, mae or huber")
+			f.StringVar(&o.optimizer, "optimizer", "adam", "sgd, rmsprop, adam or adamw")
+			f.Float64Var(&o.rate, "lr", 1e-3, "learning rate, the largest of the schedule")
+			f.Float64Var(&o.momentum, "momentum", 0, "of sgd and rmsprop")
+			f.BoolVar(&o.nesterov, "nesterov", false, "let sgd look one step ahead along the momentum")
+			f.Float64Var(&o.weightDecay, "weight-decay", 0, "of the weights (default 0.01 for adamw)")
+			f.StringVar(&o.schedule, "schedule", "constant", "of the learning rate: constant, step, cosine, onecycle or plateau")
+			f.IntVar(&o.warmup, "warmup", 0, "updates over which the learning rate rises")
+			f.Float64Var(&o.clip, "clip", 0, "largest norm of all gradients together (default none)")
+			f.IntVar(&o.epochs, "epochs", 15, "passes over the training data")
+			f.IntVar(&o.batch, "batch", 32, "windows between two updates")
+			f.IntVar(&o.patience, "patience", 0, "epochs without a lower test loss after which to stop, with the best model (default never)")
+			f.BoolVar(&o.noShuffle, "no-shuffle", false, "take the windows in their order")
+			f.Uint64Var(&o.seed, "seed", 0, "seed of everything random: the same seed gives the same file")
+			f.IntVar(&o.threads, "threads", 0, "threads to compute with, without effect on the result (default all)")
+		}},
+	}
+	var usages strings.Builder
+	if cmd.Flags().HasFlags() {
+		fmt.Fprintf(&usages, "Data:\n%s\n", cmd.Flags().FlagUsages())
+	}
+	for _, g := range groups {
+		set := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
+		set.SortFlags = false
+		g.add(set)
+		fmt.Fprintf(&usages, "%s:\n%s\n", g.title, set.FlagUsages())
+		cmd.Flags().AddFlagSet(set)
+	}
+	const all = "Flags:\n{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}"
+	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), all, strings.TrimSpace(usages.String()), 1))
 }
 
 // validate reports the first flag that cannot be used.
@@ -153,9 +215,10 @@ func (o *trainOptions) validate() error {
 	for _, f := range []struct {
 		name  string
 		value int
-	}{{"seq-len", o.window}, {"epochs", o.epochs}, {"batch", o.batch}} {
-		if f.value < 1 {
-			return usagef("--%s is %d: it must be 1 or more", f.name, f.value)
+		least int
+	}{{"seq-len", o.window, 1}, {"epochs", o.epochs, 1}, {"batch", o.batch, 1}, {"patience", o.patience, 0}} {
+		if f.value < f.least {
+			return usagef("--%s is %d: it must be %d or more", f.name, f.value, f.least)
 		}
 	}
 	if o.threads < 0 || o.threads > trainer.MaxThreads {
@@ -164,22 +227,112 @@ func (o *trainOptions) validate() error {
 	if !(o.rate > 0) || math.IsInf(o.rate, 0) {
 		return usagef("--lr is %g: it must be more than 0", o.rate)
 	}
+	if !(o.clip >= 0) {
+		return usagef("--clip is %g: it must be more than 0", o.clip)
+	}
 	if err := o.distinct(""); err != nil {
 		return err
 	}
+	if o.readout == string(models.ReadAll) {
+		return usagef("--readout is \"all\": a forecast has one answer, so it must be last, final, mean or max")
+	}
+	if err := o.validateSpec(); err != nil {
+		return err
+	}
+	opts, err := o.options()
+	if err == nil {
+		err = opts.Validate(o.metadata(series{}).Spec)
+	}
+	if err != nil {
+		return usageError{errors.New(flagNames.Replace(err.Error()))}
+	}
+	_, err = o.recipes()
+	return err
+}
+
+// flagNames puts flags for the trainer's options in its errors.
+var flagNames = strings.NewReplacer(
+	"trainer: ", "",
+	"Optimizer.Method", "--optimizer",
+	"Optimizer.Momentum", "--momentum",
+	"Optimizer.Nesterov", "--nesterov",
+	"Optimizer.WeightDecay", "--weight-decay",
+	"Schedule.Shape", "--schedule",
+	"Schedule.Warmup", "--warmup",
+	"CheckpointEvery", "--checkpoint-every",
+	"Checkpoint", "--checkpoint",
+	"Resume", "--resume",
+)
+
+// validateSpec names the flag behind a field of the Spec that does not fit.
+func (o *trainOptions) validateSpec() error {
 	err := o.metadata(series{}).Spec.Validate()
 	var field *models.FieldError
 	if errors.As(err, &field) {
-		flag := map[string]string{"Cell": "cell", "Hidden": "hidden", "Layers": "layers"}[field.Field]
-		return usagef("--%s is %v: it must be %s", flag, field.Value, field.Want)
+		return usagef("--%s is %v: it must be %s", strings.ToLower(field.Field), field.Value, field.Want)
 	}
 	return err
+}
+
+// options are the flags in the trainer's terms.
+func (o *trainOptions) options() (trainer.Options, error) {
+	loss, ok := map[string]trainer.Loss{"mse": trainer.MSE(), "mae": trainer.MAE(), "huber": trainer.Huber(1)}[o.loss]
+	if !ok {
+		return trainer.Options{}, usagef("--loss is %q: it must be mse, mae or huber", o.loss)
+	}
+	return trainer.Options{
+		Loss: loss,
+		Optimizer: trainer.Optimizer{
+			Method:      trainer.Method(o.optimizer),
+			Momentum:    o.momentum,
+			Nesterov:    o.nesterov,
+			WeightDecay: o.weightDecay,
+		},
+		LearningRate: o.rate,
+		Schedule:     trainer.Schedule{Shape: trainer.Shape(o.schedule), Warmup: o.warmup},
+		ClipNorm:     o.clip,
+		Epochs:       o.epochs,
+		Batch:        o.batch,
+		Patience:     o.patience,
+		Seed:         o.seed,
+		NoShuffle:    o.noShuffle,
+		Threads:      o.threads,
+
+		Checkpoint:      o.checkpoint,
+		CheckpointEvery: o.checkpointEvery,
+		Resume:          o.resume,
+	}, nil
+}
+
+// recipes are those that --init-recipe lists. Chrono is for times up to three
+// windows, as in its paper's experiments.
+func (o *trainOptions) recipes() (list []models.Recipe, err error) {
+	for name := range strings.SplitSeq(o.recipe, ",") {
+		switch strings.TrimSpace(name) {
+		case "default":
+		case "orthogonal":
+			list = append(list, models.Orthogonal())
+		case "forget-bias":
+			list = append(list, models.ForgetBias(1))
+		case "chrono":
+			list = append(list, models.Chrono(3*o.window))
+		default:
+			return nil, usagef("--init-recipe is %q: it must be default or a list of orthogonal, forget-bias, chrono", o.recipe)
+		}
+	}
+	// What does not fit the cell shows on the smallest model of its kind.
+	small := o.metadata(series{}).Spec
+	small.Hidden, small.Layers, small.Dropout = 1, 1, 0
+	if _, err := models.Init(small, 0, list...); err != nil {
+		return nil, usagef("--init-recipe is %q: %w", o.recipe, err)
+	}
+	return list, nil
 }
 
 // distinct reports two of the files that a training reads and writes that are
 // the same.
 func (o *trainOptions) distinct(data string) error {
-	files := []struct{ flag, path string }{{"--data", data}, {"-o", o.output}, {"--metrics", o.metrics}}
+	files := []struct{ flag, path string }{{"--data", data}, {"-o", o.output}, {"--metrics", o.metrics}, {"--checkpoint", o.checkpoint}}
 	for i, a := range files {
 		for _, b := range files[:i] {
 			if a.path != "" && b.path != "" && sameFile(a.path, b.path) {
@@ -196,6 +349,26 @@ func sameFile(a, b string) bool {
 	return filepath.Clean(a) == filepath.Clean(b) || errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
+// warmStart takes the parameters of the file that --init names.
+func (o *trainOptions) warmStart(m *models.Model) error {
+	if o.init == "" {
+		return nil
+	}
+	data, err := readModel(o.init)
+	if err != nil {
+		return err
+	}
+	left, err := export.LoadParams(m.Params, m.Spec, data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.init, err)
+	}
+	fmt.Fprintf(o.Err, "the parameters of %s\n", o.init)
+	for _, line := range left {
+		fmt.Fprintf(o.Err, "but %s\n", line)
+	}
+	return nil
+}
+
 // series is what a forecaster learns from.
 type series struct {
 	data   string // the name of the preset or file
@@ -209,6 +382,12 @@ func (o *trainOptions) metadata(y series) models.Metadata {
 	meta.Spec.Cell = models.Cell(o.cell)
 	meta.Spec.Hidden = o.hidden
 	meta.Spec.Layers = o.layers
+	meta.Spec.Bidirectional = o.bidirectional
+	meta.Spec.Dropout = o.dropout
+	meta.Spec.Readout = models.Readout(o.readout)
+	if o.activation != string(models.Tanh) {
+		meta.Spec.Activation = models.Activation(o.activation)
+	}
 	return meta
 }
 
@@ -226,8 +405,15 @@ func (o *trainOptions) run(ctx context.Context, y series) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w (--seq-len)", y.data, err)
 	}
-	model, err := models.New(o.metadata(y), o.seed)
+	recipes, err := o.recipes()
 	if err != nil {
+		return err
+	}
+	model, err := models.New(o.metadata(y), o.seed, recipes...)
+	if err != nil {
+		return err
+	}
+	if err := o.warmStart(model); err != nil {
 		return err
 	}
 	if y.scale {
@@ -280,13 +466,37 @@ func (o *trainOptions) run(ctx context.Context, y series) error {
 	if interrupted {
 		how = "interrupted: wrote what was trained to"
 	}
-	off := math.Sqrt(model.Training.TestLoss)
-	if model.OutputScale != nil {
-		off *= float64(model.OutputScale.Std[0])
+	off, err := offBy(model, test)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(o.Err, "%s %s: %d bytes; test loss %.4g: off by %.4g, where repeating the last value is off by %.4g (root mean square)\n",
 		how, o.output, len(data), model.Training.TestLoss, off, persistence(test.Series(), o.window))
 	return metricsErr
+}
+
+// offBy is the root mean square error on the examples of test, in raw units.
+func offBy(m *models.Model, test *datasets.Windows) (float64, error) {
+	var sum float64
+	var b datasets.Batch
+	all := make([]int, test.Len())
+	for i := range all {
+		all[i] = i
+	}
+	for examples := range slices.Chunk(all, 256) {
+		if err := test.Read(&b, examples); err != nil {
+			return 0, err
+		}
+		answers, err := trainer.Predict(m, &b)
+		if err != nil {
+			return 0, err
+		}
+		for i, y := range answers {
+			d := float64(y) - float64(b.Targets[i])
+			sum += d * d
+		}
+	}
+	return math.Sqrt(sum / float64(test.Len())), nil
 }
 
 // persistence is the root mean square error of taking each value after a window
@@ -318,26 +528,23 @@ func (discard) Close() error { return nil }
 // fit trains the model, with its progress on the error stream and a row an
 // epoch in metrics.
 func (o *trainOptions) fit(ctx context.Context, m *models.Model, train, test datasets.Source, metrics io.Writer) (history []trainer.Epoch, interrupted bool, metricsErr, err error) {
-	progress := newProgress(o.Err)
+	progress := newProgress(o.Err, o.epochs)
 	rows := json.NewEncoder(metrics)
-	history, err = trainer.Fit(ctx, m, train, test, trainer.Options{
-		Epochs:       o.epochs,
-		Batch:        o.batch,
-		LearningRate: o.rate,
-		Seed:         o.seed,
-		NoShuffle:    o.noShuffle,
-		Threads:      o.threads,
-		OnBatch:      progress.batch,
-		OnEpoch: func(e trainer.Epoch) {
-			progress.epoch(e)
-			if e.Examples < train.Len() {
-				return // cut short
-			}
-			if err := rows.Encode(e); err != nil && metricsErr == nil {
-				metricsErr = fmt.Errorf("cannot write the metrics: %w: free some space or name another file", err)
-			}
-		},
-	})
+	opts, err := o.options()
+	if err != nil {
+		return nil, false, nil, err
+	}
+	opts.OnBatch = progress.batch
+	opts.OnEpoch = func(e trainer.Epoch) {
+		progress.epoch(e)
+		if e.Examples < train.Len() {
+			return // cut short
+		}
+		if err := rows.Encode(e); err != nil && metricsErr == nil {
+			metricsErr = fmt.Errorf("cannot write the metrics: %w: free some space or name another file", err)
+		}
+	}
+	history, err = trainer.Fit(ctx, m, train, test, opts)
 	progress.finish()
 	interrupted = err != nil && errors.Is(err, ctx.Err())
 	switch {
@@ -349,10 +556,15 @@ func (o *trainOptions) fit(ctx context.Context, m *models.Model, train, test dat
 	return history, interrupted, metricsErr, err
 }
 
+// training describes how the parameters came about: those of the last epoch, or
+// with --patience of the best.
 func (o *trainOptions) training(y series, history []trainer.Epoch, examples int) *models.Training {
 	last := history[len(history)-1]
+	if o.patience > 0 {
+		last = slices.MinFunc(history, func(a, b trainer.Epoch) int { return cmp.Compare(a.TestLoss, b.TestLoss) })
+	}
 	epochs := len(history)
-	if last.Examples < examples {
+	if history[epochs-1].Examples < examples {
 		epochs--
 	}
 	digest := sha256.New()
@@ -363,7 +575,10 @@ func (o *trainOptions) training(y series, history []trainer.Epoch, examples int)
 		Seed:         o.seed,
 		Epochs:       epochs,
 		Batch:        o.batch,
+		Loss:         o.loss,
+		Optimizer:    o.optimizer,
 		LearningRate: o.rate,
+		Schedule:     o.schedule,
 		TrainLoss:    last.TrainLoss,
 		TestLoss:     last.TestLoss,
 	}

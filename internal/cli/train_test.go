@@ -35,7 +35,18 @@ func TestTrainIsTheLibrary(t *testing.T) {
 	}
 	forecast := "forecast --data " + data
 	defaults := job{Spec: models.Forecaster("", 0).Spec, window: 50, seed: 0, data: "sine", column: "y",
+		loss: "mse", optimizer: "adam", schedule: "constant",
 		Options: trainer.Options{Epochs: 15, Batch: 32, LearningRate: 1e-3}}
+	start := filepath.Join(dir, "start.onnx")
+	small := models.Forecaster("y", 9)
+	small.Spec.Hidden = 5
+	first, err := models.New(small, 77)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := export.WriteFile(start, first); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args   string
 		change func(*job)
@@ -45,6 +56,24 @@ func TestTrainIsTheLibrary(t *testing.T) {
 		{forecast + " --epochs 2 --hidden 5 --scale none --no-shuffle --batch 7 --lr 0.02 --cell gru --layers 2 --seq-len 9", func(j *job) {
 			j.Epochs, j.Hidden, j.NoShuffle, j.Batch, j.LearningRate = 2, 5, true, 7, 0.02
 			j.Cell, j.Layers, j.window = models.GRU, 2, 9
+		}},
+		{forecast + " --epochs 2 --hidden 5 --layers 2 --seq-len 9 --bidirectional --dropout 0.3 --readout max --loss huber --optimizer sgd --momentum 0.9 --nesterov --weight-decay 0.01 --schedule cosine --warmup 3 --clip 0.5 --init-recipe orthogonal,chrono", func(j *job) {
+			j.Epochs, j.Hidden, j.Layers, j.window, j.scale = 2, 5, 2, 9, true
+			j.Bidirectional, j.Dropout, j.Readout = true, 0.3, models.ReadMax
+			j.loss, j.optimizer, j.schedule = "huber", "sgd", "cosine"
+			j.Loss, j.Optimizer = trainer.Huber(1), trainer.Optimizer{Method: trainer.SGD, Momentum: 0.9, Nesterov: true, WeightDecay: 0.01}
+			j.Schedule, j.ClipNorm = trainer.Schedule{Shape: trainer.Cosine, Warmup: 3}, 0.5
+			j.recipes = []models.Recipe{models.Orthogonal(), models.Chrono(27)}
+		}},
+		{forecast + " --epochs 9 --hidden 5 --seq-len 9 --cell rnn --activation relu --readout mean --loss mae --optimizer adamw --lr 0.3 --schedule plateau --patience 2", func(j *job) {
+			j.Epochs, j.Hidden, j.window, j.scale = 9, 5, 9, true
+			j.Cell, j.Activation, j.Readout = models.RNN, models.ReLU, models.ReadMean
+			j.loss, j.optimizer, j.schedule = "mae", "adamw", "plateau"
+			j.Loss, j.Optimizer, j.LearningRate = trainer.MAE(), trainer.Optimizer{Method: trainer.AdamW}, 0.3
+			j.Schedule, j.Patience = trainer.Schedule{Shape: trainer.Plateau}, 2
+		}},
+		{forecast + " --epochs 1 --hidden 5 --seq-len 9 --init " + start, func(j *job) {
+			j.Epochs, j.Hidden, j.window, j.scale, j.init = 1, 5, 9, true, first.Params
 		}},
 		{forecast + " --epochs 2 --hidden 5 --cell rnn --column 2", func(j *job) { j.Epochs, j.Hidden, j.Cell, j.scale = 2, 5, models.RNN, true }},
 	} {
@@ -87,8 +116,8 @@ func TestTrainIsTheLibrary(t *testing.T) {
 		if d.More() {
 			t.Errorf("%s: more rows than epochs", test.args)
 		}
-		if want.scale {
-			rmse := math.Sqrt(history[len(history)-1].TestLoss) * float64(model.OutputScale.Std[0])
+		if want.scale && want.Loss == nil {
+			rmse := math.Sqrt(model.Training.TestLoss) * float64(model.OutputScale.Std[0])
 			if line := fmt.Sprintf("off by %.4g, where repeating", rmse); !strings.Contains(log.String(), line) {
 				t.Errorf("%s: no %q in %s", test.args, line, &log)
 			}
@@ -104,6 +133,10 @@ type job struct {
 	seed         uint64
 	scale        bool
 	data, column string
+
+	loss, optimizer, schedule string // as the metadata calls them
+	recipes                   []models.Recipe
+	init                      *models.Params[float32]
 }
 
 // run does the job with the packages that the command is made of.
@@ -125,9 +158,12 @@ func (j job) run(t *testing.T, values []float64) (*models.Model, []trainer.Epoch
 	}
 	meta := models.Forecaster(j.column, j.window)
 	meta.Spec = j.Spec
-	m, err := models.New(meta, j.seed)
+	m, err := models.New(meta, j.seed, j.recipes...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if j.init != nil {
+		copy(m.Params.Data, j.init.Data)
 	}
 	if j.scale {
 		s := models.FitScale(series[:int(0.8*float64(len(series)-j.window))+j.window])
@@ -139,7 +175,18 @@ func (j job) run(t *testing.T, values []float64) (*models.Model, []trainer.Epoch
 		t.Fatal(err)
 	}
 	last := history[len(history)-1]
+	if j.Patience > 0 {
+		for _, e := range history {
+			if e.TestLoss < last.TestLoss {
+				last = e
+			}
+		}
+		if len(history) == j.Epochs {
+			t.Error("the fit did not end early")
+		}
+		j.Epochs = len(history)
+	}
 	m.Training = &models.Training{Data: j.data, DataSHA256: hex.EncodeToString(digest.Sum(nil)), Seed: j.seed, Epochs: j.Epochs,
-		Batch: j.Batch, LearningRate: j.LearningRate, TrainLoss: last.TrainLoss, TestLoss: last.TestLoss}
+		Batch: j.Batch, Loss: j.loss, Optimizer: j.optimizer, LearningRate: j.LearningRate, Schedule: j.schedule, TrainLoss: last.TrainLoss, TestLoss: last.TestLoss}
 	return m, history
 }
