@@ -32,6 +32,9 @@ func NewStreams(series []float32, streams, time int) (*Streams, error) {
 	return &Streams{series, streams, length, time}, nil
 }
 
+// Streams returns the number of streams, which batches must have the size of.
+func (s *Streams) Streams() int { return s.streams }
+
 // Len returns the number of examples.
 func (s *Streams) Len() int { return s.length / s.time * s.streams }
 

@@ -127,6 +127,18 @@ func TestCarry(t *testing.T) {
 	}
 }
 
+func TestCarryNeedsABatchOfAllStreams(t *testing.T) {
+	streams, err := datasets.NewStreams(make([]float32, 101), 20, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newModel(t, models.Spec{Cell: models.RNN, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadAll, Outputs: 1})
+	_, err = Fit(t.Context(), m, streams, streams, Options{Carry: true, Batch: 10})
+	if err == nil || !strings.Contains(err.Error(), "must be the 20 of the streams") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // TestPatience ends a fit that gets worse, with the best parameters.
 func TestPatience(t *testing.T) {
 	m, train, test := sine(t, 0)

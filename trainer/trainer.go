@@ -209,6 +209,11 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 	if train.Len() == 0 {
 		return nil, fmt.Errorf("trainer: there are no training examples")
 	}
+	for _, source := range []datasets.Source{train, test} {
+		if s, ok := source.(*datasets.Streams); ok && opts.Carry && s.Streams() != opts.Batch {
+			return nil, fmt.Errorf("trainer: Batch is %d: with Carry it must be the %d of the streams, or the state goes to another", opts.Batch, s.Streams())
+		}
+	}
 	passes, err := newPasses(meta, params, opts.Loss, opts.Seed, opts.Threads)
 	if err != nil {
 		return nil, err
