@@ -24,8 +24,8 @@ func NewForecaster(m *Model) (*Forecaster, error) {
 		return nil, errNoMetadata
 	case m.meta.Task != models.Forecast:
 		return nil, fmt.Errorf("the model's task is %q, not %q: use what fits that task, or Model.Run", m.meta.Task, models.Forecast)
-	case m.meta.Window < 1 || m.meta.Spec.Features != 1 || m.meta.Spec.Outputs != 1 || m.meta.Spec.Readout == models.ReadAll:
-		return nil, fmt.Errorf("the model reads windows of %d steps of %d values and answers %d with readout %q: a Forecaster needs one value in and one out", m.meta.Window, m.meta.Spec.Features, m.meta.Spec.Outputs, m.meta.Spec.Readout)
+	case m.meta.Window < 1 || m.meta.Spec.Features != 1 || m.meta.Spec.Outputs != 1:
+		return nil, fmt.Errorf("the model reads windows of %d steps of %d values and answers %d: a Forecaster needs one value in and one out", m.meta.Window, m.meta.Spec.Features, m.meta.Spec.Outputs)
 	}
 	want := engine.ValueInfo{Name: inputName, Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 1}}}
 	for _, in := range m.Inputs() {
@@ -110,7 +110,8 @@ func (f *Forecaster) values(series []float64) ([]float32, error) {
 	return values, nil
 }
 
-// run appends to predictions the answers to a batch of windows.
+// run appends to predictions the answers to a batch of windows, the last of each
+// where the model answers at every step.
 func (f *Forecaster) run(ctx context.Context, predictions []float64, windows []float32, batch int) ([]float64, error) {
 	inputs := map[string]Tensor{inputName: engine.Of(windows, batch, f.window, 1)}
 	results, err := f.model.Run(ctx, inputs, outputName)
@@ -121,10 +122,15 @@ func (f *Forecaster) run(ctx context.Context, predictions []float64, windows []f
 	if err != nil {
 		return nil, fmt.Errorf("output %q: %w", outputName, err)
 	}
-	if len(y) != batch {
-		return nil, fmt.Errorf("output %q has %d values for %d windows: a Forecaster needs one each", outputName, len(y), batch)
+	each := 1
+	if f.model.meta.Spec.Readout == models.ReadAll {
+		each = f.window
 	}
-	for _, v := range y {
+	if len(y) != batch*each {
+		return nil, fmt.Errorf("output %q has %d values for %d windows: a Forecaster needs %d each", outputName, len(y), batch, each)
+	}
+	for i := each - 1; i < len(y); i += each {
+		v := y[i]
 		if p := float64(v); math.IsNaN(p) || math.IsInf(p, 0) {
 			return nil, fmt.Errorf("prediction %d is %g: the series may lie far from what the model was trained on, or the model be damaged", len(predictions)+1, p)
 		}

@@ -22,8 +22,9 @@ type fake struct {
 	meta    *models.Metadata
 	damaged string // metadata that is not a document
 	inputs  []engine.ValueInfo
-	outputs int // values for each window, 1 if not set
-	most    int // values that a run may have, if not 0
+	outputs int  // values for each window, 1 if not set
+	every   bool // answer at every step: the step's number, and at the last as always
+	most    int  // values that a run may have, if not 0
 }
 
 func (f *fake) String() string                      { return "fake" }
@@ -68,11 +69,16 @@ func (f *fake) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs
 	var y []float32
 	for b := range batch {
 		window := x[b*time:][:time]
+		for step := range time - 1 {
+			if f.every {
+				y = append(y, float32(step))
+			}
+		}
 		for range max(f.outputs, 1) {
 			y = append(y, 2*window[time-1]-window[time-2])
 		}
 	}
-	return map[string]engine.Tensor{"output": engine.Of(y, batch, max(f.outputs, 1))}, nil
+	return map[string]engine.Tensor{"output": engine.Of(y, batch, len(y)/batch)}, nil
 }
 
 func forecaster(t *testing.T, f *fake) *infer.Forecaster {
@@ -122,6 +128,21 @@ func TestForecaster(t *testing.T) {
 	}
 }
 
+// TestForecasterOfEveryStep takes the last answer of a model that answers at
+// every step.
+func TestForecasterOfEveryStep(t *testing.T) {
+	meta := models.Forecaster("y", 5)
+	meta.Spec.Readout = models.ReadAll
+	f := forecaster(t, &fake{meta: &meta, every: true})
+	got, err := f.Predict(t.Context(), line(80))
+	if want := line(81)[5:]; err != nil || !slices.Equal(got, want) {
+		t.Errorf("predicted %v (%v), not %v", got, err, want)
+	}
+	if _, err := forecaster(t, &fake{meta: &meta}).Predict(t.Context(), line(9)); err == nil || !strings.Contains(err.Error(), "needs 5 each") {
+		t.Errorf("one answer a window: %v", err)
+	}
+}
+
 func TestForecasterErrors(t *testing.T) {
 	meta := models.Forecaster("y", 5)
 	f := forecaster(t, &fake{meta: &meta})
@@ -164,13 +185,12 @@ func TestNewForecasterErrors(t *testing.T) {
 	flat := change(func(*models.Metadata) {})
 	flat.inputs = []engine.ValueInfo{{Name: "input", Type: engine.Int64, Shape: []engine.Dim{{Symbol: "batch"}}}}
 	for want, f := range map[string]*fake{
-		"no rnnkit metadata":                  {},
-		`task is "classify"`:                  change(func(m *models.Metadata) { m.Task = "classify" }),
-		"windows of 0 steps":                  change(func(m *models.Metadata) { m.Window = 0 }),
-		"of 2 values":                         change(func(m *models.Metadata) { m.Spec.Features = 2 }),
-		"answers 3":                           change(func(m *models.Metadata) { m.Spec.Outputs = 3 }),
-		`readout "all"`:                       change(func(m *models.Metadata) { m.Spec.Readout = models.ReadAll }),
-		"the model reads image float32[1, 3]": unfit,
+		"no rnnkit metadata":                           {},
+		`task is "classify"`:                           change(func(m *models.Metadata) { m.Task = "classify" }),
+		"windows of 0 steps":                           change(func(m *models.Metadata) { m.Window = 0 }),
+		"of 2 values":                                  change(func(m *models.Metadata) { m.Spec.Features = 2 }),
+		"answers 3":                                    change(func(m *models.Metadata) { m.Spec.Outputs = 3 }),
+		"the model reads image float32[1, 3]":          unfit,
 		"the model reads input int64[batch]: a Foreca": flat,
 	} {
 		m, err := infer.OpenBytes(nil, infer.With(f))

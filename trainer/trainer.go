@@ -209,10 +209,8 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 	if train.Len() == 0 {
 		return nil, fmt.Errorf("trainer: there are no training examples")
 	}
-	for _, source := range []datasets.Source{train, test} {
-		if s, ok := source.(*datasets.Streams); ok && opts.Carry && s.Streams() != opts.Batch {
-			return nil, fmt.Errorf("trainer: Batch is %d: with Carry it must be the %d of the streams, or the state goes to another", opts.Batch, s.Streams())
-		}
+	if s, ok := train.(*datasets.Streams); ok && opts.Carry && s.Streams() != opts.Batch {
+		return nil, fmt.Errorf("trainer: Batch is %d: with Carry it must be the %d of the streams, or the state goes to another", opts.Batch, s.Streams())
 	}
 	passes, err := newPasses(meta, params, opts.Loss, opts.Seed, opts.Threads)
 	if err != nil {
@@ -381,6 +379,9 @@ func (f *fit[T]) evaluate() (float64, error) {
 	size := 256
 	if f.carry {
 		size = f.opts.Batch
+		if s, ok := f.test.(*datasets.Streams); ok {
+			size = s.Streams()
+		}
 	}
 	f.forget()
 	defer f.forget()

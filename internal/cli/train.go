@@ -61,6 +61,7 @@ type trainOptions struct {
 	clip                  float64
 	epochs, batch         int
 	patience              int
+	tbptt                 int
 	noShuffle             bool
 	seed                  uint64
 	threads               int
@@ -72,7 +73,8 @@ the trainer's answers before it is written. The first four fifths of the windows
 train; the last fifth is held out and tests.
 
 Ctrl-C ends the training after the current batch and saves what was trained; a
-second one ends it at once.`, "job", newTrainSineCmd(s), newTrainForecastCmd(s))
+second one ends it at once. Where the loss or a gradient is no longer finite, the
+training fails, and the parameters from before are saved if there was an epoch.`, "job", newTrainSineCmd(s), newTrainForecastCmd(s))
 }
 
 func newTrainSineCmd(s *streams) *cobra.Command {
@@ -187,6 +189,7 @@ func (o *trainOptions) addFlags(cmd *cobra.Command) {
 			f.IntVar(&o.epochs, "epochs", 15, "passes over the training data")
 			f.IntVar(&o.batch, "batch", 32, "windows between two updates")
 			f.IntVar(&o.patience, "patience", 0, "epochs without a lower test loss after which to stop, with the best model (default never)")
+			f.IntVar(&o.tbptt, "tbptt", 0, "learn from every step of --batch parallel streams, cutting gradients every so many steps but not the state (default from windows)")
 			f.BoolVar(&o.noShuffle, "no-shuffle", false, "take the windows in their order")
 			f.Uint64Var(&o.seed, "seed", 0, "seed of everything random: the same seed gives the same file")
 			f.IntVar(&o.threads, "threads", 0, "threads to compute with, without effect on the result (default all)")
@@ -216,7 +219,7 @@ func (o *trainOptions) validate() error {
 		name  string
 		value int
 		least int
-	}{{"seq-len", o.window, 1}, {"epochs", o.epochs, 1}, {"batch", o.batch, 1}, {"patience", o.patience, 0}} {
+	}{{"seq-len", o.window, 1}, {"epochs", o.epochs, 1}, {"batch", o.batch, 1}, {"patience", o.patience, 0}, {"tbptt", o.tbptt, 0}} {
 		if f.value < f.least {
 			return usagef("--%s is %d: it must be %d or more", f.name, f.value, f.least)
 		}
@@ -233,8 +236,11 @@ func (o *trainOptions) validate() error {
 	if err := o.distinct(""); err != nil {
 		return err
 	}
-	if o.readout == string(models.ReadAll) {
+	switch {
+	case o.readout == string(models.ReadAll):
 		return usagef("--readout is \"all\": a forecast has one answer, so it must be last, final, mean or max")
+	case o.tbptt > 0 && o.readout != string(models.ReadLast):
+		return usagef("--readout is %q: with --tbptt the model answers at every step", o.readout)
 	}
 	if err := o.validateSpec(); err != nil {
 		return err
@@ -262,6 +268,7 @@ var flagNames = strings.NewReplacer(
 	"CheckpointEvery", "--checkpoint-every",
 	"Checkpoint", "--checkpoint",
 	"Resume", "--resume",
+	"Carry is set", "--tbptt is set",
 )
 
 // validateSpec names the flag behind a field of the Spec that does not fit.
@@ -297,6 +304,8 @@ func (o *trainOptions) options() (trainer.Options, error) {
 		Seed:         o.seed,
 		NoShuffle:    o.noShuffle,
 		Threads:      o.threads,
+
+		Carry: o.tbptt > 0,
 
 		Checkpoint:      o.checkpoint,
 		CheckpointEvery: o.checkpointEvery,
@@ -385,6 +394,9 @@ func (o *trainOptions) metadata(y series) models.Metadata {
 	meta.Spec.Bidirectional = o.bidirectional
 	meta.Spec.Dropout = o.dropout
 	meta.Spec.Readout = models.Readout(o.readout)
+	if o.tbptt > 0 {
+		meta.Spec.Readout = models.ReadAll
+	}
 	if o.activation != string(models.Tanh) {
 		meta.Spec.Activation = models.Activation(o.activation)
 	}
@@ -404,6 +416,10 @@ func (o *trainOptions) run(ctx context.Context, y series) error {
 	train, test, err := windows.Split(trainSplit)
 	if err != nil {
 		return fmt.Errorf("%s: %w (--seq-len)", y.data, err)
+	}
+	source, testSource, err := o.sources(train, test)
+	if err != nil {
+		return fmt.Errorf("%s: %w", y.data, err)
 	}
 	recipes, err := o.recipes()
 	if err != nil {
@@ -441,30 +457,32 @@ func (o *trainOptions) run(ctx context.Context, y series) error {
 	}
 	defer metrics.Close()
 
-	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d windows of %d values of %s; %d windows test\n",
-		o.cell, o.layers, o.hidden, train.Len(), o.window, y.data, test.Len())
+	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d values of %s; %d test\n",
+		o.cell, o.layers, o.hidden, source.Len(), cmp.Or(o.tbptt, o.window), y.data, testSource.Len())
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the next Ctrl-C ends the process at once
-	history, interrupted, metricsErr, err := o.fit(ctx, model, train, test, metrics)
-	if err != nil {
-		return err
+	history, interrupted, metricsErr, fitErr := o.fit(ctx, model, source, testSource, metrics)
+	how := "wrote"
+	switch {
+	case fitErr != nil && len(history) == 0:
+		return fitErr
+	case fitErr != nil:
+		how = "failed: wrote the parameters from before to"
+	case interrupted:
+		how = "interrupted: wrote what was trained to"
 	}
-	model.Training = o.training(y, history, train.Len())
+	model.Training = o.training(y, history, source.Len())
 
 	if data, err = export.Marshal(model); err != nil {
 		return err
 	}
 	// Verifying takes no time, and an interrupted model is saved all the same.
 	if err := o.verify(context.WithoutCancel(ctx), model, data, test, o.Err); err != nil {
-		return err
+		return cmp.Or(fitErr, err)
 	}
 	if err := atomicfile.Write(o.output, data); err != nil {
 		return err
-	}
-	how := "wrote"
-	if interrupted {
-		how = "interrupted: wrote what was trained to"
 	}
 	off, err := offBy(model, test)
 	if err != nil {
@@ -472,7 +490,24 @@ func (o *trainOptions) run(ctx context.Context, y series) error {
 	}
 	fmt.Fprintf(o.Err, "%s %s: %d bytes; test loss %.4g: off by %.4g, where repeating the last value is off by %.4g (root mean square)\n",
 		how, o.output, len(data), model.Training.TestLoss, off, persistence(test.Series(), o.window))
-	return metricsErr
+	return errors.Join(fitErr, metricsErr)
+}
+
+// sources returns what the fit learns from and is measured on: the windows, or
+// with --tbptt streams over the same values.
+func (o *trainOptions) sources(train, test *datasets.Windows) (source, testSource datasets.Source, err error) {
+	if o.tbptt == 0 {
+		return train, test, nil
+	}
+	streams, err := datasets.NewStreams(train.Series(), o.batch, o.tbptt)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w (--batch, --tbptt)", err)
+	}
+	testStreams, err := datasets.NewStreams(test.Series(), 1, o.tbptt)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w (--tbptt, in the last fifth)", err)
+	}
+	return streams, testStreams, nil
 }
 
 // offBy is the root mean square error on the examples of test, in raw units.
@@ -491,8 +526,9 @@ func offBy(m *models.Model, test *datasets.Windows) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		for i, y := range answers {
-			d := float64(y) - float64(b.Targets[i])
+		each := len(answers) / b.Size // where the model answers at every step, the last counts
+		for i, want := range b.Targets {
+			d := float64(answers[(i+1)*each-1]) - float64(want)
 			sum += d * d
 		}
 	}

@@ -176,7 +176,11 @@ func (o *trainOptions) verify(ctx context.Context, m *models.Model, data []byte,
 	if err != nil {
 		return err
 	}
-	want := map[string]engine.Tensor{"output": engine.Of(answers, b.Size, m.Spec.Outputs)}
+	shape := []int{b.Size, m.Spec.Outputs}
+	if m.Spec.Readout == models.ReadAll {
+		shape = []int{b.Size, b.Time, m.Spec.Outputs}
+	}
+	want := map[string]engine.Tensor{"output": engine.Of(answers, shape...)}
 	input := engine.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
 
 	all := openAll(data, cpuEngines(o.ortLib)...)
