@@ -304,8 +304,7 @@ func (o *trainOptions) options() (trainer.Options, error) {
 		Seed:         o.seed,
 		NoShuffle:    o.noShuffle,
 		Threads:      o.threads,
-
-		Carry: o.tbptt > 0,
+		Carry:        o.tbptt > 0,
 
 		Checkpoint:      o.checkpoint,
 		CheckpointEvery: o.checkpointEvery,
@@ -314,7 +313,7 @@ func (o *trainOptions) options() (trainer.Options, error) {
 }
 
 // recipes are those that --init-recipe lists. Chrono is for times up to three
-// windows, as in its paper's experiments.
+// windows.
 func (o *trainOptions) recipes() (list []models.Recipe, err error) {
 	for name := range strings.SplitSeq(o.recipe, ",") {
 		switch strings.TrimSpace(name) {
