@@ -3,9 +3,11 @@ package export
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,10 +27,9 @@ func newModel(t *testing.T) *models.Model {
 	return m
 }
 
-func TestMetadata(t *testing.T) {
-	m := newModel(t)
-	m.InputScale = &models.Scale{Mean: []float32{3}, Std: []float32{2}}
-	m.Training = &models.Training{Data: "sine", Seed: math.MaxUint64, Epochs: 15, TestLoss: 0.0116}
+// marshal returns m as the bytes of a file, and what these hold.
+func marshal(t *testing.T, m *models.Model) ([]byte, *onnxgraph.Model) {
+	t.Helper()
 	data, err := Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +38,14 @@ func TestMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return data, file
+}
+
+func TestMetadata(t *testing.T) {
+	m := newModel(t)
+	m.InputScale = &models.Scale{Mean: []float32{3}, Std: []float32{2}}
+	m.Training = &models.Training{Data: "sine", Seed: math.MaxUint64, Epochs: 15, TestLoss: 0.0116}
+	data, file := marshal(t, m)
 	if len(file.Metadata) != 1 || file.Metadata[0].Key != models.MetadataKey {
 		t.Fatalf("metadata_props are %v", file.Metadata)
 	}
@@ -62,14 +71,7 @@ func TestMetadata(t *testing.T) {
 // lie, under the names that docs promise.
 func TestWeightsAreCopied(t *testing.T) {
 	m := newModel(t)
-	data, err := Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := onnxgraph.Unmarshal(data)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, file := marshal(t, m)
 	got := map[string][]float32{}
 	for _, tensor := range file.Graph.Initializers {
 		got[tensor.Name], _ = tensor.Data.([]float32)
@@ -116,6 +118,46 @@ func TestErrors(t *testing.T) {
 		}
 		if files, _ := os.ReadDir(filepath.Dir(path)); len(files) > 0 {
 			t.Errorf("%v is left behind", files)
+		}
+	}
+}
+
+// TestOutputs checks what the package comment promises of the file.
+func TestOutputs(t *testing.T) {
+	for _, test := range []struct {
+		change func(*models.Spec)
+		want   []string
+	}{
+		{func(*models.Spec) {}, []string{"output batch 1", "hidden batch time 32", "hn 1 batch 32", "cn 1 batch 32"}},
+		{func(s *models.Spec) {
+			s.Cell, s.Readout, s.Layers, s.Bidirectional = models.GRU, models.ReadAll, 2, true
+		},
+			[]string{"output batch time 1", "hidden batch time 64", "hn 4 batch 32"}},
+	} {
+		meta := models.Forecaster("y", 50)
+		test.change(&meta.Spec)
+		m, err := models.New(meta, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, file := marshal(t, m)
+		if file.Producer != "rnnkit" || file.IRVersion != 8 || fmt.Sprint(file.Opsets) != "[{ 17}]" {
+			t.Errorf("producer %q, IR %d, opsets %v", file.Producer, file.IRVersion, file.Opsets)
+		}
+		var got []string
+		for _, v := range file.Graph.Outputs {
+			line := v.Name
+			for _, d := range v.Shape {
+				if d.Symbol != "" {
+					line += " " + d.Symbol
+				} else {
+					line += fmt.Sprint(" ", d.Size)
+				}
+			}
+			got = append(got, line)
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("the outputs are %q, not %q", got, test.want)
 		}
 	}
 }

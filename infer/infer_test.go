@@ -245,17 +245,24 @@ func TestStepErrors(t *testing.T) {
 	}
 }
 
-// TestStepsAreTheWhole feeds a trained model value by value.
-func TestStepsAreTheWhole(t *testing.T) {
+// sine returns the trained model of the examples.
+func sine(t *testing.T) (*infer.Model, *infer.Forecaster) {
+	t.Helper()
 	m, err := infer.OpenBytes(sineModel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
+	t.Cleanup(func() { m.Close() })
 	f, err := infer.NewForecaster(m)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m, f
+}
+
+// TestStepsAreTheWhole feeds a trained model value by value.
+func TestStepsAreTheWhole(t *testing.T) {
+	m, f := sine(t)
 	series := line(50)
 	for i := range series {
 		series[i] = math.Sin(series[i])
@@ -280,15 +287,7 @@ func TestStepsAreTheWhole(t *testing.T) {
 }
 
 func TestModelIsSafeForConcurrentUse(t *testing.T) {
-	m, err := infer.OpenBytes(sineModel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	f, err := infer.NewForecaster(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, f := sine(t)
 	want, err := f.Predict(t.Context(), line(80))
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
-	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
@@ -97,16 +96,6 @@ func openAll(data []byte, engines ...engine.Engine) []candidate {
 		all[i] = candidate{e.String(), m, err}
 	}
 	return all
-}
-
-// cpuEngines are the engines of this build that need no GPU, the native one
-// first, and ONNX Runtime in any build where its library was asked for.
-func cpuEngines(ortLib string) []engine.Engine {
-	engines := []engine.Engine{native.New()}
-	if ort.Cgo || ortLib != "" {
-		engines = append(engines, ort.CPU(ort.Library(ortLib)))
-	}
-	return engines
 }
 
 func closeAll(all []candidate) {

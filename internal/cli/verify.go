@@ -183,7 +183,11 @@ func (o *trainOptions) verify(ctx context.Context, m *models.Model, data []byte,
 	want := map[string]engine.Tensor{"output": engine.Of(answers, shape...)}
 	input := engine.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
 
-	all := openAll(data, cpuEngines(o.ortLib)...)
+	engines := []engine.Engine{native.New()}
+	if ort.Cgo || o.ortLib != "" { // in any build where the library was asked for
+		engines = append(engines, ort.CPU(ort.Library(o.ortLib)))
+	}
+	all := openAll(data, engines...)
 	defer closeAll(all)
 	for _, c := range all {
 		if errors.Is(c.err, ort.ErrNoLibrary) {
