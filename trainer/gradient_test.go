@@ -66,9 +66,11 @@ func checkGradients(t *testing.T, spec models.Spec, lengths []int) {
 	normal(targets, 1)
 
 	// The squared error over the rows that are not padding.
+	var p packed[float64]
 	loss := func() (sum float64) {
 		n.dropout.Seed(3, 4)
-		n.forward(params, true)
+		n.pack(&p, params, true)
+		n.forward(&p, true)
 		clear(n.dout)
 		for row := range n.rows() {
 			if row/n.batch >= n.lengths[row%n.batch] {
@@ -84,14 +86,14 @@ func checkGradients(t *testing.T, spec models.Spec, lengths []int) {
 		return sum
 	}
 	loss()
-	n.backward(params, grads)
+	n.backward(&p, grads)
 	const h = 1e-6
-	for i, p := range params.Data {
-		params.Data[i] = p + h
+	for i, x := range params.Data {
+		params.Data[i] = x + h
 		up := loss()
-		params.Data[i] = p - h
+		params.Data[i] = x - h
 		down := loss()
-		params.Data[i] = p
+		params.Data[i] = x
 		want := (up - down) / (2 * h)
 		if diff := math.Abs(grads.Data[i] - want); !(diff <= 1e-7*(1+math.Abs(want))) {
 			t.Errorf("lengths %v, parameter %d of %d: gradient %g, central difference %g", lengths, i, len(params.Data), grads.Data[i], want)

@@ -119,15 +119,43 @@ func (n *network[T]) rows() int {
 	return n.batch
 }
 
+// packed is a model's parameters, laid out for the products of its passes.
+type packed[T models.Float] struct {
+	*models.Params[T]
+	layers      [][]cell.Packed[T] // of each layer, its directions
+	head, headT kernels.Packed[T]
+}
+
+// pack takes the parameters as they are now, for backward too if training.
+func (n *network[T]) pack(p *packed[T], params *models.Params[T], training bool) {
+	p.Params = params
+	if p.layers == nil {
+		p.layers = make([][]cell.Packed[T], len(n.layers))
+	}
+	for i, l := range n.layers {
+		if p.layers[i] == nil {
+			p.layers[i] = make([]cell.Packed[T], len(l.cells))
+		}
+		for d, c := range l.cells {
+			c.Pack(&p.layers[i][d], n.weights(params, i, d), training)
+		}
+	}
+	head := kernels.Dense(n.spec.Width(), n.spec.Outputs, params.Head.W)
+	p.head.Pack(head)
+	if training {
+		p.headT.PackT(head)
+	}
+}
+
 // forward computes out from input or tokens: [batch, outputs], or time-major
 // [time, batch, outputs] for a readout of all steps.
-func (n *network[T]) forward(p *models.Params[T], training bool) {
+func (n *network[T]) forward(p *packed[T], training bool) {
 	n.embed(p.Embedding)
 	x := n.input
 	for i := range n.layers {
 		l := &n.layers[i]
 		for d, c := range l.cells {
-			last := c.Forward(n.weights(p, i, d), n.sequences(x, i, d))
+			last := c.Forward(&p.layers[i][d], n.sequences(x, i, d))
 			if n.keepState {
 				n.keep(i, d, last)
 			}
@@ -139,20 +167,19 @@ func (n *network[T]) forward(p *models.Params[T], training bool) {
 		}
 	}
 	n.readout()
-	out := kernels.Dense(n.rows(), n.spec.Outputs, n.out)
-	kernels.FillRows(out, p.Head.B)
-	kernels.MulNN(out, kernels.Dense(n.rows(), n.spec.Width(), n.read), kernels.Dense(n.spec.Width(), n.spec.Outputs, p.Head.W))
+	rows, outputs := n.rows(), n.spec.Outputs
+	bias := kernels.Matrix[T]{Rows: rows, Cols: outputs, Data: p.Head.B}
+	kernels.Mul(kernels.Dense(rows, outputs, n.out), bias, kernels.Dense(rows, n.spec.Width(), n.read), &p.head)
 }
 
 // backward adds to grads the gradients of the parameters, given dout and the
 // forward pass in training before it.
-func (n *network[T]) backward(p, grads *models.Params[T]) {
+func (n *network[T]) backward(p *packed[T], grads *models.Params[T]) {
 	width := n.spec.Width()
 	dout := kernels.Dense(n.rows(), n.spec.Outputs, n.dout)
 	kernels.SumRows(grads.Head.B, dout)
 	kernels.MulTN(kernels.Dense(width, n.spec.Outputs, grads.Head.W), kernels.Dense(n.rows(), width, n.read), dout)
-	clear(n.dread)
-	kernels.MulNT(kernels.Dense(n.rows(), width, n.dread), dout, kernels.Dense(width, n.spec.Outputs, p.Head.W))
+	kernels.Mul(kernels.Dense(n.rows(), width, n.dread), kernels.Matrix[T]{}, dout, &p.headT)
 	n.readoutBackward()
 
 	for i := len(n.layers) - 1; i >= 0; i-- {
@@ -171,7 +198,7 @@ func (n *network[T]) backward(p, grads *models.Params[T]) {
 			dxSteps = n.steps(dx, n.spec.LayerInputs(i))
 		}
 		for d, c := range l.cells {
-			c.Backward(n.weights(p, i, d), n.sequences(x, i, d), n.direction(l.dy, d), n.weights(grads, i, d), dxSteps)
+			c.Backward(&p.layers[i][d], n.sequences(x, i, d), n.direction(l.dy, d), n.weights(grads, i, d), dxSteps)
 		}
 		if i > 0 {
 			for j, keep := range n.layers[i-1].keep {

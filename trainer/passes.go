@@ -19,6 +19,7 @@ const shardSize = 16
 type passes[T models.Float] struct {
 	meta   *models.Metadata
 	params *models.Params[T]
+	packed packed[T] // params in the current pass
 	loss   Loss
 	values int // that a row of targets has; 0 if it has a label
 	seed   uint64
@@ -204,6 +205,7 @@ func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 		p.addShard()
 	}
 	shards := p.active()
+	shards[0].pack(&p.packed, p.params, purpose == training)
 	if p.jobs == nil {
 		for _, s := range shards {
 			p.runShard(s)
@@ -249,7 +251,7 @@ func (p *passes[T]) runShard(s *shard[T]) {
 		s.dropout.Seed(p.seed+dropoutStream, p.draw<<16+uint64(s.first))
 	}
 	s.keepState = p.carry
-	s.forward(p.params, p.purpose == training)
+	s.forward(&p.packed, p.purpose == training)
 	if p.carry {
 		s.carried = s.batch
 	}
@@ -262,7 +264,7 @@ func (p *passes[T]) runShard(s *shard[T]) {
 			s.grads = models.NewParams[T](p.meta.Spec)
 		}
 		clear(s.grads.Data)
-		s.backward(p.params, s.grads)
+		s.backward(&p.packed, s.grads)
 	}
 }
 

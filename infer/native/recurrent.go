@@ -13,6 +13,7 @@ import (
 type recurrent struct {
 	gates, hidden int
 	cells         []cell.Cell[float32] // one for each direction
+	packed        []cell.Packed[float32]
 	scratch       int                  // what a cell keeps, in units of [time, batch, hidden]
 
 	x       *array[float32] // [time, batch, inputs]
@@ -68,6 +69,7 @@ func newRecurrent(n *node, gates, scratch int, newCell func(hidden int, reverse 
 	for _, r := range reverse {
 		op.cells = append(op.cells, newCell(op.hidden, r))
 	}
+	op.packed = make([]cell.Packed[float32], len(op.cells))
 	defaults := slices.Repeat(activations, len(reverse))
 	if got := attribute(n, "activations", defaults); !slices.EqualFunc(got, defaults, strings.EqualFold) {
 		n.fail("attribute \"activations\" is %q, and only %q is supported", got, defaults)
@@ -151,7 +153,7 @@ func (op *recurrent) run() error {
 	state := batch * op.hidden
 	x := cell.Dense(time, batch, inputs, op.x.data)
 	for d, c := range op.cells {
-		w := cell.Weights[float32]{W: op.part(op.w, d), R: op.part(op.r, d), B: op.part(op.b, d)}
+		c.Pack(&op.packed[d], cell.Weights[float32]{W: op.part(op.w, d), R: op.part(op.r, d), B: op.part(op.b, d)}, false)
 		y := cell.Steps[float32]{
 			Time: time, Batch: batch, Width: op.hidden,
 			StepStride: directions * state, RowStride: op.hidden, Data: op.y.data[min(d*state, len(op.y.data)):],
@@ -161,7 +163,7 @@ func (op *recurrent) run() error {
 			C: kernels.Dense(batch, op.hidden, op.part(op.c0, d)),
 		}
 		if time > 0 {
-			last = c.Forward(w, cell.Sequences[float32]{X: x, Y: y, First: last})
+			last = c.Forward(&op.packed[d], cell.Sequences[float32]{X: x, Y: y, First: last})
 		}
 		kernels.Copy(kernels.Dense(batch, op.hidden, op.part(op.hn, d)), last.H)
 		if op.cn != nil {

@@ -66,8 +66,14 @@ func (s Steps[T]) Flat(i, j int) kernels.Matrix[T] {
 // [gates*hidden, hidden], B [2*gates*hidden], the biases of W and those of R.
 type Weights[T Float] struct{ W, R, B []T }
 
-func (w Weights[T]) matrices(rows, inputs, hidden int) (W, R kernels.Matrix[T]) {
-	return kernels.Dense(rows, inputs, w.W), kernels.Dense(rows, hidden, w.R)
+// Packed is the Weights of a direction laid out for the products of a Cell, any
+// number of which may share it.
+type Packed[T Float] struct {
+	bias   []T // [gates*hidden]: what is added to the sums of every step
+	apart  []T // the biases of R that are not in bias
+	wT, w  kernels.Packed[T]
+	rT, r  [2]kernels.Packed[T] // of each of base.parts
+	inputs int
 }
 
 // State is what a direction carries from step to step, each [batch, hidden].
@@ -85,42 +91,89 @@ type Sequences[T Float] struct {
 // the last Forward, in buffers that grow and are then reused, so a Cell serves
 // one goroutine at a time.
 type Cell[T Float] interface {
+	// Pack sets p to w, for Backward too if training. Forward and Backward do
+	// not see a change to w after it.
+	Pack(p *Packed[T], w Weights[T], training bool)
+
 	// Forward reads s.X, whose padding must be finite, and writes s.Y, whose
 	// padding it uses. It returns the state after each sequence's last step,
 	// as views that hold until the next Forward.
-	Forward(w Weights[T], s Sequences[T]) State[T]
+	Forward(p *Packed[T], s Sequences[T]) State[T]
 
 	// Backward takes the gradient dy of s.Y, with zeros in the padding, and
 	// adds those of the parameters to dw and that of s.X to dx, which is
 	// skipped if it has no Data. The other arguments are those of the Forward
 	// before it, whose record it uses up.
-	Backward(w Weights[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T])
+	Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T])
 }
 
 // base is what the three cells have in common.
 type base[T Float] struct {
 	hidden  int
 	reverse bool
+	parts   []int // rows of the blocks of R whose products with h are kept apart
 
 	time, batch int
 	lengths     Lengths
 	gates       []T // [time, batch, gates*hidden]: sums, activations, then gradients
-	bias        []T // [gates*hidden]: what is added to every step's sums
 	hn          []T // [batch, hidden]: the state after sequences of different lengths
 	dh          []T // [batch, hidden]
 }
 
-// start sizes the buffers for s and sets the sums of the gates to X Wᵀ + bias,
-// the only part of the work that needs no earlier step.
-func (c *base[T]) start(W kernels.Matrix[T], s Sequences[T]) Steps[T] {
+func (c *base[T]) Pack(p *Packed[T], w Weights[T], training bool) {
+	rows := len(w.R) / c.hidden
+	W := kernels.Dense(rows, len(w.W)/rows, w.W)
+	p.inputs = W.Cols
+	p.wT.PackT(W)
+	if training {
+		p.w.Pack(W)
+	}
+	R, first := kernels.Dense(rows, c.hidden, w.R), 0
+	for i, n := range c.parts {
+		part := R.RowRange(first, first+n)
+		p.rT[i].PackT(part)
+		if training {
+			p.r[i].Pack(part)
+		}
+		first += n
+	}
+	kernels.Grow(&p.bias, rows)
+	copy(p.bias, w.B)
+	kernels.AddScaled(p.bias[:c.parts[0]], 1, w.B[rows:])
+	kernels.Grow(&p.apart, rows-c.parts[0])
+	copy(p.apart, w.B[rows+c.parts[0]:])
+}
+
+// start sizes the buffers for s and returns those of the gates' sums.
+func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
 	c.time, c.batch, c.lengths = s.X.Time, s.X.Batch, s.Lengths
-	kernels.Grow(&c.gates, c.time*c.batch*W.Rows)
-	gates := Dense(c.time, c.batch, W.Rows, c.gates)
-	all := gates.Flat(0, c.time)
-	kernels.FillRows(all, c.bias)
-	kernels.MulNT(all, s.X.Flat(0, c.time), W)
+	kernels.Grow(&c.gates, c.time*c.batch*len(p.bias))
 	c.seed(s.Y, s.First.H)
-	return gates
+	return Dense(c.time, c.batch, len(p.bias), c.gates)
+}
+
+// chunkRows is how many rows of x are multiplied by Wᵀ in one go: enough to
+// make up for reading W, few enough to be in the cache when their steps come.
+const chunkRows = 128
+
+// project sets the sums of the i-th step to x Wᵀ + bias, together with those of
+// some steps after it.
+func (c *base[T]) project(i int, p *Packed[T], x, gates Steps[T]) {
+	steps := max(1, chunkRows/max(1, c.batch))
+	if i%steps != 0 {
+		return
+	}
+	from, to := i, min(i+steps, c.time)
+	if c.reverse {
+		from, to = c.time-to, c.time-from
+	}
+	sums := gates.Flat(from, to)
+	kernels.Mul(sums, row(p.bias, sums.Rows), x.Flat(from, to), &p.wT)
+}
+
+// row returns the matrix that has the same row n times.
+func row[T Float](r []T, n int) kernels.Matrix[T] {
+	return kernels.Matrix[T]{Rows: n, Cols: len(r), Data: r}
 }
 
 // seed fills the padding of y, or the like: with zeros, and for a reverse
@@ -186,17 +239,15 @@ func (c *base[T]) clearPadding(s Steps[T]) {
 	}
 }
 
-// finish adds the gradients that are one product over all steps: with sums the
-// gradients of the gates' sums, those of W, of x and of the biases of W.
-func (c *base[T]) finish(w Weights[T], x Steps[T], sums Steps[T], dw Weights[T], dx Steps[T]) {
-	rows := sums.Width
-	W, _ := w.matrices(rows, x.Width, c.hidden)
-	dW, _ := dw.matrices(rows, x.Width, c.hidden)
+// finish adds the gradients that are products over all steps: with sums the
+// gradients of the gates' sums, those of W, of its biases, and of x.
+func (c *base[T]) finish(p *Packed[T], x, sums Steps[T], dw Weights[T], dx Steps[T]) {
 	all := sums.Flat(0, c.time)
-	kernels.MulTN(dW, all, x.Flat(0, c.time))
-	kernels.SumRows(dw.B[:rows], all)
+	kernels.MulTN(kernels.Dense(all.Cols, p.inputs, dw.W), all, x.Flat(0, c.time))
+	kernels.SumRows(dw.B[:all.Cols], all)
 	if dx.Data != nil {
-		kernels.MulNN(dx.Flat(0, c.time), all, W)
+		to := dx.Flat(0, c.time)
+		kernels.Mul(to, to, all, &p.w)
 	}
 }
 

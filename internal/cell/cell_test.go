@@ -38,6 +38,14 @@ func randoms(n int) []float64 {
 	return x
 }
 
+func packed(c Cell[float64], w Weights[float64]) *Packed[float64] {
+	var p Packed[float64]
+	c.Pack(&p, w, true)
+	return &p
+}
+
+func forward(c Cell[float64], w Weights[float64], s Sequences[float64]) { c.Forward(packed(c, w), s) }
+
 func randomWeights(gates int) Weights[float64] {
 	return Weights[float64]{randoms(gates * hidden * inputs), randoms(gates * hidden * hidden), randoms(2 * gates * hidden)}
 }
@@ -65,15 +73,15 @@ func TestStateGoesOn(t *testing.T) {
 				want := Dense(time, batch, hidden, make([]float64, time*batch*hidden))
 				got := Dense(time, batch, hidden, make([]float64, time*batch*hidden))
 				cell := c.new(hidden, false)
-				final := cell.Forward(w, Sequences[float64]{X: x, Y: want, First: first})
+				final := cell.Forward(packed(cell, w), Sequences[float64]{X: x, Y: want, First: first})
 				final = State[float64]{copyOf(final.H), copyOf(final.C)}
 
 				part := func(s Steps[float64], i, j int) Steps[float64] {
 					return Dense(j-i, batch, s.Width, s.Data[i*s.StepStride:])
 				}
-				middle := cell.Forward(w, Sequences[float64]{X: part(x, 0, cut), Y: part(got, 0, cut), First: first})
+				middle := cell.Forward(packed(cell, w), Sequences[float64]{X: part(x, 0, cut), Y: part(got, 0, cut), First: first})
 				middle = State[float64]{copyOf(middle.H), copyOf(middle.C)}
-				end := cell.Forward(w, Sequences[float64]{X: part(x, cut, time), Y: part(got, cut, time), First: middle})
+				end := cell.Forward(packed(cell, w), Sequences[float64]{X: part(x, cut, time), Y: part(got, cut, time), First: middle})
 				if !slices.Equal(got.Data, want.Data) {
 					t.Error("the parts give other outputs than the whole")
 				}
@@ -98,10 +106,10 @@ func TestReverse(t *testing.T) {
 				kernels.Copy(turned.At(i), x.At(time-1-i))
 			}
 			want := Dense(time, batch, hidden, make([]float64, time*batch*hidden))
-			c.new(hidden, false).Forward(w, Sequences[float64]{X: turned, Y: want, First: first})
+			forward(c.new(hidden, false), w, Sequences[float64]{X: turned, Y: want, First: first})
 
 			wide := Dense(time, batch, width, make([]float64, time*batch*width))
-			c.new(hidden, true).Forward(w, Sequences[float64]{X: x, Y: wide.Cols(2, 2+hidden), First: first})
+			forward(c.new(hidden, true), w, Sequences[float64]{X: x, Y: wide.Cols(2, 2+hidden), First: first})
 			for i := range time {
 				for b := range batch {
 					row := wide.At(i).Row(b)
@@ -128,16 +136,16 @@ func TestInitialStateGradient(t *testing.T) {
 			y := Dense(1, batch, hidden, make([]float64, batch*hidden))
 			dy := Dense(1, batch, hidden, randoms(batch*hidden))
 			loss := func() (sum float64) {
-				c.new(hidden, reverse).Forward(w, Sequences[float64]{X: x, Y: y, First: first})
+				forward(c.new(hidden, reverse), w, Sequences[float64]{X: x, Y: y, First: first})
 				for i := range y.Data {
 					sum += y.Data[i] * dy.Data[i]
 				}
 				return sum
 			}
 			cell := c.new(hidden, reverse)
-			cell.Forward(w, Sequences[float64]{X: x, Y: y, First: first})
+			cell.Forward(packed(cell, w), Sequences[float64]{X: x, Y: y, First: first})
 			dw := Weights[float64]{make([]float64, len(w.W)), make([]float64, len(w.R)), make([]float64, len(w.B))}
-			cell.Backward(w, Sequences[float64]{X: x, Y: y, First: first}, dy, dw, Steps[float64]{})
+			cell.Backward(packed(cell, w), Sequences[float64]{X: x, Y: y, First: first}, dy, dw, Steps[float64]{})
 			const h = 1e-6
 			for i, r := range w.R {
 				w.R[i] = r + h
@@ -195,10 +203,10 @@ func TestLengths(t *testing.T) {
 				together, apart := zeros(), zeros()
 				cell := c.new(hidden, reverse)
 				s := Sequences[float64]{X: x, Y: Dense(time, batch, hidden, make([]float64, time*batch*hidden)), Lengths: counts, First: first}
-				final := cell.Forward(w, s)
+				final := cell.Forward(packed(cell, w), s)
 				final = State[float64]{copyOf(final.H), copyOf(final.C)}
 				dx := Dense(time, batch, inputs, make([]float64, time*batch*inputs))
-				cell.Backward(w, s, dy, together, dx)
+				cell.Backward(packed(cell, w), s, dy, together, dx)
 
 				for b, n := range lengths {
 					one := func(from Steps[float64]) Steps[float64] {
@@ -216,7 +224,7 @@ func TestLengths(t *testing.T) {
 						continue
 					}
 					alone := Sequences[float64]{X: one(x), Y: Dense(n, 1, hidden, make([]float64, n*hidden)), First: State[float64]{state(first.H), state(first.C)}}
-					end := cell.Forward(w, alone)
+					end := cell.Forward(packed(cell, w), alone)
 					if !near(one(s.Y).Data, alone.Y.Data) {
 						t.Errorf("sequence %d: other outputs in the batch than alone", b)
 					}
@@ -224,7 +232,7 @@ func TestLengths(t *testing.T) {
 						t.Errorf("sequence %d: another final state in the batch than alone", b)
 					}
 					dxAlone := Dense(n, 1, inputs, make([]float64, n*inputs))
-					cell.Backward(w, alone, one(dy), apart, dxAlone)
+					cell.Backward(packed(cell, w), alone, one(dy), apart, dxAlone)
 					if !near(one(dx).Data, dxAlone.Data) {
 						t.Errorf("sequence %d: another gradient of x in the batch than alone", b)
 					}

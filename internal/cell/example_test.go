@@ -13,7 +13,10 @@ func ExampleNewRNN() {
 	x := cell.Dense(time, batch, inputs, []float64{1, 0, 0})
 	y := cell.Dense(time, batch, hidden, make([]float64, time))
 	first := cell.State[float64]{H: kernels.Dense(batch, hidden, []float64{0})}
-	cell.NewRNN[float64](hidden, false).Forward(w, cell.Sequences[float64]{X: x, Y: y, First: first})
+	rnn := cell.NewRNN[float64](hidden, false)
+	var packed cell.Packed[float64]
+	rnn.Pack(&packed, w, false)
+	rnn.Forward(&packed, cell.Sequences[float64]{X: x, Y: y, First: first})
 	fmt.Printf("%.3f\n", y.Data)
 	// Output:
 	// [0.762 0.363 0.180]

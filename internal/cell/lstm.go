@@ -14,30 +14,27 @@ type lstm[T Float] struct {
 //
 //	cₜ = f ⊙ cₜ₋₁ + i ⊙ g,  hₜ = o ⊙ tanh(cₜ)
 func NewLSTM[T Float](hidden int, reverse bool) Cell[T] {
-	return &lstm[T]{base: base[T]{hidden: hidden, reverse: reverse}}
+	return &lstm[T]{base: base[T]{hidden: hidden, reverse: reverse, parts: []int{4 * hidden}}}
 }
 
-func (l *lstm[T]) Forward(w Weights[T], s Sequences[T]) State[T] {
-	W, R := w.matrices(4*l.hidden, s.X.Width, l.hidden)
-	addBiases(&l.bias, w.B)
-	gates := l.start(W, s)
+func (l *lstm[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
+	gates := l.start(p, s)
 	kernels.Grow(&l.c, l.time*l.batch*l.hidden)
 	kernels.Grow(&l.tanhC, l.time*l.batch*l.hidden)
 	c, tanhC := l.cells()
 	l.seed(c, s.First.C)
 
 	for i := range l.time {
+		l.project(i, p, s.X, gates)
 		t, rows := l.step(i)
 		g := gates.Top(t, rows)
-		kernels.MulNT(g, l.before(i, s.Y, s.First.H), R)
+		kernels.Mul(g, g, l.before(i, s.Y, s.First.H), &p.rT[0])
 		kernels.LSTMForward(g, l.before(i, c, s.First.C), c.Top(t, rows), tanhC.Top(t, rows), s.Y.Top(t, rows))
 	}
 	return State[T]{l.last(s.Y, s.First.H, &l.hn), l.last(c, s.First.C, &l.cn)}
 }
 
-func (l *lstm[T]) Backward(w Weights[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
-	_, R := w.matrices(4*l.hidden, s.X.Width, l.hidden)
-	_, dR := dw.matrices(4*l.hidden, s.X.Width, l.hidden)
+func (l *lstm[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
 	gates := Dense(l.time, l.batch, 4*l.hidden, l.gates)
 	c, tanhC := l.cells()
 
@@ -46,14 +43,14 @@ func (l *lstm[T]) Backward(w Weights[T], s Sequences[T], dy Steps[T], dw Weights
 	for i := l.time - 1; i >= 0; i-- {
 		t, rows := l.step(i)
 		g, dh := gates.Top(t, rows), allH.RowRange(0, rows)
-		kernels.Add(dh, dy.Top(t, rows))
-		kernels.LSTMBackward(g, l.before(i, c, s.First.C), tanhC.Top(t, rows), dh, allC.RowRange(0, rows))
-		dh.Zero()
-		kernels.MulNN(dh, g, R)
+		kernels.LSTMBackward(g, l.before(i, c, s.First.C), tanhC.Top(t, rows), dy.Top(t, rows), dh, allC.RowRange(0, rows))
+		if i > 0 {
+			kernels.Mul(dh, kernels.Matrix[T]{}, g, &p.r[0])
+		}
 	}
 	l.clearPadding(gates)
-	l.finish(w, s.X, gates, dw, dx)
-	l.finishR(gates, s, dR, dw.B[4*l.hidden:])
+	l.finish(p, s.X, gates, dw, dx)
+	l.finishR(gates, s, kernels.Dense(4*l.hidden, l.hidden, dw.R), dw.B[4*l.hidden:])
 }
 
 func (l *lstm[T]) cells() (c, tanhC Steps[T]) {

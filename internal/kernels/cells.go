@@ -8,9 +8,20 @@ func Sigmoid[T Float](x T) T { return T(1 / (1 + math.Exp(-float64(x)))) }
 // Tanh returns the hyperbolic tangent of x.
 func Tanh[T Float](x T) T { return T(math.Tanh(float64(x))) }
 
+// The largest errors of the variants' sigmoid and tanh, in units in the last
+// place of a float32, over all float32.
+const (
+	MaxErrorSigmoid = 2.5
+	MaxErrorTanh    = 2.5
+)
+
 // RNNForward computes one step of an RNN, h = tanh(gates). All are [batch,
 // hidden].
 func RNNForward[T Float](gates, h Matrix[T]) {
+	if s := simdFor[T](); s != nil {
+		s.rnnForward(h.Rows, h.Cols, first(gates), gates.Stride, first(h), h.Stride)
+		return
+	}
 	for b := range gates.Rows {
 		g, h := gates.Row(b), h.Row(b)
 		for j := range g {
@@ -19,18 +30,27 @@ func RNNForward[T Float](gates, h Matrix[T]) {
 	}
 }
 
-// RNNBackward turns dh, the gradient of the step's h, into that of its gates.
-func RNNBackward[T Float](gates, h, dh Matrix[T]) {
+// RNNBackward sets gates to the gradient of the sums before activation, given
+// that of the step's h: dy + dh, by way of the output and of later steps.
+func RNNBackward[T Float](gates, h, dy, dh Matrix[T]) {
+	if s := simdFor[T](); s != nil {
+		s.rnnBackward(h.Rows, h.Cols, first(gates), gates.Stride, first(h), h.Stride, first(dy), dy.Stride, first(dh), dh.Stride)
+		return
+	}
 	for b := range gates.Rows {
-		g, h, dh := gates.Row(b), h.Row(b), dh.Row(b)
+		g, h, dy, dh := gates.Row(b), h.Row(b), dy.Row(b), dh.Row(b)
 		for j := range g {
-			g[j] = dh[j] * (1 - h[j]*h[j])
+			g[j] = (dy[j] + dh[j]) * (1 - h[j]*h[j])
 		}
 	}
 }
 
 // ReLUForward computes one step of an RNN with relu, h = max(gates, 0).
 func ReLUForward[T Float](gates, h Matrix[T]) {
+	if s := simdFor[T](); s != nil {
+		s.reluForward(h.Rows, h.Cols, first(gates), gates.Stride, first(h), h.Stride)
+		return
+	}
 	for b := range gates.Rows {
 		g, h := gates.Row(b), h.Row(b)
 		for j := range g {
@@ -41,13 +61,13 @@ func ReLUForward[T Float](gates, h Matrix[T]) {
 
 // ReLUBackward is the gradient of ReLUForward, as RNNBackward is that of
 // RNNForward. At 0 it is 0.
-func ReLUBackward[T Float](gates, h, dh Matrix[T]) {
+func ReLUBackward[T Float](gates, h, dy, dh Matrix[T]) {
 	for b := range gates.Rows {
-		g, h, dh := gates.Row(b), h.Row(b), dh.Row(b)
+		g, h, dy, dh := gates.Row(b), h.Row(b), dy.Row(b), dh.Row(b)
 		for j := range g {
 			g[j] = 0
 			if h[j] > 0 {
-				g[j] = dh[j]
+				g[j] = dy[j] + dh[j]
 			}
 		}
 	}
@@ -59,6 +79,10 @@ func ReLUBackward[T Float](gates, h, dh Matrix[T]) {
 //
 //	c = f ⊙ cPrev + i ⊙ g,  h = o ⊙ tanh(c)
 func LSTMForward[T Float](gates, cPrev, c, tanhC, h Matrix[T]) {
+	if s := simdFor[T](); s != nil {
+		s.lstmForward(h.Rows, h.Cols, first(gates), gates.Stride, first(cPrev), cPrev.Stride, first(c), c.Stride, first(tanhC), tanhC.Stride, first(h), h.Stride)
+		return
+	}
 	n := c.Cols
 	for b := range gates.Rows {
 		g := gates.Row(b)
@@ -74,19 +98,24 @@ func LSTMForward[T Float](gates, cPrev, c, tanhC, h Matrix[T]) {
 }
 
 // LSTMBackward is the gradient of LSTMForward. It reads the activations in
-// gates and leaves there the gradients of the sums; dh is the gradient of h; dc
-// is that of c by way of later steps and becomes that of cPrev.
-func LSTMBackward[T Float](gates, cPrev, tanhC, dh, dc Matrix[T]) {
+// gates and leaves there the gradients of the sums; dy + dh is the gradient of
+// h, by way of the output and of later steps; dc is that of c by way of later
+// steps and becomes that of cPrev.
+func LSTMBackward[T Float](gates, cPrev, tanhC, dy, dh, dc Matrix[T]) {
 	n := cPrev.Cols
+	if s := simdFor[T](); s != nil {
+		s.lstmBackward(dh.Rows, n, first(gates), gates.Stride, first(cPrev), cPrev.Stride, first(tanhC), tanhC.Stride, first(dy), dy.Stride, first(dh), dh.Stride, first(dc), dc.Stride)
+		return
+	}
 	for b := range gates.Rows {
 		g := gates.Row(b)
 		i, o, f, g := g[:n], g[n:2*n], g[2*n:3*n], g[3*n:4*n]
-		cPrev, tanhC, dh, dc := cPrev.Row(b), tanhC.Row(b), dh.Row(b), dc.Row(b)
+		cPrev, tanhC, dy, dh, dc := cPrev.Row(b), tanhC.Row(b), dy.Row(b), dh.Row(b), dc.Row(b)
 		for j := range dc {
-			iv, ov, fv, gv, tc := i[j], o[j], f[j], g[j], tanhC[j]
-			d := dc[j] + dh[j]*ov*(1-tc*tc)
+			iv, ov, fv, gv, tc, dhv := i[j], o[j], f[j], g[j], tanhC[j], dy[j]+dh[j]
+			d := dc[j] + dhv*ov*(1-tc*tc)
 			i[j] = d * gv * iv * (1 - iv)
-			o[j] = dh[j] * tc * ov * (1 - ov)
+			o[j] = dhv * tc * ov * (1 - ov)
 			f[j] = d * cPrev[j] * fv * (1 - fv)
 			g[j] = d * iv * (1 - gv*gv)
 			dc[j] = d * fv
@@ -102,6 +131,10 @@ func LSTMBackward[T Float](gates, cPrev, tanhC, dh, dc Matrix[T]) {
 //	n = tanh(gates.n + r ⊙ u),  h = (1 - z) ⊙ n + z ⊙ hPrev
 func GRUForward[T Float](gates, u, hPrev, h Matrix[T]) {
 	k := h.Cols
+	if s := simdFor[T](); s != nil {
+		s.gruForward(h.Rows, k, first(gates), gates.Stride, first(u), u.Stride, first(hPrev), hPrev.Stride, first(h), h.Stride)
+		return
+	}
 	for b := range gates.Rows {
 		g := gates.Row(b)
 		z, r, n := g[:k], g[k:2*k], g[2*k:3*k]
@@ -115,17 +148,21 @@ func GRUForward[T Float](gates, u, hPrev, h Matrix[T]) {
 }
 
 // GRUBackward is the gradient of GRUForward. It reads the activations in gates
-// and leaves there the gradients of the sums, turns u into its own gradient,
-// and dh, the gradient of h, into the share of hPrev's that does not pass
-// through the gates.
-func GRUBackward[T Float](gates, u, hPrev, dh Matrix[T]) {
+// and leaves there the gradients of the sums, and turns u into its own gradient.
+// dy + dh is the gradient of h, by way of the output and of later steps; dh
+// becomes the share of hPrev's that does not pass through the gates.
+func GRUBackward[T Float](gates, u, hPrev, dy, dh Matrix[T]) {
 	k := dh.Cols
+	if s := simdFor[T](); s != nil {
+		s.gruBackward(dh.Rows, k, first(gates), gates.Stride, first(u), u.Stride, first(hPrev), hPrev.Stride, first(dy), dy.Stride, first(dh), dh.Stride)
+		return
+	}
 	for b := range gates.Rows {
 		g := gates.Row(b)
 		z, r, n := g[:k], g[k:2*k], g[2*k:3*k]
-		u, hPrev, dh := u.Row(b), hPrev.Row(b), dh.Row(b)
+		u, hPrev, dy, dh := u.Row(b), hPrev.Row(b), dy.Row(b), dh.Row(b)
 		for j := range dh {
-			zv, rv, nv, d := z[j], r[j], n[j], dh[j]
+			zv, rv, nv, d := z[j], r[j], n[j], dy[j]+dh[j]
 			dn := d * (1 - zv) * (1 - nv*nv)
 			z[j] = d * (hPrev[j] - nv) * zv * (1 - zv)
 			r[j] = dn * u[j] * rv * (1 - rv)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/blas"
@@ -40,27 +42,56 @@ func guarded[T Float](t *testing.T, rng *rand.Rand, rows, cols int) (Matrix[T], 
 	}
 }
 
+// onVariants runs f with every variant of the kernels that this processor has.
+func onVariants(t *testing.T, f func(t *testing.T)) {
+	chosen := active
+	defer func() { active = chosen }()
+	for _, active = range variants() {
+		t.Run(Variant(), f)
+	}
+}
+
+// products are all ways to add a product to dst.
+func products[T Float]() map[string]struct {
+	mul    func(dst, a, b Matrix[T])
+	ta, tb blas.Transpose
+} {
+	return map[string]struct {
+		mul    func(dst, a, b Matrix[T])
+		ta, tb blas.Transpose
+	}{
+		"NN": {MulNN[T], blas.NoTrans, blas.NoTrans},
+		"TN": {MulTN[T], blas.Trans, blas.NoTrans},
+		"Pack": {func(dst, a, b Matrix[T]) {
+			var p Packed[T]
+			p.Pack(b)
+			Mul(dst, dst, a, &p)
+		}, blas.NoTrans, blas.NoTrans},
+		"PackT": {func(dst, a, b Matrix[T]) {
+			var p Packed[T]
+			p.PackT(b)
+			Mul(dst, dst, a, &p)
+		}, blas.NoTrans, blas.Trans},
+	}
+}
+
 // TestMul compares the products with those of gonum's BLAS in float64.
 func TestMul(t *testing.T) {
-	t.Run("float32", func(t *testing.T) { testMul[float32](t, 1e-5) })
-	t.Run("float64", func(t *testing.T) { testMul[float64](t, 1e-13) })
+	onVariants(t, func(t *testing.T) {
+		t.Run("float32", func(t *testing.T) { testMul[float32](t, 1e-6) })
+		t.Run("float64", func(t *testing.T) { testMul[float64](t, 1e-14) })
+	})
 }
 
 func testMul[T Float](t *testing.T, tolerance float64) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	products := []struct {
-		name   string
-		mul    func(dst, a, b Matrix[T])
-		ta, tb blas.Transpose
-	}{
-		{"NT", MulNT[T], blas.NoTrans, blas.Trans},
-		{"NN", MulNN[T], blas.NoTrans, blas.NoTrans},
-		{"TN", MulTN[T], blas.Trans, blas.NoTrans},
-	}
-	sizes := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33}
-	for _, p := range products {
-		for range 300 {
-			m, n, k := sizes[rng.IntN(len(sizes))], sizes[rng.IntN(len(sizes))], sizes[rng.IntN(len(sizes))]
+	for name, p := range products[T]() {
+		for i := range 500 {
+			// Sizes small and odd; some inner ones of more than one block.
+			m, n, k := rng.IntN(20), rng.IntN(150), rng.IntN(40)
+			if i%50 == 0 {
+				k = blockK - 1 + rng.IntN(2*blockK)
+			}
 			ar, ac, br, bc := m, k, k, n
 			if p.ta == blas.Trans {
 				ar, ac = k, m
@@ -78,8 +109,8 @@ func testMul[T Float](t *testing.T, tolerance float64) {
 			p.mul(dst, a, b)
 			for i := range m {
 				for j, got := range dst.Row(i) {
-					if w := want.Data[i*want.Stride+j]; !(math.Abs(float64(got)-w) <= tolerance*(1+math.Abs(w))) {
-						t.Fatalf("%s %d×%d×%d: [%d,%d] is %v, not %v", p.name, m, n, k, i, j, got, w)
+					if w := want.Data[i*want.Stride+j]; !(math.Abs(float64(got)-w) <= tolerance*(1+float64(k))) {
+						t.Fatalf("%s %d×%d×%d: [%d,%d] is %v, not %v", name, m, n, k, i, j, got, w)
 					}
 				}
 			}
@@ -88,6 +119,42 @@ func testMul[T Float](t *testing.T, tolerance float64) {
 			checkDst()
 		}
 	}
+}
+
+// TestMulBegins tries the matrices that a product can begin with.
+func TestMulBegins(t *testing.T) {
+	onVariants(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 6))
+		for range 300 {
+			m, n, k := 1+rng.IntN(20), 1+rng.IntN(150), rng.IntN(3)
+			a, _ := guarded[float32](t, rng, m, k)
+			b, _ := guarded[float32](t, rng, k, n)
+			init, _ := guarded[float32](t, rng, m, n)
+			var p Packed[float32]
+			p.Pack(b)
+			repeated := init
+			repeated.Stride = 0
+			for _, init := range []Matrix[float32]{init, repeated, {}} {
+				dst, check := guarded[float32](t, rng, m, n)
+				Mul(dst, init, a, &p)
+				check()
+				for i := range m {
+					for j, got := range dst.Row(i) {
+						want := 0.0
+						if init.Data != nil {
+							want = float64(init.Row(i)[j])
+						}
+						for l := range k {
+							want += float64(a.Row(i)[l]) * float64(b.Row(l)[j])
+						}
+						if !(math.Abs(float64(got)-want) <= 1e-5) {
+							t.Fatalf("%d×%d×%d beginning with %d×%d: [%d,%d] is %v, not %v", m, n, k, init.Rows, init.Cols, i, j, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
 }
 
 func general[T Float](m Matrix[T]) blas64.General {
@@ -100,19 +167,34 @@ func general[T Float](m Matrix[T]) blas64.General {
 	return g
 }
 
+// TestMulPassesNaNOn checks that a zero in one factor hides no NaN in the
+// other.
 func TestMulPassesNaNOn(t *testing.T) {
-	nan := float32(math.NaN())
-	for name, mul := range map[string]func(dst, a, b Matrix[float32]){"NT": MulNT[float32], "NN": MulNN[float32], "TN": MulTN[float32]} {
-		a, b := Dense(5, 5, make([]float32, 25)), Dense(5, 5, make([]float32, 25))
-		a.Row(2)[2] = nan
-		dst := Dense(5, 5, make([]float32, 25))
-		mul(dst, a, b)
-		for j, v := range dst.Row(2) {
-			if v == v {
-				t.Errorf("%s: 0 times NaN gives %v in column %d", name, v, j)
+	const n = 5
+	onVariants(t, func(t *testing.T) {
+		for name, p := range products[float32]() {
+			for at := range n * n {
+				for _, left := range []bool{true, false} {
+					a, b, dst := Dense(n, n, make([]float32, n*n)), Dense(n, n, make([]float32, n*n)), Dense(n, n, make([]float32, n*n))
+					factor := b
+					if left {
+						factor = a
+					}
+					factor.Data[at] = float32(math.NaN())
+					p.mul(dst, a, b)
+					nans := 0
+					for _, v := range dst.Data {
+						if v != v {
+							nans++
+						}
+					}
+					if nans != n {
+						t.Errorf("%s: a NaN at %d of the left factor (%t) gives %d, not %d", name, at, left, nans, n)
+					}
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestMulRefusesSizes(t *testing.T) {
@@ -124,83 +206,195 @@ func TestMulRefusesSizes(t *testing.T) {
 	MulNN(Dense(2, 2, make([]float32, 4)), Dense(2, 3, make([]float32, 6)), Dense(2, 2, make([]float32, 4)))
 }
 
-// TestCells runs the pointwise kernels between guards and compares the forward
-// ones with the formulas; the backward ones are held to central differences in
-// package trainer.
-func TestCells(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	sigmoid := func(x float32) float64 { return 1 / (1 + math.Exp(-float64(x))) }
-	tanh := func(x float32) float64 { return math.Tanh(float64(x)) }
-	for _, hidden := range []int{1, 3, 8, 17} {
-		const batch = 3
-		var checks []func()
-		matrix := func(cols int) Matrix[float32] {
-			m, check := guarded[float32](t, rng, batch, cols)
-			checks = append(checks, check)
-			return m
-		}
-		near := func(what string, got float32, want float64) {
-			t.Helper()
-			if !(math.Abs(float64(got)-want) <= 1e-6) {
-				t.Errorf("hidden %d: %s is %v, not %v", hidden, what, got, want)
-			}
-		}
-		copyOf := func(m Matrix[float32]) Matrix[float32] {
-			c := Dense(m.Rows, m.Cols, make([]float32, m.Rows*m.Cols))
-			Copy(c, m)
-			return c
-		}
-
-		gates, h := matrix(hidden), matrix(hidden)
-		RNNForward(gates, h)
-		for b := range batch {
-			for j := range hidden {
-				near("an RNN's h", h.Row(b)[j], tanh(gates.Row(b)[j]))
-			}
-		}
-		RNNBackward(gates, h, matrix(hidden))
-
-		gates, h = matrix(4*hidden), matrix(hidden)
-		cPrev, c, tanhC := matrix(hidden), matrix(hidden), matrix(hidden)
-		sums := copyOf(gates)
-		LSTMForward(gates, cPrev, c, tanhC, h)
-		for b := range batch {
-			for j := range hidden {
-				s := sums.Row(b)
-				i, o, f, g := sigmoid(s[j]), sigmoid(s[hidden+j]), sigmoid(s[2*hidden+j]), tanh(s[3*hidden+j])
-				want := f*float64(cPrev.Row(b)[j]) + i*g
-				near("an LSTM's c", c.Row(b)[j], want)
-				near("an LSTM's h", h.Row(b)[j], o*math.Tanh(want))
-			}
-		}
-		LSTMBackward(gates, cPrev, tanhC, matrix(hidden), matrix(hidden))
-
-		gates, h = matrix(3*hidden), matrix(hidden)
-		u, hPrev := matrix(hidden), matrix(hidden)
-		sums = copyOf(gates)
-		GRUForward(gates, u, hPrev, h)
-		for b := range batch {
-			for j := range hidden {
-				s := sums.Row(b)
-				z, r := sigmoid(s[j]), sigmoid(s[hidden+j])
-				n := math.Tanh(float64(s[2*hidden+j]) + r*float64(u.Row(b)[j]))
-				near("a GRU's h", h.Row(b)[j], (1-z)*n+z*float64(hPrev.Row(b)[j]))
-			}
-		}
-		GRUBackward(gates, u, hPrev, matrix(hidden))
-		for _, check := range checks {
-			check()
-		}
+// pointwise are the kernels that do the same for every element of matrices:
+// how many columns each has for one of the state, and which may be written.
+func pointwise[T Float]() map[string]struct {
+	widths  []int
+	compute func(m []Matrix[T])
+} {
+	return map[string]struct {
+		widths  []int
+		compute func(m []Matrix[T])
+	}{
+		"RNNForward":   {[]int{1, 1}, func(m []Matrix[T]) { RNNForward(m[0], m[1]) }},
+		"RNNBackward":  {[]int{1, 1, 1, 1}, func(m []Matrix[T]) { RNNBackward(m[0], m[1], m[2], m[3]) }},
+		"ReLUForward":  {[]int{1, 1}, func(m []Matrix[T]) { ReLUForward(m[0], m[1]) }},
+		"ReLUBackward": {[]int{1, 1, 1, 1}, func(m []Matrix[T]) { ReLUBackward(m[0], m[1], m[2], m[3]) }},
+		"LSTMForward":  {[]int{4, 1, 1, 1, 1}, func(m []Matrix[T]) { LSTMForward(m[0], m[1], m[2], m[3], m[4]) }},
+		"LSTMBackward": {[]int{4, 1, 1, 1, 1, 1}, func(m []Matrix[T]) { LSTMBackward(m[0], m[1], m[2], m[3], m[4], m[5]) }},
+		"GRUForward":   {[]int{3, 1, 1, 1}, func(m []Matrix[T]) { GRUForward(m[0], m[1], m[2], m[3]) }},
+		"GRUBackward":  {[]int{3, 1, 1, 1, 1}, func(m []Matrix[T]) { GRUBackward(m[0], m[1], m[2], m[3], m[4]) }},
 	}
 }
 
-func TestCellsPassNaNAndInfinityOn(t *testing.T) {
-	nan, inf := math.NaN(), math.Inf(1)
-	for _, test := range []struct{ x, sigmoid, tanh float64 }{{nan, nan, nan}, {inf, 1, 1}, {-inf, 0, -1}, {1000, 1, 1}, {-1000, 0, -1}} {
-		if s, th := Sigmoid(float32(test.x)), Tanh(float32(test.x)); fmt.Sprint(s, th) != fmt.Sprint(test.sigmoid, test.tanh) {
-			t.Errorf("at %v: sigmoid %v, tanh %v", test.x, s, th)
+// TestPointwise compares the kernels in float32 with their definition in
+// float64, which PyTorch's gradients hold in package trainer, in all that they
+// may write.
+func TestPointwise(t *testing.T) {
+	definitions := pointwise[float64]()
+	onVariants(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		for name, kernel := range pointwise[float32]() {
+			for range 200 {
+				batch, hidden := rng.IntN(5), rng.IntN(70)
+				var matrices []Matrix[float32]
+				var exact []Matrix[float64]
+				var checks []func()
+				for _, width := range kernel.widths {
+					m, check := guarded[float32](t, rng, batch, width*hidden)
+					e := Dense(batch, width*hidden, make([]float64, batch*width*hidden))
+					for i := range batch {
+						for j, v := range m.Row(i) {
+							e.Row(i)[j] = float64(v)
+						}
+					}
+					matrices, exact, checks = append(matrices, m), append(exact, e), append(checks, check)
+				}
+				kernel.compute(matrices)
+				definitions[name].compute(exact)
+				for k, m := range matrices {
+					checks[k]()
+					for i := range batch {
+						for j, got := range m.Row(i) {
+							if want := exact[k].Row(i)[j]; !(math.Abs(float64(got)-want) <= 2e-6*(1+math.Abs(want))) {
+								t.Fatalf("%s of %d×%d: matrix %d has %v at [%d,%d], not %v", name, batch, hidden, k, got, i, j, want)
+							}
+						}
+					}
+				}
+			}
 		}
+	})
+}
+
+// activations returns tanh(x) and sigmoid(x) of a variant, by way of the cells.
+func activations(x []float32) (tanh, sigmoid []float32) {
+	n := len(x)
+	tanh, gates := make([]float32, n), make([]float32, 3*n)
+	RNNForward(Dense(1, n, x), Dense(1, n, tanh))
+	copy(gates, x)
+	zeros := Dense(1, n, make([]float32, n))
+	GRUForward(Dense(1, 3*n, gates), zeros, zeros, Dense(1, n, make([]float32, n)))
+	return tanh, gates[:n]
+}
+
+func TestActivationsAtTheEdges(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	tests := []struct{ x, sigmoid, tanh float64 }{
+		{nan, nan, nan}, {-nan, nan, nan}, {inf, 1, 1}, {-inf, 0, -1}, {1000, 1, 1}, {-1000, 0, -1}, {0, 0.5, 0},
+		{math.MaxFloat32, 1, 1}, {-math.MaxFloat32, 0, -1},
+		{math.SmallestNonzeroFloat32, 0.5, math.SmallestNonzeroFloat32}, {-math.SmallestNonzeroFloat32, 0.5, -math.SmallestNonzeroFloat32},
 	}
+	var x []float32
+	for _, test := range tests {
+		x = append(x, float32(test.x))
+	}
+	onVariants(t, func(t *testing.T) {
+		tanh, sigmoid := activations(slices.Clone(x))
+		for i, test := range tests {
+			if got, want := fmt.Sprint(sigmoid[i], tanh[i]), fmt.Sprint(float32(test.sigmoid), float32(test.tanh)); got != want {
+				t.Errorf("at %v: sigmoid and tanh are %s, not %s", test.x, got, want)
+			}
+		}
+	})
+}
+
+// TestActivationsToTheLastPlace bounds the error of sigmoid and tanh, in units
+// in the last place, over every 4099th float32, or all of them with
+// RNNKIT_EXHAUSTIVE=1 (a quarter of an hour).
+func TestActivationsToTheLastPlace(t *testing.T) {
+	step := uint64(4099)
+	if os.Getenv("RNNKIT_EXHAUSTIVE") == "1" {
+		step = 1
+	}
+	onVariants(t, func(t *testing.T) {
+		var worstTanh, worstSigmoid, atTanh, atSigmoid float64
+		x := make([]float32, 0, 1<<12)
+		for bits := uint64(0); bits < 1<<32; {
+			x = x[:0]
+			for ; bits < 1<<32 && len(x) < cap(x); bits += step {
+				if v := math.Float32frombits(uint32(bits)); v == v {
+					x = append(x, v)
+				}
+			}
+			tanh, sigmoid := activations(slices.Clone(x))
+			for i, v := range x {
+				v := float64(v)
+				if e := ulps(tanh[i], math.Tanh(v)); !(e <= worstTanh) {
+					worstTanh, atTanh = e, v
+				}
+				if e := ulps(sigmoid[i], 1/(1+math.Exp(-v))); !(e <= worstSigmoid) {
+					worstSigmoid, atSigmoid = e, v
+				}
+			}
+		}
+		t.Logf("tanh is at most %.2f units off, at %v; sigmoid %.2f, at %v", worstTanh, atTanh, worstSigmoid, atSigmoid)
+		if !(worstTanh <= MaxErrorTanh && worstSigmoid <= MaxErrorSigmoid) {
+			t.Errorf("that is more than %v and %v", MaxErrorTanh, MaxErrorSigmoid)
+		}
+	})
+}
+
+// ulps returns how far got is from want in units of the last place of the
+// float32 next to want.
+func ulps(got float32, want float64) float64 {
+	near := math.Abs(float64(float32(want)))
+	unit := float64(math.Nextafter32(float32(near), math.MaxFloat32)) - near
+	return math.Abs(float64(got)-want) / unit
+}
+
+// TestVectors compares what works on vectors in float32 with the same in
+// float64.
+func TestVectors(t *testing.T) {
+	onVariants(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(7, 8))
+		for n := range 70 {
+			var short []Matrix[float32]
+			var long [][]float64
+			var checks []func()
+			for range 4 {
+				m, check := guarded[float32](t, rng, 1, n)
+				x := make([]float64, n)
+				for i, v := range m.Row(0) {
+					x[i] = float64(v)
+				}
+				short, long, checks = append(short, m), append(long, x), append(checks, check)
+			}
+			p, g, m, v := short[0].Row(0), short[1].Row(0), short[2].Row(0), short[3].Row(0)
+			for i := range v {
+				v[i], long[3][i] = v[i]*v[i], long[3][i]*long[3][i]
+			}
+			near := func(what string, got, want float64) {
+				t.Helper()
+				if !(math.Abs(got-want) <= 1e-5*(1+math.Abs(want))) {
+					t.Fatalf("%s of %d values: %v, not %v", what, n, got, want)
+				}
+			}
+			all := func(what string) {
+				t.Helper()
+				for k := range short {
+					checks[k]()
+					for i, got := range short[k].Row(0) {
+						near(what, float64(got), long[k][i])
+					}
+				}
+			}
+			near("Norm", Norm(p), Norm(long[0]))
+			step := AdamStep{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 3}
+			Adam(p, g, m, v, step)
+			Adam(long[0], long[1], long[2], long[3], step)
+			all("Adam")
+			AddScaled(p, 0.3, g)
+			AddScaled(long[0], 0.3, long[1])
+			all("AddScaled")
+			Scale(m, 0.7)
+			Scale(long[2], 0.7)
+			all("Scale")
+			SumRows(p, Dense(1, n, g))
+			SumRows(long[0], Dense(1, n, long[1]))
+			all("SumRows")
+		}
+	})
 }
 
 // TestAdam uses that under a constant gradient both moments, once unbiased,
@@ -221,34 +415,49 @@ func TestAdam(t *testing.T) {
 }
 
 func BenchmarkMul(b *testing.B) {
-	const batch, hidden = 16, 32
-	x, y := make([]float32, 800*4*hidden), make([]float32, 800*4*hidden)
-	for i := range x {
-		x[i] = float32(i%13) - 6
-	}
-	for _, p := range []struct {
-		name      string
-		mul       func(dst, a, b Matrix[float32])
-		dst, l, r Matrix[float32]
-		flops     float64
-	}{
-		{"NT", MulNT[float32], Dense(batch, 4*hidden, y), Dense(batch, hidden, x), Dense(4*hidden, hidden, x), 2 * batch * 4 * hidden * hidden},
-		{"NN", MulNN[float32], Dense(batch, hidden, y), Dense(batch, 4*hidden, x), Dense(4*hidden, hidden, x), 2 * batch * 4 * hidden * hidden},
-		{"TN", MulTN[float32], Dense(4*hidden, hidden, y), Dense(800, 4*hidden, x), Dense(800, hidden, x), 2 * 800 * 4 * hidden * hidden},
-	} {
-		b.Run(p.name, func(b *testing.B) {
-			for b.Loop() {
-				p.mul(p.dst, p.l, p.r)
-			}
-			b.ReportMetric(p.flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+	for _, hidden := range []int{16, 32, 64, 128, 512} {
+		const batch, steps = 16, 50
+		x, y := make([]float32, steps*batch*4*hidden), make([]float32, max(steps*batch, 4*hidden)*4*hidden)
+		for i := range x {
+			x[i] = float32(i%13) - 6
+		}
+		var rT, r Packed[float32]
+		rT.PackT(Dense(4*hidden, hidden, x))
+		r.Pack(Dense(4*hidden, hidden, x))
+		gates, h := Dense(batch, 4*hidden, y), Dense(batch, hidden, x)
+		flops := 2 * float64(batch*4*hidden*hidden)
+		for _, p := range []struct {
+			name  string
+			mul   func()
+			flops float64
+		}{
+			{"forward", func() { Mul(gates, gates, h, &rT) }, flops},
+			{"backward", func() { Mul(h, Matrix[float32]{}, gates, &r) }, flops},
+			{"weights", func() {
+				MulTN(Dense(4*hidden, hidden, y), Dense(steps*batch, 4*hidden, x), Dense(steps*batch, hidden, x))
+			}, steps * flops},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", p.name, hidden), func(b *testing.B) {
+				for b.Loop() {
+					p.mul()
+				}
+				b.ReportMetric(p.flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
 	}
 }
 
-func BenchmarkLSTMForward(b *testing.B) {
+func BenchmarkPointwise(b *testing.B) {
 	const batch, hidden = 16, 32
-	gates, c := Dense(batch, 4*hidden, make([]float32, batch*4*hidden)), Dense(batch, hidden, make([]float32, batch*hidden))
-	for b.Loop() {
-		LSTMForward(gates, c, c, c, c)
+	for name, kernel := range pointwise[float32]() {
+		var matrices []Matrix[float32]
+		for _, width := range kernel.widths {
+			matrices = append(matrices, Dense(batch, width*hidden, make([]float32, batch*width*hidden)))
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				kernel.compute(matrices)
+			}
+		})
 	}
 }

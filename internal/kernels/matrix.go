@@ -43,22 +43,24 @@ func Copy[T Float](dst, src Matrix[T]) {
 // Add adds src to dst, of the same size.
 func Add[T Float](dst, src Matrix[T]) {
 	for i := range dst.Rows {
-		d, s := dst.Row(i), src.Row(i)
-		for j := range d {
-			d[j] += s[j]
-		}
+		AddScaled(dst.Row(i), 1, src.Row(i))
 	}
 }
 
 // SumRows adds the sum of the rows of m to dst, of length m.Cols.
 func SumRows[T Float](dst []T, m Matrix[T]) {
+	if s := simdFor[T](); s != nil {
+		// The product of a row of ones with m.
+		sums := narrow(Dense(1, m.Cols, dst))
+		s.product(sums, sums, &one, 0, 0, first(m), m.Stride, s.panel, m.Rows)
+		return
+	}
 	for i := range m.Rows {
-		row := m.Row(i)
-		for j := range row {
-			dst[j] += row[j]
-		}
+		axpy(dst, 1, m.Row(i))
 	}
 }
+
+var one float32 = 1
 
 // FillRows sets every row of dst to row.
 func FillRows[T Float](dst Matrix[T], row []T) {

@@ -1,36 +1,45 @@
 package kernels
 
-// MulNT adds a bᵀ to dst: dst[m,n] += Σₖ a[m,k] b[n,k].
-func MulNT[T Float](dst, a, b Matrix[T]) {
-	checkProduct(dst, a.Rows, b.Rows, a.Cols, b.Cols)
-	i := 0
-	for ; i+2 <= a.Rows; i += 2 {
-		a0, a1 := a.Row(i), a.Row(i+1)
-		d0, d1 := dst.Row(i), dst.Row(i+1)
-		j := 0
-		for ; j+4 <= b.Rows; j += 4 {
-			s := dot2x4(a0, a1, b.Row(j), b.Row(j+1), b.Row(j+2), b.Row(j+3))
-			for q := range 4 {
-				d0[j+q] += s[q]
-				d1[j+q] += s[4+q]
-			}
-		}
-		for ; j < b.Rows; j++ {
-			d0[j] += dot(a0, b.Row(j))
-			d1[j] += dot(a1, b.Row(j))
-		}
+// Mul sets dst to init + a b: dst[m,n] = init[m,n] + Σₖ a[m,k] b[k,n]. An init
+// without Data stands for zeros, one with Stride 0 has the same row for all, and
+// it may be dst itself.
+func Mul[T Float](dst, init, a Matrix[T], b *Packed[T]) {
+	if dst.Rows != a.Rows || dst.Cols != b.Cols || a.Cols != b.Rows || init.Data != nil && (init.Rows != dst.Rows || init.Cols != dst.Cols) {
+		panic("kernels: sizes of a product do not match")
 	}
-	for ; i < a.Rows; i++ {
-		d := dst.Row(i)
-		for j := range d {
-			d[j] += dot(a.Row(i), b.Row(j))
+	if s := simdFor[T](); s != nil && s.panel == b.panel {
+		s.product(narrow(dst), narrow(init), first(a), a.Stride, 1, start(b.data, len(b.data)), b.panel, b.panel*b.Rows, b.Rows)
+		return
+	}
+	for i := range dst.Rows {
+		d, x := dst.Row(i), a.Row(i)
+		if init.Data == nil {
+			clear(d)
+		} else {
+			copy(d, init.Row(i))
+		}
+		for j := 0; j < len(d); j += b.panel {
+			part := d[j:min(j+b.panel, len(d))]
+			k := 0
+			for ; k+4 <= len(x); k += 4 {
+				axpy4(part, x[k], x[k+1], x[k+2], x[k+3], b.row(j, k), b.row(j, k+1), b.row(j, k+2), b.row(j, k+3))
+			}
+			for ; k < len(x); k++ {
+				axpy(part, x[k], b.row(j, k))
+			}
 		}
 	}
 }
 
 // MulNN adds a b to dst: dst[m,n] += Σₖ a[m,k] b[k,n].
 func MulNN[T Float](dst, a, b Matrix[T]) {
-	checkProduct(dst, a.Rows, b.Cols, a.Cols, b.Rows)
+	if dst.Rows != a.Rows || dst.Cols != b.Cols || a.Cols != b.Rows {
+		panic("kernels: sizes of a product do not match")
+	}
+	if s := simdFor[T](); s != nil {
+		s.product(narrow(dst), narrow(dst), first(a), a.Stride, 1, first(b), b.Stride, s.panel, a.Cols)
+		return
+	}
 	for i := range a.Rows {
 		d, x := dst.Row(i), a.Row(i)
 		k := 0
@@ -45,7 +54,17 @@ func MulNN[T Float](dst, a, b Matrix[T]) {
 
 // MulTN adds aᵀ b to dst: dst[m,n] += Σₖ a[k,m] b[k,n].
 func MulTN[T Float](dst, a, b Matrix[T]) {
-	checkProduct(dst, a.Cols, b.Cols, a.Rows, b.Rows)
+	if dst.Rows != a.Cols || dst.Cols != b.Cols || a.Rows != b.Rows {
+		panic("kernels: sizes of a product do not match")
+	}
+	if s := simdFor[T](); s != nil {
+		if b.Cols == 1 && dst.Stride == 1 { // a row of dstᵀ fills registers
+			dst = Matrix[T]{Rows: 1, Cols: dst.Rows, Stride: dst.Rows, Data: dst.Data}
+			a, b = b, a
+		}
+		s.product(narrow(dst), narrow(dst), first(a), 1, a.Stride, first(b), b.Stride, s.panel, a.Rows)
+		return
+	}
 	k := 0
 	for ; k+4 <= a.Rows; k += 4 {
 		x0, x1, x2, x3 := a.Row(k), a.Row(k+1), a.Row(k+2), a.Row(k+3)
@@ -61,41 +80,6 @@ func MulTN[T Float](dst, a, b Matrix[T]) {
 	}
 }
 
-func checkProduct[T Float](dst Matrix[T], rows, cols, aInner, bInner int) {
-	if dst.Rows != rows || dst.Cols != cols || aInner != bInner {
-		panic("kernels: sizes of a product do not match")
-	}
-}
-
-func dot[T Float](x, y []T) T {
-	var sum T
-	y = y[:len(x)]
-	for i := range x {
-		sum += x[i] * y[i]
-	}
-	return sum
-}
-
-// dot2x4 returns the products of two rows with four.
-func dot2x4[T Float](x0, x1, y0, y1, y2, y3 []T) [8]T {
-	var s00, s01, s02, s03, s10, s11, s12, s13 T
-	n := len(x0)
-	x1, y0, y1, y2, y3 = x1[:n], y0[:n], y1[:n], y2[:n], y3[:n]
-	for i := range x0 {
-		p, q := x0[i], x1[i]
-		a, b, c, d := y0[i], y1[i], y2[i], y3[i]
-		s00 += p * a
-		s01 += p * b
-		s02 += p * c
-		s03 += p * d
-		s10 += q * a
-		s11 += q * b
-		s12 += q * c
-		s13 += q * d
-	}
-	return [8]T{s00, s01, s02, s03, s10, s11, s12, s13}
-}
-
 // axpy adds x y to dst.
 func axpy[T Float](dst []T, x T, y []T) {
 	y = y[:len(dst)]
@@ -104,11 +88,11 @@ func axpy[T Float](dst []T, x T, y []T) {
 	}
 }
 
-// axpy4 adds four multiples of rows to dst.
+// axpy4 adds x0 y0 + … + x3 y3 to dst.
 func axpy4[T Float](dst []T, x0, x1, x2, x3 T, y0, y1, y2, y3 []T) {
 	n := len(dst)
 	y0, y1, y2, y3 = y0[:n], y1[:n], y2[:n], y3[:n]
 	for i := range dst {
-		dst[i] += x0*y0[i] + x1*y1[i] + (x2*y2[i] + x3*y3[i])
+		dst[i] += x0*y0[i] + x1*y1[i] + x2*y2[i] + x3*y3[i]
 	}
 }

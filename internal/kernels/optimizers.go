@@ -14,7 +14,12 @@ func Adam[T Float](params, grads, m, v []T, s AdamStep) {
 	beta1, beta2, epsilon := T(s.Beta1), T(s.Beta2), T(s.Epsilon)
 	rate := T(s.LearningRate / (1 - math.Pow(s.Beta1, float64(s.Step))))
 	unbias := T(1 / math.Sqrt(1-math.Pow(s.Beta2, float64(s.Step))))
-	grads, m, v = grads[:len(params)], m[:len(params)], v[:len(params)]
+	n := len(params)
+	if s := simdFor[T](); s != nil {
+		s.adam(n, start(params, n), start(grads, n), start(m, n), start(v, n), float32(beta1), float32(1-beta1), float32(beta2), float32(1-beta2), float32(rate), float32(unbias), float32(epsilon))
+		return
+	}
+	grads, m, v = grads[:n], m[:n], v[:n]
 	for i, g := range grads {
 		m[i] = beta1*m[i] + (1-beta1)*g
 		v[i] = beta2*v[i] + (1-beta2)*g*g
@@ -53,10 +58,20 @@ func RMS[T Float](grads, square []T, alpha, epsilon float64) {
 }
 
 // AddScaled adds a x to dst.
-func AddScaled[T Float](dst []T, a T, x []T) { axpy(dst, a, x) }
+func AddScaled[T Float](dst []T, a T, x []T) {
+	if s := simdFor[T](); s != nil {
+		s.addScaled(len(dst), start(dst, len(dst)), start(x, len(dst)), float32(a))
+		return
+	}
+	axpy(dst, a, x)
+}
 
 // Scale multiplies x by a.
 func Scale[T Float](x []T, a T) {
+	if s := simdFor[T](); s != nil {
+		s.scale(len(x), start(x, len(x)), float32(a))
+		return
+	}
 	for i := range x {
 		x[i] *= a
 	}
@@ -65,6 +80,11 @@ func Scale[T Float](x []T, a T) {
 // Norm returns the Euclidean norm of x, added up in float64.
 func Norm[T Float](x []T) float64 {
 	var sum float64
+	if s := simdFor[T](); s != nil {
+		n := len(x) &^ 15
+		sum = s.sumSquares(n, start(x, n))
+		x = x[n:]
+	}
 	for _, v := range x {
 		sum += float64(v) * float64(v)
 	}

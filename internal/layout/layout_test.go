@@ -53,10 +53,11 @@ var links = map[string]struct {
 }{
 	"infer": {
 		never:   []string{"trainer", "export", "datasets", "infer/ort", "internal/cli", "internal/ortlib"},
-		modules: []string{"google.golang.org/protobuf"},
+		modules: []string{"google.golang.org/protobuf", "golang.org/x/sys"},
 	},
 	"trainer": {
-		never: []string{"infer", "export", "internal/onnxgraph", "internal/onnxpb"},
+		never:   []string{"infer", "export", "internal/onnxgraph", "internal/onnxpb"},
+		modules: []string{"golang.org/x/sys"},
 	},
 }
 

@@ -1,0 +1,129 @@
+package kernels
+
+import (
+	"os"
+	"slices"
+	"unsafe"
+)
+
+// simd is the kernels in the instructions of a processor, for float32. The
+// arguments are those of the exported functions, each matrix as its first
+// element and its stride.
+type simd struct {
+	name  string
+	panel int // columns of a panel of Packed
+
+	// mul[r-1] is the product of r rows:
+	//
+	//	dst[r,n] = init[r,n] + Σₖ a[r,k] b[k,n]
+	//
+	// a[r,k] is at r*ars + k*aks. b lies in panels, one every bps, whose rows are
+	// bks apart. A nil init stands for zeros.
+	mul []func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols int)
+
+	rnnForward   func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int)
+	rnnBackward  func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int, dy *float32, dyStride int, dh *float32, dhStride int)
+	reluForward  func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int)
+	lstmForward  func(rows, n int, gates *float32, gatesStride int, cPrev *float32, cPrevStride int, c *float32, cStride int, tanhC *float32, tanhCStride int, h *float32, hStride int)
+	lstmBackward func(rows, n int, gates *float32, gatesStride int, cPrev *float32, cPrevStride int, tanhC *float32, tanhCStride int, dy *float32, dyStride int, dh *float32, dhStride int, dc *float32, dcStride int)
+	gruForward   func(rows, n int, gates *float32, gatesStride int, u *float32, uStride int, hPrev *float32, hPrevStride int, h *float32, hStride int)
+	gruBackward  func(rows, n int, gates *float32, gatesStride int, u *float32, uStride int, hPrev *float32, hPrevStride int, dy *float32, dyStride int, dh *float32, dhStride int)
+
+	addScaled  func(n int, dst, x *float32, a float32)
+	scale      func(n int, x *float32, a float32)
+	adam       func(n int, params, grads, m, v *float32, beta1, beta1c, beta2, beta2c, rate, unbias, epsilon float32)
+	sumSquares func(n int, x *float32) float64 // n a multiple of 16
+}
+
+// Variable is the environment variable that chooses between the kernels that
+// the processor has: avx512, avx2 or generic, which is plain Go.
+const Variable = "RNNKIT_KERNELS"
+
+// active is nil for the generic kernels.
+var active = choose(os.Getenv(Variable))
+
+// choose returns the variant of that name, or the fastest for one that is not
+// here.
+func choose(name string) *simd {
+	all := variants()
+	i := slices.IndexFunc(all, func(s *simd) bool { return s != nil && s.name == name || s == nil && name == "generic" })
+	return all[max(i, 0)]
+}
+
+// Variant returns the name of the kernels in use, as Variable has it.
+func Variant() string {
+	if active == nil {
+		return "generic"
+	}
+	return active.name
+}
+
+// simdFor returns the variant for T, nil for the generic kernels.
+func simdFor[T Float]() *simd {
+	var x T
+	if unsafe.Sizeof(x) != 4 {
+		return nil
+	}
+	return active
+}
+
+// panelCols returns the number of columns of a panel of Packed.
+func panelCols[T Float]() int {
+	if s := simdFor[T](); s != nil {
+		return s.panel
+	}
+	return 32
+}
+
+// first returns the address of the first element of a matrix of float32, after
+// a check that all its elements are there.
+func first[T Float](m Matrix[T]) *float32 {
+	if m.Rows == 0 || m.Cols == 0 {
+		return nil
+	}
+	_ = m.Data[(m.Rows-1)*m.Stride+m.Cols-1]
+	return (*float32)(unsafe.Pointer(unsafe.SliceData(m.Data)))
+}
+
+// narrow returns m, of float32, as what it is.
+func narrow[T Float](m Matrix[T]) Matrix[float32] { return any(m).(Matrix[float32]) }
+
+// start is first for the first n elements of a vector.
+func start[T Float](x []T, n int) *float32 { return first(Dense(1, n, x)) }
+
+// Blocks of a product: what is read of b in one go should stay in the
+// second-level cache, and of a in the first.
+const (
+	blockK    = 512
+	blockSize = 1 << 16
+)
+
+// product sets dst to init + a b, where a[m,k] is at m*ars + k*aks.
+func (s *simd) product(dst, init Matrix[float32], a *float32, ars, aks int, b *float32, bks, bps int, k int) {
+	if dst.Rows == 0 || dst.Cols == 0 {
+		return
+	}
+	to, from := first(dst), first(init)
+	rows := len(s.mul)
+	for k0 := 0; k0 < k || k0 == 0; k0 += blockK {
+		depth := min(blockK, k-k0)
+		width := max(1, blockSize/max(1, depth)/s.panel) * s.panel
+		for j := 0; j < dst.Cols; j += width {
+			cols := min(width, dst.Cols-j)
+			for i := 0; i < dst.Rows; i += rows {
+				n := min(rows, dst.Rows-i)
+				s.mul[n-1](at(to, i*dst.Stride+j), dst.Stride, at(from, i*init.Stride+j), init.Stride,
+					at(a, i*ars+k0*aks), ars, aks, at(b, j/s.panel*bps+k0*bks), bks, bps, depth, cols)
+			}
+		}
+		from, init = to, dst
+	}
+}
+
+// at returns the address of element i from p on, nil of nil.
+func at(p *float32, i int) *float32 {
+	if p == nil {
+		return nil
+	}
+	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*i))
+}

@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package kernels
+
+func variants() []*simd { return []*simd{nil} }
