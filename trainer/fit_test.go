@@ -248,11 +248,11 @@ func TestProgressAddsUp(t *testing.T) {
 // outlives Fit, which synctest.Test would report.
 func TestThreads(t *testing.T) {
 	spec := testSpecs()[0]
-	for threads, alone := range map[int]bool{1: true, 3: false} {
+	for _, threads := range []int{1, 3} {
 		p := testPasses(t, newModel(t, spec), 0, threads)
 		p.close()
-		if (p.jobs == nil) != alone {
-			t.Errorf("%d threads: the caller's goroutine computes alone: %t", threads, !alone)
+		if got := p.team.others + 1; got != threads {
+			t.Errorf("%d threads: the team has %d", threads, got)
 		}
 		synctest.Test(t, func(t *testing.T) {
 			source := examples{spec: spec, count: 37, time: 4}

@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/kernels"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // Loss is what training minimises: the mean of something over the rows that
@@ -17,18 +19,16 @@ type Loss interface {
 	// given number of outputs; 0 if a row has a label instead.
 	size(outputs int) (int, error)
 
-	// weight returns what a row counts for in the mean.
-	weight(t target) float64
-
-	// row returns the loss of a row of outputs, times its weight, and sets
-	// grad to its gradient.
-	row(grad, out []float64, t target) float64
+	// weight returns what a row counts for in the mean, 1 if it has values.
+	weight(label int64) float64
 }
 
-// target is what a row of outputs ought to be.
-type target struct {
-	values []float64
-	label  int
+// valueLoss is a Loss of rows that have values.
+type valueLoss interface {
+	Loss
+
+	// row returns the loss of a row of outputs and sets grad to its gradient.
+	row(grad, out, targets []float64) float64
 }
 
 // pointwise is a Loss that is a mean over rows and outputs of a function of an
@@ -42,13 +42,13 @@ func (p pointwise) String() string { return p.name }
 
 func (pointwise) size(outputs int) (int, error) { return outputs, nil }
 
-func (pointwise) weight(t target) float64 { return 1 }
+func (pointwise) weight(int64) float64 { return 1 }
 
-func (p pointwise) row(grad, out []float64, t target) float64 {
+func (p pointwise) row(grad, out, targets []float64) float64 {
 	var sum float64
 	n := float64(len(out))
 	for i := range out {
-		loss, derivative := p.of(out[i], t.values[i])
+		loss, derivative := p.of(out[i], targets[i])
 		sum += loss
 		grad[i] = derivative / n
 	}
@@ -87,9 +87,13 @@ func Huber(delta float64) Loss {
 // logits and targets from 0 to 1.
 func BinaryCrossEntropy() Loss {
 	return pointwise{"binary cross-entropy", func(y, t float64) (float64, float64) {
-		// log(1+e^y) without overflow for large y.
-		loss := math.Max(y, 0) - y*t + math.Log1p(math.Exp(-math.Abs(y)))
-		return loss, 1/(1+math.Exp(-y)) - t
+		// log(1+eʸ) and 1/(1+e⁻ʸ) without overflow where |y| is large.
+		e := math.Exp(-math.Abs(y))
+		sigmoid := 1 / (1 + e)
+		if y < 0 {
+			sigmoid *= e
+		}
+		return max(y, 0) - y*t + math.Log1p(e), sigmoid - t
 	}}
 }
 
@@ -128,13 +132,13 @@ func (q pinball) size(outputs int) (int, error) {
 	return outputs / len(q), nil
 }
 
-func (pinball) weight(t target) float64 { return 1 }
+func (pinball) weight(int64) float64 { return 1 }
 
-func (q pinball) row(grad, out []float64, t target) float64 {
+func (q pinball) row(grad, out, targets []float64) float64 {
 	var sum float64
 	n := float64(len(out))
 	for i, y := range out {
-		quantile, d := q[i%len(q)], t.values[i/len(q)]-y
+		quantile, d := q[i%len(q)], targets[i/len(q)]-y
 		if d >= 0 {
 			sum += quantile * d
 			grad[i] = -quantile / n
@@ -181,47 +185,40 @@ func (c CrossEntropy) class(i int) float64 {
 	return c.Weights[i]
 }
 
-func (c CrossEntropy) weight(t target) float64 {
-	if t.label == datasets.Ignore {
+func (c CrossEntropy) weight(label int64) float64 {
+	if label == datasets.Ignore {
 		return 0
 	}
-	return c.class(t.label)
+	return c.class(int(label))
 }
 
-func (c CrossEntropy) row(grad, out []float64, t target) float64 {
-	if t.label == datasets.Ignore {
-		clear(grad)
-		return 0
+// crossEntropy returns the loss of a row of outputs, of which p is the softmax
+// and logNorm the logarithm of its norm, and turns p into the gradient. The
+// target is a distribution with the mass of the label's weight, and of every
+// class's, times the smoothing, spread evenly.
+func crossEntropy[T models.Float](c CrossEntropy, p, out []T, logNorm float64, label int) float64 {
+	if c.Smoothing == 0 {
+		weight := c.class(label)
+		if weight != 1 {
+			kernels.Scale(p, T(weight))
+		}
+		p[label] -= T(weight)
+		return weight * (logNorm - float64(out[label]))
 	}
-	largest := out[0]
-	for _, y := range out {
-		largest = math.Max(largest, y)
-	}
-	var norm float64
-	for i, y := range out {
-		grad[i] = math.Exp(y - largest)
-		norm += grad[i]
-	}
-	logNorm := largest + math.Log(norm)
-
-	// The target is a distribution with the mass of the label's weight, and of
-	// every class's, times the smoothing, spread evenly.
 	var loss, mass float64
 	spread := c.Smoothing / float64(len(out))
-	for i := range out {
-		want := spread * c.class(i)
-		if i == t.label {
-			want += (1 - c.Smoothing) * c.class(i)
+	want := func(i int) float64 {
+		if i == label {
+			return (spread + 1 - c.Smoothing) * c.class(i)
 		}
-		mass += want
-		loss += want * (logNorm - out[i])
+		return spread * c.class(i)
 	}
 	for i := range out {
-		want := spread * c.class(i)
-		if i == t.label {
-			want += (1 - c.Smoothing) * c.class(i)
-		}
-		grad[i] = mass*grad[i]/norm - want
+		mass += want(i)
+		loss += want(i) * (logNorm - float64(out[i]))
+	}
+	for i := range p {
+		p[i] = T(mass*float64(p[i]) - want(i))
 	}
 	return loss
 }

@@ -18,8 +18,12 @@ type network[T models.Float] struct {
 	lengths     []int // steps of each sequence, the longest first
 	counts      []int // sequences that have each step
 
-	tokens []int64 // [time, batch], for a model with a vocabulary
-	input  []T     // [time, batch, inputs]: what the first layer reads
+	tokens   []int64 // [time, batch], for a model with a vocabulary
+	distinct []int64 // the tokens among them, each once
+	pick     []int   // [time, batch]: which of distinct each is
+	known    []int   // of every token, its place in distinct and 1; 0 for the others
+
+	input  []T // [time, batch, inputs] or [distinct, inputs]: what the first layer reads
 	dinput []T
 	layers []layer[T]
 
@@ -74,10 +78,12 @@ func (n *network[T]) resize(time int, lengths []int) {
 	batch := len(lengths)
 	n.time, n.batch, n.lengths = time, batch, lengths
 	n.count()
-	kernels.Grow(&n.input, time*batch*n.spec.Inputs())
 	if n.spec.Vocabulary > 0 {
 		kernels.Grow(&n.tokens, time*batch)
-		kernels.Grow(&n.dinput, len(n.input))
+		kernels.Grow(&n.pick, time*batch)
+		kernels.Grow(&n.known, n.spec.Vocabulary)
+	} else {
+		kernels.Grow(&n.input, time*batch*n.spec.Features)
 	}
 	states := n.spec.Layers * n.spec.Directions() * batch * n.spec.Hidden
 	for _, s := range []*state[T]{&n.initial, &n.final} {
@@ -195,7 +201,7 @@ func (n *network[T]) backward(p *packed[T], grads *models.Params[T]) {
 		clear(dx)
 		var dxSteps cell.Steps[T]
 		if len(dx) > 0 {
-			dxSteps = n.steps(dx, n.spec.LayerInputs(i))
+			dxSteps = n.inputs(dx, i)
 		}
 		for d, c := range l.cells {
 			c.Backward(&p.layers[i][d], n.sequences(x, i, d), n.direction(l.dy, d), n.weights(grads, i, d), dxSteps)
@@ -209,21 +215,32 @@ func (n *network[T]) backward(p *packed[T], grads *models.Params[T]) {
 	n.embedBackward(grads.Embedding)
 }
 
-// embed sets input to the rows of the table that tokens name.
+// embed sets input to the rows of the table that tokens name, each once.
 func (n *network[T]) embed(table []T) {
-	size := n.spec.Embedding
+	if n.spec.Vocabulary == 0 {
+		return
+	}
+	n.distinct = n.distinct[:0]
 	for i, token := range n.tokens {
+		if n.known[token] == 0 {
+			n.distinct = append(n.distinct, token)
+			n.known[token] = len(n.distinct)
+		}
+		n.pick[i] = n.known[token] - 1
+	}
+	size := n.spec.Embedding
+	kernels.Grow(&n.input, len(n.distinct)*size)
+	kernels.Grow(&n.dinput, len(n.input))
+	for i, token := range n.distinct {
+		n.known[token] = 0
 		copy(n.input[i*size:][:size], table[int(token)*size:])
 	}
 }
 
 func (n *network[T]) embedBackward(table []T) {
 	size := n.spec.Embedding
-	for i, token := range n.tokens {
-		row := table[int(token)*size:][:size]
-		for j := range row {
-			row[j] += n.dinput[i*size+j]
-		}
+	for i, token := range n.distinct {
+		kernels.AddScaled(table[int(token)*size:][:size], 1, n.dinput[i*size:])
 	}
 }
 
@@ -338,6 +355,15 @@ func (n *network[T]) steps(x []T, width int) cell.Steps[T] {
 	return cell.Dense(n.time, n.batch, width, x)
 }
 
+// inputs returns x, which the given layer reads, or its gradient: of tokens the
+// distinct ones in one step.
+func (n *network[T]) inputs(x []T, layer int) cell.Steps[T] {
+	if layer == 0 && n.spec.Vocabulary > 0 {
+		return cell.Dense(1, len(n.distinct), n.spec.Embedding, x)
+	}
+	return n.steps(x, n.spec.LayerInputs(layer))
+}
+
 // direction returns the columns of y, [time, batch, width], that belong to
 // direction d.
 func (n *network[T]) direction(y []T, d int) cell.Steps[T] {
@@ -348,9 +374,12 @@ func (n *network[T]) direction(y []T, d int) cell.Steps[T] {
 // sequences is what direction d of a layer reads from x and writes.
 func (n *network[T]) sequences(x []T, layer, d int) cell.Sequences[T] {
 	s := cell.Sequences[T]{
-		X:     n.steps(x, n.spec.LayerInputs(layer)),
+		X:     n.inputs(x, layer),
 		Y:     n.direction(n.layers[layer].y, d),
 		First: n.stateOf(n.initial, layer, d),
+	}
+	if layer == 0 && n.spec.Vocabulary > 0 {
+		s.Pick = n.pick
 	}
 	if n.lengths[n.batch-1] < n.time {
 		s.Lengths = n.counts

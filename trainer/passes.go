@@ -2,18 +2,25 @@ package trainer
 
 import (
 	"fmt"
+	"math"
 	"slices"
-	"sync"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/internal/kernels"
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// shardSize is the number of examples that one goroutine takes at a time.
-// Because it is fixed, and the shards' results are added up in order, the
-// number of goroutines makes no difference to a result.
-const shardSize = 16
+// shardSize returns the number of examples that one goroutine takes at a time.
+// Because it does not depend on the number of goroutines, and the shards'
+// results are added up in order, that makes no difference to a result. Fewer
+// than the rows of two tiles of a product would waste registers; in a small
+// model the work around the products counts, and more rows share it.
+func shardSize(spec models.Spec, batch int) int {
+	if spec.Hidden < 64 && batch >= 64 {
+		return 32
+	}
+	return 16
+}
 
 // passes runs a batch through a model, shard by shard on several goroutines.
 type passes[T models.Float] struct {
@@ -24,15 +31,15 @@ type passes[T models.Float] struct {
 	values int // that a row of targets has; 0 if it has a label
 	seed   uint64
 	carry  bool // the state goes on from batch to batch
+	size   int  // of a shard
 
 	batch   datasets.Batch
 	weight  float64 // of all rows of the batch
 	purpose purpose
 	draw    uint64
 
-	shards []*shard[T]    // as many as the largest batch needed
-	jobs   chan *shard[T] // nil if the caller's goroutine does it all
-	done   sync.WaitGroup
+	shards []*shard[T] // as many as the largest batch needed
+	team   *team
 }
 
 // purpose is what a pass is for.
@@ -50,21 +57,21 @@ type shard[T models.Float] struct {
 	first   int   // the batch's example that the shard begins with
 	order   []int // of the shard's examples, the longest first
 	scaled  []float32
-	row     row
+	row     row               // of values
+	top     []T               // of each row's outputs, for labels
+	sums    []T               // of the powers of each row's outputs
 	grads   *models.Params[T] // nil before the first training
 	loss    float64           // weighted sum over rows
 	carried int               // examples whose final state the shard has
 }
 
-// row is room for a row of outputs in float64, with its target.
-type row struct {
-	out, grad []float64
-	target    target
-}
+// row is room for a row of outputs in float64, with its targets.
+type row struct{ out, grad, targets []float64 }
 
-// newPasses fails if the loss does not fit the model.
-func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], loss Loss, seed uint64, threads int) (*passes[T], error) {
-	p := &passes[T]{meta: meta, params: params, loss: loss, seed: seed}
+// newPasses fails if the loss does not fit the model. Batches are mostly of the
+// given size.
+func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], loss Loss, seed uint64, batch, threads int) (*passes[T], error) {
+	p := &passes[T]{meta: meta, params: params, loss: loss, seed: seed, size: shardSize(meta.Spec, batch)}
 	var err error
 	if p.values, err = loss.size(meta.Spec.Outputs); err != nil {
 		return nil, err
@@ -72,25 +79,11 @@ func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], 
 	if meta.OutputScale != nil && p.values == 0 {
 		return nil, fmt.Errorf("trainer: the model has an OutputScale: a loss of labels can have none")
 	}
-	if threads > 1 {
-		p.jobs = make(chan *shard[T])
-		for range threads {
-			go func() {
-				for s := range p.jobs {
-					p.runShard(s)
-					p.done.Done()
-				}
-			}()
-		}
-	}
+	p.team = newTeam(threads, p.runShard)
 	return p, nil
 }
 
-func (p *passes[T]) close() {
-	if p.jobs != nil {
-		close(p.jobs)
-	}
-}
+func (p *passes[T]) close() { p.team.close() }
 
 // read takes the given examples as the batch.
 func (p *passes[T]) read(source datasets.Source, examples []int) error {
@@ -166,11 +159,11 @@ func (p *passes[T]) checkTargets() error {
 	p.weight = 0
 	for i := range b.Size {
 		for t := range p.rowsOf(i) {
-			var at target
+			var label int64
 			if p.values == 0 {
-				at.label = int(b.Labels[i*p.rowsEach()+t])
+				label = b.Labels[i*p.rowsEach()+t]
 			}
-			p.weight += p.loss.weight(at)
+			p.weight += p.loss.weight(label)
 		}
 	}
 	return nil
@@ -201,22 +194,12 @@ func (p *passes[T]) rowsOf(i int) int {
 // asked for. draw numbers the draws of dropout.
 func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 	p.purpose, p.draw = purpose, draw
-	for len(p.shards)*shardSize < p.batch.Size {
+	for len(p.shards)*p.size < p.batch.Size {
 		p.addShard()
 	}
 	shards := p.active()
 	shards[0].pack(&p.packed, p.params, purpose == training)
-	if p.jobs == nil {
-		for _, s := range shards {
-			p.runShard(s)
-		}
-	} else {
-		p.done.Add(len(shards))
-		for _, s := range shards {
-			p.jobs <- s
-		}
-		p.done.Wait()
-	}
+	p.team.run(len(shards))
 	var sum float64
 	for _, s := range shards {
 		sum += s.loss
@@ -228,14 +211,14 @@ func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 }
 
 func (p *passes[T]) addShard() *shard[T] {
-	s := &shard[T]{network: newNetwork[T](p.meta.Spec), first: len(p.shards) * shardSize}
+	s := &shard[T]{network: newNetwork[T](p.meta.Spec), first: len(p.shards) * p.size}
 	p.shards = append(p.shards, s)
 	return s
 }
 
 // active returns the shards that the current batch fills.
 func (p *passes[T]) active() []*shard[T] {
-	return p.shards[:(p.batch.Size+shardSize-1)/shardSize]
+	return p.shards[:(p.batch.Size+p.size-1)/p.size]
 }
 
 // forget makes the next batch begin from zero even if the state is carried.
@@ -245,7 +228,8 @@ func (p *passes[T]) forget() {
 	}
 }
 
-func (p *passes[T]) runShard(s *shard[T]) {
+func (p *passes[T]) runShard(i int) {
+	s := p.shards[i]
 	s.load(p)
 	if p.purpose == training {
 		s.dropout.Seed(p.seed+dropoutStream, p.draw<<16+uint64(s.first))
@@ -272,7 +256,7 @@ func (p *passes[T]) runShard(s *shard[T]) {
 // longest first.
 func (s *shard[T]) load(p *passes[T]) {
 	b, spec := &p.batch, p.meta.Spec
-	size := min(shardSize, b.Size-s.first)
+	size := min(p.size, b.Size-s.first)
 	s.sort(p, size)
 	features := spec.Features
 	kernels.Grow(&s.scaled, features)
@@ -337,29 +321,56 @@ func (s *shard[T]) begin(p *passes[T]) {
 
 // measure sets loss and the gradient of the outputs.
 func (s *shard[T]) measure(p *passes[T]) {
+	s.loss = 0
+	if p.weight == 0 {
+		clear(s.dout)
+		return
+	}
+	switch loss := p.loss.(type) {
+	case CrossEntropy:
+		s.measureClasses(p, loss)
+	case valueLoss:
+		s.measureValues(p, loss)
+	}
+	kernels.Scale(s.dout, T(1/p.weight))
+}
+
+func (s *shard[T]) measureValues(p *passes[T], loss valueLoss) {
 	outputs, rows := s.spec.Outputs, p.rowsEach()
 	r := &s.row
 	kernels.Grow(&r.out, outputs)
 	kernels.Grow(&r.grad, outputs)
-	kernels.Grow(&r.target.values, p.values)
+	kernels.Grow(&r.targets, p.values)
 	clear(s.dout)
-	s.loss = 0
-	if p.weight == 0 {
-		return
-	}
 	for i, example := range s.order {
 		for t := range p.rowsOf(s.first + example) {
 			from, at := (s.first+example)*rows+t, (t*s.batch+i)*outputs
-			if p.values == 0 {
-				r.target.label = int(p.batch.Labels[from])
-			} else {
-				p.scaleTargets(r.target.values, p.batch.Targets[from*p.values:])
-			}
+			p.scaleTargets(r.targets, p.batch.Targets[from*p.values:])
 			convert(r.out, s.out[at:][:outputs])
-			s.loss += p.loss.row(r.grad, r.out, r.target)
-			kernels.Scale(r.grad, 1/p.weight)
+			s.loss += loss.row(r.grad, r.out, r.targets)
 			convert(s.dout[at:], r.grad)
 		}
+	}
+}
+
+func (s *shard[T]) measureClasses(p *passes[T], loss CrossEntropy) {
+	n := s.rows()
+	out, dout := kernels.Dense(n, s.spec.Outputs, s.out), kernels.Dense(n, s.spec.Outputs, s.dout)
+	kernels.Grow(&s.top, n)
+	kernels.Grow(&s.sums, n)
+	kernels.Softmax(dout, out, s.top, s.sums)
+	for row := range n {
+		t, example := row/s.batch, s.first+s.order[row%s.batch]
+		label := int64(datasets.Ignore)
+		if t < p.rowsOf(example) {
+			label = p.batch.Labels[example*p.rowsEach()+t]
+		}
+		if label == datasets.Ignore {
+			clear(dout.Row(row))
+			continue
+		}
+		logNorm := float64(s.top[row]) + math.Log(float64(s.sums[row]))
+		s.loss += crossEntropy(loss, dout.Row(row), out.Row(row), logNorm, int(label))
 	}
 }
 

@@ -212,7 +212,7 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 	if s, ok := train.(*datasets.Streams); ok && opts.Carry && s.Streams() != opts.Batch {
 		return nil, fmt.Errorf("trainer: Batch is %d: with Carry it must be the %d of the streams, or the state goes to another", opts.Batch, s.Streams())
 	}
-	passes, err := newPasses(meta, params, opts.Loss, opts.Seed, opts.Threads)
+	passes, err := newPasses(meta, params, opts.Loss, opts.Seed, opts.Batch, opts.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -416,7 +416,7 @@ func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
 	}
-	p, err := newPasses(&m.Metadata, m.Params, MSE(), 0, 1)
+	p, err := newPasses(&m.Metadata, m.Params, MSE(), 0, b.Size, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,7 @@ type State[T Float] struct{ H, C kernels.Matrix[T] }
 // Sequences is what a Cell reads and where it writes.
 type Sequences[T Float] struct {
 	X, Y    Steps[T] // [time, batch, inputs] and [time, batch, hidden]
+	Pick    []int    // [time, batch]: if not nil, which row of X's only step is read
 	Lengths Lengths
 	First   State[T] // before each sequence's first step
 }
@@ -116,6 +117,7 @@ type base[T Float] struct {
 	time, batch int
 	lengths     Lengths
 	gates       []T // [time, batch, gates*hidden]: sums, activations, then gradients
+	picked      []T // [rows of X, gates*hidden]: their part of the sums, then its gradient
 	hn          []T // [batch, hidden]: the state after sequences of different lengths
 	dh          []T // [batch, hidden]
 }
@@ -146,8 +148,12 @@ func (c *base[T]) Pack(p *Packed[T], w Weights[T], training bool) {
 
 // start sizes the buffers for s and returns those of the gates' sums.
 func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
-	c.time, c.batch, c.lengths = s.X.Time, s.X.Batch, s.Lengths
+	c.time, c.batch, c.lengths = s.Y.Time, s.Y.Batch, s.Lengths
 	kernels.Grow(&c.gates, c.time*c.batch*len(p.bias))
+	if s.Pick != nil {
+		kernels.Grow(&c.picked, s.X.Batch*len(p.bias))
+		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.picked), row(p.bias, s.X.Batch), s.X.At(0), &p.wT)
+	}
 	c.seed(s.Y, s.First.H)
 	return Dense(c.time, c.batch, len(p.bias), c.gates)
 }
@@ -158,7 +164,15 @@ const chunkRows = 128
 
 // project sets the sums of the i-th step to x Wᵀ + bias, together with those of
 // some steps after it.
-func (c *base[T]) project(i int, p *Packed[T], x, gates Steps[T]) {
+func (c *base[T]) project(i int, p *Packed[T], s Sequences[T], gates Steps[T]) {
+	if s.Pick != nil {
+		t, _ := c.step(i)
+		g, picked := gates.At(t), kernels.Dense(s.X.Batch, len(p.bias), c.picked)
+		for b, k := range s.Pick[t*c.batch:][:c.batch] {
+			copy(g.Row(b), picked.Row(k))
+		}
+		return
+	}
 	steps := max(1, chunkRows/max(1, c.batch))
 	if i%steps != 0 {
 		return
@@ -168,7 +182,7 @@ func (c *base[T]) project(i int, p *Packed[T], x, gates Steps[T]) {
 		from, to = c.time-to, c.time-from
 	}
 	sums := gates.Flat(from, to)
-	kernels.Mul(sums, row(p.bias, sums.Rows), x.Flat(from, to), &p.wT)
+	kernels.Mul(sums, row(p.bias, sums.Rows), s.X.Flat(from, to), &p.wT)
 }
 
 // row returns the matrix that has the same row n times.
@@ -241,12 +255,20 @@ func (c *base[T]) clearPadding(s Steps[T]) {
 
 // finish adds the gradients that are products over all steps: with sums the
 // gradients of the gates' sums, those of W, of its biases, and of x.
-func (c *base[T]) finish(p *Packed[T], x, sums Steps[T], dw Weights[T], dx Steps[T]) {
+func (c *base[T]) finish(p *Packed[T], s Sequences[T], sums Steps[T], dw Weights[T], dx Steps[T]) {
 	all := sums.Flat(0, c.time)
-	kernels.MulTN(kernels.Dense(all.Cols, p.inputs, dw.W), all, x.Flat(0, c.time))
+	if s.Pick != nil {
+		// Rows of the same input count together.
+		picked := zeroed(&c.picked, s.X.Batch, all.Cols)
+		for i, k := range s.Pick {
+			kernels.AddScaled(picked.Row(k), 1, all.Row(i))
+		}
+		all = picked
+	}
+	kernels.MulTN(kernels.Dense(all.Cols, p.inputs, dw.W), all, s.X.Flat(0, s.X.Time))
 	kernels.SumRows(dw.B[:all.Cols], all)
 	if dx.Data != nil {
-		to := dx.Flat(0, c.time)
+		to := dx.Flat(0, dx.Time)
 		kernels.Mul(to, to, all, &p.w)
 	}
 }

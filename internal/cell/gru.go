@@ -23,7 +23,7 @@ func (g *gru[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 	u := Dense(g.time, g.batch, n, g.u)
 
 	for i := range g.time {
-		g.project(i, p, s.X, gates)
+		g.project(i, p, s, gates)
 		t, rows := g.step(i)
 		h := g.before(i, s.Y, s.First.H)
 		kernels.Mul(zr.Top(t, rows), zr.Top(t, rows), h, &p.rT[0])
@@ -51,7 +51,7 @@ func (g *gru[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[
 	}
 	g.clearPadding(gates)
 	g.clearPadding(u)
-	g.finish(p, s.X, gates, dw, dx)
+	g.finish(p, s, gates, dw, dx)
 	dR := kernels.Dense(3*n, n, dw.R)
 	g.finishR(zr, s, dR.RowRange(0, 2*n), dw.B[3*n:5*n])
 	g.finishR(u, s, dR.RowRange(2*n, 3*n), dw.B[5*n:])

@@ -25,7 +25,7 @@ func (l *lstm[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 	l.seed(c, s.First.C)
 
 	for i := range l.time {
-		l.project(i, p, s.X, gates)
+		l.project(i, p, s, gates)
 		t, rows := l.step(i)
 		g := gates.Top(t, rows)
 		kernels.Mul(g, g, l.before(i, s.Y, s.First.H), &p.rT[0])
@@ -49,7 +49,7 @@ func (l *lstm[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights
 		}
 	}
 	l.clearPadding(gates)
-	l.finish(p, s.X, gates, dw, dx)
+	l.finish(p, s, gates, dw, dx)
 	l.finishR(gates, s, kernels.Dense(4*l.hidden, l.hidden, dw.R), dw.B[4*l.hidden:])
 }
 

@@ -25,7 +25,7 @@ func newRNN[T Float](hidden int, reverse bool, forward func(gates, h kernels.Mat
 func (c *rnn[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 	gates := c.start(p, s)
 	for i := range c.time {
-		c.project(i, p, s.X, gates)
+		c.project(i, p, s, gates)
 		t, rows := c.step(i)
 		g := gates.Top(t, rows)
 		kernels.Mul(g, g, c.before(i, s.Y, s.First.H), &p.rT[0])
@@ -46,6 +46,6 @@ func (c *rnn[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[
 		}
 	}
 	c.clearPadding(gates)
-	c.finish(p, s.X, gates, dw, dx)
+	c.finish(p, s, gates, dw, dx)
 	c.finishR(gates, s, kernels.Dense(c.hidden, c.hidden, dw.R), dw.B[c.hidden:])
 }

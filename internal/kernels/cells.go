@@ -12,7 +12,7 @@ func Tanh[T Float](x T) T { return T(math.Tanh(float64(x))) }
 // place of a float32, over all float32.
 const (
 	MaxErrorSigmoid = 2.5
-	MaxErrorTanh    = 2.5
+	MaxErrorTanh    = 3
 )
 
 // RNNForward computes one step of an RNN, h = tanh(gates). All are [batch,

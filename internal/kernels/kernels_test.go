@@ -267,6 +267,51 @@ func TestPointwise(t *testing.T) {
 	})
 }
 
+// TestSoftmax compares it with the definition in float64, for values that are
+// far apart too.
+func TestSoftmax(t *testing.T) {
+	onVariants(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(9, 10))
+		for n := 1; n < 70; n++ {
+			const rows = 3
+			x, _ := guarded[float32](t, rng, rows, n)
+			dst, check := guarded[float32](t, rng, rows, n)
+			largest, sums := make([]float32, rows), make([]float32, rows)
+			for i := range rows {
+				for j := range x.Row(i) {
+					x.Row(i)[j] *= float32(math.Pow(10, float64(i)))
+				}
+			}
+			Softmax(dst, x, largest, sums)
+			check()
+			for i := range rows {
+				top, sum := math.Inf(-1), 0.0
+				for _, v := range x.Row(i) {
+					top = max(top, float64(v))
+				}
+				for _, v := range x.Row(i) {
+					sum += math.Exp(float64(v - float32(top)))
+				}
+				if !(float64(largest[i]) == top && math.Abs(float64(sums[i])-sum) <= 1e-6*sum) {
+					t.Errorf("%d values: the largest is %v and the sum %v, not %v and %v", n, largest[i], sums[i], top, sum)
+				}
+				for j, v := range x.Row(i) {
+					want := math.Exp(float64(v-float32(top))) / sum
+					if got := float64(dst.Row(i)[j]); !(math.Abs(got-want) <= 1e-6*want+1e-44) {
+						t.Fatalf("%d values: [%d,%d] is %v, not %v", n, i, j, got, want)
+					}
+				}
+			}
+
+			x.Row(1)[n/2] = float32(math.NaN())
+			Softmax(dst, x, largest, sums)
+			if s := sums[1]; s == s {
+				t.Errorf("%d values with a NaN: the sum is %v", n, s)
+			}
+		}
+	})
+}
+
 // activations returns tanh(x) and sigmoid(x) of a variant, by way of the cells.
 func activations(x []float32) (tanh, sigmoid []float32) {
 	n := len(x)

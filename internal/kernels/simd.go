@@ -29,6 +29,8 @@ type simd struct {
 	gruForward   func(rows, n int, gates *float32, gatesStride int, u *float32, uStride int, hPrev *float32, hPrevStride int, h *float32, hStride int)
 	gruBackward  func(rows, n int, gates *float32, gatesStride int, u *float32, uStride int, hPrev *float32, hPrevStride int, dy *float32, dyStride int, dh *float32, dhStride int)
 
+	softmax func(rows, n int, dst *float32, dstStride int, x *float32, xStride int, largest, sums *float32)
+
 	addScaled  func(n int, dst, x *float32, a float32)
 	scale      func(n int, x *float32, a float32)
 	adam       func(n int, params, grads, m, v *float32, beta1, beta1c, beta2, beta2c, rate, unbias, epsilon float32)

@@ -2502,7 +2502,8 @@ column:
 	VPADDD       constant0000007f<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y3, Y3
-	VADDPS       constant3f800000<>+0(SB), Y3, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y3, Y4
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VBLENDVPS    Y0, Y3, Y5, Y0
 	VDIVPS       Y4, Y0, Y0
@@ -2534,7 +2535,8 @@ column:
 	VPADDD       constant0000007f<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y3, Y3
-	VADDPS       constant3f800000<>+0(SB), Y3, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y3, Y4
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VBLENDVPS    Y1, Y3, Y5, Y1
 	VDIVPS       Y4, Y1, Y1
@@ -2636,7 +2638,8 @@ column:
 	VPADDD       constant0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y2, Y2
-	VADDPS       constant3f800000<>+0(SB), Y2, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y2, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VBLENDVPS    Y1, Y2, Y4, Y1
 	VDIVPS       Y3, Y1, Y1
@@ -2693,7 +2696,8 @@ tail:
 	VPADDD       constant0000007f<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y4, Y4
-	VADDPS       constant3f800000<>+0(SB), Y4, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y5
 	VMOVUPS      constant3f800000<>+0(SB), Y6
 	VBLENDVPS    Y1, Y4, Y6, Y1
 	VDIVPS       Y5, Y1, Y1
@@ -2725,7 +2729,8 @@ tail:
 	VPADDD       constant0000007f<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y4, Y4
-	VADDPS       constant3f800000<>+0(SB), Y4, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y5
 	VMOVUPS      constant3f800000<>+0(SB), Y6
 	VBLENDVPS    Y2, Y4, Y6, Y2
 	VDIVPS       Y5, Y2, Y2
@@ -2827,7 +2832,8 @@ tail:
 	VPADDD       constant0000007f<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y3, Y3
-	VADDPS       constant3f800000<>+0(SB), Y3, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y3, Y4
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VBLENDVPS    Y2, Y3, Y5, Y2
 	VDIVPS       Y4, Y2, Y2
@@ -3115,7 +3121,8 @@ column:
 	VPADDD       constant0000007f<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y3, Y3
-	VADDPS       constant3f800000<>+0(SB), Y3, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y3, Y4
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VBLENDVPS    Y1, Y3, Y5, Y1
 	VDIVPS       Y4, Y1, Y1
@@ -3182,7 +3189,8 @@ column:
 	VPADDD       constant0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
-	VADDPS       constant3f800000<>+0(SB), Y1, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y1, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VBLENDVPS    Y0, Y1, Y4, Y0
 	VDIVPS       Y3, Y0, Y0
@@ -3237,7 +3245,8 @@ tail:
 	VPADDD       constant0000007f<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y4, Y4
-	VADDPS       constant3f800000<>+0(SB), Y4, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y5
 	VMOVUPS      constant3f800000<>+0(SB), Y6
 	VBLENDVPS    Y2, Y4, Y6, Y2
 	VDIVPS       Y5, Y2, Y2
@@ -3304,7 +3313,8 @@ tail:
 	VPADDD       constant0000007f<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y2, Y2
-	VADDPS       constant3f800000<>+0(SB), Y2, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y4
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VBLENDVPS    Y1, Y2, Y5, Y1
 	VDIVPS       Y4, Y1, Y1
@@ -3471,6 +3481,186 @@ next:
 	MOVQ dhStride+88(FP), R9
 	SHLQ $0x02, R9
 	ADDQ R9, R8
+	DECQ AX
+	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func softmaxAVX2(rows int, n int, dst *float32, dstStride int, x *float32, xStride int, largest *float32, sums *float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softmaxAVX2(SB), NOSPLIT, $0-64
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  dst+16(FP), DX
+	MOVQ  x+32(FP), BX
+	MOVQ  largest+48(FP), SI
+	MOVQ  sums+56(FP), DI
+	MOVQ  CX, R8
+	ANDQ  $-32, R8
+	SUBQ  R8, CX
+	SHRQ  $0x02, CX
+	TESTQ AX, AX
+	JZ    end
+
+row:
+	VBROADCASTSS (BX), Y0
+	XORQ         R9, R9
+
+largest:
+	CMPQ         R9, R8
+	JE           largest_tail
+	VBROADCASTSS (BX), Y1
+	VMOVUPS      (BX)(R9*1), Y1
+	VMAXPS       Y0, Y1, Y0
+	ADDQ         $0x20, R9
+	JMP          largest
+
+largest_tail:
+	TESTQ        CX, CX
+	JZ           largest_end
+	LEAQ         masks<>+0(SB), R10
+	MOVQ         $0x00000008, R11
+	SUBQ         CX, R11
+	VMOVUPS      (R10)(R11*4), Y1
+	VBROADCASTSS (BX), Y2
+	VMASKMOVPS   (BX)(R9*1), Y1, Y3
+	VBLENDVPS    Y1, Y3, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+
+largest_end:
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VMAXPS       X1, X0, X0
+	MOVSS        X0, (SI)
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	XORQ         R9, R9
+
+powers:
+	CMPQ         R9, R8
+	JE           powers_tail
+	VMOVUPS      (BX)(R9*1), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      constantc2d00000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y4
+	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y4
+	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y4
+	VMOVUPS      constant3ab6887e<>+0(SB), Y5
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y5
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y5
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y5
+	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y4, Y2
+	VMULPS       Y2, Y5, Y5
+	VADDPS       Y4, Y5, Y2
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VMULPS       constant3f000000<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VSUBPS       Y4, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       constant0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       constant0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (DX)(R9*1)
+	VADDPS       Y2, Y1, Y1
+	ADDQ         $0x20, R9
+	JMP          powers
+
+powers_tail:
+	TESTQ        CX, CX
+	JZ           powers_end
+	LEAQ         masks<>+0(SB), R10
+	MOVQ         $0x00000008, R11
+	SUBQ         CX, R11
+	VMOVUPS      (R10)(R11*4), Y2
+	VMASKMOVPS   (BX)(R9*1), Y2, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      constantc2d00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y4
+	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS constant3f318000<>+0(SB), Y0, Y4
+	VFNMADD231PS constantb95e8083<>+0(SB), Y0, Y4
+	VMOVUPS      constant3ab6887e<>+0(SB), Y5
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y5
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y5
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y5
+	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y4, Y3
+	VMULPS       Y3, Y5, Y5
+	VADDPS       Y4, Y5, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VMULPS       constant3f000000<>+0(SB), Y0, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VSUBPS       Y4, Y0, Y0
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       constant0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VCVTPS2DQ    Y0, Y0
+	VPADDD       constant0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (DX)(R9*1)
+	VANDPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+
+powers_end:
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, (DI)
+	VBROADCASTSS X1, Y1
+	VMOVUPS      constant3f800000<>+0(SB), Y0
+	VDIVPS       Y1, Y0, Y0
+	XORQ         R9, R9
+
+divide:
+	CMPQ    R9, R8
+	JE      divide_tail
+	VMOVUPS (DX)(R9*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DX)(R9*1)
+	ADDQ    $0x20, R9
+	JMP     divide
+
+divide_tail:
+	TESTQ      CX, CX
+	JZ         divide_end
+	LEAQ       masks<>+0(SB), R10
+	MOVQ       $0x00000008, R11
+	SUBQ       CX, R11
+	VMOVUPS    (R10)(R11*4), Y1
+	VMASKMOVPS (DX)(R9*1), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (DX)(R9*1)
+
+divide_end:
+	MOVQ dstStride+24(FP), R9
+	SHLQ $0x02, R9
+	ADDQ R9, DX
+	MOVQ xStride+40(FP), R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ $0x04, SI
+	ADDQ $0x04, DI
 	DECQ AX
 	JNZ  row
 
@@ -6534,18 +6724,33 @@ done:
 // func rnnForwardAVX512(rows int, n int, gates *float32, gatesStride int, h *float32, hStride int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·rnnForwardAVX512(SB), NOSPLIT, $0-48
-	MOVQ  rows+0(FP), AX
-	MOVQ  n+8(FP), CX
-	SHLQ  $0x02, CX
-	MOVQ  gates+16(FP), DX
-	MOVQ  h+32(FP), BX
-	MOVQ  CX, DI
-	ANDQ  $-64, DI
-	MOVQ  CX, R8
-	SUBQ  DI, R8
-	SHRQ  $0x02, R8
-	TESTQ AX, AX
-	JZ    end
+	VBROADCASTSS constant80000000<>+0(SB), Z0
+	VBROADCASTSS constant7fffffff<>+0(SB), Z1
+	VBROADCASTSS constant0000007f<>+0(SB), Z2
+	VBROADCASTSS constant3ab6887e<>+0(SB), Z3
+	VBROADCASTSS constant3c0905b1<>+0(SB), Z4
+	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z5
+	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z6
+	VBROADCASTSS constant3f000000<>+0(SB), Z7
+	VBROADCASTSS constant3f318000<>+0(SB), Z8
+	VBROADCASTSS constantb95e8083<>+0(SB), Z9
+	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z10
+	VBROADCASTSS constant3f800000<>+0(SB), Z11
+	VBROADCASTSS constant40000000<>+0(SB), Z12
+	VBROADCASTSS constantc2d00000<>+0(SB), Z13
+	VBROADCASTSS constantc2200000<>+0(SB), Z13
+	MOVQ         rows+0(FP), AX
+	MOVQ         n+8(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         gates+16(FP), DX
+	MOVQ         h+32(FP), BX
+	MOVQ         CX, DI
+	ANDQ         $-64, DI
+	MOVQ         CX, R8
+	SUBQ         DI, R8
+	SHRQ         $0x02, R8
+	TESTQ        AX, AX
+	JZ           end
 
 row:
 	XORQ SI, SI
@@ -6553,35 +6758,39 @@ row:
 	JE   tail
 
 column:
-	VMOVUPS      (DX)(SI*1), Z0
-	VORPS        constant80000000<>+0(SB), Z0, Z2
-	VADDPS       Z2, Z2, Z2
-	VMOVUPS      constantc2200000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z1
-	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z1
-	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z1
-	VMOVUPS      constant3ab6887e<>+0(SB), Z4
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z1, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z1, Z4, Z1
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       constant0000007f<>+0(SB), Z3, Z3
-	VPSLLD       $0x17, Z3, Z3
-	VMOVUPS      constant3f800000<>+0(SB), Z2
-	VSUBPS       Z2, Z3, Z2
-	VFMADD213PS  Z2, Z3, Z1
-	VADDPS       constant40000000<>+0(SB), Z1, Z2
-	VDIVPS       Z2, Z1, Z1
-	VANDPS       constant7fffffff<>+0(SB), Z1, Z1
-	VANDPS       constant80000000<>+0(SB), Z0, Z0
-	VORPS        Z1, Z0, Z0
-	VMOVUPS      Z0, (BX)(SI*1)
+	VMOVUPS      (DX)(SI*1), Z14
+	VORPS        Z0, Z14, Z16
+	VADDPS       Z16, Z16, Z16
+	VMOVUPS      Z13, Z15
+	VMAXPS       Z16, Z15, Z15
+	VMULPS       Z10, Z15, Z17
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VFNMADD231PS Z8, Z17, Z15
+	VFNMADD231PS Z9, Z17, Z15
+	VMOVUPS      Z3, Z18
+	VFMADD213PS  Z4, Z15, Z18
+	VFMADD213PS  Z5, Z15, Z18
+	VFMADD213PS  Z6, Z15, Z18
+	VFMADD213PS  Z7, Z15, Z18
+	VMULPS       Z15, Z15, Z16
+	VMULPS       Z16, Z18, Z18
+	VADDPS       Z15, Z18, Z15
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z2, Z17, Z17
+	VPSLLD       $0x17, Z17, Z17
+	VMOVUPS      Z11, Z16
+	VSUBPS       Z16, Z17, Z16
+	VFMADD213PS  Z16, Z17, Z15
+	VADDPS       Z12, Z15, Z16
+	VMOVUPS      Z11, Z18
+	VRCP14PS     Z16, Z17
+	VFNMADD231PS Z16, Z17, Z18
+	VFMADD213PS  Z17, Z17, Z18
+	VMULPS       Z18, Z15, Z15
+	VANDPS       Z1, Z15, Z15
+	VANDPS       Z0, Z14, Z14
+	VORPS        Z15, Z14, Z14
+	VMOVUPS      Z14, (BX)(SI*1)
 	ADDQ         $0x40, SI
 	CMPQ         SI, DI
 	JL           column
@@ -6594,35 +6803,39 @@ tail:
 	SHLQ         CL, R9
 	DECQ         R9
 	KMOVW        R9, K1
-	VMOVUPS.Z    (DX)(SI*1), K1, Z0
-	VORPS        constant80000000<>+0(SB), Z0, Z2
-	VADDPS       Z2, Z2, Z2
-	VMOVUPS      constantc2200000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z1
-	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z1
-	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z1
-	VMOVUPS      constant3ab6887e<>+0(SB), Z4
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z1, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z1, Z4, Z1
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       constant0000007f<>+0(SB), Z3, Z3
-	VPSLLD       $0x17, Z3, Z3
-	VMOVUPS      constant3f800000<>+0(SB), Z2
-	VSUBPS       Z2, Z3, Z2
-	VFMADD213PS  Z2, Z3, Z1
-	VADDPS       constant40000000<>+0(SB), Z1, Z2
-	VDIVPS       Z2, Z1, Z1
-	VANDPS       constant7fffffff<>+0(SB), Z1, Z1
-	VANDPS       constant80000000<>+0(SB), Z0, Z0
-	VORPS        Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (BX)(SI*1)
+	VMOVUPS.Z    (DX)(SI*1), K1, Z14
+	VORPS        Z0, Z14, Z16
+	VADDPS       Z16, Z16, Z16
+	VMOVUPS      Z13, Z15
+	VMAXPS       Z16, Z15, Z15
+	VMULPS       Z10, Z15, Z17
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VFNMADD231PS Z8, Z17, Z15
+	VFNMADD231PS Z9, Z17, Z15
+	VMOVUPS      Z3, Z18
+	VFMADD213PS  Z4, Z15, Z18
+	VFMADD213PS  Z5, Z15, Z18
+	VFMADD213PS  Z6, Z15, Z18
+	VFMADD213PS  Z7, Z15, Z18
+	VMULPS       Z15, Z15, Z16
+	VMULPS       Z16, Z18, Z18
+	VADDPS       Z15, Z18, Z15
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z2, Z17, Z17
+	VPSLLD       $0x17, Z17, Z17
+	VMOVUPS      Z11, Z16
+	VSUBPS       Z16, Z17, Z16
+	VFMADD213PS  Z16, Z17, Z15
+	VADDPS       Z12, Z15, Z16
+	VMOVUPS      Z11, Z18
+	VRCP14PS     Z16, Z17
+	VFNMADD231PS Z16, Z17, Z18
+	VFMADD213PS  Z17, Z17, Z18
+	VMULPS       Z18, Z15, Z15
+	VANDPS       Z1, Z15, Z15
+	VANDPS       Z0, Z14, Z14
+	VORPS        Z15, Z14, Z14
+	VMOVUPS      Z14, K1, (BX)(SI*1)
 
 next:
 	MOVQ gatesStride+24(FP), CX
@@ -6714,18 +6927,33 @@ end:
 // func reluForwardAVX512(rows int, n int, gates *float32, gatesStride int, h *float32, hStride int)
 // Requires: AVX, AVX512F
 TEXT ·reluForwardAVX512(SB), NOSPLIT, $0-48
-	MOVQ  rows+0(FP), AX
-	MOVQ  n+8(FP), CX
-	SHLQ  $0x02, CX
-	MOVQ  gates+16(FP), DX
-	MOVQ  h+32(FP), BX
-	MOVQ  CX, DI
-	ANDQ  $-64, DI
-	MOVQ  CX, R8
-	SUBQ  DI, R8
-	SHRQ  $0x02, R8
-	TESTQ AX, AX
-	JZ    end
+	VBROADCASTSS constant80000000<>+0(SB), Z0
+	VBROADCASTSS constant7fffffff<>+0(SB), Z0
+	VBROADCASTSS constant0000007f<>+0(SB), Z0
+	VBROADCASTSS constant3ab6887e<>+0(SB), Z0
+	VBROADCASTSS constant3c0905b1<>+0(SB), Z0
+	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z0
+	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z0
+	VBROADCASTSS constant3f000000<>+0(SB), Z0
+	VBROADCASTSS constant3f318000<>+0(SB), Z0
+	VBROADCASTSS constantb95e8083<>+0(SB), Z0
+	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z0
+	VBROADCASTSS constant3f800000<>+0(SB), Z0
+	VBROADCASTSS constant40000000<>+0(SB), Z0
+	VBROADCASTSS constantc2d00000<>+0(SB), Z0
+	VBROADCASTSS constantc2200000<>+0(SB), Z0
+	MOVQ         rows+0(FP), AX
+	MOVQ         n+8(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         gates+16(FP), DX
+	MOVQ         h+32(FP), BX
+	MOVQ         CX, DI
+	ANDQ         $-64, DI
+	MOVQ         CX, R8
+	SUBQ         DI, R8
+	SHRQ         $0x02, R8
+	TESTQ        AX, AX
+	JZ           end
 
 row:
 	XORQ SI, SI
@@ -6733,10 +6961,10 @@ row:
 	JE   tail
 
 column:
-	VPXORD  Z0, Z0, Z0
-	VMOVUPS (DX)(SI*1), Z1
-	VMAXPS  Z1, Z0, Z1
-	VMOVUPS Z1, (BX)(SI*1)
+	VPXORD  Z1, Z1, Z1
+	VMOVUPS (DX)(SI*1), Z0
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS Z0, (BX)(SI*1)
 	ADDQ    $0x40, SI
 	CMPQ    SI, DI
 	JL      column
@@ -6750,9 +6978,9 @@ tail:
 	DECQ      R9
 	KMOVW     R9, K1
 	VPXORD    Z2, Z2, Z2
-	VMOVUPS.Z (DX)(SI*1), K1, Z1
-	VMAXPS    Z1, Z2, Z1
-	VMOVUPS   Z1, K1, (BX)(SI*1)
+	VMOVUPS.Z (DX)(SI*1), K1, Z0
+	VMAXPS    Z0, Z2, Z0
+	VMOVUPS   Z0, K1, (BX)(SI*1)
 
 next:
 	MOVQ gatesStride+24(FP), CX
@@ -6771,21 +6999,36 @@ end:
 // func lstmForwardAVX512(rows int, n int, gates *float32, gatesStride int, cPrev *float32, cPrevStride int, c *float32, cStride int, tanhC *float32, tanhCStride int, h *float32, hStride int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lstmForwardAVX512(SB), NOSPLIT, $0-96
-	MOVQ  rows+0(FP), AX
-	MOVQ  n+8(FP), DX
-	SHLQ  $0x02, DX
-	MOVQ  gates+16(FP), BX
-	MOVQ  cPrev+32(FP), SI
-	MOVQ  c+48(FP), DI
-	MOVQ  tanhC+64(FP), R8
-	MOVQ  h+80(FP), R9
-	MOVQ  DX, R11
-	ANDQ  $-64, R11
-	MOVQ  DX, R12
-	SUBQ  R11, R12
-	SHRQ  $0x02, R12
-	TESTQ AX, AX
-	JZ    end
+	VBROADCASTSS constant80000000<>+0(SB), Z0
+	VBROADCASTSS constant7fffffff<>+0(SB), Z1
+	VBROADCASTSS constant0000007f<>+0(SB), Z2
+	VBROADCASTSS constant3ab6887e<>+0(SB), Z3
+	VBROADCASTSS constant3c0905b1<>+0(SB), Z4
+	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z5
+	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z6
+	VBROADCASTSS constant3f000000<>+0(SB), Z7
+	VBROADCASTSS constant3f318000<>+0(SB), Z8
+	VBROADCASTSS constantb95e8083<>+0(SB), Z9
+	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z10
+	VBROADCASTSS constant3f800000<>+0(SB), Z11
+	VBROADCASTSS constant40000000<>+0(SB), Z12
+	VBROADCASTSS constantc2d00000<>+0(SB), Z13
+	VBROADCASTSS constantc2200000<>+0(SB), Z14
+	MOVQ         rows+0(FP), AX
+	MOVQ         n+8(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         gates+16(FP), BX
+	MOVQ         cPrev+32(FP), SI
+	MOVQ         c+48(FP), DI
+	MOVQ         tanhC+64(FP), R8
+	MOVQ         h+80(FP), R9
+	MOVQ         DX, R11
+	ANDQ         $-64, R11
+	MOVQ         DX, R12
+	SUBQ         R11, R12
+	SHRQ         $0x02, R12
+	TESTQ        AX, AX
+	JZ           end
 
 row:
 	XORQ R10, R10
@@ -6793,159 +7036,182 @@ row:
 	JE   tail
 
 column:
-	VMOVUPS      (BX)(R10*1), Z0
+	VMOVUPS      (BX)(R10*1), Z15
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
-	VMOVUPS      (CX)(R10*1), Z1
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS      (CX)(R10*1), Z2
-	VORPS        constant80000000<>+0(SB), Z0, Z4
-	VMOVUPS      constantc2d00000<>+0(SB), Z3
-	VMAXPS       Z4, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS constant3f318000<>+0(SB), Z5, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z3, Z6, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z4
-	VPMOVD2M     Z0, K1
-	VMOVUPS      constant3f800000<>+0(SB), Z0
-	VMOVAPS      Z3, K1, Z0
-	VDIVPS       Z4, Z0, Z0
-	VMOVUPS      Z0, (BX)(R10*1)
-	VORPS        constant80000000<>+0(SB), Z1, Z4
-	VMOVUPS      constantc2d00000<>+0(SB), Z3
-	VMAXPS       Z4, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS constant3f318000<>+0(SB), Z5, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z3, Z6, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z4
-	VPMOVD2M     Z1, K1
-	VMOVUPS      constant3f800000<>+0(SB), Z1
-	VMOVAPS      Z3, K1, Z1
-	VDIVPS       Z4, Z1, Z1
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS      Z1, (CX)(R10*1)
-	VORPS        constant80000000<>+0(SB), Z2, Z4
-	VADDPS       Z4, Z4, Z4
-	VMOVUPS      constantc2200000<>+0(SB), Z3
-	VMAXPS       Z4, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS constant3f318000<>+0(SB), Z5, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z3, Z6, Z3
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       constant0000007f<>+0(SB), Z5, Z5
-	VPSLLD       $0x17, Z5, Z5
-	VMOVUPS      constant3f800000<>+0(SB), Z4
-	VSUBPS       Z4, Z5, Z4
-	VFMADD213PS  Z4, Z5, Z3
-	VADDPS       constant40000000<>+0(SB), Z3, Z4
-	VDIVPS       Z4, Z3, Z3
-	VANDPS       constant7fffffff<>+0(SB), Z3, Z3
-	VANDPS       constant80000000<>+0(SB), Z2, Z2
-	VORPS        Z3, Z2, Z2
+	VMOVUPS      (CX)(R10*1), Z16
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
-	VMOVUPS      Z2, (CX)(R10*1)
-	VMULPS       Z2, Z0, Z0
-	VMOVUPS      (SI)(R10*1), Z2
-	VFMADD231PS  Z2, Z1, Z0
-	VMOVUPS      Z0, (DI)(R10*1)
-	VORPS        constant80000000<>+0(SB), Z0, Z2
-	VADDPS       Z2, Z2, Z2
-	VMOVUPS      constantc2200000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z1
-	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z1
-	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z1
-	VMOVUPS      constant3ab6887e<>+0(SB), Z4
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z1, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z1, Z4, Z1
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       constant0000007f<>+0(SB), Z3, Z3
-	VPSLLD       $0x17, Z3, Z3
-	VMOVUPS      constant3f800000<>+0(SB), Z2
-	VSUBPS       Z2, Z3, Z2
-	VFMADD213PS  Z2, Z3, Z1
-	VADDPS       constant40000000<>+0(SB), Z1, Z2
-	VDIVPS       Z2, Z1, Z1
-	VANDPS       constant7fffffff<>+0(SB), Z1, Z1
-	VANDPS       constant80000000<>+0(SB), Z0, Z0
-	VORPS        Z1, Z0, Z0
-	VMOVUPS      Z0, (R8)(R10*1)
+	VMOVUPS      (CX)(R10*1), Z17
+	VORPS        Z0, Z15, Z19
+	VMOVUPS      Z13, Z18
+	VMAXPS       Z19, Z18, Z18
+	VMULPS       Z10, Z18, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z8, Z20, Z18
+	VFNMADD231PS Z9, Z20, Z18
+	VMOVUPS      Z3, Z21
+	VFMADD213PS  Z4, Z18, Z21
+	VFMADD213PS  Z5, Z18, Z21
+	VFMADD213PS  Z6, Z18, Z21
+	VFMADD213PS  Z7, Z18, Z21
+	VMULPS       Z18, Z18, Z19
+	VMULPS       Z19, Z21, Z21
+	VADDPS       Z18, Z21, Z18
+	VADDPS       Z11, Z18, Z18
+	VSCALEFPS    Z20, Z18, Z18
+	VMOVUPS      Z11, Z19
+	VADDPS       Z19, Z18, Z19
+	VPMOVD2M     Z15, K1
+	VMOVUPS      Z11, Z15
+	VMOVAPS      Z18, K1, Z15
+	VMOVUPS      Z11, Z20
+	VRCP14PS     Z19, Z18
+	VFNMADD231PS Z19, Z18, Z20
+	VFMADD213PS  Z18, Z18, Z20
+	VMULPS       Z20, Z15, Z15
+	VMOVUPS      Z15, (BX)(R10*1)
+	VORPS        Z0, Z16, Z19
+	VMOVUPS      Z13, Z18
+	VMAXPS       Z19, Z18, Z18
+	VMULPS       Z10, Z18, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z8, Z20, Z18
+	VFNMADD231PS Z9, Z20, Z18
+	VMOVUPS      Z3, Z21
+	VFMADD213PS  Z4, Z18, Z21
+	VFMADD213PS  Z5, Z18, Z21
+	VFMADD213PS  Z6, Z18, Z21
+	VFMADD213PS  Z7, Z18, Z21
+	VMULPS       Z18, Z18, Z19
+	VMULPS       Z19, Z21, Z21
+	VADDPS       Z18, Z21, Z18
+	VADDPS       Z11, Z18, Z18
+	VSCALEFPS    Z20, Z18, Z18
+	VMOVUPS      Z11, Z19
+	VADDPS       Z19, Z18, Z19
+	VPMOVD2M     Z16, K1
+	VMOVUPS      Z11, Z16
+	VMOVAPS      Z18, K1, Z16
+	VMOVUPS      Z11, Z20
+	VRCP14PS     Z19, Z18
+	VFNMADD231PS Z19, Z18, Z20
+	VFMADD213PS  Z18, Z18, Z20
+	VMULPS       Z20, Z16, Z16
 	MOVQ         BX, CX
 	ADDQ         DX, CX
-	VMOVUPS      (CX)(R10*1), Z1
-	VORPS        constant80000000<>+0(SB), Z1, Z3
-	VMOVUPS      constantc2d00000<>+0(SB), Z2
-	VMAXPS       Z3, Z2, Z2
-	VMULPS       constant3fb8aa3b<>+0(SB), Z2, Z4
-	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS constant3f318000<>+0(SB), Z4, Z2
-	VFNMADD231PS constantb95e8083<>+0(SB), Z4, Z2
-	VMOVUPS      constant3ab6887e<>+0(SB), Z5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z2, Z5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z2, Z5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z2, Z5
-	VFMADD213PS  constant3f000000<>+0(SB), Z2, Z5
-	VMULPS       Z2, Z2, Z3
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z2, Z5, Z2
-	VADDPS       constant3f800000<>+0(SB), Z2, Z2
-	VSCALEFPS    Z4, Z2, Z2
-	VADDPS       constant3f800000<>+0(SB), Z2, Z3
-	VPMOVD2M     Z1, K1
-	VMOVUPS      constant3f800000<>+0(SB), Z1
-	VMOVAPS      Z2, K1, Z1
-	VDIVPS       Z3, Z1, Z1
+	ADDQ         DX, CX
+	VMOVUPS      Z16, (CX)(R10*1)
+	VORPS        Z0, Z17, Z19
+	VADDPS       Z19, Z19, Z19
+	VMOVUPS      Z14, Z18
+	VMAXPS       Z19, Z18, Z18
+	VMULPS       Z10, Z18, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z8, Z20, Z18
+	VFNMADD231PS Z9, Z20, Z18
+	VMOVUPS      Z3, Z21
+	VFMADD213PS  Z4, Z18, Z21
+	VFMADD213PS  Z5, Z18, Z21
+	VFMADD213PS  Z6, Z18, Z21
+	VFMADD213PS  Z7, Z18, Z21
+	VMULPS       Z18, Z18, Z19
+	VMULPS       Z19, Z21, Z21
+	VADDPS       Z18, Z21, Z18
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       Z2, Z20, Z20
+	VPSLLD       $0x17, Z20, Z20
+	VMOVUPS      Z11, Z19
+	VSUBPS       Z19, Z20, Z19
+	VFMADD213PS  Z19, Z20, Z18
+	VADDPS       Z12, Z18, Z19
+	VMOVUPS      Z11, Z21
+	VRCP14PS     Z19, Z20
+	VFNMADD231PS Z19, Z20, Z21
+	VFMADD213PS  Z20, Z20, Z21
+	VMULPS       Z21, Z18, Z18
+	VANDPS       Z1, Z18, Z18
+	VANDPS       Z0, Z17, Z17
+	VORPS        Z18, Z17, Z17
 	MOVQ         BX, CX
 	ADDQ         DX, CX
-	VMOVUPS      Z1, (CX)(R10*1)
-	VMULPS       Z0, Z1, Z1
-	VMOVUPS      Z1, (R9)(R10*1)
+	ADDQ         DX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z17, (CX)(R10*1)
+	VMULPS       Z17, Z15, Z15
+	VMOVUPS      (SI)(R10*1), Z17
+	VFMADD231PS  Z17, Z16, Z15
+	VMOVUPS      Z15, (DI)(R10*1)
+	VORPS        Z0, Z15, Z17
+	VADDPS       Z17, Z17, Z17
+	VMOVUPS      Z14, Z16
+	VMAXPS       Z17, Z16, Z16
+	VMULPS       Z10, Z16, Z18
+	VRNDSCALEPS  $0x08, Z18, Z18
+	VFNMADD231PS Z8, Z18, Z16
+	VFNMADD231PS Z9, Z18, Z16
+	VMOVUPS      Z3, Z19
+	VFMADD213PS  Z4, Z16, Z19
+	VFMADD213PS  Z5, Z16, Z19
+	VFMADD213PS  Z6, Z16, Z19
+	VFMADD213PS  Z7, Z16, Z19
+	VMULPS       Z16, Z16, Z17
+	VMULPS       Z17, Z19, Z19
+	VADDPS       Z16, Z19, Z16
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       Z2, Z18, Z18
+	VPSLLD       $0x17, Z18, Z18
+	VMOVUPS      Z11, Z17
+	VSUBPS       Z17, Z18, Z17
+	VFMADD213PS  Z17, Z18, Z16
+	VADDPS       Z12, Z16, Z17
+	VMOVUPS      Z11, Z19
+	VRCP14PS     Z17, Z18
+	VFNMADD231PS Z17, Z18, Z19
+	VFMADD213PS  Z18, Z18, Z19
+	VMULPS       Z19, Z16, Z16
+	VANDPS       Z1, Z16, Z16
+	VANDPS       Z0, Z15, Z15
+	VORPS        Z16, Z15, Z15
+	VMOVUPS      Z15, (R8)(R10*1)
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      (CX)(R10*1), Z16
+	VORPS        Z0, Z16, Z18
+	VMOVUPS      Z13, Z17
+	VMAXPS       Z18, Z17, Z17
+	VMULPS       Z10, Z17, Z19
+	VRNDSCALEPS  $0x08, Z19, Z19
+	VFNMADD231PS Z8, Z19, Z17
+	VFNMADD231PS Z9, Z19, Z17
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z17, Z20
+	VFMADD213PS  Z5, Z17, Z20
+	VFMADD213PS  Z6, Z17, Z20
+	VFMADD213PS  Z7, Z17, Z20
+	VMULPS       Z17, Z17, Z18
+	VMULPS       Z18, Z20, Z20
+	VADDPS       Z17, Z20, Z17
+	VADDPS       Z11, Z17, Z17
+	VSCALEFPS    Z19, Z17, Z17
+	VMOVUPS      Z11, Z18
+	VADDPS       Z18, Z17, Z18
+	VPMOVD2M     Z16, K1
+	VMOVUPS      Z11, Z16
+	VMOVAPS      Z17, K1, Z16
+	VMOVUPS      Z11, Z19
+	VRCP14PS     Z18, Z17
+	VFNMADD231PS Z18, Z17, Z19
+	VFMADD213PS  Z17, Z17, Z19
+	VMULPS       Z19, Z16, Z16
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z16, (CX)(R10*1)
+	VMULPS       Z15, Z16, Z16
+	VMOVUPS      Z16, (R9)(R10*1)
 	ADDQ         $0x40, R10
 	CMPQ         R10, R11
 	JL           column
@@ -6958,159 +7224,182 @@ tail:
 	SHLQ         CL, R13
 	DECQ         R13
 	KMOVW        R13, K1
-	VMOVUPS.Z    (BX)(R10*1), K1, Z0
+	VMOVUPS.Z    (BX)(R10*1), K1, Z15
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
-	VMOVUPS.Z    (CX)(R10*1), K1, Z1
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS.Z    (CX)(R10*1), K1, Z2
-	VORPS        constant80000000<>+0(SB), Z0, Z4
-	VMOVUPS      constantc2d00000<>+0(SB), Z3
-	VMAXPS       Z4, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS constant3f318000<>+0(SB), Z5, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z3, Z6, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z4
-	VPMOVD2M     Z0, K2
-	VMOVUPS      constant3f800000<>+0(SB), Z0
-	VMOVAPS      Z3, K2, Z0
-	VDIVPS       Z4, Z0, Z0
-	VMOVUPS      Z0, K1, (BX)(R10*1)
-	VORPS        constant80000000<>+0(SB), Z1, Z4
-	VMOVUPS      constantc2d00000<>+0(SB), Z3
-	VMAXPS       Z4, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS constant3f318000<>+0(SB), Z5, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z3, Z6, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z4
-	VPMOVD2M     Z1, K2
-	VMOVUPS      constant3f800000<>+0(SB), Z1
-	VMOVAPS      Z3, K2, Z1
-	VDIVPS       Z4, Z1, Z1
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS      Z1, K1, (CX)(R10*1)
-	VORPS        constant80000000<>+0(SB), Z2, Z4
-	VADDPS       Z4, Z4, Z4
-	VMOVUPS      constantc2200000<>+0(SB), Z3
-	VMAXPS       Z4, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS constant3f318000<>+0(SB), Z5, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z3, Z6, Z3
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       constant0000007f<>+0(SB), Z5, Z5
-	VPSLLD       $0x17, Z5, Z5
-	VMOVUPS      constant3f800000<>+0(SB), Z4
-	VSUBPS       Z4, Z5, Z4
-	VFMADD213PS  Z4, Z5, Z3
-	VADDPS       constant40000000<>+0(SB), Z3, Z4
-	VDIVPS       Z4, Z3, Z3
-	VANDPS       constant7fffffff<>+0(SB), Z3, Z3
-	VANDPS       constant80000000<>+0(SB), Z2, Z2
-	VORPS        Z3, Z2, Z2
+	VMOVUPS.Z    (CX)(R10*1), K1, Z16
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
-	VMOVUPS      Z2, K1, (CX)(R10*1)
-	VMULPS       Z2, Z0, Z0
-	VMOVUPS.Z    (SI)(R10*1), K1, Z2
-	VFMADD231PS  Z2, Z1, Z0
-	VMOVUPS      Z0, K1, (DI)(R10*1)
-	VORPS        constant80000000<>+0(SB), Z0, Z2
-	VADDPS       Z2, Z2, Z2
-	VMOVUPS      constantc2200000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z1
-	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z1
-	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z1
-	VMOVUPS      constant3ab6887e<>+0(SB), Z4
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z4
-	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z1, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z1, Z4, Z1
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       constant0000007f<>+0(SB), Z3, Z3
-	VPSLLD       $0x17, Z3, Z3
-	VMOVUPS      constant3f800000<>+0(SB), Z2
-	VSUBPS       Z2, Z3, Z2
-	VFMADD213PS  Z2, Z3, Z1
-	VADDPS       constant40000000<>+0(SB), Z1, Z2
-	VDIVPS       Z2, Z1, Z1
-	VANDPS       constant7fffffff<>+0(SB), Z1, Z1
-	VANDPS       constant80000000<>+0(SB), Z0, Z0
-	VORPS        Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (R8)(R10*1)
+	VMOVUPS.Z    (CX)(R10*1), K1, Z17
+	VORPS        Z0, Z15, Z19
+	VMOVUPS      Z13, Z18
+	VMAXPS       Z19, Z18, Z18
+	VMULPS       Z10, Z18, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z8, Z20, Z18
+	VFNMADD231PS Z9, Z20, Z18
+	VMOVUPS      Z3, Z21
+	VFMADD213PS  Z4, Z18, Z21
+	VFMADD213PS  Z5, Z18, Z21
+	VFMADD213PS  Z6, Z18, Z21
+	VFMADD213PS  Z7, Z18, Z21
+	VMULPS       Z18, Z18, Z19
+	VMULPS       Z19, Z21, Z21
+	VADDPS       Z18, Z21, Z18
+	VADDPS       Z11, Z18, Z18
+	VSCALEFPS    Z20, Z18, Z18
+	VMOVUPS      Z11, Z19
+	VADDPS       Z19, Z18, Z19
+	VPMOVD2M     Z15, K2
+	VMOVUPS      Z11, Z15
+	VMOVAPS      Z18, K2, Z15
+	VMOVUPS      Z11, Z20
+	VRCP14PS     Z19, Z18
+	VFNMADD231PS Z19, Z18, Z20
+	VFMADD213PS  Z18, Z18, Z20
+	VMULPS       Z20, Z15, Z15
+	VMOVUPS      Z15, K1, (BX)(R10*1)
+	VORPS        Z0, Z16, Z19
+	VMOVUPS      Z13, Z18
+	VMAXPS       Z19, Z18, Z18
+	VMULPS       Z10, Z18, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z8, Z20, Z18
+	VFNMADD231PS Z9, Z20, Z18
+	VMOVUPS      Z3, Z21
+	VFMADD213PS  Z4, Z18, Z21
+	VFMADD213PS  Z5, Z18, Z21
+	VFMADD213PS  Z6, Z18, Z21
+	VFMADD213PS  Z7, Z18, Z21
+	VMULPS       Z18, Z18, Z19
+	VMULPS       Z19, Z21, Z21
+	VADDPS       Z18, Z21, Z18
+	VADDPS       Z11, Z18, Z18
+	VSCALEFPS    Z20, Z18, Z18
+	VMOVUPS      Z11, Z19
+	VADDPS       Z19, Z18, Z19
+	VPMOVD2M     Z16, K2
+	VMOVUPS      Z11, Z16
+	VMOVAPS      Z18, K2, Z16
+	VMOVUPS      Z11, Z20
+	VRCP14PS     Z19, Z18
+	VFNMADD231PS Z19, Z18, Z20
+	VFMADD213PS  Z18, Z18, Z20
+	VMULPS       Z20, Z16, Z16
 	MOVQ         BX, CX
 	ADDQ         DX, CX
-	VMOVUPS.Z    (CX)(R10*1), K1, Z1
-	VORPS        constant80000000<>+0(SB), Z1, Z3
-	VMOVUPS      constantc2d00000<>+0(SB), Z2
-	VMAXPS       Z3, Z2, Z2
-	VMULPS       constant3fb8aa3b<>+0(SB), Z2, Z4
-	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS constant3f318000<>+0(SB), Z4, Z2
-	VFNMADD231PS constantb95e8083<>+0(SB), Z4, Z2
-	VMOVUPS      constant3ab6887e<>+0(SB), Z5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z2, Z5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z2, Z5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z2, Z5
-	VFMADD213PS  constant3f000000<>+0(SB), Z2, Z5
-	VMULPS       Z2, Z2, Z3
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z2, Z5, Z2
-	VADDPS       constant3f800000<>+0(SB), Z2, Z2
-	VSCALEFPS    Z4, Z2, Z2
-	VADDPS       constant3f800000<>+0(SB), Z2, Z3
-	VPMOVD2M     Z1, K2
-	VMOVUPS      constant3f800000<>+0(SB), Z1
-	VMOVAPS      Z2, K2, Z1
-	VDIVPS       Z3, Z1, Z1
+	ADDQ         DX, CX
+	VMOVUPS      Z16, K1, (CX)(R10*1)
+	VORPS        Z0, Z17, Z19
+	VADDPS       Z19, Z19, Z19
+	VMOVUPS      Z14, Z18
+	VMAXPS       Z19, Z18, Z18
+	VMULPS       Z10, Z18, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z8, Z20, Z18
+	VFNMADD231PS Z9, Z20, Z18
+	VMOVUPS      Z3, Z21
+	VFMADD213PS  Z4, Z18, Z21
+	VFMADD213PS  Z5, Z18, Z21
+	VFMADD213PS  Z6, Z18, Z21
+	VFMADD213PS  Z7, Z18, Z21
+	VMULPS       Z18, Z18, Z19
+	VMULPS       Z19, Z21, Z21
+	VADDPS       Z18, Z21, Z18
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       Z2, Z20, Z20
+	VPSLLD       $0x17, Z20, Z20
+	VMOVUPS      Z11, Z19
+	VSUBPS       Z19, Z20, Z19
+	VFMADD213PS  Z19, Z20, Z18
+	VADDPS       Z12, Z18, Z19
+	VMOVUPS      Z11, Z21
+	VRCP14PS     Z19, Z20
+	VFNMADD231PS Z19, Z20, Z21
+	VFMADD213PS  Z20, Z20, Z21
+	VMULPS       Z21, Z18, Z18
+	VANDPS       Z1, Z18, Z18
+	VANDPS       Z0, Z17, Z17
+	VORPS        Z18, Z17, Z17
 	MOVQ         BX, CX
 	ADDQ         DX, CX
-	VMOVUPS      Z1, K1, (CX)(R10*1)
-	VMULPS       Z0, Z1, Z1
-	VMOVUPS      Z1, K1, (R9)(R10*1)
+	ADDQ         DX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z17, K1, (CX)(R10*1)
+	VMULPS       Z17, Z15, Z15
+	VMOVUPS.Z    (SI)(R10*1), K1, Z17
+	VFMADD231PS  Z17, Z16, Z15
+	VMOVUPS      Z15, K1, (DI)(R10*1)
+	VORPS        Z0, Z15, Z17
+	VADDPS       Z17, Z17, Z17
+	VMOVUPS      Z14, Z16
+	VMAXPS       Z17, Z16, Z16
+	VMULPS       Z10, Z16, Z18
+	VRNDSCALEPS  $0x08, Z18, Z18
+	VFNMADD231PS Z8, Z18, Z16
+	VFNMADD231PS Z9, Z18, Z16
+	VMOVUPS      Z3, Z19
+	VFMADD213PS  Z4, Z16, Z19
+	VFMADD213PS  Z5, Z16, Z19
+	VFMADD213PS  Z6, Z16, Z19
+	VFMADD213PS  Z7, Z16, Z19
+	VMULPS       Z16, Z16, Z17
+	VMULPS       Z17, Z19, Z19
+	VADDPS       Z16, Z19, Z16
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       Z2, Z18, Z18
+	VPSLLD       $0x17, Z18, Z18
+	VMOVUPS      Z11, Z17
+	VSUBPS       Z17, Z18, Z17
+	VFMADD213PS  Z17, Z18, Z16
+	VADDPS       Z12, Z16, Z17
+	VMOVUPS      Z11, Z19
+	VRCP14PS     Z17, Z18
+	VFNMADD231PS Z17, Z18, Z19
+	VFMADD213PS  Z18, Z18, Z19
+	VMULPS       Z19, Z16, Z16
+	VANDPS       Z1, Z16, Z16
+	VANDPS       Z0, Z15, Z15
+	VORPS        Z16, Z15, Z15
+	VMOVUPS      Z15, K1, (R8)(R10*1)
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS.Z    (CX)(R10*1), K1, Z16
+	VORPS        Z0, Z16, Z18
+	VMOVUPS      Z13, Z17
+	VMAXPS       Z18, Z17, Z17
+	VMULPS       Z10, Z17, Z19
+	VRNDSCALEPS  $0x08, Z19, Z19
+	VFNMADD231PS Z8, Z19, Z17
+	VFNMADD231PS Z9, Z19, Z17
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z17, Z20
+	VFMADD213PS  Z5, Z17, Z20
+	VFMADD213PS  Z6, Z17, Z20
+	VFMADD213PS  Z7, Z17, Z20
+	VMULPS       Z17, Z17, Z18
+	VMULPS       Z18, Z20, Z20
+	VADDPS       Z17, Z20, Z17
+	VADDPS       Z11, Z17, Z17
+	VSCALEFPS    Z19, Z17, Z17
+	VMOVUPS      Z11, Z18
+	VADDPS       Z18, Z17, Z18
+	VPMOVD2M     Z16, K2
+	VMOVUPS      Z11, Z16
+	VMOVAPS      Z17, K2, Z16
+	VMOVUPS      Z11, Z19
+	VRCP14PS     Z18, Z17
+	VFNMADD231PS Z18, Z17, Z19
+	VFMADD213PS  Z17, Z17, Z19
+	VMULPS       Z19, Z16, Z16
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z16, K1, (CX)(R10*1)
+	VMULPS       Z15, Z16, Z16
+	VMOVUPS      Z16, K1, (R9)(R10*1)
 
 next:
 	MOVQ gatesStride+24(FP), CX
@@ -7317,20 +7606,35 @@ end:
 // func gruForwardAVX512(rows int, n int, gates *float32, gatesStride int, u *float32, uStride int, hPrev *float32, hPrevStride int, h *float32, hStride int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-80
-	MOVQ  rows+0(FP), AX
-	MOVQ  n+8(FP), DX
-	SHLQ  $0x02, DX
-	MOVQ  gates+16(FP), BX
-	MOVQ  u+32(FP), SI
-	MOVQ  hPrev+48(FP), DI
-	MOVQ  h+64(FP), R8
-	MOVQ  DX, R10
-	ANDQ  $-64, R10
-	MOVQ  DX, R11
-	SUBQ  R10, R11
-	SHRQ  $0x02, R11
-	TESTQ AX, AX
-	JZ    end
+	VBROADCASTSS constant80000000<>+0(SB), Z0
+	VBROADCASTSS constant7fffffff<>+0(SB), Z1
+	VBROADCASTSS constant0000007f<>+0(SB), Z2
+	VBROADCASTSS constant3ab6887e<>+0(SB), Z3
+	VBROADCASTSS constant3c0905b1<>+0(SB), Z4
+	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z5
+	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z6
+	VBROADCASTSS constant3f000000<>+0(SB), Z7
+	VBROADCASTSS constant3f318000<>+0(SB), Z8
+	VBROADCASTSS constantb95e8083<>+0(SB), Z9
+	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z10
+	VBROADCASTSS constant3f800000<>+0(SB), Z11
+	VBROADCASTSS constant40000000<>+0(SB), Z12
+	VBROADCASTSS constantc2d00000<>+0(SB), Z13
+	VBROADCASTSS constantc2200000<>+0(SB), Z14
+	MOVQ         rows+0(FP), AX
+	MOVQ         n+8(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         gates+16(FP), BX
+	MOVQ         u+32(FP), SI
+	MOVQ         hPrev+48(FP), DI
+	MOVQ         h+64(FP), R8
+	MOVQ         DX, R10
+	ANDQ         $-64, R10
+	MOVQ         DX, R11
+	SUBQ         R10, R11
+	SHRQ         $0x02, R11
+	TESTQ        AX, AX
+	JZ           end
 
 row:
 	XORQ R9, R9
@@ -7338,99 +7642,113 @@ row:
 	JE   tail
 
 column:
-	VMOVUPS      (BX)(R9*1), Z0
+	VMOVUPS      (BX)(R9*1), Z15
 	MOVQ         BX, CX
 	ADDQ         DX, CX
-	VMOVUPS      (CX)(R9*1), Z1
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS      (CX)(R9*1), Z2
-	VORPS        constant80000000<>+0(SB), Z1, Z4
-	VMOVUPS      constantc2d00000<>+0(SB), Z3
-	VMAXPS       Z4, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS constant3f318000<>+0(SB), Z5, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z3, Z6, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z4
-	VPMOVD2M     Z1, K1
-	VMOVUPS      constant3f800000<>+0(SB), Z1
-	VMOVAPS      Z3, K1, Z1
-	VDIVPS       Z4, Z1, Z1
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	VMOVUPS      Z1, (CX)(R9*1)
-	VMOVUPS      (SI)(R9*1), Z3
-	VFMADD231PS  Z3, Z1, Z2
-	VORPS        constant80000000<>+0(SB), Z2, Z3
-	VADDPS       Z3, Z3, Z3
-	VMOVUPS      constantc2200000<>+0(SB), Z1
-	VMAXPS       Z3, Z1, Z1
-	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z4
-	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS constant3f318000<>+0(SB), Z4, Z1
-	VFNMADD231PS constantb95e8083<>+0(SB), Z4, Z1
-	VMOVUPS      constant3ab6887e<>+0(SB), Z5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z5
-	VMULPS       Z1, Z1, Z3
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z1, Z5, Z1
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       constant0000007f<>+0(SB), Z4, Z4
-	VPSLLD       $0x17, Z4, Z4
-	VMOVUPS      constant3f800000<>+0(SB), Z3
-	VSUBPS       Z3, Z4, Z3
-	VFMADD213PS  Z3, Z4, Z1
-	VADDPS       constant40000000<>+0(SB), Z1, Z3
-	VDIVPS       Z3, Z1, Z1
-	VANDPS       constant7fffffff<>+0(SB), Z1, Z1
-	VANDPS       constant80000000<>+0(SB), Z2, Z2
-	VORPS        Z1, Z2, Z2
+	VMOVUPS      (CX)(R9*1), Z16
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
-	VMOVUPS      Z2, (CX)(R9*1)
-	VORPS        constant80000000<>+0(SB), Z0, Z3
-	VMOVUPS      constantc2d00000<>+0(SB), Z1
-	VMAXPS       Z3, Z1, Z1
-	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z4
-	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS constant3f318000<>+0(SB), Z4, Z1
-	VFNMADD231PS constantb95e8083<>+0(SB), Z4, Z1
-	VMOVUPS      constant3ab6887e<>+0(SB), Z5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z5
-	VMULPS       Z1, Z1, Z3
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z1, Z5, Z1
-	VADDPS       constant3f800000<>+0(SB), Z1, Z1
-	VSCALEFPS    Z4, Z1, Z1
-	VADDPS       constant3f800000<>+0(SB), Z1, Z3
-	VPMOVD2M     Z0, K1
-	VMOVUPS      constant3f800000<>+0(SB), Z0
-	VMOVAPS      Z1, K1, Z0
-	VDIVPS       Z3, Z0, Z0
-	VMOVUPS      Z0, (BX)(R9*1)
-	VMOVUPS      (DI)(R9*1), Z1
-	VSUBPS       Z2, Z1, Z1
-	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (R8)(R9*1)
+	VMOVUPS      (CX)(R9*1), Z17
+	VORPS        Z0, Z16, Z19
+	VMOVUPS      Z13, Z18
+	VMAXPS       Z19, Z18, Z18
+	VMULPS       Z10, Z18, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z8, Z20, Z18
+	VFNMADD231PS Z9, Z20, Z18
+	VMOVUPS      Z3, Z21
+	VFMADD213PS  Z4, Z18, Z21
+	VFMADD213PS  Z5, Z18, Z21
+	VFMADD213PS  Z6, Z18, Z21
+	VFMADD213PS  Z7, Z18, Z21
+	VMULPS       Z18, Z18, Z19
+	VMULPS       Z19, Z21, Z21
+	VADDPS       Z18, Z21, Z18
+	VADDPS       Z11, Z18, Z18
+	VSCALEFPS    Z20, Z18, Z18
+	VMOVUPS      Z11, Z19
+	VADDPS       Z19, Z18, Z19
+	VPMOVD2M     Z16, K1
+	VMOVUPS      Z11, Z16
+	VMOVAPS      Z18, K1, Z16
+	VMOVUPS      Z11, Z20
+	VRCP14PS     Z19, Z18
+	VFNMADD231PS Z19, Z18, Z20
+	VFMADD213PS  Z18, Z18, Z20
+	VMULPS       Z20, Z16, Z16
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z16, (CX)(R9*1)
+	VMOVUPS      (SI)(R9*1), Z18
+	VFMADD231PS  Z18, Z16, Z17
+	VORPS        Z0, Z17, Z18
+	VADDPS       Z18, Z18, Z18
+	VMOVUPS      Z14, Z16
+	VMAXPS       Z18, Z16, Z16
+	VMULPS       Z10, Z16, Z19
+	VRNDSCALEPS  $0x08, Z19, Z19
+	VFNMADD231PS Z8, Z19, Z16
+	VFNMADD231PS Z9, Z19, Z16
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z16, Z20
+	VFMADD213PS  Z5, Z16, Z20
+	VFMADD213PS  Z6, Z16, Z20
+	VFMADD213PS  Z7, Z16, Z20
+	VMULPS       Z16, Z16, Z18
+	VMULPS       Z18, Z20, Z20
+	VADDPS       Z16, Z20, Z16
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       Z2, Z19, Z19
+	VPSLLD       $0x17, Z19, Z19
+	VMOVUPS      Z11, Z18
+	VSUBPS       Z18, Z19, Z18
+	VFMADD213PS  Z18, Z19, Z16
+	VADDPS       Z12, Z16, Z18
+	VMOVUPS      Z11, Z20
+	VRCP14PS     Z18, Z19
+	VFNMADD231PS Z18, Z19, Z20
+	VFMADD213PS  Z19, Z19, Z20
+	VMULPS       Z20, Z16, Z16
+	VANDPS       Z1, Z16, Z16
+	VANDPS       Z0, Z17, Z17
+	VORPS        Z16, Z17, Z17
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z17, (CX)(R9*1)
+	VORPS        Z0, Z15, Z18
+	VMOVUPS      Z13, Z16
+	VMAXPS       Z18, Z16, Z16
+	VMULPS       Z10, Z16, Z19
+	VRNDSCALEPS  $0x08, Z19, Z19
+	VFNMADD231PS Z8, Z19, Z16
+	VFNMADD231PS Z9, Z19, Z16
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z16, Z20
+	VFMADD213PS  Z5, Z16, Z20
+	VFMADD213PS  Z6, Z16, Z20
+	VFMADD213PS  Z7, Z16, Z20
+	VMULPS       Z16, Z16, Z18
+	VMULPS       Z18, Z20, Z20
+	VADDPS       Z16, Z20, Z16
+	VADDPS       Z11, Z16, Z16
+	VSCALEFPS    Z19, Z16, Z16
+	VMOVUPS      Z11, Z18
+	VADDPS       Z18, Z16, Z18
+	VPMOVD2M     Z15, K1
+	VMOVUPS      Z11, Z15
+	VMOVAPS      Z16, K1, Z15
+	VMOVUPS      Z11, Z19
+	VRCP14PS     Z18, Z16
+	VFNMADD231PS Z18, Z16, Z19
+	VFMADD213PS  Z16, Z16, Z19
+	VMULPS       Z19, Z15, Z15
+	VMOVUPS      Z15, (BX)(R9*1)
+	VMOVUPS      (DI)(R9*1), Z16
+	VSUBPS       Z17, Z16, Z16
+	VFMADD213PS  Z17, Z15, Z16
+	VMOVUPS      Z16, (R8)(R9*1)
 	ADDQ         $0x40, R9
 	CMPQ         R9, R10
 	JL           column
@@ -7443,99 +7761,113 @@ tail:
 	SHLQ         CL, R12
 	DECQ         R12
 	KMOVW        R12, K1
-	VMOVUPS.Z    (BX)(R9*1), K1, Z0
+	VMOVUPS.Z    (BX)(R9*1), K1, Z15
 	MOVQ         BX, CX
 	ADDQ         DX, CX
-	VMOVUPS.Z    (CX)(R9*1), K1, Z1
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS.Z    (CX)(R9*1), K1, Z2
-	VORPS        constant80000000<>+0(SB), Z1, Z4
-	VMOVUPS      constantc2d00000<>+0(SB), Z3
-	VMAXPS       Z4, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS constant3f318000<>+0(SB), Z5, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z4, Z6, Z6
-	VADDPS       Z3, Z6, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VADDPS       constant3f800000<>+0(SB), Z3, Z4
-	VPMOVD2M     Z1, K2
-	VMOVUPS      constant3f800000<>+0(SB), Z1
-	VMOVAPS      Z3, K2, Z1
-	VDIVPS       Z4, Z1, Z1
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	VMOVUPS      Z1, K1, (CX)(R9*1)
-	VMOVUPS.Z    (SI)(R9*1), K1, Z3
-	VFMADD231PS  Z3, Z1, Z2
-	VORPS        constant80000000<>+0(SB), Z2, Z3
-	VADDPS       Z3, Z3, Z3
-	VMOVUPS      constantc2200000<>+0(SB), Z1
-	VMAXPS       Z3, Z1, Z1
-	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z4
-	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS constant3f318000<>+0(SB), Z4, Z1
-	VFNMADD231PS constantb95e8083<>+0(SB), Z4, Z1
-	VMOVUPS      constant3ab6887e<>+0(SB), Z5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z5
-	VMULPS       Z1, Z1, Z3
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z1, Z5, Z1
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       constant0000007f<>+0(SB), Z4, Z4
-	VPSLLD       $0x17, Z4, Z4
-	VMOVUPS      constant3f800000<>+0(SB), Z3
-	VSUBPS       Z3, Z4, Z3
-	VFMADD213PS  Z3, Z4, Z1
-	VADDPS       constant40000000<>+0(SB), Z1, Z3
-	VDIVPS       Z3, Z1, Z1
-	VANDPS       constant7fffffff<>+0(SB), Z1, Z1
-	VANDPS       constant80000000<>+0(SB), Z2, Z2
-	VORPS        Z1, Z2, Z2
+	VMOVUPS.Z    (CX)(R9*1), K1, Z16
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
-	VMOVUPS      Z2, K1, (CX)(R9*1)
-	VORPS        constant80000000<>+0(SB), Z0, Z3
-	VMOVUPS      constantc2d00000<>+0(SB), Z1
-	VMAXPS       Z3, Z1, Z1
-	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z4
-	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS constant3f318000<>+0(SB), Z4, Z1
-	VFNMADD231PS constantb95e8083<>+0(SB), Z4, Z1
-	VMOVUPS      constant3ab6887e<>+0(SB), Z5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z5
-	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z5
-	VMULPS       Z1, Z1, Z3
-	VMULPS       Z3, Z5, Z5
-	VADDPS       Z1, Z5, Z1
-	VADDPS       constant3f800000<>+0(SB), Z1, Z1
-	VSCALEFPS    Z4, Z1, Z1
-	VADDPS       constant3f800000<>+0(SB), Z1, Z3
-	VPMOVD2M     Z0, K2
-	VMOVUPS      constant3f800000<>+0(SB), Z0
-	VMOVAPS      Z1, K2, Z0
-	VDIVPS       Z3, Z0, Z0
-	VMOVUPS      Z0, K1, (BX)(R9*1)
-	VMOVUPS.Z    (DI)(R9*1), K1, Z1
-	VSUBPS       Z2, Z1, Z1
-	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, K1, (R8)(R9*1)
+	VMOVUPS.Z    (CX)(R9*1), K1, Z17
+	VORPS        Z0, Z16, Z19
+	VMOVUPS      Z13, Z18
+	VMAXPS       Z19, Z18, Z18
+	VMULPS       Z10, Z18, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z8, Z20, Z18
+	VFNMADD231PS Z9, Z20, Z18
+	VMOVUPS      Z3, Z21
+	VFMADD213PS  Z4, Z18, Z21
+	VFMADD213PS  Z5, Z18, Z21
+	VFMADD213PS  Z6, Z18, Z21
+	VFMADD213PS  Z7, Z18, Z21
+	VMULPS       Z18, Z18, Z19
+	VMULPS       Z19, Z21, Z21
+	VADDPS       Z18, Z21, Z18
+	VADDPS       Z11, Z18, Z18
+	VSCALEFPS    Z20, Z18, Z18
+	VMOVUPS      Z11, Z19
+	VADDPS       Z19, Z18, Z19
+	VPMOVD2M     Z16, K2
+	VMOVUPS      Z11, Z16
+	VMOVAPS      Z18, K2, Z16
+	VMOVUPS      Z11, Z20
+	VRCP14PS     Z19, Z18
+	VFNMADD231PS Z19, Z18, Z20
+	VFMADD213PS  Z18, Z18, Z20
+	VMULPS       Z20, Z16, Z16
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z16, K1, (CX)(R9*1)
+	VMOVUPS.Z    (SI)(R9*1), K1, Z18
+	VFMADD231PS  Z18, Z16, Z17
+	VORPS        Z0, Z17, Z18
+	VADDPS       Z18, Z18, Z18
+	VMOVUPS      Z14, Z16
+	VMAXPS       Z18, Z16, Z16
+	VMULPS       Z10, Z16, Z19
+	VRNDSCALEPS  $0x08, Z19, Z19
+	VFNMADD231PS Z8, Z19, Z16
+	VFNMADD231PS Z9, Z19, Z16
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z16, Z20
+	VFMADD213PS  Z5, Z16, Z20
+	VFMADD213PS  Z6, Z16, Z20
+	VFMADD213PS  Z7, Z16, Z20
+	VMULPS       Z16, Z16, Z18
+	VMULPS       Z18, Z20, Z20
+	VADDPS       Z16, Z20, Z16
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       Z2, Z19, Z19
+	VPSLLD       $0x17, Z19, Z19
+	VMOVUPS      Z11, Z18
+	VSUBPS       Z18, Z19, Z18
+	VFMADD213PS  Z18, Z19, Z16
+	VADDPS       Z12, Z16, Z18
+	VMOVUPS      Z11, Z20
+	VRCP14PS     Z18, Z19
+	VFNMADD231PS Z18, Z19, Z20
+	VFMADD213PS  Z19, Z19, Z20
+	VMULPS       Z20, Z16, Z16
+	VANDPS       Z1, Z16, Z16
+	VANDPS       Z0, Z17, Z17
+	VORPS        Z16, Z17, Z17
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z17, K1, (CX)(R9*1)
+	VORPS        Z0, Z15, Z18
+	VMOVUPS      Z13, Z16
+	VMAXPS       Z18, Z16, Z16
+	VMULPS       Z10, Z16, Z19
+	VRNDSCALEPS  $0x08, Z19, Z19
+	VFNMADD231PS Z8, Z19, Z16
+	VFNMADD231PS Z9, Z19, Z16
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z16, Z20
+	VFMADD213PS  Z5, Z16, Z20
+	VFMADD213PS  Z6, Z16, Z20
+	VFMADD213PS  Z7, Z16, Z20
+	VMULPS       Z16, Z16, Z18
+	VMULPS       Z18, Z20, Z20
+	VADDPS       Z16, Z20, Z16
+	VADDPS       Z11, Z16, Z16
+	VSCALEFPS    Z19, Z16, Z16
+	VMOVUPS      Z11, Z18
+	VADDPS       Z18, Z16, Z18
+	VPMOVD2M     Z15, K2
+	VMOVUPS      Z11, Z15
+	VMOVAPS      Z16, K2, Z15
+	VMOVUPS      Z11, Z19
+	VRCP14PS     Z18, Z16
+	VFNMADD231PS Z18, Z16, Z19
+	VFMADD213PS  Z16, Z16, Z19
+	VMULPS       Z19, Z15, Z15
+	VMOVUPS      Z15, K1, (BX)(R9*1)
+	VMOVUPS.Z    (DI)(R9*1), K1, Z16
+	VSUBPS       Z17, Z16, Z16
+	VFMADD213PS  Z17, Z15, Z16
+	VMOVUPS      Z16, K1, (R8)(R9*1)
 
 next:
 	MOVQ gatesStride+24(FP), CX
@@ -7695,6 +8027,173 @@ next:
 	MOVQ dhStride+88(FP), CX
 	SHLQ $0x02, CX
 	ADDQ CX, R9
+	DECQ AX
+	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func softmaxAVX512(rows int, n int, dst *float32, dstStride int, x *float32, xStride int, largest *float32, sums *float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·softmaxAVX512(SB), NOSPLIT, $0-64
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  dst+16(FP), DX
+	MOVQ  x+32(FP), BX
+	MOVQ  largest+48(FP), SI
+	MOVQ  sums+56(FP), DI
+	MOVQ  CX, R8
+	ANDQ  $-64, R8
+	SUBQ  R8, CX
+	MOVQ  CX, R9
+	SHRQ  $0x02, R9
+	TESTQ AX, AX
+	JZ    end
+
+row:
+	VBROADCASTSS (BX), Z0
+	XORQ         R10, R10
+
+largest:
+	CMPQ         R10, R8
+	JE           largest_tail
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      (BX)(R10*1), Z2
+	VMAXPS       Z0, Z2, Z0
+	ADDQ         $0x40, R10
+	JMP          largest
+
+largest_tail:
+	TESTQ        R9, R9
+	JZ           largest_end
+	MOVQ         R9, CX
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	VBROADCASTSS (BX), Z2
+	VMOVUPS      (BX)(R10*1), K1, Z2
+	VMAXPS       Z0, Z2, Z0
+
+largest_end:
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VMAXPS        Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X2
+	VMAXPS        X2, X0, X0
+	VMOVHLPS      X0, X0, X2
+	VMAXPS        X2, X0, X0
+	VMOVSHDUP     X0, X2
+	VMAXPS        X2, X0, X0
+	MOVSS         X0, (SI)
+	VBROADCASTSS  X0, Z0
+	VPXORD        Z1, Z1, Z1
+	XORQ          R10, R10
+
+powers:
+	CMPQ         R10, R8
+	JE           powers_tail
+	VMOVUPS      (BX)(R10*1), Z2
+	VSUBPS       Z0, Z2, Z2
+	VMOVUPS      constantc2d00000<>+0(SB), Z4
+	VMAXPS       Z2, Z4, Z4
+	VMULPS       constant3fb8aa3b<>+0(SB), Z4, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z4
+	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z4
+	VMOVUPS      constant3ab6887e<>+0(SB), Z5
+	VFMADD213PS  constant3c0905b1<>+0(SB), Z4, Z5
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z4, Z5
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z4, Z5
+	VFMADD213PS  constant3f000000<>+0(SB), Z4, Z5
+	VMULPS       Z4, Z4, Z2
+	VMULPS       Z2, Z5, Z5
+	VADDPS       Z4, Z5, Z2
+	VMOVUPS      constant3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z2, Z2
+	VSCALEFPS    Z3, Z2, Z2
+	VMOVUPS      Z2, (DX)(R10*1)
+	VADDPS       Z2, Z1, Z1
+	ADDQ         $0x40, R10
+	JMP          powers
+
+powers_tail:
+	TESTQ        R9, R9
+	JZ           powers_end
+	MOVQ         R9, CX
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (BX)(R10*1), K1, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMOVUPS      constantc2d00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z3
+	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS constant3f318000<>+0(SB), Z0, Z3
+	VFNMADD231PS constantb95e8083<>+0(SB), Z0, Z3
+	VMOVUPS      constant3ab6887e<>+0(SB), Z4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z4
+	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z4
+	VMULPS       Z3, Z3, Z2
+	VMULPS       Z2, Z4, Z4
+	VADDPS       Z3, Z4, Z2
+	VMOVUPS      constant3f800000<>+0(SB), Z3
+	VADDPS       Z3, Z2, Z2
+	VSCALEFPS    Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)(R10*1)
+	VMOVAPS.Z    Z2, K1, Z2
+	VADDPS       Z2, Z1, Z1
+
+powers_end:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDPS        X0, X1, X1
+	MOVSS         X1, (DI)
+	VBROADCASTSS  X1, Z1
+	VMOVUPS       constant3f800000<>+0(SB), Z0
+	VDIVPS        Z1, Z0, Z0
+	XORQ          R10, R10
+
+divide:
+	CMPQ    R10, R8
+	JE      divide_tail
+	VMOVUPS (DX)(R10*1), Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS Z2, (DX)(R10*1)
+	ADDQ    $0x40, R10
+	JMP     divide
+
+divide_tail:
+	TESTQ     R9, R9
+	JZ        divide_end
+	MOVQ      R9, CX
+	MOVQ      $0x00000001, R11
+	SHLQ      CL, R11
+	DECQ      R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (DX)(R10*1), K1, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (DX)(R10*1)
+
+divide_end:
+	MOVQ dstStride+24(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, DX
+	MOVQ xStride+40(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, BX
+	ADDQ $0x04, SI
+	ADDQ $0x04, DI
 	DECQ AX
 	JNZ  row
 

@@ -69,6 +69,11 @@ func gruForwardAVX2(rows int, n int, gates *float32, gatesStride int, u *float32
 //go:noescape
 func gruBackwardAVX2(rows int, n int, gates *float32, gatesStride int, u *float32, uStride int, hPrev *float32, hPrevStride int, dy *float32, dyStride int, dh *float32, dhStride int)
 
+// softmaxAVX2 is Softmax, which leaves each row's largest value and sum of powers. n is not 0.
+//
+//go:noescape
+func softmaxAVX2(rows int, n int, dst *float32, dstStride int, x *float32, xStride int, largest *float32, sums *float32)
+
 // addScaledAVX2 is AddScaled.
 //
 //go:noescape
@@ -163,6 +168,11 @@ func gruForwardAVX512(rows int, n int, gates *float32, gatesStride int, u *float
 //
 //go:noescape
 func gruBackwardAVX512(rows int, n int, gates *float32, gatesStride int, u *float32, uStride int, hPrev *float32, hPrevStride int, dy *float32, dyStride int, dh *float32, dhStride int)
+
+// softmaxAVX512 is Softmax, which leaves each row's largest value and sum of powers. n is not 0.
+//
+//go:noescape
+func softmaxAVX512(rows int, n int, dst *float32, dstStride int, x *float32, xStride int, largest *float32, sums *float32)
 
 // addScaledAVX512 is AddScaled.
 //

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"math"
+	"strings"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -8,24 +11,40 @@ import (
 
 const signBit = 0x80000000
 
+// The constants of exp.
+var (
+	log2e      = 1.442695
+	ln2        = [2]float64{0.693359375, -0.00021219444} // their sum
+	polynomial = [5]float64{0.0013926175888627768, 0.008363173343241215, 0.041666556149721146, 0.16666577756404877, 0.5}
+)
+
+// activationConstants are what exp, sigmoid and tanh use.
+func activationConstants() []uint32 {
+	bits := []uint32{signBit, signBit ^ 0xffffffff, 127}
+	for _, x := range append(append(polynomial[:], ln2[:]...), log2e, 1, 2, -104, -40) {
+		bits = append(bits, math.Float32bits(float32(x)))
+	}
+	return bits
+}
+
 // exp returns eˣ = p * 2ⁿ of x from limit to 0: n is a whole number, and p is
 // 1 + r + r² q with r = x - n ln 2 and a minimax polynomial q, right to 1e-8.
 // Below limit it takes x for it. NaN stays NaN.
-func (s instructions) exp(x Register, limit float64) (n, r, q Register) {
+func (s *instructions) exp(x Register, limit float64) (n, r, q Register) {
 	n, r, q = s.vector(), s.vector(), s.vector()
-	VMOVUPS(constant(limit), r)
+	VMOVUPS(s.constant(limit), r)
 	VMAXPS(x, r, r) // of a NaN and a number, the one in x
-	VMULPS(constant(1.442695), r, n)
+	VMULPS(s.constant(log2e), r, n)
 	if s.wide() {
 		VRNDSCALEPS(Imm(8), n, n)
 	} else {
 		VROUNDPS(Imm(8), n, n)
 	}
-	VFNMADD231PS(constant(0.693359375), n, r)
-	VFNMADD231PS(constant(-0.00021219444), n, r)
-	VMOVUPS(constant(0.0013926175888627768), q)
-	for _, c := range []float64{0.008363173343241215, 0.041666556149721146, 0.16666577756404877, 0.5} {
-		VFMADD213PS(constant(c), r, q)
+	VFNMADD231PS(s.constant(ln2[0]), n, r)
+	VFNMADD231PS(s.constant(ln2[1]), n, r)
+	VMOVUPS(s.constant(polynomial[0]), q)
+	for _, c := range polynomial[1:] {
+		VFMADD213PS(s.constant(c), r, q)
 	}
 	VMULPS(r, r, x) // x has done its work
 	VMULPS(x, q, q)
@@ -33,68 +52,88 @@ func (s instructions) exp(x Register, limit float64) (n, r, q Register) {
 }
 
 // power returns 2ⁿ for n from -126 to 127.
-func (s instructions) power(n Register) Register {
+func (s *instructions) power(n Register) Register {
 	p := s.vector()
 	VCVTPS2DQ(n, p)
-	VPADDD(bitsOf(127), p, p)
+	VPADDD(s.bits(127), p, p)
 	VPSLLD(Imm(23), p, p)
 	return p
 }
 
+// scale multiplies p by 2ⁿ, n from -151 to 0, which may be too small for a
+// float32.
+func (s *instructions) scale(p, n Register) {
+	if s.wide() {
+		VSCALEFPS(n, p, p)
+		return
+	}
+	half := s.vector()
+	VMULPS(s.constant(0.5), n, half)
+	VROUNDPS(Imm(8), half, half)
+	VSUBPS(half, n, n)
+	VMULPS(s.power(half), p, p)
+	VMULPS(s.power(n), p, p)
+}
+
 // sigmoid replaces x by 1 / (1 + e⁻ˣ), with z = e^-|x|: 1 / (1 + z) for a
 // positive x, z / (1 + z) for a negative one.
-func (s instructions) sigmoid(x Register) {
+func (s *instructions) sigmoid(x Register) {
 	z, y := s.vector(), s.vector()
-	VORPS(bitsOf(signBit), x, y)
+	VORPS(s.bits(signBit), x, y)
 	n, r, q := s.exp(y, -104)
 	VADDPS(r, q, z)
-	VADDPS(constant(1), z, z)
-	if s.wide() {
-		VSCALEFPS(n, z, z)
-	} else {
-		// In two steps, as 2ⁿ may be too small for a float32.
-		half := s.vector()
-		VMULPS(constant(0.5), n, half)
-		VROUNDPS(Imm(8), half, half)
-		VSUBPS(half, n, n)
-		VMULPS(s.power(half), z, z)
-		VMULPS(s.power(n), z, z)
-	}
-	VADDPS(constant(1), z, y)
+	VADDPS(s.constant(1), z, z)
+	s.scale(z, n)
+	VADDPS(s.one(), z, y)
 	if s.wide() {
 		negative := K()
 		VPMOVD2M(x, negative)
-		VMOVUPS(constant(1), x)
+		VMOVUPS(s.constant(1), x)
 		VMOVAPS(z, negative, x)
 	} else {
 		one := s.vector()
-		VMOVUPS(constant(1), one)
+		VMOVUPS(s.constant(1), one)
 		VBLENDVPS(x, z, one, x)
 	}
-	VDIVPS(y, x, x)
+	s.divide(x, y)
+}
+
+// divide divides x by y, from 1 to 2.
+func (s *instructions) divide(x, y Register) {
+	if !s.wide() {
+		VDIVPS(y, x, x)
+		return
+	}
+	// A step of Newton's after an estimate to 14 bits, 1/y ≈ r (2 - y r), is
+	// faster, and right but for rounding.
+	r, e := s.vector(), s.one()
+	VRCP14PS(y, r)
+	VFNMADD231PS(y, r, e)
+	VFMADD213PS(r, r, e)
+	VMULPS(e, x, x)
 }
 
 // tanh replaces x by its hyperbolic tangent: with t = e^-2|x| - 1, it is
 // -t / (t + 2), with the sign of x.
-func (s instructions) tanh(x Register) {
+func (s *instructions) tanh(x Register) {
 	t, y := s.vector(), s.vector()
-	VORPS(bitsOf(signBit), x, y)
+	VORPS(s.bits(signBit), x, y)
 	VADDPS(y, y, y)
 	n, r, q := s.exp(y, -40)
 	VADDPS(r, q, t)
 	p := s.power(n)
 	VSUBPS(s.one(), p, y)
 	VFMADD213PS(y, p, t)
-	VADDPS(constant(2), t, y)
-	VDIVPS(y, t, t)
-	VANDPS(bitsOf(signBit^0xffffffff), t, t)
-	VANDPS(bitsOf(signBit), x, x)
+	VADDPS(s.constant(2), t, y)
+	s.divide(t, y)
+	VANDPS(s.bits(signBit^0xffffffff), t, t)
+	VANDPS(s.bits(signBit), x, x)
 	VORPS(t, x, x)
 }
 
-func (s instructions) one() Register {
+func (s *instructions) one() Register {
 	v := s.vector()
-	VMOVUPS(constant(1), v)
+	VMOVUPS(s.constant(1), v)
 	return v
 }
 
@@ -105,7 +144,7 @@ type operandOf struct{ row, stride, block GPVirtual }
 // pointwise writes a kernel that does the same for every element: of the given
 // matrices, a row after the other, body computes one register's worth. load
 // and store address register's worth of a block of a matrix.
-func (s instructions) pointwise(name, doc string, matrices []string, body func(load func(m string, block int) Register, store func(v Register, m string, block int))) {
+func (s *instructions) pointwise(name, doc string, matrices []string, body func(load func(m string, block int) Register, store func(v Register, m string, block int))) {
 	params := ""
 	for _, m := range matrices {
 		params += ", " + m + " *float32, " + m + "Stride int"
@@ -114,6 +153,10 @@ func (s instructions) pointwise(name, doc string, matrices []string, body func(l
 	Pragma("noescape")
 	Doc(name + s.name + " is " + doc + ".")
 
+	s.hold()
+	if strings.HasSuffix(name, "Forward") {
+		s.hold(activationConstants()...)
+	}
 	rows, n := pointer("rows"), bytesOf("n")
 	at := make(map[string]GPVirtual)
 	for _, m := range matrices {
@@ -180,7 +223,7 @@ type (
 	storer = func(v Register, m string, block int)
 )
 
-func (s instructions) cells() {
+func (s *instructions) cells() {
 	s.pointwise("rnnForward", "RNNForward", []string{"gates", "h"}, func(load loader, store storer) {
 		x := load("gates", 0)
 		s.tanh(x)
@@ -294,7 +337,7 @@ func (s instructions) cells() {
 }
 
 // timesSlope multiplies d by y (1 - y), the slope of a sigmoid where it is y.
-func (s instructions) timesSlope(d, y Register) {
+func (s *instructions) timesSlope(d, y Register) {
 	x := s.one()
 	VSUBPS(y, x, x)
 	VMULPS(y, x, x)

@@ -15,6 +15,7 @@ type instructions struct {
 	rows   int // that a product's tile may have
 	all    []VecPhysical
 	vector func() VecVirtual
+	held   map[uint32]Register // constants that the current kernel keeps in registers
 }
 
 var (
@@ -33,16 +34,16 @@ var (
 	}
 )
 
-func (s instructions) wide() bool { return s.width == 16 }
+func (s *instructions) wide() bool { return s.width == 16 }
 
 // bytes is the size of a register.
-func (s instructions) bytes() int { return 4 * s.width }
+func (s *instructions) bytes() int { return 4 * s.width }
 
 // mask chooses the first lanes of a register; the zero mask chooses all.
 type mask struct{ lanes Register }
 
 // maskFor returns the mask of the first n lanes, 0 < n < width.
-func (s instructions) maskFor(n Register) mask {
+func (s *instructions) maskFor(n Register) mask {
 	if s.wide() {
 		bits, k := GP64(), K()
 		MOVQ(n, RCX)
@@ -56,7 +57,7 @@ func (s instructions) maskFor(n Register) mask {
 }
 
 // maskIn is maskFor in a register of the caller's choice, for AVX2.
-func (s instructions) maskIn(v, n Register) mask {
+func (s *instructions) maskIn(v, n Register) mask {
 	table, last := GP64(), GP64()
 	LEAQ(maskTable(), table)
 	MOVQ(U32(8), last)
@@ -65,7 +66,7 @@ func (s instructions) maskIn(v, n Register) mask {
 	return mask{v}
 }
 
-func (s instructions) load(m Mem, k mask, dst Register) {
+func (s *instructions) load(m Mem, k mask, dst Register) {
 	switch {
 	case k.lanes == nil:
 		VMOVUPS(m, dst)
@@ -76,7 +77,7 @@ func (s instructions) load(m Mem, k mask, dst Register) {
 	}
 }
 
-func (s instructions) store(src Register, k mask, m Mem) {
+func (s *instructions) store(src Register, k mask, m Mem) {
 	switch {
 	case k.lanes == nil:
 		VMOVUPS(src, m)
@@ -87,7 +88,7 @@ func (s instructions) store(src Register, k mask, m Mem) {
 	}
 }
 
-func (s instructions) zero(v Register) {
+func (s *instructions) zero(v Register) {
 	if s.wide() {
 		VPXORD(v, v, v)
 	} else {
@@ -118,19 +119,39 @@ func maskTable() Mem {
 	return masks
 }
 
-// constant is a register full of x, in memory.
-func constant(x float64) Mem { return bitsOf(math.Float32bits(float32(x))) }
+// constant is a register full of x, one that is held or in memory.
+func (s *instructions) constant(x float64) Op { return s.bits(math.Float32bits(float32(x))) }
 
-func bitsOf(bits uint32) Mem {
-	m, ok := constants[bits]
+// bits is constant for the bits of a float32.
+func (s *instructions) bits(b uint32) Op {
+	if v, ok := s.held[b]; ok {
+		return v
+	}
+	m, ok := constants[b]
 	if !ok {
-		m = GLOBL("constant"+hex(bits), NOPTR|RODATA)
+		m = GLOBL("constant"+hex(b), NOPTR|RODATA)
 		for i := range 16 {
-			DATA(4*i, U32(bits))
+			DATA(4*i, U32(b))
 		}
-		constants[bits] = m
+		constants[b] = m
 	}
 	return m
+}
+
+// hold makes the kernel keep constants in registers from here on, if it has
+// enough of them.
+func (s *instructions) hold(bits ...uint32) {
+	s.held = nil
+	if !s.wide() {
+		return
+	}
+	held := make(map[uint32]Register)
+	for _, b := range bits {
+		v := s.vector()
+		VBROADCASTSS(s.bits(b), v)
+		held[b] = v
+	}
+	s.held = held
 }
 
 func hex(bits uint32) string {

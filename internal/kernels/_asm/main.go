@@ -7,11 +7,12 @@ import . "github.com/mmcloughlin/avo/build"
 
 func main() {
 	ConstraintExpr("amd64,!purego")
-	for _, set := range []instructions{avx2, avx512} {
+	for _, set := range []*instructions{&avx2, &avx512} {
 		for rows := 1; rows <= set.rows; rows++ {
 			set.mul(rows)
 		}
 		set.cells()
+		set.softmax()
 		set.optimizers()
 	}
 	Generate()

@@ -14,7 +14,7 @@ import (
 //
 // a[r,k] is at r*ars + k*aks. b lies in panels of two registers' columns, one
 // every bps, whose rows are bks apart. A nil init stands for zeros.
-func (s instructions) mul(rows int) {
+func (s *instructions) mul(rows int) {
 	TEXT(fmt.Sprintf("mul%d%s", rows, s.name), NOSPLIT,
 		"func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols int)")
 	Pragma("noescape")
@@ -49,7 +49,7 @@ func (s instructions) mul(rows int) {
 
 // tile is what a product's blocks have in common.
 type tile struct {
-	instructions
+	*instructions
 	rows, panels int
 
 	dst, init, b, cols GPVirtual

@@ -8,7 +8,7 @@ import (
 
 // vectorwise writes a kernel over vectors of length n, which also takes some
 // numbers; body computes one register's worth, as for pointwise.
-func (s instructions) vectorwise(name, doc string, vectors, numbers []string, body func(load func(string) Register, store func(Register, string), number map[string]Register)) {
+func (s *instructions) vectorwise(name, doc string, vectors, numbers []string, body func(load func(string) Register, store func(Register, string), number map[string]Register)) {
 	params := ""
 	for _, v := range vectors {
 		params += ", " + v + " *float32"
@@ -58,7 +58,7 @@ func (s instructions) vectorwise(name, doc string, vectors, numbers []string, bo
 	end()
 }
 
-func (s instructions) optimizers() {
+func (s *instructions) optimizers() {
 	s.vectorwise("addScaled", "AddScaled", []string{"dst", "x"}, []string{"a"}, func(load func(string) Register, store func(Register, string), number map[string]Register) {
 		d := load("dst")
 		VFMADD231PS(load("x"), number["a"], d)
@@ -91,7 +91,7 @@ func (s instructions) optimizers() {
 }
 
 // sumSquares writes the sum of the squares of x, in float64.
-func (s instructions) sumSquares() {
+func (s *instructions) sumSquares() {
 	TEXT("sumSquares"+s.name, NOSPLIT, "func(n int, x *float32) float64")
 	Pragma("noescape")
 	Doc("sumSquares" + s.name + " returns the sum of the squares of the first n values of x, n a multiple of 16.")

@@ -1,0 +1,26 @@
+package kernels
+
+import "math"
+
+// Softmax sets each row of dst to the softmax of that of x, e^x over the sum of
+// the row's, which is e^largest times what it sets sums to. dst and x, which may
+// be the same, have one column at least; largest and sums have their Rows.
+func Softmax[T Float](dst, x Matrix[T], largest, sums []T) {
+	if s := simdFor[T](); s != nil {
+		s.softmax(x.Rows, x.Cols, first(dst), dst.Stride, first(x), x.Stride, start(largest, x.Rows), start(sums, x.Rows))
+		return
+	}
+	for i := range x.Rows {
+		d, y := dst.Row(i), x.Row(i)
+		top, sum := y[0], T(0)
+		for _, v := range y {
+			top = max(top, v)
+		}
+		for j, v := range y {
+			d[j] = T(math.Exp(float64(v - top)))
+			sum += d[j]
+		}
+		Scale(d, 1/sum)
+		largest[i], sums[i] = top, sum
+	}
+}

@@ -1,0 +1,81 @@
+package trainer
+
+import (
+	"runtime"
+	"sync/atomic"
+)
+
+// team does jobs on the caller's goroutine and some others. As the next jobs
+// often come within microseconds, those wait for a while before they sleep.
+type team struct {
+	job    func(i int)
+	others int
+	next   atomic.Int64 // the jobs below it are not yet begun
+	left   atomic.Int64 // not yet finished
+	done   chan struct{}
+	wake   chan struct{} // closed at the end
+}
+
+// newTeam returns a team of the given number of goroutines, the caller's among
+// them.
+func newTeam(threads int, job func(i int)) *team {
+	t := &team{job: job, others: threads - 1, done: make(chan struct{}, 1), wake: make(chan struct{}, threads)}
+	for range t.others {
+		go t.help()
+	}
+	return t
+}
+
+func (t *team) close() { close(t.wake) }
+
+// run does the jobs from 0 to n-1.
+func (t *team) run(n int) {
+	t.left.Store(int64(n))
+	t.next.Store(int64(n))
+	for range min(n-1, t.others) {
+		select {
+		case t.wake <- struct{}{}:
+		default:
+		}
+	}
+	t.work()
+	t.await(func() bool { return t.left.Load() == 0 })
+	<-t.done
+}
+
+// work does jobs as long as there are any.
+func (t *team) work() {
+	for {
+		i := t.next.Add(-1)
+		if i < 0 {
+			return
+		}
+		t.job(int(i))
+		if t.left.Add(-1) == 0 {
+			t.done <- struct{}{}
+		}
+	}
+}
+
+func (t *team) help() {
+	for range t.wake {
+		for again := true; again; again = t.await(func() bool { return t.next.Load() > 0 }) {
+			t.work()
+		}
+	}
+}
+
+// await tells whether the condition has come true within some 100 µs, which is
+// longer than it takes to update the parameters of a small model and to read a
+// batch.
+func (t *team) await(condition func() bool) bool {
+	for range 1000 {
+		for range 100 {
+			if condition() {
+				return true
+			}
+		}
+		runtime.Gosched()
+	}
+	return false
+}
