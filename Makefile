@@ -3,16 +3,19 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS   := linux/arm64 darwin/arm64 darwin/amd64 windows/amd64
 MODULES     := $(sort $(dir ./go.mod $(shell find . -name go.mod -not -path '*/.*')))
+BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 FUZZTIME    := 30s
+BENCH       := .
+COUNT       := 10
 TORCH       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rnnkit/torch
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test check generate interop goldens fuzz clean
-.PHONY: runtime format vet staticcheck tidy generated cross nocgo race
+.PHONY: help build test check generate interop goldens bench bench-torch fuzz clean
+.PHONY: runtime torch format vet staticcheck tidy generated cross nocgo race
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/rnnkit
 	go build -o bin/rnnkit ./cmd/rnnkit
@@ -32,11 +35,19 @@ interop: build .venv/requirements.txt ## compare exported models with Python's o
 	go run ./scripts/interop bin/interop
 	.venv/bin/python scripts/interop/interop.py bin/interop
 
-goldens: ## write PyTorch's answers, which tests compare with, anew (a large download)
-	python3 -m venv $(TORCH)
-	$(TORCH)/bin/python -m pip install --quiet --requirement scripts/goldens.txt
+goldens: torch ## write PyTorch's answers, which tests compare with, anew (a large download)
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
 	$(TORCH)/bin/python export/testdata/torch_params.py
+
+bench: SHELL := /bin/bash -o pipefail
+bench: ## time an epoch of every workload, COUNT=10 times on 1 and 2 threads
+	mkdir -p bin
+	go test -run '^$$' -bench '$(BENCH)' -cpu 1,2 -count $(COUNT) -timeout 0 ./bench | tee bin/bench.txt
+	go run $(BENCHSTAT) bin/bench.txt
+
+bench-torch: torch ## train the same workloads with PyTorch and compare; flags in ARGS (a large download)
+	go build -o bin/bench ./bench
+	$(TORCH)/bin/python bench/torch/compare.py $(ARGS)
 
 fuzz: ## run every fuzz target, each for FUZZTIME=30s
 	scripts/fuzz.sh $(FUZZTIME)
@@ -49,6 +60,10 @@ clean: ## remove what make has built
 runtime:
 	go run ./cmd/rnnkit runtime install || \
 		{ test "$$RNNKIT_REQUIRE_ORT" != 1 && echo "no ONNX Runtime: the tests that need it will skip"; }
+
+torch:
+	python3 -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --requirement scripts/goldens.txt
 
 format:
 	scripts/format.sh

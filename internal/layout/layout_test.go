@@ -23,6 +23,7 @@ const everything = "everything"
 // mayImport lists, for every package of the module, which of the others it may
 // import. Tests may import what they like.
 var mayImport = map[string][]string{
+	"bench":               {"models", "datasets", "trainer"},
 	"models":              {},
 	"datasets":            {},
 	"trainer":             {"models", "datasets", "internal/atomicfile", "internal/cell", "internal/kernels"},

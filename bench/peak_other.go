@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package main
+
+func kernels() []kernel { return []kernel{plain} }

@@ -1,0 +1,133 @@
+"""Trains a workload with PyTorch, and prints what `bench fit` prints for ours.
+
+    bin/bench data chars | python bench/torch/fit.py THREADS
+
+It begins with the same parameters and takes the same batches in the same order,
+so the losses are to be the same.
+"""
+
+import json
+import math
+import sys
+import time
+
+import torch
+from torch import nn
+
+CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+LOSSES = {
+    "mse": nn.MSELoss,
+    "cross-entropy": nn.CrossEntropyLoss,
+    "binary cross-entropy": nn.BCEWithLogitsLoss,
+}
+
+# Where ONNX's gates (LSTM i o f c, GRU z r h) are among PyTorch's (i f g o, r z n).
+GATES = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
+
+
+class Model(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        directions = 2 if spec.get("bidirectional") else 1
+        self.all = spec["readout"] == "all"
+        self.embedding = None
+        if "vocabulary" in spec:
+            self.embedding = nn.Embedding(spec["vocabulary"], spec["embedding"])
+        self.cells = CELLS[spec["cell"]](
+            spec.get("features") or spec["embedding"], spec["hidden"], spec["layers"],
+            bidirectional=directions == 2, batch_first=True)
+        self.head = nn.Linear(directions * spec["hidden"], spec["outputs"])
+
+    def forward(self, x):
+        if self.embedding is not None:
+            x = self.embedding(x)
+        y, _ = self.cells(x)
+        return self.head(y if self.all else y[:, -1])
+
+    @torch.no_grad()
+    def load(self, values, spec):
+        """Takes the parameters as they lie in models.Params.Data."""
+        order = GATES[spec["cell"]]
+
+        def take(p):
+            nonlocal values
+            taken, values = values.split([p.numel(), values.numel() - p.numel()])
+            return taken
+
+        def take_gates(name):
+            p = getattr(self.cells, name)
+            p.view(len(order), -1)[order] = take(p).view(len(order), -1)
+
+        if self.embedding is not None:
+            self.embedding.weight.copy_(take(self.embedding.weight).view_as(self.embedding.weight))
+        suffixes = ["", "_reverse"] if spec.get("bidirectional") else [""]
+        for layer in range(spec["layers"]):
+            for names in ["weight_ih"], ["weight_hh"], ["bias_ih", "bias_hh"]:
+                for suffix in suffixes:
+                    for name in names:
+                        take_gates(f"{name}_l{layer}{suffix}")
+        self.head.weight.copy_(take(self.head.weight).view(self.head.weight.T.shape).T)
+        self.head.bias.copy_(take(self.head.bias))
+        assert values.numel() == 0
+
+
+def read(dtype, *shape):
+    size = math.prod(shape) * dtype.itemsize
+    return torch.frombuffer(bytearray(sys.stdin.buffer.read(size)), dtype=dtype).view(shape)
+
+
+def peak_memory():
+    """The most bytes that the process has had resident, 0 where /proc does not tell."""
+    try:
+        with open("/proc/self/status") as status:
+            return 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    except OSError:
+        return 0
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    workload = json.loads(sys.stdin.buffer.readline())
+    spec, n, batch = workload["spec"], workload["examples"], workload["batch"]
+    parameters = read(torch.float32, workload["parameters"])
+    if "vocabulary" in spec:
+        inputs = read(torch.int64, n, workload["time"])
+    else:
+        inputs = read(torch.float32, n, workload["time"], spec["features"])
+    if workload["loss"] == "cross-entropy":
+        targets = [y.flatten() for y in read(torch.int64, n, workload["time"]).split(batch)]
+    else:
+        targets = read(torch.float32, n, spec["outputs"]).split(batch)
+    batches = list(zip(inputs.split(batch), targets))
+    bytes_before = peak_memory()
+
+    model = Model(spec)
+    model.load(parameters, spec)
+    criterion = LOSSES[workload["loss"]]()
+    # The fastest of Adam's forms here; foreach and the plain loop are slower.
+    optimizer = torch.optim.Adam(model.parameters(), lr=workload["rate"], fused=True)
+
+    seconds, losses = [], []
+    for _ in range(workload["warmup"] + workload["epochs"]):
+        start = time.perf_counter()
+        total = 0.0
+        for x, y in batches:
+            optimizer.zero_grad(set_to_none=True)
+            loss = criterion(model(x).flatten(0, -2), y)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(x)
+        seconds.append(time.perf_counter() - start)
+        losses.append(total / n)
+    json.dump({
+        "seconds": seconds[workload["warmup"]:],
+        "first_loss": losses[0],
+        "last_loss": losses[-1],
+        "bytes_before": bytes_before,
+        "bytes_peak": peak_memory(),
+        "version": torch.__version__,
+    }, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// workload is a training that is measured. Its data are random, of the sizes
+// that count; how fast they are learned does not.
+type workload struct {
+	Name     string      `json:"name"`
+	Notebook bool        `json:"notebook"` // one of the jobs of the notebook that rnnkit grew out of
+	Spec     models.Spec `json:"spec"`
+	Loss     string      `json:"loss"` // a key of losses
+	Rate     float64     `json:"rate"` // of Adam
+	Examples int         `json:"examples"`
+	Batch    int         `json:"batch"`
+	Time     int         `json:"time"`
+	Epochs   int         `json:"epochs"` // that are timed, after the warm-up
+}
+
+var losses = map[string]trainer.Loss{
+	"mse":                  trainer.MSE(),
+	"cross-entropy":        trainer.CrossEntropy{},
+	"binary cross-entropy": trainer.BinaryCrossEntropy(),
+}
+
+// workloads are the six jobs of the notebook and some larger ones, with as many
+// batches an epoch as take about a second.
+var workloads = []workload{
+	{"chars", true, models.Spec{Cell: models.LSTM, Vocabulary: 30, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 30}, "cross-entropy", 1e-3, 73, 32, 40, 20},
+	{"sine", true, models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 760, 32, 50, 15},
+	{"echo-rnn", true, models.Spec{Cell: models.RNN, Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "binary cross-entropy", 1e-2, 2000, 64, 50, 20},
+	{"echo-lstm", true, models.Spec{Cell: models.LSTM, Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "binary cross-entropy", 1e-2, 2000, 64, 50, 20},
+	{"palindrome-uni", true, models.Spec{Cell: models.RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "binary cross-entropy", 1e-2, 3000, 64, 7, 15},
+	{"palindrome-bi", true, models.Spec{Cell: models.RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Bidirectional: true, Readout: models.ReadLast, Outputs: 1}, "binary cross-entropy", 1e-2, 3000, 64, 7, 15},
+	{"lstm-128", false, models.Spec{Cell: models.LSTM, Features: 64, Hidden: 128, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 8 * 32, 32, 64, 5},
+	{"gru-128", false, models.Spec{Cell: models.GRU, Features: 64, Hidden: 128, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 8 * 32, 32, 64, 5},
+	{"lstm-256", false, models.Spec{Cell: models.LSTM, Features: 128, Hidden: 256, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 4 * 32, 32, 64, 5},
+	{"gru-256", false, models.Spec{Cell: models.GRU, Features: 128, Hidden: 256, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 4 * 32, 32, 64, 5},
+	{"lstm-512x2", false, models.Spec{Cell: models.LSTM, Features: 64, Hidden: 512, Layers: 2, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 2 * 64, 64, 100, 3},
+}
+
+func find(name string) (workload, error) {
+	var names []string
+	for _, w := range workloads {
+		if w.Name == name {
+			return w, nil
+		}
+		names = append(names, w.Name)
+	}
+	return workload{}, fmt.Errorf("there is no workload %q: use one of %s", name, strings.Join(names, ", "))
+}
+
+// MarshalJSON adds what another trainer has to know, and the operations of an
+// epoch.
+func (w workload) MarshalJSON() ([]byte, error) {
+	type plain workload
+	return json.Marshal(struct {
+		plain
+		Warmup     int `json:"warmup"`
+		Parameters int `json:"parameters"`
+		Operations int `json:"operations"`
+	}{plain(w), warmup, len(models.NewParams[float32](w.Spec).Data), w.operations()})
+}
+
+// operations is the number of floating-point operations in the matrix products
+// of an epoch, two for each multiply-add. For one example these are, with G
+// gates, I inputs and H hidden units, for each layer and direction,
+//
+//	G H I T       x Wᵀ forward
+//	G H I T       dW backward
+//	G H I T       dx backward, where something below has parameters
+//	3 G H H (T-1) h Rᵀ, dR and dh, which the first step does without
+//
+// and for each row that the head answers 3 times its inputs times its outputs
+// (forward, dW, dx). Nothing else counts: activations, the pointwise part of the
+// cells, biases, loss and optimizer are work that gives no operations.
+func (w workload) operations() int {
+	s := w.Spec
+	rows := 1
+	if s.Readout == models.ReadAll {
+		rows = w.Time
+	}
+	multiplyAdds := 3 * rows * s.Width() * s.Outputs
+	for layer := range s.Layers {
+		products := 3
+		if layer == 0 && s.Vocabulary == 0 {
+			products = 2
+		}
+		perGate := products*s.LayerInputs(layer)*w.Time + 3*s.Hidden*(w.Time-1)
+		multiplyAdds += s.Directions() * s.Cell.Gates() * s.Hidden * perGate
+	}
+	return 2 * multiplyAdds * w.Examples
+}
+
+// setUp draws the parameters and the data, the same every time.
+func (w workload) setUp() (*models.Model, *examples, error) {
+	m, err := models.New(models.Metadata{Spec: w.Spec}, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	normal := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64())
+		}
+		return x
+	}
+	below := func(limit, n int) []int64 {
+		x := make([]int64, n)
+		for i := range x {
+			x[i] = rng.Int64N(int64(limit))
+		}
+		return x
+	}
+	data := &examples{Size: w.Examples, Time: w.Time}
+	if w.Spec.Vocabulary > 0 {
+		data.Tokens = below(w.Spec.Vocabulary, w.Examples*w.Time)
+	} else {
+		data.Inputs = normal(w.Examples * w.Time * w.Spec.Features)
+	}
+	rows := w.Examples
+	if w.Spec.Readout == models.ReadAll {
+		rows *= w.Time
+	}
+	switch w.Loss {
+	case "cross-entropy":
+		data.Labels = below(w.Spec.Outputs, rows)
+	case "binary cross-entropy":
+		for _, bit := range below(2, rows*w.Spec.Outputs) {
+			data.Targets = append(data.Targets, float32(bit))
+		}
+	default:
+		data.Targets = normal(rows * w.Spec.Outputs)
+	}
+	return m, data, nil
+}
+
+// examples is a Source of the examples of one batch.
+type examples datasets.Batch
+
+func (e *examples) Len() int { return e.Size }
+
+func (e *examples) Read(b *datasets.Batch, which []int) error {
+	*b = datasets.Batch{Size: len(which), Time: e.Time, Inputs: b.Inputs[:0], Tokens: b.Tokens[:0], Targets: b.Targets[:0], Labels: b.Labels[:0]}
+	for _, i := range which {
+		b.Inputs = append(b.Inputs, part(e.Inputs, i, e.Size)...)
+		b.Tokens = append(b.Tokens, part(e.Tokens, i, e.Size)...)
+		b.Targets = append(b.Targets, part(e.Targets, i, e.Size)...)
+		b.Labels = append(b.Labels, part(e.Labels, i, e.Size)...)
+	}
+	return nil
+}
+
+// part returns x's part i of n.
+func part[T any](x []T, i, n int) []T { return x[len(x)/n*i : len(x)/n*(i+1)] }
+
+// fit is a training of a workload, on as many threads as GOMAXPROCS says.
+type fit struct {
+	workload
+	model       *models.Model
+	data        *examples
+	allocations float64 // in a step, on average
+}
+
+// warmup is the number of epochs that are not timed. In the first the buffers
+// grow, in the second the allocations are counted.
+const warmup = 2
+
+func (w workload) newFit() (*fit, error) {
+	m, data, err := w.setUp()
+	return &fit{workload: w, model: m, data: data}, err
+}
+
+func (f *fit) run(ctx context.Context, epochs int, onEpoch func(trainer.Epoch)) ([]trainer.Epoch, error) {
+	var before, after runtime.MemStats
+	return trainer.Fit(ctx, f.model, f.data, &examples{}, trainer.Options{
+		Loss:         losses[f.Loss],
+		LearningRate: f.Rate,
+		Epochs:       epochs,
+		Batch:        f.Batch,
+		NoShuffle:    true,
+		OnEpoch:      onEpoch,
+		OnBatch: func(p trainer.Progress) {
+			switch {
+			case p.Epoch != warmup:
+			case p.Batch == 1:
+				runtime.ReadMemStats(&before)
+			case p.Batch == p.Batches:
+				runtime.ReadMemStats(&after)
+				f.allocations = float64(after.Mallocs-before.Mallocs) / float64(p.Batches-1)
+			}
+		},
+	})
+}
