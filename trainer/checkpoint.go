@@ -249,7 +249,7 @@ func (f *fit[T]) check(h *header) error {
 		return fmt.Errorf("it has %d epochs of %d", len(h.History), f.opts.Epochs)
 	case at < 0 || at > len(f.order) || at%f.opts.Batch != 0 && !last:
 		return fmt.Errorf("it stands at example %d", at)
-	case len(h.Carried) > 0 && (!f.opts.Carry || at == 0) || len(h.Carried) > (min(f.opts.Batch, len(f.order))-1)/f.size+1:
+	case len(h.Carried) > 0 && (!f.opts.Carry || at == 0 || len(h.Carried) > (min(f.opts.Batch, len(f.order))-1)/f.size+1):
 		return fmt.Errorf("it carries the states of %d shards", len(h.Carried))
 	}
 	for i, n := range h.Carried {

@@ -84,7 +84,7 @@ func TestGoldens(t *testing.T) {
 	for _, c := range g.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			params, batch, loss := c.problem(t)
-			p, err := newPasses(&models.Metadata{Spec: c.Spec}, params, loss, 0, batch.Size, 1)
+			p, err := newPasses(&models.Metadata{Spec: c.Spec}, params, loss, 0, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

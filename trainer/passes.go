@@ -10,13 +10,19 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// shardSize returns the number of examples that one goroutine takes at a time.
-// Because it does not depend on the number of goroutines, and the shards'
-// results are added up in order, that makes no difference to a result. Fewer
-// than the rows of two tiles of a product would waste registers; in a small
-// model the work around the products counts, and more rows share it.
+// shardSize returns the number of examples of a batch that one goroutine takes
+// at a time. Because it does not depend on the number of goroutines, and the
+// shards' results are added up in order, that makes no difference to a result.
+// Fewer than the rows of two tiles of a product would waste registers, unless
+// the batch has no more; in a small model the work around the products counts,
+// which more rows share.
 func shardSize(spec models.Spec, batch int) int {
-	if spec.Hidden < 64 && batch >= 64 {
+	switch {
+	case batch < 8:
+		return batch
+	case batch <= 16:
+		return (batch + 1) / 2
+	case batch >= 64 && spec.Hidden < 64:
 		return 32
 	}
 	return 16
@@ -31,7 +37,7 @@ type passes[T models.Float] struct {
 	values int // that a row of targets has; 0 if it has a label
 	seed   uint64
 	carry  bool // the state goes on from batch to batch
-	size   int  // of a shard
+	size   int  // of a shard; the same for all batches if the state is carried
 
 	batch   datasets.Batch
 	weight  float64 // of all rows of the batch
@@ -68,10 +74,9 @@ type shard[T models.Float] struct {
 // row is room for a row of outputs in float64, with its targets.
 type row struct{ out, grad, targets []float64 }
 
-// newPasses fails if the loss does not fit the model. Batches are mostly of the
-// given size.
-func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], loss Loss, seed uint64, batch, threads int) (*passes[T], error) {
-	p := &passes[T]{meta: meta, params: params, loss: loss, seed: seed, size: shardSize(meta.Spec, batch)}
+// newPasses fails if the loss does not fit the model.
+func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], loss Loss, seed uint64, threads int) (*passes[T], error) {
+	p := &passes[T]{meta: meta, params: params, loss: loss, seed: seed}
 	var err error
 	if p.values, err = loss.size(meta.Spec.Outputs); err != nil {
 		return nil, err
@@ -194,6 +199,9 @@ func (p *passes[T]) rowsOf(i int) int {
 // asked for. draw numbers the draws of dropout.
 func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 	p.purpose, p.draw = purpose, draw
+	if !p.carry { // or a state would go to another shard
+		p.size = shardSize(p.meta.Spec, p.batch.Size)
+	}
 	for len(p.shards)*p.size < p.batch.Size {
 		p.addShard()
 	}
@@ -211,7 +219,7 @@ func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 }
 
 func (p *passes[T]) addShard() *shard[T] {
-	s := &shard[T]{network: newNetwork[T](p.meta.Spec), first: len(p.shards) * p.size}
+	s := &shard[T]{network: newNetwork[T](p.meta.Spec)}
 	p.shards = append(p.shards, s)
 	return s
 }
@@ -230,6 +238,7 @@ func (p *passes[T]) forget() {
 
 func (p *passes[T]) runShard(i int) {
 	s := p.shards[i]
+	s.first = i * p.size
 	s.load(p)
 	if p.purpose == training {
 		s.dropout.Seed(p.seed+dropoutStream, p.draw<<16+uint64(s.first))

@@ -212,11 +212,13 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 	if s, ok := train.(*datasets.Streams); ok && opts.Carry && s.Streams() != opts.Batch {
 		return nil, fmt.Errorf("trainer: Batch is %d: with Carry it must be the %d of the streams, or the state goes to another", opts.Batch, s.Streams())
 	}
-	passes, err := newPasses(meta, params, opts.Loss, opts.Seed, opts.Batch, opts.Threads)
+	passes, err := newPasses(meta, params, opts.Loss, opts.Seed, opts.Threads)
 	if err != nil {
 		return nil, err
 	}
-	passes.carry = opts.Carry
+	if passes.carry = opts.Carry; opts.Carry {
+		passes.size = shardSize(meta.Spec, opts.Batch)
+	}
 	f := &fit[T]{
 		passes:  passes,
 		opts:    opts,
@@ -416,7 +418,7 @@ func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
 	}
-	p, err := newPasses(&m.Metadata, m.Params, MSE(), 0, b.Size, 1)
+	p, err := newPasses(&m.Metadata, m.Params, MSE(), 0, 1)
 	if err != nil {
 		return nil, err
 	}

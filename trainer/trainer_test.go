@@ -109,7 +109,7 @@ func (e examples) Read(b *datasets.Batch, indexes []int) error {
 // testPasses returns passes with the squared error.
 func testPasses(t *testing.T, m *models.Model, seed uint64, threads int) *passes[float32] {
 	t.Helper()
-	p, err := newPasses(&m.Metadata, m.Params, MSE(), seed, 32, threads)
+	p, err := newPasses(&m.Metadata, m.Params, MSE(), seed, threads)
 	if err != nil {
 		t.Fatal(err)
 	}

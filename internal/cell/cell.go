@@ -167,10 +167,7 @@ const chunkRows = 128
 func (c *base[T]) project(i int, p *Packed[T], s Sequences[T], gates Steps[T]) {
 	if s.Pick != nil {
 		t, _ := c.step(i)
-		g, picked := gates.At(t), kernels.Dense(s.X.Batch, len(p.bias), c.picked)
-		for b, k := range s.Pick[t*c.batch:][:c.batch] {
-			copy(g.Row(b), picked.Row(k))
-		}
+		kernels.PickRows(gates.At(t), kernels.Dense(s.X.Batch, len(p.bias), c.picked), s.Pick[t*c.batch:])
 		return
 	}
 	steps := max(1, chunkRows/max(1, c.batch))
@@ -260,9 +257,7 @@ func (c *base[T]) finish(p *Packed[T], s Sequences[T], sums Steps[T], dw Weights
 	if s.Pick != nil {
 		// Rows of the same input count together.
 		picked := zeroed(&c.picked, s.X.Batch, all.Cols)
-		for i, k := range s.Pick {
-			kernels.AddScaled(picked.Row(k), 1, all.Row(i))
-		}
+		kernels.AddRows(picked, all, s.Pick)
 		all = picked
 	}
 	kernels.MulTN(kernels.Dense(all.Cols, p.inputs, dw.W), all, s.X.Flat(0, s.X.Time))

@@ -267,6 +267,44 @@ func TestPointwise(t *testing.T) {
 	})
 }
 
+func TestRowsByNumber(t *testing.T) {
+	onVariants(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(11, 12))
+		for n := range 70 {
+			many, few := 1+rng.IntN(9), 1+rng.IntN(4)
+			pick := make([]int, many)
+			for i := range pick {
+				pick[i] = rng.IntN(few)
+			}
+			long, checkLong := guarded[float32](t, rng, many, n)
+			short, checkShort := guarded[float32](t, rng, few, n)
+			want := make([]float32, few*n)
+			for k := range few {
+				copy(want[k*n:], short.Row(k))
+			}
+			for i, k := range pick {
+				for j, v := range long.Row(i) {
+					want[k*n+j] += v
+				}
+			}
+			AddRows(short, long, pick)
+			for k := range few {
+				if got := short.Row(k); !slices.Equal(got, want[k*n:][:n]) {
+					t.Fatalf("row %d of %d values is %v, not %v", k, n, got, want[k*n:][:n])
+				}
+			}
+			PickRows(long, short, pick)
+			for i, k := range pick {
+				if got := long.Row(i); !slices.Equal(got, want[k*n:][:n]) {
+					t.Fatalf("picked row %d of %d values is %v, not %v", i, n, got, want[k*n:][:n])
+				}
+			}
+			checkLong()
+			checkShort()
+		}
+	})
+}
+
 // TestSoftmax compares it with the definition in float64, for values that are
 // far apart too.
 func TestSoftmax(t *testing.T) {

@@ -1,5 +1,7 @@
 package kernels
 
+import "unsafe"
+
 // Matrix is a view of Rows × Cols values; row i starts at Data[i*Stride].
 type Matrix[T Float] struct {
 	Rows, Cols, Stride int
@@ -44,6 +46,38 @@ func Copy[T Float](dst, src Matrix[T]) {
 func Add[T Float](dst, src Matrix[T]) {
 	for i := range dst.Rows {
 		AddScaled(dst.Row(i), 1, src.Row(i))
+	}
+}
+
+// PickRows sets row i of dst to row pick[i] of src.
+func PickRows[T Float](dst, src Matrix[T], pick []int) {
+	checkPick(src, pick[:dst.Rows])
+	if s := simdFor[T](); s != nil {
+		s.pickRows(dst.Rows, dst.Cols, first(dst), dst.Stride, first(src), src.Stride, unsafe.SliceData(pick))
+		return
+	}
+	for i := range dst.Rows {
+		copy(dst.Row(i), src.Row(pick[i]))
+	}
+}
+
+// AddRows adds row i of src to row pick[i] of dst.
+func AddRows[T Float](dst, src Matrix[T], pick []int) {
+	checkPick(dst, pick[:src.Rows])
+	if s := simdFor[T](); s != nil {
+		s.addRows(src.Rows, src.Cols, first(dst), dst.Stride, first(src), src.Stride, unsafe.SliceData(pick))
+		return
+	}
+	for i := range src.Rows {
+		axpy(dst.Row(pick[i]), 1, src.Row(i))
+	}
+}
+
+func checkPick[T Float](m Matrix[T], pick []int) {
+	for _, i := range pick {
+		if uint(i) >= uint(m.Rows) {
+			panic("kernels: a row is picked that the matrix does not have")
+		}
 	}
 }
 

@@ -31,6 +31,9 @@ type simd struct {
 
 	softmax func(rows, n int, dst *float32, dstStride int, x *float32, xStride int, largest, sums *float32)
 
+	pickRows func(rows, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+	addRows  func(rows, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+
 	addScaled  func(n int, dst, x *float32, a float32)
 	scale      func(n int, x *float32, a float32)
 	adam       func(n int, params, grads, m, v *float32, beta1, beta1c, beta2, beta2c, rate, unbias, epsilon float32)
@@ -108,8 +111,10 @@ func (s *simd) product(dst, init Matrix[float32], a *float32, ars, aks int, b *f
 	to, from := first(dst), first(init)
 	rows := len(s.mul)
 	for k0 := 0; k0 < k || k0 == 0; k0 += blockK {
-		depth := min(blockK, k-k0)
-		width := max(1, blockSize/max(1, depth)/s.panel) * s.panel
+		depth, width := min(blockK, k-k0), dst.Cols
+		if depth*width > blockSize {
+			width = max(1, blockSize/(depth*s.panel)) * s.panel
+		}
 		for j := 0; j < dst.Cols; j += width {
 			cols := min(width, dst.Cols-j)
 			for i := 0; i < dst.Rows; i += rows {

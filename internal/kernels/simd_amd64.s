@@ -3668,6 +3668,112 @@ end:
 	VZEROUPPER
 	RET
 
+// func pickRowsAVX2(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+// Requires: AVX
+TEXT ·pickRowsAVX2(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), CX
+	MOVQ  dst+16(FP), DX
+	MOVQ  src+32(FP), BX
+	MOVQ  pick+48(FP), SI
+	MOVQ  srcStride+40(FP), DI
+	SHLQ  $0x02, DI
+	MOVQ  dstStride+24(FP), R8
+	SHLQ  $0x02, R8
+	TESTQ AX, AX
+	JZ    end
+
+row:
+	MOVQ  (SI), R9
+	IMULQ DI, R9
+	ADDQ  BX, R9
+	MOVQ  DX, R10
+	MOVQ  CX, R11
+
+column:
+	SUBQ    $0x08, R11
+	JL      tail
+	VMOVUPS (R9), Y0
+	VMOVUPS Y0, (R10)
+	ADDQ    $0x20, R9
+	ADDQ    $0x20, R10
+	JMP     column
+
+tail:
+	ADDQ       $0x08, R11
+	JZ         next
+	LEAQ       masks<>+0(SB), R12
+	MOVQ       $0x00000008, R13
+	SUBQ       R11, R13
+	VMOVUPS    (R12)(R13*4), Y0
+	VMASKMOVPS (R9), Y0, Y1
+	VMASKMOVPS Y1, Y0, (R10)
+
+next:
+	ADDQ R8, DX
+	ADDQ $0x08, SI
+	DECQ AX
+	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func addRowsAVX2(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+// Requires: AVX
+TEXT ·addRowsAVX2(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), CX
+	MOVQ  dst+16(FP), DX
+	MOVQ  src+32(FP), BX
+	MOVQ  pick+48(FP), SI
+	MOVQ  dstStride+24(FP), DI
+	SHLQ  $0x02, DI
+	MOVQ  srcStride+40(FP), R8
+	SHLQ  $0x02, R8
+	TESTQ AX, AX
+	JZ    end
+
+row:
+	MOVQ  (SI), R9
+	IMULQ DI, R9
+	ADDQ  DX, R9
+	MOVQ  BX, R10
+	MOVQ  CX, R11
+
+column:
+	SUBQ    $0x08, R11
+	JL      tail
+	VMOVUPS (R10), Y0
+	VMOVUPS (R9), Y1
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, (R9)
+	ADDQ    $0x20, R9
+	ADDQ    $0x20, R10
+	JMP     column
+
+tail:
+	ADDQ       $0x08, R11
+	JZ         next
+	LEAQ       masks<>+0(SB), R12
+	MOVQ       $0x00000008, R13
+	SUBQ       R11, R13
+	VMOVUPS    (R12)(R13*4), Y0
+	VMASKMOVPS (R10), Y0, Y1
+	VMASKMOVPS (R9), Y0, Y2
+	VADDPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (R9)
+
+next:
+	ADDQ R8, BX
+	ADDQ $0x08, SI
+	DECQ AX
+	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
 // func addScaledAVX2(n int, dst *float32, x *float32, a float32)
 // Requires: AVX, FMA3
 TEXT ·addScaledAVX2(SB), NOSPLIT, $0-28
@@ -8194,6 +8300,112 @@ divide_end:
 	ADDQ CX, BX
 	ADDQ $0x04, SI
 	ADDQ $0x04, DI
+	DECQ AX
+	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func pickRowsAVX512(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+// Requires: AVX, AVX512F
+TEXT ·pickRowsAVX512(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), DX
+	MOVQ  dst+16(FP), BX
+	MOVQ  src+32(FP), SI
+	MOVQ  pick+48(FP), DI
+	MOVQ  srcStride+40(FP), R8
+	SHLQ  $0x02, R8
+	MOVQ  dstStride+24(FP), R9
+	SHLQ  $0x02, R9
+	TESTQ AX, AX
+	JZ    end
+
+row:
+	MOVQ  (DI), R10
+	IMULQ R8, R10
+	ADDQ  SI, R10
+	MOVQ  BX, R11
+	MOVQ  DX, CX
+
+column:
+	SUBQ    $0x10, CX
+	JL      tail
+	VMOVUPS (R10), Z0
+	VMOVUPS Z0, (R11)
+	ADDQ    $0x40, R10
+	ADDQ    $0x40, R11
+	JMP     column
+
+tail:
+	ADDQ      $0x10, CX
+	JZ        next
+	MOVQ      $0x00000001, R12
+	SHLQ      CL, R12
+	DECQ      R12
+	KMOVW     R12, K1
+	VMOVUPS.Z (R10), K1, Z0
+	VMOVUPS   Z0, K1, (R11)
+
+next:
+	ADDQ R9, BX
+	ADDQ $0x08, DI
+	DECQ AX
+	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func addRowsAVX512(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+// Requires: AVX, AVX512F
+TEXT ·addRowsAVX512(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), DX
+	MOVQ  dst+16(FP), BX
+	MOVQ  src+32(FP), SI
+	MOVQ  pick+48(FP), DI
+	MOVQ  dstStride+24(FP), R8
+	SHLQ  $0x02, R8
+	MOVQ  srcStride+40(FP), R9
+	SHLQ  $0x02, R9
+	TESTQ AX, AX
+	JZ    end
+
+row:
+	MOVQ  (DI), R10
+	IMULQ R8, R10
+	ADDQ  BX, R10
+	MOVQ  SI, R11
+	MOVQ  DX, CX
+
+column:
+	SUBQ    $0x10, CX
+	JL      tail
+	VMOVUPS (R11), Z0
+	VMOVUPS (R10), Z1
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, (R10)
+	ADDQ    $0x40, R10
+	ADDQ    $0x40, R11
+	JMP     column
+
+tail:
+	ADDQ      $0x10, CX
+	JZ        next
+	MOVQ      $0x00000001, R12
+	SHLQ      CL, R12
+	DECQ      R12
+	KMOVW     R12, K1
+	VMOVUPS.Z (R11), K1, Z0
+	VMOVUPS.Z (R10), K1, Z1
+	VADDPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (R10)
+
+next:
+	ADDQ R9, SI
+	ADDQ $0x08, DI
 	DECQ AX
 	JNZ  row
 

@@ -74,6 +74,16 @@ func gruBackwardAVX2(rows int, n int, gates *float32, gatesStride int, u *float3
 //go:noescape
 func softmaxAVX2(rows int, n int, dst *float32, dstStride int, x *float32, xStride int, largest *float32, sums *float32)
 
+// pickRowsAVX2 is PickRows.
+//
+//go:noescape
+func pickRowsAVX2(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+
+// addRowsAVX2 is AddRows.
+//
+//go:noescape
+func addRowsAVX2(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+
 // addScaledAVX2 is AddScaled.
 //
 //go:noescape
@@ -173,6 +183,16 @@ func gruBackwardAVX512(rows int, n int, gates *float32, gatesStride int, u *floa
 //
 //go:noescape
 func softmaxAVX512(rows int, n int, dst *float32, dstStride int, x *float32, xStride int, largest *float32, sums *float32)
+
+// pickRowsAVX512 is PickRows.
+//
+//go:noescape
+func pickRowsAVX512(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
+
+// addRowsAVX512 is AddRows.
+//
+//go:noescape
+func addRowsAVX512(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
 
 // addScaledAVX512 is AddScaled.
 //

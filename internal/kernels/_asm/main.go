@@ -13,6 +13,7 @@ func main() {
 		}
 		set.cells()
 		set.softmax()
+		set.rowKernels()
 		set.optimizers()
 	}
 	Generate()
