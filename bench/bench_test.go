@@ -25,12 +25,12 @@ func TestWorkloads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			epochs, err := f.run(t.Context(), warmup+1, nil)
+			epochs, err := f.run(t.Context(), w.warmup()+1, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(epochs) != warmup+1 || !(epochs[warmup].TrainLoss < epochs[0].TrainLoss) {
-				t.Errorf("%d epochs do not lower the loss: %+v", warmup+1, epochs)
+			if len(epochs) != w.warmup()+1 || !(epochs[w.warmup()].TrainLoss < epochs[0].TrainLoss) {
+				t.Errorf("%d epochs do not lower the loss: %+v", w.warmup()+1, epochs)
 			}
 		})
 	}
@@ -112,7 +112,7 @@ func BenchmarkFit(b *testing.B) {
 			ctx, stop := context.WithCancel(b.Context())
 			defer stop()
 			_, err = f.run(ctx, math.MaxInt, func(e trainer.Epoch) {
-				if e.Epoch >= warmup && !b.Loop() {
+				if e.Epoch >= f.warmup() && !b.Loop() {
 					stop()
 				}
 			})

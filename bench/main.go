@@ -115,7 +115,7 @@ func measureFit(name string) (*fitted, error) {
 		return nil, err
 	}
 	before := peakMemory()
-	epochs, err := f.run(context.Background(), warmup+w.Epochs, nil)
+	epochs, err := f.run(context.Background(), w.warmup()+w.Epochs, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func measureFit(name string) (*fitted, error) {
 		BytesPeak:   peakMemory(),
 		Version:     runtime.Version(),
 	}
-	for _, e := range epochs[warmup:] {
+	for _, e := range epochs[w.warmup():] {
 		result.Seconds = append(result.Seconds, e.Seconds)
 	}
 	return result, nil

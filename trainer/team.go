@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// team does jobs on the caller's goroutine and some others. As the next jobs
-// often come within microseconds, those wait for a while before they sleep.
+// team does jobs on the caller's goroutine and some others. The next jobs often
+// come sooner than a sleeping goroutine wakes up, which takes some 50 µs, so that
+// they wait for a while before they sleep.
 type team struct {
 	job    func(i int)
 	others int
@@ -39,7 +40,7 @@ func (t *team) run(n int) {
 		}
 	}
 	t.work()
-	t.await(func() bool { return t.left.Load() == 0 })
+	t.await(10, func() bool { return t.left.Load() == 0 })
 	<-t.done
 }
 
@@ -59,18 +60,17 @@ func (t *team) work() {
 
 func (t *team) help() {
 	for range t.wake {
-		for again := true; again; again = t.await(func() bool { return t.next.Load() > 0 }) {
+		for again := true; again; again = t.await(50, func() bool { return t.next.Load() > 0 }) {
 			t.work()
 		}
 	}
 }
 
-// await tells whether the condition has come true within some 100 µs, which is
-// longer than it takes to update the parameters of a small model and to read a
-// batch.
-func (t *team) await(condition func() bool) bool {
-	for range 1000 {
-		for range 100 {
+// await tells whether the condition has come true within so many microseconds,
+// more or less: the clock may be one that stands still.
+func (t *team) await(microseconds int, condition func() bool) bool {
+	for range microseconds {
+		for range 500 {
 			if condition() {
 				return true
 			}
