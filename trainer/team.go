@@ -60,7 +60,7 @@ func (t *team) work() {
 
 func (t *team) help() {
 	for range t.wake {
-		for again := true; again; again = t.await(50, func() bool { return t.next.Load() > 0 }) {
+		for again := true; again; again = t.await(100, func() bool { return t.next.Load() > 0 }) {
 			t.work()
 		}
 	}

@@ -23,19 +23,33 @@ func (p *Packed[T]) Pack(m Matrix[T]) {
 // PackT sets p to mᵀ.
 func (p *Packed[T]) PackT(m Matrix[T]) {
 	p.resize(m.Cols, m.Rows)
-	for j := 0; j < m.Rows; j += p.panel {
+	for j := 0; j < m.Rows && m.Cols > 0; j += p.panel {
 		panel := p.data[j*p.Rows:][:p.Rows*p.panel]
-		for c := range p.panel {
-			if j+c >= m.Rows {
-				for k := range p.Rows {
-					panel[k*p.panel+c] = 0
-				}
-				continue
-			}
+		n := min(p.panel, m.Rows-j)
+		if n < p.panel {
+			clear(panel)
+		}
+		c := 0
+		for ; c+8 <= n; c += 8 {
+			transpose8(panel[c:], p.panel, m.RowRange(j+c, j+c+8))
+		}
+		for ; c < n; c++ {
 			for k, v := range m.Row(j + c) {
 				panel[k*p.panel+c] = v
 			}
 		}
+	}
+}
+
+// transpose8 sets the columns of dst to the eight rows of m.
+func transpose8[T Float](dst []T, stride int, m Matrix[T]) {
+	n := m.Cols
+	r0, r1, r2, r3 := m.Row(0)[:n], m.Row(1)[:n], m.Row(2)[:n], m.Row(3)[:n]
+	r4, r5, r6, r7 := m.Row(4)[:n], m.Row(5)[:n], m.Row(6)[:n], m.Row(7)[:n]
+	for k := range n {
+		d := (*[8]T)(dst[k*stride:])
+		d[0], d[1], d[2], d[3] = r0[k], r1[k], r2[k], r3[k]
+		d[4], d[5], d[6], d[7] = r4[k], r5[k], r6[k], r7[k]
 	}
 }
 
