@@ -280,6 +280,8 @@ func (s *shard[T]) load(p *passes[T]) {
 				s.tokens[to] = b.Tokens[from]
 			case padding:
 				clear(s.input[to*features:][:features])
+			case p.meta.InputScale == nil:
+				convert(s.input[to*features:], b.Inputs[from*features:][:features])
 			default:
 				p.meta.InputScale.Apply(s.scaled, b.Inputs[from*features:][:features])
 				convert(s.input[to*features:], s.scaled)

@@ -13,13 +13,13 @@ type simd struct {
 	name  string
 	panel int // columns of a panel of Packed
 
-	// mul[r-1] is the product of r rows:
+	// mul[r-1] is the product of blocks of r rows each:
 	//
 	//	dst[r,n] = init[r,n] + Σₖ a[r,k] b[k,n]
 	//
 	// a[r,k] is at r*ars + k*aks. b lies in panels, one every bps, whose rows are
 	// bks apart. A nil init stands for zeros.
-	mul []func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols int)
+	mul []func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols, blocks int)
 
 	rnnForward   func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int)
 	rnnBackward  func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int, dy *float32, dyStride int, dh *float32, dhStride int)
@@ -117,10 +117,12 @@ func (s *simd) product(dst, init Matrix[float32], a *float32, ars, aks int, b *f
 		}
 		for j := 0; j < dst.Cols; j += width {
 			cols := min(width, dst.Cols-j)
-			for i := 0; i < dst.Rows; i += rows {
-				n := min(rows, dst.Rows-i)
+			for i, n := 0, rows; i < dst.Rows; {
+				n = min(n, dst.Rows-i)
+				blocks := (dst.Rows - i) / n
 				s.mul[n-1](at(to, i*dst.Stride+j), dst.Stride, at(from, i*init.Stride+j), init.Stride,
-					at(a, i*ars+k0*aks), ars, aks, at(b, j/s.panel*bps+k0*bks), bks, bps, depth, cols)
+					at(a, i*ars+k0*aks), ars, aks, at(b, j/s.panel*bps+k0*bks), bks, bps, depth, cols, blocks)
+				i += blocks * n
 			}
 		}
 		from, init = to, dst

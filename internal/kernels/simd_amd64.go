@@ -16,7 +16,7 @@ func variants() []*simd {
 	return list
 }
 
-type mulFunc = func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols int)
+type mulFunc = func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols, blocks int)
 
 var avx2 = simd{
 	name:         "avx2",

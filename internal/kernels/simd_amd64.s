@@ -4,9 +4,10 @@
 
 #include "textflag.h"
 
-// func mul1AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul1AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·mul1AVX2(SB), NOSPLIT, $0-96
+TEXT ·mul1AVX2(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), CX
 	MOVQ b+56(FP), DX
@@ -193,8 +194,7 @@ part_store:
 	SHLQ       $0x02, CX
 	LEAQ       (CX)(CX*2), CX
 	VMASKMOVPS Y0, Y1, (AX)
-	VZEROUPPER
-	RET
+	JMP        done
 
 one:
 	TESTQ   CX, CX
@@ -228,8 +228,7 @@ one_full_store:
 	SHLQ    $0x02, CX
 	LEAQ    (CX)(CX*2), CX
 	VMOVUPS Y0, (AX)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ       $0x08, BX
@@ -275,6 +274,25 @@ two_part_store:
 	VMASKMOVPS Y1, Y2, 32(AX)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x01, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x01, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x01, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
@@ -296,9 +314,10 @@ DATA masks<>+56(SB)/4, $0x00000000
 DATA masks<>+60(SB)/4, $0x00000000
 GLOBL masks<>(SB), RODATA|NOPTR, $64
 
-// func mul2AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul2AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·mul2AVX2(SB), NOSPLIT, $0-96
+TEXT ·mul2AVX2(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), CX
 	MOVQ b+56(FP), DX
@@ -514,8 +533,7 @@ part_store:
 	LEAQ       (AX)(CX*1), CX
 	VMASKMOVPS Y0, Y2, (AX)
 	VMASKMOVPS Y1, Y2, (CX)
-	VZEROUPPER
-	RET
+	JMP        done
 
 one:
 	TESTQ   CX, CX
@@ -558,8 +576,7 @@ one_full_store:
 	LEAQ    (AX)(CX*1), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, (CX)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ       $0x08, BX
@@ -618,12 +635,32 @@ two_part_store:
 	VMASKMOVPS Y3, Y4, 32(CX)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x02, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x02, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x02, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul3AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul3AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·mul3AVX2(SB), NOSPLIT, $0-96
+TEXT ·mul3AVX2(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), CX
 	MOVQ b+56(FP), DX
@@ -870,8 +907,7 @@ part_store:
 	VMASKMOVPS Y0, Y3, (AX)
 	VMASKMOVPS Y1, Y3, (DX)
 	VMASKMOVPS Y2, Y3, (AX)(CX*2)
-	VZEROUPPER
-	RET
+	JMP        done
 
 one:
 	TESTQ   CX, CX
@@ -919,8 +955,7 @@ one_full_store:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, (DX)
 	VMOVUPS Y2, (AX)(CX*2)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ       $0x08, BX
@@ -988,12 +1023,32 @@ two_part_store:
 	VMASKMOVPS Y5, Y6, 32(AX)(CX*2)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x03, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x03, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x03, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul4AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul4AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·mul4AVX2(SB), NOSPLIT, $0-96
+TEXT ·mul4AVX2(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), CX
 	MOVQ b+56(FP), DX
@@ -1149,8 +1204,7 @@ part_store:
 	VMASKMOVPS Y1, Y4, (BX)
 	VMASKMOVPS Y2, Y4, (AX)(CX*2)
 	VMASKMOVPS Y3, Y4, (AX)(DX*1)
-	VZEROUPPER
-	RET
+	JMP        done
 
 one:
 	TESTQ   CX, CX
@@ -1203,8 +1257,7 @@ one_full_store:
 	VMOVUPS Y1, (BX)
 	VMOVUPS Y2, (AX)(CX*2)
 	VMOVUPS Y3, (AX)(DX*1)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ       $0x08, BX
@@ -1281,12 +1334,32 @@ two_part_store:
 	VMASKMOVPS Y7, Y8, 32(AX)(DX*1)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x04, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x04, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x04, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul5AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul5AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·mul5AVX2(SB), NOSPLIT, $0-96
+TEXT ·mul5AVX2(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), CX
 	MOVQ b+56(FP), DX
@@ -1456,8 +1529,7 @@ part_store:
 	VMASKMOVPS Y2, Y5, (AX)(CX*2)
 	VMASKMOVPS Y3, Y5, (AX)(DX*1)
 	VMASKMOVPS Y4, Y5, (AX)(CX*4)
-	VZEROUPPER
-	RET
+	JMP        done
 
 one:
 	TESTQ   CX, CX
@@ -1515,8 +1587,7 @@ one_full_store:
 	VMOVUPS Y2, (AX)(CX*2)
 	VMOVUPS Y3, (AX)(DX*1)
 	VMOVUPS Y4, (AX)(CX*4)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ       $0x08, BX
@@ -1602,12 +1673,32 @@ two_part_store:
 	VMASKMOVPS Y9, Y10, 32(AX)(CX*4)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x05, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x05, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x05, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul6AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul6AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·mul6AVX2(SB), NOSPLIT, $0-96
+TEXT ·mul6AVX2(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), CX
 	MOVQ b+56(FP), DX
@@ -1791,8 +1882,7 @@ part_store:
 	VMASKMOVPS Y3, Y6, (AX)(DX*1)
 	VMASKMOVPS Y4, Y6, (AX)(CX*4)
 	VMASKMOVPS Y5, Y6, (BX)(CX*4)
-	VZEROUPPER
-	RET
+	JMP        done
 
 one:
 	TESTQ   CX, CX
@@ -1855,8 +1945,7 @@ one_full_store:
 	VMOVUPS Y3, (AX)(DX*1)
 	VMOVUPS Y4, (AX)(CX*4)
 	VMOVUPS Y5, (BX)(CX*4)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ       $0x08, BX
@@ -1951,6 +2040,25 @@ two_part_store:
 	VMASKMOVPS Y11, Y12, 32(BX)(CX*4)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x06, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x06, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x06, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
@@ -3953,9 +4061,10 @@ end:
 	VZEROUPPER
 	RET
 
-// func mul1AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul1AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·mul1AVX512(SB), NOSPLIT, $0-96
+TEXT ·mul1AVX512(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), DX
 	MOVQ b+56(FP), BX
@@ -4142,8 +4251,7 @@ part_store:
 	SHLQ    $0x02, CX
 	LEAQ    (CX)(CX*2), CX
 	VMOVUPS Z0, K1, (AX)
-	VZEROUPPER
-	RET
+	JMP     done
 
 one:
 	TESTQ   DX, DX
@@ -4177,8 +4285,7 @@ one_full_store:
 	SHLQ    $0x02, CX
 	LEAQ    (CX)(CX*2), CX
 	VMOVUPS Z0, (AX)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ      $0x10, CX
@@ -4224,12 +4331,32 @@ two_part_store:
 	VMOVUPS Z1, K1, 64(AX)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x01, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x01, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x01, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul2AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul2AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·mul2AVX512(SB), NOSPLIT, $0-96
+TEXT ·mul2AVX512(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), DX
 	MOVQ b+56(FP), BX
@@ -4483,8 +4610,7 @@ part_store:
 	LEAQ    (AX)(CX*1), CX
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (CX)
-	VZEROUPPER
-	RET
+	JMP     done
 
 one:
 	TESTQ   DX, DX
@@ -4527,8 +4653,7 @@ one_full_store:
 	LEAQ    (AX)(CX*1), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, (CX)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ      $0x10, CX
@@ -4587,12 +4712,32 @@ two_part_store:
 	VMOVUPS Z3, K1, 64(CX)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x02, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x02, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x02, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul3AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul3AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·mul3AVX512(SB), NOSPLIT, $0-96
+TEXT ·mul3AVX512(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), DX
 	MOVQ b+56(FP), BX
@@ -4839,8 +4984,7 @@ part_store:
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (DX)
 	VMOVUPS Z2, K1, (AX)(CX*2)
-	VZEROUPPER
-	RET
+	JMP     done
 
 one:
 	TESTQ   DX, DX
@@ -4888,8 +5032,7 @@ one_full_store:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, (DX)
 	VMOVUPS Z2, (AX)(CX*2)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ      $0x10, CX
@@ -4957,12 +5100,32 @@ two_part_store:
 	VMOVUPS Z5, K1, 64(AX)(CX*2)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x03, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x03, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x03, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul4AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul4AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·mul4AVX512(SB), NOSPLIT, $0-96
+TEXT ·mul4AVX512(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), DX
 	MOVQ b+56(FP), BX
@@ -5240,8 +5403,7 @@ part_store:
 	VMOVUPS Z1, K1, (BX)
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (AX)(DX*1)
-	VZEROUPPER
-	RET
+	JMP     done
 
 one:
 	TESTQ   DX, DX
@@ -5294,8 +5456,7 @@ one_full_store:
 	VMOVUPS Z1, (BX)
 	VMOVUPS Z2, (AX)(CX*2)
 	VMOVUPS Z3, (AX)(DX*1)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ      $0x10, CX
@@ -5372,12 +5533,32 @@ two_part_store:
 	VMOVUPS Z7, K1, 64(AX)(DX*1)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x04, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x04, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x04, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul5AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul5AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·mul5AVX512(SB), NOSPLIT, $0-96
+TEXT ·mul5AVX512(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), DX
 	MOVQ b+56(FP), BX
@@ -5547,8 +5728,7 @@ part_store:
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (AX)(DX*1)
 	VMOVUPS Z4, K1, (AX)(CX*4)
-	VZEROUPPER
-	RET
+	JMP     done
 
 one:
 	TESTQ   DX, DX
@@ -5606,8 +5786,7 @@ one_full_store:
 	VMOVUPS Z2, (AX)(CX*2)
 	VMOVUPS Z3, (AX)(DX*1)
 	VMOVUPS Z4, (AX)(CX*4)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ      $0x10, CX
@@ -5693,12 +5872,32 @@ two_part_store:
 	VMOVUPS Z9, K1, 64(AX)(CX*4)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x05, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x05, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x05, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul6AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul6AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·mul6AVX512(SB), NOSPLIT, $0-96
+TEXT ·mul6AVX512(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), DX
 	MOVQ b+56(FP), BX
@@ -5882,8 +6081,7 @@ part_store:
 	VMOVUPS Z3, K1, (AX)(DX*1)
 	VMOVUPS Z4, K1, (AX)(CX*4)
 	VMOVUPS Z5, K1, (BX)(CX*4)
-	VZEROUPPER
-	RET
+	JMP     done
 
 one:
 	TESTQ   DX, DX
@@ -5946,8 +6144,7 @@ one_full_store:
 	VMOVUPS Z3, (AX)(DX*1)
 	VMOVUPS Z4, (AX)(CX*4)
 	VMOVUPS Z5, (BX)(CX*4)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ      $0x10, CX
@@ -6042,12 +6239,32 @@ two_part_store:
 	VMOVUPS Z11, K1, 64(BX)(CX*4)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x06, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x06, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x06, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul7AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul7AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·mul7AVX512(SB), NOSPLIT, $0-96
+TEXT ·mul7AVX512(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), DX
 	MOVQ b+56(FP), BX
@@ -6245,8 +6462,7 @@ part_store:
 	VMOVUPS Z4, K1, (AX)(CX*4)
 	VMOVUPS Z5, K1, (BX)(CX*4)
 	VMOVUPS Z6, K1, (AX)(DX*2)
-	VZEROUPPER
-	RET
+	JMP     done
 
 one:
 	TESTQ   DX, DX
@@ -6314,8 +6530,7 @@ one_full_store:
 	VMOVUPS Z4, (AX)(CX*4)
 	VMOVUPS Z5, (BX)(CX*4)
 	VMOVUPS Z6, (AX)(DX*2)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ      $0x10, CX
@@ -6419,12 +6634,32 @@ two_part_store:
 	VMOVUPS Z13, K1, 64(AX)(DX*2)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x07, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x07, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x07, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 
-// func mul8AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+// func mul8AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·mul8AVX512(SB), NOSPLIT, $0-96
+TEXT ·mul8AVX512(SB), NOSPLIT, $0-104
+block:
 	MOVQ dst+0(FP), AX
 	MOVQ init+16(FP), DX
 	MOVQ b+56(FP), BX
@@ -6636,8 +6871,7 @@ part_store:
 	VMOVUPS Z5, K1, (BX)(CX*4)
 	VMOVUPS Z6, K1, (AX)(DX*2)
 	VMOVUPS Z7, K1, (BX)(DX*2)
-	VZEROUPPER
-	RET
+	JMP     done
 
 one:
 	TESTQ   DX, DX
@@ -6710,8 +6944,7 @@ one_full_store:
 	VMOVUPS Z5, (BX)(CX*4)
 	VMOVUPS Z6, (AX)(DX*2)
 	VMOVUPS Z7, (BX)(DX*2)
-	VZEROUPPER
-	RET
+	JMP     done
 
 two:
 	SUBQ      $0x10, CX
@@ -6824,6 +7057,25 @@ two_part_store:
 	VMOVUPS Z15, K1, 64(BX)(DX*2)
 
 done:
+	DECQ   blocks+96(FP)
+	JZ     end
+	MOVQ   ldd+8(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x08, AX, AX
+	ADDQ   AX, dst+0(FP)
+	MOVQ   ars+40(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x08, AX, AX
+	ADDQ   AX, a+32(FP)
+	CMPQ   init+16(FP), $0x00
+	JE     block
+	MOVQ   ldi+24(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $0x08, AX, AX
+	ADDQ   AX, init+16(FP)
+	JMP    block
+
+end:
 	VZEROUPPER
 	RET
 

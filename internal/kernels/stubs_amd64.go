@@ -4,35 +4,35 @@
 
 package kernels
 
-// mul1AVX2 is the product of 1 rows: see tile.
+// mul1AVX2 is the product of blocks of 1 rows.
 //
 //go:noescape
-func mul1AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul1AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul2AVX2 is the product of 2 rows: see tile.
+// mul2AVX2 is the product of blocks of 2 rows.
 //
 //go:noescape
-func mul2AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul2AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul3AVX2 is the product of 3 rows: see tile.
+// mul3AVX2 is the product of blocks of 3 rows.
 //
 //go:noescape
-func mul3AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul3AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul4AVX2 is the product of 4 rows: see tile.
+// mul4AVX2 is the product of blocks of 4 rows.
 //
 //go:noescape
-func mul4AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul4AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul5AVX2 is the product of 5 rows: see tile.
+// mul5AVX2 is the product of blocks of 5 rows.
 //
 //go:noescape
-func mul5AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul5AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul6AVX2 is the product of 6 rows: see tile.
+// mul6AVX2 is the product of blocks of 6 rows.
 //
 //go:noescape
-func mul6AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul6AVX2(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
 // rnnForwardAVX2 is RNNForward.
 //
@@ -104,45 +104,45 @@ func adamAVX2(n int, params *float32, grads *float32, m *float32, v *float32, be
 //go:noescape
 func sumSquaresAVX2(n int, x *float32) float64
 
-// mul1AVX512 is the product of 1 rows: see tile.
+// mul1AVX512 is the product of blocks of 1 rows.
 //
 //go:noescape
-func mul1AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul1AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul2AVX512 is the product of 2 rows: see tile.
+// mul2AVX512 is the product of blocks of 2 rows.
 //
 //go:noescape
-func mul2AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul2AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul3AVX512 is the product of 3 rows: see tile.
+// mul3AVX512 is the product of blocks of 3 rows.
 //
 //go:noescape
-func mul3AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul3AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul4AVX512 is the product of 4 rows: see tile.
+// mul4AVX512 is the product of blocks of 4 rows.
 //
 //go:noescape
-func mul4AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul4AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul5AVX512 is the product of 5 rows: see tile.
+// mul5AVX512 is the product of blocks of 5 rows.
 //
 //go:noescape
-func mul5AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul5AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul6AVX512 is the product of 6 rows: see tile.
+// mul6AVX512 is the product of blocks of 6 rows.
 //
 //go:noescape
-func mul6AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul6AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul7AVX512 is the product of 7 rows: see tile.
+// mul7AVX512 is the product of blocks of 7 rows.
 //
 //go:noescape
-func mul7AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul7AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
-// mul8AVX512 is the product of 8 rows: see tile.
+// mul8AVX512 is the product of blocks of 8 rows.
 //
 //go:noescape
-func mul8AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int)
+func mul8AVX512(dst *float32, ldd int, init *float32, ldi int, a *float32, ars int, aks int, b *float32, bks int, bps int, k int, cols int, blocks int)
 
 // rnnForwardAVX512 is RNNForward.
 //

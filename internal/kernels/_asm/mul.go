@@ -8,7 +8,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// mul writes the product of a given number of rows with all columns:
+// mul writes the product of blocks of a given number of rows with all columns:
 //
 //	dst[r,n] = init[r,n] + Σₖ a[r,k] b[k,n]
 //
@@ -16,14 +16,15 @@ import (
 // every bps, whose rows are bks apart. A nil init stands for zeros.
 func (s *instructions) mul(rows int) {
 	TEXT(fmt.Sprintf("mul%d%s", rows, s.name), NOSPLIT,
-		"func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols int)")
+		"func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols, blocks int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("mul%d%s is the product of %d rows: see tile.", rows, s.name, rows))
+	Doc(fmt.Sprintf("mul%d%s is the product of blocks of %d rows.", rows, s.name, rows))
 
 	t := tile{instructions: s, rows: rows, panels: 1}
 	for t.panels < 4 && 2*(2*t.panels)*rows <= len(s.all)/2+4 && rows <= 4 {
 		t.panels *= 2
 	}
+	Label("block")
 	t.load()
 	if t.panels > 1 {
 		t.loop("wide", t.panels)
@@ -36,15 +37,40 @@ func (s *instructions) mul(rows int) {
 	JG(LabelRef("two"))
 	JE(LabelRef("one"))
 	t.block("part", 1, 1, t.cols)
-	end()
+	JMP(LabelRef("done"))
 	Label("one")
 	t.block("one_full", 1, 1, nil)
-	end()
+	JMP(LabelRef("done"))
 	Label("two")
 	SUBQ(Imm(uint64(s.width)), t.cols)
 	t.block("two_part", 1, 2, t.cols)
 	Label("done")
+	DECQ(parameter("blocks"))
+	JZ(LabelRef("end"))
+	t.advance("dst", "ldd")
+	t.advance("a", "ars")
+	CMPQ(parameter("init"), Imm(0))
+	JE(LabelRef("block"))
+	t.advance("init", "ldi")
+	JMP(LabelRef("block"))
+	Label("end")
 	end()
+}
+
+// parameter is where the kernel's caller put it.
+func parameter(name string) Mem {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return p.Addr
+}
+
+// advance moves the pointer parameter on to the next rows.
+func (t *tile) advance(name, stride string) {
+	step := bytesOf(stride)
+	IMUL3Q(Imm(uint64(t.rows)), step, step)
+	ADDQ(step, parameter(name))
 }
 
 // tile is what a product's blocks have in common.

@@ -26,11 +26,7 @@ func (s *instructions) vectorwise(name, doc string, vectors, numbers []string, b
 	}
 	for _, x := range numbers {
 		number[x] = s.vector()
-		address, err := Param(x).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		VBROADCASTSS(address.Addr, number[x])
+		VBROADCASTSS(parameter(x), number[x])
 	}
 	i := GP64()
 	XORQ(i, i)
