@@ -3,7 +3,7 @@
 set -euo pipefail
 
 sums() {
-	grep -rlE --include='*.go' '^// Code generated .* DO NOT EDIT\.$' . | sort | xargs cksum
+	grep -rlE --include='*.go' --include='*.s' '^// Code generated .* DO NOT EDIT\.$' . | sort | xargs cksum
 }
 
 before=$(sums)

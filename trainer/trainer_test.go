@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/kernels"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -147,31 +148,37 @@ func newModel(t *testing.T, spec models.Spec) *models.Model {
 }
 
 func TestThreadsDoNotChangeResults(t *testing.T) {
-	for _, spec := range testSpecs() {
-		t.Run(string(spec.Cell), func(t *testing.T) {
-			var want []float32
-			for _, threads := range []int{1, 2, 8} {
-				m := newModel(t, spec)
-				source := examples{spec: spec, count: 83, time: 6}
-				if _, err := Fit(t.Context(), m, source, source, Options{Epochs: 2, Batch: 40, Seed: 5, Threads: threads}); err != nil {
-					t.Fatal(err)
-				}
-				if want == nil {
-					want = m.Params.Data
-				}
-				if !slices.Equal(m.Params.Data, want) {
-					t.Errorf("%d threads give other parameters than 1", threads)
-				}
-			}
-			m := newModel(t, spec)
-			source := examples{spec: spec, count: 83, time: 6}
-			if _, err := Fit(t.Context(), m, source, source, Options{Epochs: 2, Batch: 40, Seed: 6}); err != nil {
-				t.Fatal(err)
-			}
-			if slices.Equal(m.Params.Data, want) {
-				t.Error("another seed gives the same parameters")
-			}
-		})
+	defer kernels.Use(kernels.Variant())
+	for _, variant := range kernels.Variants() {
+		kernels.Use(variant)
+		for _, spec := range testSpecs() {
+			t.Run(variant+" "+string(spec.Cell), func(t *testing.T) { threadsDoNotChangeResults(t, spec) })
+		}
+	}
+}
+
+func threadsDoNotChangeResults(t *testing.T, spec models.Spec) {
+	var want []float32
+	for _, threads := range []int{1, 2, 8} {
+		m := newModel(t, spec)
+		source := examples{spec: spec, count: 83, time: 6}
+		if _, err := Fit(t.Context(), m, source, source, Options{Epochs: 2, Batch: 40, Seed: 5, Threads: threads}); err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = m.Params.Data
+		}
+		if !slices.Equal(m.Params.Data, want) {
+			t.Errorf("%d threads give other parameters than 1", threads)
+		}
+	}
+	m := newModel(t, spec)
+	source := examples{spec: spec, count: 83, time: 6}
+	if _, err := Fit(t.Context(), m, source, source, Options{Epochs: 2, Batch: 40, Seed: 6}); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Equal(m.Params.Data, want) {
+		t.Error("another seed gives the same parameters")
 	}
 }
 

@@ -44,10 +44,10 @@ func guarded[T Float](t *testing.T, rng *rand.Rand, rows, cols int) (Matrix[T], 
 
 // onVariants runs f with every variant of the kernels that this processor has.
 func onVariants(t *testing.T, f func(t *testing.T)) {
-	chosen := active
-	defer func() { active = chosen }()
-	for _, active = range variants() {
-		t.Run(Variant(), f)
+	defer Use(Variant())
+	for _, name := range Variants() {
+		Use(name)
+		t.Run(name, f)
 	}
 }
 

@@ -51,17 +51,32 @@ var active = choose(os.Getenv(Variable))
 // here.
 func choose(name string) *simd {
 	all := variants()
-	i := slices.IndexFunc(all, func(s *simd) bool { return s != nil && s.name == name || s == nil && name == "generic" })
+	i := slices.IndexFunc(all, func(s *simd) bool { return s.variant() == name })
 	return all[max(i, 0)]
 }
 
 // Variant returns the name of the kernels in use, as Variable has it.
-func Variant() string {
-	if active == nil {
+func Variant() string { return active.variant() }
+
+func (s *simd) variant() string {
+	if s == nil {
 		return "generic"
 	}
-	return active.name
+	return s.name
 }
+
+// Variants returns the names of the variants that this processor can run, the
+// fastest first.
+func Variants() (names []string) {
+	for _, s := range variants() {
+		names = append(names, s.variant())
+	}
+	return names
+}
+
+// Use puts the named variant, one of Variants, to use, for tests. No kernel may
+// run meanwhile, and what was packed before must be packed anew.
+func Use(name string) { active = choose(name) }
 
 // simdFor returns the variant for T, nil for the generic kernels.
 func simdFor[T Float]() *simd {

@@ -1,0 +1,56 @@
+package trainer
+
+import (
+	"math"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/internal/kernels"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// TestVariants holds the losses of every variant of the kernels to those of the
+// generic one, over 100 updates of the jobs of the notebook that rnnkit grew out
+// of.
+func TestVariants(t *testing.T) {
+	token := models.Spec{Cell: models.RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}
+	both := token
+	both.Bidirectional = true
+	for _, job := range []struct {
+		name        string
+		spec        models.Spec
+		time, batch int
+		loss        Loss
+		rate        float64
+	}{
+		{"chars", models.Spec{Cell: models.LSTM, Vocabulary: 30, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 30}, 40, 32, MSE(), 1e-3},
+		{"sine", models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1}, 50, 32, MSE(), 1e-3},
+		{"echo rnn", models.Spec{Cell: models.RNN, Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}, 50, 64, BinaryCrossEntropy(), 1e-2},
+		{"echo lstm", models.Spec{Cell: models.LSTM, Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}, 50, 64, BinaryCrossEntropy(), 1e-2},
+		{"palindrome", token, 7, 64, BinaryCrossEntropy(), 1e-2},
+		{"palindrome, both", both, 7, 64, BinaryCrossEntropy(), 1e-2},
+		{"gru", models.Spec{Cell: models.GRU, Features: 3, Hidden: 33, Layers: 2, Readout: models.ReadFinal, Outputs: 2}, 9, 21, Huber(1), 1e-3},
+	} {
+		t.Run(job.name, func(t *testing.T) {
+			losses := make(map[string][]float64)
+			defer kernels.Use(kernels.Variant())
+			for _, variant := range kernels.Variants() {
+				kernels.Use(variant)
+				source := examples{spec: job.spec, count: 5 * job.batch, time: job.time}
+				_, err := Fit(t.Context(), newModel(t, job.spec), source, examples{}, Options{
+					Loss: job.loss, LearningRate: job.rate, Epochs: 20, Batch: job.batch,
+					OnBatch: func(p Progress) { losses[variant] = append(losses[variant], p.Loss) },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			for variant, got := range losses {
+				for i, want := range losses["generic"] {
+					if !(math.Abs(got[i]-want) <= 1e-5*math.Max(1, math.Abs(want))) {
+						t.Fatalf("%s: the loss of update %d is %v, not %v", variant, i, got[i], want)
+					}
+				}
+			}
+		})
+	}
+}
