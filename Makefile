@@ -32,11 +32,12 @@ interop: build .venv/requirements.txt ## compare exported models with Python's o
 	go run ./scripts/interop bin/interop
 	.venv/bin/python scripts/interop/interop.py bin/interop
 
-goldens: ## write PyTorch's answers, which tests compare with, anew (a large download)
+goldens: ## write the answers of PyTorch and scikit-learn, which tests compare with, anew (a large download)
 	python3 -m venv $(TORCH)
 	$(TORCH)/bin/python -m pip install --quiet --requirement scripts/goldens.txt
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
 	$(TORCH)/bin/python export/testdata/torch_params.py
+	$(TORCH)/bin/python internal/pca/testdata/golden.py
 
 fuzz: ## run every fuzz target, each for FUZZTIME=30s
 	scripts/fuzz.sh $(FUZZTIME)

@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/onnxpb":     {},
 	"internal/onnxtest":   {"infer/engine", "internal/onnxgraph", "internal/onnxpb"},
 	"internal/ortlib":     {},
+	"internal/pca":        {},
 	"internal/verify":     {"models", "infer", "infer/engine"},
 	"cmd/rnnkit":          {"internal/cli"},
 	"scripts/interop":     {everything},
