@@ -112,7 +112,7 @@ type StatePair struct {
 // Training says how the parameters came about.
 type Training struct {
 	Data         string  `json:"data"`        // preset or file name
-	DataSHA256   string  `json:"data_sha256"` // of the series as little-endian float64
+	DataSHA256   string  `json:"data_sha256"` // of a series as little-endian float64, of a text in UTF-8, or of sequences
 	Seed         uint64  `json:"seed"`
 	Epochs       int     `json:"epochs"` // completed
 	Batch        int     `json:"batch"`
@@ -122,6 +122,7 @@ type Training struct {
 	Schedule     string  `json:"schedule,omitempty"`
 	TrainLoss    float64 `json:"train_loss"` // of the epoch whose parameters these are, in scaled units
 	TestLoss     float64 `json:"test_loss"`
+	TestAccuracy float64 `json:"test_accuracy,omitempty"`
 }
 
 // Forecaster returns the metadata of a model that reads window values of one

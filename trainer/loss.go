@@ -3,6 +3,7 @@ package trainer
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/rnnkit/rnnkit/datasets"
 )
@@ -23,6 +24,26 @@ type Loss interface {
 	// row returns the loss of a row of outputs, times its weight, and sets
 	// grad to its gradient.
 	row(grad, out []float64, t target) float64
+}
+
+// classifier is a Loss whose rows are right or wrong: the most likely class is
+// the label or not.
+type classifier interface {
+	right(out []float64, t target) bool
+}
+
+// score counts the rows of a classifier.
+type score struct{ right, rows int }
+
+func (s *score) add(loss Loss, out []float64, t target) {
+	c, ok := loss.(classifier)
+	if !ok || t.label == datasets.Ignore {
+		return
+	}
+	s.rows++
+	if c.right(out, t) {
+		s.right++
+	}
 }
 
 // target is what a row of outputs ought to be.
@@ -86,11 +107,22 @@ func Huber(delta float64) Loss {
 // BinaryCrossEntropy is -t log σ(y) - (1-t) log(1-σ(y)) for outputs y that are
 // logits and targets from 0 to 1.
 func BinaryCrossEntropy() Loss {
-	return pointwise{"binary cross-entropy", func(y, t float64) (float64, float64) {
+	return binaryCrossEntropy{pointwise{"binary cross-entropy", func(y, t float64) (float64, float64) {
 		// log(1+e^y) without overflow for large y.
 		loss := math.Max(y, 0) - y*t + math.Log1p(math.Exp(-math.Abs(y)))
 		return loss, 1/(1+math.Exp(-y)) - t
-	}}
+	}}}
+}
+
+type binaryCrossEntropy struct{ pointwise }
+
+func (binaryCrossEntropy) right(out []float64, t target) bool {
+	for i, y := range out {
+		if (y > 0) != (t.values[i] > 0.5) {
+			return false
+		}
+	}
+	return true
 }
 
 func sign(x float64) float64 {
@@ -186,6 +218,10 @@ func (c CrossEntropy) weight(t target) float64 {
 		return 0
 	}
 	return c.class(t.label)
+}
+
+func (CrossEntropy) right(out []float64, t target) bool {
+	return t.label == slices.Index(out, slices.Max(out))
 }
 
 func (c CrossEntropy) row(grad, out []float64, t target) float64 {

@@ -52,7 +52,8 @@ type shard[T models.Float] struct {
 	row     row
 	grads   *models.Params[T] // nil before the first training
 	loss    float64           // weighted sum over rows
-	carried int               // examples whose final state the shard has
+	score   score
+	carried int // examples whose final state the shard has
 }
 
 // row is room for a row of outputs in float64, with its target.
@@ -341,7 +342,7 @@ func (s *shard[T]) measure(p *passes[T]) {
 	kernels.Grow(&r.grad, outputs)
 	kernels.Grow(&r.target.values, p.values)
 	clear(s.dout)
-	s.loss = 0
+	s.loss, s.score = 0, score{}
 	if p.weight == 0 {
 		return
 	}
@@ -355,6 +356,7 @@ func (s *shard[T]) measure(p *passes[T]) {
 			}
 			convert(r.out, s.out[at:][:outputs])
 			s.loss += p.loss.row(r.grad, r.out, r.target)
+			s.score.add(p.loss, r.out, r.target)
 			kernels.Scale(r.grad, 1/p.weight)
 			convert(s.dout[at:], r.grad)
 		}

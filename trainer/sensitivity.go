@@ -1,0 +1,60 @@
+package trainer
+
+import (
+	"fmt"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/kernels"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// InputGradients returns the gradients of each example's loss with respect to
+// what the first layer reads at each step, [size, time, inputs]: the scaled
+// values, or the embeddings of tokens. They show how much of the error reaches a
+// step on its way back through time: Pascanu et al., "On the difficulty of
+// training recurrent neural networks" (2013). There is no dropout, and padding
+// has zeros.
+func InputGradients(m *models.Model, b *datasets.Batch, loss Loss) ([]float64, error) {
+	if err := m.Validate(); err != nil {
+		return nil, fmt.Errorf("trainer: %w", err)
+	}
+	meta := m.Metadata
+	meta.Spec.Dropout = 0
+	params := models.NewParams[float64](meta.Spec)
+	convert(params.Data, m.Params.Data)
+	p, err := newPasses(&meta, params, loss, 0, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	p.batch = *b
+	if err := p.checkInputs(); err != nil {
+		return nil, err
+	}
+	if err := p.checkTargets(); err != nil {
+		return nil, err
+	}
+	return p.inputGradients(), nil
+}
+
+func (p *passes[T]) inputGradients() []float64 {
+	width := p.meta.Spec.Inputs()
+	gradients := make([]float64, p.batch.Size*p.batch.Time*width)
+	unused := models.NewParams[T](p.meta.Spec)
+	for first := 0; first < p.batch.Size; first += shardSize {
+		s := p.addShard()
+		s.load(p)
+		s.forward(p.params, false)
+		s.measure(p)
+		kernels.Grow(&s.dinput, len(s.input))
+		s.backward(p.params, unused)
+		for i, example := range s.order {
+			for t := range s.lengths[i] {
+				row := gradients[((first+example)*s.time+t)*width:][:width]
+				convert(row, s.dinput[(t*s.batch+i)*width:][:width])
+				kernels.Scale(row, p.weight) // of the example, not of the mean
+			}
+		}
+	}
+	return gradients
+}
