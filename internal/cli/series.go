@@ -14,15 +14,22 @@ const stdinName = "standard input"
 
 // readColumnFile reads a column of the CSV file at path, or of stdin for "-".
 func readColumnFile(path, column string, stdin io.Reader) (datasets.Column, error) {
+	return readData(path, stdin, func(r io.Reader, file string) (datasets.Column, error) {
+		return datasets.ReadColumn(r, file, column)
+	})
+}
+
+// readData reads the file at path, or stdin for "-".
+func readData[T any](path string, stdin io.Reader, read func(r io.Reader, file string) (T, error)) (data T, err error) {
 	if path == "-" {
-		return datasets.ReadColumn(stdin, stdinName, column)
+		return read(stdin, stdinName)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return datasets.Column{}, fmt.Errorf("cannot read the data: %w", err)
+		return data, fmt.Errorf("cannot read the data: %w", err)
 	}
 	defer f.Close()
-	return datasets.ReadColumn(f, path, column)
+	return read(f, path)
 }
 
 // readColumnLike reads from stdin the given column, or else the one that the
