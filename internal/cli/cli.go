@@ -128,6 +128,8 @@ func newRootCmd(s *streams) *cobra.Command {
 	cmd.AddCommand(
 		newTrainCmd(s),
 		newInferCmd(s),
+		newGenerateCmd(s),
+		newHiddenCmd(s),
 		newVerifyCmd(s),
 		newInspectCmd(s),
 		newDataCmd(s),
