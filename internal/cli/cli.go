@@ -133,6 +133,7 @@ func newRootCmd(s *streams) *cobra.Command {
 		newVerifyCmd(s),
 		newInspectCmd(s),
 		newDataCmd(s),
+		newLabCmd(s),
 		newRuntimeCmd(s),
 	)
 	return cmd

@@ -31,13 +31,7 @@ func (p *progress) batch(b trainer.Progress) {
 		return
 	}
 	if p.bar == nil {
-		p.bar = progressbar.NewOptions(b.Epochs*b.Batches,
-			progressbar.OptionSetWriter(p.out),
-			progressbar.OptionSetWidth(30),
-			progressbar.OptionThrottle(50*time.Millisecond),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionClearOnFinish(),
-		)
+		p.bar = newBar(p.out, b.Epochs*b.Batches)
 		p.bar.Describe(fmt.Sprintf("epoch 1/%d", p.of))
 	}
 	p.bar.Add(1)
@@ -65,4 +59,15 @@ func (p *progress) finish() {
 	if p.bar != nil {
 		fmt.Fprintln(p.out)
 	}
+}
+
+// newBar returns a progress bar that fits in one line with a description.
+func newBar(out io.Writer, steps int) *progressbar.ProgressBar {
+	return progressbar.NewOptions(steps,
+		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(50*time.Millisecond),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionClearOnFinish(),
+	)
 }

@@ -70,7 +70,8 @@ func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
 	}
 	j.Summary = func() (string, error) {
 		off, err := offBy(j.Model, test)
-		return fmt.Sprintf("off by %.4g, where repeating the last value is off by %.4g (root mean square)", off, persistence(test.Series(), t.Window)), err
+		return fmt.Sprintf("test loss %.4g: off by %.4g, where repeating the last value is off by %.4g (root mean square)",
+			j.Model.Training.TestLoss, off, persistence(test.Series(), t.Window)), err
 	}
 	return j, nil
 }

@@ -126,6 +126,8 @@ func palindromeTerms(recipe string, cell models.Cell) Terms {
 	t.Window, t.Samples, t.TestSamples = 7, 3000, 1000
 	if recipe == Best {
 		t.Spec.Readout = models.ReadFinal
+		t.Fit.Schedule.Shape = trainer.Cosine
+		t.Fit.ClipNorm, t.Fit.Epochs = 1, 30
 	}
 	return t
 }
