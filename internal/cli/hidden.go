@@ -98,6 +98,9 @@ func (o *hiddenOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if len(column.Values) < 2 {
+		return fmt.Errorf("%s: one value is no path: give it a series of two or more", stdinName)
+	}
 	hidden, err := hiddenStates(ctx, model, column.Values)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
