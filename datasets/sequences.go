@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -103,66 +104,63 @@ func (s *Sequences) Read(b *Batch, examples []int) error {
 	return nil
 }
 
-// ReadSequences reads labelled sequences from CSV text, one a line: the values
-// of its steps, and last the label. Lines may have different lengths. It returns
-// the labels' names, in order; [Sequences.Labels] are places in them. The file
-// is what errors call it; each is a *[CSVError].
+// ReadSequences reads labelled sequences of numbers from CSV text, one a line:
+// the values of its steps, and last the label. Lines may have different lengths.
+// It returns the labels' names, in order; [Sequences.Labels] are places in them.
+// The file is what errors call it; each is a *[CSVError].
 //
 // Separators, quotes and limits are those of [ReadColumn]. The first line is a
-// header, and is skipped, if it begins with what is no number.
+// header if it begins with what is no number, or its last field is label.
 func ReadSequences(r io.Reader, file string) (s *Sequences, labels []string, err error) {
-	fail := func(format string, args ...any) (*Sequences, []string, error) {
-		return nil, nil, &CSVError{File: file, Err: fmt.Errorf(format, args...)}
-	}
 	records, err := newRecordReader(r, file)
 	if err != nil {
 		return nil, nil, err
 	}
 	records.ragged = true
-	s = &Sequences{Features: 1}
+	format := RowFormat{Features: 1}
+	s = &Sequences{Features: format.Features}
 	var names []string // of each sequence's label
 	record, err := records.next()
-	if err == nil && !isNumber(record[0]) {
+	if err == nil && (!isNumber(record[0]) || strings.EqualFold(strings.TrimSpace(record[len(record)-1]), "label")) {
 		record, err = records.next()
 	}
 	for ; err == nil; record, err = records.next() {
 		line, _ := records.FieldPos(0)
 		last := len(record) - 1
-		label := strings.TrimSpace(record[last])
-		switch {
-		case last == 0:
-			return nil, nil, &CSVError{file, line, 0, fmt.Errorf("one field; write the values of the sequence and then its label, such as 0.5,1.5,yes")}
-		case label == "":
-			return nil, nil, &CSVError{file, line, last + 1, fmt.Errorf("no label; write one as the last field")}
+		name := strings.TrimSpace(record[last])
+		if name == "" {
+			return nil, nil, &CSVError{file, line, last + 1, errors.New("no label; write one as the last field")}
 		}
-		values := make([]float32, last)
-		for i, field := range record[:last] {
-			v, problem := parse(field)
-			if problem != nil {
-				return nil, nil, &CSVError{file, line, i + 1, fmt.Errorf("%.40q is %w", field, problem)}
-			}
-			values[i] = float32(v)
+		names = append(names, name)
+		if column, err := format.add(s, record[:last]); err != nil {
+			return nil, nil, &CSVError{file, line, column, err}
 		}
-		s.Inputs = append(s.Inputs, values)
-		names = append(names, label)
 	}
 	if err != io.EOF {
 		return nil, nil, err
 	}
-	if len(names) == 0 {
-		return fail("no sequences; give it a line for each, with its label last")
+	if labels, err = s.label(names); err != nil {
+		return nil, nil, &CSVError{File: file, Err: err}
 	}
+	return s, labels, nil
+}
+
+// label gives the sequences the labels of those names. It returns the different
+// ones.
+func (s *Sequences) label(names []string) (labels []string, err error) {
 	labels = slices.Compact(slices.Sorted(slices.Values(names)))
-	switch {
-	case len(labels) == 1:
-		return fail("all labels are %.40q; a classifier needs two or more", labels[0])
-	case len(labels) > 2 && 2*len(labels) > len(names):
-		return fail("%d different labels on %d lines, such as %.40q; the last field must be the label", len(labels), len(names), labels[0])
+	switch n := len(labels); {
+	case n == 0:
+		return nil, errors.New("no sequences; give it a line for each, with its label last")
+	case n == 1:
+		return nil, fmt.Errorf("all labels are %.40q; a classifier needs two or more", labels[0])
+	case n > 2 && 2*n > len(names):
+		return nil, fmt.Errorf("%d different labels on %d lines, such as %.40q; the last field must be the label", n, len(names), labels[0])
 	}
 	s.Labels = make([]int64, len(names))
 	for i, name := range names {
 		at, _ := slices.BinarySearch(labels, name)
 		s.Labels[i] = int64(at)
 	}
-	return s, labels, nil
+	return labels, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -89,8 +90,11 @@ func runLab(ctx context.Context, s *streams, o lab.Options) error {
 	if bar != nil {
 		fmt.Fprintln(s.Err)
 	}
-	if r == nil {
+	switch {
+	case r == nil:
 		return err
+	case len(r.Claims) == 0 && !r.Complete:
+		return errors.New("interrupted before the first training was finished: there is nothing to report")
 	}
 	if err := printClaims(s.Out, r.Claims); err != nil {
 		return err

@@ -77,8 +77,9 @@ type lab struct {
 	Options
 	arms []*arm
 
-	mu   sync.Mutex // of what follows, and of the arms' trained
-	done int
+	mu     sync.Mutex // of what follows, and of the arms' trained
+	done   int
+	failed error // the first that is not ctx's
 }
 
 // arm is an Arm with what it is made by.
@@ -112,8 +113,8 @@ func (l *lab) train(ctx context.Context) error {
 		seed int
 	}
 	tasks := make(chan task)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var workers sync.WaitGroup
 	for range min(l.workers(), len(l.arms)*l.Seeds) {
 		workers.Go(func() {
@@ -126,7 +127,8 @@ func (l *lab) train(ctx context.Context) error {
 				case err == nil:
 					l.finish(t.arm, result)
 				case ctx.Err() == nil:
-					cancel(fmt.Errorf("%s, %s, seed %d: %w", t.arm.experiment(), t.arm.name(), t.seed, err))
+					l.fail(fmt.Errorf("%s, %s, seed %d: %w", t.arm.experiment(), t.arm.name(), t.seed, err))
+					cancel()
 				}
 			}
 		})
@@ -138,10 +140,7 @@ func (l *lab) train(ctx context.Context) error {
 	}
 	close(tasks)
 	workers.Wait()
-	if cause := context.Cause(ctx); cause != nil && cause != context.Canceled && cause != context.DeadlineExceeded {
-		return cause
-	}
-	return nil
+	return l.failed
 }
 
 func (l *lab) workers() int {
@@ -158,6 +157,14 @@ func (l *lab) finish(a *arm, t *trained) {
 	l.done++
 	if l.OnRun != nil {
 		l.OnRun(Progress{l.done, len(l.arms) * l.Seeds, a.experiment(), a.name(), t.Run})
+	}
+}
+
+func (l *lab) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = err
 	}
 }
 

@@ -157,7 +157,7 @@ func (a *arm) measureSine(ctx context.Context, t *trained) error {
 	t.Figures[phaseShift] = shift(f.FedBack.Predicted, math.Pi/wavePerStep(terms), float64(terms.Samples))
 	t.forecast = f
 	if a.recipe == job.Best {
-		return a.measureHidden(ctx, t, noisy[first:])
+		return a.measureHidden(ctx, t, noisy, first)
 	}
 	return nil
 }
@@ -197,12 +197,13 @@ func shift(y []float64, half, begin float64) (largest float64) {
 // period is how many steps of the sine a trajectory has.
 const period = 50
 
-// measureHidden follows the state over the first steps of the test region.
-func (a *arm) measureHidden(ctx context.Context, t *trained, series []float64) error {
-	steps := series[:min(period, len(series))]
-	x := make([]float32, len(steps))
-	for i, v := range steps {
-		x[i] = float32(v)
+// measureHidden follows the state over the first steps of the test region, which
+// the model comes to by reading all that is before.
+func (a *arm) measureHidden(ctx context.Context, t *trained, series []float64, first int) error {
+	last := min(first+period, len(series))
+	x := make([]float32, last)
+	for i := range x {
+		x[i] = float32(series[i])
 	}
 	out, err := t.model.Run(ctx, map[string]infer.Tensor{"input": engine.Of(x, 1, len(x), 1)}, "hidden")
 	if err != nil {
@@ -212,9 +213,12 @@ func (a *arm) measureHidden(ctx context.Context, t *trained, series []float64) e
 	if err != nil {
 		return err
 	}
-	states := mat.NewDense(len(x), len(hidden)/len(x), nil)
-	for i, v := range hidden {
-		states.Set(i/states.RawMatrix().Cols, i%states.RawMatrix().Cols, float64(v))
+	steps, width := series[first:last], t.job.Model.Spec.Width()
+	states := mat.NewDense(len(steps), width, nil)
+	for i := range steps {
+		for k, v := range hidden[(first+i)*width:][:width] {
+			states.Set(i, k, float64(v))
+		}
 	}
 	p, err := pca.Fit(states, 2)
 	if err != nil {
