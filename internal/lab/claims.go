@@ -121,7 +121,7 @@ func (c *claims) chars() {
 	different := c.values("chars LSTM, best", samplesDiffer)
 	n = count(different, func(v float64) bool { return v > 1 })
 	c.add("chars", job.Best, "Sampled at temperature 1, texts differ from seed to seed, and the same seed gives the same",
-		fmt.Sprintf("%d of %d models; %.0f different texts from three seeds in the median", n, len(different), median(different)), "every model", n == len(different))
+		fmt.Sprintf("%d of %d models; %g different texts from %d seeds in the median", n, len(different), median(different), sampleSeeds), "every model", n == len(different))
 }
 
 func (c *claims) sine() {
