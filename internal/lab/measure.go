@@ -180,22 +180,23 @@ func meanSquare(a, b []float64) (sum float64) {
 }
 
 // shift returns how far, in steps, the zero crossings of y lie at most from those
-// of a sine that crosses zero at every multiple of half, where y begins at the
-// given step. Where crossings are missing or too many it is at least half.
+// of a sine that rises through zero at even multiples of half and falls at odd
+// ones, where y begins at the given step. Where crossings are missing or too many
+// it is at least half.
 func shift(y []float64, half, begin float64) (largest float64) {
-	var crossings []float64
+	crossings := 0
 	for i := 1; i < len(y); i++ {
-		if (y[i-1] < 0) != (y[i] < 0) {
-			crossings = append(crossings, begin+float64(i-1)+y[i-1]/(y[i-1]-y[i]))
+		if (y[i-1] < 0) == (y[i] < 0) {
+			continue
 		}
-	}
-	for i, x := range crossings {
-		if i > 0 {
-			largest = max(largest, math.Abs(x-crossings[i-1]-half)-half/2)
+		crossings++
+		x := begin + float64(i-1) + y[i-1]/(y[i-1]-y[i])
+		if y[i] < 0 {
+			x -= half
 		}
-		largest = max(largest, math.Abs(x-half*math.Round(x/half)))
+		largest = max(largest, math.Abs(math.Remainder(x, 2*half)))
 	}
-	if missing := float64(len(y))/half - float64(len(crossings)); math.Abs(missing) >= 1.5 {
+	if extra := float64(crossings) - float64(len(y))/half; math.Abs(extra) >= 1.5 {
 		largest = max(largest, half)
 	}
 	return largest
