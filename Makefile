@@ -78,7 +78,7 @@ nocgo:
 
 # With -race a training takes twenty times as long.
 race: runtime
-	CGO_ENABLED=1 go test -race -short -skip '^Example|^TestScripts/(sine|same_bytes)$$' ./...
+	CGO_ENABLED=1 go test -race -short -skip '^Example|^TestScripts/(sine|same_bytes|lab)$$' ./...
 
 .venv/requirements.txt: scripts/interop/requirements.txt
 	python3 -m venv --clear .venv

@@ -202,6 +202,7 @@ func (o *trainOptions) validateTerms() error {
 // flagNames puts flags for the names of terms and options in errors.
 var flagNames = strings.NewReplacer(
 	"trainer: ", "",
+	"job: ", "",
 	"Init is", "--init-recipe is",
 	"Smoothing is", "--label-smoothing is",
 	"Optimizer.Method", "--optimizer",

@@ -82,7 +82,7 @@ func (t Terms) loss() (trainer.Loss, error) {
 	case "cross-entropy":
 		return trainer.CrossEntropy{Smoothing: t.Smoothing}, nil
 	}
-	return nil, fmt.Errorf("unknown loss %q", t.Loss)
+	return nil, fmt.Errorf("job: unknown loss %q", t.Loss)
 }
 
 // Validate returns an error that names the first term that does not fit: a
@@ -114,14 +114,14 @@ func (t Terms) Recipes() (list []models.Recipe, err error) {
 		case "chrono":
 			list = append(list, models.Chrono(3*t.Window))
 		default:
-			return nil, fmt.Errorf("Init is %q: it must be default or a list of orthogonal, forget-bias, chrono", t.Init)
+			return nil, fmt.Errorf("job: Init is %q: it must be default or a list of orthogonal, forget-bias, chrono", t.Init)
 		}
 	}
 	// What does not fit the cell shows on the smallest model of its kind.
 	small := t.Spec
 	small.Hidden, small.Layers, small.Dropout = 1, 1, 0
 	if _, err := models.Init(small, 0, list...); err != nil {
-		return nil, fmt.Errorf("Init is %q: %w", t.Init, err)
+		return nil, fmt.Errorf("job: Init is %q: %w", t.Init, err)
 	}
 	return list, nil
 }

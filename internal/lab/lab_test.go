@@ -40,6 +40,9 @@ func ExampleDo() {
 
 // TestDo looks at all that a small lab leaves.
 func TestDo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains models")
+	}
 	folder := filepath.Join(t.TempDir(), "a", "b")
 	var seen []Progress
 	r, err := Do(t.Context(), Options{
@@ -106,6 +109,9 @@ func withoutExamples(r *Results) *Results {
 }
 
 func TestInterrupted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains models")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	folder := t.TempDir()
 	r, err := Do(ctx, Options{Folder: folder, Seeds: 50, Only: []string{"palindrome"}, Recipes: []string{job.Notebook}, Workers: 1,

@@ -118,7 +118,7 @@ func (a *arm) measureChars(ctx context.Context, t *trained) error {
 }
 
 // sampleSeeds is how many texts are sampled of a model.
-const sampleSeeds = 10
+const sampleSeeds = 20
 
 func commonPrefix(a, b string) int {
 	n := 0
