@@ -225,6 +225,17 @@ func TestSampling(t *testing.T) {
 	}
 }
 
+// TestNucleusOfEquals has two tokens with half of the probability each.
+func TestNucleusOfEquals(t *testing.T) {
+	g := generator(t, &dice{fake: fake{meta: letters("ab")}, logits: []float32{1, 1}})
+	for p, both := range map[float64]bool{0.5: false, 0.51: true} {
+		got := generate(t, g, "b", infer.GenerateOptions{Length: 20, Temperature: 1, TopP: p})
+		if strings.Contains(got, "b") != both {
+			t.Errorf("with top-p %g: %q", p, got)
+		}
+	}
+}
+
 func TestSeeds(t *testing.T) {
 	g := trained(t)
 	for _, prompt := range []string{"Twinkle, ", "H", ""} {
