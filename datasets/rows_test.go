@@ -26,6 +26,7 @@ func TestReadRows(t *testing.T) {
 		{numbers, "\ufeffa,b\n1,2\n\n3,4", "[[1 2] [3 4]] [] []"},
 		{numbers, "x1,x2,label\n1.5,2,1\n3,0\n", "[[1.5 2] [3]] [] [1 0]"},
 		{numbers, "0,1,Label\n1,2,1\n", "[[1 2]] [] [1]"},
+		{numbers, "2,0,1\n", "[[2 0 1]] [] []"}, // 1 is a label, and a number
 		{pairs, "1;2;3;4; yes \n5;6;no", "[[1 2 3 4] [5 6]] [] [1 0]"},
 		{pairs, "1\t2\n", "[[1 2]] [] []"},
 		{digits, "d1,d2\n9, 0 \n1,2,3\n", "[] [[9 0] [1 2 3]] []"},
