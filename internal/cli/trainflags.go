@@ -133,9 +133,12 @@ func (o *trainOptions) validate() error {
 	if o.output == "" {
 		return usagef("say where to write the model: -o FILE.onnx")
 	}
-	window := "seq-len"
-	if o.task == models.Classify {
+	window, stride := "seq-len", 0
+	switch o.task {
+	case models.Classify:
 		window = "length"
+	case models.Generate:
+		stride = 1
 	}
 	for _, f := range []struct {
 		name  string
@@ -143,7 +146,7 @@ func (o *trainOptions) validate() error {
 		least int
 	}{
 		{window, o.Window, 1}, {"epochs", o.Fit.Epochs, 1}, {"batch", o.Fit.Batch, 1}, {"patience", o.Fit.Patience, 0}, {"tbptt", o.TBPTT, 0},
-		{"samples", o.Samples, 0}, {"test-samples", o.TestSamples, 0}, {"stride", o.Stride, 0},
+		{"samples", o.Samples, 0}, {"test-samples", o.TestSamples, 0}, {"stride", o.Stride, stride},
 	} {
 		if f.value < f.least {
 			return usagef("--%s is %d: it must be %d or more", f.name, f.value, f.least)

@@ -95,6 +95,7 @@ func (t Terms) Validate() error {
 	if t.Fit.Loss, err = t.loss(); err != nil {
 		return err
 	}
+	t.Fit.Carry = t.TBPTT > 0
 	if err := t.Fit.Validate(t.Spec); err != nil {
 		return err
 	}

@@ -213,6 +213,8 @@ func TestErrors(t *testing.T) {
 		"Init is \"glorot\"":           func(t *Terms) { t.Init = "glorot" },
 		"chrono initialisation is for": func(t *Terms) { t.Init = "default, chrono" },
 		"unknown loss \"hinge\"":       func(t *Terms) { t.Loss = "hinge" },
+		"cross-entropy over 1 output":  func(t *Terms) { t.Loss = "cross-entropy" },
+		"Carry is set":                 func(t *Terms) { t.TBPTT, t.Spec.Bidirectional = 2, true },
 		"LearningRate":                 func(t *Terms) { t.Fit.LearningRate = -1 },
 	} {
 		terms := Palindrome.Terms(Best, "")
