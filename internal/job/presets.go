@@ -81,7 +81,7 @@ func sineTerms(recipe string, cell models.Cell) Terms {
 	t := notebook(models.Forecaster("", 0).Spec, cell, "mse", 1e-3, 32, 15)
 	t.Window, t.Samples, t.Noise = 50, 1000, 0.1
 	if recipe == Best {
-		t.Fit.Optimizer = trainer.Optimizer{Method: trainer.AdamW, WeightDecay: 0.01}
+		t.Fit.Optimizer = trainer.Optimizer{Method: trainer.AdamW, WeightDecay: 0.3}
 		t.Fit.Schedule.Shape = trainer.OneCycle
 		t.Fit.LearningRate, t.Fit.ClipNorm, t.Fit.Epochs = 5e-3, 1, 30
 	}

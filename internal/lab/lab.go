@@ -50,11 +50,14 @@ func Names() []string { return []string{"chars", "sine", "echo", "palindrome", "
 // When ctx is cancelled, trainings under way are given up; what is finished is
 // written and returned, with the context's error.
 func Do(ctx context.Context, o Options) (*Results, error) {
+	l := &lab{Options: o, arms: arms(o)}
+	if len(l.arms) == 0 {
+		return nil, fmt.Errorf("nothing to train of %v with the recipes %v: hidden looks at the sine's model of the recipe %s", o.Only, o.Recipes, job.Best)
+	}
 	if err := os.MkdirAll(filepath.Join(o.Folder, modelsFolder), 0o777); err != nil {
 		return nil, fmt.Errorf("cannot write the report: %w", err)
 	}
 	begin := time.Now()
-	l := &lab{Options: o, arms: arms(o)}
 	if err := l.train(ctx); err != nil {
 		return nil, err
 	}

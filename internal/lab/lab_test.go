@@ -138,7 +138,14 @@ func TestFolderThatCannotBe(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Do(t.Context(), Options{Folder: file, Seeds: 1}); err == nil || !strings.Contains(err.Error(), "cannot write the report") {
+	if _, err := Do(t.Context(), Options{Folder: file, Seeds: 1, Recipes: []string{job.Notebook}}); err == nil || !strings.Contains(err.Error(), "cannot write the report") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestNothingToTrain(t *testing.T) {
+	_, err := Do(t.Context(), Options{Folder: t.TempDir(), Seeds: 1, Only: []string{"hidden"}, Recipes: []string{job.Notebook}})
+	if err == nil || !strings.Contains(err.Error(), "nothing to train") {
 		t.Errorf("the error is %v", err)
 	}
 }
