@@ -100,12 +100,10 @@ func (c *claims) notebook() {
 	c.medianWithin("palindrome", "bidirectional", job.Notebook, accuracy, "The notebook's recipe is the notebook: bidirectional accuracy as PyTorch's", "%.3f", 0.90, 0.955)
 	rnn, lstm := c.values("echo RNN, T=50, notebook", accuracy), c.values("echo LSTM, T=50, notebook", accuracy)
 	if len(rnn) > 0 && len(lstm) > 0 {
-		verdict := "neither learns it, whatever the notebook says of the LSTM"
-		if median(lstm) >= 0.99 {
-			verdict = "the LSTM learns it, which PyTorch's does not"
-		}
-		c.add("echo", job.Notebook, "The notebook's recipe, as it comes (PyTorch: RNN 0.52, LSTM 0.50)",
-			fmt.Sprintf("RNN %s; LSTM %s: %s", spread("%.3f", rnn), spread("%.3f", lstm), verdict), "", true)
+		learned := func(v float64) bool { return v >= 0.99 }
+		c.add("echo", job.Notebook, "The notebook's recipe, as it comes (PyTorch: RNN 0.52, LSTM 0.50; the notebook's text says that the LSTM learns it)",
+			fmt.Sprintf("RNN %s; LSTM %s; learned with %d and %d of %d seeds", spread("%.3f", rnn), spread("%.3f", lstm),
+				count(rnn, learned), count(lstm, learned), len(lstm)), "", true)
 	}
 }
 
