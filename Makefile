@@ -35,9 +35,10 @@ interop: build .venv/requirements.txt ## compare exported models with Python's o
 	go run ./scripts/interop bin/interop
 	.venv/bin/python scripts/interop/interop.py bin/interop
 
-goldens: torch ## write PyTorch's answers, which tests compare with, anew (a large download)
+goldens: torch ## write the answers of PyTorch and scikit-learn, which tests compare with, anew (a large download)
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
 	$(TORCH)/bin/python export/testdata/torch_params.py
+	$(TORCH)/bin/python internal/pca/testdata/golden.py
 
 bench: SHELL := /bin/bash -o pipefail
 bench: ## time an epoch of every workload, COUNT=10 times on 1 and 2 threads
@@ -92,7 +93,7 @@ nocgo:
 
 # With -race a training takes twenty times as long.
 race: runtime
-	CGO_ENABLED=1 go test -race -short -skip '^Example|^TestScripts/(sine|same_bytes)$$' ./...
+	CGO_ENABLED=1 go test -race -short -skip '^Example|^TestScripts/(sine|same_bytes|lab)$$' ./...
 
 .venv/requirements.txt: scripts/interop/requirements.txt
 	python3 -m venv --clear .venv

@@ -18,6 +18,8 @@ const (
 	maxColumns = 1 << 14 // as in the widest spreadsheet
 	maxListed  = 20      // columns listed in an error message
 	headSize   = 1 << 16 // bytes searched for the end of the first line
+
+	byteOrderMark = "\ufeff"
 )
 
 // Column is a column of numbers from top to bottom: at least one, and all of
@@ -242,13 +244,14 @@ func list(columns []numbers) string {
 	return b.String()
 }
 
-// recordReader reads records of equal length and reports what is wrong as
+// recordReader reads records, of equal length unless ragged, and reports what is wrong as
 // *CSVError.
 type recordReader struct {
 	*csv.Reader
 	file   string
-	fields int // in the first record
-	line   int // of the first record
+	ragged bool // records may have different lengths
+	fields int  // in the first record
+	line   int  // of the first record
 }
 
 func newRecordReader(r io.Reader, file string) (*recordReader, error) {
@@ -257,7 +260,6 @@ func newRecordReader(r io.Reader, file string) (*recordReader, error) {
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	const byteOrderMark = "\ufeff"
 	if bytes.HasPrefix(head, []byte(byteOrderMark)) {
 		text.Discard(len(byteOrderMark))
 		head = head[len(byteOrderMark):]
@@ -308,7 +310,7 @@ func (r *recordReader) next() ([]string, error) {
 		if r.fields == 0 {
 			r.fields, r.line = len(record), line
 		}
-		if len(record) != r.fields {
+		if len(record) != r.fields && !r.ragged {
 			return nil, &CSVError{r.file, line, 0, fmt.Errorf("%d fields, but line %d has %d; give both the same number, with quotes around text that contains %q",
 				len(record), r.line, r.fields, r.Comma)}
 		}

@@ -19,19 +19,14 @@ type Forecaster struct {
 // NewForecaster returns a Forecaster that runs m. It is an error if m was not
 // trained to forecast one series.
 func NewForecaster(m *Model) (*Forecaster, error) {
-	switch {
-	case m.meta == nil:
-		return nil, errNoMetadata
-	case m.meta.Task != models.Forecast:
-		return nil, fmt.Errorf("the model's task is %q, not %q: use what fits that task, or Model.Run", m.meta.Task, models.Forecast)
-	case m.meta.Window < 1 || m.meta.Spec.Features != 1 || m.meta.Spec.Outputs != 1:
+	if err := m.checkTask(models.Forecast); err != nil {
+		return nil, err
+	}
+	if m.meta.Window < 1 || m.meta.Spec.Features != 1 || m.meta.Spec.Outputs != 1 {
 		return nil, fmt.Errorf("the model reads windows of %d steps of %d values and answers %d: a Forecaster needs one value in and one out", m.meta.Window, m.meta.Spec.Features, m.meta.Spec.Outputs)
 	}
-	want := engine.ValueInfo{Name: inputName, Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 1}}}
-	for _, in := range m.Inputs() {
-		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional {
-			return nil, fmt.Errorf("the model reads %s: a Forecaster needs %s: export the model again", in, want)
-		}
+	if err := m.checkInput(); err != nil {
+		return nil, err
 	}
 	return &Forecaster{model: m, window: m.meta.Window}, nil
 }

@@ -1,5 +1,7 @@
 // Package infer runs recurrent models inside a Go program: those that rnnkit
-// exports, and through [Model.Run] any ONNX model that the engine knows.
+// exports, and through [Model.Run] any ONNX model that the engine knows. What a
+// model was trained for has a type of its own: [Forecaster], [Generator] and
+// [Classifier].
 //
 // The default engine is pure Go, so a program that imports this package needs
 // no cgo and no shared library. Pass another with [With].
@@ -22,9 +24,10 @@ type Tensor = engine.Tensor
 
 // Model is a loaded model. It is safe for concurrent use.
 type Model struct {
-	session engine.Session
-	engine  string
-	meta    *models.Metadata
+	session     engine.Session
+	engine      string
+	meta        *models.Metadata
+	stepOutputs []string // what a step asks for: the answer and the state
 }
 
 // Option changes how a model is opened.
@@ -66,7 +69,13 @@ func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 		session.Close()
 		return nil, err
 	}
-	return &Model{session: session, engine: o.engine.String(), meta: meta}, nil
+	m := &Model{session: session, engine: o.engine.String(), meta: meta, stepOutputs: []string{outputName}}
+	if meta != nil {
+		for _, pair := range meta.State {
+			m.stepOutputs = append(m.stepOutputs, pair.Output)
+		}
+	}
+	return m, nil
 }
 
 func readMetadata(s engine.Session) (*models.Metadata, error) {
@@ -123,3 +132,40 @@ const (
 )
 
 var errNoMetadata = errors.New("the model has no rnnkit metadata, so its task is unknown: export it with rnnkit, or use Model.Run")
+
+// checkTask returns an error unless m was trained for the given task.
+func (m *Model) checkTask(task models.Task) error {
+	switch {
+	case m.meta == nil:
+		return errNoMetadata
+	case m.meta.Task != task:
+		return fmt.Errorf("the model's task is %q, not %q: use what fits that task, or Model.Run", m.meta.Task, task)
+	}
+	return nil
+}
+
+// checkInput returns an error unless the graph reads what the metadata says, and
+// needs nothing else.
+func (m *Model) checkInput() error {
+	want := engine.ValueInfo{Name: inputName, Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: m.meta.Spec.Features}}}
+	if m.meta.Spec.Vocabulary > 0 {
+		want.Type, want.Shape = engine.Int64, want.Shape[:2]
+	}
+	for _, in := range m.Inputs() {
+		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional {
+			return fmt.Errorf("the model reads %s, where its metadata tells of %s: export the model again", in, want)
+		}
+	}
+	return nil
+}
+
+// checkTokens returns an error that names the first of tokens that the model
+// does not know.
+func (m *Model) checkTokens(tokens []int64) error {
+	for i, token := range tokens {
+		if token < 0 || token >= int64(m.meta.Spec.Vocabulary) {
+			return fmt.Errorf("token %d, at step %d, is unknown: the model's are from 0 to %d", token, i+1, m.meta.Spec.Vocabulary-1)
+		}
+	}
+	return nil
+}

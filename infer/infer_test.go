@@ -185,13 +185,13 @@ func TestNewForecasterErrors(t *testing.T) {
 	flat := change(func(*models.Metadata) {})
 	flat.inputs = []engine.ValueInfo{{Name: "input", Type: engine.Int64, Shape: []engine.Dim{{Symbol: "batch"}}}}
 	for want, f := range map[string]*fake{
-		"no rnnkit metadata":                           {},
-		`task is "classify"`:                           change(func(m *models.Metadata) { m.Task = "classify" }),
-		"windows of 0 steps":                           change(func(m *models.Metadata) { m.Window = 0 }),
-		"of 2 values":                                  change(func(m *models.Metadata) { m.Spec.Features = 2 }),
-		"answers 3":                                    change(func(m *models.Metadata) { m.Spec.Outputs = 3 }),
-		"the model reads image float32[1, 3]":          unfit,
-		"the model reads input int64[batch]: a Foreca": flat,
+		"no rnnkit metadata":                        {},
+		`task is "classify"`:                        change(func(m *models.Metadata) { m.Task = "classify" }),
+		"windows of 0 steps":                        change(func(m *models.Metadata) { m.Window = 0 }),
+		"of 2 values":                               change(func(m *models.Metadata) { m.Spec.Features = 2 }),
+		"answers 3":                                 change(func(m *models.Metadata) { m.Spec.Outputs = 3 }),
+		"the model reads image float32[1, 3]":       unfit,
+		"the model reads input int64[batch], where": flat,
 	} {
 		m, err := infer.OpenBytes(nil, infer.With(f))
 		if err != nil {

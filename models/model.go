@@ -50,6 +50,12 @@ type Metadata struct {
 	Horizon int      `json:"horizon,omitempty"` // steps ahead that it answers for
 	Columns []string `json:"columns,omitempty"` // names of the inputs' features
 
+	// Vocabulary has the text of each token, by its number; Labels the name
+	// of each class. A model of two classes may have one output, the logit of
+	// the second.
+	Vocabulary []string `json:"vocabulary,omitempty"`
+	Labels     []string `json:"labels,omitempty"`
+
 	// Scaling is part of the graph, which reads and writes raw units.
 	InputScale  *Scale `json:"input_scale,omitempty"`
 	OutputScale *Scale `json:"output_scale,omitempty"`
@@ -67,6 +73,12 @@ func (m *Metadata) Validate() error {
 	if m.Window < 0 || m.Horizon < 0 {
 		return fmt.Errorf("models: Window is %d and Horizon %d: they must be 0 or more", m.Window, m.Horizon)
 	}
+	if n := len(m.Vocabulary); n > 0 && n != m.Spec.Vocabulary {
+		return fmt.Errorf("models: Vocabulary has %d tokens: the Spec has %d", n, m.Spec.Vocabulary)
+	}
+	if n := len(m.Labels); n > 0 && n != m.Spec.Outputs && !(n == 2 && m.Spec.Outputs == 1) {
+		return fmt.Errorf("models: there are %d Labels for %d outputs: there must be as many, or two for one", n, m.Spec.Outputs)
+	}
 	if err := m.InputScale.validate("InputScale", m.Spec.Features); err != nil {
 		return err
 	}
@@ -76,8 +88,12 @@ func (m *Metadata) Validate() error {
 // Task is what a model is for.
 type Task string
 
-// Forecast is the task of telling the value that follows a series.
-const Forecast Task = "forecast"
+// The tasks.
+const (
+	Forecast Task = "forecast" // the value that follows a series
+	Generate Task = "generate" // the token that follows a text
+	Classify Task = "classify" // the class of a sequence
+)
 
 // Scale maps raw units to those that the parameters were trained in,
 // (x - Mean) / Std, feature by feature.
@@ -96,7 +112,7 @@ type StatePair struct {
 // Training says how the parameters came about.
 type Training struct {
 	Data         string  `json:"data"`        // preset or file name
-	DataSHA256   string  `json:"data_sha256"` // of the series as little-endian float64
+	DataSHA256   string  `json:"data_sha256"` // of a series as little-endian float64, of a text in UTF-8, or of sequences
 	Seed         uint64  `json:"seed"`
 	Epochs       int     `json:"epochs"` // completed
 	Batch        int     `json:"batch"`
@@ -106,6 +122,7 @@ type Training struct {
 	Schedule     string  `json:"schedule,omitempty"`
 	TrainLoss    float64 `json:"train_loss"` // of the epoch whose parameters these are, in scaled units
 	TestLoss     float64 `json:"test_loss"`
+	TestAccuracy float64 `json:"test_accuracy,omitempty"`
 }
 
 // Forecaster returns the metadata of a model that reads window values of one

@@ -31,6 +31,21 @@ type valueLoss interface {
 	row(grad, out, targets []float64) float64
 }
 
+// classifier is a valueLoss whose rows are right or wrong.
+type classifier interface {
+	right(out, targets []float64) bool
+}
+
+// score counts the rows of a classification.
+type score struct{ right, rows int }
+
+func (s *score) add(right bool) {
+	s.rows++
+	if right {
+		s.right++
+	}
+}
+
 // pointwise is a Loss that is a mean over rows and outputs of a function of an
 // output and its target, which also returns the derivative.
 type pointwise struct {
@@ -86,7 +101,7 @@ func Huber(delta float64) Loss {
 // BinaryCrossEntropy is -t log σ(y) - (1-t) log(1-σ(y)) for outputs y that are
 // logits and targets from 0 to 1.
 func BinaryCrossEntropy() Loss {
-	return pointwise{"binary cross-entropy", func(y, t float64) (float64, float64) {
+	return binaryCrossEntropy{pointwise{"binary cross-entropy", func(y, t float64) (float64, float64) {
 		// log(1+eʸ) and 1/(1+e⁻ʸ) without overflow where |y| is large.
 		e := math.Exp(-math.Abs(y))
 		sigmoid := 1 / (1 + e)
@@ -94,7 +109,18 @@ func BinaryCrossEntropy() Loss {
 			sigmoid *= e
 		}
 		return max(y, 0) - y*t + math.Log1p(e), sigmoid - t
-	}}
+	}}}
+}
+
+type binaryCrossEntropy struct{ pointwise }
+
+func (binaryCrossEntropy) right(out, targets []float64) bool {
+	for i, y := range out {
+		if (y > 0) != (targets[i] > 0.5) {
+			return false
+		}
+	}
+	return true
 }
 
 func sign(x float64) float64 {

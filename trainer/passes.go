@@ -68,7 +68,8 @@ type shard[T models.Float] struct {
 	sums    []T               // of the powers of each row's outputs
 	grads   *models.Params[T] // nil before the first training
 	loss    float64           // weighted sum over rows
-	carried int               // examples whose final state the shard has
+	score   score
+	carried int // examples whose final state the shard has
 }
 
 // row is room for a row of outputs in float64, with its targets.
@@ -95,15 +96,14 @@ func (p *passes[T]) read(source datasets.Source, examples []int) error {
 	if err := source.Read(&p.batch, examples); err != nil {
 		return fmt.Errorf("trainer: reading examples: %w", err)
 	}
-	if err := p.checkInputs(); err != nil {
+	if err := checkInputs(&p.batch, p.meta.Spec); err != nil {
 		return err
 	}
 	return p.checkTargets()
 }
 
 // checkInputs reports a batch that does not fit the model.
-func (p *passes[T]) checkInputs() error {
-	b, spec := &p.batch, p.meta.Spec
+func checkInputs(b *datasets.Batch, spec models.Spec) error {
 	if b.Size < 1 || b.Time < 1 {
 		return fmt.Errorf("trainer: a batch has %d examples of %d steps: it must have 1 or more of each", b.Size, b.Time)
 	}
@@ -136,7 +136,7 @@ func (p *passes[T]) checkInputs() error {
 		}
 	}
 	for i, token := range b.Tokens {
-		if t := i % b.Time; t < p.length(i/b.Time) && (token < 0 || token >= int64(spec.Vocabulary)) {
+		if t := i % b.Time; t < length(b, i/b.Time) && (token < 0 || token >= int64(spec.Vocabulary)) {
 			return fmt.Errorf("trainer: step %d of example %d has token %d: the model knows those from 0 to %d", t, i/b.Time, token, spec.Vocabulary-1)
 		}
 	}
@@ -174,12 +174,12 @@ func (p *passes[T]) checkTargets() error {
 	return nil
 }
 
-// length returns the number of steps of example i of the batch.
-func (p *passes[T]) length(i int) int {
-	if len(p.batch.Lengths) == 0 {
-		return p.batch.Time
+// length returns the number of steps of example i of b.
+func length(b *datasets.Batch, i int) int {
+	if len(b.Lengths) == 0 {
+		return b.Time
 	}
-	return p.batch.Lengths[i]
+	return b.Lengths[i]
 }
 
 // rowsEach is the number of rows that the model answers an example with,
@@ -192,7 +192,7 @@ func (p *passes[T]) rowsEach() int {
 }
 
 func (p *passes[T]) rowsOf(i int) int {
-	return min(p.rowsEach(), p.length(i))
+	return min(p.rowsEach(), length(&p.batch, i))
 }
 
 // run passes the batch through the model and returns the mean loss, if it was
@@ -297,10 +297,10 @@ func (s *shard[T]) sort(p *passes[T], size int) {
 	for i := range s.order {
 		s.order[i] = i
 	}
-	slices.SortStableFunc(s.order, func(a, b int) int { return p.length(s.first+b) - p.length(s.first+a) })
+	slices.SortStableFunc(s.order, func(a, b int) int { return length(&p.batch, s.first+b) - length(&p.batch, s.first+a) })
 	kernels.Grow(&s.lengths, size)
 	for i, example := range s.order {
-		s.lengths[i] = p.length(s.first + example)
+		s.lengths[i] = length(&p.batch, s.first+example)
 	}
 	s.resize(p.batch.Time, s.lengths)
 }
@@ -332,7 +332,7 @@ func (s *shard[T]) begin(p *passes[T]) {
 
 // measure sets loss and the gradient of the outputs.
 func (s *shard[T]) measure(p *passes[T]) {
-	s.loss = 0
+	s.loss, s.score = 0, score{}
 	if p.weight == 0 {
 		clear(s.dout)
 		return
@@ -359,6 +359,9 @@ func (s *shard[T]) measureValues(p *passes[T], loss valueLoss) {
 			p.scaleTargets(r.targets, p.batch.Targets[from*p.values:])
 			convert(r.out, s.out[at:][:outputs])
 			s.loss += loss.row(r.grad, r.out, r.targets)
+			if c, ok := loss.(classifier); ok {
+				s.score.add(c.right(r.out, r.targets))
+			}
 			convert(s.dout[at:], r.grad)
 		}
 	}
@@ -381,6 +384,7 @@ func (s *shard[T]) measureClasses(p *passes[T], loss CrossEntropy) {
 			continue
 		}
 		logNorm := float64(s.top[row]) + math.Log(float64(s.sums[row]))
+		s.score.add(out.Row(row)[label] == s.top[row])
 		s.loss += crossEntropy(loss, dout.Row(row), out.Row(row), logNorm, int(label))
 	}
 }

@@ -75,7 +75,12 @@ type Epoch struct {
 	Epoch     int     `json:"epoch"` // from 1
 	TrainLoss float64 `json:"train_loss"`
 	TestLoss  float64 `json:"test_loss"`
-	Seconds   float64 `json:"seconds"`
+
+	// TestAccuracy is the part of the test rows whose most likely class is
+	// their label, where the loss is one of classes.
+	TestAccuracy float64 `json:"test_accuracy,omitempty"`
+
+	Seconds float64 `json:"seconds"`
 
 	Examples int `json:"-"` // how many were trained on, fewer than there are if interrupted
 }
@@ -125,6 +130,9 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 		return o, fmt.Errorf("trainer: Resume is set: it needs the Checkpoint to go on from")
 	case o.Carry && spec.Bidirectional:
 		return o, fmt.Errorf("trainer: Carry is set: the state of a bidirectional model cannot go on from batch to batch")
+	}
+	if _, err := o.Loss.size(spec.Outputs); err != nil {
+		return o, err
 	}
 	var err error
 	if o.Optimizer, err = o.Optimizer.withDefaults(); err != nil {
@@ -338,7 +346,7 @@ func (f *fit[T]) epoch(ctx context.Context) (Epoch, error) {
 	}
 	epoch := Epoch{Epoch: e, Examples: f.at.Examples, TrainLoss: mean(f.at.Loss, f.at.Weight)}
 	var err error
-	if epoch.TestLoss, err = f.evaluate(); err != nil {
+	if epoch.TestLoss, epoch.TestAccuracy, err = f.evaluate(); err != nil {
 		return epoch, err
 	}
 	if math.IsNaN(epoch.TestLoss) || math.IsInf(epoch.TestLoss, 0) {
@@ -376,8 +384,9 @@ func (f *fit[T]) update(epoch, batch int, loss float64) error {
 	return nil
 }
 
-// evaluate returns the mean loss over test, 0 if that is empty.
-func (f *fit[T]) evaluate() (float64, error) {
+// evaluate returns the mean loss over test and, for a loss of classes, the part
+// of rows that are right; 0 if test is empty.
+func (f *fit[T]) evaluate() (loss, accuracy float64, err error) {
 	size := 256
 	if f.carry {
 		size = f.opts.Batch
@@ -388,6 +397,7 @@ func (f *fit[T]) evaluate() (float64, error) {
 	f.forget()
 	defer f.forget()
 	var sum, weight float64
+	var all score
 	var examples []int
 	for i := range f.test.Len() {
 		examples = append(examples, i)
@@ -395,13 +405,17 @@ func (f *fit[T]) evaluate() (float64, error) {
 			continue
 		}
 		if err := f.read(f.test, examples); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		sum += f.passes.run(measuring, 0) * f.weight
 		weight += f.weight
+		for _, s := range f.active() {
+			all.right += s.score.right
+			all.rows += s.score.rows
+		}
 		examples = examples[:0]
 	}
-	return mean(sum, weight), nil
+	return mean(sum, weight), mean(float64(all.right), float64(all.rows)), nil
 }
 
 func mean(sum, weight float64) float64 {
@@ -424,7 +438,7 @@ func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	}
 	defer p.close()
 	p.batch = *b
-	if err := p.checkInputs(); err != nil {
+	if err := checkInputs(&p.batch, p.meta.Spec); err != nil {
 		return nil, err
 	}
 	p.run(answering, 0)

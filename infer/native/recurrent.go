@@ -14,7 +14,7 @@ type recurrent struct {
 	gates, hidden int
 	cells         []cell.Cell[float32] // one for each direction
 	packed        []cell.Packed[float32]
-	scratch       int                  // what a cell keeps, in units of [time, batch, hidden]
+	scratch       int // what a cell keeps, in units of [time, batch, hidden]
 
 	x       *array[float32] // [time, batch, inputs]
 	w, r, b *array[float32] // [directions, gates*hidden, inputs], [directions, gates*hidden, hidden], [directions, 2*gates*hidden]

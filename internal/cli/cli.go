@@ -128,9 +128,12 @@ func newRootCmd(s *streams) *cobra.Command {
 	cmd.AddCommand(
 		newTrainCmd(s),
 		newInferCmd(s),
+		newGenerateCmd(s),
+		newHiddenCmd(s),
 		newVerifyCmd(s),
 		newInspectCmd(s),
 		newDataCmd(s),
+		newLabCmd(s),
 		newRuntimeCmd(s),
 	)
 	return cmd

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 type inferOptions struct {
@@ -25,18 +26,24 @@ type inferOptions struct {
 func newInferCmd(s *streams) *cobra.Command {
 	o := &inferOptions{streams: s}
 	cmd := &cobra.Command{
-		Use:   "infer MODEL.onnx < series.csv",
+		Use:   "infer MODEL.onnx < data.csv",
 		Short: "Run a model on CSV data",
-		Long: `Run a model on the CSV data on standard input.
+		Long: `Run a model on the CSV data on standard input, by what it was trained for.
 
 A forecaster prints a line for every row with the value there and the one that
 the window of rows before it predicts, and one line more for the value after the
 last. The rows of the first window have no whole window before them, and so no
 prediction. With --steps it prints the values beyond the end instead, each
-predicted from a window that holds the predictions before it.`,
+predicted from a window that holds the predictions before it.
+
+A classifier reads a sequence from each line, of any length, and prints a line
+for it with the likeliest label and its probability. Where the header's last name
+is label, or the lines end in labels as text, these are not read as a part of the
+sequence; how many the model has right is said on standard error.`,
 		Example: `  rnnkit infer sine.onnx < series.csv
   rnnkit infer sine.onnx --steps 20 < series.csv
-  rnnkit infer sine.onnx --plot sine.svg < series.csv > predictions.csv`,
+  rnnkit infer sine.onnx --plot sine.svg < series.csv > predictions.csv
+  rnnkit infer palindrome.onnx < sequences.csv`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch len(args) {
@@ -53,7 +60,7 @@ predicted from a window that holds the predictions before it.`,
 			if err := o.validate(); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.run(cmd.Context(), cmd.Flags())
 		},
 	}
 	flags := cmd.Flags()
@@ -67,35 +74,46 @@ predicted from a window that holds the predictions before it.`,
 
 func (o *inferOptions) validate() error {
 	if o.plot != "" {
-		if _, err := plotFormat(o.plot); err != nil {
+		if _, err := plotFormat("--plot", o.plot); err != nil {
 			return err
 		}
 	}
 	return o.engineFlags.validate()
 }
 
-func (o *inferOptions) run(ctx context.Context) error {
+func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
 	model, err := o.open(o.model, o.Err)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
+	task := models.Forecast
+	if meta := model.Metadata(); meta != nil {
+		task = meta.Task
+	}
+	switch task {
+	case models.Generate:
+		return usagef("%s generates: use rnnkit generate %s", o.model, o.model)
+	case models.Classify:
+		for _, name := range []string{"column", "steps", "plot"} {
+			if flags.Changed(name) {
+				return usagef("--%s is for a forecaster, and %s classifies", name, o.model)
+			}
+		}
+		return o.classify(ctx, model)
+	}
+	return o.forecast(ctx, model)
+}
+
+// forecast prints the predictions of a series.
+func (o *inferOptions) forecast(ctx context.Context, model *infer.Model) error {
 	forecaster, err := infer.NewForecaster(model)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
-	if isTerminal(o.In) {
-		fmt.Fprintln(o.Err, "reading CSV from the terminal; end it with Ctrl-D")
-	}
-	trained := model.Metadata().Columns
-	column, err := readColumnLike(o.In, o.column, trained)
+	column, err := o.readSeries(o.column, model.Metadata().Columns)
 	if err != nil {
 		return err
-	}
-	// A file without a header has no names to compare.
-	named := !strings.HasPrefix(column.Name, "column ")
-	if o.column == "" && len(trained) == 1 && named && column.Name != trained[0] {
-		fmt.Fprintf(o.Err, "note: the model was trained on %.40q and reads %.40q\n", trained[0], column.Name)
 	}
 	f := forecast{name: column.Name, series: column.Values}
 	from := 0

@@ -17,8 +17,8 @@ import (
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
-	"github.com/rnnkit/rnnkit/trainer"
 )
 
 // writeModel writes an untrained forecaster of the column visitors, changed by
@@ -194,21 +194,9 @@ func TestTrainVerifies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.verify(t.Context(), m, data, windows, io.Discard); (err != nil) != test.fail {
+		if err := o.verify(t.Context(), &job.Job{Terms: job.Terms{Window: 5}, Model: m, Test: windows}, data, io.Discard); (err != nil) != test.fail {
 			t.Errorf("the error is %v", err)
 		}
-	}
-}
-
-func TestEpochsOfAnInterruptedTraining(t *testing.T) {
-	o := &trainOptions{}
-	history := []trainer.Epoch{{Epoch: 1, Examples: 100, TestLoss: 2}, {Epoch: 2, Examples: 100, TestLoss: 1}}
-	if got := o.training(series{}, history, 100); got.Epochs != 2 || got.TestLoss != 1 {
-		t.Errorf("%+v", got)
-	}
-	history[1].Examples = 64
-	if got := o.training(series{}, history, 100); got.Epochs != 1 || got.TestLoss != 1 {
-		t.Errorf("%+v", got)
 	}
 }
 

@@ -18,22 +18,18 @@ import (
 // of the series, few enough to see a prediction beside its value.
 const plotRows = 250
 
-// plotFormat returns the format that the ending of path names.
-func plotFormat(path string) (string, error) {
+// plotFormat returns the format that the ending of path, given to a flag, names.
+func plotFormat(flag, path string) (string, error) {
 	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
 	switch format {
 	case "svg", "png", "pdf":
 		return format, nil
 	}
-	return "", usagef("--plot is %q: the name must end in .svg, .png or .pdf", path)
+	return "", usagef("%s is %q: the name must end in .svg, .png or .pdf", flag, path)
 }
 
 // draw writes a picture of the last rows and their predictions to path.
 func (f *forecast) draw(path string) error {
-	format, err := plotFormat(path)
-	if err != nil {
-		return err
-	}
 	end := f.first + len(f.predictions)
 	start := max(0, end-plotRows)
 	p := plot.New()
@@ -75,7 +71,16 @@ func (f *forecast) draw(path string) error {
 	// Room above the lines for the legend.
 	p.Y.Max += 0.15 * (p.Y.Max - p.Y.Min)
 
-	picture, err := p.WriterTo(24*vg.Centimeter, 10*vg.Centimeter, format)
+	return savePlot(p, 24*vg.Centimeter, 10*vg.Centimeter, path)
+}
+
+// savePlot writes p to path, whose ending is a format.
+func savePlot(p *plot.Plot, width, height vg.Length, path string) error {
+	format, err := plotFormat("the picture", path)
+	if err != nil {
+		return err
+	}
+	picture, err := p.WriterTo(width, height, format)
 	if err != nil {
 		return fmt.Errorf("cannot draw %s: %w", path, err)
 	}

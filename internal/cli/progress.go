@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -17,10 +18,12 @@ type progress struct {
 	bar *progressbar.ProgressBar // nil until the first batch, and without a terminal
 	tty bool
 	of  int // epochs
+
+	tested bool // there are test examples
 }
 
-func newProgress(out io.Writer, epochs int) *progress {
-	return &progress{out: out, tty: isTerminal(out), of: epochs}
+func newProgress(out io.Writer, epochs int, tested bool) *progress {
+	return &progress{out: out, tty: isTerminal(out), of: epochs, tested: tested}
 }
 
 func (p *progress) batch(b trainer.Progress) {
@@ -28,25 +31,27 @@ func (p *progress) batch(b trainer.Progress) {
 		return
 	}
 	if p.bar == nil {
-		p.bar = progressbar.NewOptions(b.Epochs*b.Batches,
-			progressbar.OptionSetWriter(p.out),
-			progressbar.OptionSetWidth(30),
-			progressbar.OptionThrottle(50*time.Millisecond),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionClearOnFinish(),
-		)
+		p.bar = newBar(p.out, b.Epochs*b.Batches)
 		p.bar.Describe(fmt.Sprintf("epoch 1/%d", p.of))
 	}
 	p.bar.Add(1)
 }
 
 func (p *progress) epoch(e trainer.Epoch) {
+	measured := fmt.Sprintf("train loss %.5f", e.TrainLoss)
+	if p.tested {
+		measured += fmt.Sprintf("  test loss %.5f", e.TestLoss)
+	}
+	if e.TestAccuracy > 0 {
+		measured += fmt.Sprintf("  accuracy %.4f", e.TestAccuracy)
+	}
 	if p.bar != nil {
 		// Short enough to stay in one line of 80 columns.
-		p.bar.Describe(fmt.Sprintf("epoch %d/%d test loss %.5f", min(e.Epoch+1, p.of), p.of, e.TestLoss))
+		last := measured[strings.LastIndex(measured, "  ")+1:]
+		p.bar.Describe(fmt.Sprintf("epoch %d/%d %s", min(e.Epoch+1, p.of), p.of, strings.TrimSpace(last)))
 		return
 	}
-	fmt.Fprintf(p.out, "epoch %d/%d  train loss %.5f  test loss %.5f  %.2f s\n", e.Epoch, p.of, e.TrainLoss, e.TestLoss, e.Seconds)
+	fmt.Fprintf(p.out, "epoch %d/%d  %s  %.2f s\n", e.Epoch, p.of, measured, e.Seconds)
 }
 
 // finish takes the bar off the screen, with a line of where it stood.
@@ -54,4 +59,15 @@ func (p *progress) finish() {
 	if p.bar != nil {
 		fmt.Fprintln(p.out)
 	}
+}
+
+// newBar returns a progress bar that fits in one line with a description.
+func newBar(out io.Writer, steps int) *progressbar.ProgressBar {
+	return progressbar.NewOptions(steps,
+		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(50*time.Millisecond),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionClearOnFinish(),
+	)
 }

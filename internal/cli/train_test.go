@@ -34,7 +34,7 @@ func TestTrainIsTheLibrary(t *testing.T) {
 		t.Fatal(err)
 	}
 	forecast := "forecast --data " + data
-	defaults := job{Spec: models.Forecaster("", 0).Spec, window: 50, seed: 0, data: "sine", column: "y",
+	defaults := task{Spec: models.Forecaster("", 0).Spec, window: 50, seed: 0, data: "sine", column: "y",
 		loss: "mse", optimizer: "adam", schedule: "constant",
 		Options: trainer.Options{Epochs: 15, Batch: 32, LearningRate: 1e-3}}
 	start := filepath.Join(dir, "start.onnx")
@@ -49,15 +49,15 @@ func TestTrainIsTheLibrary(t *testing.T) {
 	}
 	for _, test := range []struct {
 		args   string
-		change func(*job)
+		change func(*task)
 	}{
-		{"sine --epochs 1 --seed 3", func(j *job) { j.Epochs, j.seed = 1, 3 }},
-		{forecast + " --epochs 2 --hidden 5 --seed 2", func(j *job) { j.Epochs, j.Hidden, j.seed, j.scale = 2, 5, 2, true }},
-		{forecast + " --epochs 2 --hidden 5 --scale none --no-shuffle --batch 7 --lr 0.02 --cell gru --layers 2 --seq-len 9", func(j *job) {
+		{"sine --recipe notebook --epochs 1 --seed 3", func(j *task) { j.Epochs, j.seed = 1, 3 }},
+		{forecast + " --epochs 2 --hidden 5 --seed 2", func(j *task) { j.Epochs, j.Hidden, j.seed, j.scale = 2, 5, 2, true }},
+		{forecast + " --epochs 2 --hidden 5 --scale none --no-shuffle --batch 7 --lr 0.02 --cell gru --layers 2 --seq-len 9", func(j *task) {
 			j.Epochs, j.Hidden, j.NoShuffle, j.Batch, j.LearningRate = 2, 5, true, 7, 0.02
 			j.Cell, j.Layers, j.window = models.GRU, 2, 9
 		}},
-		{forecast + " --epochs 2 --hidden 5 --layers 2 --seq-len 9 --bidirectional --dropout 0.3 --readout max --loss huber --optimizer sgd --momentum 0.9 --nesterov --weight-decay 0.01 --schedule cosine --warmup 3 --clip 0.5 --init-recipe orthogonal,chrono", func(j *job) {
+		{forecast + " --epochs 2 --hidden 5 --layers 2 --seq-len 9 --bidirectional --dropout 0.3 --readout max --loss huber --optimizer sgd --momentum 0.9 --nesterov --weight-decay 0.01 --schedule cosine --warmup 3 --clip 0.5 --init-recipe orthogonal,chrono", func(j *task) {
 			j.Epochs, j.Hidden, j.Layers, j.window, j.scale = 2, 5, 2, 9, true
 			j.Bidirectional, j.Dropout, j.Readout = true, 0.3, models.ReadMax
 			j.loss, j.optimizer, j.schedule = "huber", "sgd", "cosine"
@@ -65,21 +65,21 @@ func TestTrainIsTheLibrary(t *testing.T) {
 			j.Schedule, j.ClipNorm = trainer.Schedule{Shape: trainer.Cosine, Warmup: 3}, 0.5
 			j.recipes = []models.Recipe{models.Orthogonal(), models.Chrono(27)}
 		}},
-		{forecast + " --epochs 9 --hidden 5 --seq-len 9 --cell rnn --activation relu --readout mean --loss mae --optimizer adamw --lr 0.3 --schedule plateau --patience 2", func(j *job) {
+		{forecast + " --epochs 9 --hidden 5 --seq-len 9 --cell rnn --activation relu --readout mean --loss mae --optimizer adamw --lr 0.3 --schedule plateau --patience 2", func(j *task) {
 			j.Epochs, j.Hidden, j.window, j.scale = 9, 5, 9, true
 			j.Cell, j.Activation, j.Readout = models.RNN, models.ReLU, models.ReadMean
 			j.loss, j.optimizer, j.schedule = "mae", "adamw", "plateau"
 			j.Loss, j.Optimizer, j.LearningRate = trainer.MAE(), trainer.Optimizer{Method: trainer.AdamW}, 0.3
 			j.Schedule, j.Patience = trainer.Schedule{Shape: trainer.Plateau}, 2
 		}},
-		{forecast + " --epochs 2 --hidden 5 --seq-len 9 --batch 4 --tbptt 7", func(j *job) {
+		{forecast + " --epochs 2 --hidden 5 --seq-len 9 --batch 4 --tbptt 7", func(j *task) {
 			j.Epochs, j.Hidden, j.window, j.scale, j.Batch = 2, 5, 9, true, 4
 			j.Readout, j.Carry, j.tbptt = models.ReadAll, true, 7
 		}},
-		{forecast + " --epochs 1 --hidden 5 --seq-len 9 --init " + start, func(j *job) {
+		{forecast + " --epochs 1 --hidden 5 --seq-len 9 --init " + start, func(j *task) {
 			j.Epochs, j.Hidden, j.window, j.scale, j.init = 1, 5, 9, true, first.Params
 		}},
-		{forecast + " --epochs 2 --hidden 5 --cell rnn --column 2", func(j *job) { j.Epochs, j.Hidden, j.Cell, j.scale = 2, 5, models.RNN, true }},
+		{forecast + " --epochs 2 --hidden 5 --cell rnn --column 2", func(j *task) { j.Epochs, j.Hidden, j.Cell, j.scale = 2, 5, models.RNN, true }},
 	} {
 		want := defaults
 		test.change(&want)
@@ -129,8 +129,8 @@ func TestTrainIsTheLibrary(t *testing.T) {
 	}
 }
 
-// job is what a command line asks for.
-type job struct {
+// task is what a command line asks for.
+type task struct {
 	models.Spec
 	trainer.Options
 	window       int
@@ -145,7 +145,7 @@ type job struct {
 }
 
 // run does the job with the packages that the command is made of.
-func (j job) run(t *testing.T, values []float64) (*models.Model, []trainer.Epoch) {
+func (j task) run(t *testing.T, values []float64) (*models.Model, []trainer.Epoch) {
 	t.Helper()
 	digest := sha256.New()
 	series := make([]float32, len(values))

@@ -12,14 +12,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
-	"github.com/rnnkit/rnnkit/trainer"
 )
 
 type verifyOptions struct {
@@ -160,29 +159,9 @@ func timeCall(ctx context.Context, m *infer.Model, batch int) (time.Duration, er
 	return times[len(times)/2], nil
 }
 
-// verify compares the answers of every engine to test windows, given the bytes
-// of the exported model, with those of the trainer.
-func (o *trainOptions) verify(ctx context.Context, m *models.Model, data []byte, test *datasets.Windows, log io.Writer) error {
-	// As many windows as an engine takes at once, however long they are.
-	examples := make([]int, min(test.Len(), max(1, min(64, (1<<16)/m.Window))))
-	for i := range examples {
-		examples[i] = i
-	}
-	var b datasets.Batch
-	if err := test.Read(&b, examples); err != nil {
-		return err
-	}
-	answers, err := trainer.Predict(m, &b)
-	if err != nil {
-		return err
-	}
-	shape := []int{b.Size, m.Spec.Outputs}
-	if m.Spec.Readout == models.ReadAll {
-		shape = []int{b.Size, b.Time, m.Spec.Outputs}
-	}
-	want := map[string]engine.Tensor{"output": engine.Of(answers, shape...)}
-	input := engine.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
-
+// verify compares the answers of every engine, given the bytes of the exported
+// model, with those of the trainer.
+func (o *trainOptions) verify(ctx context.Context, j *job.Job, data []byte, log io.Writer) error {
 	engines := []engine.Engine{native.New()}
 	if ort.Cgo || o.ortLib != "" { // in any build where the library was asked for
 		engines = append(engines, ort.CPU(ort.Library(o.ortLib)))
@@ -196,15 +175,11 @@ func (o *trainOptions) verify(ctx context.Context, m *models.Model, data []byte,
 		if c.err != nil {
 			return fmt.Errorf("the exported model does not load: %w", c.err)
 		}
-		got, err := verify.Whole(ctx, c.model, input)
-		if err != nil {
-			return fmt.Errorf("the exported model does not run: %s: %w", c.name, err)
-		}
-		d, err := verify.Difference(want, got, verify.Tolerance, m.OutputScale)
+		d, examples, err := j.Compare(ctx, c.model)
 		if err != nil {
 			return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w (if the losses are large, the weights have outgrown float32: lower --lr)", c.name, err)
 		}
-		fmt.Fprintf(log, "verified: %s differs from the trainer by at most %.1e on %d test windows\n", c.name, d, b.Size)
+		fmt.Fprintf(log, "verified: %s differs from the trainer by at most %.1e on %d test examples\n", c.name, d, examples)
 	}
 	return nil
 }

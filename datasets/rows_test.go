@@ -1,0 +1,103 @@
+package datasets_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/datasets"
+)
+
+var (
+	numbers = datasets.RowFormat{Features: 1, Labels: []string{"0", "1"}}
+	pairs   = datasets.RowFormat{Features: 2, Labels: []string{"no", "yes"}}
+	digits  = datasets.RowFormat{Tokens: 10, Labels: []string{"no", "yes"}}
+	bases   = datasets.RowFormat{Tokens: 4, Vocabulary: []string{"A", "C", "G", "T"}, Labels: []string{"coding", "other"}}
+)
+
+func TestReadRows(t *testing.T) {
+	for _, test := range []struct {
+		format datasets.RowFormat
+		text   string
+		want   string // inputs, tokens, labels
+	}{
+		{numbers, "1,2,3\n4\n5,6\n", "[[1 2 3] [4] [5 6]] [] []"},
+		{numbers, "\ufeffa,b\n1,2\n\n3,4", "[[1 2] [3 4]] [] []"},
+		{numbers, "x1,x2,label\n1.5,2,1\n3,0\n", "[[1.5 2] [3]] [] [1 0]"},
+		{numbers, "0,1,Label\n1,2,1\n", "[[1 2]] [] [1]"},
+		{numbers, "2,0,1\n", "[[2 0 1]] [] []"}, // 1 is a label, and a number
+		{pairs, "1;2;3;4; yes \n5;6;no", "[[1 2 3 4] [5 6]] [] [1 0]"},
+		{pairs, "1\t2\n", "[[1 2]] [] []"},
+		{digits, "d1,d2\n9, 0 \n1,2,3\n", "[] [[9 0] [1 2 3]] []"},
+		{digits, "9,0,yes\n1,no\n", "[] [[9 0] [1]] [1 0]"},
+		{bases, "A,C,G\nT\n", "[] [[0 1 2] [3]] []"},
+		{bases, "T,\"A\",coding\nC,other\n", "[] [[3 0] [1]] [0 1]"},
+		{bases, "first,second,label\nT,A,coding\n", "[] [[3 0]] [0]"},
+	} {
+		s, err := datasets.ReadRows(strings.NewReader(test.text), "f.csv", test.format)
+		if err != nil {
+			t.Errorf("%q: %v", test.text, err)
+			continue
+		}
+		if got := fmt.Sprint(s.Inputs, s.Tokens, s.Labels); got != test.want {
+			t.Errorf("%q: %s, not %s", test.text, got, test.want)
+		}
+	}
+}
+
+func TestReadRowsErrors(t *testing.T) {
+	for _, test := range []struct {
+		format datasets.RowFormat
+		text   string
+		want   string
+	}{
+		{numbers, "", "f.csv: no sequences"},
+		{numbers, "a,b\n", "f.csv: no sequences"},
+		{numbers, "1,2\n3,x\n", `f.csv: line 2, column 2: "x" is not a number`},
+		{numbers, "1,x,2\n", `line 1, column 2: "x" is not a number`},
+		{numbers, ",1\n", `line 1, column 1: "" is a missing value`},
+		{numbers, "1,2\nNaN,1\n", `line 2, column 1: "NaN" is a missing value`},
+		{numbers, "NaN,1\n", `line 1, column 1: "NaN" is a missing value`},
+		{numbers, "1,1e39\n", "too large for float32"},
+		{numbers, "a,label\n1,0\n1,2\n", `line 3, column 2: "2" is none of the labels that the model knows; end each line in one of ["0" "1"]`},
+		{numbers, "a,label\n1\n", "line 2: a label and no values"},
+		{pairs, "1,2\n1,2,3\n", "f.csv: line 2: 3 values, and the model reads 2 a step"},
+		{pairs, "1,2,maybe\n", `line 1, column 3: "maybe" is not a number`},
+		{digits, "1,10\n", `line 1, column 2: "10" is none of the model's 10 tokens`},
+		{digits, "10,1\n", `line 1, column 1: "10" is none`},
+		{digits, "1,-1\n", `column 2: "-1" is none`},
+		{digits, "1,1.5\n", `column 2: "1.5" is none`},
+		{bases, "A,N\n", `line 1, column 2: "N" is none of the model's 4 tokens`},
+		{bases, "N,A\n", `line 1, column 1: "N" is none`},
+		{numbers, "1,\"2\n", "f.csv: line 1, column 2: a quote"},
+		{numbers, "1\x00\n", "f.csv: line 1: a NUL byte"},
+		{numbers, strings.Repeat("1,", 1<<19) + "1\n", "f.csv: line 1: longer than"},
+	} {
+		_, err := datasets.ReadRows(strings.NewReader(test.text), "f.csv", test.format)
+		if csvErr := (*datasets.CSVError)(nil); !errors.As(err, &csvErr) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%.20q: %v, not %q", test.text, err, test.want)
+		}
+	}
+}
+
+func FuzzReadRows(f *testing.F) {
+	f.Add("x1,x2,label\n1.5,2,1\n3,0\n")
+	f.Add("A,C,coding\nT,other\n")
+	f.Add("9,0\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, format := range []datasets.RowFormat{numbers, pairs, digits, bases} {
+			s, err := datasets.ReadRows(strings.NewReader(text), "f.csv", format)
+			if err != nil {
+				if strings.Contains(err.Error(), "\n") {
+					t.Errorf("the error has lines: %q", err)
+				}
+				continue
+			}
+			n := len(s.Inputs) + len(s.Tokens)
+			if n == 0 || s.Labels != nil && len(s.Labels) != n {
+				t.Errorf("%d sequences and %d labels", n, len(s.Labels))
+			}
+		}
+	})
+}

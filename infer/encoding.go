@@ -1,0 +1,122 @@
+package infer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+)
+
+// An encoded state is this, the number of its tensors, and of each its name, its
+// shape and its values; numbers and lengths are varints, values little-endian.
+const stateHeader = "rnnkit state 1\n"
+
+// maxRank is the most dimensions that a tensor of an encoded state may have.
+const maxRank = 8
+
+// MarshalBinary returns s as bytes that [State.UnmarshalBinary] reads; equal
+// states give equal bytes. They are good for the model that s belongs to, on any
+// engine.
+func (s *State) MarshalBinary() ([]byte, error) {
+	data := []byte(stateHeader)
+	data = binary.AppendUvarint(data, uint64(len(s.tensors)))
+	for _, name := range slices.Sorted(maps.Keys(s.tensors)) {
+		t := s.tensors[name]
+		values, err := engine.Values[float32](t)
+		if err != nil {
+			return nil, fmt.Errorf("state %q: %w", name, err)
+		}
+		data = binary.AppendUvarint(data, uint64(len(name)))
+		data = append(data, name...)
+		data = binary.AppendUvarint(data, uint64(len(t.Shape)))
+		for _, d := range t.Shape {
+			data = binary.AppendUvarint(data, uint64(d))
+		}
+		for _, v := range values {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+	}
+	return data, nil
+}
+
+// UnmarshalBinary sets s to the state that [State.MarshalBinary] wrote. It
+// fails, and leaves s as it is, where data is anything else. Whether the state
+// fits a model shows at the next step.
+func (s *State) UnmarshalBinary(data []byte) error {
+	rest, ok := bytes.CutPrefix(data, []byte(stateHeader))
+	if !ok {
+		return fmt.Errorf("not a state: it does not begin with %q: give what MarshalBinary returned", stateHeader)
+	}
+	d := decoder{rest: rest}
+	tensors := map[string]Tensor{}
+	for range d.length() {
+		name, t := string(d.bytes(d.length())), d.tensor()
+		if _, twice := tensors[name]; twice {
+			d.damaged = true
+		}
+		if d.damaged {
+			break
+		}
+		tensors[name] = t
+	}
+	if d.damaged || len(d.rest) > 0 {
+		return errors.New("the state is damaged: give all that MarshalBinary returned, and nothing else")
+	}
+	s.tensors = tensors
+	return nil
+}
+
+// decoder reads what is left of an encoded state.
+type decoder struct {
+	rest    []byte
+	damaged bool
+}
+
+// length returns a number of things that each take at least a byte of the rest.
+func (d *decoder) length() int {
+	n, size := binary.Uvarint(d.rest)
+	if size <= 0 || n > uint64(len(d.rest)-size) {
+		d.damaged = true
+		return 0
+	}
+	d.rest = d.rest[size:]
+	return int(n)
+}
+
+// bytes returns the next n bytes of the rest, or none if it has fewer.
+func (d *decoder) bytes(n int) []byte {
+	if n > len(d.rest) {
+		d.damaged = true
+		return nil
+	}
+	b := d.rest[:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+func (d *decoder) tensor() Tensor {
+	rank := d.length()
+	if rank > maxRank {
+		d.damaged = true
+		return Tensor{}
+	}
+	shape := make([]int, rank)
+	for i := range shape {
+		shape[i] = d.length()
+	}
+	size, err := engine.Size(shape)
+	if err != nil || size > len(d.rest)/4 {
+		d.damaged = true
+		return Tensor{}
+	}
+	values := make([]float32, size)
+	for i := range values {
+		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(d.bytes(4)))
+	}
+	return engine.Of(values, shape...)
+}

@@ -1,0 +1,266 @@
+package infer_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// untrained returns a model of the given Spec, with the head that it needs.
+func untrained(t testing.TB, spec models.Spec) *infer.Model {
+	t.Helper()
+	m, err := models.New(models.Metadata{Spec: spec}, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := export.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := infer.OpenBytes(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { model.Close() })
+	return model
+}
+
+var (
+	floatSpec = models.Spec{Cell: models.LSTM, Features: 1, Hidden: 3, Layers: 2, Readout: models.ReadLast, Outputs: 2}
+	tokenSpec = models.Spec{Cell: models.GRU, Vocabulary: 5, Embedding: 2, Hidden: 3, Layers: 1, Readout: models.ReadAll, Outputs: 5}
+)
+
+func step(t *testing.T, m *infer.Model, s *infer.State, x float32) []float32 {
+	t.Helper()
+	y, err := m.Step(t.Context(), s, []float32{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return y
+}
+
+// TestStateGoesItsOwnWay saves, copies and resets a state in the middle of a
+// sequence.
+func TestStateGoesItsOwnWay(t *testing.T) {
+	m := untrained(t, floatSpec)
+	s := m.NewState()
+	first := step(t, m, s, 0.5)
+	step(t, m, s, -1)
+	copied, saved := s.Clone(), save(t, s)
+	want := step(t, m, s, 2)
+	for range 3 {
+		step(t, m, s, 1)
+	}
+	var restored infer.State
+	restore(t, &restored, saved)
+	for name, other := range map[string]*infer.State{"copied": copied, "restored": &restored, "copied again": restored.Clone()} {
+		if got := step(t, m, other, 2); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, not %v", name, got, want)
+		}
+	}
+	if again := save(t, &restored); bytes.Equal(again, saved) {
+		t.Error("the state did not change with a step")
+	}
+	s.Reset()
+	if got := step(t, m, s, 0.5); !slices.Equal(got, first) {
+		t.Errorf("after a reset %v, not %v", got, first)
+	}
+	fresh := m.NewState()
+	restore(t, fresh, save(t, m.NewState()))
+	if got := step(t, m, fresh, 0.5); !slices.Equal(got, first) {
+		t.Errorf("from an empty state %v, not %v", got, first)
+	}
+}
+
+func save(t *testing.T, s *infer.State) []byte {
+	t.Helper()
+	data, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func restore(t *testing.T, s *infer.State, data []byte) {
+	t.Helper()
+	if err := s.UnmarshalBinary(data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStepTokens compares steps of one and of several tokens with the whole.
+func TestStepTokens(t *testing.T) {
+	m := untrained(t, tokenSpec)
+	rng := rand.New(rand.NewPCG(8, 9))
+	all := make([]int64, 12)
+	for i := range all {
+		all[i] = rng.Int64N(5)
+	}
+	input := tokens(all...)
+	input.Shape = []int{1, 12}
+	whole, err := m.Run(t.Context(), map[string]infer.Tensor{"input": input}, "output")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := whole["output"].Data.([]float32)
+	for _, size := range []int{1, 3, 5, 12} {
+		s := m.NewState()
+		end := 0
+		for part := range slices.Chunk(all, size) {
+			end += len(part)
+			y, err := m.StepTokens(t.Context(), s, part...)
+			if err != nil || len(y) != 5 {
+				t.Fatal(y, err)
+			}
+			for i, v := range y {
+				if d := math.Abs(float64(v - want[5*(end-1)+i])); !(d <= 1e-6) {
+					t.Errorf("%d at a time: output %d after %d tokens differs by %g", size, i, end, d)
+				}
+			}
+		}
+	}
+}
+
+func TestStepTokensErrors(t *testing.T) {
+	m, floats := untrained(t, tokenSpec), untrained(t, floatSpec)
+	for want, run := range map[string]func() ([]float32, error){
+		"token 5, at step 2, is unknown: the model's are from 0 to 4": func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState(), 4, 5) },
+		"token -1, at step 1":       func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState(), -1) },
+		"there are no tokens":       func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState()) },
+		"tokens: use StepTokens":    func() ([]float32, error) { return m.Step(t.Context(), m.NewState(), []float32{1}) },
+		"not read tokens: use Step": func() ([]float32, error) { return floats.StepTokens(t.Context(), floats.NewState(), 1) },
+		"is not one of this model, which has [{h0 hn} {c0 cn}]": func() ([]float32, error) {
+			s := m.NewState()
+			if _, err := m.StepTokens(t.Context(), s, 1); err != nil {
+				t.Fatal(err)
+			}
+			return floats.Step(t.Context(), s, []float32{1})
+		},
+		"is not one of this model, which has [{h0 hn}]": func() ([]float32, error) {
+			s := floats.NewState()
+			step(t, floats, s, 1)
+			return m.StepTokens(t.Context(), s, 1)
+		},
+	} {
+		if y, err := run(); y != nil || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v and %v, not %q", y, err, want)
+		}
+	}
+}
+
+// encoded returns a state of tensors h0 of those shapes, as bytes.
+func encoded(shapes ...[]uint64) []byte {
+	data := []byte("rnnkit state 1\n")
+	data = binary.AppendUvarint(data, uint64(len(shapes)))
+	for _, shape := range shapes {
+		data = append(data, 2, 'h', '0')
+		data = binary.AppendUvarint(data, uint64(len(shape)))
+		size := uint64(1)
+		for _, d := range shape {
+			data = binary.AppendUvarint(data, d)
+			size *= d
+		}
+		if size < 100 {
+			data = append(data, make([]byte, 4*size)...)
+		}
+	}
+	return data
+}
+
+func TestUnmarshalStateErrors(t *testing.T) {
+	m := untrained(t, floatSpec)
+	s := m.NewState()
+	step(t, m, s, 1)
+	good := save(t, s)
+	const (
+		none    = "not a state"
+		damaged = "the state is damaged"
+	)
+	type hostile struct {
+		data []byte
+		want string
+	}
+	tests := map[string]hostile{
+		"nothing":          {nil, none},
+		"text":             {[]byte("h0"), none},
+		"a newer one":      {bytes.Replace(good, []byte("state 1"), []byte("state 2"), 1), none},
+		"more":             {append(slices.Clone(good), 0), damaged},
+		"twice the same":   {encoded([]uint64{1, 1, 3}, []uint64{1, 1, 3}), damaged},
+		"a large count":    {append([]byte("rnnkit state 1\n"), binary.AppendUvarint(nil, 1<<40)...), damaged},
+		"an endless count": {append([]byte("rnnkit state 1\n"), bytes.Repeat([]byte{0xff}, 20)...), damaged},
+		"a large tensor":   {encoded([]uint64{1 << 31, 1, 1 << 31}), damaged},
+		"an overflow":      {encoded([]uint64{1 << 62, 4, 1}), damaged},
+		"no values":        {encoded([]uint64{1, 0, 3}), damaged},
+		"many dimensions":  {encoded(slices.Repeat([]uint64{1}, 9)), damaged},
+	}
+	for n := range len(good) {
+		want := damaged
+		if n < len("rnnkit state 1\n") {
+			want = none
+		}
+		tests[fmt.Sprintf("the first %d bytes", n)] = hostile{good[:n], want}
+	}
+	for name, test := range tests {
+		if err := s.UnmarshalBinary(test.data); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: the error is %v", name, err)
+		}
+		if !bytes.Equal(save(t, s), good) {
+			t.Fatalf("%s changed the state", name)
+		}
+	}
+	// What decodes need not fit the model.
+	gru := untrained(t, tokenSpec)
+	for want, shape := range map[string][]uint64{
+		"state \"h0\" has shape [1 2 3]": {1, 2, 3},
+		"state \"h0\" has shape [3]":     {3},
+		"state \"h0\" has shape []":      {},
+		"input \"h0\" has shape [2 1 3]": {2, 1, 3},
+		"input \"h0\" has shape [1 1 4]": {1, 1, 4},
+	} {
+		var s infer.State
+		restore(t, &s, encoded(shape))
+		if _, err := gru.StepTokens(t.Context(), &s, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
+
+// FuzzState decodes mutated states. What decodes must encode to the same state,
+// and a step from it must not panic.
+func FuzzState(f *testing.F) {
+	m := untrained(f, floatSpec)
+	s := m.NewState()
+	f.Add([]byte("rnnkit state 1\n\x00"))
+	for range 2 {
+		if _, err := m.Step(f.Context(), s, []float32{1}); err != nil {
+			f.Fatal(err)
+		}
+		data, err := s.MarshalBinary()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add(encoded([]uint64{1, 1, 3}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var s, again infer.State
+		if s.UnmarshalBinary(data) != nil {
+			return
+		}
+		first := save(t, &s)
+		restore(t, &again, first)
+		if !bytes.Equal(save(t, &again), first) {
+			t.Error("a state does not come back as it was")
+		}
+		m.Step(t.Context(), &s, []float32{1})
+	})
+}

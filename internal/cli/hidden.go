@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/palette/moreland"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/pca"
+)
+
+type hiddenOptions struct {
+	*streams
+	engineFlags
+	column  string
+	last    int
+	picture string
+	csv     bool
+}
+
+func newHiddenCmd(s *streams) *cobra.Command {
+	o := &hiddenOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "hidden MODEL.onnx < series.csv",
+		Short: "Show the path of a model's hidden state",
+		Long: `Run a model over the whole series on standard input and show the path that its
+hidden state, the outputs of the last layer, takes: in the two directions in which
+it varies most, by principal component analysis. It prints how much of the
+variance these two explain. With --last the model still reads all of the series,
+and what is shown and explained is the end.
+
+The picture is coloured by time and has every fifth step numbered, fewer in a long
+series.`,
+		Example: `  rnnkit data sine | rnnkit hidden sine.onnx --last 50 -o trajectory.svg
+  rnnkit hidden sine.onnx --csv < series.csv > trajectory.csv`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				return usagef("name the model: rnnkit hidden MODEL.onnx < series.csv")
+			case 1:
+			default:
+				return usagef("give the data on standard input: rnnkit hidden %s < %s", args[0], args[1])
+			}
+			if cmd.Flags().Changed("last") && o.last < 2 {
+				return usagef("--last is %d: it must be 2 or more", o.last)
+			}
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&o.picture, "output", "o", "", "draw the path to this file: .svg, .png or .pdf")
+	flags.BoolVar(&o.csv, "csv", false, "print the path as CSV, and what it explains on standard error")
+	flags.IntVar(&o.last, "last", 0, "show only this many steps at the end (default all)")
+	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only numeric one)")
+	o.add(flags)
+	return cmd
+}
+
+func (o *hiddenOptions) validate() error {
+	if o.picture != "" {
+		if _, err := plotFormat("-o", o.picture); err != nil {
+			return err
+		}
+	}
+	return o.engineFlags.validate()
+}
+
+func (o *hiddenOptions) run(ctx context.Context, path string) error {
+	model, err := o.open(path, o.Err)
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	meta := model.Metadata()
+	switch {
+	case meta == nil:
+		return fmt.Errorf("%s has no rnnkit metadata, so there is no telling what it reads: give a model that rnnkit exported", path)
+	case meta.Spec.Features != 1:
+		return fmt.Errorf("%s does not read a series of one value a step: give a model that does", path)
+	}
+	column, err := o.readSeries(o.column, meta.Columns)
+	if err != nil {
+		return err
+	}
+	if len(column.Values) < 2 {
+		return fmt.Errorf("%s: one value is no path: give it a series of two or more", stdinName)
+	}
+	hidden, err := hiddenStates(ctx, model, column.Values)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	rows, width := hidden.Dims()
+	first := 0
+	if o.last > 0 {
+		first = max(0, rows-o.last)
+	}
+	t := trajectory{name: column.Name, first: first, series: column.Values[first:]}
+	if t.Result, err = pca.Fit(hidden.Slice(first, rows, 0, width), 2); err != nil {
+		return fmt.Errorf("the hidden states of %s: %w", path, err)
+	}
+	if o.picture != "" {
+		if err := t.draw(o.picture); err != nil {
+			return err
+		}
+	}
+	summary := o.Out
+	if o.csv {
+		summary = o.Err
+		if err := t.print(csv.NewWriter(o.Out)); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(summary, "explained variance: component 1 %.4f, component 2 %.4f, together %.4f\n", t.Ratio[0], t.Ratio[1], t.Ratio[0]+t.Ratio[1])
+	return err
+}
+
+// hiddenStates returns what the last layer of m, a model that reads one value a
+// step, answers at each step of series.
+func hiddenStates(ctx context.Context, m *infer.Model, series []float64) (*mat.Dense, error) {
+	input := make([]float32, len(series))
+	for i, y := range series {
+		input[i] = float32(y)
+	}
+	const name = "hidden"
+	results, err := m.Run(ctx, map[string]infer.Tensor{"input": engine.Of(input, 1, len(input), 1)}, name)
+	if err != nil {
+		return nil, err
+	}
+	values, err := engine.Values[float32](results[name])
+	if err != nil || len(values) == 0 || len(values)%len(series) != 0 {
+		return nil, errors.New(`output "hidden" is not what the last layer answers at each step: export the model again`)
+	}
+	hidden := mat.NewDense(len(series), len(values)/len(series), nil)
+	for i, v := range values {
+		hidden.RawMatrix().Data[i] = float64(v)
+	}
+	return hidden, nil
+}
+
+// trajectory is the path of the hidden state from row first, counted from 0, of
+// a series on.
+type trajectory struct {
+	name   string
+	first  int
+	series []float64
+	*pca.Result
+}
+
+// print writes a line for every step as CSV, with the number of its row from 1.
+func (t *trajectory) print(w *csv.Writer) error {
+	w.Write([]string{"row", t.name, "component 1", "component 2"})
+	for i, y := range t.series {
+		record := []string{strconv.Itoa(t.first + i + 1), strconv.FormatFloat(y, 'g', -1, 64)}
+		for k := range 2 {
+			record = append(record, strconv.FormatFloat(t.Scores.At(i, k), 'g', -1, 32))
+		}
+		w.Write(record)
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// maxNumbers is about how many steps of a picture are numbered at most.
+const maxNumbers = 50
+
+// draw writes a picture of the path to the file at that path.
+func (t *trajectory) draw(path string) error {
+	n := len(t.series)
+	p := plot.New()
+	p.Title.Text = "The path of the hidden state"
+	p.X.Label.Text = fmt.Sprintf("component 1 (%.1f%% of the variance)", 100*t.Ratio[0])
+	p.Y.Label.Text = fmt.Sprintf("component 2 (%.1f%%)", 100*t.Ratio[1])
+	p.Add(plotter.NewGrid())
+
+	// The map runs from black to white, of which the ends are left out.
+	colors := moreland.Kindlmann()
+	colors.SetMin(-0.25 * float64(n))
+	colors.SetMax(1.25 * float64(n))
+	points := make(plotter.XYs, n)
+	numbers := plotter.XYLabels{}
+	every := max(5, (n+maxNumbers-1)/maxNumbers)
+	for i := range points {
+		points[i] = plotter.XY{X: t.Scores.At(i, 0), Y: t.Scores.At(i, 1)}
+		if row := t.first + i + 1; row%every == 0 {
+			numbers.XYs = append(numbers.XYs, points[i])
+			numbers.Labels = append(numbers.Labels, strconv.Itoa(row))
+		}
+		color, err := colors.At(float64(i))
+		if err != nil {
+			return fmt.Errorf("cannot draw %s: %w", path, err)
+		}
+		step, err := plotter.NewScatter(points[i : i+1])
+		if err != nil {
+			return fmt.Errorf("cannot draw %s: %w", path, err)
+		}
+		step.Shape, step.Radius, step.Color = draw.CircleGlyph{}, vg.Points(2), color
+		if i > 0 {
+			line, err := plotter.NewLine(points[i-1 : i+1])
+			if err != nil {
+				return fmt.Errorf("cannot draw %s: %w", path, err)
+			}
+			line.Color, line.Width = color, vg.Points(1)
+			p.Add(line)
+		}
+		p.Add(step)
+		if i == 0 || i == n-1 {
+			p.Legend.Add(fmt.Sprintf("step %d", t.first+i+1), step)
+		}
+	}
+	labels, err := plotter.NewLabels(numbers)
+	if err != nil {
+		return fmt.Errorf("cannot draw %s: %w", path, err)
+	}
+	labels.Offset = vg.Point{X: vg.Points(3), Y: vg.Points(3)}
+	p.Add(labels)
+	p.Legend.Top = true
+	p.Y.Max += 0.15 * (p.Y.Max - p.Y.Min) // room for the legend
+	return savePlot(p, 16*vg.Centimeter, 14*vg.Centimeter, path)
+}

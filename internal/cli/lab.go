@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/rnnkit/rnnkit/internal/job"
+	"github.com/rnnkit/rnnkit/internal/lab"
+)
+
+// maxSeeds keeps a mistyped number from beginning weeks of training.
+const maxSeeds = 1000
+
+func newLabCmd(s *streams) *cobra.Command {
+	var o lab.Options
+	var recipe string
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "Run the notebook's experiments and tell which claims hold",
+		Long: `Train every model of the notebook's experiments with several seeds, as many at a
+time as there are processors, and print each claim with its figure and whether it
+held. The folder gets results.json, with all figures, and under models/ every
+model with its losses. It ends with status 1 if a claim does not hold.
+
+Ctrl-C gives up the trainings under way and reports what is finished.`,
+		Example: "  rnnkit lab -o report\n  rnnkit lab -o report --only echo,sine --recipe best --seeds 3",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Folder == "" {
+				return usagef("say where to write the report: -o FOLDER")
+			}
+			if o.Seeds < 1 || o.Seeds > maxSeeds {
+				return usagef("--seeds is %d: it must be from 1 to %d", o.Seeds, maxSeeds)
+			}
+			for _, name := range o.Only {
+				if !slices.Contains(lab.Names(), name) {
+					return usagef("--only has %q: there is %s", name, strings.Join(lab.Names(), ", "))
+				}
+			}
+			switch recipe {
+			case "both":
+				o.Recipes = []string{job.Notebook, job.Best}
+			case job.Notebook, job.Best:
+				o.Recipes = []string{recipe}
+			default:
+				return usagef("--recipe is %q: it must be both, %s or %s", recipe, job.Best, job.Notebook)
+			}
+			return runLab(cmd.Context(), s, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&o.Folder, "output", "o", "", "the folder to write to")
+	flags.IntVar(&o.Seeds, "seeds", 10, "how many, from 0 on")
+	flags.StringSliceVar(&o.Only, "only", nil, "experiments, of "+strings.Join(lab.Names(), ", ")+" (default all)")
+	flags.StringVar(&recipe, "recipe", "both", "both, best or notebook")
+	flags.IntVar(&o.Workers, "threads", 0, "trainings at a time, without effect on the result (default one on each processor)")
+	return cmd
+}
+
+func runLab(ctx context.Context, s *streams, o lab.Options) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the next Ctrl-C ends the process at once
+	var bar *progressbar.ProgressBar
+	o.OnRun = func(p lab.Progress) {
+		if !isTerminal(s.Err) {
+			fmt.Fprintf(s.Err, "%d/%d  %s: %s, seed %d  %.2f s\n", p.Done, p.All, p.Experiment, p.Arm, p.Run.Seed, p.Run.Seconds)
+			return
+		}
+		if bar == nil {
+			bar = newBar(s.Err, p.All)
+		}
+		bar.Describe(fmt.Sprintf("%s: %s", p.Experiment, p.Arm))
+		bar.Add(1)
+	}
+	r, err := lab.Do(ctx, o)
+	if bar != nil {
+		fmt.Fprintln(s.Err)
+	}
+	switch {
+	case r == nil:
+		return err
+	case len(r.Claims) == 0 && !r.Complete:
+		return errors.New("interrupted before the first training was finished: there is nothing to report")
+	}
+	if err := printClaims(s.Out, r.Claims); err != nil {
+		return err
+	}
+	how := "wrote"
+	if !r.Complete {
+		how = "interrupted: wrote what was finished to"
+	}
+	fmt.Fprintf(s.Err, "%s %s in %.0f s\n", how, filepath.Join(o.Folder, "results.json"), r.Seconds)
+	failed := 0
+	for _, c := range r.Claims {
+		if !c.Held {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d claims do not hold", failed, len(r.Claims))
+	}
+	return nil
+}
+
+func printClaims(out io.Writer, claims []lab.Claim) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "held\texperiment\tclaim\tfigure\tmust be")
+	for _, c := range claims {
+		held := "no"
+		switch {
+		case c.Bound == "":
+			held = "-"
+		case c.Held:
+			held = "yes"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", held, c.Experiment, c.Claim, c.Figure, c.Bound)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/job"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+func newTrainForecastCmd(s *streams) *cobra.Command {
+	o := &trainOptions{streams: s, task: models.Forecast, Terms: job.ForecastTerms()}
+	var path, column, scale string
+	cmd := o.newFileCmd(&cobra.Command{
+		Use:   "forecast",
+		Short: "Forecast the next value of a column of your own CSV file",
+		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
+  rnnkit train forecast --data sales.csv --column revenue --seq-len 30 -o revenue.onnx`,
+	}, &path, &scale, func(ctx context.Context, name string) error {
+		c, err := readColumnFile(path, column, s.In)
+		if err != nil {
+			return err
+		}
+		j, err := job.Forecast(o.Terms, name, c.Name, c.Values)
+		if err != nil {
+			return fmt.Errorf("%s: %w (--seq-len, or --batch and --tbptt)", name, err)
+		}
+		return o.run(ctx, j)
+	})
+	flags := cmd.Flags()
+	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
+	flags.StringVar(&column, "column", "", "its column, by name or number (default the only numeric one)")
+	flags.StringVar(&scale, "scale", "standard", "standard: mean 0, deviation 1 over the training part, undone inside the graph; or none")
+	o.addFlags(cmd)
+	return cmd
+}
+
+func newTrainTextCmd(s *streams) *cobra.Command {
+	o := &trainOptions{streams: s, task: models.Generate, Terms: job.TextTerms()}
+	var path string
+	cmd := o.newFileCmd(&cobra.Command{
+		Use:   "text",
+		Short: "Learn to write like your own text",
+		Example: `  rnnkit train text --data shakespeare.txt -o shakespeare.onnx
+  rnnkit train text --data shakespeare.txt --cell gru --hidden 256 --layers 2 --dropout 0.2 -o m.onnx`,
+	}, &path, nil, func(ctx context.Context, name string) error {
+		text, err := readData(path, s.In, datasets.ReadText)
+		if err != nil {
+			return err
+		}
+		j, err := job.Text(o.Terms, name, text)
+		if err != nil {
+			return fmt.Errorf("%s: %w (--seq-len)", name, err)
+		}
+		return o.run(ctx, j)
+	})
+	flags := cmd.Flags()
+	flags.StringVar(&path, "data", "", "the text file, in UTF-8; - for standard input")
+	flags.IntVar(&o.Stride, "stride", o.Stride, "characters from one window to the next")
+	o.addFlags(cmd)
+	return cmd
+}
+
+func newTrainClassifyCmd(s *streams) *cobra.Command {
+	o := &trainOptions{streams: s, task: models.Classify, Terms: job.ClassifyTerms()}
+	var path, scale string
+	cmd := o.newFileCmd(&cobra.Command{
+		Use:   "classify",
+		Short: "Tell the label of the sequences in your own CSV file",
+		Long: `Tell the label of the sequences in your own CSV file: one on each line, its
+values and then its label. Lines may have different lengths. A first line that
+begins with what is no number is a header.`,
+		Example: "  rnnkit train classify --data gestures.csv -o gestures.onnx",
+	}, &path, &scale, func(ctx context.Context, name string) error {
+		var labels []string
+		sequences, err := readData(path, s.In, func(r io.Reader, file string) (sequences *datasets.Sequences, err error) {
+			sequences, labels, err = datasets.ReadSequences(r, file)
+			return sequences, err
+		})
+		if err != nil {
+			return err
+		}
+		j, err := job.Classify(o.Terms, name, sequences, labels)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return o.run(ctx, j)
+	})
+	flags := cmd.Flags()
+	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
+	flags.StringVar(&scale, "scale", "standard", "standard: mean 0, deviation 1 over the training part, inside the graph; or none")
+	o.addFlags(cmd)
+	return cmd
+}
+
+// newFileCmd completes the command of a job over the file that path names once
+// flags are read: run is called with what to call it, when all flags are known
+// to be right.
+func (o *trainOptions) newFileCmd(cmd *cobra.Command, path, scale *string, run func(ctx context.Context, name string) error) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.Flags().SortFlags = false
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("give the file as --data %s", args[0])
+		}
+		if *path == "" {
+			return usagef("say what to learn from: --data FILE")
+		}
+		if scale != nil {
+			if *scale != "standard" && *scale != "none" {
+				return usagef("--scale is %q: it must be standard or none", *scale)
+			}
+			o.Scale = *scale == "standard"
+		}
+		if err := o.validate(); err != nil {
+			return err
+		}
+		if err := o.distinct(*path); err != nil {
+			return err
+		}
+		name := filepath.Base(*path)
+		if *path == "-" {
+			name = stdinName
+		}
+		return run(cmd.Context(), name)
+	}
+	return cmd
+}

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rnnkit/rnnkit/internal/job"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// losses are those that fit a task, the usual one first.
+var losses = map[models.Task][]string{
+	models.Forecast: {"mse", "mae", "huber"},
+	models.Generate: {"cross-entropy"},
+	models.Classify: {"bce", "cross-entropy"},
+}
+
+// addFlags adds the flags that jobs of the task have to cmd, after those of its
+// own, and shows them in groups. Their defaults are the terms as they stand.
+func (o *trainOptions) addFlags(cmd *cobra.Command) {
+	groups := []struct {
+		title string
+		add   func(*pflag.FlagSet)
+	}{{"Files", o.addFileFlags}, {"Model", o.addModelFlags}, {"Training", o.addFitFlags}}
+	var usages strings.Builder
+	if cmd.Flags().HasFlags() {
+		fmt.Fprintf(&usages, "Data:\n%s\n", cmd.Flags().FlagUsages())
+	}
+	for _, g := range groups {
+		set := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
+		set.SortFlags = false
+		g.add(set)
+		fmt.Fprintf(&usages, "%s:\n%s\n", g.title, set.FlagUsages())
+		cmd.Flags().AddFlagSet(set)
+	}
+	const all = "Flags:\n{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}"
+	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), all, strings.TrimSpace(usages.String()), 1))
+}
+
+func (o *trainOptions) addFileFlags(f *pflag.FlagSet) {
+	f.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
+	f.StringVar(&o.metrics, "metrics", "", "a JSONL file for the losses of every epoch, and a classifier's accuracy")
+	f.StringVar(&o.Fit.Checkpoint, "checkpoint", "", "a file that holds all that is needed to go on")
+	f.DurationVar(&o.Fit.CheckpointEvery, "checkpoint-every", 30*time.Second, "how often to write it")
+	f.BoolVar(&o.Fit.Resume, "resume", false, "go on from the checkpoint, which is otherwise begun anew")
+	addOrtLib(f, &o.ortLib)
+}
+
+func (o *trainOptions) addModelFlags(f *pflag.FlagSet) {
+	s := &o.Spec
+	f.StringVar((*string)(&s.Cell), "cell", string(s.Cell), "rnn, lstm or gru")
+	f.StringVar((*string)(&s.Activation), "activation", "tanh", "of an rnn: tanh or relu")
+	if s.Vocabulary > 0 {
+		f.IntVar(&s.Embedding, "embed", s.Embedding, "values that a token is embedded in")
+	}
+	f.IntVar(&s.Hidden, "hidden", s.Hidden, "size of the state")
+	f.IntVar(&s.Layers, "layers", s.Layers, "recurrent layers, one on the other")
+	f.Float64Var(&s.Dropout, "dropout", s.Dropout, "probability of dropping a value between layers")
+	if o.task != models.Generate {
+		f.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "read the sequence from its end too")
+		f.StringVar((*string)(&s.Readout), "readout", string(s.Readout), "what the answer is made of: last, final, mean or max")
+	}
+	if o.task != models.Classify {
+		f.IntVar(&o.Window, "seq-len", o.Window, "steps that a prediction looks back on")
+	}
+	f.StringVar(&o.start, "init", "", "begin with the parameters of this ONNX file, ours or PyTorch's or Keras's")
+	f.StringVar(&o.Init, "init-recipe", o.Init, "PyTorch's default, or a list of orthogonal, forget-bias, chrono")
+}
+
+func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
+	t := &o.Fit
+	if o.task != models.Generate {
+		f.StringVar(&o.Loss, "loss", o.Loss, orList(losses[o.task]))
+	}
+	if o.task != models.Forecast {
+		f.Float64Var(&o.Smoothing, "label-smoothing", 0, "share of a label that cross-entropy spreads over all")
+	}
+	f.StringVar((*string)(&t.Optimizer.Method), "optimizer", string(t.Optimizer.Method), "sgd, rmsprop, adam or adamw")
+	f.Float64Var(&t.LearningRate, "lr", t.LearningRate, "learning rate, the largest of the schedule")
+	f.Float64Var(&t.Optimizer.Momentum, "momentum", 0, "of sgd and rmsprop")
+	f.BoolVar(&t.Optimizer.Nesterov, "nesterov", false, "let sgd look one step ahead along the momentum")
+	f.Float64Var(&t.Optimizer.WeightDecay, "weight-decay", t.Optimizer.WeightDecay, "of the weights (default 0.01 for adamw)")
+	f.StringVar((*string)(&t.Schedule.Shape), "schedule", string(t.Schedule.Shape), "of the learning rate: constant, step, cosine, onecycle or plateau")
+	f.IntVar(&t.Schedule.Warmup, "warmup", 0, "updates over which the learning rate rises")
+	f.Float64Var(&t.ClipNorm, "clip", t.ClipNorm, "largest norm of all gradients together, 0 for none")
+	f.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the training data")
+	f.IntVar(&t.Batch, "batch", t.Batch, "examples between two updates")
+	f.IntVar(&t.Patience, "patience", 0, "epochs without a lower test loss after which to stop, with the best model (default never)")
+	if o.task == models.Forecast {
+		f.IntVar(&o.TBPTT, "tbptt", 0, "learn from every step of --batch parallel streams, cutting gradients every so many steps but not the state (default from windows)")
+	}
+	f.BoolVar(&t.NoShuffle, "no-shuffle", false, "take the examples in their order")
+	f.Uint64Var(&t.Seed, "seed", 0, "seed of everything random: the same seed gives the same file")
+	f.IntVar(&t.Threads, "threads", 0, "threads to compute with, without effect on the result (default all)")
+}
+
+func orList(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// follow gives the terms of the preset's recipe to all flags but those that were
+// given.
+func (o *trainOptions) follow(preset job.Preset, flags *pflag.FlagSet) error {
+	if o.recipe != job.Best && o.recipe != job.Notebook {
+		return usagef("--recipe is %q: it must be %s or %s", o.recipe, job.Best, job.Notebook)
+	}
+	given := map[string]string{}
+	flags.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
+	o.Terms = preset.Terms(o.recipe, o.Spec.Cell)
+	for name, value := range given {
+		if err := flags.Set(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxValues is how many values a preset may make, so that a mistyped length
+// does not ask for all the memory there is.
+const maxValues = 100_000_000
+
+// validate reports the first flag that cannot be used.
+func (o *trainOptions) validate() error {
+	if o.output == "" {
+		return usagef("say where to write the model: -o FILE.onnx")
+	}
+	window, stride := "seq-len", 0
+	switch o.task {
+	case models.Classify:
+		window = "length"
+	case models.Generate:
+		stride = 1
+	}
+	for _, f := range []struct {
+		name  string
+		value int
+		least int
+	}{
+		{window, o.Window, 1}, {"epochs", o.Fit.Epochs, 1}, {"batch", o.Fit.Batch, 1}, {"patience", o.Fit.Patience, 0}, {"tbptt", o.TBPTT, 0},
+		{"samples", o.Samples, 0}, {"test-samples", o.TestSamples, 0}, {"stride", o.Stride, stride},
+	} {
+		if f.value < f.least {
+			return usagef("--%s is %d: it must be %d or more", f.name, f.value, f.least)
+		}
+	}
+	if n := float64(o.Samples+o.TestSamples) * float64(o.Window); n > maxValues {
+		return usagef("--samples and --%s make %.3g values: keep them to %d", window, n, maxValues)
+	}
+	if o.Fit.Threads < 0 || o.Fit.Threads > trainer.MaxThreads {
+		return usagef("--threads is %d: it must be from 1 to %d, or 0 for all", o.Fit.Threads, trainer.MaxThreads)
+	}
+	if !(o.Fit.LearningRate > 0) || math.IsInf(o.Fit.LearningRate, 0) {
+		return usagef("--lr is %g: it must be more than 0", o.Fit.LearningRate)
+	}
+	if !(o.Fit.ClipNorm >= 0) {
+		return usagef("--clip is %g: it must be more than 0", o.Fit.ClipNorm)
+	}
+	if !(o.Noise >= 0) || math.IsInf(o.Noise, 0) {
+		return usagef("--noise is %g: it must be 0 or more", o.Noise)
+	}
+	if err := o.distinct(""); err != nil {
+		return err
+	}
+	switch {
+	case !slices.Contains(losses[o.task], o.Loss):
+		return usagef("--loss is %q: it must be %s", o.Loss, orList(losses[o.task]))
+	case o.Smoothing > 0 && o.Loss == "bce":
+		return usagef("--label-smoothing is %g: it needs --loss cross-entropy", o.Smoothing)
+	case o.task != models.Generate && o.Spec.Readout == models.ReadAll:
+		return usagef("--readout is \"all\": there is one answer, so it must be last, final, mean or max")
+	case o.TBPTT > 0 && o.Spec.Readout != models.ReadLast:
+		return usagef("--readout is %q: with --tbptt the model answers at every step", o.Spec.Readout)
+	}
+	return o.validateTerms()
+}
+
+// validateTerms names the flag behind a term that does not fit.
+func (o *trainOptions) validateTerms() error {
+	if o.Spec.Activation == models.Tanh {
+		o.Spec.Activation = ""
+	}
+	if o.Loss == "cross-entropy" {
+		o.Spec.Outputs = max(o.Spec.Outputs, 2)
+	}
+	err := o.Terms.Validate()
+	if err == nil {
+		return nil
+	}
+	var field *models.FieldError
+	if errors.As(err, &field) {
+		return usagef("--%s is %v: it must be %s", strings.Replace(strings.ToLower(field.Field), "embedding", "embed", 1), field.Value, field.Want)
+	}
+	return usageError{errors.New(flagNames.Replace(err.Error()))}
+}
+
+// flagNames puts flags for the names of terms and options in errors.
+var flagNames = strings.NewReplacer(
+	"trainer: ", "",
+	"job: ", "",
+	"Init is", "--init-recipe is",
+	"Smoothing is", "--label-smoothing is",
+	"Optimizer.Method", "--optimizer",
+	"Optimizer.Momentum", "--momentum",
+	"Optimizer.Nesterov", "--nesterov",
+	"Optimizer.WeightDecay", "--weight-decay",
+	"Schedule.Shape", "--schedule",
+	"Schedule.Warmup", "--warmup",
+	"CheckpointEvery", "--checkpoint-every",
+	"Checkpoint", "--checkpoint",
+	"Resume", "--resume",
+	"Carry is set", "--tbptt is set",
+)

@@ -1,0 +1,101 @@
+package job
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// trainPart is the part of a series or of sequences that trains; the rest tests.
+const trainPart = 0.8
+
+// ForecastTerms are the notebook's for its sine, as a start for any series.
+func ForecastTerms() Terms {
+	return Terms{
+		Spec:   models.Forecaster("", 0).Spec,
+		Init:   "default",
+		Window: 50,
+		Loss:   "mse",
+		Scale:  true,
+		Fit: trainer.Options{
+			Optimizer:    trainer.Optimizer{Method: trainer.Adam},
+			LearningRate: 1e-3,
+			Schedule:     trainer.Schedule{Shape: trainer.Constant},
+			Batch:        32,
+			Epochs:       15,
+		},
+	}
+}
+
+// Forecast is the job of telling the next value of a series. The first four
+// fifths of its windows train.
+func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
+	values := make([]float32, len(series))
+	for i, v := range series {
+		values[i] = float32(v)
+	}
+	windows, err := datasets.NewWindows(values, t.Window)
+	if err != nil {
+		return nil, err
+	}
+	train, test, err := windows.Split(trainPart)
+	if err != nil {
+		return nil, err
+	}
+	var source, testSource datasets.Source = train, test
+	if t.TBPTT > 0 {
+		t.Spec.Readout, t.Fit.Carry = models.ReadAll, true
+		if source, err = datasets.NewStreams(train.Series(), t.Fit.Batch, t.TBPTT); err != nil {
+			return nil, err
+		}
+		if testSource, err = datasets.NewStreams(test.Series(), 1, t.TBPTT); err != nil {
+			return nil, fmt.Errorf("the last fifth: %w", err)
+		}
+	}
+	data, err := binary.Append(nil, binary.LittleEndian, series)
+	if err != nil {
+		return nil, err
+	}
+	j, err := newJob(t, name, models.Forecaster(column, t.Window), source, testSource, data)
+	if err != nil {
+		return nil, err
+	}
+	if t.Scale {
+		scale := models.FitScale(train.Series())
+		j.Model.InputScale, j.Model.OutputScale = scale, scale
+	}
+	j.Summary = func() (string, error) {
+		off, err := offBy(j.Model, test)
+		return fmt.Sprintf("test loss %.4g: off by %.4g, where repeating the last value is off by %.4g (root mean square)",
+			j.Model.Training.TestLoss, off, persistence(test.Series(), t.Window)), err
+	}
+	return j, nil
+}
+
+// offBy is the root mean square error on the examples of test, in raw units.
+func offBy(m *models.Model, test *datasets.Windows) (float64, error) {
+	var sum float64
+	err := Answers(m, test, func(b *datasets.Batch, answers []float32) {
+		each := len(answers) / b.Size // where the model answers at every step, the last counts
+		for i, want := range b.Targets {
+			d := float64(answers[(i+1)*each-1]) - float64(want)
+			sum += d * d
+		}
+	})
+	return math.Sqrt(sum / float64(test.Len())), err
+}
+
+// persistence is the root mean square error of taking each value after a window
+// for the same as the one before: what a forecaster has to beat.
+func persistence(series []float32, window int) float64 {
+	var sum float64
+	for i := window; i < len(series); i++ {
+		d := float64(series[i]) - float64(series[i-1])
+		sum += d * d
+	}
+	return math.Sqrt(sum / float64(len(series)-window))
+}

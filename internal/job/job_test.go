@@ -1,0 +1,231 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+func Example() {
+	terms := Echo.Terms(Best, models.GRU)
+	terms.Window, terms.Samples, terms.TestSamples, terms.Fit.Epochs = 5, 200, 50, 20
+	j, err := Echo.New(terms)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	history, err := trainer.Fit(context.Background(), j.Model, j.Train, j.Test, j.Fit)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	j.Trained(history)
+	fmt.Println(j.Summary())
+	// Output: accuracy 1.0000 on 50 sequences, where always "1" is right for 0.5400 <nil>
+}
+
+var presets = []Preset{Chars, Sine, Echo, Palindrome}
+
+// TestNotebook holds the recipe to the notebook's numbers.
+func TestNotebook(t *testing.T) {
+	for _, test := range []struct {
+		preset      Preset
+		params      int // as PyTorch counts them
+		rate        float64
+		batch       int
+		epochs      int
+		train, test int
+	}{
+		{Chars, 27998, 1e-3, 32, 20, 73, 0},
+		{Sine, 4513, 1e-3, 32, 15, 760, 190},
+		{Echo, 1233, 1e-2, 64, 20, 2000, 500},
+		{Palindrome, 513, 1e-2, 64, 15, 3000, 1000},
+	} {
+		terms := test.preset.Terms(Notebook, "")
+		j, err := test.preset.New(terms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := j.Fit
+		if len(j.Model.Params.Data) != test.params || f.LearningRate != test.rate || f.Batch != test.batch || f.Epochs != test.epochs ||
+			j.Train.Len() != test.train || j.Test.Len() != test.test {
+			t.Errorf("%s: %d parameters, %d and %d examples, %+v", test.preset.Name, len(j.Model.Params.Data), j.Train.Len(), j.Test.Len(), f)
+		}
+		if f.ClipNorm != 0 || f.Optimizer != (trainer.Optimizer{Method: trainer.Adam}) || f.Schedule.Shape != trainer.Constant || terms.Init != "default" || j.Model.InputScale != nil {
+			t.Errorf("%s: %+v", test.preset.Name, j)
+		}
+	}
+}
+
+// TestBestIsTheSameModel: data and sizes are those of the notebook.
+func TestBestIsTheSameModel(t *testing.T) {
+	for _, p := range presets {
+		for _, cell := range []models.Cell{"", models.RNN, models.GRU} {
+			a, b := p.Terms(Notebook, cell), p.Terms(Best, cell)
+			a.Spec.Readout = b.Spec.Readout
+			if a.Spec != b.Spec || a.Window != b.Window || a.Samples != b.Samples || a.TestSamples != b.TestSamples || a.Noise != b.Noise || cell != "" && b.Spec.Cell != cell {
+				t.Errorf("%s: %+v and %+v", p.Name, a, b)
+			}
+			if err := b.Validate(); err != nil {
+				t.Errorf("%s %s: %v", p.Name, cell, err)
+			}
+		}
+	}
+}
+
+// TestExportsAgree trains every kind of job for an epoch and compares its
+// exported file with the trainer on every engine that is here.
+func TestExportsAgree(t *testing.T) {
+	engines := []engine.Engine{native.New()}
+	_, err := ortlib.Find("")
+	switch {
+	case err == nil && ort.Cgo:
+		engines = append(engines, ort.CPU())
+	case os.Getenv("RNNKIT_REQUIRE_ORT") == "1":
+		t.Fatalf("ONNX Runtime is missing: %v, cgo %t", err, ort.Cgo)
+	default:
+		t.Logf("compared without ONNX Runtime: %v, cgo %t", err, ort.Cgo)
+	}
+	jobs := ownJobs(t)
+	for _, p := range presets {
+		for _, recipe := range []string{Notebook, Best} {
+			terms := p.Terms(recipe, "")
+			terms.Spec.Bidirectional = p.Name == Palindrome.Name
+			j, err := p.New(terms)
+			if err != nil {
+				t.Fatal(err)
+			}
+			jobs = append(jobs, j)
+		}
+	}
+	for _, j := range jobs {
+		j.Fit.Epochs = 1
+		if _, err := trainer.Fit(t.Context(), j.Model, first{j.Train, min(100, j.Train.Len())}, first{}, j.Fit); err != nil {
+			t.Fatal(err)
+		}
+		data, err := export.Marshal(j.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range engines {
+			m, err := infer.OpenBytes(data, infer.With(e))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d, examples, err := j.Compare(t.Context(), m); err != nil || examples < 2 || !(d <= 1e-5) {
+				t.Errorf("%s on %s: %g on %d examples, %v", j.Name, e, d, examples, err)
+			}
+			j.Model.Params.Data[0] += 1
+			j.Model.Params.Head.B[0] += 1
+			if _, _, err := j.Compare(t.Context(), m); err == nil {
+				t.Errorf("%s on %s: another model passes", j.Name, e)
+			}
+			j.Model.Params.Data[0] -= 1
+			j.Model.Params.Head.B[0] -= 1
+			m.Close()
+		}
+	}
+}
+
+// first are the first examples of a Source.
+type first struct {
+	datasets.Source
+	n int
+}
+
+func (f first) Len() int { return f.n }
+
+// ownJobs are jobs over a person's own data.
+func ownJobs(t *testing.T) (jobs []*Job) {
+	t.Helper()
+	add := func(j *Job, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	text := TextTerms()
+	text.Window, text.Stride = 5, 1
+	add(Text(text, "own text", strings.Repeat("Falsches Üben von Xylophonmusik quält jeden größeren Zwerg. ", 3)))
+	three := &datasets.Sequences{Features: 1}
+	for i := range 200 {
+		three.Inputs = append(three.Inputs, make([]float32, 1+i%4))
+		three.Inputs[i][0] = float32(1000 * (i % 3))
+		three.Labels = append(three.Labels, int64(i%3))
+	}
+	add(Classify(ClassifyTerms(), "three classes", three, []string{"a", "b", "c"}))
+	add(Classify(ClassifyTerms(), "two classes", datasets.Echo(200, 6, 1), []string{"a", "b"}))
+	series := ForecastTerms()
+	series.TBPTT, series.Fit.Batch = 7, 4
+	values := make([]float64, 300)
+	for i := range values {
+		values[i] = 1e4 + 100*math.Sin(float64(i)/5)
+	}
+	add(Forecast(series, "own series", "sales", values))
+	return jobs
+}
+
+// TestClassifyScales fits the scale on what trains.
+func TestClassifyScales(t *testing.T) {
+	jobs := ownJobs(t)
+	three := jobs[1]
+	if three.Loss != "cross-entropy" || three.Model.Spec.Outputs != 3 || three.Model.InputScale == nil || three.Model.Window != 4 {
+		t.Errorf("%+v", three.Model.Metadata)
+	}
+	if two := jobs[2]; two.Loss != "bce" || two.Model.Spec.Outputs != 1 || !slices.Equal(two.Model.Labels, []string{"a", "b"}) {
+		t.Errorf("%+v", two.Model.Metadata)
+	}
+}
+
+func TestTrained(t *testing.T) {
+	j := &Job{Name: "x", Model: &models.Model{}, Train: datasets.Echo(100, 2, 1)}
+	history := []trainer.Epoch{{Epoch: 1, Examples: 100, TestLoss: 1}, {Epoch: 2, Examples: 100, TestLoss: 2, TestAccuracy: 0.5}}
+	if j.Trained(history); j.Model.Training.Epochs != 2 || j.Model.Training.TestLoss != 2 || j.Model.Training.TestAccuracy != 0.5 {
+		t.Errorf("%+v", j.Model.Training)
+	}
+	history[1].Examples = 64 // interrupted
+	if j.Trained(history); j.Model.Training.Epochs != 1 || j.Model.Training.TestLoss != 2 {
+		t.Errorf("%+v", j.Model.Training)
+	}
+	j.Fit.Patience = 3
+	if j.Trained(history); j.Model.Training.TestLoss != 1 {
+		t.Errorf("%+v", j.Model.Training)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for want, change := range map[string]func(*Terms){
+		"Cell":                         func(t *Terms) { t.Spec.Cell = "x" },
+		"Init is \"glorot\"":           func(t *Terms) { t.Init = "glorot" },
+		"chrono initialisation is for": func(t *Terms) { t.Init = "default, chrono" },
+		"unknown loss \"hinge\"":       func(t *Terms) { t.Loss = "hinge" },
+		"cross-entropy over 1 output":  func(t *Terms) { t.Loss = "cross-entropy" },
+		"Carry is set":                 func(t *Terms) { t.TBPTT, t.Spec.Bidirectional = 2, true },
+		"LearningRate":                 func(t *Terms) { t.Fit.LearningRate = -1 },
+	} {
+		terms := Palindrome.Terms(Best, "")
+		change(&terms)
+		if err := terms.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+	terms := Palindrome.Terms(Best, "")
+	terms.Samples = 0
+	if _, err := Palindrome.New(terms); err == nil || !strings.Contains(err.Error(), "use at least 1 of each") {
+		t.Errorf("the error is %v", err)
+	}
+}
