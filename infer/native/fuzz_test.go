@@ -37,7 +37,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		session, err := native{1 << 16}.Open(data)
+		session, err := New(MaxMemory(1 << 16)).Open(data)
 		if err != nil {
 			return
 		}

@@ -15,38 +15,34 @@ type op struct {
 	inputs  [2]int // the least and greatest number of inputs,
 	outputs [2]int // and of outputs
 	build   func(*node) operator
+	mixes   bool // the inputs may be float16 and float32
 }
 
-var ops = map[string]op{
-	"Add":        {7, [2]int{2, 2}, [2]int{1, 1}, typed(newAdd[float32], newAdd[int64])},
-	"Concat":     {4, [2]int{1, many}, [2]int{1, 1}, typed(newConcat[float32], newConcat[int64])},
-	"Constant":   {1, [2]int{0, 0}, [2]int{1, 1}, newConstant},
-	"Div":        {7, [2]int{2, 2}, [2]int{1, 1}, typed(newDiv, newIntDiv)},
-	"Expand":     {8, [2]int{2, 2}, [2]int{1, 1}, typed(newExpand[float32], newExpand[int64])},
-	"GRU":        {7, [2]int{3, 6}, [2]int{0, 2}, newGRU},
-	"Gather":     {1, [2]int{2, 2}, [2]int{1, 1}, typed(newGather[float32], newGather[int64])},
-	"Identity":   {1, [2]int{1, 1}, [2]int{1, 1}, typed(newIdentity[float32], newIdentity[int64])},
-	"LSTM":       {7, [2]int{3, 8}, [2]int{0, 3}, newLSTM},
-	"MatMul":     {1, [2]int{2, 2}, [2]int{1, 1}, newMatMul},
-	"Mul":        {7, [2]int{2, 2}, [2]int{1, 1}, typed(newMul[float32], newMul[int64])},
-	"RNN":        {7, [2]int{3, 6}, [2]int{0, 2}, newRNN},
-	"ReduceMax":  {1, [2]int{1, 2}, [2]int{1, 1}, newReduceMax},
-	"ReduceMean": {1, [2]int{1, 2}, [2]int{1, 1}, newReduceMean},
-	"Reshape":    {5, [2]int{2, 2}, [2]int{1, 1}, typed(newReshape[float32], newReshape[int64])},
-	"Shape":      {1, [2]int{1, 1}, [2]int{1, 1}, typed(newShape[float32], newShape[int64])},
-	"Split":      {13, [2]int{1, 2}, [2]int{1, many}, typed(newSplit[float32], newSplit[int64])},
-	"Squeeze":    {13, [2]int{1, 2}, [2]int{1, 1}, typed(newSqueeze[float32], newSqueeze[int64])},
-	"Sub":        {7, [2]int{2, 2}, [2]int{1, 1}, typed(newSub[float32], newSub[int64])},
-	"Transpose":  {1, [2]int{1, 1}, [2]int{1, 1}, typed(newTranspose[float32], newTranspose[int64])},
-	"Unsqueeze":  {13, [2]int{2, 2}, [2]int{1, 1}, typed(newUnsqueeze[float32], newUnsqueeze[int64])},
-}
+var ops map[string]op
 
-// typed builds an operator for the type of its first input.
-func typed(float32s, int64s func(*node) operator) func(*node) operator {
-	return func(n *node) operator {
-		if _, ok := n.inputs[0].(*array[int64]); ok {
-			return int64s(n)
-		}
-		return float32s(n)
+func init() { // a table that the operators with graphs refer to
+	ops = map[string]op{
+		"Add":       {since: 7, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newArithmetic},
+		"Concat":    {since: 4, inputs: [2]int{1, many}, outputs: [2]int{1, 1}, build: newConcat},
+		"Constant":  {since: 1, inputs: [2]int{0, 0}, outputs: [2]int{1, 1}, build: newConstant},
+		"Div":       {since: 7, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newArithmetic},
+		"Expand":    {since: 8, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newExpand},
+		"Flatten":   {since: 1, inputs: [2]int{1, 1}, outputs: [2]int{1, 1}, build: newFlatten},
+		"GRU":       {since: 7, inputs: [2]int{3, 6}, outputs: [2]int{0, 2}, build: newGRU},
+		"Gather":    {since: 1, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newGather},
+		"Identity":  {since: 1, inputs: [2]int{1, 1}, outputs: [2]int{1, 1}, build: newIdentity},
+		"LSTM":      {since: 7, inputs: [2]int{3, 8}, outputs: [2]int{0, 3}, build: newLSTM},
+		"MatMul":    {since: 1, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newMatMul},
+		"Mul":       {since: 7, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newArithmetic},
+		"RNN":       {since: 7, inputs: [2]int{3, 6}, outputs: [2]int{0, 2}, build: newRNN},
+		"Reshape":   {since: 5, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newReshape},
+		"Shape":     {since: 1, inputs: [2]int{1, 1}, outputs: [2]int{1, 1}, build: newShape},
+		"Size":      {since: 1, inputs: [2]int{1, 1}, outputs: [2]int{1, 1}, build: newSize},
+		"Split":     {since: 2, inputs: [2]int{1, 2}, outputs: [2]int{1, many}, build: newSplit},
+		"Squeeze":   {since: 1, inputs: [2]int{1, 2}, outputs: [2]int{1, 1}, build: newSqueeze},
+		"Sub":       {since: 7, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newArithmetic},
+		"Tile":      {since: 6, inputs: [2]int{2, 2}, outputs: [2]int{1, 1}, build: newTile},
+		"Transpose": {since: 1, inputs: [2]int{1, 1}, outputs: [2]int{1, 1}, build: newTranspose},
+		"Unsqueeze": {since: 1, inputs: [2]int{1, 2}, outputs: [2]int{1, 1}, build: newUnsqueeze},
 	}
 }
