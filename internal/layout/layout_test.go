@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"internal/layout":     {},
 	"internal/onnxgraph":  {"internal/onnxpb"},
 	"internal/onnxpb":     {},
+	"internal/onnxref":    {},
 	"internal/onnxtest":   {"infer/engine", "internal/onnxgraph", "internal/onnxpb"},
 	"internal/ortlib":     {},
 	"internal/verify":     {"models", "infer", "infer/engine"},
