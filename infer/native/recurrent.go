@@ -112,6 +112,11 @@ func newRecurrent[T cell.Float](n *node, k kind[T]) *recurrent[T] {
 	if err := op.check(-1, -1, true); err != nil {
 		n.fail("%w", err)
 	}
+	if op.lengths != nil && op.lengths.constant {
+		if err := op.checkLengths(math.MaxInt); err != nil {
+			n.fail("%w", err)
+		}
+	}
 	return op
 }
 
@@ -314,11 +319,14 @@ func (op *recurrent[T]) setHidden(size int) {
 	}
 }
 
-// checkLengths reports a length that is not one of a sequence of X.
+// checkLengths reports a length that no sequence of so many steps has.
 func (op *recurrent[T]) checkLengths(time int) error {
 	for b, n := range op.lengths.data {
-		if n < 0 || int(n) > time {
-			return fmt.Errorf("input sequence_lens has %d for row %d, and must have from 0 to %d, the number of steps", n, b, time)
+		switch {
+		case n < 0:
+			return fmt.Errorf("input sequence_lens has %d for row %d, and a length is at least 0", n, b)
+		case int(n) > time:
+			return fmt.Errorf("input sequence_lens has %d for row %d, and X has only %d steps", n, b, time)
 		}
 	}
 	return nil
