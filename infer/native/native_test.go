@@ -131,31 +131,6 @@ func TestRunErrors(t *testing.T) {
 	}
 }
 
-func TestRecurrentRunErrors(t *testing.T) {
-	h := layer("LSTM", func(m *onnxgraph.Model) {
-		m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "h", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: -1}, {Size: -1}, {Size: -1}}})
-		m.Graph.Nodes[0].Inputs = append(m.Graph.Nodes[0].Inputs, "", "h")
-		m.Graph.Inputs[0].Shape[2] = onnxgraph.Dim{Size: -1}
-	})
-	for _, test := range []struct {
-		name   string
-		inputs tensors
-		want   string
-	}{
-		{"inputs", tensors{"x": engine.Of(make([]float32, 8), 2, 1, 4), "h": engine.Of(make([]float32, 2), 1, 1, 2)}, "W has shape [1 8 3]"},
-		{"batch", tensors{"x": engine.Of(make([]float32, 6), 2, 1, 3), "h": engine.Of(make([]float32, 4), 1, 2, 2)}, "initial_h has shape [1 2 2]"},
-		{"steps of no rows", tensors{"x": engine.Of([]float32{}, 1<<40, 0, 3), "h": engine.Of([]float32{}, 1, 0, 2)}, ""},
-		{"rows of no inputs", tensors{"x": engine.Of([]float32{}, 1<<40, 1<<20, 0), "h": engine.Of([]float32{}, 1, 0, 2)}, "W has shape"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			_, err := open(t, h).Run(context.Background(), test.inputs)
-			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
-				t.Errorf("error does not have %q: %v", test.want, err)
-			}
-		})
-	}
-}
-
 // TestEmpty runs layers on no steps, whose last state is the first, and on no
 // rows.
 func TestEmpty(t *testing.T) {
