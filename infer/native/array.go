@@ -20,6 +20,9 @@ type number interface {
 // float is the constraint of the numbers that have fractions.
 type float interface{ float32 | float64 }
 
+// integer is the constraint of the numbers that have none.
+type integer interface{ int32 | int64 | uint8 }
+
 // element is the constraint of what the values of a graph hold. Elements of
 // float16 are held as float32.
 type element interface{ number | bool }

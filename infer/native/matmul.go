@@ -87,13 +87,13 @@ func (op *matMul[T]) run() error {
 }
 
 // intMatMul is matMul of integers.
-type intMatMul[T int32 | int64 | uint8] struct {
+type intMatMul[T integer] struct {
 	a, b, out *array[T]
 	walk      walk
 	batch     []int
 }
 
-func newIntMatMul[T int32 | int64 | uint8](n *node) operator {
+func newIntMatMul[T integer](n *node) operator {
 	return &intMatMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0)}
 }
 
@@ -119,7 +119,7 @@ func (op *intMatMul[T]) run() error {
 }
 
 // mulInts sets dst [m, n] to a b, of a [m, k] and b [k, n].
-func mulInts[T int32 | int64 | uint8](dst, a, b []T, m, k, n int) {
+func mulInts[T integer](dst, a, b []T, m, k, n int) {
 	clear(dst)
 	for i := range m {
 		row := dst[i*n:][:n]
@@ -128,5 +128,123 @@ func mulInts[T int32 | int64 | uint8](dst, a, b []T, m, k, n int) {
 				row[j] += x * y
 			}
 		}
+	}
+}
+
+// gemm is alpha a b + beta c, of matrices that may be transposed.
+type gemm[T float] struct {
+	a, b, c, out   *array[T]
+	alpha, beta    T
+	transA, transB bool
+	walk           walk
+	mul            *array[T]
+}
+
+func newGemm(n *node) operator {
+	n.costly = true
+	if n.opset < 11 && !n.given(2) {
+		n.fail("input 2 is missing, which may be left out from opset 11 on")
+	}
+	return byType(n, 0, newGemmOf[float32], newGemmOf[float64], nil, nil, nil, nil)
+}
+
+func newGemmOf[T float](n *node) operator {
+	return &gemm[T]{
+		a: input[T](n, 0), b: input[T](n, 1), c: input[T](n, 2), out: output[T](n, 0),
+		alpha: T(attribute(n, "alpha", float32(1))), beta: T(attribute(n, "beta", float32(1))),
+		transA: attribute(n, "transA", int64(0)) != 0, transB: attribute(n, "transB", int64(0)) != 0,
+		mul: temp[T](n),
+	}
+}
+
+// sizes returns those of the product [m, k] [k, n].
+func (op *gemm[T]) sizes() (m, k, inner, n int) {
+	m, k = op.a.shape[0], op.a.shape[1]
+	if op.transA {
+		m, k = k, m
+	}
+	inner, n = op.b.shape[0], op.b.shape[1]
+	if op.transB {
+		inner, n = n, inner
+	}
+	return m, k, inner, n
+}
+
+func (op *gemm[T]) shapes() error {
+	if len(op.a.shape) != 2 || len(op.b.shape) != 2 {
+		return fmt.Errorf("factors of shapes %v and %v are not both matrices", op.a.shape, op.b.shape)
+	}
+	m, k, inner, n := op.sizes()
+	if k != inner {
+		return fmt.Errorf("matrices of shapes %v and %v cannot be multiplied", op.a.shape, op.b.shape)
+	}
+	op.out.setShape(nil, m, n)
+	if op.c == nil {
+		return nil
+	}
+	fits := len(op.c.shape) <= 2
+	for i, d := range op.c.shape {
+		fits = fits && (d == 1 || d == op.out.shape[2-len(op.c.shape)+i])
+	}
+	if !fits {
+		return fmt.Errorf("input C of shape %v cannot be broadcast to shape %v", op.c.shape, op.out.shape)
+	}
+	return nil
+}
+
+func (op *gemm[T]) run() error {
+	m, k, _, n := op.sizes()
+	out := op.out.data
+	if op.c == nil || op.beta == 0 {
+		clear(out)
+	} else {
+		op.walk.broadcast(op.out.shape, op.c.shape)
+		op.out.copyWalk(&op.walk, op.c, 0)
+		if op.beta != 1 {
+			for i := range out {
+				out[i] *= op.beta
+			}
+		}
+	}
+	product := out
+	if op.alpha != 1 {
+		if err := op.mul.resizeTo(m, n); err != nil {
+			return err
+		}
+		product = op.mul.data
+		clear(product)
+	}
+	if k > 0 {
+		op.multiply(kernels.Dense(m, n, product))
+	}
+	if op.alpha != 1 {
+		for i, v := range product {
+			out[i] += op.alpha * v
+		}
+	}
+	return nil
+}
+
+// multiply adds the product of the factors to dst.
+func (op *gemm[T]) multiply(dst kernels.Matrix[T]) {
+	a := kernels.Dense(op.a.shape[0], op.a.shape[1], op.a.data)
+	b := kernels.Dense(op.b.shape[0], op.b.shape[1], op.b.data)
+	switch {
+	case op.transA && op.transB: // rare, and slow
+		for i := range dst.Rows {
+			for j := range dst.Cols {
+				sum := dst.Row(i)[j]
+				for p, v := range b.Row(j) {
+					sum += a.Row(p)[i] * v
+				}
+				dst.Row(i)[j] = sum
+			}
+		}
+	case op.transA:
+		kernels.MulTN(dst, a, b)
+	case op.transB:
+		kernels.MulNT(dst, a, b)
+	default:
+		kernels.MulNN(dst, a, b)
 	}
 }

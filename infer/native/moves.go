@@ -10,8 +10,9 @@ import (
 // mover is how elements of any type are copied. The source has the type of the
 // destination.
 type mover interface {
-	// copyWalk sets the elements to those of src, operand 0 of w.
-	copyWalk(w *walk, src value)
+	// copyWalk sets the elements to those of src from that place on, operand 0
+	// of w.
+	copyWalk(w *walk, src value, from int)
 	// copyAt sets n elements from at on to those of src from that place on.
 	copyAt(at int, src value, from, n int)
 	// take sets element i to element places[i] of src, or leaves it as it is
@@ -23,17 +24,17 @@ type mover interface {
 	fill(src value)
 }
 
-func (a *array[T]) copyWalk(w *walk, src value) {
+func (a *array[T]) copyWalk(w *walk, src value, start int) {
 	from := src.(*array[T]).data
 	n, steps := w.inner()
 	step := steps[0]
 	w.rows(func(out int, at offsets) {
 		row := a.data[out : out+n]
 		if step == 1 {
-			copy(row, from[at[0]:])
+			copy(row, from[start+at[0]:])
 			return
 		}
-		k := at[0]
+		k := start + at[0]
 		for i := range row {
 			row[i] = from[k]
 			k += step
@@ -143,7 +144,7 @@ func (op *transpose) run() error {
 	for k, d := range op.out.info().shape {
 		op.walk.add(d, offsets{from[op.axis(k)]})
 	}
-	op.out.copyWalk(&op.walk, op.in)
+	op.out.copyWalk(&op.walk, op.in, 0)
 	return nil
 }
 
@@ -171,7 +172,7 @@ func (op *expand) shapes() (err error) {
 
 func (op *expand) run() error {
 	op.walk.broadcast(op.out.info().shape, op.in.info().shape)
-	op.out.copyWalk(&op.walk, op.in)
+	op.out.copyWalk(&op.walk, op.in, 0)
 	return nil
 }
 
@@ -211,7 +212,7 @@ func (op *tile) run() error {
 		op.walk.add(op.times[k], offsets{0})
 		op.walk.add(d, offsets{from[k]})
 	}
-	op.out.copyWalk(&op.walk, op.in)
+	op.out.copyWalk(&op.walk, op.in, 0)
 	return nil
 }
 
