@@ -136,19 +136,30 @@ func (op *intDiv[T]) run() error {
 	return op.binary.run()
 }
 
-// newMod takes the sign of integers from the divisor, unless fmod is set, and
-// that of other numbers from the dividend.
+// newMod takes the sign from the divisor, or with fmod from the dividend.
 func newMod(n *node) operator {
 	if n.flag("fmod", false) {
 		return byType(n, 0, newFloatMod[float32], newFloatMod[float64], newRemainder[int32], newRemainder[int64], newRemainder[uint8], nil)
 	}
-	return byType(n, 0, nil, nil, newFloorMod[int32], newFloorMod[int64], newRemainder[uint8], nil)
+	return byType(n, 0, newFloatFloorMod[float32], newFloatFloorMod[float64], newFloorMod[int32], newFloorMod[int64], newRemainder[uint8], nil)
 }
 
 func newFloatMod[T float](n *node) operator {
 	return newBinary(n, func(dst, a, b []T) {
 		for i := range dst {
 			dst[i] = T(math.Mod(float64(a[i]), float64(b[i])))
+		}
+	})
+}
+
+func newFloatFloorMod[T float](n *node) operator {
+	return newBinary(n, func(dst, a, b []T) {
+		for i := range dst {
+			r := math.Mod(float64(a[i]), float64(b[i]))
+			if r != 0 && r < 0 != (b[i] < 0) {
+				r += float64(b[i])
+			}
+			dst[i] = T(r)
 		}
 	})
 }

@@ -494,8 +494,7 @@ func (op *sequence[T]) run() error {
 // dropout is the identity, as outside of training.
 type dropout struct {
 	view
-	ratio, training value
-	mask, one       value
+	mask, one value
 }
 
 func newDropout(n *node) operator {
@@ -507,17 +506,7 @@ func newDropout(n *node) operator {
 		}
 	} else {
 		attribute(n, "seed", int64(0))
-		if n.given(2) {
-			op.training = input[bool](n, 2)
-		}
-		if n.given(1) {
-			op.ratio = n.inputs[1]
-		}
-	}
-	if op.training != nil && op.training.info().constant && (op.ratio == nil || op.ratio.info().constant) {
-		if err := op.checkTraining(); err != nil {
-			n.fail("%w", err)
-		}
+		refuseTraining(n)
 	}
 	if n.wants(1) && n.opset < 10 {
 		op.mask, op.one = outputLike(n, 1, n.inputs[0]), scalarLike(n, 1)
@@ -525,6 +514,20 @@ func newDropout(n *node) operator {
 		op.mask, op.one = output[bool](n, 1), constantOf(nil, []bool{true})
 	}
 	return op
+}
+
+// refuseTraining refuses what may be more than the identity: a training_mode
+// that is not known to be false with a ratio that is not known to be 0.
+func refuseTraining(n *node) {
+	if !n.given(2) || n.inputs[2].info().constant && isZero(n.inputs[2]) || n.given(1) && n.inputs[1].info().constant && isZero(n.inputs[1]) {
+		return
+	}
+	n.fail("input 2, the training_mode %q, is not known to be false, and training is not supported: export the model for inference", n.Inputs[2])
+}
+
+func isZero(v value) bool {
+	x, err := scalar(v)
+	return err == nil && x == 0
 }
 
 func (op *dropout) shapes() error {
@@ -536,31 +539,9 @@ func (op *dropout) shapes() error {
 }
 
 func (op *dropout) run() error {
-	if err := op.checkTraining(); err != nil {
-		return err
-	}
 	op.out.share(op.in)
 	if op.mask != nil {
 		op.mask.fill(op.one)
 	}
 	return nil
-}
-
-// checkTraining reports training, which does nothing only with a ratio of 0.
-func (op *dropout) checkTraining() error {
-	if op.training == nil {
-		return nil
-	}
-	training, err := scalar(op.training)
-	if err != nil || training == 0 {
-		return err
-	}
-	ratio := 0.5
-	if op.ratio != nil {
-		ratio, err = scalar(op.ratio)
-	}
-	if err == nil && ratio != 0 {
-		err = fmt.Errorf("it is in training mode with a ratio of %v, which is not supported: export the model for inference", ratio)
-	}
-	return err
 }

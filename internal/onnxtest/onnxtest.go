@@ -158,6 +158,13 @@ func parse(data []byte) (engine.Tensor, error) {
 		return engine.Tensor{}, err
 	}
 	t := m.Graph.Initializers[0]
+	if halves, ok := t.Data.([]onnxgraph.Half); ok {
+		data := make([]engine.Half, len(halves))
+		for i, h := range halves {
+			data[i] = engine.Half(h)
+		}
+		t.Data = data
+	}
 	return engine.Tensor{Shape: t.Shape, Data: t.Data}, nil
 }
 
@@ -203,6 +210,8 @@ func Compare(got, want engine.Tensor, rtol, atol float64) error {
 		return fmt.Errorf("got %s%v, want %s%v", got.Type(), got.Shape, want.Type(), want.Shape)
 	}
 	switch want := want.Data.(type) {
+	case []engine.Half:
+		return compare(widen(got.Data.([]engine.Half)), widen(want), rtol, atol)
 	case []float32:
 		return compare(got.Data.([]float32), want, rtol, atol)
 	case []float64:
@@ -220,6 +229,14 @@ func Compare(got, want engine.Tensor, rtol, atol float64) error {
 		return nil
 	}
 	return fmt.Errorf("elements of type %T cannot be compared", want.Data)
+}
+
+func widen(halves []engine.Half) []float32 {
+	wide := make([]float32, len(halves))
+	for i, h := range halves {
+		wide[i] = h.Float32()
+	}
+	return wide
 }
 
 func compare[T float32 | float64 | int32 | int64 | uint8](got, want []T, rtol, atol float64) error {
