@@ -291,6 +291,9 @@ func (op *recurrent[T]) shapes() error {
 		op.setHidden(op.r.shape[2])
 	}
 	time, batch, inputs := op.sizes()
+	if inputs == 0 {
+		return fmt.Errorf("input X has shape %v, in which a step has no inputs", op.x.shape)
+	}
 	if err := op.check(inputs, batch, false); err != nil {
 		return err
 	}
@@ -381,7 +384,9 @@ func (op *recurrent[T]) run() error {
 			kernels.Copy(s.c, op.state(op.c0, d))
 		}
 		op.directions[d].hidden = op.hidden
-		op.directions[d].run(&s)
+		if err := op.directions[d].run(op.memory.ctx, &s); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package native
 
 import (
+	"context"
+
 	"github.com/rnnkit/rnnkit/internal/cell"
 	"github.com/rnnkit/rnnkit/internal/kernels"
 )
@@ -42,12 +44,15 @@ type advance[T cell.Float] func(g *general[T], s *passage[T])
 // takes part in those before its length. A row of length 0 has the last state 0,
 // and y has 0 after a row's end, as in ONNX Runtime. Where x has no steps at all
 // the last state is the first.
-func (g *general[T]) run(s *passage[T]) {
+func (g *general[T]) run(ctx context.Context, s *passage[T]) error {
 	rows := s.gates.Cols
 	w := kernels.Dense(rows, s.x.Width, s.weights.W)
 	s.r = kernels.Dense(rows, g.hidden, s.weights.R)
 	g.addBiases(s)
 	for i := range s.x.Time {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		t := i
 		if g.reverse {
 			t = s.x.Time - 1 - i
@@ -77,6 +82,7 @@ func (g *general[T]) run(s *passage[T]) {
 			}
 		}
 	}
+	return nil
 }
 
 // addBiases sets s.bias to the biases of W plus those of R, without those of R
