@@ -73,6 +73,13 @@ func call(op string, inputs, outputs []string, attributes ...any) onnxgraph.Node
 	return n
 }
 
+// branches returns a model that writes y with one of two graphs.
+func branches(then, els onnxgraph.Graph) *onnxgraph.Model {
+	return graph(
+		call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{}, Data: []bool{true}}),
+		call("If", []string{"c"}, []string{"y"}, "then_branch", &then, "else_branch", &els))
+}
+
 // set gives the first node an attribute, or the one it has another value.
 func set(name string, value any) edit {
 	return func(m *onnxgraph.Model) {

@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/refused.txt")
 
-// TestONNX runs ONNX's own tests of the operators that the engine has, and
-// tests of recurrent operators from elsewhere. Each passes, or is refused for
+// TestONNX runs ONNX's own tests of operators, and tests of recurrent operators
+// from elsewhere. Each passes, or is refused for
 // the reason that testdata/refused.txt gives.
 func TestONNX(t *testing.T) {
 	reasons := readRefused(t)
@@ -81,19 +81,9 @@ func runSet(t *testing.T, session engine.Session, set onnxtest.Set) {
 	}
 }
 
-// onnxTests returns the folders of the node tests whose operator the engine
-// has, and of the recurrent tests.
+// onnxTests returns the folders of ONNX's node tests and of the recurrent tests.
 func onnxTests(t *testing.T) []string {
-	var dirs []string
-	for _, dir := range onnxtest.Folders(t, "onnx-tests/node/*/*") {
-		folder := strings.ReplaceAll(filepath.Base(filepath.Dir(dir)), "_", "")
-		for name := range ops {
-			if strings.EqualFold(name, folder) {
-				dirs = append(dirs, dir)
-			}
-		}
-	}
-	return append(dirs, onnxtest.Folders(t, "onnx-tests/recurrent/*/*")...)
+	return append(onnxtest.Folders(t, "onnx-tests/node/*/*"), onnxtest.Folders(t, "onnx-tests/recurrent/*/*")...)
 }
 
 // testName returns the last two elements of the path of a test's folder.
