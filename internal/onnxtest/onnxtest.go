@@ -223,8 +223,10 @@ func Compare(got, want engine.Tensor, rtol, atol float64) error {
 	case []uint8:
 		return compare(got.Data.([]uint8), want, 0, 0)
 	case []bool:
-		if got := got.Data.([]bool); !slices.Equal(got, want) {
-			return fmt.Errorf("got %v, want %v", got, want)
+		for i, g := range got.Data.([]bool) {
+			if g != want[i] {
+				return fmt.Errorf("element %d is %v, and must be %v", i, g, want[i])
+			}
 		}
 		return nil
 	}
