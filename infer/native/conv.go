@@ -232,7 +232,7 @@ func (op *conv[T]) spread() error {
 		case op.outputShape != nil:
 			w.out[k] = op.outputShape[k]
 		case w.autoPad == "SAME_UPPER" || w.autoPad == "SAME_LOWER":
-			w.out[k] = size * stride
+			w.out[k] = min(size*stride, whole)
 		default:
 			w.out[k] = whole - w.before[k] - w.after[k]
 			if w.out[k] < 1 {

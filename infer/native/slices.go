@@ -77,19 +77,24 @@ func (op *slice) shapes() error {
 }
 
 // sliceOf returns the first index of a slice of a dimension of that size and
-// how many there are. The bounds may count from the end and lie outside.
+// how many there are. The bounds may count from the end and lie outside; an end
+// of the greatest integer is the last that there is, whatever the direction, as
+// in ONNX Runtime.
 func sliceOf(start, end, step, size int64) (first, n int) {
-	low, high := int64(0), size // of what the bounds may be
+	low, high := int64(0), size // of the end
 	if step < 0 {
 		low, high = -1, size-1
 	}
 	if start < 0 {
 		start += size
 	}
-	if end < 0 {
+	switch {
+	case step < 0 && (end == math.MaxInt64 || end == math.MaxInt32):
+		end = low
+	case end < 0:
 		end += size
 	}
-	start, end = min(max(start, low), high), min(max(end, low), high)
+	start, end = min(max(start, 0), high), min(max(end, low), high)
 	switch {
 	case step > 0 && start < end:
 		return int(start), int((end-start-1)/step + 1)
