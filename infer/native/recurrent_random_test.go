@@ -76,6 +76,8 @@ func needORT(t *testing.T) bool {
 // randomNode is a node with its inputs and the answers of the reference.
 type randomNode struct {
 	onnxgraph.Node
+	before    []onnxgraph.Node // a Transpose that writes X
+	after     []onnxgraph.Node // one that reads Y
 	inputs    tensors
 	constants []onnxgraph.Tensor
 	want      tensors
@@ -96,10 +98,7 @@ func (n *randomNode) tolerance() float64 {
 // compare compares the outputs of n in two results, relative to their size.
 func (n *randomNode) compare(t *testing.T, got, want tensors, whose string, tolerance float64) {
 	t.Helper()
-	for _, name := range n.Outputs {
-		if name == "" {
-			continue
-		}
+	for name := range n.want {
 		g, w := got[name], want[name]
 		if g.Type() != n.typ || !slices.Equal(g.Shape, w.Shape) {
 			t.Errorf("%v: output %s is %s%v, that of %s %s%v", n, name, g.Type(), g.Shape, whose, n.typ, w.Shape)
@@ -115,18 +114,16 @@ func (n *randomNode) compare(t *testing.T, got, want tensors, whose string, tole
 // String describes n without its data.
 func (n *randomNode) String() string {
 	s := fmt.Sprintf("%s %s %s%v", n.Name, n.typ, n.OpType, n.Attributes)
-	for _, name := range n.Inputs {
-		if t, ok := n.inputs[name]; ok {
-			s += fmt.Sprintf(" %s%v", name, t.Shape)
-			if t.Type() == engine.Int32 {
-				s += fmt.Sprint(t.Data)
-			}
+	for name, t := range n.inputs {
+		s += fmt.Sprintf(" %s%v", name, t.Shape)
+		if t.Type() == engine.Int32 {
+			s += fmt.Sprint(t.Data)
 		}
 	}
 	for _, t := range n.constants {
 		s += fmt.Sprintf(" %s%v", t.Name, t.Shape)
 	}
-	return s + fmt.Sprintf(" -> %q", n.Outputs)
+	return s + fmt.Sprintf(" -> %q %v %v", n.Outputs, n.before, n.after)
 }
 
 // wide returns the elements of t as float64.
@@ -154,13 +151,9 @@ func runNodes(t *testing.T, e engine.Engine, nodes []*randomNode, opset int64) t
 	inputs := tensors{}
 	var names []string
 	for _, n := range nodes {
-		m.Graph.Nodes = append(m.Graph.Nodes, n.Node)
+		m.Graph.Nodes = slices.Concat(m.Graph.Nodes, n.before, []onnxgraph.Node{n.Node}, n.after)
 		m.Graph.Initializers = append(m.Graph.Initializers, n.constants...)
-		for _, name := range n.Inputs {
-			t, ok := n.inputs[name]
-			if !ok {
-				continue
-			}
+		for name, t := range n.inputs {
 			inputs[name] = t
 			shape := make([]onnxgraph.Dim, len(t.Shape))
 			for i := range shape {
@@ -168,11 +161,9 @@ func runNodes(t *testing.T, e engine.Engine, nodes []*randomNode, opset int64) t
 			}
 			m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: name, Type: dataTypes[t.Type()], Shape: shape})
 		}
-		for _, name := range n.Outputs {
-			if name != "" {
-				names = append(names, name)
-				m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: name, Type: dataTypes[n.typ]})
-			}
+		for name := range n.want {
+			names = append(names, name)
+			m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: name, Type: dataTypes[n.typ]})
 		}
 	}
 	session, err := e.Open(marshal(t, m))
@@ -219,10 +210,78 @@ func (d draw) node(name string) *randomNode {
 				n.want[n.Outputs[i]] = engine.Tensor{Shape: w.Shape, Data: w.Data}
 			}
 		}
-		if stable {
-			return n
+		if !stable {
+			continue
+		}
+		if d.chance(30) {
+			n.readTransposed(pick(d, []int{1, 0, 2}, []int{2, 1, 0}, []int{0, 1, 2}))
+		}
+		if d.chance(30) && n.Outputs[0] != "" {
+			n.writeTransposed(pick(d, []int{0, 2, 1, 3}, []int{2, 0, 1, 3}, []int{2, 0, 3, 1}))
+		}
+		return n
+	}
+}
+
+// readTransposed lets n read X from a Transpose with that perm, its own inverse.
+func (n *randomNode) readTransposed(perm []int) {
+	name := n.Inputs[0]
+	n.before = []onnxgraph.Node{permute(name+".t", name, perm)}
+	n.inputs[name+".t"] = transposed(n.inputs[name], perm)
+	delete(n.inputs, name)
+}
+
+// writeTransposed lets Y come out of a Transpose.
+func (n *randomNode) writeTransposed(perm []int) {
+	name := n.Outputs[0]
+	n.after = []onnxgraph.Node{permute(name, name+".t", perm)}
+	n.want[name+".t"] = transposed(n.want[name], perm)
+	delete(n.want, name)
+}
+
+// permute returns a Transpose, which is called after what it writes.
+func permute(from, to string, perm []int) onnxgraph.Node {
+	axes := make([]int64, len(perm))
+	for i, axis := range perm {
+		axes[i] = int64(axis)
+	}
+	n := call("Transpose", []string{from}, []string{to}, "perm", axes)
+	n.Name = to
+	return n
+}
+
+// transposed returns what Transpose makes of t.
+func transposed(t engine.Tensor, perm []int) engine.Tensor {
+	shape := make([]int, len(perm))
+	for k, from := range perm {
+		shape[k] = t.Shape[from]
+	}
+	from := make([]int, t.Len()) // the element of t for each of the result
+	for i := range from {
+		index, rest := make([]int, len(perm)), i
+		for k := len(perm) - 1; k >= 0; k-- {
+			index[perm[k]] = rest % shape[k]
+			rest /= shape[k]
+		}
+		for k, at := range index {
+			from[i] = from[i]*t.Shape[k] + at
 		}
 	}
+	switch data := t.Data.(type) {
+	case []engine.Half:
+		return engine.Of(choose(data, from), shape...)
+	case []float32:
+		return engine.Of(choose(data, from), shape...)
+	}
+	return engine.Of(choose(t.Data.([]float64), from), shape...)
+}
+
+func choose[T any](data []T, from []int) []T {
+	list := make([]T, len(from))
+	for i, k := range from {
+		list[i] = data[k]
+	}
+	return list
 }
 
 // difference returns the largest difference between elements of a and of b, NaN

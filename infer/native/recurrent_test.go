@@ -218,3 +218,59 @@ func TestWhereONNXRuntimeDiffers(t *testing.T) {
 		})
 	}
 }
+
+// TestTakenInTransposes runs layers that read X and write Y as a Transpose
+// beside them would have it.
+func TestTakenInTransposes(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		edits        []edit
+		permX, permY []int
+	}{
+		{"plain", nil, []int{1, 0, 2}, []int{2, 0, 1, 3}},
+		{"reverse", []edit{set("direction", "reverse")}, []int{1, 0, 2}, []int{0, 2, 1, 3}},
+		{"last", nil, []int{2, 1, 0}, nil},
+		{"general", []edit{set("clip", float32(0.5))}, []int{1, 0, 2}, []int{2, 0, 1, 3}},
+		{"general, last", []edit{set("clip", float32(0.5))}, []int{1, 2, 0}, []int{1, 2, 0, 3}},
+		{"layout 1", []edit{set("layout", int64(1))}, []int{1, 0, 2}, []int{2, 1, 0, 3}},
+		{"layout 1, last", []edit{set("layout", int64(1)), set("clip", float32(0.5))}, []int{2, 0, 1}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			edits := append(test.edits, func(m *onnxgraph.Model) {
+				m.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Size: -1}, {Size: -1}, {Size: -1}}
+			})
+			m, err := onnxgraph.Unmarshal(marshal(t, layer("LSTM", edits...)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := compile(m, DefaultMemory)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := tensor(floats("x", 4, 2, 3))
+			inverse := make([]int, 3)
+			for k, from := range test.permX {
+				inverse[from] = k
+			}
+			z := transposed(x, inverse) // what the Transpose would read to write x
+			want := run(t, open(t, layer("LSTM", edits...)), tensors{"x": x})
+			if test.permY != nil {
+				want["y"] = transposed(want["y"], test.permY)
+			}
+			p.nodes[0].permX, p.nodes[0].permY = test.permX, test.permY
+			r, err := newRunner(p, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := tensors{"y": {}, "hn": {}, "cn": {}}
+			if err := r.run(context.Background(), tensors{"x": z}, got); err != nil {
+				t.Fatal(err)
+			}
+			for name := range want {
+				if err := onnxtest.Compare(got[name], want[name], 1e-6, 0); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+}
