@@ -148,6 +148,7 @@ func (p *program) resolve(g *onnxgraph.Graph) error {
 		}
 		p.outputNames = append(p.outputNames, v.Name)
 	}
+	p.absorb()
 	return nil
 }
 
