@@ -36,6 +36,7 @@ type recurrent[T cell.Float] struct {
 	sums, scratch   *array[T] // of a step
 	bias, zeros     *array[T] // zeros stands for b, h0 and c0 where they are left out
 	live            []int
+	passage         passage[T]
 	memory          *memory
 	kept            int // bytes that the cells keep
 }
@@ -368,8 +369,10 @@ func (op *recurrent[T]) run() error {
 		return err
 	}
 	op.live = slices.Grow(op.live[:0], batch)
+	defer func() { op.passage = passage[T]{} }() // which has what is the caller's
 	for d := range op.directions {
-		s := passage[T]{
+		s := &op.passage
+		*s = passage[T]{
 			x: x, y: op.stepsOfY(d), lengths: lengths, weights: op.weights(d),
 			h:     op.state(op.hn, d),
 			gates: kernels.Dense(batch, rows, op.sums.data), scratch: kernels.Dense(batch, op.hidden, op.scratch.data),
@@ -384,7 +387,7 @@ func (op *recurrent[T]) run() error {
 			kernels.Copy(s.c, op.state(op.c0, d))
 		}
 		op.directions[d].hidden = op.hidden
-		if err := op.directions[d].run(op.memory.ctx, &s); err != nil {
+		if err := op.directions[d].run(op.memory.ctx, s); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -160,6 +161,57 @@ func TestRecurrentRunErrors(t *testing.T) {
 	}); err != nil {
 		t.Errorf("steps of no rows: %v", err)
 	}
+}
+
+// TestDefaultActivationsOfRNN gives an RNN of one direction the default of its
+// attribute, which has two functions.
+func TestDefaultActivationsOfRNN(t *testing.T) {
+	x := tensors{"x": tensor(floats("x", 3, 2, 3))}
+	want := run(t, open(t, layer("RNN")), x)
+	got := run(t, open(t, layer("RNN", set("activations", []string{"Tanh", "Tanh"}))), x)
+	if err := onnxtest.Compare(got["y"], want["y"], 0, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRecurrentAllocations runs, warm, the forms that package cell does not have.
+func TestRecurrentAllocations(t *testing.T) {
+	lengths := onnxgraph.Tensor{Name: "l", Shape: []int{2}, Data: []int32{3, 1}}
+	for _, op := range []string{"RNN", "GRU", "LSTM"} {
+		session := open(t, layer(op, set("layout", int64(1)), set("clip", float32(1)), setInput(4, lengths))).(engine.Refiller)
+		inputs := tensors{"x": tensor(floats("x", 2, 3, 3))}
+		outputs := tensors{"y": {}, "hn": {}}
+		if n := testing.AllocsPerRun(20, func() {
+			if err := session.RunInto(context.Background(), inputs, outputs); err != nil {
+				t.Fatal(err)
+			}
+		}); n > 0 {
+			t.Errorf("a run of %s allocates %v times", op, n)
+		}
+	}
+}
+
+// TestCanceled breaks off a layer between its steps.
+func TestCanceled(t *testing.T) {
+	session := open(t, layer("LSTM", set("clip", float32(1))))
+	ctx := &canceledLater{Context: context.Background(), calls: 50}
+	_, err := session.Run(ctx, tensors{"x": tensor(floats("x", 500, 2, 3))})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// canceledLater is a context that is canceled after some calls of Err.
+type canceledLater struct {
+	context.Context
+	calls int
+}
+
+func (c *canceledLater) Err() error {
+	if c.calls--; c.calls < 0 {
+		return context.Canceled
+	}
+	return nil
 }
 
 // TestWhereONNXRuntimeDiffers has the nodes on which ONNX Runtime, here 1.28,
