@@ -35,6 +35,13 @@ func MaxMemory(bytes int) Option {
 	return func(e *native) { e.memory = bytes }
 }
 
+// ExternalData allows a model's tensors to lie in other files, in that folder and
+// nowhere else: give the model's own. They count as memory of [MaxMemory].
+// Without it such a model is refused.
+func ExternalData(dir string) Option {
+	return func(e *native) { e.dir = dir }
+}
+
 // New returns the engine. Its sessions run on the calling goroutine, and are
 // [engine.Refiller]s.
 func New(opts ...Option) engine.Engine {
@@ -45,13 +52,16 @@ func New(opts ...Option) engine.Engine {
 	return e
 }
 
-type native struct{ memory int }
+type native struct {
+	memory int
+	dir    string // of external data, "" for none
+}
 
 func (native) String() string { return "native" }
 
 func (e native) Open(model []byte) (_ engine.Session, err error) {
 	defer recovered(&err)
-	m, err := onnxgraph.Unmarshal(model)
+	m, err := onnxgraph.UnmarshalWith(model, onnxgraph.External{Dir: e.dir, Limit: int64(e.memory)})
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +74,13 @@ func (e native) Open(model []byte) (_ engine.Session, err error) {
 	return s, nil
 }
 
+var errBug = errors.New("the native engine failed, which is a bug")
+
 // recovered makes a panic an error. None is known; this is for those that are
 // not, so that a file cannot end the program.
 func recovered(err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("the native engine failed, which is a bug: %v: use ONNX Runtime and report it", p)
+		*err = fmt.Errorf("%w: %v: use ONNX Runtime and report it", errBug, p)
 	}
 }
 

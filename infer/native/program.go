@@ -65,7 +65,13 @@ func compile(m *onnxgraph.Model, memory int) (*program, error) {
 	if p.opset, err = opsetOf(m); err != nil {
 		return nil, err
 	}
-	if err := p.resolve(&m.Graph); err != nil {
+	g := m.Graph
+	if m.IRVersion < 4 { // every initializer had to be an input
+		g.Inputs = slices.DeleteFunc(slices.Clone(g.Inputs), func(v onnxgraph.Value) bool {
+			return slices.ContainsFunc(g.Initializers, func(t onnxgraph.Tensor) bool { return t.Name == v.Name })
+		})
+	}
+	if err := p.resolve(&g); err != nil {
 		return nil, err
 	}
 	*p.folding += 1 << 16
@@ -73,6 +79,7 @@ func compile(m *onnxgraph.Model, memory int) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	*p.folding = -1 // the runners to come share the constants
 	if err := p.describe(r); err != nil {
 		return nil, err
 	}

@@ -22,7 +22,11 @@ const maxDepth = 32
 // would change them but is not supported, such as external data, sparse
 // initializers and local functions, is refused by name.
 // Any bytes are safe: the memory taken is in proportion to len(data).
-func Unmarshal(data []byte) (*Model, error) {
+func Unmarshal(data []byte) (*Model, error) { return UnmarshalWith(data, External{}) }
+
+// UnmarshalWith is Unmarshal of a model whose tensors may also lie in other
+// files.
+func UnmarshalWith(data []byte, external External) (*Model, error) {
 	if len(data) == 0 {
 		return nil, errors.New("not an ONNX model: the file is empty")
 	}
@@ -39,6 +43,9 @@ func Unmarshal(data []byte) (*Model, error) {
 		return nil, errors.New("not an ONNX model: it has no opset_import: the file may be of another kind, or truncated")
 	case len(p.Functions) > 0:
 		return nil, errors.New("the model has local functions, which are not supported: inline them before saving (onnx.inliner.inline_local_functions)")
+	}
+	if err := external.load(p.Graph, 1); err != nil {
+		return nil, err
 	}
 	graph, err := graphFrom(p.Graph, 1)
 	if err != nil {
