@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"math"
 	"os"
@@ -82,8 +81,10 @@ func try(t *testing.T, model []byte, inputs func(engine.Session) tensors) {
 		return
 	}
 	in := inputs(session)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // of loops without an end
+	defer cancel()
 	for range 2 {
-		results, err := session.Run(context.Background(), in)
+		results, err := session.Run(ctx, in)
 		if failed(err) {
 			return
 		}

@@ -74,13 +74,11 @@ func (e native) Open(model []byte) (_ engine.Session, err error) {
 	return s, nil
 }
 
-var errBug = errors.New("the native engine failed, which is a bug")
-
 // recovered makes a panic an error. None is known; this is for those that are
 // not, so that a file cannot end the program.
 func recovered(err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("%w: %v: use ONNX Runtime and report it", errBug, p)
+		*err = fmt.Errorf("the native engine failed, which is a bug: %v: use ONNX Runtime and report it", p)
 	}
 }
 
