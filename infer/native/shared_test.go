@@ -63,22 +63,8 @@ func TestModels(t *testing.T) {
 func TestModelsAllocate(t *testing.T) {
 	for _, dir := range onnxtest.Folders(t, "models/*") {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			model, err := onnxtest.Model(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			session, err := New().Open(model)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sets, err := onnxtest.Sets(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			inputs, outputs := tensors{}, tensors{}
-			for i, v := range session.Inputs() {
-				inputs[v.Name] = sets[0].Inputs[i]
-			}
+			session, inputs := openShared(t, New(), dir)
+			outputs := tensors{}
 			for _, v := range session.Outputs() {
 				outputs[v.Name] = engine.Tensor{}
 			}
@@ -98,4 +84,49 @@ func TestModelsAllocate(t *testing.T) {
 			}
 		})
 	}
+}
+
+func BenchmarkModels(b *testing.B) {
+	engines := []engine.Engine{New()}
+	if ort.Cgo && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
+		engines = append(engines, ort.CPU())
+	}
+	for _, dir := range onnxtest.Folders(b, "models/*") {
+		for _, e := range engines {
+			b.Run(filepath.Base(dir)+"/"+e.String(), func(b *testing.B) {
+				session, inputs := openShared(b, e, dir)
+				defer session.Close()
+				var outputs []string
+				for _, v := range session.Outputs() {
+					outputs = append(outputs, v.Name)
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					run(b, session, inputs, outputs...)
+				}
+			})
+		}
+	}
+}
+
+// openShared opens the model in a folder and reads the inputs of its first test.
+func openShared(t testing.TB, e engine.Engine, dir string) (engine.Session, tensors) {
+	t.Helper()
+	model, err := onnxtest.Model(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := e.Open(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets, err := onnxtest.Sets(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs := tensors{}
+	for i, v := range session.Inputs() {
+		inputs[v.Name] = sets[0].Inputs[i]
+	}
+	return session, inputs
 }
