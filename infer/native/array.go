@@ -186,7 +186,7 @@ func (a *array[T]) release() {
 	}
 	a.data = nil
 	if a.owns {
-		a.buf.users--
+		poolOf[T](a.memory).put(a.buf)
 		a.owns = false
 	}
 }

@@ -72,12 +72,13 @@ func (m *memory) step() error {
 type buffer[T element] struct {
 	data  []T // nil once it is dropped
 	users int
+	place int // among the free ones, without users
 }
 
-// pool holds the buffers of one type.
+// pool holds the free buffers of one type.
 type pool[T element] struct {
-	memory  *memory
-	buffers []*buffer[T]
+	memory *memory
+	free   []*buffer[T]
 }
 
 // poolOf returns the pool of T in m.
@@ -96,47 +97,61 @@ func poolOf[T element](m *memory) *pool[T] {
 // run on the shapes of the one before finds every buffer where that left it.
 func (p *pool[T]) get(n int, last *buffer[T]) (*buffer[T], error) {
 	if last != nil && last.users == 0 && n <= cap(last.data) {
-		last.users = 1
+		p.use(last)
 		return last, nil
 	}
 	var best *buffer[T]
-	for _, b := range p.buffers {
-		if b.users == 0 && n <= cap(b.data) && (best == nil || cap(b.data) < cap(best.data)) {
+	for _, b := range p.free {
+		if n <= cap(b.data) && (best == nil || cap(b.data) < cap(best.data)) {
 			best = b
 		}
 	}
 	const slack = 1024
-	if best == nil || cap(best.data)/4 > n+slack {
-		if last != nil && last.users == 0 && cap(last.data) < n {
-			p.drop(last)
-		}
-		if err := p.memory.take(n, size[T]()); err != nil {
-			return nil, err
-		}
-		best = &buffer[T]{data: make([]T, n)}
-		p.buffers = append(p.buffers, best)
+	if best != nil && cap(best.data)/4 <= n+slack {
+		p.use(best)
+		return best, nil
 	}
-	best.users = 1
-	return best, nil
+	if last != nil && last.users == 0 && last.data != nil {
+		p.use(last)
+		p.drop(last)
+	}
+	if err := p.memory.take(n, size[T]()); err != nil {
+		return nil, err
+	}
+	return &buffer[T]{data: make([]T, n), users: 1}, nil
 }
 
+// use takes b, which is free, from the free ones.
+func (p *pool[T]) use(b *buffer[T]) {
+	end := len(p.free) - 1
+	p.free[b.place] = p.free[end]
+	p.free[b.place].place = b.place
+	p.free[end] = nil
+	p.free = p.free[:end]
+	b.users = 1
+}
+
+// put takes one user from b.
+func (p *pool[T]) put(b *buffer[T]) {
+	if b.users--; b.users == 0 {
+		b.place = len(p.free)
+		p.free = append(p.free, b)
+	}
+}
+
+// drop forgets b, which is not among the free ones.
 func (p *pool[T]) drop(b *buffer[T]) {
 	p.memory.held -= cap(b.data) * size[T]()
-	b.data = nil
+	b.data, b.users = nil, 0
 }
 
-// trim drops the buffers that are not in use.
+// trim drops the free buffers.
 func (p *pool[T]) trim() {
-	kept := p.buffers[:0]
-	for _, b := range p.buffers {
-		if b.users == 0 {
-			p.drop(b)
-		} else {
-			kept = append(kept, b)
-		}
+	for _, b := range p.free {
+		p.drop(b)
 	}
-	clear(p.buffers[len(kept):])
-	p.buffers = kept
+	clear(p.free)
+	p.free = p.free[:0]
 }
 
 // size returns the bytes of one T.

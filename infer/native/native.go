@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
@@ -124,7 +123,7 @@ func (s *session) RunInto(ctx context.Context, inputs, outputs map[string]engine
 		return err
 	}
 	for name := range outputs {
-		if !slices.Contains(p.outputNames, name) {
+		if !p.isOutput[name] {
 			return fmt.Errorf("output %q is not among the model's: %v", name, p.outputs)
 		}
 	}

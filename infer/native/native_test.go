@@ -410,6 +410,30 @@ func TestAnyShape(t *testing.T) {
 	}
 }
 
+// TestMany opens and runs a graph with many of everything, in a time that does
+// not grow with their square.
+func TestMany(t *testing.T) {
+	const n = 60_000
+	m := graph()
+	split := call("Split", []string{"wide"}, nil, "axis", int64(0))
+	for i := range n {
+		split.Outputs = append(split.Outputs, fmt.Sprint("s", i))
+		m.Graph.Nodes = append(m.Graph.Nodes, call("Neg", []string{fmt.Sprint("s", i)}, []string{fmt.Sprint("n", i)}))
+		m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: fmt.Sprint("n", i)})
+		m.Graph.Initializers = append(m.Graph.Initializers, floats(fmt.Sprint("w", i), 1))
+	}
+	m.Graph.Nodes = append([]onnxgraph.Node{split, call("Identity", []string{"x"}, []string{"y"})}, m.Graph.Nodes...)
+	m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "wide", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}}})
+	results := run(t, open(t, m), tensors{"x": x23, "wide": tensor(floats("wide", n))})
+	if len(results) != n+1 {
+		t.Errorf("got %d results", len(results))
+	}
+	m.Graph.Nodes = slices.Concat(m.Graph.Nodes, m.Graph.Nodes, m.Graph.Nodes)
+	if _, err := New().Open(marshal(t, m)); err == nil || !strings.Contains(err.Error(), fmt.Sprint(len(m.Graph.Nodes))) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // TestMemory runs a layer that stays within the limit, and then one that would
 // not.
 func TestMemory(t *testing.T) {

@@ -162,8 +162,10 @@ func viewOf(n *node, i int, v value) value {
 
 func (n *node) setOutput(i int, v value) {
 	n.computed = append(n.computed, v)
-	if i < len(n.outputs) {
+	if n.wants(i) {
 		n.outputs[i] = v
+	} else {
+		n.temps = append(n.temps, v)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 type program struct {
 	inputs, outputs []engine.ValueInfo
 	outputNames     []string
+	isOutput        map[string]bool
 	metadata        map[string]string
 
 	graph     *onnxgraph.Graph
@@ -67,9 +68,11 @@ func compile(m *onnxgraph.Model, memory int) (*program, error) {
 	}
 	g := m.Graph
 	if m.IRVersion < 4 { // every initializer had to be an input
-		g.Inputs = slices.DeleteFunc(slices.Clone(g.Inputs), func(v onnxgraph.Value) bool {
-			return slices.ContainsFunc(g.Initializers, func(t onnxgraph.Tensor) bool { return t.Name == v.Name })
-		})
+		constant := map[string]bool{}
+		for _, t := range g.Initializers {
+			constant[t.Name] = true
+		}
+		g.Inputs = slices.DeleteFunc(slices.Clone(g.Inputs), func(v onnxgraph.Value) bool { return constant[v.Name] })
 	}
 	if err := p.resolve(&g); err != nil {
 		return nil, err
@@ -129,7 +132,7 @@ func (p *program) within(g *onnxgraph.Graph) (*program, error) {
 // resolve gives each value of the graph a slot and looks up each node's
 // operator.
 func (p *program) resolve(g *onnxgraph.Graph) error {
-	p.graph, p.slots, p.constants = g, map[string]int{}, map[int]value{}
+	p.graph, p.slots, p.constants, p.isOutput = g, map[string]int{}, map[int]value{}, map[string]bool{}
 	w := writers{}
 	if err := p.resolveConstants(w); err != nil {
 		return err
@@ -150,9 +153,10 @@ func (p *program) resolve(g *onnxgraph.Graph) error {
 		if _, ok := p.find(v.Name); !ok {
 			return fmt.Errorf("output %q of the graph is written by nothing", v.Name)
 		}
-		if p.outer == nil && slices.Contains(p.outputNames, v.Name) {
+		if p.outer == nil && p.isOutput[v.Name] {
 			return fmt.Errorf("output %q of the graph is there twice", v.Name)
 		}
+		p.isOutput[v.Name] = true
 		p.outputNames = append(p.outputNames, v.Name)
 	}
 	p.absorb()

@@ -135,11 +135,6 @@ func (r *runner) build(i int) error {
 		s.op = planned.op.build(n)
 	}
 	s.computed, s.temps = n.computed, n.temps
-	for _, v := range n.computed {
-		if !slices.Contains(n.outputs, v) {
-			s.temps = append(s.temps, v)
-		}
-	}
 	if err := n.finish(); err != nil {
 		return err
 	}
