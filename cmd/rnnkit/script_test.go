@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxpb"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
@@ -38,6 +43,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GOMODCACHE", os.Getenv("GOMODCACHE"))
 			return nil
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"onnxtest": onnxTest},
 		Condition: func(cond string) (bool, error) {
 			if cond == "ort" {
 				return library.Path != "" && ort.Cgo, nil
@@ -45,4 +51,44 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
+}
+
+// onnxTest is the script command
+//
+//	onnxtest DIR OP INPUT OUTPUT
+//
+// It writes a test in ONNX's layout: a model of that one operator, and the
+// numbers that it reads and should write, separated by commas.
+func onnxTest(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	value := func(name string) []onnxgraph.Value {
+		return []onnxgraph.Value{{Name: name, Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}}}}
+	}
+	model, err := onnxgraph.Marshal(&onnxgraph.Model{
+		IRVersion: 8,
+		Opsets:    []onnxgraph.Opset{{Version: 17}},
+		Graph: onnxgraph.Graph{
+			Name:   "g",
+			Nodes:  []onnxgraph.Node{{Name: "n", OpType: args[1], Inputs: []string{"x"}, Outputs: []string{"y"}}},
+			Inputs: value("x"), Outputs: value("y"),
+		},
+	})
+	ts.Check(err)
+	files := map[string][]byte{"model.onnx": model}
+	for i, name := range []string{"input_0.pb", "output_0.pb"} {
+		var data []float32
+		for _, word := range strings.Split(args[2+i], ",") {
+			v, err := strconv.ParseFloat(word, 32)
+			ts.Check(err)
+			data = append(data, float32(v))
+		}
+		files["test_data_set_0/"+name], err = proto.Marshal(&onnxpb.TensorProto{
+			Dims: []int64{int64(len(data))}, DataType: proto.Int32(int32(onnxgraph.Float32)), FloatData: data,
+		})
+		ts.Check(err)
+	}
+	ts.Check(os.MkdirAll(filepath.Join(dir, "test_data_set_0"), 0o777))
+	for name, data := range files {
+		ts.Check(os.WriteFile(filepath.Join(dir, name), data, 0o666))
+	}
 }

@@ -50,21 +50,39 @@ type Session interface {
 
 // ValueInfo describes an input or an output of a graph.
 type ValueInfo struct {
-	Name  string
-	Type  Type
+	Name string
+	Type Type
+	// Shape is nil where even the number of dimensions is unknown, and empty
+	// for a scalar.
 	Shape []Dim
 	// Optional marks an input with a default in the file (an initializer of
 	// the same name), such as the zero initial state of our own models.
 	Optional bool
 }
 
-// String shows the value as "name float32[batch, time, 1]".
+// String shows the value as "name float32[batch, time, 1]", one of any number
+// of dimensions as "name float32[...]".
 func (v ValueInfo) String() string {
+	if v.Shape == nil {
+		return fmt.Sprintf("%s %s[...]", v.Name, v.Type)
+	}
 	dims := make([]string, len(v.Shape))
 	for i, d := range v.Shape {
 		dims[i] = d.String()
 	}
 	return fmt.Sprintf("%s %s[%s]", v.Name, v.Type, strings.Join(dims, ", "))
+}
+
+// A Refiller is a Session that can write to memory of the caller.
+type Refiller interface {
+	Session
+
+	// RunInto is Run on outputs: it computes those that are named there and
+	// sets them. It uses the memory of the tensors that it finds there, as far
+	// as it fits, so that a caller who passes the same map again, with inputs
+	// of the same shapes, has nothing allocated. The memory must not be that
+	// of an input.
+	RunInto(ctx context.Context, inputs, outputs map[string]Tensor) error
 }
 
 // Dim is one dimension of a shape: a fixed size, or a symbol that stands for

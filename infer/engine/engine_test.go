@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -52,8 +53,23 @@ func TestCheckInputs(t *testing.T) {
 	}
 }
 
+// TestAnyRank checks inputs of which a graph says only the type.
+func TestAnyRank(t *testing.T) {
+	infos := []engine.ValueInfo{{Name: "x", Type: engine.Bool}}
+	for _, x := range []engine.Tensor{engine.Of([]bool{true}), engine.Of([]bool{}, 3, 0)} {
+		if err := engine.CheckInputs(infos, map[string]engine.Tensor{"x": x}); err != nil {
+			t.Error(err)
+		}
+	}
+	err := engine.CheckInputs(infos, map[string]engine.Tensor{"x": engine.Of([]float32{1})})
+	if err == nil || !strings.Contains(err.Error(), "x bool[...]") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestTensor(t *testing.T) {
 	for want, x := range map[engine.Type]engine.Tensor{
+		engine.Float16: engine.Of([]engine.Half{1}),
 		engine.Float32: engine.Of([]float32{1}),
 		engine.Float64: engine.Of([]float64{1}),
 		engine.Int32:   engine.Of([]int32{1}),
@@ -74,4 +90,49 @@ func TestTensor(t *testing.T) {
 		}
 	}()
 	engine.Of([]float32{1, 2, 3}, 2)
+}
+
+// TestHalf goes through all of float16, and what lies between each two.
+func TestHalf(t *testing.T) {
+	const infinity = 0x7c00
+	for h := engine.Half(0); h < infinity; h++ {
+		v := h.Float32()
+		next := (h + 1).Float32()
+		if h+1 == infinity {
+			next = 65536 // as if float16 went on
+		}
+		middle := float32((float64(v) + float64(next)) / 2)
+		even := h + h&1
+		for _, test := range []struct {
+			v    float32
+			want engine.Half
+		}{
+			{v, h},
+			{math.Nextafter32(middle, v), h},
+			{middle, even},
+			{math.Nextafter32(middle, next), h + 1},
+		} {
+			if got := engine.HalfOf(test.v); got != test.want {
+				t.Fatalf("HalfOf(%v) is %#x, not %#x", test.v, got, test.want)
+			}
+			if got := engine.HalfOf(-test.v); got != test.want|0x8000 {
+				t.Fatalf("HalfOf(%v) is %#x, not %#x", -test.v, got, test.want|0x8000)
+			}
+		}
+	}
+	for _, test := range []struct {
+		h engine.Half
+		v float64
+	}{{0x3c00, 1}, {0xc000, -2}, {0x3555, 0.333251953125}, {0x7bff, 65504}, {0x0001, 1.0 / (1 << 24)}, {infinity, math.Inf(1)}, {0xfc00, math.Inf(-1)}} {
+		if got := test.h.Float32(); float64(got) != test.v {
+			t.Errorf("%#x is %v, not %v", test.h, got, test.v)
+		}
+	}
+	nan := float32(math.NaN())
+	if v := engine.HalfOf(nan).Float32(); v == v {
+		t.Errorf("NaN became %v", v)
+	}
+	if h := engine.HalfOf(math.MaxFloat32); h != infinity {
+		t.Errorf("the greatest float32 became %#x", h)
+	}
 }

@@ -1,12 +1,16 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Type is the type of a tensor's elements.
 type Type string
 
 // The element types that a [Tensor] can hold.
 const (
+	Float16 Type = "float16"
 	Float32 Type = "float32"
 	Float64 Type = "float64"
 	Int32   Type = "int32"
@@ -17,7 +21,42 @@ const (
 
 // Element is the constraint of the Go types behind [Type].
 type Element interface {
-	float32 | float64 | int32 | int64 | uint8 | bool
+	Half | float32 | float64 | int32 | int64 | uint8 | bool
+}
+
+// Half is a number of type [Float16], for which Go has no type: the bits of an
+// IEEE 754 binary16.
+type Half uint16
+
+// HalfOf returns the Half nearest to v, of two the even one, and an infinity
+// for what is too large.
+func HalfOf(v float32) Half {
+	bits := math.Float32bits(v)
+	sign := Half(bits >> 16 & 0x8000)
+	switch abs := bits & 0x7fffffff; {
+	case abs > 0x7f800000: // NaN
+		return sign | 0x7e00
+	case abs >= 0x47800000: // 65536 and more
+		return sign | 0x7c00
+	case abs >= 0x38800000: // normal: the exponent's bias goes from 127 to 15
+		abs -= 112 << 23
+		return sign + Half((abs+0xfff+abs>>13&1)>>13)
+	default: // subnormal: a multiple of 2^-24
+		return sign | Half(math.RoundToEven(float64(math.Float32frombits(abs))*(1<<24)))
+	}
+}
+
+// Float32 returns h exactly.
+func (h Half) Float32() float32 {
+	sign, exponent, fraction := uint32(h)>>15<<31, uint32(h)>>10&31, uint32(h)&1023
+	switch exponent {
+	case 0:
+		v := float32(fraction) / (1 << 24)
+		return math.Float32frombits(math.Float32bits(v) | sign)
+	case 31:
+		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
 }
 
 // Tensor is a dense array in row-major order. The zero Tensor has no type.
@@ -50,6 +89,8 @@ func Values[T Element](t Tensor) ([]T, error) {
 // Type returns the type of the elements, or "" for a tensor without any.
 func (t Tensor) Type() Type {
 	switch t.Data.(type) {
+	case []Half:
+		return Float16
 	case []float32:
 		return Float32
 	case []float64:
@@ -69,6 +110,8 @@ func (t Tensor) Type() Type {
 // Len returns the number of elements that Data holds.
 func (t Tensor) Len() int {
 	switch data := t.Data.(type) {
+	case []Half:
+		return len(data)
 	case []float32:
 		return len(data)
 	case []float64:
@@ -96,6 +139,9 @@ func (t Tensor) fits(info ValueInfo) error {
 	}
 	if size != t.Len() {
 		return fmt.Errorf("has %d elements for the shape %v", t.Len(), t.Shape)
+	}
+	if info.Shape == nil {
+		return nil
 	}
 	if len(t.Shape) != len(info.Shape) {
 		return fmt.Errorf("has shape %v: the model needs %s", t.Shape, info)

@@ -3,73 +3,433 @@ package native
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
-// binary is an operator on pairs of elements, of arrays that are broadcast to
-// one shape.
-type binary[T element] struct {
-	a, b, out *array[T]
-	row       func(dst, a, b []T, stepA, stepB int)
-	walk      walk
+// The operators of this file compute each element of the output from one element
+// of each input, of shapes that are broadcast to one.
+
+// pairs is what an operator does to two lists of one length, In being the type
+// of what it reads.
+type pairs[In, Out element] func(dst []Out, a, b []In)
+
+// binary is an operator on pairs of elements.
+type binary[In, Out element] struct {
+	a, b *array[In]
+	out  *array[Out]
+	f    pairs[In, Out]
+	pairing[In, Out]
 }
 
-func newBinary[T element](n *node, row func(dst, a, b []T, stepA, stepB int)) *binary[T] {
-	return &binary[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0), row: row}
+func newBinary[In, Out element](n *node, f pairs[In, Out]) *binary[In, Out] {
+	return &binary[In, Out]{a: input[In](n, 0), b: input[In](n, 1), out: output[Out](n, 0), f: f}
 }
 
-func newAdd[T element](n *node) operator { return newBinary(n, add[T]) }
-func newSub[T element](n *node) operator { return newBinary(n, sub[T]) }
-func newMul[T element](n *node) operator { return newBinary(n, mul[T]) }
-func newDiv(n *node) operator            { return newBinary(n, div[float32]) }
-func newIntDiv(n *node) operator         { return &intDiv{newBinary(n, div[int64])} }
-
-func (op *binary[T]) run() error {
+func (op *binary[In, Out]) shapes() error {
 	var ok bool
 	if op.out.shape, ok = broadcast(op.out.shape[:0], op.a.shape, op.b.shape); !ok {
 		return fmt.Errorf("shapes %v and %v cannot be broadcast to one", op.a.shape, op.b.shape)
 	}
-	if err := op.out.resize(); err != nil || len(op.out.data) == 0 {
-		return err
-	}
-	op.walk.broadcast(op.out.shape, op.a.shape, op.b.shape)
-	n, stepA, stepB := op.walk.inner()
-	op.walk.rows(func(out, a, b int) {
-		op.row(op.out.data[out:out+n], op.a.data[a:], op.b.data[b:], stepA, stepB)
-	})
 	return nil
 }
 
-func add[T element](dst, a, b []T, stepA, stepB int) {
-	for i := range dst {
-		dst[i] = a[i*stepA] + b[i*stepB]
+func (op *binary[In, Out]) run() error {
+	op.apply(op.f, op.out, op.a, op.b)
+	return nil
+}
+
+// pairing brings the elements of two arrays side by side.
+type pairing[In, Out element] struct {
+	walk       walk
+	bufA, bufB [chunk]In
+}
+
+// chunk is how many elements are brought side by side at a time.
+const chunk = 128
+
+// apply sets out, of the shape that a and b are broadcast to, to f of them.
+func (p *pairing[In, Out]) apply(f pairs[In, Out], out *array[Out], a, b *array[In]) {
+	p.walk.broadcast(out.shape, a.shape, b.shape)
+	n, step := p.walk.inner()
+	p.walk.rows(func(to int, at offsets) {
+		dst := out.data[to : to+n]
+		if step[0] == 1 && step[1] == 1 {
+			f(dst, a.data[at[0]:][:n], b.data[at[1]:][:n])
+			return
+		}
+		for i := 0; i < n; i += chunk {
+			m := min(chunk, n-i)
+			f(dst[i:i+m],
+				sideBySide(&p.bufA, a.data[at[0]+i*step[0]:], step[0], m),
+				sideBySide(&p.bufB, b.data[at[1]+i*step[1]:], step[1], m))
+		}
+	})
+}
+
+// sideBySide returns n elements of src that lie a step apart, in buf if they do
+// not lie so already.
+func sideBySide[T element](buf *[chunk]T, src []T, step, n int) []T {
+	if step == 1 {
+		return src[:n]
+	}
+	row := buf[:n]
+	for i := range row {
+		row[i] = src[i*step]
+	}
+	return row
+}
+
+func newArithmetic(n *node) operator {
+	return byType(n, 0, newFloatArithmetic[float32], newFloatArithmetic[float64], newIntArithmetic[int32], newIntArithmetic[int64], newIntArithmetic[uint8], nil)
+}
+
+func arithmetic[T number](n *node) *binary[T, T] {
+	return newBinary(n, map[string]pairs[T, T]{"Add": add[T], "Sub": sub[T], "Mul": mul[T], "Div": div[T]}[n.OpType])
+}
+
+func newFloatArithmetic[T float](n *node) operator { return arithmetic[T](n) }
+
+func newIntArithmetic[T integer](n *node) operator {
+	if op := arithmetic[T](n); n.OpType == "Div" {
+		return &intDiv[T]{op}
+	} else {
+		return op
 	}
 }
 
-func sub[T element](dst, a, b []T, stepA, stepB int) {
+func add[T number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
 	for i := range dst {
-		dst[i] = a[i*stepA] - b[i*stepB]
+		dst[i] = a[i] + b[i]
 	}
 }
 
-func mul[T element](dst, a, b []T, stepA, stepB int) {
+func sub[T number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
 	for i := range dst {
-		dst[i] = a[i*stepA] * b[i*stepB]
+		dst[i] = a[i] - b[i]
 	}
 }
 
-func div[T element](dst, a, b []T, stepA, stepB int) {
+func mul[T number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
 	for i := range dst {
-		dst[i] = a[i*stepA] / b[i*stepB]
+		dst[i] = a[i] * b[i]
 	}
 }
 
-// intDiv divides integers, which have no quotient by 0.
-type intDiv struct{ *binary[int64] }
+func div[T number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] / b[i]
+	}
+}
 
-func (op *intDiv) run() error {
+// intDiv divides integers, towards 0, which have no quotient by 0.
+type intDiv[T integer] struct{ *binary[T, T] }
+
+func (op *intDiv[T]) run() error {
 	if slices.Contains(op.b.data, 0) {
 		return errors.New("an integer is divided by 0")
 	}
 	return op.binary.run()
+}
+
+// newMod takes the sign from the divisor, or with fmod from the dividend.
+func newMod(n *node) operator {
+	if n.flag("fmod", false) {
+		return byType(n, 0, newFloatMod[float32], newFloatMod[float64], newRemainder[int32], newRemainder[int64], newRemainder[uint8], nil)
+	}
+	return byType(n, 0, newFloatFloorMod[float32], newFloatFloorMod[float64], newFloorMod[int32], newFloorMod[int64], newRemainder[uint8], nil)
+}
+
+func newFloatMod[T float](n *node) operator {
+	return newBinary(n, func(dst, a, b []T) {
+		for i := range dst {
+			dst[i] = T(math.Mod(float64(a[i]), float64(b[i])))
+		}
+	})
+}
+
+func newFloatFloorMod[T float](n *node) operator {
+	return newBinary(n, func(dst, a, b []T) {
+		for i := range dst {
+			r := math.Mod(float64(a[i]), float64(b[i]))
+			if r != 0 && r < 0 != (b[i] < 0) {
+				r += float64(b[i])
+			}
+			dst[i] = T(r)
+		}
+	})
+}
+
+func newRemainder[T integer](n *node) operator {
+	return &intDiv[T]{newBinary(n, func(dst, a, b []T) {
+		for i := range dst {
+			dst[i] = a[i] % b[i]
+		}
+	})}
+}
+
+func newFloorMod[T integer](n *node) operator {
+	return &intDiv[T]{newBinary(n, func(dst, a, b []T) {
+		for i := range dst {
+			r := a[i] % b[i]
+			if r != 0 && r < 0 != (b[i] < 0) {
+				r += b[i]
+			}
+			dst[i] = r
+		}
+	})}
+}
+
+// pow computes in float64, whatever the types of base and exponent.
+type pow[T number] struct {
+	base, exponent value
+	a, b           *array[float64]
+	out            *array[T]
+	pairing        pairing[float64, T]
+}
+
+func newPow(n *node) operator {
+	if n.opset < 12 && n.inputs[0].typ() != n.inputs[1].typ() {
+		n.fail("input 1, %q, has type %s, and must have %s before opset 12", n.Inputs[1], n.inputs[1].typ(), n.inputs[0].typ())
+	}
+	byType(n, 1, numeric, numeric, numeric, numeric, numeric, nil)
+	return byType(n, 0, newPowOf[float32], newPowOf[float64], newPowOf[int32], newPowOf[int64], newPowOf[uint8], nil)
+}
+
+// numeric is for byType, where only the type of an input is to be checked.
+func numeric(*node) operator { return nil }
+
+func newPowOf[T number](n *node) operator {
+	return &pow[T]{base: n.inputs[0], exponent: n.inputs[1], a: temp[float64](n), b: temp[float64](n), out: output[T](n, 0)}
+}
+
+func (op *pow[T]) shapes() error {
+	a, b := op.base.info().shape, op.exponent.info().shape
+	var ok bool
+	if op.out.shape, ok = broadcast(op.out.shape[:0], a, b); !ok {
+		return fmt.Errorf("shapes %v and %v cannot be broadcast to one", a, b)
+	}
+	return nil
+}
+
+func (op *pow[T]) run() error {
+	if err := convert(op.a, op.base); err != nil {
+		return err
+	}
+	if err := convert(op.b, op.exponent); err != nil {
+		return err
+	}
+	op.pairing.apply(power[T], op.out, op.a, op.b)
+	return nil
+}
+
+func power[T number](dst []T, a, b []float64) {
+	for i := range dst {
+		if b[i] == 2 {
+			dst[i] = T(a[i] * a[i])
+		} else {
+			dst[i] = T(math.Pow(a[i], b[i]))
+		}
+	}
+}
+
+// newCompare builds Less, Equal and the like.
+func newCompare(n *node) operator {
+	return byType(n, 0, newCompareOf[float32], newCompareOf[float64], newCompareOf[int32], newCompareOf[int64], newCompareOf[uint8], nil)
+}
+
+func newCompareOf[T number](n *node) operator {
+	return newBinary(n, map[string]pairs[T, bool]{
+		"Less":           each(func(a, b T) bool { return a < b }),
+		"LessOrEqual":    each(func(a, b T) bool { return a <= b }),
+		"Greater":        each(func(a, b T) bool { return a > b }),
+		"GreaterOrEqual": each(func(a, b T) bool { return a >= b }),
+	}[n.OpType])
+}
+
+func newEqual(n *node) operator {
+	return byType(n, 0, newEqualOf[float32], newEqualOf[float64], newEqualOf[int32], newEqualOf[int64], newEqualOf[uint8], newEqualOf[bool])
+}
+
+func newEqualOf[T element](n *node) operator {
+	return newBinary(n, each(func(a, b T) bool { return a == b }))
+}
+
+func newLogic(n *node) operator {
+	return newBinary(n, map[string]pairs[bool, bool]{
+		"And": each(func(a, b bool) bool { return a && b }),
+		"Or":  each(func(a, b bool) bool { return a || b }),
+		"Xor": each(func(a, b bool) bool { return a != b }),
+	}[n.OpType])
+}
+
+// each does f to each pair.
+func each[In, Out element](f func(a, b In) Out) pairs[In, Out] {
+	return func(dst []Out, a, b []In) {
+		for i := range dst {
+			dst[i] = f(a[i], b[i])
+		}
+	}
+}
+
+// newPRelu scales what is negative by the slope, which is broadcast to the input.
+func newPRelu(n *node) operator {
+	return byType(n, 0, newPReluOf[float32], newPReluOf[float64], newPReluOf[int32], newPReluOf[int64], nil, nil)
+}
+
+type prelu[T number] struct{ *binary[T, T] }
+
+func newPReluOf[T number](n *node) operator {
+	return &prelu[T]{newBinary(n, func(dst, a, b []T) {
+		a, b = a[:len(dst)], b[:len(dst)]
+		for i, v := range a {
+			if v < 0 {
+				v *= b[i]
+			}
+			dst[i] = v
+		}
+	})}
+}
+
+func (op *prelu[T]) shapes() error {
+	if err := op.binary.shapes(); err != nil {
+		return err
+	}
+	if !slices.Equal(op.out.shape, op.a.shape) {
+		return fmt.Errorf("a slope of shape %v cannot be broadcast to shape %v", op.b.shape, op.a.shape)
+	}
+	return nil
+}
+
+// variadic is an operator on any number of inputs, such as Max.
+type variadic[T number] struct {
+	in    []*array[T]
+	out   *array[T]
+	f     pairs[T, T]
+	mean  bool
+	first walk
+	pairing[T, T]
+}
+
+func newVariadic(n *node) operator {
+	return byType(n, 0, newVariadicOf[float32], newVariadicOf[float64], newVariadicOf[int32], newVariadicOf[int64], newVariadicOf[uint8], nil)
+}
+
+func newVariadicOf[T number](n *node) operator {
+	op := &variadic[T]{out: output[T](n, 0), mean: n.OpType == "Mean"}
+	for i, v := range n.inputs {
+		if v == nil {
+			n.fail("input %d is missing", i)
+		}
+		op.in = append(op.in, input[T](n, i))
+	}
+	op.f = map[string]pairs[T, T]{
+		"Sum": add[T], "Mean": add[T],
+		"Max": func(dst, a, b []T) {
+			for i := range dst {
+				dst[i] = max(a[i], b[i])
+			}
+		},
+		"Min": func(dst, a, b []T) {
+			for i := range dst {
+				dst[i] = min(a[i], b[i])
+			}
+		},
+	}[n.OpType]
+	return op
+}
+
+func (op *variadic[T]) shapes() error {
+	op.out.setShape(op.in[0].shape)
+	for _, a := range op.in[1:] {
+		var ok bool
+		before := len(op.out.shape)
+		if op.out.shape, ok = widen(op.out.shape, a.shape); !ok {
+			return fmt.Errorf("shape %v cannot be broadcast to one with the %d dimensions %v of those before", a.shape, before, op.out.shape)
+		}
+	}
+	return nil
+}
+
+// widen returns the shape that shape and other are broadcast to, in the memory
+// of shape.
+func widen(shape, other []int) ([]int, bool) {
+	for len(shape) < len(other) {
+		shape = slices.Insert(shape, 0, 1)
+	}
+	for k, d := range other {
+		at := &shape[len(shape)-len(other)+k]
+		switch {
+		case *at == 1:
+			*at = d
+		case d != 1 && d != *at:
+			return shape, false
+		}
+	}
+	return shape, true
+}
+
+func (op *variadic[T]) run() error {
+	op.first.broadcast(op.out.shape, op.in[0].shape)
+	op.out.copyWalk(&op.first, op.in[0], 0)
+	for _, a := range op.in[1:] {
+		op.apply(op.f, op.out, op.out, a)
+	}
+	if op.mean {
+		for i := range op.out.data {
+			op.out.data[i] /= T(len(op.in))
+		}
+	}
+	return nil
+}
+
+// where picks from two inputs by a third.
+type where[T element] struct {
+	cond *array[bool]
+	a, b *array[T]
+	out  *array[T]
+	walk walk
+}
+
+func newWhere(n *node) operator {
+	return byType(n, 1, newWhereOf[float32], newWhereOf[float64], newWhereOf[int32], newWhereOf[int64], newWhereOf[uint8], newWhereOf[bool])
+}
+
+func newWhereOf[T element](n *node) operator {
+	op := &where[T]{cond: input[bool](n, 0), a: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0)}
+	op.out.half = op.a.half
+	return op
+}
+
+func (op *where[T]) shapes() error {
+	op.out.setShape(op.cond.shape)
+	ok := true
+	for _, other := range [][]int{op.a.shape, op.b.shape} {
+		fits := false
+		op.out.shape, fits = widen(op.out.shape, other)
+		ok = ok && fits
+	}
+	if !ok {
+		return fmt.Errorf("shapes %v, %v and %v cannot be broadcast to one", op.cond.shape, op.a.shape, op.b.shape)
+	}
+	return nil
+}
+
+func (op *where[T]) run() error {
+	op.walk.broadcast(op.out.shape, op.cond.shape, op.a.shape, op.b.shape)
+	n, step := op.walk.inner()
+	op.walk.rows(func(out int, at offsets) {
+		for i := range n {
+			v := &op.a.data[at[1]+i*step[1]]
+			if !op.cond.data[at[0]+i*step[0]] {
+				v = &op.b.data[at[2]+i*step[2]]
+			}
+			op.out.data[out+i] = *v
+		}
+	})
+	return nil
 }

@@ -4,116 +4,254 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"unsafe"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
-	"github.com/rnnkit/rnnkit/internal/kernels"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
 // maxRank is how many dimensions a computed value may have.
 const maxRank = 64
 
-// element is the constraint of what the values of a graph hold.
-type element interface{ float32 | int64 }
+// number is the constraint of what can be computed with.
+type number interface {
+	float32 | float64 | int32 | int64 | uint8
+}
+
+// float is the constraint of the numbers that have fractions.
+type float interface{ float32 | float64 }
+
+// integer is the constraint of the numbers that have none.
+type integer interface{ int32 | int64 | uint8 }
+
+// element is the constraint of what the values of a graph hold. Elements of
+// float16 are held as float32.
+type element interface{ number | bool }
 
 // A value of a graph is an *array of one of the element types, which is known
 // when the graph is compiled.
 type value interface {
-	elements() engine.Type
-	bind(engine.Tensor)
-	export() engine.Tensor
+	info() *header
+	typ() engine.Type
+	len() int
+
+	// resize makes room for the elements of the shape, with arbitrary values.
+	resize() error
+	// share makes the value show the elements of src, which has its type, in
+	// the value's own shape.
+	share(src value)
+	// release gives back the elements of a value that is not constant.
 	release()
+	// freeze returns a constant of the elements.
+	freeze() value
+	// like returns a new value of the same type.
+	like(m *memory) value
+
+	bind(t engine.Tensor) error
+	export(dst engine.Tensor) engine.Tensor
+	mover
 }
 
-// array is a value: elements in row-major order. An operator that computes an
-// array keeps it, and its buffer, from run to run.
-type array[T element] struct {
+// header is what arrays of all types have.
+type header struct {
 	shape    []int
-	data     []T
-	constant bool
+	half     bool // the elements are float16 outside, and float32 here
+	constant bool // the elements are known when the graph is compiled
+	fixed    bool // the shape is
+	shared   bool // it shows the elements of another, and needs no room
+}
+
+// array is a value: elements in row-major order.
+type array[T element] struct {
+	header
+	data []T
 
 	memory *memory
-	buf    []T
+	buf    *buffer[T] // where data lies, or lay last; nil for what is not ours
+	owns   bool       // the array is among the users of buf
+}
+
+func newArray[T element](m *memory) *array[T] {
+	a := &array[T]{memory: m}
+	m.arrays = append(m.arrays, a)
+	return a
 }
 
 // newValue returns an array for elements of that type.
 func newValue(t onnxgraph.DataType, m *memory) (value, error) {
 	switch t {
 	case onnxgraph.Float32:
-		return &array[float32]{memory: m}, nil
+		return newArray[float32](m), nil
+	case onnxgraph.Float64:
+		return newArray[float64](m), nil
+	case onnxgraph.Int32:
+		return newArray[int32](m), nil
 	case onnxgraph.Int64:
-		return &array[int64]{memory: m}, nil
+		return newArray[int64](m), nil
+	case onnxgraph.Uint8:
+		return newArray[uint8](m), nil
+	case onnxgraph.Bool:
+		return newArray[bool](m), nil
+	case onnxgraph.Float16:
+		a := newArray[float32](m)
+		a.half = true
+		return a, nil
 	}
-	return nil, fmt.Errorf("has type %v, and the native engine holds only float32 and int64", t)
+	return nil, fmt.Errorf("has type %v, which the native engine does not support: use float16, float32, float64, int32, int64, uint8 or bool", t)
 }
 
-// constant returns a value with the elements of t, which it shares.
+// constant returns a value with the elements of t, which it may share.
 func constant(t onnxgraph.Tensor) (value, error) {
 	switch data := t.Data.(type) {
 	case []float32:
-		return &array[float32]{shape: t.Shape, data: data, constant: true}, nil
+		return constantOf(t.Shape, data), nil
+	case []float64:
+		return constantOf(t.Shape, data), nil
+	case []int32:
+		return constantOf(t.Shape, data), nil
 	case []int64:
-		return &array[int64]{shape: t.Shape, data: data, constant: true}, nil
+		return constantOf(t.Shape, data), nil
+	case []uint8:
+		return constantOf(t.Shape, data), nil
+	case []bool:
+		return constantOf(t.Shape, data), nil
+	case []onnxgraph.Half:
+		wide := make([]float32, len(data))
+		for i, h := range data {
+			wide[i] = engine.Half(h).Float32()
+		}
+		a := constantOf(t.Shape, wide)
+		a.half = true
+		return a, nil
 	}
-	return newValue(t.Type(), nil)
+	return nil, fmt.Errorf("has type %v, which the native engine does not support", t.Type())
 }
 
-func (a *array[T]) elements() engine.Type { return engine.Tensor{Data: a.data}.Type() }
+func constantOf[T element](shape []int, data []T) *array[T] {
+	return &array[T]{header: header{shape: shape, constant: true, fixed: true}, data: data}
+}
 
-// resize makes room, in the array's own buffer, for the elements of a.shape.
-// Their values are arbitrary.
+func (a *array[T]) info() *header { return &a.header }
+func (a *array[T]) len() int      { return len(a.data) }
+
+func (a *array[T]) typ() engine.Type {
+	if a.half {
+		return engine.Float16
+	}
+	return engine.Tensor{Data: a.data}.Type()
+}
+
+func (a *array[T]) like(m *memory) value {
+	b := newArray[T](m)
+	b.half = a.half
+	return b
+}
+
 func (a *array[T]) resize() error {
 	n, ok := product(a.shape...)
 	if !ok || len(a.shape) > maxRank {
 		return fmt.Errorf("a value of shape %v is too large", a.shape)
 	}
-	if err := a.memory.take(n, int(unsafe.Sizeof(*new(T)))); err != nil {
+	a.release()
+	if n == 0 {
+		a.data = []T{}
+		return nil
+	}
+	b, err := poolOf[T](a.memory).get(n, a.buf)
+	if err != nil {
 		return fmt.Errorf("a value of shape %v is too large: %w", a.shape, err)
 	}
-	kernels.Grow(&a.buf, n)
-	a.data = a.buf
+	a.buf, a.owns, a.data = b, true, b.data[:n]
 	return nil
 }
 
-// setShape sets a.shape to a copy of dims followed by more.
-func (a *array[T]) setShape(dims []int, more ...int) {
-	a.shape = append(append(a.shape[:0], dims...), more...)
+// resizeTo is setShape and resize.
+func (a *array[T]) resizeTo(dims ...int) error {
+	a.setShape(dims)
+	return a.resize()
 }
 
-// view makes a show data, which it does not copy, in that shape.
-func (a *array[T]) view(shape []int, data []T) {
-	a.setShape(shape)
-	a.data = data
+func (a *array[T]) share(src value) {
+	a.release()
+	from := src.(*array[T])
+	a.data = from.data
+	if from.owns {
+		a.buf, a.owns = from.buf, true
+		a.buf.users++
+	}
 }
 
-// bind makes a a view of t, which has elements of its type.
-func (a *array[T]) bind(t engine.Tensor) { a.view(t.Shape, t.Data.([]T)) }
-
-// export returns a copy of a.
-func (a *array[T]) export() engine.Tensor {
-	data := make([]T, len(a.data))
-	copy(data, a.data)
-	return engine.Of(data, slices.Clone(a.shape)...)
-}
-
-// release drops the elements, which may be the caller's, after a run.
 func (a *array[T]) release() {
-	if !a.constant {
-		a.data = nil
+	if a.constant {
+		return
+	}
+	a.data = nil
+	if a.owns {
+		poolOf[T](a.memory).put(a.buf)
+		a.owns = false
 	}
 }
 
-// memory is what one run may still take, in bytes.
-type memory struct{ left, limit int }
-
-// take takes memory for n elements of some bytes each.
-func (m *memory) take(n, bytes int) error {
-	if n > m.left/bytes {
-		return fmt.Errorf("a run may take %d MiB: run it on less at a time", m.limit>>20)
+func (a *array[T]) freeze() value {
+	c := constantOf(slices.Clone(a.shape), a.data)
+	if a.owns {
+		c.data = slices.Clone(a.data)
 	}
-	m.left -= n * bytes
+	c.half = a.half
+	return c
+}
+
+// setShape sets the shape to a copy of dims followed by more.
+func (h *header) setShape(dims []int, more ...int) {
+	h.shape = append(append(h.shape[:0], dims...), more...)
+}
+
+// bind makes a show t, which has its type.
+func (a *array[T]) bind(t engine.Tensor) error {
+	a.setShape(t.Shape)
+	if a.half {
+		if err := a.resize(); err != nil {
+			return err
+		}
+		wide := any(a.data).([]float32)
+		for i, h := range t.Data.([]engine.Half) {
+			wide[i] = h.Float32()
+		}
+		return nil
+	}
+	a.release()
+	a.data = t.Data.([]T)
 	return nil
+}
+
+// export copies a to dst, whose memory it uses if it fits.
+func (a *array[T]) export(dst engine.Tensor) engine.Tensor {
+	if dst.Shape = append(dst.Shape[:0], a.shape...); dst.Shape == nil {
+		dst.Shape = []int{}
+	}
+	if a.half {
+		narrow := room[engine.Half](&dst, len(a.data))
+		for i, v := range any(a.data).([]float32) {
+			narrow[i] = engine.HalfOf(v)
+		}
+		return dst
+	}
+	copy(room[T](&dst, len(a.data)), a.data)
+	return dst
+}
+
+// room returns the data of dst with n elements, for which it makes room.
+func room[T engine.Element](dst *engine.Tensor, n int) []T {
+	data, ok := dst.Data.([]T)
+	switch {
+	case ok && len(data) == n:
+		return data
+	case ok && cap(data) >= n:
+		data = data[:n]
+	default:
+		data = make([]T, n)
+	}
+	dst.Data = data
+	return data
 }
 
 // product returns the product of dims, and whether it fits an int.
@@ -126,20 +264,6 @@ func product(dims ...int) (int, bool) {
 		n *= d
 	}
 	return n, true
-}
-
-// ints appends the elements of a, a list of sizes that a node was given, to dst.
-func ints(dst []int, a *array[int64]) ([]int, error) {
-	if len(a.shape) != 1 || len(a.data) > maxRank {
-		return nil, fmt.Errorf("a list of sizes has shape %v, and must have one dimension of at most %d", a.shape, maxRank)
-	}
-	for _, v := range a.data {
-		if int64(int(v)) != v {
-			return nil, fmt.Errorf("%d is too large for a size", v)
-		}
-		dst = append(dst, int(v))
-	}
-	return dst, nil
 }
 
 // axisOf returns axis, which counts from the end where it is negative, as an

@@ -9,57 +9,246 @@ import (
 
 // matMul multiplies matrices, the last two dimensions of its inputs, of which
 // the dimensions before are broadcast.
-type matMul struct {
-	a, b, out *array[float32]
+type matMul[T float] struct {
+	a, b, out *array[T]
 	walk      walk
+	batch     []int
 }
 
 func newMatMul(n *node) operator {
-	return &matMul{a: input[float32](n, 0), b: input[float32](n, 1), out: output[float32](n, 0)}
+	n.costly = true
+	return byType(n, 0, newMatMulOf[float32], newMatMulOf[float64], newIntMatMul[int32], newIntMatMul[int64], newIntMatMul[uint8], nil)
 }
 
-func (op *matMul) run() error {
-	a, b := op.a.shape, op.b.shape
+func newMatMulOf[T float](n *node) operator {
+	return &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0)}
+}
+
+// matrixOf returns the dimensions of a factor: those of the batch, and those of
+// its matrices. A single dimension is a row on the left and a column on the right.
+func matrixOf(shape []int, left bool) (batch []int, rows, cols int) {
+	switch k := len(shape); {
+	case k > 1:
+		return shape[:k-2], shape[k-2], shape[k-1]
+	case left:
+		return nil, 1, shape[0]
+	default:
+		return nil, shape[0], 1
+	}
+}
+
+func (op *matMul[T]) shapes() (err error) {
+	op.batch, err = matMulShape(op.batch, op.a.shape, op.b.shape, &op.out.header)
+	return err
+}
+
+// matMulShape sets the shape of a product and returns that of its batch, in the
+// memory of batch.
+func matMulShape(batch, a, b []int, out *header) ([]int, error) {
 	if len(a) == 0 || len(b) == 0 {
-		return errors.New("a scalar is no factor of a matrix product")
+		return batch, errors.New("a scalar is no factor of a matrix product")
 	}
-	// A single dimension is a row on the left and a column on the right.
-	batchA, m, k := a[:max(len(a)-2, 0)], 1, a[len(a)-1]
-	if len(a) > 1 {
-		m = a[len(a)-2]
-	}
-	batchB, inner, n := b[:max(len(b)-2, 0)], b[0], 1
-	if len(b) > 1 {
-		inner, n = b[len(b)-2], b[len(b)-1]
-	}
-	batch, ok := broadcast(op.out.shape[:0], batchA, batchB)
+	batchA, m, k := matrixOf(a, true)
+	batchB, inner, n := matrixOf(b, false)
+	batch, ok := broadcast(batch[:0], batchA, batchB)
 	if !ok || k != inner {
-		return fmt.Errorf("matrices of shapes %v and %v cannot be multiplied", a, b)
+		return batch, fmt.Errorf("matrices of shapes %v and %v cannot be multiplied", a, b)
 	}
-	op.out.shape = batch
+	out.setShape(batch)
 	if len(a) > 1 {
-		op.out.shape = append(op.out.shape, m)
+		out.shape = append(out.shape, m)
 	}
 	if len(b) > 1 {
-		op.out.shape = append(op.out.shape, n)
+		out.shape = append(out.shape, n)
 	}
-	if err := op.out.resize(); err != nil || len(op.out.data) == 0 {
-		return err
-	}
+	return batch, nil
+}
+
+func (op *matMul[T]) run() error {
 	clear(op.out.data)
-	if len(batchB) == 0 { // one product for the whole batch
+	batchA, m, k := matrixOf(op.a.shape, true)
+	batchB, _, n := matrixOf(op.b.shape, false)
+	batch := op.batch
+	if elements, _ := product(batchB...); elements == 1 && len(batchB) <= len(batchA) { // one product for the whole batch
 		m = len(op.out.data) / n
-		batch, batchA = nil, nil
+		batch, batchA, batchB = nil, nil, nil
 	}
 	op.walk.broadcast(batch, batchA, batchB)
-	size, stepA, stepB := op.walk.inner()
-	op.walk.rows(func(out, a, b int) {
+	size, step := op.walk.inner()
+	op.walk.rows(func(out int, at offsets) {
 		for i := range size {
 			kernels.MulNN(
 				kernels.Dense(m, n, op.out.data[(out+i)*m*n:]),
-				kernels.Dense(m, k, op.a.data[(a+i*stepA)*m*k:]),
-				kernels.Dense(k, n, op.b.data[(b+i*stepB)*k*n:]))
+				kernels.Dense(m, k, op.a.data[(at[0]+i*step[0])*m*k:]),
+				kernels.Dense(k, n, op.b.data[(at[1]+i*step[1])*k*n:]))
 		}
 	})
 	return nil
+}
+
+// intMatMul is matMul of integers.
+type intMatMul[T integer] struct {
+	a, b, out *array[T]
+	walk      walk
+	batch     []int
+}
+
+func newIntMatMul[T integer](n *node) operator {
+	return &intMatMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0)}
+}
+
+func (op *intMatMul[T]) shapes() (err error) {
+	op.batch, err = matMulShape(op.batch, op.a.shape, op.b.shape, &op.out.header)
+	return err
+}
+
+func (op *intMatMul[T]) run() error {
+	batchA, m, k := matrixOf(op.a.shape, true)
+	batchB, _, n := matrixOf(op.b.shape, false)
+	op.walk.broadcast(op.batch, batchA, batchB)
+	size, step := op.walk.inner()
+	op.walk.rows(func(out int, at offsets) {
+		for i := range size {
+			dst := op.out.data[(out+i)*m*n:][:m*n]
+			a := op.a.data[(at[0]+i*step[0])*m*k:][:m*k]
+			b := op.b.data[(at[1]+i*step[1])*k*n:][:k*n]
+			mulInts(dst, a, b, m, k, n)
+		}
+	})
+	return nil
+}
+
+// mulInts sets dst [m, n] to a b, of a [m, k] and b [k, n].
+func mulInts[T integer](dst, a, b []T, m, k, n int) {
+	clear(dst)
+	for i := range m {
+		row := dst[i*n:][:n]
+		for p, x := range a[i*k:][:k] {
+			for j, y := range b[p*n:][:n] {
+				row[j] += x * y
+			}
+		}
+	}
+}
+
+// gemm is alpha a b + beta c, of matrices that may be transposed.
+type gemm[T float] struct {
+	a, b, c, out   *array[T]
+	alpha, beta    T
+	transA, transB bool
+	walk           walk
+	mul            *array[T]
+	laidOut        kernels.Packed[T] // bᵀ
+}
+
+func newGemm(n *node) operator {
+	n.costly = true
+	if n.opset < 11 && !n.given(2) {
+		n.fail("input 2 is missing, which may be left out from opset 11 on")
+	}
+	return byType(n, 0, newGemmOf[float32], newGemmOf[float64], nil, nil, nil, nil)
+}
+
+func newGemmOf[T float](n *node) operator {
+	return &gemm[T]{
+		a: input[T](n, 0), b: input[T](n, 1), c: input[T](n, 2), out: output[T](n, 0),
+		alpha: T(attribute(n, "alpha", float32(1))), beta: T(attribute(n, "beta", float32(1))),
+		transA: attribute(n, "transA", int64(0)) != 0, transB: attribute(n, "transB", int64(0)) != 0,
+		mul: temp[T](n),
+	}
+}
+
+// sizes returns those of the product [m, k] [k, n].
+func (op *gemm[T]) sizes() (m, k, inner, n int) {
+	m, k = op.a.shape[0], op.a.shape[1]
+	if op.transA {
+		m, k = k, m
+	}
+	inner, n = op.b.shape[0], op.b.shape[1]
+	if op.transB {
+		inner, n = n, inner
+	}
+	return m, k, inner, n
+}
+
+func (op *gemm[T]) shapes() error {
+	if len(op.a.shape) != 2 || len(op.b.shape) != 2 {
+		return fmt.Errorf("factors of shapes %v and %v are not both matrices", op.a.shape, op.b.shape)
+	}
+	m, k, inner, n := op.sizes()
+	if k != inner {
+		return fmt.Errorf("matrices of shapes %v and %v cannot be multiplied", op.a.shape, op.b.shape)
+	}
+	op.out.setShape(nil, m, n)
+	if op.c == nil {
+		return nil
+	}
+	fits := len(op.c.shape) <= 2
+	for i, d := range op.c.shape {
+		fits = fits && (d == 1 || d == op.out.shape[2-len(op.c.shape)+i])
+	}
+	if !fits {
+		return fmt.Errorf("input C of shape %v cannot be broadcast to shape %v", op.c.shape, op.out.shape)
+	}
+	return nil
+}
+
+func (op *gemm[T]) run() error {
+	m, k, _, n := op.sizes()
+	out := op.out.data
+	if op.c == nil || op.beta == 0 {
+		clear(out)
+	} else {
+		op.walk.broadcast(op.out.shape, op.c.shape)
+		op.out.copyWalk(&op.walk, op.c, 0)
+		if op.beta != 1 {
+			for i := range out {
+				out[i] *= op.beta
+			}
+		}
+	}
+	product := out
+	if op.alpha != 1 {
+		if err := op.mul.resizeTo(m, n); err != nil {
+			return err
+		}
+		product = op.mul.data
+		clear(product)
+	}
+	if k > 0 {
+		op.multiply(kernels.Dense(m, n, product))
+	}
+	if op.alpha != 1 {
+		for i, v := range product {
+			out[i] += op.alpha * v
+		}
+	}
+	return nil
+}
+
+// multiply adds the product of the factors to dst.
+func (op *gemm[T]) multiply(dst kernels.Matrix[T]) {
+	a := kernels.Dense(op.a.shape[0], op.a.shape[1], op.a.data)
+	b := kernels.Dense(op.b.shape[0], op.b.shape[1], op.b.data)
+	switch {
+	case op.transA && op.transB: // rare, and slow
+		for i := range dst.Rows {
+			for j := range dst.Cols {
+				sum := dst.Row(i)[j]
+				for p, v := range b.Row(j) {
+					sum += a.Row(p)[i] * v
+				}
+				dst.Row(i)[j] = sum
+			}
+		}
+	case op.transA:
+		kernels.MulTN(dst, a, b)
+	case op.transB:
+		if op.laidOut.Cols == 0 || !op.b.constant {
+			op.laidOut.PackT(b)
+		}
+		kernels.Mul(dst, dst, a, &op.laidOut)
+	default:
+		kernels.MulNN(dst, a, b)
+	}
 }

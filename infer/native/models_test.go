@@ -73,6 +73,30 @@ func call(op string, inputs, outputs []string, attributes ...any) onnxgraph.Node
 	return n
 }
 
+// branches returns a model that writes y with one of two graphs.
+func branches(then, els onnxgraph.Graph) *onnxgraph.Model {
+	return graph(
+		call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{}, Data: []bool{true}}),
+		call("If", []string{"c"}, []string{"y"}, "then_branch", &then, "else_branch", &els))
+}
+
+// counting returns a model of a Loop that adds x to itself three times, and
+// lists what it has each time.
+func counting() *onnxgraph.Model {
+	body := &onnxgraph.Graph{
+		Inputs:  []onnxgraph.Value{{Name: "i"}, {Name: "go"}, {Name: "sum"}},
+		Outputs: []onnxgraph.Value{{Name: "on"}, {Name: "more"}, {Name: "each"}},
+		Nodes: []onnxgraph.Node{
+			call("Identity", []string{"go"}, []string{"on"}),
+			call("Add", []string{"sum", "x"}, []string{"more"}),
+			call("Mul", []string{"more", "x"}, []string{"each"}),
+		},
+	}
+	return graph(
+		call("Constant", nil, []string{"n"}, "value_int", int64(3)),
+		call("Loop", []string{"n", "", "x"}, []string{"y", "all"}, "body", body))
+}
+
 // set gives the first node an attribute, or the one it has another value.
 func set(name string, value any) edit {
 	return func(m *onnxgraph.Model) {

@@ -5,16 +5,109 @@ import (
 	"slices"
 )
 
-// The operators of this file copy elements to other places.
+// The operators of this file copy elements to other places, of whatever type.
 
-type transpose[T element] struct {
-	in, out *array[T]
-	perm    []int64 // nil for the reverse order
-	walk    walk
+// mover is how elements of any type are copied. The source has the type of the
+// destination.
+type mover interface {
+	// copyWalk sets the elements to those of src from that place on, operand 0
+	// of w.
+	copyWalk(w *walk, src value, from int)
+	// copyAt sets n elements from at on to those of src from that place on.
+	copyAt(at int, src value, from, n int)
+	// take sets element i to element places[i] of src, or leaves it as it is
+	// where that is negative.
+	take(src value, places []int64)
+	// put sets element places[i] to element i of src.
+	put(src value, places []int64)
+	// fill sets all elements to the one of src, or to zero if that is nil.
+	fill(src value)
 }
 
-func newTranspose[T element](n *node) operator {
-	op := &transpose[T]{in: input[T](n, 0), perm: attribute[[]int64](n, "perm", nil), out: output[T](n, 0)}
+func (a *array[T]) copyWalk(w *walk, src value, start int) {
+	from := src.(*array[T]).data
+	n, steps := w.inner()
+	step := steps[0]
+	w.rows(func(out int, at offsets) {
+		row := a.data[out : out+n]
+		if step == 1 {
+			copy(row, from[start+at[0]:])
+			return
+		}
+		k := start + at[0]
+		for i := range row {
+			row[i] = from[k]
+			k += step
+		}
+	})
+}
+
+func (a *array[T]) copyAt(at int, src value, from, n int) {
+	copy(a.data[at:at+n], src.(*array[T]).data[from:from+n])
+}
+
+func (a *array[T]) take(src value, places []int64) {
+	from := src.(*array[T]).data
+	for i, k := range places {
+		if k >= 0 {
+			a.data[i] = from[k]
+		}
+	}
+}
+
+func (a *array[T]) put(src value, places []int64) {
+	from := src.(*array[T]).data
+	for i, k := range places {
+		a.data[k] = from[i]
+	}
+}
+
+func (a *array[T]) fill(src value) {
+	var v T
+	if src != nil {
+		v = src.(*array[T]).data[0]
+	}
+	for i := range a.data {
+		a.data[i] = v
+	}
+}
+
+// stridesOf appends to dst how far apart elements lie along each dimension.
+func stridesOf(dst []int, shape []int) []int {
+	n := len(dst)
+	dst = append(dst, shape...)
+	step := 1
+	for k := len(shape) - 1; k >= 0; k-- {
+		dst[n+k] = step
+		step *= shape[k]
+	}
+	return dst
+}
+
+// move is an operator with one input of any type and one output of the same,
+// whose elements come from regular steps through the input.
+type move struct {
+	in, out value
+	walk    walk
+	from    []int // strides of the input
+}
+
+func newMove(n *node) move { return move{in: n.inputs[0], out: outputLike(n, 0, n.inputs[0])} }
+
+// begin makes the walk ready for dimensions and returns the strides of the input.
+func (op *move) begin() []int {
+	op.walk.reset()
+	op.from = stridesOf(op.from[:0], op.in.info().shape)
+	return op.from
+}
+
+type transpose struct {
+	move
+	perm []int64 // nil for the reverse order
+}
+
+func newTranspose(n *node) operator {
+	op := &transpose{newMove(n), attribute[[]int64](n, "perm", nil)}
 	if op.perm == nil && n.has("perm") {
 		op.perm = []int64{}
 	}
@@ -27,181 +120,240 @@ func newTranspose[T element](n *node) operator {
 	return op
 }
 
-func (op *transpose[T]) run() error {
-	rank := len(op.in.shape)
-	if op.perm != nil && len(op.perm) != rank {
-		return fmt.Errorf("perm %v does not fit shape %v", op.perm, op.in.shape)
+func (op *transpose) axis(k int) int {
+	if op.perm == nil {
+		return len(op.in.info().shape) - 1 - k
 	}
-	axis := func(k int) int {
-		if op.perm == nil {
-			return rank - 1 - k
-		}
-		return int(op.perm[k])
+	return int(op.perm[k])
+}
+
+func (op *transpose) shapes() error {
+	in, out := op.in.info(), op.out.info()
+	if op.perm != nil && len(op.perm) != len(in.shape) {
+		return fmt.Errorf("perm %v does not fit shape %v", op.perm, in.shape)
 	}
-	op.out.shape = op.out.shape[:0]
-	for k := range rank {
-		op.out.shape = append(op.out.shape, op.in.shape[axis(k)])
+	out.shape = out.shape[:0]
+	for k := range in.shape {
+		out.shape = append(out.shape, in.shape[op.axis(k)])
 	}
-	if err := op.out.resize(); err != nil || len(op.out.data) == 0 {
-		return err
-	}
-	op.walk.reset()
-	for k := range rank {
-		step, _ := product(op.in.shape[axis(k)+1:]...)
-		op.walk.add(op.out.shape[k], step, 0)
-	}
-	copyWalk(&op.walk, op.out.data, op.in.data)
 	return nil
 }
 
-type expand[T element] struct {
-	in, out *array[T]
-	shape   *array[int64]
-	dims    []int
-	walk    walk
+func (op *transpose) run() error {
+	from := op.begin()
+	for k, d := range op.out.info().shape {
+		op.walk.add(d, offsets{from[op.axis(k)]})
+	}
+	op.out.copyWalk(&op.walk, op.in, 0)
+	return nil
 }
 
-func newExpand[T element](n *node) operator {
-	return &expand[T]{in: input[T](n, 0), shape: input[int64](n, 1), out: output[T](n, 0)}
+type expand struct {
+	move
+	shape *list
+	dims  []int
 }
 
-func (op *expand[T]) run() (err error) {
-	if op.dims, err = ints(op.dims[:0], op.shape); err != nil {
+func newExpand(n *node) operator {
+	return &expand{move: newMove(n), shape: listOf(n, "shape", 1, 0)}
+}
+
+func (op *expand) shapes() (err error) {
+	if op.dims, err = op.shape.sizes(op.dims[:0]); err != nil {
 		return err
 	}
+	in, out := op.in.info(), op.out.info()
 	var ok bool
-	if op.out.shape, ok = broadcast(op.out.shape[:0], op.in.shape, op.dims); !ok {
-		return fmt.Errorf("shape %v cannot be expanded to %v", op.in.shape, op.dims)
+	if out.shape, ok = broadcast(out.shape[:0], in.shape, op.dims); !ok {
+		return fmt.Errorf("shape %v cannot be expanded to %v", in.shape, op.dims)
 	}
-	if err := op.out.resize(); err != nil || len(op.out.data) == 0 {
-		return err
-	}
-	op.walk.broadcast(op.out.shape, op.in.shape, nil)
-	copyWalk(&op.walk, op.out.data, op.in.data)
 	return nil
 }
 
-type gather[T element] struct {
-	in, out *array[T]
-	indices *array[int64]
+func (op *expand) run() error {
+	op.walk.broadcast(op.out.info().shape, op.in.info().shape)
+	op.out.copyWalk(&op.walk, op.in, 0)
+	return nil
+}
+
+// tile repeats the input along each dimension.
+type tile struct {
+	move
+	repeats *list
+	times   []int
+}
+
+func newTile(n *node) operator {
+	return &tile{move: newMove(n), repeats: listOf(n, "repeats", 1, 0)}
+}
+
+func (op *tile) shapes() (err error) {
+	if op.times, err = op.repeats.sizes(op.times[:0]); err != nil {
+		return err
+	}
+	in, out := op.in.info(), op.out.info()
+	if len(op.times) != len(in.shape) {
+		return fmt.Errorf("repeats %v do not fit shape %v", op.times, in.shape)
+	}
+	out.shape = out.shape[:0]
+	for k, d := range in.shape {
+		size, ok := product(d, op.times[k])
+		if !ok {
+			return fmt.Errorf("shape %v cannot be repeated %v times", in.shape, op.times)
+		}
+		out.shape = append(out.shape, size)
+	}
+	return nil
+}
+
+func (op *tile) run() error {
+	from := op.begin()
+	for k, d := range op.in.info().shape {
+		op.walk.add(op.times[k], offsets{0})
+		op.walk.add(d, offsets{from[k]})
+	}
+	op.out.copyWalk(&op.walk, op.in, 0)
+	return nil
+}
+
+// gather picks slices of the input along an axis.
+type gather struct {
+	in, out value
+	indices *indices
 	axis    int64
 }
 
-func newGather[T element](n *node) operator {
-	return &gather[T]{
-		in: input[T](n, 0), indices: input[int64](n, 1), out: output[T](n, 0),
-		axis: attribute(n, "axis", int64(0)),
-	}
+func newGather(n *node) operator {
+	return &gather{n.inputs[0], outputLike(n, 0, n.inputs[0]), indicesOf(n, 1), attribute(n, "axis", int64(0))}
 }
 
-func (op *gather[T]) run() error {
-	in := op.in.shape
+func (op *gather) shapes() error {
+	in, out := op.in.info().shape, op.out.info()
 	axis, err := axisOf(op.axis, len(in))
 	if err != nil {
 		return err
 	}
+	out.setShape(in[:axis], op.indices.shape()...)
+	out.shape = append(out.shape, in[axis+1:]...)
+	return nil
+}
+
+func (op *gather) run() error {
+	in := op.in.info().shape
+	axis, _ := axisOf(op.axis, len(in))
 	size := in[axis]
-	for _, i := range op.indices.data {
-		if i < int64(-size) || i >= int64(size) {
-			return fmt.Errorf("index %d is out of range for axis %d of shape %v", i, axis, in)
-		}
-	}
-	op.out.setShape(in[:axis], op.indices.shape...)
-	op.out.shape = append(op.out.shape, in[axis+1:]...)
-	if err := op.out.resize(); err != nil || len(op.out.data) == 0 {
-		return err
-	}
 	outer, _ := product(in[:axis]...)
 	inner, _ := product(in[axis+1:]...)
-	dst := op.out.data
+	at := 0
 	for o := range outer {
-		block := op.in.data[o*size*inner:]
-		for _, i := range op.indices.data {
-			if i < 0 {
-				i += int64(size)
+		for i := range op.indices.len() {
+			k, err := indexOf(op.indices.at(i), size)
+			if err != nil {
+				return fmt.Errorf("%w for axis %d of shape %v", err, axis, in)
 			}
-			dst = dst[copy(dst, block[int(i)*inner:][:inner]):]
+			op.out.copyAt(at, op.in, (o*size+k)*inner, inner)
+			at += inner
 		}
 	}
 	return nil
 }
 
-type concat[T element] struct {
-	in   []*array[T]
-	axis int64
-	out  *array[T]
+// indexOf returns an index of a dimension of that size, which may count from
+// the end.
+func indexOf(i int64, size int) (int, error) {
+	if i < -int64(size) || i >= int64(size) {
+		return 0, fmt.Errorf("index %d is out of range", i)
+	}
+	if i < 0 {
+		i += int64(size)
+	}
+	return int(i), nil
 }
 
-func newConcat[T element](n *node) operator {
+type concat struct {
+	in   []value
+	axis int64
+	out  value
+}
+
+func newConcat(n *node) operator {
 	if !n.has("axis") {
 		n.fail("attribute \"axis\" is missing")
 	}
-	op := &concat[T]{axis: attribute(n, "axis", int64(0)), out: output[T](n, 0)}
-	for i := range n.inputs {
-		a := input[T](n, i)
-		if a == nil {
+	op := &concat{in: n.inputs, axis: attribute(n, "axis", int64(0)), out: outputLike(n, 0, n.inputs[0])}
+	for i, v := range n.inputs {
+		if v == nil {
 			n.fail("input %d is missing", i)
+		} else if v.typ() != op.out.typ() {
+			n.fail("input %d, %q, has type %s, and must have %s", i, n.Inputs[i], v.typ(), op.out.typ())
 		}
-		op.in = append(op.in, a)
 	}
 	return op
 }
 
-func (op *concat[T]) run() error {
-	first := op.in[0].shape
+func (op *concat) shapes() error {
+	first, out := op.in[0].info().shape, op.out.info()
 	axis, err := axisOf(op.axis, len(first))
 	if err != nil {
 		return err
 	}
-	op.out.setShape(first)
-	for _, a := range op.in[1:] {
-		if len(a.shape) != len(first) || !slices.Equal(a.shape[:axis], first[:axis]) || !slices.Equal(a.shape[axis+1:], first[axis+1:]) {
-			return fmt.Errorf("shapes %v and %v cannot be joined along axis %d", first, a.shape, axis)
+	out.setShape(first)
+	for _, v := range op.in[1:] {
+		shape := v.info().shape
+		if len(shape) != len(first) || !slices.Equal(shape[:axis], first[:axis]) || !slices.Equal(shape[axis+1:], first[axis+1:]) {
+			return fmt.Errorf("shapes %v and %v cannot be joined along axis %d", first, shape, axis)
 		}
-		op.out.shape[axis] += a.shape[axis]
-	}
-	if err := op.out.resize(); err != nil || len(op.out.data) == 0 {
-		return err
-	}
-	outer, _ := product(first[:axis]...)
-	dst := op.out.data
-	for o := range outer {
-		for _, a := range op.in {
-			n := len(a.data) / outer
-			dst = dst[copy(dst, a.data[o*n:][:n]):]
+		if out.shape[axis] += shape[axis]; out.shape[axis] < 0 {
+			return fmt.Errorf("the joined dimension %d is too large", axis)
 		}
 	}
 	return nil
 }
 
-type split[T element] struct {
-	in    *array[T]
-	sizes *array[int64] // nil for equal parts
+func (op *concat) run() error {
+	first := op.in[0].info().shape
+	axis, _ := axisOf(op.axis, len(first))
+	outer, _ := product(first[:axis]...)
+	at := 0
+	for o := range outer {
+		for _, v := range op.in {
+			n := v.len() / outer
+			op.out.copyAt(at, v, o*n, n)
+			at += n
+		}
+	}
+	return nil
+}
+
+// split cuts the input into parts along an axis.
+type split struct {
+	in    value
+	sizes *list // nil for equal parts
 	axis  int64
 	last  bool // the last part may be smaller
-	out   []*array[T]
+	out   []value
 	parts []int
 }
 
-func newSplit[T element](n *node) operator {
-	op := &split[T]{in: input[T](n, 0), sizes: input[int64](n, 1), axis: attribute(n, "axis", int64(0))}
+func newSplit(n *node) operator {
+	op := &split{in: n.inputs[0], sizes: listOf(n, "split", 1, 13), axis: attribute(n, "axis", int64(0))}
 	if n.opset >= 18 {
 		op.last = true
 		switch parts := attribute(n, "num_outputs", int64(0)); {
-		case n.has("num_outputs") == (op.sizes != nil):
+		case n.has("num_outputs") == op.sizes.given:
 			n.fail("it must have either attribute \"num_outputs\" or input 1, the sizes")
-		case op.sizes == nil && parts != int64(len(n.outputs)):
+		case !op.sizes.given && parts != int64(len(n.outputs)):
 			n.fail("attribute \"num_outputs\" is %d, but it has %d outputs", parts, len(n.outputs))
 		}
 	}
 	for i := range n.outputs {
-		op.out = append(op.out, output[T](n, i))
+		op.out = append(op.out, outputLike(n, i, op.in))
 	}
 	return op
 }
 
-func (op *split[T]) run() error {
-	in := op.in.shape
+func (op *split) shapes() error {
+	in := op.in.info().shape
 	axis, err := axisOf(op.axis, len(in))
 	if err != nil {
 		return err
@@ -210,41 +362,47 @@ func (op *split[T]) run() error {
 		return fmt.Errorf("axis %d of shape %v: %w", axis, in, err)
 	}
 	for i, out := range op.out {
-		out.setShape(in)
-		out.shape[axis] = op.parts[i]
-		if err := out.resize(); err != nil {
-			return err
-		}
+		h := out.info()
+		h.setShape(in)
+		h.shape[axis] = op.parts[i]
 	}
-	if len(op.in.data) == 0 {
-		return nil
-	}
+	return nil
+}
+
+func (op *split) run() error {
+	in := op.in.info().shape
+	axis, _ := axisOf(op.axis, len(in))
 	outer, _ := product(in[:axis]...)
-	src := op.in.data
+	at := 0
 	for o := range outer {
 		for _, out := range op.out {
-			n := len(out.data) / outer
-			src = src[copy(out.data[o*n:][:n], src):]
+			n := out.len() / outer
+			out.copyAt(o*n, op.in, at, n)
+			at += n
 		}
 	}
 	return nil
 }
 
 // divide sets op.parts to the sizes that a dimension of that size is split into.
-func (op *split[T]) divide(size int) error {
+func (op *split) divide(size int) error {
 	count := len(op.out)
 	op.parts = op.parts[:0]
-	if op.sizes != nil {
-		var left = int64(size)
-		for _, n := range op.sizes.data {
+	if op.sizes.given {
+		sizes, err := op.sizes.values()
+		if err != nil {
+			return err
+		}
+		left := int64(size)
+		for _, n := range sizes {
 			if n < 0 || n > left {
-				return fmt.Errorf("it cannot be split into %v", op.sizes.data)
+				return fmt.Errorf("it cannot be split into %v", sizes)
 			}
 			left -= n
 			op.parts = append(op.parts, int(n))
 		}
 		if left != 0 || len(op.parts) != count {
-			return fmt.Errorf("it cannot be split into %v for %d outputs", op.sizes.data, count)
+			return fmt.Errorf("it cannot be split into %v for %d outputs", sizes, count)
 		}
 		return nil
 	}

@@ -1,35 +1,66 @@
-// Package native is an engine that runs ONNX models in pure Go. It has the
-// operators of the models that this project exports; a model that asks for
+// Package native is an engine that runs ONNX models in pure Go: the recurrent
+// operators whole, and the operators that come with them. A model that asks for
 // anything else is refused when it is opened, by the name of what it asks for.
 //
+// Values are float32, float64, int32, int64, uint8 and bool. A float16 is one
+// too, by widening: it is a float32 while the model runs, and rounded to float16
+// only by a Cast to that type and where it leaves the model.
+//
 // A model file need not be trusted: what it can ask for is checked when it is
-// opened, the sizes of what it computes before memory is taken.
+// opened, the sizes of what it computes before memory is taken. How long a model
+// computes is bounded by the context that is passed to Run.
 package native
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// maxMemory is how many bytes the values of one run may take.
-const maxMemory = 1 << 30
+// DefaultMemory is how many bytes the values of one run may take unless
+// [MaxMemory] says otherwise.
+const DefaultMemory = 1 << 30
 
-// New returns the engine. Its sessions hold float32 and int64 values, and run
-// on the calling goroutine.
-func New() engine.Engine { return native{maxMemory} }
+// Option changes how the engine opens and runs models.
+type Option func(*native)
 
-type native struct{ memory int }
+// MaxMemory sets how many bytes the values of one run may take, without the
+// constants of the file. What would take more is an error.
+func MaxMemory(bytes int) Option {
+	return func(e *native) { e.memory = bytes }
+}
+
+// ExternalData allows a model's tensors to lie in other files, in that folder and
+// nowhere else: give the model's own. They count as memory of [MaxMemory].
+// Without it such a model is refused.
+func ExternalData(dir string) Option {
+	return func(e *native) { e.dir = dir }
+}
+
+// New returns the engine. Its sessions run on the calling goroutine, and are
+// [engine.Refiller]s.
+func New(opts ...Option) engine.Engine {
+	e := native{memory: DefaultMemory}
+	for _, opt := range opts {
+		opt(&e)
+	}
+	return e
+}
+
+type native struct {
+	memory int
+	dir    string // of external data, "" for none
+}
 
 func (native) String() string { return "native" }
 
-func (e native) Open(model []byte) (engine.Session, error) {
-	m, err := onnxgraph.Unmarshal(model)
+func (e native) Open(model []byte) (_ engine.Session, err error) {
+	defer recovered(&err)
+	m, err := onnxgraph.UnmarshalWith(model, onnxgraph.External{Dir: e.dir, Limit: int64(e.memory)})
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +71,14 @@ func (e native) Open(model []byte) (engine.Session, error) {
 	s := &session{inputs: p.inputs, outputs: p.outputs, metadata: p.metadata}
 	s.program.Store(p)
 	return s, nil
+}
+
+// recovered makes a panic an error. None is known; this is for those that are
+// not, so that a file cannot end the program.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the native engine failed, which is a bug: %v: use ONNX Runtime and report it", p)
+	}
 }
 
 type session struct {
@@ -58,28 +97,43 @@ func (s *session) Close() error {
 }
 
 func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
-	p := s.program.Load()
-	if p == nil {
-		return nil, errors.New("the session is closed")
-	}
-	if err := engine.CheckInputs(p.inputs, inputs); err != nil {
-		return nil, err
+	results := make(map[string]engine.Tensor, max(len(outputs), len(s.outputs)))
+	for _, name := range outputs {
+		results[name] = engine.Tensor{}
 	}
 	if len(outputs) == 0 {
-		outputs = p.outputNames
+		for _, v := range s.outputs {
+			results[v.Name] = engine.Tensor{}
+		}
 	}
-	for _, name := range outputs {
-		if !slices.Contains(p.outputNames, name) {
-			return nil, fmt.Errorf("output %q is not among the model's: %v", name, p.outputs)
+	if err := s.RunInto(ctx, inputs, results); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// RunInto is as [engine.Refiller] says.
+func (s *session) RunInto(ctx context.Context, inputs, outputs map[string]engine.Tensor) (err error) {
+	defer recovered(&err)
+	p := s.program.Load()
+	if p == nil {
+		return errors.New("the session is closed")
+	}
+	if err := engine.CheckInputs(p.inputs, inputs); err != nil {
+		return err
+	}
+	for name := range outputs {
+		if !p.isOutput[name] {
+			return fmt.Errorf("output %q is not among the model's: %v", name, p.outputs)
 		}
 	}
 	r, ok := p.idle.Get().(*runner)
 	if !ok {
-		var err error
-		if r, err = newRunner(p); err != nil {
-			return nil, err
+		if r, err = newRunner(p, nil); err != nil {
+			return err
 		}
 	}
-	defer p.idle.Put(r)
-	return r.run(ctx, inputs, outputs)
+	err = r.run(ctx, inputs, outputs) // a runner that panics is not used again
+	p.idle.Put(r)
+	return err
 }

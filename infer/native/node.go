@@ -6,9 +6,18 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// operator runs one node of a graph on the values that it was built with. It
-// serves one goroutine at a time.
-type operator interface{ run() error }
+// An operator computes one node of a graph on the values that it was built
+// with. It serves one goroutine at a time.
+type operator interface {
+	// shapes sets the shapes of the outputs from those of the inputs, and
+	// from the elements of those that were got by argument. It is called
+	// before each run, and where all this is known when the model is opened.
+	shapes() error
+
+	// run computes the outputs, for which there is room. It is not called
+	// where they have no elements at all.
+	run() error
+}
 
 // node is what an operator is built from. It keeps the first error and
 // remembers which attributes were read, so that none is dropped silently.
@@ -16,8 +25,21 @@ type node struct {
 	*onnxgraph.Node
 	opset   int64
 	inputs  []value // nil where left out
-	outputs []value // set by output
+	outputs []value // set by output; nil where left out
 	memory  *memory
+	runner  *runner
+	planned *planned
+
+	// permX and permY are set on a recurrent node that has taken in a Transpose:
+	// its X is what that read, and Y what that wrote. They are the perm of
+	// ONNX's Transpose, nil for none.
+	permX, permY []int
+
+	computed []value // what there must be room for before a run, also outputs that are left out
+	temps    []value // what is given back after each run
+	dynamic  bool    // the shapes of the outputs depend on elements that are not constant
+	costly   bool    // it may take long, and is not computed when the model is opened
+	shapely  []bool  // the inputs of which only the shape is read
 
 	read map[string]bool
 	err  error
@@ -51,6 +73,12 @@ func (n *node) has(name string) bool {
 	return ok
 }
 
+// given reports whether the node has input i.
+func (n *node) given(i int) bool { return i < len(n.inputs) && n.inputs[i] != nil }
+
+// wants reports whether the node has output i.
+func (n *node) wants(i int) bool { return i < len(n.Outputs) && n.Outputs[i] != "" }
+
 // attribute returns the value of an attribute, or def where there is none.
 func attribute[T any](n *node, name string, def T) T {
 	n.read[name] = true
@@ -65,24 +93,225 @@ func attribute[T any](n *node, name string, def T) T {
 	return t
 }
 
+// flag returns an attribute that is 0 or 1.
+func (n *node) flag(name string, def bool) bool {
+	number := int64(0)
+	if def {
+		number = 1
+	}
+	number = attribute(n, name, number)
+	if number != 0 && number != 1 {
+		n.fail("attribute %q is %d, and must be 0 or 1", name, number)
+	}
+	return number != 0
+}
+
 // input returns input i, nil where it is left out.
 func input[T element](n *node, i int) *array[T] {
-	if i >= len(n.inputs) || n.inputs[i] == nil {
+	if !n.given(i) {
 		return nil
 	}
 	a, ok := n.inputs[i].(*array[T])
 	if !ok {
-		a = new(array[T])
-		n.fail("input %d, %q, has type %s, and must have %s", i, n.Inputs[i], n.inputs[i].elements(), a.elements())
+		a = newArray[T](n.memory)
+		n.fail("input %d, %q, has type %s, and must have %s", i, n.Inputs[i], n.inputs[i].typ(), a.typ())
 	}
 	return a
 }
 
-// output returns a new array for output i, also where it is left out.
-func output[T element](n *node, i int) *array[T] {
-	a := &array[T]{memory: n.memory}
-	if i < len(n.outputs) {
-		n.outputs[i] = a
-	}
+// argument returns input i, whose elements decide the shapes of the outputs.
+func argument[T element](n *node, i int) *array[T] {
+	a := input[T](n, i)
+	n.decides(i)
 	return a
+}
+
+// decides notes that the elements of input i decide the shapes of the outputs.
+func (n *node) decides(i int) {
+	if n.given(i) && !n.inputs[i].info().constant {
+		n.dynamic = true
+	}
+}
+
+// shapeOnly notes that nothing but the shape is read of input i.
+func (n *node) shapeOnly(i int) { n.shapely[i] = true }
+
+// output returns a new array for output i, also where it is left out. It is
+// float16 if input 0 is.
+func output[T element](n *node, i int) *array[T] {
+	a := newArray[T](n.memory)
+	_, wide := any(a).(*array[float32])
+	a.half = wide && n.given(0) && n.inputs[0].info().half
+	n.setOutput(i, a)
+	return a
+}
+
+// outputLike returns a new value of the type of v for output i.
+func outputLike(n *node, i int, v value) value {
+	out := v.like(n.memory)
+	n.setOutput(i, out)
+	return out
+}
+
+// viewOf returns a new value for output i that will share the elements of v.
+func viewOf(n *node, i int, v value) value {
+	out := outputLike(n, i, v)
+	out.info().shared = true
+	return out
+}
+
+func (n *node) setOutput(i int, v value) {
+	n.computed = append(n.computed, v)
+	if n.wants(i) {
+		n.outputs[i] = v
+	} else {
+		n.temps = append(n.temps, v)
+	}
+}
+
+// temp returns a new array that the operator resizes in a run and that is
+// given back after it.
+func temp[T element](n *node) *array[T] {
+	a := newArray[T](n.memory)
+	n.temps = append(n.temps, a)
+	return a
+}
+
+// byType builds an operator for the type of input i, nil for the types that the
+// operator does not have. Elements of float16 are float32.
+func byType(n *node, i int, float32s, float64s, int32s, int64s, uint8s, bools func(*node) operator) operator {
+	var build func(*node) operator
+	switch n.inputs[i].(type) {
+	case *array[float32]:
+		build = float32s
+	case *array[float64]:
+		build = float64s
+	case *array[int32]:
+		build = int32s
+	case *array[int64]:
+		build = int64s
+	case *array[uint8]:
+		build = uint8s
+	case *array[bool]:
+		build = bools
+	}
+	if build == nil {
+		n.fail("input %d, %q, has type %s, which is not supported here", i, n.Inputs[i], n.inputs[i].typ())
+		return nil
+	}
+	return build(n)
+}
+
+// indices is an input of type int32 or int64.
+type indices struct {
+	int32s *array[int32]
+	int64s *array[int64]
+}
+
+// indicesOf returns input i, nil where it is left out.
+func indicesOf(n *node, i int) *indices {
+	switch {
+	case !n.given(i):
+		return nil
+	case n.inputs[i].typ() == "int32":
+		return &indices{int32s: input[int32](n, i)}
+	}
+	return &indices{int64s: input[int64](n, i)}
+}
+
+func (x *indices) shape() []int {
+	if x.int32s != nil {
+		return x.int32s.shape
+	}
+	return x.int64s.shape
+}
+
+func (x *indices) len() int {
+	if x.int32s != nil {
+		return len(x.int32s.data)
+	}
+	return len(x.int64s.data)
+}
+
+func (x *indices) at(i int) int64 {
+	if x.int32s != nil {
+		return int64(x.int32s.data[i])
+	}
+	return x.int64s.data[i]
+}
+
+// list is a list of integers that is an attribute in old opsets and an input,
+// which decides the shapes of the outputs, in new ones.
+type list struct {
+	given bool
+	fixed []int64
+	in    *indices
+	buf   []int64
+}
+
+// listOf returns the list that is input i from that opset on and an attribute
+// before.
+func listOf(n *node, name string, i int, since int64) *list {
+	if n.opset < since {
+		if n.given(i) {
+			n.fail("input %d, %q, is an attribute, %q, before opset %d", i, n.Inputs[i], name, since)
+		}
+		return &list{given: n.has(name), fixed: attribute[[]int64](n, name, nil)}
+	}
+	n.decides(i)
+	return &list{given: n.given(i), in: indicesOf(n, i)}
+}
+
+// values returns the elements of the list, which hold until the next call.
+func (l *list) values() ([]int64, error) {
+	if l.in == nil {
+		return l.fixed, nil
+	}
+	if shape := l.in.shape(); len(shape) > 1 || l.in.len() > maxList {
+		return nil, fmt.Errorf("a list of integers has shape %v, and must have one dimension of at most %d", shape, maxList)
+	}
+	l.buf = l.buf[:0]
+	for i := range l.in.len() {
+		l.buf = append(l.buf, l.in.at(i))
+	}
+	return l.buf, nil
+}
+
+// maxList is how many integers a list may have that tells of dimensions.
+const maxList = 2 * maxRank
+
+// sizes appends the elements of the list to dst, as sizes of dimensions.
+func (l *list) sizes(dst []int) ([]int, error) {
+	values, err := l.values()
+	if err != nil {
+		return dst, err
+	}
+	if len(values) > maxRank {
+		return dst, fmt.Errorf("%d dimensions are too many: there may be %d", len(values), maxRank)
+	}
+	for _, v := range values {
+		if int64(int(v)) != v {
+			return dst, fmt.Errorf("%d is too large for a size", v)
+		}
+		dst = append(dst, int(v))
+	}
+	return dst, nil
+}
+
+// checkHalves refuses inputs of float16 and float32 in one node, which only a
+// few operators take.
+func (n *node) checkHalves() {
+	if n.planned.op.mixes {
+		return
+	}
+	first := -1
+	for i, v := range n.inputs {
+		if _, ok := v.(*array[float32]); !ok {
+			continue
+		}
+		if first >= 0 && n.inputs[first].info().half != v.info().half {
+			n.fail("input %d, %q, has type %s, and must have %s", i, n.Inputs[i], v.typ(), n.inputs[first].typ())
+		}
+		first = i
+	}
 }

@@ -15,15 +15,23 @@ import (
 type program struct {
 	inputs, outputs []engine.ValueInfo
 	outputNames     []string
+	isOutput        map[string]bool
 	metadata        map[string]string
 
-	graph  *onnxgraph.Graph
-	slots  map[string]int
-	nodes  []planned
-	opset  int64
-	memory int
-	idle   sync.Pool // of *runner
+	graph     *onnxgraph.Graph
+	outer     *program // of the graph around, nil for the model's
+	captured  []capture
+	slots     map[string]int
+	nodes     []planned
+	opset     int64
+	memory    int
+	constants map[int]value // by slot: initializers, and what was computed of constants
+	folding   *int          // how many more elements may be computed when the model is opened
+	idle      sync.Pool     // of *runner
 }
+
+// capture is a value of the graph around that a graph reads.
+type capture struct{ slot, outer int }
 
 // planned is a node with its place among the slots; -1 where an input or output
 // is left out.
@@ -32,12 +40,22 @@ type planned struct {
 	label           string // names the node in errors
 	op              op
 	inputs, outputs []int
+	reads           []int               // inputs, and what the node's graphs capture
+	graphs          map[string]*program // of the attributes
+	folded          bool                // the outputs are constants
+	permX, permY    []int               // of the node
 }
+
+// maxNodes is how many nodes a model may have, with those of its subgraphs.
+const maxNodes = 1 << 17
 
 // compile checks a model and returns its program, whose runs may take that many
 // bytes of memory.
 func compile(m *onnxgraph.Model, memory int) (*program, error) {
-	p := &program{graph: &m.Graph, slots: map[string]int{}, metadata: map[string]string{}, memory: memory}
+	if n := countNodes(&m.Graph); n > maxNodes {
+		return nil, fmt.Errorf("the model has %d nodes, and may have %d", n, maxNodes)
+	}
+	p := &program{metadata: map[string]string{}, memory: memory, folding: new(int)}
 	for _, kv := range m.Metadata {
 		if _, ok := p.metadata[kv.Key]; ok {
 			return nil, fmt.Errorf("the metadata has the key %q twice", kv.Key)
@@ -48,18 +66,40 @@ func compile(m *onnxgraph.Model, memory int) (*program, error) {
 	if p.opset, err = opsetOf(m); err != nil {
 		return nil, err
 	}
-	if err := p.resolve(); err != nil {
+	g := m.Graph
+	if m.IRVersion < 4 { // every initializer had to be an input
+		constant := map[string]bool{}
+		for _, t := range g.Initializers {
+			constant[t.Name] = true
+		}
+		g.Inputs = slices.DeleteFunc(slices.Clone(g.Inputs), func(v onnxgraph.Value) bool { return constant[v.Name] })
+	}
+	if err := p.resolve(&g); err != nil {
 		return nil, err
 	}
-	r, err := newRunner(p)
+	*p.folding += 1 << 16
+	r, err := newRunner(p, nil)
 	if err != nil {
 		return nil, err
 	}
+	*p.folding = -1 // the runners to come share the constants
 	if err := p.describe(r); err != nil {
 		return nil, err
 	}
 	p.idle.Put(r)
 	return p, nil
+}
+
+func countNodes(g *onnxgraph.Graph) int {
+	n := len(g.Nodes)
+	for _, node := range g.Nodes {
+		for _, a := range node.Attributes {
+			if g, ok := a.Value.(*onnxgraph.Graph); ok {
+				n += countNodes(g)
+			}
+		}
+	}
+	return n
 }
 
 // opsetOf returns the version of the standard operators that m imports, 0
@@ -83,9 +123,16 @@ func opsetOf(m *onnxgraph.Model) (int64, error) {
 
 func standard(domain string) bool { return domain == "" || domain == "ai.onnx" }
 
+// within resolves a graph that an attribute of a node of p holds.
+func (p *program) within(g *onnxgraph.Graph) (*program, error) {
+	sub := &program{outer: p, opset: p.opset, memory: p.memory, folding: p.folding}
+	return sub, sub.resolve(g)
+}
+
 // resolve gives each value of the graph a slot and looks up each node's
 // operator.
-func (p *program) resolve() error {
+func (p *program) resolve(g *onnxgraph.Graph) error {
+	p.graph, p.slots, p.constants, p.isOutput = g, map[string]int{}, map[int]value{}, map[string]bool{}
 	w := writers{}
 	if err := p.resolveConstants(w); err != nil {
 		return err
@@ -103,15 +150,33 @@ func (p *program) resolve() error {
 		}
 	}
 	for _, v := range p.graph.Outputs {
-		if _, ok := p.slots[v.Name]; !ok {
+		if _, ok := p.find(v.Name); !ok {
 			return fmt.Errorf("output %q of the graph is written by nothing", v.Name)
 		}
-		if slices.Contains(p.outputNames, v.Name) {
+		if p.outer == nil && p.isOutput[v.Name] {
 			return fmt.Errorf("output %q of the graph is there twice", v.Name)
 		}
+		p.isOutput[v.Name] = true
 		p.outputNames = append(p.outputNames, v.Name)
 	}
+	p.absorb()
 	return nil
+}
+
+// find returns the slot of a name, also of one of the graphs around.
+func (p *program) find(name string) (int, bool) {
+	slot, ok := p.slots[name]
+	if ok || p.outer == nil || name == "" {
+		return slot, ok
+	}
+	outer, ok := p.outer.find(name)
+	if !ok {
+		return 0, false
+	}
+	slot = len(p.slots)
+	p.slots[name] = slot
+	p.captured = append(p.captured, capture{slot, outer})
+	return slot, true
 }
 
 // writers names, for errors, what writes each value of a graph.
@@ -123,6 +188,9 @@ const graphInput = "an input of the graph"
 func (p *program) write(name string, w writers, writer string) error {
 	if first, ok := w[name]; ok {
 		return fmt.Errorf("%s writes %q, which %s writes already", writer, name, first)
+	}
+	if _, ok := p.slots[name]; ok {
+		return fmt.Errorf("%s writes %q, which the graph around has and this one has read", writer, name)
 	}
 	w[name] = writer
 	p.slots[name] = len(p.slots)
@@ -142,13 +210,19 @@ func (p *program) resolveConstants(w writers) error {
 	}
 	defaults := map[string]bool{}
 	for _, t := range p.graph.Initializers {
-		if w[t.Name] == graphInput && !defaults[t.Name] {
+		if w[t.Name] == graphInput && p.outer == nil && !defaults[t.Name] {
 			defaults[t.Name] = true
 			continue
 		}
 		if err := p.write(t.Name, w, "an initializer"); err != nil {
 			return err
 		}
+		value, err := constant(t)
+		if err != nil {
+			return fmt.Errorf("initializer %q %w", t.Name, err)
+		}
+		p.constants[p.slots[t.Name]] = value
+		*p.folding += value.len()
 	}
 	return nil
 }
@@ -161,7 +235,7 @@ func (p *program) resolveNode(i int, w writers, later map[string]string) (err er
 		return fmt.Errorf("%s: %w", node.label, err)
 	}
 	for _, name := range node.Inputs {
-		slot, ok := p.slots[name]
+		slot, ok := p.find(name)
 		switch {
 		case name == "":
 			slot = -1
@@ -169,8 +243,27 @@ func (p *program) resolveNode(i int, w writers, later map[string]string) (err er
 			return fmt.Errorf("%s reads %q before %s writes it: the nodes are out of order or form a cycle", node.label, name, later[name])
 		case !ok:
 			return fmt.Errorf("%s reads %q, which nothing writes", node.label, name)
+		default:
+			node.reads = append(node.reads, slot)
 		}
 		node.inputs = append(node.inputs, slot)
+	}
+	for _, a := range node.Attributes {
+		g, ok := a.Value.(*onnxgraph.Graph)
+		if !ok {
+			continue
+		}
+		sub, err := p.within(g)
+		if err != nil {
+			return fmt.Errorf("%s: attribute %q: %w", node.label, a.Name, err)
+		}
+		if node.graphs == nil {
+			node.graphs = map[string]*program{}
+		}
+		node.graphs[a.Name] = sub
+		for _, c := range sub.captured {
+			node.reads = append(node.reads, c.outer)
+		}
 	}
 	for _, name := range node.Outputs {
 		slot := -1
@@ -194,7 +287,7 @@ func label(i int, n *onnxgraph.Node) string {
 // outputs.
 func lookUp(n *onnxgraph.Node, opset int64) (op, error) {
 	if !standard(n.Domain) {
-		return op{}, fmt.Errorf("domain %q is not supported by the native engine: use ONNX Runtime", n.Domain)
+		return op{}, fmt.Errorf("op %s of domain %q is not supported by the native engine: use ONNX Runtime", n.OpType, n.Domain)
 	}
 	o, ok := ops[n.OpType]
 	switch {
@@ -228,10 +321,7 @@ func checkCount(what string, names []string, bounds [2]int) error {
 func (p *program) describe(r *runner) error {
 	for _, v := range p.graph.Inputs {
 		slot := p.slots[v.Name]
-		if v.Shape == nil {
-			return fmt.Errorf("input %q of the graph has no shape: declare its dimensions", v.Name)
-		}
-		info := engine.ValueInfo{Name: v.Name, Type: r.slots[slot].elements(), Shape: dims(v.Shape)}
+		info := engine.ValueInfo{Name: v.Name, Type: r.slots[slot].typ(), Shape: dims(v.Shape)}
 		if t, ok := r.defaults[slot]; ok {
 			info.Optional = true
 			if err := engine.CheckInputs([]engine.ValueInfo{info}, map[string]engine.Tensor{v.Name: t}); err != nil {
@@ -241,16 +331,27 @@ func (p *program) describe(r *runner) error {
 		p.inputs = append(p.inputs, info)
 	}
 	for _, v := range p.graph.Outputs {
-		t := r.slots[p.slots[v.Name]].elements()
+		out := r.slots[p.slots[v.Name]]
+		t := out.typ()
 		if declared := v.Type; declared != onnxgraph.Undefined && declared.String() != string(t) {
 			return fmt.Errorf("output %q of the graph is declared as %v, but is %s", v.Name, declared, t)
 		}
-		p.outputs = append(p.outputs, engine.ValueInfo{Name: v.Name, Type: t, Shape: dims(v.Shape)})
+		shape := dims(v.Shape)
+		if shape == nil && out.info().fixed {
+			shape = []engine.Dim{}
+			for _, d := range out.info().shape {
+				shape = append(shape, engine.Dim{Size: d})
+			}
+		}
+		p.outputs = append(p.outputs, engine.ValueInfo{Name: v.Name, Type: t, Shape: shape})
 	}
 	return nil
 }
 
 func dims(shape []onnxgraph.Dim) []engine.Dim {
+	if shape == nil {
+		return nil
+	}
 	list := make([]engine.Dim, len(shape))
 	for i, d := range shape {
 		list[i] = engine.Dim{Size: int(max(d.Size, -1)), Symbol: d.Symbol}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -9,128 +10,254 @@ import (
 	"github.com/rnnkit/rnnkit/internal/kernels"
 )
 
-// recurrent is an RNN, LSTM or GRU layer of one or two directions.
-type recurrent struct {
-	gates, hidden int
-	cells         []cell.Cell[float32] // one for each direction
-	packed        []cell.Packed[float32]
-	scratch       int // what a cell keeps, in units of [time, batch, hidden]
+// recurrent is an RNN, GRU or LSTM layer of one or two directions, by
+// https://onnx.ai/onnx/operators/onnx__LSTM.html and the pages of the others.
+// Package cell computes the forms that most models have, general all others.
+// What the pages leave open is as in ONNX Runtime.
+type recurrent[T cell.Float] struct {
+	kind[T]
+	hidden     int  // 0 where it is left out and R is not known yet
+	given      bool // hidden_size is
+	directions []general[T]
+	cells      []cell.Cell[T] // of the directions, where newCell is set
+	laidOut    []cell.Packed[T]
 
-	x       *array[float32] // [time, batch, inputs]
-	w, r, b *array[float32] // [directions, gates*hidden, inputs], [directions, gates*hidden, hidden], [directions, 2*gates*hidden]
-	h0, c0  *array[float32] // [directions, batch, hidden]
-	y       *array[float32] // [time, directions, batch, hidden]
-	hn, cn  *array[float32] // [directions, batch, hidden]
-	zeros   []float32       // stands for b, h0 and c0 where they are left out
+	batchFirst     bool   // layout 1
+	orderX, orderY []axis // how X and Y lie in memory
+
+	x       *array[T]     // [time, batch, inputs]
+	w, r, b *array[T]     // [directions, gates*hidden, inputs], [directions, gates*hidden, hidden], [directions, 2*gates*hidden]
+	lengths *array[int32] // [batch]
+	h0, c0  *array[T]     // [directions, batch, hidden]
+	p       *array[T]     // [directions, 3*hidden]
+	y       *array[T]     // [time, directions, batch, hidden]; nil where it is left out
+	hn, cn  *array[T]     // [directions, batch, hidden]
+
+	packed, history *array[T] // X and one direction of Y for package cell
+	sums, scratch   *array[T] // of a step
+	bias, zeros     *array[T] // zeros stands for b, h0 and c0 where they are left out
+	live            []int
+	passage         passage[T]
+	memory          *memory
+	kept            int // bytes that the cells keep
+}
+
+// kind is what sets RNN, GRU and LSTM apart.
+type kind[T cell.Float] struct {
+	gates       int
+	activations []string // the defaults of a direction
+	advance     advance[T]
+	newCell     func(hidden int, reverse bool) cell.Cell[T] // nil where package cell lacks the form
+	keeps       int                                         // what a cell keeps, in units of [time, batch, hidden]
 }
 
 func newRNN(n *node) operator {
-	if names := attribute[[]string](n, "activations", nil); len(names) > 0 && strings.EqualFold(names[0], "Relu") {
-		return newRecurrent(n, 1, 1, cell.NewReLU[float32], "Relu")
-	}
-	return newRecurrent(n, 1, 1, cell.NewRNN[float32], "Tanh")
+	return byType(n, 0, newRNNOf[float32], newRNNOf[float64], nil, nil, nil, nil)
 }
 
 func newGRU(n *node) operator {
-	if attribute(n, "linear_before_reset", int64(0)) != 1 {
-		n.fail("attribute \"linear_before_reset\" is 0, and only 1 is supported")
-	}
-	return newRecurrent(n, 3, 4, cell.NewGRU[float32], "Sigmoid", "Tanh")
+	return byType(n, 0, newGRUOf[float32], newGRUOf[float64], nil, nil, nil, nil)
 }
 
 func newLSTM(n *node) operator {
-	if attribute(n, "input_forget", int64(0)) != 0 {
-		n.fail("attribute \"input_forget\" is not supported")
+	return byType(n, 0, newLSTMOf[float32], newLSTMOf[float64], nil, nil, nil, nil)
+}
+
+func newRNNOf[T cell.Float](n *node) operator {
+	return newRecurrent(n, kind[T]{1, []string{"Tanh"}, stepRNN[T], cell.NewRNN[T], 1})
+}
+
+func newGRUOf[T cell.Float](n *node) operator {
+	op := newRecurrent(n, kind[T]{3, []string{"Sigmoid", "Tanh"}, stepGRU[T], cell.NewGRU[T], 4})
+	before := n.opset >= 3 && attribute(n, "linear_before_reset", int64(0)) != 0
+	for d := range op.directions {
+		op.directions[d].linearBeforeReset = before
 	}
-	if len(n.inputs) > 7 && n.inputs[7] != nil {
-		n.fail("input 7, the peepholes %q, is not supported", n.Inputs[7])
+	if !before {
+		op.newCell = nil
 	}
-	op := newRecurrent(n, 4, 6, cell.NewLSTM[float32], "Sigmoid", "Tanh", "Tanh")
-	op.cn = output[float32](n, 2)
 	return op
 }
 
-func newRecurrent(n *node, gates, scratch int, newCell func(hidden int, reverse bool) cell.Cell[float32], activations ...string) *recurrent {
-	op := &recurrent{
-		gates: gates, scratch: scratch,
-		x: input[float32](n, 0), w: input[float32](n, 1), r: input[float32](n, 2), b: input[float32](n, 3),
-		h0: input[float32](n, 5), c0: input[float32](n, 6),
-		y: output[float32](n, 0), hn: output[float32](n, 1),
+func newLSTMOf[T cell.Float](n *node) operator {
+	op := newRecurrent(n, kind[T]{4, []string{"Sigmoid", "Tanh", "Tanh"}, stepLSTM[T], cell.NewLSTM[T], 6})
+	op.cn = output[T](n, 2)
+	forget := n.flag("input_forget", false)
+	for d := range op.directions {
+		op.directions[d].inputForget = forget
 	}
-	if len(n.inputs) > 4 && n.inputs[4] != nil {
-		n.fail("input 4, the sequence_lens %q, is not supported", n.Inputs[4])
+	if forget || op.p != nil {
+		op.newCell = nil
 	}
-	if n.opset >= 14 && attribute(n, "layout", int64(0)) != 0 {
-		n.fail("attribute \"layout\" is 1, and only 0 is supported")
-	}
+	return op
+}
 
-	op.hidden = hiddenSize(n, op.r)
-	reverse := directions(n)
-	for _, r := range reverse {
-		op.cells = append(op.cells, newCell(op.hidden, r))
+func newRecurrent[T cell.Float](n *node, k kind[T]) *recurrent[T] {
+	n.costly = true
+	op := &recurrent[T]{
+		kind: k, memory: n.memory,
+		x: input[T](n, 0), w: input[T](n, 1), r: input[T](n, 2), b: input[T](n, 3),
+		lengths: input[int32](n, 4), h0: input[T](n, 5), c0: input[T](n, 6), p: input[T](n, 7),
+		packed: temp[T](n), history: temp[T](n), sums: temp[T](n),
+		scratch: temp[T](n), bias: temp[T](n), zeros: temp[T](n),
 	}
-	op.packed = make([]cell.Packed[float32], len(op.cells))
-	defaults := slices.Repeat(activations, len(reverse))
-	if got := attribute(n, "activations", defaults); !slices.EqualFunc(got, defaults, strings.EqualFold) {
-		n.fail("attribute \"activations\" is %q, and only %q is supported", got, defaults)
+	if n.wants(0) {
+		op.y = output[T](n, 0)
 	}
+	op.hn = output[T](n, 1)
+	op.readHiddenSize(n)
+	op.readOrder(n)
+	if n.opset < 7 {
+		n.flag("output_sequence", false) // Y is there if the node names it
+	}
+	op.readForm(n)
 	if err := op.check(-1, -1, true); err != nil {
 		n.fail("%w", err)
 	}
+	if op.lengths != nil && op.lengths.constant {
+		if err := op.checkLengths(math.MaxInt); err != nil {
+			n.fail("%w", err)
+		}
+	}
 	return op
 }
 
-// hiddenSize returns the size that the attribute gives, or where there is none
-// that of constant recurrent weights r.
-func hiddenSize(n *node, r *array[float32]) int {
-	size := attribute(n, "hidden_size", int64(0))
-	if !n.has("hidden_size") && r.constant && len(r.shape) == 3 {
-		size = int64(r.shape[2])
+func (op *recurrent[T]) readHiddenSize(n *node) {
+	switch size := attribute(n, "hidden_size", int64(0)); {
+	case n.has("hidden_size") && (size < 1 || size > math.MaxInt32):
+		n.fail("attribute \"hidden_size\" is %d, and must be from 1 to %d", size, math.MaxInt32)
+	case n.has("hidden_size"):
+		op.hidden, op.given = int(size), true
+	case op.r.constant && len(op.r.shape) == 3:
+		op.hidden = op.r.shape[2]
 	}
-	if size < 1 || size > maxMemory {
-		n.fail("attribute \"hidden_size\" is missing or out of range: %d", size)
-	}
-	return int(size)
 }
 
-// directions returns, for each direction of the layer, whether it is reverse.
-func directions(n *node) []bool {
+// axis is a dimension of X or Y.
+type axis int
+
+const (
+	timeAxis axis = iota
+	batchAxis
+	directionAxis
+	widthAxis
+)
+
+// readOrder reads the layout, and where the layer has taken in a Transpose, that.
+func (op *recurrent[T]) readOrder(n *node) {
+	op.orderX = []axis{timeAxis, batchAxis, widthAxis}
+	op.orderY = []axis{timeAxis, directionAxis, batchAxis, widthAxis}
+	if n.opset >= 14 && n.flag("layout", false) {
+		op.batchFirst = true
+		op.orderX = []axis{batchAxis, timeAxis, widthAxis}
+		op.orderY = []axis{batchAxis, timeAxis, directionAxis, widthAxis}
+	}
+	if n.permX != nil {
+		order := slices.Clone(op.orderX)
+		for k, from := range n.permX {
+			op.orderX[from] = order[k]
+		}
+	}
+	if n.permY != nil {
+		order := slices.Clone(op.orderY)
+		for k, from := range n.permY {
+			op.orderY[k] = order[from]
+		}
+	}
+}
+
+// readForm reads the attributes that say what is computed.
+func (op *recurrent[T]) readForm(n *node) {
+	form := general[T]{advance: op.advance, clip: math.Inf(1)}
+	if n.has("clip") {
+		clip := attribute(n, "clip", float32(0))
+		if !(clip > 0) {
+			n.fail("attribute \"clip\" is %v, and must be more than 0: leave it out for none", clip)
+		}
+		form.clip, op.newCell = float64(clip), nil
+	}
 	switch direction := attribute(n, "direction", "forward"); direction {
-	case "forward":
-		return []bool{false}
-	case "reverse":
-		return []bool{true}
+	case "forward", "reverse":
+		form.reverse = direction == "reverse"
+		op.directions = []general[T]{form}
 	case "bidirectional":
-		return []bool{false, true}
+		backward := form
+		backward.reverse = true
+		op.directions = []general[T]{form, backward}
 	default:
 		n.fail("attribute \"direction\" is %q, and must be forward, reverse or bidirectional", direction)
-		return nil
+		return
 	}
+	functions, err := newActivations(op.readActivations(n), attribute(n, "activation_alpha", []float32(nil)), attribute(n, "activation_beta", []float32(nil)))
+	if err != nil {
+		n.fail("%w", err)
+		return
+	}
+	for d := range op.directions {
+		each := len(functions) / len(op.directions)
+		op.directions[d].activations = functions[d*each : (d+1)*each]
+	}
+}
+
+// readActivations returns the names of all directions' functions.
+func (op *recurrent[T]) readActivations(n *node) []string {
+	defaults := slices.Repeat(op.activations, len(op.directions))
+	names := attribute(n, "activations", []string(nil))
+	switch {
+	case len(names) == 0:
+		return defaults
+	case slices.EqualFunc(names, defaults, strings.EqualFold):
+	case n.OpType == "RNN" && slices.Equal(names, []string{"Tanh", "Tanh"}):
+		return defaults // which is the attribute's default for any direction
+	case len(names) != len(defaults):
+		n.fail("attribute \"activations\" has %d names, %q, and must have %d, like %q", len(names), names, len(defaults), defaults)
+		return defaults
+	case n.OpType == "RNN" && !slices.ContainsFunc(names, func(s string) bool { return !strings.EqualFold(s, "Relu") }):
+		if op.newCell != nil {
+			op.newCell = cell.NewReLU[T]
+		}
+	default:
+		op.newCell = nil
+	}
+	return names
 }
 
 // check reports an input that does not fit the others, with -1 for sizes that
 // are not known yet. When loading it looks at constants only.
-func (op *recurrent) check(inputs, batch int, loading bool) error {
-	rows, directions := op.gates*op.hidden, len(op.cells)
-	check := func(name string, a *array[float32], want ...int) error {
+func (op *recurrent[T]) check(inputs, batch int, loading bool) error {
+	directions, hidden, rows := len(op.directions), op.hidden, op.gates*op.hidden
+	if hidden == 0 {
+		hidden, rows = -1, -1
+	}
+	check := func(name string, a *array[T], want ...int) error {
 		if a == nil || loading && !a.constant || fits(a.shape, want) {
 			return nil
 		}
-		return fmt.Errorf("input %s has shape %v, and must have %v for hidden_size %d", name, a.shape, slices.Clone(want), op.hidden)
+		return fmt.Errorf("input %s has shape %v, and must have %v for hidden_size %d", name, a.shape, slices.Clone(want), hidden)
 	}
 	if err := check("W", op.w, directions, rows, inputs); err != nil {
 		return err
 	}
-	if err := check("R", op.r, directions, rows, op.hidden); err != nil {
+	if err := check("R", op.r, directions, rows, hidden); err != nil {
 		return err
 	}
 	if err := check("B", op.b, directions, 2*rows); err != nil {
 		return err
 	}
-	if err := check("initial_h", op.h0, directions, batch, op.hidden); err != nil {
+	if err := check("P", op.p, directions, hidden*3); err != nil {
 		return err
 	}
-	return check("initial_c", op.c0, directions, batch, op.hidden)
+	state := op.stateShape(batch, hidden)
+	if err := check("initial_h", op.h0, state[:]...); err != nil {
+		return err
+	}
+	if err := check("initial_c", op.c0, state[:]...); err != nil {
+		return err
+	}
+	if op.lengths == nil || loading && !op.lengths.constant || fits(op.lengths.shape, []int{batch}) {
+		return nil
+	}
+	return fmt.Errorf("input sequence_lens has shape %v, and must have %v", op.lengths.shape, []int{batch})
 }
 
 // fits reports whether shape is want, of which -1 is any size.
@@ -138,75 +265,276 @@ func fits(shape, want []int) bool {
 	return slices.EqualFunc(shape, want, func(size, want int) bool { return size == want || want < 0 })
 }
 
-func (op *recurrent) run() error {
-	if len(op.x.shape) != 3 {
-		return fmt.Errorf("input X has shape %v, and must have three dimensions, [time, batch, inputs]", op.x.shape)
+// stateShape returns the shape of initial_h, initial_c, Y_h and Y_c.
+func (op *recurrent[T]) stateShape(batch, hidden int) [3]int {
+	if op.batchFirst {
+		return [3]int{batch, len(op.directions), hidden}
 	}
-	time, batch, inputs := op.x.shape[0], op.x.shape[1], op.x.shape[2]
+	return [3]int{len(op.directions), batch, hidden}
+}
+
+// sizes returns the sizes of X by axis.
+func (op *recurrent[T]) sizes() (time, batch, inputs int) {
+	var sizes [4]int
+	for k, a := range op.orderX {
+		sizes[a] = op.x.shape[k]
+	}
+	return sizes[timeAxis], sizes[batchAxis], sizes[widthAxis]
+}
+
+func (op *recurrent[T]) shapes() error {
+	if len(op.x.shape) != 3 {
+		return fmt.Errorf("input X has shape %v, and must have three dimensions", op.x.shape)
+	}
+	if !op.given {
+		if len(op.r.shape) != 3 || op.r.shape[2] == 0 {
+			return fmt.Errorf("input R has shape %v, and must have three dimensions, the last of which is hidden_size", op.r.shape)
+		}
+		op.setHidden(op.r.shape[2])
+	}
+	time, batch, inputs := op.sizes()
+	if inputs == 0 {
+		return fmt.Errorf("input X has shape %v, in which a step has no inputs", op.x.shape)
+	}
 	if err := op.check(inputs, batch, false); err != nil {
 		return err
 	}
-	if err := op.resize(time, batch); err != nil || batch == 0 {
-		return err
-	}
-	directions := len(op.cells)
-	state := batch * op.hidden
-	x := cell.Dense(time, batch, inputs, op.x.data)
-	for d, c := range op.cells {
-		c.Pack(&op.packed[d], cell.Weights[float32]{W: op.part(op.w, d), R: op.part(op.r, d), B: op.part(op.b, d)}, false)
-		y := cell.Steps[float32]{
-			Time: time, Batch: batch, Width: op.hidden,
-			StepStride: directions * state, RowStride: op.hidden, Data: op.y.data[min(d*state, len(op.y.data)):],
-		}
-		last := cell.State[float32]{
-			H: kernels.Dense(batch, op.hidden, op.part(op.h0, d)),
-			C: kernels.Dense(batch, op.hidden, op.part(op.c0, d)),
-		}
-		if time > 0 {
-			last = c.Forward(&op.packed[d], cell.Sequences[float32]{X: x, Y: y, First: last})
-		}
-		kernels.Copy(kernels.Dense(batch, op.hidden, op.part(op.hn, d)), last.H)
-		if op.cn != nil {
-			kernels.Copy(kernels.Dense(batch, op.hidden, op.part(op.cn, d)), last.C)
-		}
-	}
-	return nil
-}
-
-// part returns what array a has for direction d, zeros where a is left out.
-func (op *recurrent) part(a *array[float32], d int) []float32 {
-	if a == nil {
-		return op.zeros
-	}
-	n := len(a.data) / len(op.cells)
-	return a.data[d*n : (d+1)*n]
-}
-
-// resize makes room for the outputs and for what the cells keep.
-func (op *recurrent) resize(time, batch int) error {
-	directions := len(op.cells)
-	op.y.setShape(nil, time, directions, batch, op.hidden)
-	op.hn.setShape(nil, directions, batch, op.hidden)
-	if err := op.y.resize(); err != nil {
-		return err
-	}
-	if err := op.hn.resize(); err != nil {
-		return err
-	}
-	if op.cn != nil {
-		op.cn.setShape(op.hn.shape)
-		if err := op.cn.resize(); err != nil {
+	if op.lengths != nil && op.lengths.constant {
+		if err := op.checkLengths(time); err != nil {
 			return err
 		}
 	}
-	scratch, ok := product(len(op.y.data), op.scratch)
-	zeros := max(2*op.gates*op.hidden, len(op.hn.data))
-	if !ok {
-		return fmt.Errorf("%d steps of %d rows are too many", time, batch)
+	state := op.stateShape(batch, op.hidden)
+	op.hn.setShape(state[:])
+	if op.cn != nil {
+		op.cn.setShape(state[:])
 	}
-	if err := op.y.memory.take(scratch+zeros, 4); err != nil {
+	if op.y != nil {
+		op.y.setShape(nil)
+		for _, a := range op.orderY {
+			op.y.shape = append(op.y.shape, [4]int{time, batch, len(op.directions), op.hidden}[a])
+		}
+	}
+	return nil
+}
+
+func (op *recurrent[T]) setHidden(size int) {
+	if size != op.hidden {
+		op.hidden, op.cells = size, nil
+		for d := range op.directions {
+			op.directions[d].laidOut = false
+		}
+	}
+}
+
+// checkLengths reports a length that no sequence of so many steps has.
+func (op *recurrent[T]) checkLengths(time int) error {
+	for b, n := range op.lengths.data {
+		switch {
+		case n < 0:
+			return fmt.Errorf("input sequence_lens has %d for row %d, and a length is at least 0", n, b)
+		case int(n) > time:
+			return fmt.Errorf("input sequence_lens has %d for row %d, and X has only %d steps", n, b, time)
+		}
+	}
+	return nil
+}
+
+func (op *recurrent[T]) run() error {
+	time, batch, _ := op.sizes()
+	var lengths []int32
+	if op.lengths != nil {
+		if err := op.checkLengths(time); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(op.lengths.data, func(n int32) bool { return int(n) < time }) {
+			lengths = op.lengths.data
+		}
+	}
+	rows := op.gates * op.hidden
+	if err := op.zeros.resizeTo(max(2*rows, batch*op.hidden)); err != nil {
+		return err
+	}
+	clear(op.zeros.data)
+	if op.newCell != nil && lengths == nil && time > 0 {
+		return op.runCells()
+	}
+	if err := op.sums.resizeTo(batch, rows); err != nil {
+		return err
+	}
+	if err := op.scratch.resizeTo(batch, op.hidden); err != nil {
+		return err
+	}
+	if err := op.bias.resizeTo(rows); err != nil {
+		return err
+	}
+	x, err := op.stepsOfX(false)
+	if err != nil {
+		return err
+	}
+	op.live = slices.Grow(op.live[:0], batch)
+	defer func() { op.passage = passage[T]{} }() // which has what is the caller's
+	for d := range op.directions {
+		s := &op.passage
+		*s = passage[T]{
+			x: x, y: op.stepsOfY(d), lengths: lengths, weights: op.weights(d),
+			h:     op.state(op.hn, d),
+			gates: kernels.Dense(batch, rows, op.sums.data), scratch: kernels.Dense(batch, op.hidden, op.scratch.data),
+			bias: op.bias.data, live: op.live,
+		}
+		if op.p != nil {
+			s.p = op.part(op.p, d)
+		}
+		kernels.Copy(s.h, op.state(op.h0, d))
+		if op.cn != nil {
+			s.c = op.state(op.cn, d)
+			kernels.Copy(s.c, op.state(op.c0, d))
+		}
+		op.directions[d].hidden = op.hidden
+		op.directions[d].constant = op.constant()
+		if err := op.directions[d].run(op.memory.ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runCells runs a layer without padding that package cell has.
+func (op *recurrent[T]) runCells() error {
+	time, batch, _ := op.sizes()
+	if n, ok := product(len(op.cells)*op.keeps, time, batch, op.hidden); !ok {
+		return fmt.Errorf("%d steps of %d rows are too many", time, batch)
+	} else if err := op.memory.keep(&op.kept, n, size[T]()); err != nil {
 		return fmt.Errorf("%d steps of %d rows are too many: %w", time, batch, err)
 	}
-	kernels.Grow(&op.zeros, zeros)
+	op.layOut()
+	if op.y == nil {
+		if err := op.history.resizeTo(time, batch, op.hidden); err != nil {
+			return err
+		}
+	}
+	x, err := op.stepsOfX(true)
+	if err != nil {
+		return err
+	}
+	for d, c := range op.cells {
+		y := op.stepsOfY(d)
+		if op.y == nil {
+			y = cell.Dense(time, batch, op.hidden, op.history.data)
+		}
+		first := cell.State[T]{H: op.state(op.h0, d), C: op.state(op.c0, d)}
+		last := c.Forward(&op.laidOut[d], cell.Sequences[T]{X: x, Y: y, First: first})
+		kernels.Copy(op.state(op.hn, d), last.H)
+		if op.cn != nil {
+			kernels.Copy(op.state(op.cn, d), last.C)
+		}
+	}
 	return nil
+}
+
+// layOut makes the cells, and lays out their weights, once if they are constant.
+func (op *recurrent[T]) layOut() {
+	if op.cells == nil {
+		op.laidOut = make([]cell.Packed[T], len(op.directions))
+		for _, d := range op.directions {
+			op.cells = append(op.cells, op.newCell(op.hidden, d.reverse))
+		}
+	} else if op.constant() {
+		return
+	}
+	for d, c := range op.cells {
+		c.Pack(&op.laidOut[d], op.weights(d), false)
+	}
+}
+
+// constant tells whether no run changes the weights.
+func (op *recurrent[T]) constant() bool {
+	return op.w.constant && op.r.constant && (op.b == nil || op.b.constant)
+}
+
+// strides returns, by axis, how far apart the elements of an array lie that
+// has its dimensions in that order.
+func strides(order []axis, shape []int) [4]int {
+	var list [4]int
+	n := 1
+	for k := len(order) - 1; k >= 0; k-- {
+		list[order[k]] = n
+		n *= shape[k]
+	}
+	return list
+}
+
+// stepsOfX returns X as [time, batch, inputs], dense if it must be so that all
+// steps are one matrix.
+func (op *recurrent[T]) stepsOfX(dense bool) (cell.Steps[T], error) {
+	time, batch, inputs := op.sizes()
+	stride := strides(op.orderX, op.x.shape)
+	x := cell.Steps[T]{
+		Time: time, Batch: batch, Width: inputs,
+		StepStride: stride[timeAxis], RowStride: stride[batchAxis], Data: op.x.data,
+	}
+	switch {
+	case batch == 1:
+		x.RowStride = x.StepStride
+	case time == 1:
+		x.StepStride = x.RowStride * batch
+	}
+	if stride[widthAxis] == 1 && (!dense || x.StepStride == x.RowStride*batch) {
+		return x, nil
+	}
+	if err := op.packed.resizeTo(time, batch, inputs); err != nil {
+		return x, err
+	}
+	packed := op.packed.data
+	for t := range time {
+		for b := range batch {
+			for i := range inputs {
+				packed[0] = op.x.data[t*stride[timeAxis]+b*stride[batchAxis]+i*stride[widthAxis]]
+				packed = packed[1:]
+			}
+		}
+	}
+	return cell.Dense(time, batch, inputs, op.packed.data), nil
+}
+
+// stepsOfY returns what Y has for direction d, without Data where Y is left out.
+func (op *recurrent[T]) stepsOfY(d int) cell.Steps[T] {
+	if op.y == nil {
+		return cell.Steps[T]{}
+	}
+	time, batch, _ := op.sizes()
+	stride := strides(op.orderY, op.y.shape)
+	return cell.Steps[T]{
+		Time: time, Batch: batch, Width: op.hidden,
+		StepStride: stride[timeAxis], RowStride: stride[batchAxis], Data: op.y.data[min(d*stride[directionAxis], len(op.y.data)):],
+	}
+}
+
+// state returns what a state has for direction d, zeros where it is left out.
+func (op *recurrent[T]) state(a *array[T], d int) kernels.Matrix[T] {
+	_, batch, _ := op.sizes()
+	m := kernels.Matrix[T]{Rows: batch, Cols: op.hidden, Stride: op.hidden}
+	switch {
+	case a == nil:
+		m.Data = op.zeros.data
+	case op.batchFirst:
+		m.Stride, m.Data = len(op.directions)*op.hidden, a.data[d*op.hidden:]
+	default:
+		m.Data = op.part(a, d)
+	}
+	return m
+}
+
+func (op *recurrent[T]) weights(d int) cell.Weights[T] {
+	w := cell.Weights[T]{W: op.part(op.w, d), R: op.part(op.r, d), B: op.zeros.data}
+	if op.b != nil {
+		w.B = op.part(op.b, d)
+	}
+	return w
+}
+
+// part returns what a has for direction d, which is its first dimension.
+func (op *recurrent[T]) part(a *array[T], d int) []T {
+	n := len(a.data) / len(op.directions)
+	return a.data[d*n : (d+1)*n]
 }

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -8,102 +9,550 @@ import (
 
 // The operators of this file make one value of all those along some axes.
 
-type reduce struct {
-	in, out  *array[float32]
-	axes     *array[int64] // from opset 18 on; nil for all
-	fixed    []int64       // before
+// reducer makes one value of many.
+type reducer[T number] struct {
+	begin  T
+	row    func(sum T, src []T) T  // adds a row to a sum
+	rows   func(sums, src []T)     // adds to each sum its element
+	finish func(sum T, n int) T    // of n elements; nil for the sum
+	second func(x, sum T) T        // in a second pass, what is added instead of x
+	last   func(first, second T) T // what the two passes make
+}
+
+type reduce[T number] struct {
+	in, out  *array[T]
+	axes     *list
 	keepDims bool
 	noop     bool // without axes, reduce nothing instead of all
+	reducer[T]
 
-	begin  float32
-	add    func(sum, v float32) float32
-	finish func(sum float32, n int) float32
-
-	list []int
-	walk walk
+	drop   []bool
+	inner  int // how many elements make one
+	walk   walk
+	sums   *array[T]
+	mapped [chunk]T
 }
 
-func newReduceMean(n *node) operator {
-	return newReduce(n, 0, func(sum, v float32) float32 { return sum + v }, func(sum float32, n int) float32 { return sum / float32(n) })
-}
-
-func newReduceMax(n *node) operator {
-	return newReduce(n, float32(math.Inf(-1)), func(sum, v float32) float32 { return max(sum, v) }, func(sum float32, _ int) float32 { return sum })
-}
-
-func newReduce(n *node, begin float32, add func(sum, v float32) float32, finish func(sum float32, n int) float32) operator {
-	op := &reduce{
-		in: input[float32](n, 0), out: output[float32](n, 0),
-		keepDims: attribute(n, "keepdims", int64(1)) != 0,
-		begin:    begin, add: add, finish: finish,
-	}
-	if n.opset >= 18 {
-		op.axes = input[int64](n, 1)
-		op.noop = attribute(n, "noop_with_empty_axes", int64(0)) != 0
-	} else {
-		op.fixed = attribute[[]int64](n, "axes", nil)
-		if len(n.inputs) > 1 {
-			n.fail("input 1, the axes, is an attribute before opset 18")
+// newReduce builds the operators whose axes are an input from opset 18 on, or
+// for ReduceSum from 13 on.
+func newReduce(n *node) operator {
+	switch n.OpType {
+	case "ReduceMax", "ReduceMin":
+		bools := newReduceBools
+		if n.opset < 20 {
+			bools = nil
 		}
+		return byType(n, 0, newReduceOf[float32], newReduceOf[float64], newReduceOf[int32], newReduceOf[int64], newReduceOf[uint8], bools)
+	case "ReduceLogSum", "ReduceLogSumExp", "ReduceL2":
+		return byType(n, 0, newReduceOf[float32], newReduceOf[float64], newReduceOf[int32], newReduceOf[int64], nil, nil)
+	}
+	return byType(n, 0, newReduceOf[float32], newReduceOf[float64], newReduceOf[int32], newReduceOf[int64], nil, nil)
+}
+
+func newReduceOf[T number](n *node) operator {
+	return buildReduce(n, input[T](n, 0), output[T](n, 0))
+}
+
+func buildReduce[T number](n *node, in, out *array[T]) *reduce[T] {
+	since := int64(18)
+	if n.OpType == "ReduceSum" {
+		since = 13
+	}
+	op := &reduce[T]{
+		in: in, out: out, sums: temp[T](n),
+		axes:     listOf(n, "axes", 1, since),
+		keepDims: n.flag("keepdims", true),
+		reducer:  reducerOf[T](n.OpType),
+	}
+	if n.opset >= since {
+		op.noop = n.flag("noop_with_empty_axes", false)
 	}
 	return op
 }
 
-func (op *reduce) run() (err error) {
-	axes := op.fixed
-	if op.axes != nil {
-		axes = op.axes.data
+// reducerOf returns what an operator does to the values that it makes one of.
+func reducerOf[T number](op string) reducer[T] {
+	square := func(x, _ T) T { return x * x }
+	absolute := func(x, _ T) T { return max(x, 0) - min(x, 0) }
+	logarithm := func(sum T, _ int) T { return T(math.Log(float64(sum))) }
+	sum := reducer[T]{row: sumOf[T], rows: func(sums, src []T) { add(sums, sums, src) }}
+	largest := reducer[T]{
+		begin: lowest[T](),
+		row: func(best T, src []T) T {
+			for _, v := range src {
+				best = max(best, v)
+			}
+			return best
+		},
+		rows: func(sums, src []T) {
+			for i, v := range src {
+				sums[i] = max(sums[i], v)
+			}
+		},
 	}
-	rank := len(op.in.shape)
-	op.list = op.list[:0]
-	for _, axis := range axes {
-		if axis < -int64(rank) || axis >= int64(rank) {
-			return fmt.Errorf("axis %d is out of range for shape %v", axis, op.in.shape)
+	r := sum
+	switch op {
+	case "ReduceMean":
+		r.finish = func(sum T, n int) T {
+			if n == 0 && T(1)/2 == 0 {
+				return 0 // an integer
+			}
+			return sum / T(n)
 		}
-		op.list = append(op.list, int((axis+int64(rank))%int64(rank)))
+	case "ReduceMax":
+		r = largest
+	case "ReduceMin":
+		r = reducer[T]{
+			begin: highest[T](),
+			row: func(best T, src []T) T {
+				for _, v := range src {
+					best = min(best, v)
+				}
+				return best
+			},
+			rows: func(sums, src []T) {
+				for i, v := range src {
+					sums[i] = min(sums[i], v)
+				}
+			},
+		}
+	case "ReduceProd":
+		r = reducer[T]{
+			begin: 1,
+			row: func(product T, src []T) T {
+				for _, v := range src {
+					product *= v
+				}
+				return product
+			},
+			rows: func(sums, src []T) { mul(sums, sums, src) },
+		}
+	case "ReduceSumSquare":
+		r.second = square
+	case "ReduceL1":
+		r.second = absolute
+	case "ReduceL2":
+		r.second, r.finish = square, func(sum T, _ int) T { return T(math.Sqrt(float64(sum))) }
+	case "ReduceLogSum":
+		r.finish = logarithm
+	case "ReduceLogSumExp":
+		r = largest
+		r.second = func(x, top T) T { return T(math.Exp(float64(x) - finite(top))) }
+		r.last = func(top, sum T) T { return T(math.Log(float64(sum)) + finite(top)) }
 	}
-	all := len(axes) == 0 && !op.noop
+	return r
+}
 
-	// Walk the output, and for each of its elements the reduced ones.
-	op.out.shape = op.out.shape[:0]
+// finite returns v, or 0 for an infinity, which is no use as the greatest of
+// the values that are subtracted from.
+func finite[T number](v T) float64 {
+	if math.IsInf(float64(v), 0) {
+		return 0
+	}
+	return float64(v)
+}
+
+// sumOf adds a row of numbers, fractions in float64.
+func sumOf[T number](sum T, src []T) T {
+	if T(1)/2 == 0 {
+		for _, v := range src {
+			sum += v
+		}
+		return sum
+	}
+	s := float64(sum)
+	for _, v := range src {
+		s += float64(v)
+	}
+	return T(s)
+}
+
+// lowest returns the least value of a type.
+func lowest[T number]() T {
+	var v T
+	switch p := any(&v).(type) {
+	case *float32:
+		*p = float32(math.Inf(-1))
+	case *float64:
+		*p = math.Inf(-1)
+	case *int32:
+		*p = math.MinInt32
+	case *int64:
+		*p = math.MinInt64
+	}
+	return v
+}
+
+// highest returns the greatest value of a type.
+func highest[T number]() T {
+	var v T
+	switch p := any(&v).(type) {
+	case *float32:
+		*p = float32(math.Inf(1))
+	case *float64:
+		*p = math.Inf(1)
+	case *int32:
+		*p = math.MaxInt32
+	case *int64:
+		*p = math.MaxInt64
+	case *uint8:
+		*p = math.MaxUint8
+	}
+	return v
+}
+
+func (op *reduce[T]) shapes() (err error) {
+	op.inner, err = reducedShape(&op.out.header, op.in.shape, op.axes, &op.drop, op.noop, op.keepDims)
+	return err
+}
+
+// reducedShape sets the shape of what is left of in, and drop to which of its
+// dimensions are not. It returns the product of those.
+func reducedShape(out *header, in []int, axes *list, drop *[]bool, noop, keepDims bool) (int, error) {
+	*drop = append((*drop)[:0], make([]bool, len(in))...)
+	values, err := axes.values()
+	if err != nil {
+		return 0, err
+	}
+	for _, axis := range values {
+		k, err := axisOf(axis, len(in))
+		if err != nil {
+			return 0, err
+		}
+		(*drop)[k] = true
+	}
 	inner := 1
-	for k, size := range op.in.shape {
-		switch {
-		case !all && !slices.Contains(op.list, k):
-			op.out.shape = append(op.out.shape, size)
+	out.shape = out.shape[:0]
+	for k, size := range in {
+		if len(values) == 0 && !noop {
+			(*drop)[k] = true
+		}
+		if !(*drop)[k] {
+			out.shape = append(out.shape, size)
 			continue
-		case op.keepDims:
-			op.out.shape = append(op.out.shape, 1)
+		}
+		if keepDims {
+			out.shape = append(out.shape, 1)
 		}
 		inner *= size
 	}
-	if err := op.out.resize(); err != nil || len(op.out.data) == 0 {
+	return inner, nil
+}
+
+func (op *reduce[T]) run() error {
+	out := op.out.data
+	for i := range out {
+		out[i] = op.begin
+	}
+	if op.last == nil {
+		op.pass(out, op.second != nil)
+	} else {
+		op.pass(out, false)
+		if err := op.sums.resizeTo(op.out.shape...); err != nil {
+			return err
+		}
+		clear(op.sums.data)
+		top := op.reducer
+		op.reducer.row, op.reducer.rows = sumOf[T], func(sums, src []T) { add(sums, sums, src) }
+		op.pass(op.sums.data, true)
+		op.reducer = top
+		for i, sum := range op.sums.data {
+			out[i] = op.last(out[i], sum)
+		}
+	}
+	if op.finish != nil {
+		for i, v := range out {
+			out[i] = op.finish(v, op.inner)
+		}
+	}
+	return nil
+}
+
+// pass adds the elements to sums, or what second makes of them.
+func (op *reduce[T]) pass(sums []T, second bool) {
+	if len(op.in.data) == 0 {
+		return
+	}
+	op.walk.reset()
+	to := len(sums)
+	for k, size := range op.in.shape {
+		step := 0
+		if !op.drop[k] {
+			to /= size
+			step = to
+		}
+		op.walk.add(size, offsets{step})
+	}
+	n, step := op.walk.inner()
+	op.walk.rows(func(from int, at offsets) {
+		for i := 0; i < n; i += chunk {
+			src := op.in.data[from+i : from+min(n, i+chunk)]
+			k := at[0] + i*step[0]
+			if second {
+				for j, x := range src {
+					op.mapped[j] = op.second(x, op.out.data[k+j*step[0]])
+				}
+				src = op.mapped[:len(src)]
+			}
+			switch step[0] {
+			case 0:
+				sums[k] = op.row(sums[k], src)
+			case 1:
+				op.rows(sums[k:k+len(src)], src)
+			default:
+				for j := range src {
+					sums[k+j*step[0]] = op.row(sums[k+j*step[0]], src[j:j+1])
+				}
+			}
+		}
+	})
+}
+
+// reduceBools is ReduceMax or ReduceMin of truth values.
+type reduceBools struct {
+	in, out *array[bool]
+	*reduce[uint8]
+}
+
+func newReduceBools(n *node) operator {
+	op := &reduceBools{in: input[bool](n, 0), out: output[bool](n, 0)}
+	op.reduce = buildReduce(n, temp[uint8](n), temp[uint8](n))
+	return op
+}
+
+func (op *reduceBools) shapes() error {
+	op.reduce.in.setShape(op.in.shape)
+	err := op.reduce.shapes()
+	op.out.setShape(op.reduce.out.shape)
+	return err
+}
+
+func (op *reduceBools) run() error {
+	if err := convert(op.reduce.in, op.in); err != nil {
 		return err
 	}
-	for i := range op.out.data {
-		op.out.data[i] = op.begin
+	if err := op.reduce.out.resize(); err != nil {
+		return err
 	}
-	if len(op.in.data) > 0 {
-		op.walk.reset()
-		to, _ := product(op.out.shape...)
-		for k, size := range op.in.shape {
-			step := 0
-			if !all && !slices.Contains(op.list, k) {
-				to /= size
-				step = to
-			}
-			op.walk.add(size, step, 0)
+	if err := op.reduce.run(); err != nil {
+		return err
+	}
+	for i, v := range op.reduce.out.data { // of nothing, the greatest is 0 and the least 255
+		op.out.data[i] = v != 0
+	}
+	return nil
+}
+
+// argMax finds where the greatest or least element along an axis is. A NaN is
+// both.
+type argMax[T number] struct {
+	in       *array[T]
+	out      *array[int64]
+	axis     int64
+	keepDims bool
+	better   func(a, b T) bool
+}
+
+func newArgMax(n *node) operator {
+	return byType(n, 0, newArgMaxOf[float32], newArgMaxOf[float64], newArgMaxOf[int32], newArgMaxOf[int64], newArgMaxOf[uint8], nil)
+}
+
+func newArgMaxOf[T number](n *node) operator {
+	op := &argMax[T]{
+		in: input[T](n, 0), out: output[int64](n, 0),
+		axis: attribute(n, "axis", int64(0)), keepDims: n.flag("keepdims", true),
+	}
+	last := n.opset >= 12 && n.flag("select_last_index", false)
+	sign := 1
+	if n.OpType == "ArgMin" {
+		sign = -1
+	}
+	op.better = func(a, b T) bool {
+		order := sign * cmp.Compare(a, b)
+		if a != a || b != b { // the NaN
+			order = -cmp.Compare(a, b)
 		}
-		n, step, _ := op.walk.inner()
-		op.walk.rows(func(from, to, _ int) {
-			for i, v := range op.in.data[from : from+n] {
-				at := &op.out.data[to+i*step]
-				*at = op.add(*at, v)
-			}
-		})
+		return order > 0 || last && order == 0
 	}
-	for i, v := range op.out.data {
-		op.out.data[i] = op.finish(v, inner)
+	return op
+}
+
+func (op *argMax[T]) shapes() error {
+	in := op.in.shape
+	k, err := axisOf(op.axis, max(len(in), 1))
+	if err != nil {
+		return err
+	}
+	op.out.setShape(in)
+	switch {
+	case len(in) == 0:
+		return nil
+	case in[k] == 0:
+		return fmt.Errorf("axis %d of shape %v has no elements", k, in)
+	case op.keepDims:
+		op.out.shape[k] = 1
+	default:
+		op.out.shape = slices.Delete(op.out.shape, k, k+1)
+	}
+	return nil
+}
+
+func (op *argMax[T]) run() error {
+	size, inner := alongAxis(op.in.shape, op.axis)
+	for i := range op.out.data {
+		first := i/inner*inner*size + i%inner
+		best, at := op.in.data[first], 0
+		for k := 1; k < size; k++ {
+			if v := op.in.data[first+k*inner]; op.better(v, best) {
+				best, at = v, k
+			}
+		}
+		op.out.data[i] = int64(at)
+	}
+	return nil
+}
+
+// alongAxis returns the size of an axis, which is in range, and how far its
+// elements lie apart. A scalar has one of size 1.
+func alongAxis(shape []int, axis int64) (size, inner int) {
+	if len(shape) == 0 {
+		return 1, 1
+	}
+	k, _ := axisOf(axis, len(shape))
+	inner, _ = product(shape[k+1:]...)
+	return shape[k], inner
+}
+
+// topK finds the greatest or least elements along an axis, in order, of equal
+// ones the first. A NaN is greater than all numbers.
+type topK[T number] struct {
+	in      *array[T]
+	k       *list
+	axis    int64
+	least   bool
+	values  *array[T]
+	indices *array[int64]
+	order   *array[int64]
+}
+
+func newTopK(n *node) operator {
+	return byType(n, 0, newTopKOf[float32], newTopKOf[float64], newTopKOf[int32], newTopKOf[int64], newTopKOf[uint8], nil)
+}
+
+func newTopKOf[T number](n *node) operator {
+	op := &topK[T]{
+		in: input[T](n, 0), axis: attribute(n, "axis", int64(-1)),
+		values: output[T](n, 0), indices: output[int64](n, 1), order: temp[int64](n),
+	}
+	if n.opset < 10 {
+		op.k = &list{fixed: []int64{attribute(n, "k", int64(-1))}}
+	} else {
+		op.k = listOf(n, "k", 1, 10)
+	}
+	if n.opset >= 11 {
+		op.least = !n.flag("largest", true)
+		n.flag("sorted", true) // they always are
+	}
+	return op
+}
+
+func (op *topK[T]) shapes() error {
+	axis, err := axisOf(op.axis, len(op.in.shape))
+	if err != nil {
+		return err
+	}
+	k, err := op.k.values()
+	if err != nil {
+		return err
+	}
+	if size := op.in.shape[axis]; len(k) != 1 || k[0] < 0 || k[0] > int64(size) {
+		return fmt.Errorf("k is %v, and must be one number from 0 to %d, the size of axis %d", k, size, axis)
+	}
+	op.values.setShape(op.in.shape)
+	op.values.shape[axis] = int(k[0])
+	op.indices.setShape(op.values.shape)
+	return nil
+}
+
+func (op *topK[T]) run() error {
+	size, inner := alongAxis(op.in.shape, op.axis)
+	k, _ := alongAxis(op.values.shape, op.axis)
+	if err := op.order.resizeTo(size); err != nil {
+		return err
+	}
+	for o := range len(op.in.data) / (size * inner) {
+		for i := range inner {
+			src := op.in.data[o*size*inner+i:]
+			for j := range op.order.data {
+				op.order.data[j] = int64(j)
+			}
+			slices.SortFunc(op.order.data, func(a, b int64) int {
+				x, y := src[int(a)*inner], src[int(b)*inner]
+				order := cmp.Compare(y, x)
+				if x != x || y != y { // cmp has NaN as the least
+					order = cmp.Compare(x, y)
+				}
+				if op.least {
+					order = -order
+				}
+				return cmp.Or(order, cmp.Compare(a, b))
+			})
+			for j, from := range op.order.data[:k] {
+				to := (o*k+j)*inner + i
+				op.values.data[to] = src[int(from)*inner]
+				op.indices.data[to] = from
+			}
+		}
+	}
+	return nil
+}
+
+// cumSum adds up along an axis.
+type cumSum[T number] struct {
+	in, out            *array[T]
+	axis               *indices
+	exclusive, reverse bool
+}
+
+func newCumSum(n *node) operator {
+	return byType(n, 0, newCumSumOf[float32], newCumSumOf[float64], newCumSumOf[int32], newCumSumOf[int64], nil, nil)
+}
+
+func newCumSumOf[T number](n *node) operator {
+	return &cumSum[T]{
+		in: input[T](n, 0), axis: indicesOf(n, 1), out: output[T](n, 0),
+		exclusive: n.flag("exclusive", false), reverse: n.flag("reverse", false),
+	}
+}
+
+func (op *cumSum[T]) shapes() error {
+	op.out.setShape(op.in.shape)
+	return nil
+}
+
+func (op *cumSum[T]) run() error {
+	if op.axis.len() != 1 {
+		return fmt.Errorf("the axis has shape %v, and must be a scalar", op.axis.shape())
+	}
+	if _, err := axisOf(op.axis.at(0), len(op.in.shape)); err != nil {
+		return err
+	}
+	size, inner := alongAxis(op.in.shape, op.axis.at(0))
+	for o := range len(op.in.data) / (size * inner) {
+		for i := range inner {
+			var sum T
+			for k := range size {
+				if op.reverse {
+					k = size - 1 - k
+				}
+				at := (o*size+k)*inner + i
+				v := op.in.data[at]
+				op.out.data[at] = sum
+				if sum += v; !op.exclusive {
+					op.out.data[at] = sum
+				}
+			}
+		}
 	}
 	return nil
 }

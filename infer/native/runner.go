@@ -3,8 +3,10 @@ package native
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
 // runner is a program with values in its slots and operators that work on
@@ -14,46 +16,97 @@ type runner struct {
 	memory   *memory
 	slots    []value
 	defaults map[int]engine.Tensor // of inputs that may be left out, by slot
-	ops      []operator            // nil where there is nothing to run
-	needed   []bool                // the slots that the outputs of this run need
+	steps    []stage               // one for each node
+	plans    []*plan               // for the outputs that were asked for
+}
+
+// stage is a node in a runner.
+type stage struct {
+	op       operator // nil where the outputs are constants
+	computed []value
+	temps    []value
 }
 
 // newRunner builds the operators of p. All that is wrong with a node on its own
-// shows here.
-func newRunner(p *program) (*runner, error) {
+// shows here. The first runner of a program also computes its constants. Of a
+// graph within another, outer is the runner of that, and the types of the
+// inputs that it does not declare are those of inputs.
+func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
 	r := &runner{
 		program:  p,
-		memory:   &memory{limit: p.memory},
 		slots:    make([]value, len(p.slots)),
 		defaults: map[int]engine.Tensor{},
-		ops:      make([]operator, len(p.nodes)),
-		needed:   make([]bool, len(p.slots)),
+		steps:    make([]stage, len(p.nodes)),
 	}
-	for _, v := range p.graph.Inputs {
-		value, err := newValue(v.Type, nil)
+	if outer == nil {
+		r.memory = &memory{limit: p.memory}
+	} else {
+		r.memory = outer.memory
+	}
+	for i, v := range p.graph.Inputs {
+		value, err := r.newInput(v, i, inputs)
 		if err != nil {
 			return nil, fmt.Errorf("input %q of the graph %w", v.Name, err)
 		}
 		r.slots[p.slots[v.Name]] = value
 	}
-	for _, t := range p.graph.Initializers {
-		slot := p.slots[t.Name]
-		if r.slots[slot] != nil {
-			r.defaults[slot] = engine.Tensor{Shape: t.Shape, Data: t.Data}
-			continue
-		}
-		value, err := constant(t)
-		if err != nil {
-			return nil, fmt.Errorf("initializer %q %w", t.Name, err)
-		}
+	for _, c := range p.captured {
+		r.slots[c.slot] = outer.slots[c.outer]
+	}
+	for slot, value := range p.constants {
 		r.slots[slot] = value
 	}
+	if outer == nil {
+		for _, t := range p.graph.Initializers {
+			if slot := p.slots[t.Name]; p.constants[slot] == nil {
+				r.defaults[slot] = defaultOf(t)
+			}
+		}
+	}
 	for i := range p.nodes {
+		if p.nodes[i].folded {
+			continue
+		}
 		if err := r.build(i); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.nodes[i].label, err)
 		}
 	}
 	return r, nil
+}
+
+// newInput returns the value of input i of the graph. One that declares no type
+// has that of the value that goes into it.
+func (r *runner) newInput(v onnxgraph.Value, i int, inputs []value) (value, error) {
+	if v.Type == onnxgraph.Undefined && i < len(inputs) {
+		return inputs[i].like(r.memory), nil
+	}
+	value, err := newValue(v.Type, r.memory)
+	if err != nil {
+		return nil, err
+	}
+	if i < len(inputs) && inputs[i].typ() != value.typ() {
+		return nil, fmt.Errorf("has type %s, and is given %s", value.typ(), inputs[i].typ())
+	}
+	if h := value.info(); v.Shape != nil && len(inputs) == 0 {
+		h.fixed = true
+		for _, d := range v.Shape {
+			h.fixed = h.fixed && d.Symbol == "" && d.Size >= 0 && int64(int(d.Size)) == d.Size
+			h.shape = append(h.shape, int(d.Size))
+		}
+	}
+	return value, nil
+}
+
+func defaultOf(t onnxgraph.Tensor) engine.Tensor {
+	d := engine.Tensor{Shape: t.Shape, Data: t.Data}
+	if halves, ok := t.Data.([]onnxgraph.Half); ok {
+		data := make([]engine.Half, len(halves))
+		for i, h := range halves {
+			data[i] = engine.Half(h)
+		}
+		d.Data = data
+	}
+	return d
 }
 
 func (r *runner) build(i int) error {
@@ -64,6 +117,11 @@ func (r *runner) build(i int) error {
 		inputs:  make([]value, len(planned.inputs)),
 		outputs: make([]value, len(planned.outputs)),
 		memory:  r.memory,
+		runner:  r,
+		planned: planned,
+		permX:   planned.permX,
+		permY:   planned.permY,
+		shapely: make([]bool, len(planned.inputs)),
 		read:    map[string]bool{},
 	}
 	for j, slot := range planned.inputs {
@@ -71,78 +129,222 @@ func (r *runner) build(i int) error {
 			n.inputs[j] = r.slots[slot]
 		}
 	}
-	r.ops[i] = planned.op.build(n)
-	for j, slot := range planned.outputs {
-		if slot >= 0 {
-			r.slots[slot] = n.outputs[j]
+	n.checkHalves()
+	s := &r.steps[i]
+	if n.err == nil {
+		s.op = planned.op.build(n)
+	}
+	s.computed, s.temps = n.computed, n.temps
+	if err := n.finish(); err != nil {
+		return err
+	}
+	if s.op != nil {
+		if err := r.follow(n, s); err != nil {
+			return err
 		}
 	}
-	return n.finish()
+	for j, slot := range planned.outputs {
+		if slot < 0 {
+			continue
+		}
+		r.slots[slot] = n.outputs[j]
+		if n.outputs[j].info().constant {
+			r.program.constants[slot] = n.outputs[j]
+			planned.folded = true
+		}
+	}
+	return nil
 }
 
-// run computes the named outputs, which exist, from inputs that fit.
-func (r *runner) run(ctx context.Context, inputs map[string]engine.Tensor, outputs []string) (map[string]engine.Tensor, error) {
-	defer r.release()
+// follow sets the shapes of the outputs where they are known before a run, and
+// computes them where all that they are made of is constant.
+func (r *runner) follow(n *node, s *stage) error {
+	fixed, fold := !n.dynamic, !n.dynamic && !n.costly
+	for i, v := range n.inputs {
+		if v == nil {
+			continue
+		}
+		h := v.info()
+		fixed = fixed && h.fixed
+		fold = fold && (h.constant || n.shapely[i])
+	}
+	if !fixed {
+		return nil
+	}
+	if err := s.op.shapes(); err != nil {
+		if r.program.outer != nil {
+			return nil // of a branch that may never be taken
+		}
+		return err
+	}
+	elements := 0
+	for _, v := range s.computed {
+		h := v.info()
+		h.fixed = true
+		n, ok := product(h.shape...)
+		fold = fold && ok && n <= *r.program.folding
+		elements += n
+	}
+	if !fold || elements > *r.program.folding {
+		return nil
+	}
+	*r.program.folding -= elements
+	err := s.run()
+	for i, v := range n.outputs {
+		if v != nil && err == nil {
+			n.outputs[i] = v.freeze()
+		}
+	}
+	for _, v := range s.computed {
+		v.release()
+	}
+	if err == nil {
+		s.op = nil
+	} else if r.program.outer == nil {
+		return err
+	}
+	return nil
+}
+
+// run computes the outputs that are named in results, which exist, from inputs
+// that fit.
+func (r *runner) run(ctx context.Context, inputs, results map[string]engine.Tensor) error {
+	defer r.memory.release()
+	r.memory.ctx, r.memory.steps = ctx, 0
+	plan := r.planFor(results)
 	for _, info := range r.program.inputs {
 		slot := r.program.slots[info.Name]
 		t, ok := inputs[info.Name]
 		if !ok {
 			t = r.defaults[slot]
 		}
-		r.slots[slot].bind(t)
+		if err := r.slots[slot].bind(t); err != nil {
+			return fmt.Errorf("input %q: %w", info.Name, err)
+		}
 	}
-	if err := r.compute(ctx, outputs); err != nil {
-		return nil, err
+	if err := r.compute(plan); err != nil {
+		return err
 	}
-	results := make(map[string]engine.Tensor, len(outputs))
-	for _, name := range outputs {
-		results[name] = r.slots[r.program.slots[name]].export()
+	bytes := 0
+	for name, dst := range results {
+		v := r.slots[r.program.slots[name]]
+		bytes += v.len() * 8
+		if bytes > r.memory.limit {
+			return fmt.Errorf("the outputs are too large: a run may take %d MiB: run it on less at a time, or allow more memory", r.memory.limit>>20)
+		}
+		results[name] = v.export(dst)
 	}
-	return results, nil
+	return nil
 }
 
-// compute runs the nodes that the outputs need.
-func (r *runner) compute(ctx context.Context, outputs []string) error {
-	r.memory.left = r.memory.limit
-	clear(r.needed)
-	for _, name := range outputs {
-		r.needed[r.program.slots[name]] = true
-	}
-	for i := len(r.ops) - 1; i >= 0; i-- {
-		if n := &r.program.nodes[i]; r.anyNeeded(n.outputs) {
-			for _, slot := range n.inputs {
-				if slot >= 0 {
-					r.needed[slot] = true
-				}
-			}
-		}
-	}
-	for i, op := range r.ops {
-		n := &r.program.nodes[i]
-		if op == nil || !r.anyNeeded(n.outputs) {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
+// compute runs the nodes of a plan.
+func (r *runner) compute(p *plan) error {
+	for i := range p.steps {
+		planned := &p.steps[i]
+		if err := r.memory.step(); err != nil {
 			return err
 		}
-		if err := op.run(); err != nil {
-			return fmt.Errorf("%s: %w", n.label, err)
+		if err := r.steps[planned.node].run(); err != nil {
+			return fmt.Errorf("%s: %w", r.program.nodes[planned.node].label, err)
+		}
+		for _, v := range planned.last {
+			v.release()
 		}
 	}
 	return nil
 }
 
-func (r *runner) anyNeeded(slots []int) bool {
-	for _, slot := range slots {
-		if slot >= 0 && r.needed[slot] {
-			return true
-		}
+// run computes the outputs of a node.
+func (s *stage) run() error {
+	if err := s.op.shapes(); err != nil {
+		return err
 	}
-	return false
-}
-
-func (r *runner) release() {
-	for _, v := range r.slots {
+	elements := false
+	for _, v := range s.computed {
+		if v.info().shared {
+			elements = true
+			continue
+		}
+		if err := v.resize(); err != nil {
+			return err
+		}
+		elements = elements || v.len() > 0
+	}
+	if !elements {
+		return nil
+	}
+	err := s.op.run()
+	for _, v := range s.temps {
 		v.release()
 	}
+	return err
+}
+
+// plan is which nodes to compute for some outputs, and when a value has been
+// read for the last time.
+type plan struct {
+	outputs []string
+	steps   []planStep
+}
+
+type planStep struct {
+	node int
+	last []value // given back after the node
+}
+
+// maxPlans is how many plans a runner keeps.
+const maxPlans = 16
+
+func (r *runner) planFor(outputs map[string]engine.Tensor) *plan {
+	for _, p := range r.plans {
+		if len(p.outputs) == len(outputs) && !slices.ContainsFunc(p.outputs, func(name string) bool {
+			_, ok := outputs[name]
+			return !ok
+		}) {
+			return p
+		}
+	}
+	p := &plan{}
+	for _, name := range r.program.outputNames {
+		if _, ok := outputs[name]; ok {
+			p.outputs = append(p.outputs, name)
+		}
+	}
+	r.layOut(p)
+	if len(r.plans) == maxPlans {
+		r.plans = r.plans[1:]
+	}
+	r.plans = append(r.plans, p)
+	return p
+}
+
+// layOut sets the steps of a plan: the nodes that its outputs need.
+func (r *runner) layOut(p *plan) {
+	needed := make([]bool, len(r.slots)) // after the node at hand
+	for _, name := range p.outputs {
+		needed[r.program.slots[name]] = true
+	}
+	for _, c := range r.program.captured { // belongs to the graph around
+		needed[c.slot] = true
+	}
+	for i, n := range slices.Backward(r.program.nodes) {
+		used := slices.ContainsFunc(n.outputs, func(slot int) bool { return slot >= 0 && needed[slot] })
+		if !used || r.steps[i].op == nil {
+			continue
+		}
+		s := planStep{node: i}
+		for _, slot := range n.outputs {
+			if slot >= 0 && !needed[slot] {
+				s.last = append(s.last, r.slots[slot])
+			}
+		}
+		for _, slot := range n.reads {
+			if !needed[slot] {
+				needed[slot] = true
+				s.last = append(s.last, r.slots[slot])
+			}
+		}
+		p.steps = append(p.steps, s)
+	}
+	slices.Reverse(p.steps)
 }

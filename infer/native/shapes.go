@@ -44,26 +44,35 @@ func newConstant(n *node) operator {
 	return nil
 }
 
-type identity[T element] struct{ in, out *array[T] }
+// view is an operator whose outputs show the elements of its input.
+type view struct{ in, out value }
 
-func newIdentity[T element](n *node) operator {
-	return &identity[T]{input[T](n, 0), output[T](n, 0)}
-}
+func newView(n *node) view { return view{n.inputs[0], viewOf(n, 0, n.inputs[0])} }
 
-func (op *identity[T]) run() error {
-	op.out.view(op.in.shape, op.in.data)
+func (op *view) run() error {
+	op.out.share(op.in)
 	return nil
 }
 
-type shape[T element] struct {
-	in         *array[T]
+type identity struct{ view }
+
+func newIdentity(n *node) operator { return &identity{newView(n)} }
+
+func (op *identity) shapes() error {
+	op.out.info().setShape(op.in.info().shape)
+	return nil
+}
+
+type shape struct {
+	in         value
 	start, end int64
 	toEnd      bool
 	out        *array[int64]
 }
 
-func newShape[T element](n *node) operator {
-	op := &shape[T]{in: input[T](n, 0), toEnd: true, out: output[int64](n, 0)}
+func newShape(n *node) operator {
+	op := &shape{in: n.inputs[0], toEnd: true, out: output[int64](n, 0)}
+	n.shapeOnly(0)
 	if n.opset >= 15 {
 		op.start = attribute(n, "start", int64(0))
 		op.end, op.toEnd = attribute(n, "end", int64(0)), !n.has("end")
@@ -71,18 +80,24 @@ func newShape[T element](n *node) operator {
 	return op
 }
 
-func (op *shape[T]) run() error {
-	rank := int64(len(op.in.shape))
+// dims returns the part of the input's shape that is asked for.
+func (op *shape) dims() []int {
+	in := op.in.info().shape
+	rank := int64(len(in))
 	start, end := clampAxis(op.start, rank), rank
 	if !op.toEnd {
 		end = clampAxis(op.end, rank)
 	}
-	dims := op.in.shape[start:max(start, end)]
-	op.out.setShape(nil, len(dims))
-	if err := op.out.resize(); err != nil {
-		return err
-	}
-	for i, d := range dims {
+	return in[start:max(start, end)]
+}
+
+func (op *shape) shapes() error {
+	op.out.setShape(nil, len(op.dims()))
+	return nil
+}
+
+func (op *shape) run() error {
+	for i, d := range op.dims() {
 		op.out.data[i] = int64(d)
 	}
 	return nil
@@ -96,131 +111,189 @@ func clampAxis(axis, rank int64) int64 {
 	return min(max(axis, 0), rank)
 }
 
-type reshape[T element] struct {
-	in, out *array[T]
-	shape   *array[int64]
-	dims    []int
+// count is the operator Size.
+type count struct {
+	in  value
+	out *array[int64]
 }
 
-func newReshape[T element](n *node) operator {
-	if n.opset >= 14 && attribute(n, "allowzero", int64(0)) != 0 {
-		n.fail("attribute \"allowzero\" is supported only as 0")
+func newSize(n *node) operator {
+	n.shapeOnly(0)
+	return &count{n.inputs[0], output[int64](n, 0)}
+}
+
+func (op *count) shapes() error {
+	op.out.setShape(nil)
+	return nil
+}
+
+func (op *count) run() error {
+	size, _ := product(op.in.info().shape...)
+	op.out.data[0] = int64(size)
+	return nil
+}
+
+type reshape struct {
+	view
+	shape     *list
+	allowZero bool // a 0 is a size and does not copy the input's
+	dims      []int
+}
+
+func newReshape(n *node) operator {
+	op := &reshape{view: newView(n), shape: listOf(n, "shape", 1, 5)}
+	if n.opset >= 14 {
+		op.allowZero = n.flag("allowzero", false)
 	}
-	return &reshape[T]{in: input[T](n, 0), shape: input[int64](n, 1), out: output[T](n, 0)}
+	return op
 }
 
-func (op *reshape[T]) run() (err error) {
-	if op.dims, err = ints(op.dims[:0], op.shape); err != nil {
+func (op *reshape) shapes() (err error) {
+	if op.dims, err = op.shape.sizes(op.dims[:0]); err != nil {
 		return err
 	}
+	in := op.in.info().shape
+	fail := func() error { return fmt.Errorf("shape %v cannot be reshaped to %v", in, op.dims) }
+	out := op.out.info()
+	out.setShape(op.dims)
 	rest := -1 // the dimension that is -1
 	for i, d := range op.dims {
 		switch {
-		case d == 0 && i < len(op.in.shape):
-			op.dims[i] = op.in.shape[i]
+		case d == 0 && !op.allowZero:
+			if i >= len(in) {
+				return fail()
+			}
+			out.shape[i] = in[i]
 		case d == -1 && rest < 0:
 			rest = i
-			op.dims[i] = 1
+			out.shape[i] = 1
 		}
 	}
-	size, ok := product(op.dims...)
+	elements, _ := product(in...)
+	size, ok := product(out.shape...)
 	if ok && rest >= 0 && size > 0 {
-		op.dims[rest] = len(op.in.data) / size
-		size *= op.dims[rest]
+		out.shape[rest] = elements / size
+		size *= out.shape[rest]
 	}
-	if !ok || size != len(op.in.data) {
-		return fmt.Errorf("shape %v cannot be reshaped to %v", op.in.shape, op.shape.data)
+	if !ok || size != elements || rest >= 0 && op.allowZero && slices.Contains(op.dims, 0) {
+		return fail()
 	}
-	op.out.view(op.dims, op.in.data)
 	return nil
 }
 
-type squeeze[T element] struct {
-	in, out *array[T]
-	axes    *array[int64] // nil for all that can be
-	drop    []bool
-	dims    []int
+type flatten struct {
+	view
+	axis int64
 }
 
-func newSqueeze[T element](n *node) operator {
-	return &squeeze[T]{in: input[T](n, 0), axes: input[int64](n, 1), out: output[T](n, 0)}
+func newFlatten(n *node) operator { return &flatten{newView(n), attribute(n, "axis", int64(1))} }
+
+func (op *flatten) shapes() error {
+	in := op.in.info().shape
+	rank := int64(len(in))
+	axis := op.axis
+	if axis < 0 {
+		axis += rank
+	}
+	if axis < 0 || axis > rank {
+		return fmt.Errorf("axis %d is out of range for %d dimensions", op.axis, rank)
+	}
+	rows, _ := product(in[:axis]...)
+	cols, _ := product(in[axis:]...)
+	op.out.info().setShape(nil, rows, cols)
+	return nil
 }
 
-func (op *squeeze[T]) run() (err error) {
-	if op.axes == nil {
-		op.dims = op.dims[:0]
-		for _, d := range op.in.shape {
+type squeeze struct {
+	view
+	axes *list // not given for all that can be
+	drop []bool
+}
+
+func newSqueeze(n *node) operator {
+	return &squeeze{view: newView(n), axes: listOf(n, "axes", 1, 13)}
+}
+
+func (op *squeeze) shapes() error {
+	in, out := op.in.info().shape, op.out.info()
+	out.shape = out.shape[:0]
+	if !op.axes.given {
+		for _, d := range in {
 			if d != 1 {
-				op.dims = append(op.dims, d)
+				out.shape = append(out.shape, d)
 			}
 		}
-		op.out.view(op.dims, op.in.data)
 		return nil
 	}
-	if op.drop, err = axisSet(op.drop, op.axes, len(op.in.shape)); err != nil {
+	if err := axisSet(&op.drop, op.axes, len(in)); err != nil {
 		return err
 	}
-	op.dims = op.dims[:0]
-	for k, d := range op.in.shape {
+	for k, d := range in {
 		switch {
 		case !op.drop[k]:
-			op.dims = append(op.dims, d)
+			out.shape = append(out.shape, d)
 		case d != 1:
-			return fmt.Errorf("dimension %d of shape %v is not 1 and cannot be dropped", k, op.in.shape)
+			return fmt.Errorf("dimension %d of shape %v is not 1 and cannot be dropped", k, in)
 		}
 	}
-	op.out.view(op.dims, op.in.data)
 	return nil
 }
 
-type unsqueeze[T element] struct {
-	in, out *array[T]
-	axes    *array[int64]
-	insert  []bool
-	dims    []int
+type unsqueeze struct {
+	view
+	axes   *list
+	insert []bool
 }
 
-func newUnsqueeze[T element](n *node) operator {
-	return &unsqueeze[T]{in: input[T](n, 0), axes: input[int64](n, 1), out: output[T](n, 0)}
+func newUnsqueeze(n *node) operator {
+	op := &unsqueeze{view: newView(n), axes: listOf(n, "axes", 1, 13)}
+	if !op.axes.given {
+		n.fail("the axes are missing")
+	}
+	return op
 }
 
-func (op *unsqueeze[T]) run() (err error) {
-	rank := len(op.in.shape) + len(op.axes.data)
+func (op *unsqueeze) shapes() error {
+	axes, err := op.axes.values()
+	if err != nil {
+		return err
+	}
+	in, out := op.in.info().shape, op.out.info()
+	rank := len(in) + len(axes)
 	if rank > maxRank {
 		return fmt.Errorf("a value of %d dimensions is not supported", rank)
 	}
-	if op.insert, err = axisSet(op.insert, op.axes, rank); err != nil {
+	if err := axisSet(&op.insert, op.axes, rank); err != nil {
 		return err
 	}
-	op.dims = op.dims[:0]
-	old := op.in.shape
+	out.shape = out.shape[:0]
 	for _, insert := range op.insert {
 		if insert {
-			op.dims = append(op.dims, 1)
+			out.shape = append(out.shape, 1)
 		} else {
-			op.dims, old = append(op.dims, old[0]), old[1:]
+			out.shape, in = append(out.shape, in[0]), in[1:]
 		}
 	}
-	op.out.view(op.dims, op.in.data)
 	return nil
 }
 
-// axisSet returns which of rank dimensions are among axes. It reuses set.
-func axisSet(set []bool, axes *array[int64], rank int) ([]bool, error) {
-	if len(axes.shape) > 1 {
-		return set, fmt.Errorf("the axes have shape %v, and must have one dimension", axes.shape)
+// axisSet sets which of rank dimensions are among axes.
+func axisSet(set *[]bool, axes *list, rank int) error {
+	*set = slices.Grow((*set)[:0], rank)[:rank]
+	clear(*set)
+	values, err := axes.values()
+	if err != nil {
+		return err
 	}
-	set = slices.Grow(set[:0], rank)[:rank]
-	clear(set)
-	for _, axis := range axes.data {
+	for _, axis := range values {
 		k, err := axisOf(axis, rank)
 		if err != nil {
-			return set, err
+			return err
 		}
-		if set[k] {
-			return set, errors.New("an axis is there twice")
+		if (*set)[k] {
+			return errors.New("an axis is there twice")
 		}
-		set[k] = true
+		(*set)[k] = true
 	}
-	return set, nil
+	return nil
 }

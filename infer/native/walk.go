@@ -1,12 +1,15 @@
 package native
 
 // walk visits, in row-major order, a shape of which each element belongs to
-// one of operand a and one of operand b, both at regular steps.
+// one of each of three operands, all at regular steps.
 type walk struct{ dims []walkDim }
+
+// offsets is where each operand of a walk is.
+type offsets [3]int
 
 type walkDim struct {
 	size int
-	a, b int // what one step along the dimension adds to the offsets
+	step offsets // what one step along the dimension adds to the offsets
 	at   int
 }
 
@@ -14,34 +17,44 @@ func (w *walk) reset() { w.dims = append(w.dims[:0], walkDim{size: 1}) }
 
 // add appends a dimension to the inner end. It joins it to the one before
 // where the two make one regular sequence.
-func (w *walk) add(size, a, b int) {
+func (w *walk) add(size int, step offsets) {
 	last := &w.dims[len(w.dims)-1]
+	joins := true
+	for i, s := range step {
+		joins = joins && last.step[i] == s*size
+	}
 	switch {
 	case size == 1:
 	case last.size == 1:
-		*last = walkDim{size: size, a: a, b: b}
-	case last.a == a*size && last.b == b*size:
-		*last = walkDim{size: last.size * size, a: a, b: b}
+		*last = walkDim{size: size, step: step}
+	case joins:
+		*last = walkDim{size: last.size * size, step: step}
 	default:
-		w.dims = append(w.dims, walkDim{size: size, a: a, b: b})
+		w.dims = append(w.dims, walkDim{size: size, step: step})
 	}
 }
 
 // broadcast sets w to visit shape, without a dimension of size 0, by operands
-// of shapes a and b that are broadcast to it.
-func (w *walk) broadcast(shape, a, b []int) {
+// of shapes that are broadcast to it.
+func (w *walk) broadcast(shape []int, operands ...[]int) {
 	w.reset()
-	sizeA, _ := product(a...)
-	sizeB, _ := product(b...)
+	var left offsets
+	for i, s := range operands {
+		left[i], _ = product(s...)
+	}
 	for k, size := range shape {
-		w.add(size, step(&sizeA, a, k+len(a)-len(shape)), step(&sizeB, b, k+len(b)-len(shape)))
+		var steps offsets
+		for i, s := range operands {
+			steps[i] = stride(&left[i], s, k+len(s)-len(shape))
+		}
+		w.add(size, steps)
 	}
 }
 
-// step returns what a step along dimension k of shape adds to the offset, 0
+// stride returns what a step along dimension k of shape adds to the offset, 0
 // where it is broadcast. left is the number of elements in one of dimension
 // k-1, and becomes that in one of dimension k.
-func step(left *int, shape []int, k int) int {
+func stride(left *int, shape []int, k int) int {
 	if k < 0 || shape[k] == 1 {
 		return 0
 	}
@@ -49,32 +62,35 @@ func step(left *int, shape []int, k int) int {
 	return *left
 }
 
-// inner returns the innermost dimension, of size n at steps a and b.
-func (w *walk) inner() (n, a, b int) {
-	last := w.dims[len(w.dims)-1]
-	return last.size, last.a, last.b
+// inner returns the innermost dimension, of size n at those steps.
+func (w *walk) inner() (n int, step offsets) {
+	last := &w.dims[len(w.dims)-1]
+	return last.size, last.step
 }
 
-// rows calls f with the offsets at which each run along the innermost dimension
-// starts.
-func (w *walk) rows(f func(out, a, b int)) {
-	n, _, _ := w.inner()
+// rows calls f with the place in the shape and the offsets at which each run
+// along the innermost dimension starts.
+func (w *walk) rows(f func(out int, at offsets)) {
+	n, _ := w.inner()
 	outer := w.dims[:len(w.dims)-1]
-	out, a, b := 0, 0, 0
+	var at offsets
+	out := 0
 	for {
-		f(out, a, b)
+		f(out, at)
 		out += n
 		k := len(outer) - 1
 		for ; k >= 0; k-- {
 			d := &outer[k]
 			d.at++
-			a += d.a
-			b += d.b
+			for i, s := range d.step {
+				at[i] += s
+			}
 			if d.at < d.size {
 				break
 			}
-			a -= d.a * d.size
-			b -= d.b * d.size
+			for i, s := range d.step {
+				at[i] -= s * d.size
+			}
 			d.at = 0
 		}
 		if k < 0 {
@@ -83,30 +99,15 @@ func (w *walk) rows(f func(out, a, b int)) {
 	}
 }
 
-// copyWalk sets the elements of dst to those of src as operand a of w.
-func copyWalk[T any](w *walk, dst, src []T) {
-	n, step, _ := w.inner()
-	w.rows(func(out, a, _ int) {
-		row := dst[out : out+n]
-		if step == 1 {
-			copy(row, src[a:])
-			return
-		}
-		for i := range row {
-			row[i] = src[a+i*step]
-		}
-	})
-}
-
 // broadcast appends to dst the shape that shapes a and b are broadcast to, and
-// reports whether there is one.
+// reports whether there is one. dst may be a[:0].
 func broadcast(dst, a, b []int) ([]int, bool) {
 	rank := max(len(a), len(b))
-	for k := range rank {
-		m, n := 1, 1
-		if i := k + len(a) - rank; i >= 0 {
-			m = a[i]
-		}
+	if len(a) < rank { // make room before dst, which may be a, is written
+		a, b = b, a
+	}
+	for k, m := range a {
+		n := 1
 		if i := k + len(b) - rank; i >= 0 {
 			n = b[i]
 		}

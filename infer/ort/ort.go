@@ -155,21 +155,22 @@ func describe(model []byte) (*graph, error) {
 		}
 		i := slices.IndexFunc(m.Graph.Initializers, func(t onnxgraph.Tensor) bool { return t.Name == v.Name })
 		switch {
-		case v.Shape == nil:
-			return nil, fmt.Errorf("input %q has no shape in the file: infer the shapes before saving (onnx.shape_inference)", v.Name)
 		case i < 0:
 			g.inputs = append(g.inputs, info)
 		case m.IRVersion >= 4: // before, every weight had to be an input, and none could be fed
 			t := m.Graph.Initializers[i]
 			info.Optional = true
 			g.inputs = append(g.inputs, info)
-			g.defaults[v.Name] = engine.Tensor{Shape: t.Shape, Data: t.Data}
+			g.defaults[v.Name] = tensorFrom(t)
 		}
 	}
 	for _, v := range m.Graph.Outputs {
 		info, err := valueInfo(v)
 		if err != nil {
 			return nil, fmt.Errorf("output %w", err)
+		}
+		if v.Type == onnxgraph.Float16 { // the binding takes them, but does not give them back
+			return nil, fmt.Errorf("output %q has type float16, which is not supported as an output: cast it in the model to %s", v.Name, engine.Float32)
 		}
 		g.outputs = append(g.outputs, info)
 	}
@@ -179,10 +180,22 @@ func describe(model []byte) (*graph, error) {
 	return g, nil
 }
 
+func tensorFrom(t onnxgraph.Tensor) engine.Tensor {
+	halves, ok := t.Data.([]onnxgraph.Half)
+	if !ok {
+		return engine.Tensor{Shape: t.Shape, Data: t.Data}
+	}
+	data := make([]engine.Half, len(halves))
+	for i, h := range halves {
+		data[i] = engine.Half(h)
+	}
+	return engine.Of(data, t.Shape...)
+}
+
 func valueInfo(v onnxgraph.Value) (engine.ValueInfo, error) {
 	info := engine.ValueInfo{Name: v.Name, Type: engine.Type(v.Type.String())}
 	switch v.Type {
-	case onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Uint8, onnxgraph.Bool:
+	case onnxgraph.Float16, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Uint8, onnxgraph.Bool:
 	default:
 		return info, fmt.Errorf("%q has type %v, which is not supported: cast it in the model to %s", v.Name, v.Type, engine.Float32)
 	}

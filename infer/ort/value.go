@@ -3,6 +3,7 @@
 package ort
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -14,6 +15,8 @@ import (
 // must destroy the value.
 func newValue(t engine.Tensor) (ort.Value, error) {
 	switch data := t.Data.(type) {
+	case []engine.Half:
+		return halves(t.Shape, data)
 	case []float32:
 		return valueOf(t.Shape, data)
 	case []float64:
@@ -34,11 +37,27 @@ func valueOf[T engine.Element](shape []int, data []T) (ort.Value, error) {
 	if len(shape) == 0 {
 		return ort.NewScalar(data[0])
 	}
+	return ort.NewTensor(dimsOf(shape), data)
+}
+
+func dimsOf(shape []int) ort.Shape {
 	dims := make(ort.Shape, len(shape))
 	for i, d := range shape {
 		dims[i] = int64(d)
 	}
-	return ort.NewTensor(dims, data)
+	return dims
+}
+
+// halves copies float16 data to what the binding takes: bytes, of no scalar.
+func halves(shape []int, data []engine.Half) (ort.Value, error) {
+	if len(shape) == 0 {
+		return nil, fmt.Errorf("a scalar of type %q is not supported", engine.Float16)
+	}
+	var bytes []byte
+	for _, h := range data {
+		bytes = binary.NativeEndian.AppendUint16(bytes, uint16(h))
+	}
+	return ort.NewCustomDataTensor(dimsOf(shape), bytes, ort.TensorElementDataTypeFloat16)
 }
 
 // newScalar returns a scalar for ONNX Runtime to write to.

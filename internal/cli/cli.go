@@ -31,7 +31,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	message := strings.ReplaceAll(err.Error(), "\n", "; ")
+	message := oneLine(err)
 	var usage usageError
 	if running && !errors.As(err, &usage) {
 		fmt.Fprintf(errOut, "rnnkit: %s\n", message)
@@ -40,6 +40,9 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	fmt.Fprintf(errOut, "rnnkit: %s (see '%s --help')\n", message, cmd.CommandPath())
 	return 2
 }
+
+// oneLine returns the message of an error, which may join several.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // usageError is a wrong command line that cobra cannot notice.
 type usageError struct{ error }
@@ -131,6 +134,7 @@ func newRootCmd(s *streams) *cobra.Command {
 		newGenerateCmd(s),
 		newHiddenCmd(s),
 		newVerifyCmd(s),
+		newConformanceCmd(s),
 		newInspectCmd(s),
 		newDataCmd(s),
 		newLabCmd(s),

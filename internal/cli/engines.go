@@ -4,26 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"path/filepath"
 
 	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
 // engineFlags choose what runs a model.
 type engineFlags struct {
-	engine   string
-	provider string
-	ortLib   string
+	engine    string
+	provider  string
+	ortLib    string
+	maxMemory int  // of a run of the native engine, in MiB
+	external  bool // the native engine may read the model's external data
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.engine, "engine", "auto", "native, onnxruntime, or auto: onnxruntime where it is installed, else native")
 	flags.StringVar(&f.provider, "provider", "cpu", "cpu or cuda, which is onnxruntime's")
 	addOrtLib(flags, &f.ortLib)
+	flags.IntVar(&f.maxMemory, "max-memory", native.DefaultMemory>>20, "MiB that a run of the native engine may take")
+	flags.BoolVar(&f.external, "external-data", false, "let the native engine read weights from files in the model's folder")
 }
 
 func addOrtLib(flags *pflag.FlagSet, path *string) {
@@ -37,6 +44,8 @@ func (f *engineFlags) validate() error {
 		return usagef("--engine is %q: it must be auto, native or onnxruntime", f.engine)
 	}
 	switch {
+	case f.maxMemory < 1 || f.maxMemory > math.MaxInt>>20:
+		return usagef("--max-memory is %d: it must be a number of MiB from 1 on", f.maxMemory)
 	case f.provider != "cpu" && f.provider != "cuda":
 		return usagef("--provider is %q: it must be cpu or cuda", f.provider)
 	case f.provider == "cuda" && f.engine == "native":
@@ -58,7 +67,7 @@ func (f *engineFlags) open(path string, log io.Writer) (*infer.Model, error) {
 func (f *engineFlags) choose(path string) (m *infer.Model, why string, err error) {
 	switch {
 	case f.engine == "native":
-		m, err = infer.Open(path)
+		m, err = infer.Open(path, f.native(path))
 		return m, "", err
 	case f.provider == "cuda":
 		m, err = infer.Open(path, infer.With(ort.CUDA(0, ort.Library(f.ortLib))))
@@ -77,8 +86,17 @@ func (f *engineFlags) choose(path string) (m *infer.Model, why string, err error
 		}
 	}
 	why = fmt.Sprintf(" (%v)", err)
-	m, err = infer.Open(path)
+	m, err = infer.Open(path, f.native(path))
 	return m, why, err
+}
+
+// native chooses the native engine for the model at path.
+func (f *engineFlags) native(path string) infer.Option {
+	opts := []native.Option{native.MaxMemory(f.maxMemory << 20)}
+	if f.external {
+		opts = append(opts, native.ExternalData(filepath.Dir(path)))
+	}
+	return infer.With(native.New(opts...))
 }
 
 // candidate is a model on one of the engines, or the reason why it is not.

@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"internal/layout":     {},
 	"internal/onnxgraph":  {"internal/onnxpb"},
 	"internal/onnxpb":     {},
+	"internal/onnxref":    {},
 	"internal/onnxtest":   {"infer/engine", "internal/onnxgraph", "internal/onnxpb"},
 	"internal/ortlib":     {},
 	"internal/pca":        {},

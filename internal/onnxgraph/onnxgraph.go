@@ -85,7 +85,7 @@ type Dim struct {
 }
 
 // Tensor is a constant (TensorProto) in row-major order. Data has one of the
-// types []float32, []float64, []int32, []int64, []uint8, []bool, and as many
+// types []Half, []float32, []float64, []int32, []int64, []uint8, []bool, and as many
 // elements as the product of Shape, so one for a scalar, whose Shape is empty.
 type Tensor struct {
 	Name  string
@@ -93,10 +93,15 @@ type Tensor struct {
 	Data  any
 }
 
+// Half is a number of type [Float16]: the bits of an IEEE 754 binary16.
+type Half uint16
+
 // Type returns the element type of t, Undefined where Data has none of the
 // types that a Tensor may hold.
 func (t *Tensor) Type() DataType {
 	switch t.Data.(type) {
+	case []Half:
+		return Float16
 	case []float32:
 		return Float32
 	case []float64:
@@ -125,6 +130,7 @@ const (
 	Int64     DataType = DataType(onnxpb.TensorProto_INT64)
 	Uint8     DataType = DataType(onnxpb.TensorProto_UINT8)
 	Bool      DataType = DataType(onnxpb.TensorProto_BOOL)
+	Float16   DataType = DataType(onnxpb.TensorProto_FLOAT16)
 )
 
 // String returns Go's name of the type where there is one ("float32",

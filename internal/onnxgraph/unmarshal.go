@@ -20,9 +20,13 @@ const maxDepth = 32
 // Unmarshal reads the bytes of an ONNX file. What does not change the model's
 // answers, such as doc strings and the types of inner values, is left out; what
 // would change them but is not supported, such as external data, sparse
-// initializers, local functions and float16 constants, is refused by name.
+// initializers and local functions, is refused by name.
 // Any bytes are safe: the memory taken is in proportion to len(data).
-func Unmarshal(data []byte) (*Model, error) {
+func Unmarshal(data []byte) (*Model, error) { return UnmarshalWith(data, External{}) }
+
+// UnmarshalWith is Unmarshal of a model whose tensors may also lie in other
+// files.
+func UnmarshalWith(data []byte, external External) (*Model, error) {
 	if len(data) == 0 {
 		return nil, errors.New("not an ONNX model: the file is empty")
 	}
@@ -39,6 +43,9 @@ func Unmarshal(data []byte) (*Model, error) {
 		return nil, errors.New("not an ONNX model: it has no opset_import: the file may be of another kind, or truncated")
 	case len(p.Functions) > 0:
 		return nil, errors.New("the model has local functions, which are not supported: inline them before saving (onnx.inliner.inline_local_functions)")
+	}
+	if err := external.load(p.Graph, 1); err != nil {
+		return nil, err
 	}
 	graph, err := graphFrom(p.Graph, 1)
 	if err != nil {
@@ -274,14 +281,9 @@ func tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 	case Int64:
 		t.Data, err = values(p, n, p.Int64Data)
 	case Uint8:
-		narrow := make([]uint8, len(p.Int32Data))
-		for i, v := range p.Int32Data {
-			if v < 0 || v > math.MaxUint8 {
-				return Tensor{}, fmt.Errorf("element %d is %d, out of range for uint8", i, v)
-			}
-			narrow[i] = uint8(v)
-		}
-		t.Data, err = values(p, n, narrow)
+		t.Data, err = narrowed[uint8](p, n, math.MaxUint8)
+	case Float16:
+		t.Data, err = narrowed[Half](p, n, math.MaxUint16)
 	case Bool:
 		truth := make([]bool, len(p.Int32Data))
 		for i, v := range p.Int32Data {
@@ -289,12 +291,24 @@ func tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 		}
 		t.Data, err = values(p, n, truth)
 	default:
-		err = fmt.Errorf("type %v is not supported: save it as float32, float64, int32, int64, uint8 or bool", typ)
+		err = fmt.Errorf("type %v is not supported: save it as float16, float32, float64, int32, int64, uint8 or bool", typ)
 	}
 	if err != nil {
 		return Tensor{}, err
 	}
 	return t, nil
+}
+
+// narrowed returns the n elements of p, whose typed field is int32_data.
+func narrowed[T uint8 | Half](p *onnxpb.TensorProto, n int, limit int32) ([]T, error) {
+	narrow := make([]T, len(p.Int32Data))
+	for i, v := range p.Int32Data {
+		if v < 0 || v > limit {
+			return nil, fmt.Errorf("element %d is %d, out of range for %v", i, v, DataType(p.GetDataType()))
+		}
+		narrow[i] = T(v)
+	}
+	return values(p, n, narrow)
 }
 
 // values returns the n elements of p: those in raw_data or, where that is

@@ -1,15 +1,17 @@
 // Package onnxtest reads folders in the layout of ONNX's own tests: a
-// model.onnx, and beside it test_data_set_N/input_M.pb and output_M.pb. Only
-// tests import it.
+// model.onnx, and beside it test_data_set_N/input_M.pb and output_M.pb. Tests
+// import it, and `rnnkit conformance`.
 package onnxtest
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"testing"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,11 +20,19 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
+// T is what the package needs of a [testing.TB].
+type T interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Skipf(string, ...any)
+}
+
 // Folders returns the folders under the shared test data that hold a
 // model.onnx and match a pattern of [filepath.Match], such as "onnx-tests/*/*/*".
 // Where there is none it skips the test, or fails it if RNNKIT_REQUIRE_SHARED
 // is 1.
-func Folders(t testing.TB, pattern string) []string {
+func Folders(t T, pattern string) []string {
 	t.Helper()
 	models, err := filepath.Glob(filepath.Join(Root(t), pattern, "model.onnx"))
 	if err != nil {
@@ -42,7 +52,7 @@ func Folders(t testing.TB, pattern string) []string {
 
 // Root returns the folder of the shared test data: RNNKIT_SHARED, or shared
 // beside the repository. It need not exist.
-func Root(t testing.TB) string {
+func Root(t T) string {
 	t.Helper()
 	if root := os.Getenv("RNNKIT_SHARED"); root != "" {
 		return root
@@ -61,6 +71,22 @@ func Root(t testing.TB) string {
 		}
 		t.Fatal("the test does not run within the repository")
 	}
+}
+
+// Find returns the folders with a model.onnx in and below root, in lexical
+// order, and an error where there is none.
+func Find(root string) ([]string, error) {
+	var dirs []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "model.onnx" && !d.IsDir() {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+		return err
+	})
+	if err == nil && len(dirs) == 0 {
+		err = fmt.Errorf("%s has no tests: no folder in it has a model.onnx", root)
+	}
+	return dirs, err
 }
 
 // Set is one test_data_set: what goes into the graph's inputs, in order, and
@@ -132,7 +158,49 @@ func parse(data []byte) (engine.Tensor, error) {
 		return engine.Tensor{}, err
 	}
 	t := m.Graph.Initializers[0]
+	if halves, ok := t.Data.([]onnxgraph.Half); ok {
+		data := make([]engine.Half, len(halves))
+		for i, h := range halves {
+			data[i] = engine.Half(h)
+		}
+		t.Data = data
+	}
 	return engine.Tensor{Shape: t.Shape, Data: t.Data}, nil
+}
+
+// Run computes the outputs of a session from the set's inputs and compares them
+// with the set's, as [Compare] does. The inputs are those of the graph, in order,
+// or those of them that have no default.
+func (s Set) Run(ctx context.Context, session engine.Session, rtol, atol float64) error {
+	infos := session.Inputs()
+	if len(s.Inputs) != len(infos) {
+		infos = slices.DeleteFunc(slices.Clone(infos), func(v engine.ValueInfo) bool { return v.Optional })
+	}
+	if len(s.Inputs) != len(infos) {
+		return fmt.Errorf("the test has %d inputs, and the model %v", len(s.Inputs), session.Inputs())
+	}
+	if len(s.Outputs) != len(session.Outputs()) {
+		return fmt.Errorf("the test has %d outputs, and the model %v", len(s.Outputs), session.Outputs())
+	}
+	inputs := make(map[string]engine.Tensor)
+	for i, v := range infos {
+		inputs[v.Name] = s.Inputs[i]
+	}
+	var names []string
+	for _, v := range session.Outputs() {
+		names = append(names, v.Name)
+	}
+	got, err := session.Run(ctx, inputs, names...)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for i, name := range names {
+		if err := Compare(got[name], s.Outputs[i], rtol, atol); err != nil {
+			wrong = append(wrong, fmt.Errorf("output %q: %w", name, err))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // Compare returns an error unless got has the shape, type and elements of want:
@@ -142,6 +210,8 @@ func Compare(got, want engine.Tensor, rtol, atol float64) error {
 		return fmt.Errorf("got %s%v, want %s%v", got.Type(), got.Shape, want.Type(), want.Shape)
 	}
 	switch want := want.Data.(type) {
+	case []engine.Half:
+		return compare(widen(got.Data.([]engine.Half)), widen(want), rtol, atol)
 	case []float32:
 		return compare(got.Data.([]float32), want, rtol, atol)
 	case []float64:
@@ -153,12 +223,22 @@ func Compare(got, want engine.Tensor, rtol, atol float64) error {
 	case []uint8:
 		return compare(got.Data.([]uint8), want, 0, 0)
 	case []bool:
-		if got := got.Data.([]bool); !slices.Equal(got, want) {
-			return fmt.Errorf("got %v, want %v", got, want)
+		for i, g := range got.Data.([]bool) {
+			if g != want[i] {
+				return fmt.Errorf("element %d is %v, and must be %v", i, g, want[i])
+			}
 		}
 		return nil
 	}
 	return fmt.Errorf("elements of type %T cannot be compared", want.Data)
+}
+
+func widen(halves []engine.Half) []float32 {
+	wide := make([]float32, len(halves))
+	for i, h := range halves {
+		wide[i] = h.Float32()
+	}
+	return wide
 }
 
 func compare[T float32 | float64 | int32 | int64 | uint8](got, want []T, rtol, atol float64) error {
@@ -170,7 +250,7 @@ func compare[T float32 | float64 | int32 | int64 | uint8](got, want []T, rtol, a
 		}
 		d := math.Abs(g - w)
 		if math.IsInf(w, 0) || !(d <= atol+rtol*math.Abs(w)) {
-			if at < 0 || !(d <= worst) {
+			if at < 0 || d > worst || math.IsNaN(d) {
 				worst, at = d, i
 			}
 		}

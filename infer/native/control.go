@@ -1,0 +1,485 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// The operators of this file compute graphs that are their attributes.
+
+// subgraph is a graph within a node, and what goes in and comes out.
+type subgraph struct {
+	*runner
+	plan    *plan
+	in, out []value
+}
+
+// newSubgraph returns the graph of an attribute, whose inputs have the types of
+// those values.
+func newSubgraph(n *node, name string, inputs ...value) *subgraph {
+	g := attribute[*onnxgraph.Graph](n, name, nil)
+	if g == nil {
+		n.fail("attribute %q, a graph, is missing", name)
+		return nil
+	}
+	if len(g.Inputs) != len(inputs) {
+		n.fail("attribute %q: the graph has %d inputs, and must have %d", name, len(g.Inputs), len(inputs))
+		return nil
+	}
+	r, err := newRunner(n.planned.graphs[name], n.runner, inputs...)
+	if err != nil {
+		n.fail("attribute %q: %w", name, err)
+		return nil
+	}
+	s := &subgraph{runner: r, plan: &plan{outputs: r.program.outputNames}}
+	r.layOut(s.plan)
+	for _, v := range g.Inputs {
+		s.in = append(s.in, r.slots[r.program.slots[v.Name]])
+	}
+	for _, v := range g.Outputs {
+		s.out = append(s.out, r.slots[r.program.slots[v.Name]])
+	}
+	return s
+}
+
+func (s *subgraph) compute() error {
+	if err := s.memory.step(); err != nil {
+		return err
+	}
+	return s.runner.compute(s.plan)
+}
+
+// done gives back what the graph still holds of its own.
+func (s *subgraph) done() {
+	for _, v := range s.in {
+		v.release()
+	}
+	for i, v := range s.out {
+		slot := s.program.slots[s.plan.outputs[i]]
+		if !slices.ContainsFunc(s.program.captured, func(c capture) bool { return c.slot == slot }) {
+			v.release()
+		}
+	}
+}
+
+// show makes v a view of src, which has its type.
+func show(v, src value) {
+	v.info().setShape(src.info().shape)
+	v.share(src)
+}
+
+// choice is the operator If.
+type choice struct {
+	cond      *array[bool]
+	then, els *subgraph
+	out       []value
+}
+
+func newIf(n *node) operator {
+	n.dynamic = true
+	op := &choice{cond: input[bool](n, 0), then: newSubgraph(n, "then_branch"), els: newSubgraph(n, "else_branch")}
+	if n.err != nil {
+		return nil
+	}
+	if len(op.then.out) != len(n.outputs) || len(op.els.out) != len(n.outputs) {
+		n.fail("it has %d outputs, but its graphs have %d and %d", len(n.outputs), len(op.then.out), len(op.els.out))
+		return nil
+	}
+	for i, v := range op.then.out {
+		if other := op.els.out[i]; v.typ() != other.typ() {
+			n.fail("output %d is %s in one graph and %s in the other", i, v.typ(), other.typ())
+		}
+		op.out = append(op.out, viewOf(n, i, v))
+	}
+	return op
+}
+
+func (op *choice) shapes() error {
+	if len(op.cond.data) != 1 {
+		return fmt.Errorf("the condition has shape %v, and must be a scalar", op.cond.shape)
+	}
+	return nil
+}
+
+func (op *choice) run() error {
+	branch, name := op.then, "then_branch"
+	if !op.cond.data[0] {
+		branch, name = op.els, "else_branch"
+	}
+	if err := branch.compute(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for i, v := range branch.out {
+		show(op.out[i], v)
+	}
+	branch.done()
+	return nil
+}
+
+// loop computes a graph again and again: some of its outputs are its inputs of
+// the next time, the others are put side by side.
+type loop struct {
+	trips *array[int64] // nil for no limit
+	cond  *array[bool]  // nil for true
+	first []value
+	body  *subgraph
+	state []value
+	out   []value // of the state, then of what is put side by side
+	lists []pile
+}
+
+// pile is a list of values of one shape that grows.
+type pile struct {
+	items, spare value
+	shape        []int // of one
+	count        int
+}
+
+func newLoop(n *node) operator {
+	n.dynamic, n.costly = true, true
+	op := &loop{trips: input[int64](n, 0), cond: input[bool](n, 1)}
+	if len(n.inputs) > 2 {
+		op.first = n.inputs[2:]
+	}
+	if slices.Contains(op.first, nil) {
+		n.fail("the first value of a loop variable is missing")
+		return nil
+	}
+	op.body = newSubgraph(n, "body", append([]value{newArray[int64](n.memory), newArray[bool](n.memory)}, op.first...)...)
+	if n.err != nil {
+		return nil
+	}
+	piles := len(n.outputs) - len(op.first)
+	if got, want := len(op.body.out), 1+len(n.outputs); got != want || piles < 0 {
+		n.fail("its graph has %d outputs, and must have %d for %d outputs of the node and %d loop variables", got, want, len(n.outputs), len(op.first))
+		return nil
+	}
+	if t := op.body.out[0].typ(); t != "bool" {
+		n.fail("output 0 of its graph, the condition, has type %s, and must have bool", t)
+	}
+	for i, v := range op.body.out[1:] {
+		if i < len(op.first) {
+			if t := op.first[i].typ(); v.typ() != t {
+				n.fail("output %d of its graph has type %s, and must have %s as loop variable %d", i+1, v.typ(), t, i)
+			}
+			op.state = append(op.state, v.like(n.memory))
+		} else {
+			op.lists = append(op.lists, pile{items: v.like(n.memory), spare: v.like(n.memory)})
+		}
+		op.out = append(op.out, viewOf(n, i, v))
+	}
+	return op
+}
+
+func (op *loop) shapes() error { return nil }
+
+func (op *loop) run() error {
+	limit := int64(math.MaxInt64)
+	if op.trips != nil {
+		if len(op.trips.data) != 1 {
+			return fmt.Errorf("the trip count has shape %v, and must be a scalar", op.trips.shape)
+		}
+		limit = op.trips.data[0]
+	}
+	goOn := true
+	if op.cond != nil {
+		if len(op.cond.data) != 1 {
+			return fmt.Errorf("the condition has shape %v, and must be a scalar", op.cond.shape)
+		}
+		goOn = op.cond.data[0]
+	}
+	for i, v := range op.first {
+		show(op.state[i], v)
+	}
+	for i := range op.lists {
+		op.lists[i].count = 0
+	}
+	for i := int64(0); i < limit && goOn; i++ {
+		var err error
+		if goOn, err = op.iterate(i); err != nil {
+			return fmt.Errorf("body, iteration %d: %w", i, err)
+		}
+	}
+	for i, v := range op.state {
+		show(op.out[i], v)
+		v.release()
+	}
+	for i := range op.lists {
+		declared := op.body.program.graph.Outputs[1+len(op.state)+i].Shape
+		if err := op.lists[i].finish(op.out[len(op.state)+i], declared); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// iterate computes the graph once and returns its condition.
+func (op *loop) iterate(i int64) (goOn bool, err error) {
+	count, cond := op.body.in[0].(*array[int64]), op.body.in[1].(*array[bool])
+	if err := errors.Join(count.resizeTo(), cond.resizeTo()); err != nil {
+		return false, err
+	}
+	count.data[0], cond.data[0] = i, true
+	for j, v := range op.state {
+		show(op.body.in[2+j], v)
+		v.release()
+	}
+	if err := op.body.compute(); err != nil {
+		return false, err
+	}
+	out := op.body.out
+	if c := out[0].(*array[bool]); len(c.data) != 1 {
+		return false, fmt.Errorf("the condition has shape %v, and must be a scalar", c.shape)
+	} else {
+		goOn = c.data[0]
+	}
+	for j := range op.state {
+		show(op.state[j], out[1+j])
+	}
+	for j := range op.lists {
+		if err := op.lists[j].add(out[1+len(op.state)+j]); err != nil {
+			return false, err
+		}
+	}
+	op.body.done()
+	return goOn, nil
+}
+
+// add puts a copy of v at the end.
+func (p *pile) add(v value) error {
+	shape := v.info().shape
+	if p.count == 0 {
+		p.shape = append(p.shape[:0], shape...)
+		p.items.info().setShape([]int{4}, shape...)
+		if err := p.items.resize(); err != nil {
+			return err
+		}
+	}
+	if !slices.Equal(shape, p.shape) {
+		return fmt.Errorf("values of shapes %v and %v cannot be put side by side", p.shape, shape)
+	}
+	if items := p.items.info(); p.count == items.shape[0] {
+		p.spare.info().setShape([]int{2 * p.count}, shape...)
+		if err := p.spare.resize(); err != nil {
+			return err
+		}
+		p.spare.copyAt(0, p.items, 0, p.items.len())
+		p.items.release()
+		p.items, p.spare = p.spare, p.items
+	}
+	p.items.copyAt(p.count*v.len(), v, 0, v.len())
+	p.count++
+	return nil
+}
+
+// finish moves the list to out. One without any has the shape that is declared,
+// with 0 for what is not known.
+func (p *pile) finish(out value, declared []onnxgraph.Dim) error {
+	h := out.info()
+	if p.count > 0 {
+		h.setShape([]int{p.count}, p.shape...)
+	} else {
+		h.setShape([]int{0})
+		for _, d := range declared {
+			h.shape = append(h.shape, int(max(0, d.Size)))
+		}
+	}
+	if err := out.resize(); err != nil {
+		return err
+	}
+	if p.count > 0 {
+		out.copyAt(0, p.items, 0, out.len())
+	}
+	p.items.release()
+	return nil
+}
+
+// scan computes a graph once for each slice of some inputs.
+type scan struct {
+	body  *subgraph
+	first []value // of the state
+	state []value
+	in    []track // what is cut into slices
+	out   []value // of the state
+	piled []track // what is put together of slices
+}
+
+// track is a value with an axis that is cut or put together.
+type track struct {
+	value
+	axis    int64
+	reverse bool
+}
+
+func newScan(n *node) operator {
+	n.dynamic, n.costly = true, true
+	count := attribute(n, "num_scan_inputs", int64(0))
+	if count < 1 || count > int64(len(n.inputs)) || slices.Contains(n.inputs, nil) {
+		n.fail("attribute \"num_scan_inputs\" is %d for %d inputs, or an input is missing", count, len(n.inputs))
+		return nil
+	}
+	states := len(n.inputs) - int(count)
+	op := &scan{first: n.inputs[:states], in: tracks(n, "input", n.inputs[states:])}
+	op.body = newSubgraph(n, "body", n.inputs...)
+	if n.err != nil {
+		return nil
+	}
+	if len(op.body.out) != len(n.outputs) || len(n.outputs) < states {
+		n.fail("its graph has %d outputs, and must have %d, at least %d of them states", len(op.body.out), len(n.outputs), states)
+		return nil
+	}
+	var piled []value
+	for i, v := range op.body.out {
+		out := viewOf(n, i, v)
+		if i >= states {
+			piled = append(piled, out)
+			continue
+		}
+		if t := op.first[i].typ(); v.typ() != t {
+			n.fail("output %d of its graph has type %s, and must have %s as state %d", i, v.typ(), t, i)
+		}
+		op.out = append(op.out, out)
+		op.state = append(op.state, v.like(n.memory))
+	}
+	op.piled = tracks(n, "output", piled)
+	return op
+}
+
+// tracks reads the axes and directions of scanned inputs or outputs.
+func tracks(n *node, what string, values []value) []track {
+	axes := attribute(n, "scan_"+what+"_axes", make([]int64, len(values)))
+	directions := attribute(n, "scan_"+what+"_directions", make([]int64, len(values)))
+	if len(axes) != len(values) || len(directions) != len(values) {
+		n.fail("attributes \"scan_%s_axes\" and \"scan_%s_directions\" have %d and %d numbers, and must have %d", what, what, len(axes), len(directions), len(values))
+		return nil
+	}
+	list := make([]track, len(values))
+	for i, v := range values {
+		list[i] = track{v, axes[i], directions[i] != 0}
+	}
+	return list
+}
+
+func (op *scan) shapes() error { return nil }
+
+func (op *scan) run() error {
+	time := -1
+	for _, t := range op.in {
+		shape := t.info().shape
+		k, err := axisOf(t.axis, len(shape))
+		if err != nil {
+			return err
+		}
+		if time >= 0 && shape[k] != time {
+			return fmt.Errorf("inputs of %d and %d slices do not go together", time, shape[k])
+		}
+		time = shape[k]
+	}
+	for i, v := range op.first {
+		show(op.state[i], v)
+	}
+	for t := range time {
+		if err := op.iterate(t, time); err != nil {
+			return fmt.Errorf("body, iteration %d: %w", t, err)
+		}
+	}
+	for i, v := range op.state {
+		show(op.out[i], v)
+		v.release()
+	}
+	for i, p := range op.piled {
+		if time > 0 {
+			break
+		}
+		h := p.info()
+		h.setShape(nil)
+		for _, d := range op.body.program.graph.Outputs[len(op.state)+i].Shape {
+			h.shape = append(h.shape, int(max(0, d.Size)))
+		}
+		k, err := axisOf(p.axis, len(h.shape)+1)
+		if err != nil {
+			return err
+		}
+		h.shape = slices.Insert(h.shape, k, 0)
+		if err := p.resize(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (op *scan) iterate(t, time int) error {
+	for i, v := range op.state {
+		show(op.body.in[i], v)
+		v.release()
+	}
+	for i, in := range op.in {
+		if err := in.cut(op.body.in[len(op.state)+i], t); err != nil {
+			return err
+		}
+	}
+	if err := op.body.compute(); err != nil {
+		return err
+	}
+	for i := range op.state {
+		show(op.state[i], op.body.out[i])
+	}
+	for i, p := range op.piled {
+		if err := p.put(op.body.out[len(op.state)+i], t, time); err != nil {
+			return err
+		}
+	}
+	op.body.done()
+	return nil
+}
+
+// cut sets dst to slice t.
+func (tr track) cut(dst value, t int) error {
+	shape := tr.info().shape
+	k, _ := axisOf(tr.axis, len(shape))
+	dst.info().setShape(shape[:k], shape[k+1:]...)
+	if err := dst.resize(); err != nil {
+		return err
+	}
+	if tr.reverse {
+		t = shape[k] - 1 - t
+	}
+	outer, _ := product(shape[:k]...)
+	inner, _ := product(shape[k+1:]...)
+	for o := range outer {
+		dst.copyAt(o*inner, tr.value, (o*shape[k]+t)*inner, inner)
+	}
+	return nil
+}
+
+// put copies src to slice t of that many. The first makes room for all.
+func (tr track) put(src value, t, time int) error {
+	from, h := src.info().shape, tr.info()
+	k, err := axisOf(tr.axis, len(from)+1)
+	if err != nil {
+		return err
+	}
+	if t == 0 {
+		h.setShape(from[:k], time)
+		h.shape = append(h.shape, from[k:]...)
+		if err := tr.resize(); err != nil {
+			return err
+		}
+	}
+	if len(from)+1 != len(h.shape) || !slices.Equal(from[:k], h.shape[:k]) || !slices.Equal(from[k:], h.shape[k+1:]) {
+		return fmt.Errorf("slices of different shapes, one %v, cannot be put together to %v", from, h.shape)
+	}
+	if tr.reverse {
+		t = time - 1 - t
+	}
+	outer, _ := product(from[:k]...)
+	inner, _ := product(from[k:]...)
+	for o := range outer {
+		tr.copyAt((o*time+t)*inner, src, o*inner, inner)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+)
+
+// memory is what the values of one runner live in. Buffers are taken by an
+// array when it is computed and given back when nothing reads it any more; all
+// of them together stay within the limit.
+type memory struct {
+	limit, held int // in bytes
+	pools       []trimmer
+	arrays      []value // all that take their buffers from here
+
+	ctx   context.Context // of the run
+	steps int             // how many nodes the run has computed
+}
+
+// trimmer is a pool of buffers of any type.
+type trimmer interface{ trim() }
+
+// take counts n elements of some bytes each as held. Where there is no room it
+// drops the buffers that are not in use.
+func (m *memory) take(n, bytes int) error {
+	if n > (m.limit-m.held)/bytes {
+		for _, p := range m.pools {
+			p.trim()
+		}
+	}
+	if n > (m.limit-m.held)/bytes {
+		return fmt.Errorf("a run may take %d MiB: run it on less at a time, or allow more memory", m.limit>>20)
+	}
+	m.held += n * bytes
+	return nil
+}
+
+// keep counts n elements of some bytes each, that an operator keeps for itself,
+// as held. kept is how many bytes of them are counted already.
+func (m *memory) keep(kept *int, n, bytes int) error {
+	if n <= *kept/bytes {
+		return nil
+	}
+	if err := m.take(n-*kept/bytes, bytes); err != nil {
+		return err
+	}
+	*kept = n * bytes
+	return nil
+}
+
+// release gives back all buffers and drops what belongs to the caller.
+func (m *memory) release() {
+	for _, v := range m.arrays {
+		v.release()
+	}
+	m.ctx = nil
+}
+
+// maxSteps is how many nodes one run may compute, those in loops each time.
+const maxSteps = 1 << 28
+
+// step counts a node and reports whether the run goes on.
+func (m *memory) step() error {
+	if m.steps++; m.steps > maxSteps {
+		return fmt.Errorf("the run has computed %d nodes without an end: a loop of the model may not terminate", maxSteps)
+	}
+	return m.ctx.Err()
+}
+
+// buffer is memory for elements, which several arrays may show.
+type buffer[T element] struct {
+	data  []T // nil once it is dropped
+	users int
+	place int // among the free ones, without users
+}
+
+// pool holds the free buffers of one type.
+type pool[T element] struct {
+	memory *memory
+	free   []*buffer[T]
+}
+
+// poolOf returns the pool of T in m.
+func poolOf[T element](m *memory) *pool[T] {
+	for _, p := range m.pools {
+		if p, ok := p.(*pool[T]); ok {
+			return p
+		}
+	}
+	p := &pool[T]{memory: m}
+	m.pools = append(m.pools, p)
+	return p
+}
+
+// get returns a free buffer of at least n elements. It prefers last, so that a
+// run on the shapes of the one before finds every buffer where that left it.
+func (p *pool[T]) get(n int, last *buffer[T]) (*buffer[T], error) {
+	if last != nil && last.users == 0 && n <= cap(last.data) {
+		p.use(last)
+		return last, nil
+	}
+	var best *buffer[T]
+	for _, b := range p.free {
+		if n <= cap(b.data) && (best == nil || cap(b.data) < cap(best.data)) {
+			best = b
+		}
+	}
+	const slack = 1024
+	if best != nil && cap(best.data)/4 <= n+slack {
+		p.use(best)
+		return best, nil
+	}
+	if last != nil && last.users == 0 && last.data != nil {
+		p.use(last)
+		p.drop(last)
+	}
+	if err := p.memory.take(n, size[T]()); err != nil {
+		return nil, err
+	}
+	return &buffer[T]{data: make([]T, n), users: 1}, nil
+}
+
+// use takes b, which is free, from the free ones.
+func (p *pool[T]) use(b *buffer[T]) {
+	end := len(p.free) - 1
+	p.free[b.place] = p.free[end]
+	p.free[b.place].place = b.place
+	p.free[end] = nil
+	p.free = p.free[:end]
+	b.users = 1
+}
+
+// put takes one user from b.
+func (p *pool[T]) put(b *buffer[T]) {
+	if b.users--; b.users == 0 {
+		b.place = len(p.free)
+		p.free = append(p.free, b)
+	}
+}
+
+// drop forgets b, which is not among the free ones.
+func (p *pool[T]) drop(b *buffer[T]) {
+	p.memory.held -= cap(b.data) * size[T]()
+	b.data, b.users = nil, 0
+}
+
+// trim drops the free buffers.
+func (p *pool[T]) trim() {
+	for _, b := range p.free {
+		p.drop(b)
+	}
+	clear(p.free)
+	p.free = p.free[:0]
+}
+
+// size returns the bytes of one T.
+func size[T element]() int { return int(unsafe.Sizeof(*new(T))) }

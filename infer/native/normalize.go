@@ -1,0 +1,225 @@
+package native
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// batchNorm normalises each channel of [batch, channels, ...] by a mean and a
+// variance that are given, as outside of training.
+type batchNorm[T float] struct {
+	x, out                   *array[T]
+	scale, b, mean, variance *array[T]
+	epsilon                  float64
+}
+
+func newBatchNorm(n *node) operator {
+	return byType(n, 0, newBatchNormOf[float32], newBatchNormOf[float64], nil, nil, nil, nil)
+}
+
+func newBatchNormOf[T float](n *node) operator {
+	op := &batchNorm[T]{
+		x: input[T](n, 0), out: output[T](n, 0),
+		scale: input[T](n, 1), b: input[T](n, 2), mean: input[T](n, 3), variance: input[T](n, 4),
+		epsilon: float64(attribute(n, "epsilon", float32(1e-5))),
+	}
+	attribute(n, "momentum", float32(0.9)) // of training
+	if n.opset < 9 && !n.flag("spatial", true) {
+		n.fail("attribute \"spatial\" is 0, and only 1 is supported")
+	}
+	if n.opset >= 14 && n.flag("training_mode", false) {
+		n.fail("attribute \"training_mode\" is 1, which is not supported: export the model for inference")
+	}
+	for i := 1; i < 5; i++ {
+		if n.wants(i) {
+			n.fail("output %d, %q, is one of training, which is not supported: export the model for inference", i, n.Outputs[i])
+		}
+	}
+	return op
+}
+
+func (op *batchNorm[T]) shapes() error {
+	channels := 1
+	if len(op.x.shape) > 1 {
+		channels = op.x.shape[1]
+	}
+	for _, a := range []*array[T]{op.scale, op.b, op.mean, op.variance} {
+		if !slices.Equal(a.shape, []int{channels}) {
+			return fmt.Errorf("a parameter has shape %v, and must have [%d] for shape %v", a.shape, channels, op.x.shape)
+		}
+	}
+	op.out.setShape(op.x.shape)
+	return nil
+}
+
+func (op *batchNorm[T]) run() error {
+	channels := len(op.scale.data)
+	inner := 1
+	if len(op.x.shape) > 2 {
+		inner, _ = product(op.x.shape[2:]...)
+	}
+	for at := 0; at < len(op.x.data); at += inner {
+		c := at / inner % channels
+		scale := float64(op.scale.data[c]) / math.Sqrt(float64(op.variance.data[c])+op.epsilon)
+		mean, b := float64(op.mean.data[c]), float64(op.b.data[c])
+		for i, v := range op.x.data[at : at+inner] {
+			op.out.data[at+i] = T((float64(v)-mean)*scale + b)
+		}
+	}
+	return nil
+}
+
+// instanceNorm normalises each channel of each member of [batch, channels, ...].
+type instanceNorm[T float] struct {
+	x, scale, b, out *array[T]
+	epsilon          float64
+}
+
+func newInstanceNorm(n *node) operator {
+	return byType(n, 0, newInstanceNormOf[float32], newInstanceNormOf[float64], nil, nil, nil, nil)
+}
+
+func newInstanceNormOf[T float](n *node) operator {
+	return &instanceNorm[T]{
+		x: input[T](n, 0), scale: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0),
+		epsilon: float64(attribute(n, "epsilon", float32(1e-5))),
+	}
+}
+
+func (op *instanceNorm[T]) shapes() error {
+	if len(op.x.shape) < 3 {
+		return fmt.Errorf("shape %v has no dimensions after batch and channels", op.x.shape)
+	}
+	for _, a := range []*array[T]{op.scale, op.b} {
+		if !slices.Equal(a.shape, op.x.shape[1:2]) {
+			return fmt.Errorf("a parameter has shape %v, and must have [%d]", a.shape, op.x.shape[1])
+		}
+	}
+	op.out.setShape(op.x.shape)
+	return nil
+}
+
+func (op *instanceNorm[T]) run() error {
+	inner, _ := product(op.x.shape[2:]...)
+	for at := 0; at < len(op.x.data); at += inner {
+		c := at / inner % len(op.scale.data)
+		row := op.x.data[at : at+inner]
+		mean, scale := moments(row, op.epsilon)
+		for i, v := range row {
+			op.out.data[at+i] = T((float64(v)-mean)*scale*float64(op.scale.data[c]) + float64(op.b.data[c]))
+		}
+	}
+	return nil
+}
+
+// moments returns the mean of a row and the inverse of its standard deviation.
+func moments[T float](row []T, epsilon float64) (mean, inverse float64) {
+	for _, v := range row {
+		mean += float64(v)
+	}
+	mean /= float64(len(row))
+	variance := 0.0
+	for _, v := range row {
+		d := float64(v) - mean
+		variance += d * d
+	}
+	return mean, 1 / math.Sqrt(variance/float64(len(row))+epsilon)
+}
+
+// layerNorm normalises over the dimensions from an axis on.
+type layerNorm[T float] struct {
+	x, scale, b, out *array[T]
+	mean, inverse    *array[float32]
+	axis             int64
+	epsilon          float64
+	walk             walk
+	inner            []int
+}
+
+func newLayerNorm(n *node) operator {
+	return byType(n, 0, newLayerNormOf[float32], newLayerNormOf[float64], nil, nil, nil, nil)
+}
+
+func newLayerNormOf[T float](n *node) operator {
+	op := &layerNorm[T]{
+		x: input[T](n, 0), scale: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0),
+		axis: attribute(n, "axis", int64(-1)), epsilon: float64(attribute(n, "epsilon", float32(1e-5))),
+	}
+	if t := onnxgraph.DataType(attribute(n, "stash_type", int64(onnxgraph.Float32))); t != onnxgraph.Float32 {
+		n.fail("attribute \"stash_type\" is %v, and only float32 is supported", t)
+	}
+	if n.wants(1) {
+		op.mean = output[float32](n, 1)
+		op.mean.half = false
+	}
+	if n.wants(2) {
+		op.inverse = output[float32](n, 2)
+		op.inverse.half = false
+	}
+	return op
+}
+
+func (op *layerNorm[T]) shapes() error {
+	x := op.x.shape
+	k, err := axisOf(op.axis, len(x))
+	if err != nil {
+		return err
+	}
+	op.inner = x[k:]
+	op.out.setShape(x)
+	for _, a := range []*array[T]{op.scale, op.b} {
+		if a == nil {
+			continue
+		}
+		var ok bool
+		op.out.shape, ok = broadcast(op.out.shape[:0], x, a.shape)
+		if !ok || !slices.Equal(op.out.shape, x) || len(a.shape) > len(x)-k {
+			return fmt.Errorf("a parameter of shape %v cannot be broadcast to %v", a.shape, op.inner)
+		}
+	}
+	for _, a := range []*array[float32]{op.mean, op.inverse} {
+		if a != nil {
+			a.setShape(x)
+			for i := k; i < len(x); i++ {
+				a.shape[i] = 1
+			}
+		}
+	}
+	return nil
+}
+
+func (op *layerNorm[T]) run() error {
+	size, _ := product(op.inner...)
+	if size == 0 {
+		return nil
+	}
+	var b []int
+	if op.b != nil {
+		b = op.b.shape
+	}
+	op.walk.broadcast(op.inner, op.scale.shape, b)
+	n, step := op.walk.inner()
+	for at := 0; at < len(op.x.data); at += size {
+		row, out := op.x.data[at:at+size], op.out.data[at:at+size]
+		mean, inverse := moments(row, op.epsilon)
+		if op.mean != nil {
+			op.mean.data[at/size] = float32(mean)
+		}
+		if op.inverse != nil {
+			op.inverse.data[at/size] = float32(inverse)
+		}
+		op.walk.rows(func(to int, from offsets) {
+			for i := range n {
+				v := (float64(row[to+i]) - mean) * inverse * float64(op.scale.data[from[0]+i*step[0]])
+				if op.b != nil {
+					v += float64(op.b.data[from[1]+i*step[1]])
+				}
+				out[to+i] = T(v)
+			}
+		})
+	}
+	return nil
+}

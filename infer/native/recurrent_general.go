@@ -1,0 +1,195 @@
+package native
+
+import (
+	"context"
+
+	"github.com/rnnkit/rnnkit/internal/cell"
+	"github.com/rnnkit/rnnkit/internal/kernels"
+)
+
+// general computes one direction of an RNN, GRU or LSTM in all the forms that
+// ONNX has, by the equations on the operators' pages, in the memory of a step.
+// What package cell has, it does faster. The products are of type T, the rest of
+// a step is float64: where a gate is 1 minus another, float32 loses too much.
+type general[T cell.Float] struct {
+	hidden            int
+	reverse           bool
+	activations       []func(float64) float64 // f, g, h of the pages
+	clip              float64                 // of the gates' sums; +Inf for none
+	inputForget       bool
+	linearBeforeReset bool
+	advance           advance[T]
+
+	constant, laidOut bool // the weights are; w and r have them
+	w                 kernels.Packed[T]
+	r                 [2]kernels.Packed[T] // of all gates, or of a GRU's z and r, and h
+}
+
+// passage is what a direction reads, where it writes and what it works with.
+type passage[T cell.Float] struct {
+	x, y    cell.Steps[T] // y has no Data where it is left out
+	lengths []int32       // [batch]; nil where all sequences last to the end
+	weights cell.Weights[T]
+	p       []T               // [3*hidden], gates i, o, f; nil for none
+	h, c    kernels.Matrix[T] // [batch, hidden]: the first state, then the last
+
+	gates   kernels.Matrix[T] // [batch, gates*hidden]: the sums of one step
+	scratch kernels.Matrix[T] // [batch, hidden]
+	bias    []T               // [gates*hidden]
+	live    []int             // the rows that take part in a step
+}
+
+// advance takes the rows in s.live one step further. It finds in s.gates what comes
+// from x and the biases.
+type advance[T cell.Float] func(g *general[T], s *passage[T])
+
+// run goes through the steps in the order of time, or against it. In both, a row
+// takes part in those before its length. A row of length 0 has the last state 0,
+// and y has 0 after a row's end, as in ONNX Runtime. Where x has no steps at all
+// the last state is the first.
+func (g *general[T]) run(ctx context.Context, s *passage[T]) error {
+	g.layOut(s)
+	g.addBiases(s)
+	for i := range s.x.Time {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		t := i
+		if g.reverse {
+			t = s.x.Time - 1 - i
+		}
+		s.live = s.live[:0]
+		for b := range s.x.Batch {
+			if s.lengths == nil || t < int(s.lengths[b]) {
+				s.live = append(s.live, b)
+			}
+		}
+		kernels.Mul(s.gates, repeated(s.bias, s.gates.Rows), s.x.At(t), &g.w)
+		g.advance(g, s)
+		if s.y.Data != nil {
+			y := s.y.At(t)
+			y.Zero()
+			for _, b := range s.live {
+				copy(y.Row(b), s.h.Row(b))
+			}
+		}
+	}
+	for b := range s.x.Batch {
+		if s.lengths != nil && s.lengths[b] == 0 {
+			clear(s.h.Row(b))
+			if s.c.Data != nil {
+				clear(s.c.Row(b))
+			}
+		}
+	}
+	return nil
+}
+
+// layOut lays out the weights for the products, once if they are constant.
+func (g *general[T]) layOut(s *passage[T]) {
+	if g.laidOut {
+		return
+	}
+	g.laidOut = g.constant
+	rows, first := s.gates.Cols, s.gates.Cols
+	if rows == 3*g.hidden {
+		first = 2 * g.hidden
+	}
+	g.w.PackT(kernels.Dense(rows, s.x.Width, s.weights.W))
+	r := kernels.Dense(rows, g.hidden, s.weights.R)
+	g.r[0].PackT(r.RowRange(0, first))
+	g.r[1].PackT(r.RowRange(first, rows))
+}
+
+// repeated returns the matrix that has the same row n times.
+func repeated[T cell.Float](row []T, n int) kernels.Matrix[T] {
+	return kernels.Matrix[T]{Rows: n, Cols: len(row), Data: row}
+}
+
+// addBiases sets s.bias to the biases of W plus those of R, without those of R
+// for the gate h of a GRU that adds them before the reset.
+func (g *general[T]) addBiases(s *passage[T]) {
+	rows := copy(s.bias, s.weights.B)
+	added := rows
+	if g.linearBeforeReset {
+		added -= g.hidden
+	}
+	for i := range added {
+		s.bias[i] += s.weights.B[rows+i]
+	}
+}
+
+// clipped returns the input of an activation.
+func (g *general[T]) clipped(sum float64) float64 { return max(-g.clip, min(sum, g.clip)) }
+
+func stepRNN[T cell.Float](g *general[T], s *passage[T]) {
+	f := g.activations[0]
+	kernels.Mul(s.gates, s.gates, s.h, &g.r[0])
+	for _, b := range s.live {
+		h := s.h.Row(b)
+		for j, sum := range s.gates.Row(b) {
+			h[j] = T(f(g.clipped(float64(sum))))
+		}
+	}
+}
+
+// stepGRU has gates z, r, h.
+func stepGRU[T cell.Float](g *general[T], s *passage[T]) {
+	f, last, n := g.activations[0], g.activations[1], g.hidden
+	gates, sums := s.gates.ColRange(0, 2*n), s.gates.ColRange(2*n, 3*n)
+	kernels.Mul(gates, gates, s.h, &g.r[0])
+	if g.linearBeforeReset { // x Whᵀ + Wbh + r ⊙ (h Rhᵀ + Rbh)
+		kernels.Mul(s.scratch, repeated(s.weights.B[5*n:6*n], s.scratch.Rows), s.h, &g.r[1])
+		for _, b := range s.live {
+			reset, linear, sum := s.gates.Row(b)[n:2*n], s.scratch.Row(b), sums.Row(b)
+			for j := range sum {
+				sum[j] += T(f(g.clipped(float64(reset[j])))) * linear[j]
+			}
+		}
+	} else { // x Whᵀ + Wbh + (r ⊙ h) Rhᵀ + Rbh
+		for _, b := range s.live {
+			reset, h, product := s.gates.Row(b)[n:2*n], s.h.Row(b), s.scratch.Row(b)
+			for j := range product {
+				product[j] = T(f(g.clipped(float64(reset[j])))) * h[j]
+			}
+		}
+		kernels.Mul(sums, sums, s.scratch, &g.r[1])
+	}
+	for _, b := range s.live {
+		update, sum, h := s.gates.Row(b)[:n], sums.Row(b), s.h.Row(b)
+		for j := range h {
+			z := f(g.clipped(float64(update[j])))
+			h[j] = T((1-z)*last(g.clipped(float64(sum[j]))) + z*float64(h[j]))
+		}
+	}
+}
+
+// stepLSTM has gates i, o, f, c. ONNX's page says that the clip is applied to
+// the input of activations; as in ONNX Runtime it is to the gates' sums, and
+// not to the cell's state, the input of h.
+func stepLSTM[T cell.Float](g *general[T], s *passage[T]) {
+	f, cell, last, n := g.activations[0], g.activations[1], g.activations[2], g.hidden
+	kernels.Mul(s.gates, s.gates, s.h, &g.r[0])
+	for _, b := range s.live {
+		sums, h, c := s.gates.Row(b), s.h.Row(b), s.c.Row(b)
+		for j := range n {
+			before := float64(c[j])
+			in := f(g.clipped(float64(sums[j]) + s.peephole(j, before)))
+			forget := 1 - in
+			if !g.inputForget {
+				forget = f(g.clipped(float64(sums[2*n+j]) + s.peephole(2*n+j, before)))
+			}
+			after := forget*before + in*cell(g.clipped(float64(sums[3*n+j])))
+			out := f(g.clipped(float64(sums[n+j]) + s.peephole(n+j, after)))
+			h[j], c[j] = T(out*last(after)), T(after)
+		}
+	}
+}
+
+// peephole returns what peephole k adds to a gate's sum.
+func (s *passage[T]) peephole(k int, c float64) float64 {
+	if s.p == nil {
+		return 0
+	}
+	return float64(s.p[k]) * c
+}

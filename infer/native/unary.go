@@ -1,0 +1,353 @@
+package native
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/rnnkit/rnnkit/internal/kernels"
+)
+
+// The operators of this file compute each element of the output from that of the
+// input.
+
+type unary[In, Out element] struct {
+	in  *array[In]
+	out *array[Out]
+	f   func(dst []Out, src []In)
+}
+
+func newUnary[In, Out element](n *node, f func(dst []Out, src []In)) operator {
+	return &unary[In, Out]{input[In](n, 0), output[Out](n, 0), f}
+}
+
+func (op *unary[In, Out]) shapes() error {
+	op.out.setShape(op.in.shape)
+	return nil
+}
+
+func (op *unary[In, Out]) run() error {
+	op.f(op.out.data, op.in.data)
+	return nil
+}
+
+// elements does f to each element.
+func elements[In, Out element](f func(In) Out) func(dst []Out, src []In) {
+	return func(dst []Out, src []In) {
+		for i, v := range src {
+			dst[i] = f(v)
+		}
+	}
+}
+
+// functions are the operators that compute a function of real numbers.
+var functions = map[string]func(float64) float64{
+	"Acos": math.Acos, "Acosh": math.Acosh, "Asin": math.Asin, "Asinh": math.Asinh,
+	"Atan": math.Atan, "Atanh": math.Atanh, "Cos": math.Cos, "Cosh": math.Cosh,
+	"Sin": math.Sin, "Sinh": math.Sinh, "Tan": math.Tan,
+	"Ceil": math.Ceil, "Floor": math.Floor, "Round": math.RoundToEven,
+	"Erf": math.Erf, "Exp": math.Exp, "Log": math.Log, "Sqrt": math.Sqrt,
+	"Reciprocal": func(x float64) float64 { return 1 / x },
+	"Softplus":   softplus,
+	"Softsign":   func(x float64) float64 { return x / (1 + math.Abs(x)) },
+	"HardSwish":  func(x float64) float64 { return x * max(0, min(1, x/6+0.5)) },
+	"Mish":       func(x float64) float64 { return x * math.Tanh(softplus(x)) },
+}
+
+func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
+
+func newFunction(n *node) operator {
+	return byType(n, 0, newFunctionOf[float32], newFunctionOf[float64], nil, nil, nil, nil)
+}
+
+func newFunctionOf[T float](n *node) operator {
+	f := functions[n.OpType]
+	return newUnary(n, func(dst, src []T) {
+		for i, v := range src {
+			dst[i] = T(f(float64(v)))
+		}
+	})
+}
+
+func newSquash(n *node) operator {
+	return byType(n, 0, newSquashOf[float32], newSquashOf[float64], nil, nil, nil, nil)
+}
+
+func newSquashOf[T float](n *node) operator {
+	return newUnary(n, elements(map[string]func(T) T{"Sigmoid": kernels.Sigmoid[T], "Tanh": kernels.Tanh[T]}[n.OpType]))
+}
+
+// newActivation builds the functions that have parameters.
+func newActivation(n *node) operator {
+	return byType(n, 0, newActivationOf[float32], newActivationOf[float64], nil, nil, nil, nil)
+}
+
+func newActivationOf[T float](n *node) operator {
+	parameter := func(name string, def float32) T { return T(attribute(n, name, def)) }
+	var f func(T) T
+	switch n.OpType {
+	case "LeakyRelu":
+		alpha := parameter("alpha", 0.01)
+		f = func(x T) T { return max(x, 0) + alpha*min(x, 0) }
+	case "ThresholdedRelu":
+		alpha := parameter("alpha", 1)
+		f = func(x T) T {
+			if x > alpha || x != x {
+				return x
+			}
+			return 0
+		}
+	case "HardSigmoid":
+		alpha, beta := parameter("alpha", 0.2), parameter("beta", 0.5)
+		f = func(x T) T { return max(0, min(1, alpha*x+beta)) }
+	case "Elu":
+		alpha := parameter("alpha", 1)
+		f = func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)) }
+	case "Celu":
+		alpha := parameter("alpha", 1)
+		f = func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)/alpha) }
+	case "Selu":
+		alpha, gamma := parameter("alpha", 1.67326319217681884765625), parameter("gamma", 1.05070102214813232421875)
+		f = func(x T) T { return gamma * (max(x, 0) + alpha*expm1(min(x, 0))) }
+	case "Swish":
+		alpha := parameter("alpha", 1)
+		f = func(x T) T { return x * kernels.Sigmoid(alpha*x) }
+	case "Shrink":
+		bias, lambda := parameter("bias", 0), parameter("lambd", 0.5)
+		f = func(x T) T {
+			switch {
+			case x < -lambda:
+				return x + bias
+			case x > lambda:
+				return x - bias
+			}
+			return 0
+		}
+	case "Gelu":
+		f = gelu[T](n)
+	}
+	return newUnary(n, elements(f))
+}
+
+func expm1[T float](x T) T { return T(math.Expm1(float64(x))) }
+
+func gelu[T float](n *node) func(T) T {
+	switch approximate := attribute(n, "approximate", "none"); approximate {
+	case "none":
+		return func(x T) T { return T(0.5 * float64(x) * (1 + math.Erf(float64(x)/math.Sqrt2))) }
+	case "tanh":
+		return func(x T) T {
+			v := float64(x)
+			return T(0.5 * v * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v))))
+		}
+	default:
+		n.fail("attribute \"approximate\" is %q, and must be none or tanh", approximate)
+		return nil
+	}
+}
+
+// newSigned builds the functions that integers have too.
+func newSigned(n *node) operator {
+	return byType(n, 0, newSignedOf[float32], newSignedOf[float64], newSignedOf[int32], newSignedOf[int64], newSignedOf[uint8], nil)
+}
+
+func newSignedOf[T number](n *node) operator {
+	return newUnary(n, map[string]func(dst, src []T){
+		"Abs": elements(func(x T) T {
+			if x < 0 || x == 0 { // also -0
+				return 0 - x
+			}
+			return x
+		}),
+		"Neg": elements(func(x T) T { return -x }),
+		"Relu": func(dst, src []T) {
+			src = src[:len(dst)]
+			for i := range dst {
+				dst[i] = max(src[i], 0)
+			}
+		},
+		"Sign": elements(func(x T) T {
+			switch {
+			case x > 0:
+				return 1
+			case x < 0:
+				return T(0) - 1
+			}
+			return x // 0 or NaN
+		}),
+	}[n.OpType])
+}
+
+func newNot(n *node) operator { return newUnary(n, elements(func(x bool) bool { return !x })) }
+
+func newIsNaN(n *node) operator {
+	return byType(n, 0, newIsNaNOf[float32], newIsNaNOf[float64], nil, nil, nil, nil)
+}
+
+func newIsNaNOf[T float](n *node) operator {
+	return newUnary(n, elements(func(x T) bool { return x != x }))
+}
+
+func newIsInf(n *node) operator {
+	return byType(n, 0, newIsInfOf[float32], newIsInfOf[float64], nil, nil, nil, nil)
+}
+
+func newIsInfOf[T float](n *node) operator {
+	negative, positive := n.flag("detect_negative", true), n.flag("detect_positive", true)
+	return newUnary(n, elements(func(x T) bool {
+		return positive && math.IsInf(float64(x), 1) || negative && math.IsInf(float64(x), -1)
+	}))
+}
+
+// clip keeps elements between two bounds, which are attributes before opset 11.
+type clip[T number] struct {
+	unary    unary[T, T]
+	low, top *array[T]
+	min, max T
+	has      [2]bool
+}
+
+func newClip(n *node) operator {
+	if n.opset < 11 {
+		return byType(n, 0, newOldClip[float32], newOldClip[float64], nil, nil, nil, nil)
+	}
+	return byType(n, 0, newClipOf[float32], newClipOf[float64], newClipOf[int32], newClipOf[int64], newClipOf[uint8], nil)
+}
+
+func newOldClip[T number](n *node) operator {
+	op := &clip[T]{min: T(attribute(n, "min", float32(0))), max: T(attribute(n, "max", float32(0)))}
+	op.has = [2]bool{n.has("min"), n.has("max")}
+	if n.given(1) || n.given(2) {
+		n.fail("the bounds are attributes before opset 11")
+	}
+	op.unary = unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)}
+	return op
+}
+
+func newClipOf[T number](n *node) operator {
+	return &clip[T]{
+		low: input[T](n, 1), top: input[T](n, 2),
+		unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)},
+	}
+}
+
+func (op *clip[T]) shapes() error { return op.unary.shapes() }
+
+func (op *clip[T]) run() error {
+	for i, bound := range []*array[T]{op.low, op.top} {
+		if bound == nil {
+			continue
+		}
+		if len(bound.data) != 1 {
+			return fmt.Errorf("a bound has shape %v, and must be a scalar", bound.shape)
+		}
+		op.has[i] = true
+		*[]*T{&op.min, &op.max}[i] = bound.data[0]
+	}
+	for i, v := range op.unary.in.data {
+		if op.has[0] {
+			v = max(v, op.min)
+		}
+		if op.has[1] {
+			v = min(v, op.max)
+		}
+		op.unary.out.data[i] = v
+	}
+	return nil
+}
+
+// softmax works along one axis, or before opset 13 along all from there on.
+type softmax[T float] struct {
+	unary unary[T, T]
+	axis  int64
+	old   bool
+	row   func(row kernels.Matrix[T]) // a column of values
+}
+
+func newSoftmax(n *node) operator {
+	return byType(n, 0, newSoftmaxOf[float32], newSoftmaxOf[float64], nil, nil, nil, nil)
+}
+
+func newSoftmaxOf[T float](n *node) operator {
+	op := &softmax[T]{unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)}, old: n.opset < 13}
+	def := int64(-1)
+	if op.old {
+		def = 1
+	}
+	op.axis = attribute(n, "axis", def)
+	op.row = map[string]func(kernels.Matrix[T]){"Softmax": softmaxOf[T], "LogSoftmax": logSoftmaxOf[T], "Hardmax": hardmaxOf[T]}[n.OpType]
+	return op
+}
+
+func (op *softmax[T]) shapes() error {
+	rank := len(op.unary.in.shape)
+	if op.old && op.axis == int64(rank) {
+		return op.unary.shapes()
+	}
+	if _, err := axisOf(op.axis, max(rank, 1)); err != nil {
+		return err
+	}
+	return op.unary.shapes()
+}
+
+func (op *softmax[T]) run() error {
+	shape, out := op.unary.in.shape, op.unary.out.data
+	copy(out, op.unary.in.data)
+	size, inner := 1, 1
+	if op.old && op.axis == int64(len(shape)) {
+		size = 1
+	} else if k, _ := axisOf(op.axis, max(len(shape), 1)); op.old {
+		size, _ = product(shape[min(k, len(shape)):]...)
+	} else if len(shape) > 0 {
+		size = shape[k]
+		inner, _ = product(shape[k+1:]...)
+	}
+	for at := 0; at < len(out); at += size * inner {
+		for i := range inner {
+			op.row(kernels.Matrix[T]{Rows: size, Cols: 1, Stride: inner, Data: out[at+i:]})
+		}
+	}
+	return nil
+}
+
+// greatest returns the greatest value of a column and where it is first.
+func greatest[T float](x kernels.Matrix[T]) (T, int) {
+	best, at := x.Data[0], 0
+	for i := range x.Rows {
+		if v := x.Data[i*x.Stride]; v > best || v != v && best == best {
+			best, at = v, i
+		}
+	}
+	return best, at
+}
+
+func softmaxOf[T float](x kernels.Matrix[T]) {
+	top, _ := greatest(x)
+	sum := 0.0
+	for i := range x.Rows {
+		e := math.Exp(float64(x.Data[i*x.Stride] - top))
+		x.Data[i*x.Stride] = T(e)
+		sum += e
+	}
+	for i := range x.Rows {
+		x.Data[i*x.Stride] = T(float64(x.Data[i*x.Stride]) / sum)
+	}
+}
+
+func logSoftmaxOf[T float](x kernels.Matrix[T]) {
+	top, _ := greatest(x)
+	sum := 0.0
+	for i := range x.Rows {
+		sum += math.Exp(float64(x.Data[i*x.Stride] - top))
+	}
+	for i := range x.Rows {
+		x.Data[i*x.Stride] = T(float64(x.Data[i*x.Stride]-top) - math.Log(sum))
+	}
+}
+
+func hardmaxOf[T float](x kernels.Matrix[T]) {
+	_, at := greatest(x)
+	for i := range x.Rows {
+		x.Data[i*x.Stride] = 0
+	}
+	x.Data[at*x.Stride] = 1
+}

@@ -1,0 +1,107 @@
+package onnxgraph
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rnnkit/rnnkit/internal/onnxpb"
+)
+
+// External says where the data of tensors may lie that are not in the model's
+// file. The zero External allows none.
+type External struct {
+	Dir   string // the model's folder, which no path may leave
+	Limit int64  // how many bytes they may have together
+}
+
+// load reads the data of the external tensors of a graph into it.
+func (e *External) load(g *onnxpb.GraphProto, depth int) error {
+	if e.Dir == "" || depth > maxDepth {
+		return nil // graphFrom refuses it
+	}
+	for _, t := range g.Initializer {
+		if err := e.loadTensor(t); err != nil {
+			return fmt.Errorf("tensor %q: %w", t.GetName(), err)
+		}
+	}
+	for i, n := range g.Node {
+		for _, a := range n.Attribute {
+			err := e.loadTensor(a.T)
+			if err == nil && a.G != nil {
+				err = e.load(a.G, depth+1)
+			}
+			if err != nil {
+				return fmt.Errorf("node %d (op %q, name %q): attribute %q: %w", i, n.GetOpType(), n.GetName(), a.GetName(), err)
+			}
+		}
+	}
+	return nil
+}
+
+func (e *External) loadTensor(t *onnxpb.TensorProto) error {
+	if t.GetDataLocation() != onnxpb.TensorProto_EXTERNAL {
+		return nil
+	}
+	var location string
+	offset, length := int64(0), int64(-1)
+	for _, entry := range t.ExternalData {
+		kv := new(onnxpb.StringStringEntryProto)
+		err := proto.Unmarshal(entry, kv)
+		switch kv.GetKey() {
+		case "location":
+			location = kv.GetValue()
+		case "offset":
+			offset, err = strconv.ParseInt(kv.GetValue(), 10, 64)
+		case "length":
+			length, err = strconv.ParseInt(kv.GetValue(), 10, 64)
+		}
+		if err != nil || offset < 0 || length < -1 {
+			return fmt.Errorf("external data: %s is %q, and must be readable and from 0 on", kv.GetKey(), kv.GetValue())
+		}
+	}
+	data, err := e.read(location, offset, length)
+	if err != nil {
+		return fmt.Errorf("external data: %w", err)
+	}
+	t.RawData, t.ExternalData, t.DataLocation = data, nil, nil
+	return nil
+}
+
+// read returns so many bytes of a file in the folder, all from offset on if
+// length is -1.
+func (e *External) read(location string, offset, length int64) ([]byte, error) {
+	root, err := os.OpenRoot(e.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Stat(location)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%q is no file", location)
+	case length < 0:
+		length = info.Size() - offset
+	}
+	switch {
+	case offset > info.Size() || length < 0 || length > info.Size()-offset:
+		return nil, fmt.Errorf("%q has %d bytes, and not %d from %d on", location, info.Size(), length, offset)
+	case length > e.Limit:
+		return nil, errors.New("the tensors outside of the model's file are too large: allow more memory")
+	}
+	e.Limit -= length
+	file, err := root.Open(location)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data := make([]byte, length)
+	_, err = io.ReadFull(io.NewSectionReader(file, offset, length), data)
+	return data, err
+}

@@ -1,0 +1,174 @@
+package onnxtest
+
+import (
+	"archive/zip"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+)
+
+// Stream is a sequence of frames for a model with a state, and what must come
+// out: stream_ortref.json and stream_ortref.npz in the folder of a model.
+type Stream struct {
+	frame  string                   // the input that frames go into
+	states [][2]string              // each the name of an input and that of the output that feeds it
+	consts map[string]engine.Tensor // the other inputs
+
+	arrays map[string]engine.Tensor // frames, out_NAME and final_NAME
+	first  map[string]engine.Tensor // the states, zeros
+}
+
+// ReadStream reads the stream in a model's folder.
+func ReadStream(dir string) (*Stream, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "stream_ortref.json"))
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		FrameInput string              `json:"frame_input"`
+		States     [][]json.RawMessage `json:"states"`
+		Consts     []struct {
+			Name   string
+			Dims   []int
+			Values []int64
+		}
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, err
+	}
+	s := &Stream{frame: doc.FrameInput, consts: make(map[string]engine.Tensor), first: make(map[string]engine.Tensor)}
+	for _, state := range doc.States {
+		var in, out string
+		var shape []int
+		if len(state) != 3 {
+			return nil, fmt.Errorf("a state has %d parts, want an input, an output and a shape", len(state))
+		}
+		for i, part := range []any{&in, &out, &shape} {
+			if err := json.Unmarshal(state[i], part); err != nil {
+				return nil, err
+			}
+		}
+		size, err := engine.Size(shape)
+		if err != nil {
+			return nil, err
+		}
+		s.states = append(s.states, [2]string{in, out})
+		s.first[in] = engine.Of(make([]float32, size), shape...)
+	}
+	for _, c := range doc.Consts {
+		s.consts[c.Name] = engine.Of(c.Values, c.Dims...)
+	}
+	s.arrays, err = readNPZ(filepath.Join(dir, "stream_ortref.npz"))
+	return s, err
+}
+
+// Run feeds the frames to a session, and its states back, and compares every
+// output of every frame and the last states with the stream's, as [Compare] does.
+func (s *Stream) Run(ctx context.Context, session engine.Session, rtol, atol float64) error {
+	inputs := make(map[string]engine.Tensor)
+	for _, more := range []map[string]engine.Tensor{s.consts, s.first} {
+		for name, t := range more {
+			inputs[name] = t
+		}
+	}
+	var outputs []string
+	for _, v := range session.Outputs() {
+		outputs = append(outputs, v.Name)
+	}
+	for i := range s.arrays["frames"].Shape[0] {
+		inputs[s.frame] = slice(s.arrays["frames"], i)
+		results, err := session.Run(ctx, inputs, outputs...)
+		if err != nil {
+			return fmt.Errorf("frame %d: %w", i, err)
+		}
+		for name, t := range results {
+			want, ok := s.arrays["out_"+name]
+			if !ok {
+				continue
+			}
+			if err := Compare(t, slice(want, i), rtol, atol); err != nil {
+				return fmt.Errorf("frame %d, output %q: %w", i, name, err)
+			}
+		}
+		for _, state := range s.states {
+			inputs[state[0]] = results[state[1]]
+		}
+	}
+	for _, state := range s.states {
+		if err := Compare(inputs[state[0]], s.arrays["final_"+state[0]], rtol, atol); err != nil {
+			return fmt.Errorf("the last state %q: %w", state[1], err)
+		}
+	}
+	return nil
+}
+
+// slice returns element i of the first dimension of t, of float32.
+func slice(t engine.Tensor, i int) engine.Tensor {
+	n := t.Len() / t.Shape[0]
+	return engine.Of(t.Data.([]float32)[i*n:(i+1)*n], t.Shape[1:]...)
+}
+
+// readNPZ reads the float32 arrays of a NumPy archive.
+func readNPZ(path string) (map[string]engine.Tensor, error) {
+	archive, err := zip.OpenReader(path)
+	if err != nil {
+		return nil, err
+	}
+	defer archive.Close()
+	arrays := make(map[string]engine.Tensor)
+	for _, file := range archive.File {
+		r, err := file.Open()
+		if err != nil {
+			return nil, err
+		}
+		name := strings.TrimSuffix(file.Name, ".npy")
+		arrays[name], err = readNPY(r)
+		r.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, name, err)
+		}
+	}
+	return arrays, nil
+}
+
+// readNPY reads an array of format 1.0, of little-endian float32 in row-major
+// order: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
+func readNPY(r io.Reader) (engine.Tensor, error) {
+	var start struct {
+		Magic  [8]byte
+		Header uint16
+	}
+	if err := binary.Read(r, binary.LittleEndian, &start); err != nil {
+		return engine.Tensor{}, err
+	}
+	header := make([]byte, start.Header)
+	if _, err := io.ReadFull(r, header); err != nil {
+		return engine.Tensor{}, err
+	}
+	if string(start.Magic[:]) != "\x93NUMPY\x01\x00" || !strings.Contains(string(header), "'<f4', 'fortran_order': False") {
+		return engine.Tensor{}, fmt.Errorf("it is not of float32 in row-major order: %s", header)
+	}
+	_, rest, _ := strings.Cut(string(header), "'shape': (")
+	list, _, _ := strings.Cut(rest, ")")
+	shape := []int{}
+	for _, field := range strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' }) {
+		var d int
+		if _, err := fmt.Sscan(field, &d); err != nil {
+			return engine.Tensor{}, err
+		}
+		shape = append(shape, d)
+	}
+	size, err := engine.Size(shape)
+	if err != nil {
+		return engine.Tensor{}, err
+	}
+	data := make([]float32, size)
+	return engine.Tensor{Shape: shape, Data: data}, binary.Read(r, binary.LittleEndian, data)
+}
