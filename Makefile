@@ -23,7 +23,7 @@ build: ## build bin/rnnkit
 test: runtime ## get ONNX Runtime and run all tests
 	go test ./...
 
-check: format vet staticcheck tidy generated cross nocgo race ## run every other check, the slow tests left out
+check: format vet staticcheck tidy generated cross nocgo variants race ## run every other check, the slow tests left out
 
 generate: ## write the generated code anew
 	go generate ./...
@@ -90,6 +90,11 @@ cross:
 nocgo:
 	CGO_ENABLED=0 go build ./...
 	CGO_ENABLED=0 RNNKIT_REQUIRE_ORT= go test -short ./...
+
+# Every variant of the kernels that a processor may choose, and none.
+variants: runtime
+	for v in avx2 generic; do RNNKIT_KERNELS=$$v go test -count=1 -short ./... || exit; done
+	go test -short -tags purego ./...
 
 # With -race a training takes twenty times as long.
 race: runtime

@@ -149,13 +149,24 @@ func (c *base[T]) Pack(p *Packed[T], w Weights[T], training bool) {
 // start sizes the buffers for s and returns those of the gates' sums.
 func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
 	c.time, c.batch, c.lengths = s.Y.Time, s.Y.Batch, s.Lengths
-	kernels.Grow(&c.gates, c.time*c.batch*len(p.bias))
 	if s.Pick != nil {
 		kernels.Grow(&c.picked, s.X.Batch*len(p.bias))
 		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.picked), row(p.bias, s.X.Batch), s.X.At(0), &p.wT)
 	}
 	c.seed(s.Y, s.First.H)
-	return Dense(c.time, c.batch, len(p.bias), c.gates)
+	return c.padded(&c.gates, len(p.bias))
+}
+
+// padded returns buf, grown where needed, as [time, batch, width]. Rows whose
+// length is a multiple of some power of 2 get a gap after them: their columns,
+// which the products for dW and dR read, would share few places in the caches.
+func (c *base[T]) padded(buf *[]T, width int) Steps[T] {
+	stride := width
+	if width%256 == 0 {
+		stride += 16
+	}
+	kernels.Grow(buf, c.time*c.batch*stride)
+	return Steps[T]{Time: c.time, Batch: c.batch, Width: width, StepStride: c.batch * stride, RowStride: stride, Data: *buf}
 }
 
 // chunkRows is how many rows of x are multiplied by Wᵀ in one go: enough to

@@ -19,8 +19,7 @@ func (g *gru[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 	n := g.hidden
 	gates := g.start(p, s)
 	zr := gates.Cols(0, 2*n)
-	kernels.Grow(&g.u, g.time*g.batch*n)
-	u := Dense(g.time, g.batch, n, g.u)
+	u := g.padded(&g.u, n)
 
 	for i := range g.time {
 		g.project(i, p, s, gates)
@@ -35,9 +34,9 @@ func (g *gru[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 
 func (g *gru[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
 	n := g.hidden
-	gates := Dense(g.time, g.batch, 3*n, g.gates)
+	gates := g.padded(&g.gates, 3*n)
 	zr := gates.Cols(0, 2*n)
-	u := Dense(g.time, g.batch, n, g.u)
+	u := g.padded(&g.u, n)
 
 	all := zeroed(&g.dh, g.batch, n)
 	for i := g.time - 1; i >= 0; i-- {

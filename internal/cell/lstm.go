@@ -35,7 +35,7 @@ func (l *lstm[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 }
 
 func (l *lstm[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
-	gates := Dense(l.time, l.batch, 4*l.hidden, l.gates)
+	gates := l.padded(&l.gates, 4*l.hidden)
 	c, tanhC := l.cells()
 
 	allH := zeroed(&l.dh, l.batch, l.hidden)

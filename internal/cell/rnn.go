@@ -35,7 +35,7 @@ func (c *rnn[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 }
 
 func (c *rnn[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T]) {
-	gates := Dense(c.time, c.batch, c.hidden, c.gates)
+	gates := c.padded(&c.gates, c.hidden)
 	all := zeroed(&c.dh, c.batch, c.hidden)
 	for i := c.time - 1; i >= 0; i-- {
 		t, rows := c.step(i)

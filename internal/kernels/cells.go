@@ -8,11 +8,13 @@ func Sigmoid[T Float](x T) T { return T(1 / (1 + math.Exp(-float64(x)))) }
 // Tanh returns the hyperbolic tangent of x.
 func Tanh[T Float](x T) T { return T(math.Tanh(float64(x))) }
 
-// The largest errors of the variants' sigmoid and tanh, in units in the last
-// place of a float32, over all float32.
+// The largest errors of the variants' sigmoid, tanh and exponential, which they
+// only have for numbers up to 0, in units in the last place of a float32, over
+// all float32.
 const (
 	MaxErrorSigmoid = 2.5
 	MaxErrorTanh    = 3
+	MaxErrorExp     = 2.5 // from Softmax, which divides by the sum
 )
 
 // RNNForward computes one step of an RNN, h = tanh(gates). All are [batch,

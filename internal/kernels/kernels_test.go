@@ -350,15 +350,24 @@ func TestSoftmax(t *testing.T) {
 	})
 }
 
-// activations returns tanh(x) and sigmoid(x) of a variant, by way of the cells.
-func activations(x []float32) (tanh, sigmoid []float32) {
+// activations returns tanh(x), sigmoid(x) and e^-|x| of a variant, by way of the
+// cells and of the softmax of -|x| and 0.
+func activations(x []float32) (tanh, sigmoid, exp []float32) {
 	n := len(x)
-	tanh, gates := make([]float32, n), make([]float32, 3*n)
+	tanh, exp, gates := make([]float32, n), make([]float32, n), make([]float32, 3*n)
+	pairs, top, sums := make([]float32, 2*n), make([]float32, n), make([]float32, n)
+	for i, v := range x {
+		pairs[2*i] = -float32(math.Abs(float64(v)))
+	}
+	Softmax(Dense(n, 2, pairs), Dense(n, 2, pairs), top, sums)
+	for i := range exp {
+		exp[i] = pairs[2*i] * sums[i]
+	}
 	RNNForward(Dense(1, n, x), Dense(1, n, tanh))
 	copy(gates, x)
 	zeros := Dense(1, n, make([]float32, n))
 	GRUForward(Dense(1, 3*n, gates), zeros, zeros, Dense(1, n, make([]float32, n)))
-	return tanh, gates[:n]
+	return tanh, gates[:n], exp
 }
 
 func TestActivationsAtTheEdges(t *testing.T) {
@@ -373,7 +382,7 @@ func TestActivationsAtTheEdges(t *testing.T) {
 		x = append(x, float32(test.x))
 	}
 	onVariants(t, func(t *testing.T) {
-		tanh, sigmoid := activations(slices.Clone(x))
+		tanh, sigmoid, _ := activations(slices.Clone(x))
 		for i, test := range tests {
 			if got, want := fmt.Sprint(sigmoid[i], tanh[i]), fmt.Sprint(float32(test.sigmoid), float32(test.tanh)); got != want {
 				t.Errorf("at %v: sigmoid and tanh are %s, not %s", test.x, got, want)
@@ -382,8 +391,8 @@ func TestActivationsAtTheEdges(t *testing.T) {
 	})
 }
 
-// TestActivationsToTheLastPlace bounds the error of sigmoid and tanh, in units
-// in the last place, over every 4099th float32, or all of them with
+// TestActivationsToTheLastPlace bounds the errors of sigmoid, tanh and e^-|x|, in
+// units in the last place, over every 4099th float32, or all of them with
 // RNNKIT_EXHAUSTIVE=1 (a quarter of an hour).
 func TestActivationsToTheLastPlace(t *testing.T) {
 	step := uint64(4099)
@@ -391,7 +400,7 @@ func TestActivationsToTheLastPlace(t *testing.T) {
 		step = 1
 	}
 	onVariants(t, func(t *testing.T) {
-		var worstTanh, worstSigmoid, atTanh, atSigmoid float64
+		var worstTanh, worstSigmoid, worstExp, atTanh, atSigmoid, atExp float64
 		x := make([]float32, 0, 1<<12)
 		for bits := uint64(0); bits < 1<<32; {
 			x = x[:0]
@@ -400,7 +409,7 @@ func TestActivationsToTheLastPlace(t *testing.T) {
 					x = append(x, v)
 				}
 			}
-			tanh, sigmoid := activations(slices.Clone(x))
+			tanh, sigmoid, exp := activations(slices.Clone(x))
 			for i, v := range x {
 				v := float64(v)
 				if e := ulps(tanh[i], math.Tanh(v)); !(e <= worstTanh) {
@@ -409,11 +418,14 @@ func TestActivationsToTheLastPlace(t *testing.T) {
 				if e := ulps(sigmoid[i], 1/(1+math.Exp(-v))); !(e <= worstSigmoid) {
 					worstSigmoid, atSigmoid = e, v
 				}
+				if e := ulps(exp[i], math.Exp(-math.Abs(v))); !(e <= worstExp) {
+					worstExp, atExp = e, v
+				}
 			}
 		}
-		t.Logf("tanh is at most %.2f units off, at %v; sigmoid %.2f, at %v", worstTanh, atTanh, worstSigmoid, atSigmoid)
-		if !(worstTanh <= MaxErrorTanh && worstSigmoid <= MaxErrorSigmoid) {
-			t.Errorf("that is more than %v and %v", MaxErrorTanh, MaxErrorSigmoid)
+		t.Logf("tanh is at most %.2f units off, at %v; sigmoid %.2f, at %v; exp %.2f, at %v", worstTanh, atTanh, worstSigmoid, atSigmoid, worstExp, atExp)
+		if !(worstTanh <= MaxErrorTanh && worstSigmoid <= MaxErrorSigmoid && worstExp <= MaxErrorExp) {
+			t.Errorf("that is more than %v, %v and %v", MaxErrorTanh, MaxErrorSigmoid, MaxErrorExp)
 		}
 	})
 }

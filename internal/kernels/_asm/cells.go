@@ -137,10 +137,6 @@ func (s *instructions) one() Register {
 	return v
 }
 
-// operandOf is a matrix that a pointwise kernel reads or writes. It has blocks
-// of n columns side by side where the kernel's gates are.
-type operandOf struct{ row, stride, block GPVirtual }
-
 // pointwise writes a kernel that does the same for every element: of the given
 // matrices, a row after the other, body computes one register's worth. load
 // and store address register's worth of a block of a matrix.
