@@ -39,12 +39,12 @@ func Dense[T Float](time, batch, width int, data []T) Steps[T] {
 }
 
 // At returns step t as a matrix [batch, width].
-func (s Steps[T]) At(t int) kernels.Matrix[T] {
-	return kernels.Matrix[T]{Rows: s.Batch, Cols: s.Width, Stride: s.RowStride, Data: s.Data[min(t*s.StepStride, len(s.Data)):]}
-}
+func (s *Steps[T]) At(t int) kernels.Matrix[T] { return s.Top(t, s.Batch) }
 
 // Top returns the first n rows of step t.
-func (s Steps[T]) Top(t, n int) kernels.Matrix[T] { return s.At(t).RowRange(0, n) }
+func (s *Steps[T]) Top(t, n int) kernels.Matrix[T] {
+	return kernels.Matrix[T]{Rows: n, Cols: s.Width, Stride: s.RowStride, Data: s.Data[min(t*s.StepStride, len(s.Data)):]}
+}
 
 // Cols returns a view of the columns from i to j of every step, without j.
 func (s Steps[T]) Cols(i, j int) Steps[T] {
@@ -116,6 +116,7 @@ type base[T Float] struct {
 
 	time, batch int
 	lengths     Lengths
+	projected   int // steps, in the order that the cell takes them, whose x is in the sums
 	gates       []T // [time, batch, gates*hidden]: sums, activations, then gradients
 	picked      []T // [rows of X, gates*hidden]: their part of the sums, then its gradient
 	hn          []T // [batch, hidden]: the state after sequences of different lengths
@@ -148,7 +149,7 @@ func (c *base[T]) Pack(p *Packed[T], w Weights[T], training bool) {
 
 // start sizes the buffers for s and returns those of the gates' sums.
 func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
-	c.time, c.batch, c.lengths = s.Y.Time, s.Y.Batch, s.Lengths
+	c.time, c.batch, c.lengths, c.projected = s.Y.Time, s.Y.Batch, s.Lengths, 0
 	if s.Pick != nil {
 		kernels.Grow(&c.picked, s.X.Batch*len(p.bias))
 		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.picked), row(p.bias, s.X.Batch), s.X.At(0), &p.wT)
@@ -175,17 +176,17 @@ const chunkRows = 128
 
 // project sets the sums of the i-th step to x Wᵀ + bias, together with those of
 // some steps after it.
-func (c *base[T]) project(i int, p *Packed[T], s Sequences[T], gates Steps[T]) {
+func (c *base[T]) project(i int, p *Packed[T], s *Sequences[T], gates *Steps[T]) {
 	if s.Pick != nil {
 		t, _ := c.step(i)
 		kernels.PickRows(gates.At(t), kernels.Dense(s.X.Batch, len(p.bias), c.picked), s.Pick[t*c.batch:])
 		return
 	}
-	steps := max(1, chunkRows/max(1, c.batch))
-	if i%steps != 0 {
+	if i < c.projected {
 		return
 	}
-	from, to := i, min(i+steps, c.time)
+	from, to := i, min(i+max(1, chunkRows/max(1, c.batch)), c.time)
+	c.projected = to
 	if c.reverse {
 		from, to = c.time-to, c.time-from
 	}
@@ -222,7 +223,7 @@ func (c *base[T]) step(i int) (t, rows int) {
 
 // before returns the state, of y or the like, before the i-th step that the
 // cell takes.
-func (c *base[T]) before(i int, y Steps[T], first kernels.Matrix[T]) kernels.Matrix[T] {
+func (c *base[T]) before(i int, y *Steps[T], first kernels.Matrix[T]) kernels.Matrix[T] {
 	_, rows := c.step(i)
 	if i == 0 {
 		return first.RowRange(0, rows)

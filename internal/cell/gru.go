@@ -21,13 +21,16 @@ func (g *gru[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 	zr := gates.Cols(0, 2*n)
 	u := g.padded(&g.u, n)
 
+	h := s.First.H
 	for i := range g.time {
-		g.project(i, p, s, gates)
+		g.project(i, p, &s, &gates)
 		t, rows := g.step(i)
-		h := g.before(i, s.Y, s.First.H)
+		h.Rows = rows
 		kernels.Mul(zr.Top(t, rows), zr.Top(t, rows), h, &p.rT[0])
 		kernels.Mul(u.Top(t, rows), row(p.apart, rows), h, &p.rT[1])
-		kernels.GRUForward(gates.Top(t, rows), u.Top(t, rows), h, s.Y.Top(t, rows))
+		y := s.Y.Top(t, rows)
+		kernels.GRUForward(gates.Top(t, rows), u.Top(t, rows), h, y)
+		h = y
 	}
 	return State[T]{H: g.last(s.Y, s.First.H, &g.hn)}
 }
@@ -42,7 +45,7 @@ func (g *gru[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[
 	for i := g.time - 1; i >= 0; i-- {
 		t, rows := g.step(i)
 		dh := all.RowRange(0, rows)
-		kernels.GRUBackward(gates.Top(t, rows), u.Top(t, rows), g.before(i, s.Y, s.First.H), dy.Top(t, rows), dh)
+		kernels.GRUBackward(gates.Top(t, rows), u.Top(t, rows), g.before(i, &s.Y, s.First.H), dy.Top(t, rows), dh)
 		if i > 0 {
 			kernels.Mul(dh, dh, zr.Top(t, rows), &p.r[0])
 			kernels.Mul(dh, dh, u.Top(t, rows), &p.r[1])

@@ -24,12 +24,15 @@ func (l *lstm[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 	c, tanhC := l.cells()
 	l.seed(c, s.First.C)
 
+	before := s.First
 	for i := range l.time {
-		l.project(i, p, s, gates)
+		l.project(i, p, &s, &gates)
 		t, rows := l.step(i)
-		g := gates.Top(t, rows)
-		kernels.Mul(g, g, l.before(i, s.Y, s.First.H), &p.rT[0])
-		kernels.LSTMForward(g, l.before(i, c, s.First.C), c.Top(t, rows), tanhC.Top(t, rows), s.Y.Top(t, rows))
+		before.H.Rows, before.C.Rows = rows, rows
+		g, after := gates.Top(t, rows), State[T]{s.Y.Top(t, rows), c.Top(t, rows)}
+		kernels.Mul(g, g, before.H, &p.rT[0])
+		kernels.LSTMForward(g, before.C, after.C, tanhC.Top(t, rows), after.H)
+		before = after
 	}
 	return State[T]{l.last(s.Y, s.First.H, &l.hn), l.last(c, s.First.C, &l.cn)}
 }
@@ -43,7 +46,7 @@ func (l *lstm[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights
 	for i := l.time - 1; i >= 0; i-- {
 		t, rows := l.step(i)
 		g, dh := gates.Top(t, rows), allH.RowRange(0, rows)
-		kernels.LSTMBackward(g, l.before(i, c, s.First.C), tanhC.Top(t, rows), dy.Top(t, rows), dh, allC.RowRange(0, rows))
+		kernels.LSTMBackward(g, l.before(i, &c, s.First.C), tanhC.Top(t, rows), dy.Top(t, rows), dh, allC.RowRange(0, rows))
 		if i > 0 {
 			kernels.Mul(dh, kernels.Matrix[T]{}, g, &p.r[0])
 		}

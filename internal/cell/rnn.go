@@ -24,12 +24,15 @@ func newRNN[T Float](hidden int, reverse bool, forward func(gates, h kernels.Mat
 
 func (c *rnn[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 	gates := c.start(p, s)
+	h := s.First.H
 	for i := range c.time {
-		c.project(i, p, s, gates)
+		c.project(i, p, &s, &gates)
 		t, rows := c.step(i)
-		g := gates.Top(t, rows)
-		kernels.Mul(g, g, c.before(i, s.Y, s.First.H), &p.rT[0])
-		c.forward(g, s.Y.Top(t, rows))
+		h.Rows = rows
+		g, y := gates.Top(t, rows), s.Y.Top(t, rows)
+		kernels.Mul(g, g, h, &p.rT[0])
+		c.forward(g, y)
+		h = y
 	}
 	return State[T]{H: c.last(s.Y, s.First.H, &c.hn)}
 }
