@@ -279,11 +279,7 @@ func newSoftmaxOf[T float](n *node) operator {
 }
 
 func (op *softmax[T]) shapes() error {
-	rank := len(op.unary.in.shape)
-	if op.old && op.axis == int64(rank) {
-		return op.unary.shapes()
-	}
-	if _, err := axisOf(op.axis, max(rank, 1)); err != nil {
+	if _, err := axisOf(op.axis, max(len(op.unary.in.shape), 1)); err != nil {
 		return err
 	}
 	return op.unary.shapes()
@@ -292,14 +288,9 @@ func (op *softmax[T]) shapes() error {
 func (op *softmax[T]) run() error {
 	shape, out := op.unary.in.shape, op.unary.out.data
 	copy(out, op.unary.in.data)
-	size, inner := 1, 1
-	if op.old && op.axis == int64(len(shape)) {
-		size = 1
-	} else if k, _ := axisOf(op.axis, max(len(shape), 1)); op.old {
-		size, _ = product(shape[min(k, len(shape)):]...)
-	} else if len(shape) > 0 {
-		size = shape[k]
-		inner, _ = product(shape[k+1:]...)
+	size, inner := alongAxis(shape, op.axis)
+	if op.old {
+		size, inner = size*inner, 1
 	}
 	for at := 0; at < len(out); at += size * inner {
 		for i := range inner {
