@@ -260,7 +260,7 @@ type softmax[T float] struct {
 	unary unary[T, T]
 	axis  int64
 	old   bool
-	row   func(row kernels.Matrix[T]) // a column of values
+	f     func(column kernels.Matrix[T])
 }
 
 func newSoftmax(n *node) operator {
@@ -274,7 +274,7 @@ func newSoftmaxOf[T float](n *node) operator {
 		def = 1
 	}
 	op.axis = attribute(n, "axis", def)
-	op.row = map[string]func(kernels.Matrix[T]){"Softmax": softmaxOf[T], "LogSoftmax": logSoftmaxOf[T], "Hardmax": hardmaxOf[T]}[n.OpType]
+	op.f = map[string]func(kernels.Matrix[T]){"Softmax": softmaxOf[T], "LogSoftmax": logSoftmaxOf[T], "Hardmax": hardmaxOf[T]}[n.OpType]
 	return op
 }
 
@@ -294,7 +294,7 @@ func (op *softmax[T]) run() error {
 	}
 	for at := 0; at < len(out); at += size * inner {
 		for i := range inner {
-			op.row(kernels.Matrix[T]{Rows: size, Cols: 1, Stride: inner, Data: out[at+i:]})
+			op.f(kernels.Matrix[T]{Rows: size, Cols: 1, Stride: inner, Data: out[at+i:]})
 		}
 	}
 	return nil
