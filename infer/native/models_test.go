@@ -13,6 +13,13 @@ import (
 
 type edit func(*onnxgraph.Model)
 
+func change(m *onnxgraph.Model, edits ...edit) *onnxgraph.Model {
+	for _, e := range edits {
+		e(m)
+	}
+	return m
+}
+
 // layer returns a model of one recurrent node, of 3 inputs and 2 hidden units.
 func layer(op string, edits ...edit) *onnxgraph.Model {
 	gates := map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4}[op]

@@ -36,15 +36,12 @@ type reduce[T number] struct {
 // newReduce builds the operators whose axes are an input from opset 18 on, or
 // for ReduceSum from 13 on.
 func newReduce(n *node) operator {
-	switch n.OpType {
-	case "ReduceMax", "ReduceMin":
+	if n.OpType == "ReduceMax" || n.OpType == "ReduceMin" {
 		bools := newReduceBools
 		if n.opset < 20 {
 			bools = nil
 		}
 		return byType(n, 0, newReduceOf[float32], newReduceOf[float64], newReduceOf[int32], newReduceOf[int64], newReduceOf[uint8], bools)
-	case "ReduceLogSum", "ReduceLogSumExp", "ReduceL2":
-		return byType(n, 0, newReduceOf[float32], newReduceOf[float64], newReduceOf[int32], newReduceOf[int64], nil, nil)
 	}
 	return byType(n, 0, newReduceOf[float32], newReduceOf[float64], newReduceOf[int32], newReduceOf[int64], nil, nil)
 }

@@ -10,12 +10,6 @@ import (
 // TestRefused opens models that ask for what the engine does not have, or that
 // are wrong. Each error names the node and the thing.
 func TestRefused(t *testing.T) {
-	change := func(m *onnxgraph.Model, edits ...edit) *onnxgraph.Model {
-		for _, e := range edits {
-			e(m)
-		}
-		return m
-	}
 	add := func(attributes ...any) *onnxgraph.Model {
 		return one("Add", []onnxgraph.Tensor{floats("b", 3)}, attributes...)
 	}

@@ -260,7 +260,7 @@ type softmax[T float] struct {
 	unary unary[T, T]
 	axis  int64
 	old   bool
-	row   func(row kernels.Matrix[T]) // a column of values
+	f     func(column kernels.Matrix[T])
 }
 
 func newSoftmax(n *node) operator {
@@ -274,16 +274,12 @@ func newSoftmaxOf[T float](n *node) operator {
 		def = 1
 	}
 	op.axis = attribute(n, "axis", def)
-	op.row = map[string]func(kernels.Matrix[T]){"Softmax": softmaxOf[T], "LogSoftmax": logSoftmaxOf[T], "Hardmax": hardmaxOf[T]}[n.OpType]
+	op.f = map[string]func(kernels.Matrix[T]){"Softmax": softmaxOf[T], "LogSoftmax": logSoftmaxOf[T], "Hardmax": hardmaxOf[T]}[n.OpType]
 	return op
 }
 
 func (op *softmax[T]) shapes() error {
-	rank := len(op.unary.in.shape)
-	if op.old && op.axis == int64(rank) {
-		return op.unary.shapes()
-	}
-	if _, err := axisOf(op.axis, max(rank, 1)); err != nil {
+	if _, err := axisOf(op.axis, max(len(op.unary.in.shape), 1)); err != nil {
 		return err
 	}
 	return op.unary.shapes()
@@ -292,18 +288,13 @@ func (op *softmax[T]) shapes() error {
 func (op *softmax[T]) run() error {
 	shape, out := op.unary.in.shape, op.unary.out.data
 	copy(out, op.unary.in.data)
-	size, inner := 1, 1
-	if op.old && op.axis == int64(len(shape)) {
-		size = 1
-	} else if k, _ := axisOf(op.axis, max(len(shape), 1)); op.old {
-		size, _ = product(shape[min(k, len(shape)):]...)
-	} else if len(shape) > 0 {
-		size = shape[k]
-		inner, _ = product(shape[k+1:]...)
+	size, inner := alongAxis(shape, op.axis)
+	if op.old {
+		size, inner = size*inner, 1
 	}
 	for at := 0; at < len(out); at += size * inner {
 		for i := range inner {
-			op.row(kernels.Matrix[T]{Rows: size, Cols: 1, Stride: inner, Data: out[at+i:]})
+			op.f(kernels.Matrix[T]{Rows: size, Cols: 1, Stride: inner, Data: out[at+i:]})
 		}
 	}
 	return nil

@@ -173,8 +173,6 @@ func TestUnmarshalRefuses(t *testing.T) {
 		change func(m *onnxpb.ModelProto)
 		want   string
 	}{
-		{"functions", func(m *onnxpb.ModelProto) { m.Functions = [][]byte{{}} },
-			"the model has local functions, which are not supported"},
 		{"sparse initializer", func(m *onnxpb.ModelProto) { m.Graph.SparseInitializer = [][]byte{{}} },
 			`graph "g": sparse initializers are not supported`},
 		{"depth", func(m *onnxpb.ModelProto) {

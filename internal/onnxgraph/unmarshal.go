@@ -18,10 +18,11 @@ import (
 const maxDepth = 32
 
 // Unmarshal reads the bytes of an ONNX file. What does not change the model's
-// answers, such as doc strings and the types of inner values, is left out; what
-// would change them but is not supported, such as external data, sparse
-// initializers and local functions, is refused by name.
-// Any bytes are safe: the memory taken is in proportion to len(data).
+// answers, such as doc strings and the types of inner values, is left out, and calls
+// of the model's functions become the nodes of these; what would change them but
+// is not supported, such as external data and sparse initializers, is refused by
+// name. Any bytes are safe: the memory taken is in proportion to len(data), beyond
+// 16 MiB for functions.
 func Unmarshal(data []byte) (*Model, error) { return UnmarshalWith(data, External{}) }
 
 // UnmarshalWith is Unmarshal of a model whose tensors may also lie in other
@@ -41,10 +42,11 @@ func UnmarshalWith(data []byte, external External) (*Model, error) {
 		return nil, errors.New("not an ONNX model: it has no graph: the file may be of another kind, or truncated")
 	case len(p.OpsetImport) == 0:
 		return nil, errors.New("not an ONNX model: it has no opset_import: the file may be of another kind, or truncated")
-	case len(p.Functions) > 0:
-		return nil, errors.New("the model has local functions, which are not supported: inline them before saving (onnx.inliner.inline_local_functions)")
 	}
 	if err := external.load(p.Graph, 1); err != nil {
+		return nil, err
+	}
+	if err := inline(p, len(data)); err != nil {
 		return nil, err
 	}
 	graph, err := graphFrom(p.Graph, 1)

@@ -121,7 +121,7 @@ func (x *AttributeProto_AttributeType) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use AttributeProto_AttributeType.Descriptor instead.
 func (AttributeProto_AttributeType) EnumDescriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{5, 0}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{6, 0}
 }
 
 type TensorProto_DataType int32
@@ -258,7 +258,7 @@ func (x *TensorProto_DataType) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use TensorProto_DataType.Descriptor instead.
 func (TensorProto_DataType) EnumDescriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{6, 0}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Where the elements are: in this message or in a file beside the model.
@@ -315,7 +315,7 @@ func (x *TensorProto_DataLocation) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use TensorProto_DataLocation.Descriptor instead.
 func (TensorProto_DataLocation) EnumDescriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{6, 1}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{7, 1}
 }
 
 // A model: a graph and the operator sets it is written in.
@@ -327,7 +327,7 @@ type ModelProto struct {
 	Graph           *GraphProto               `protobuf:"bytes,7,opt,name=graph" json:"graph,omitempty"`
 	OpsetImport     []*OperatorSetIdProto     `protobuf:"bytes,8,rep,name=opset_import,json=opsetImport" json:"opset_import,omitempty"`
 	MetadataProps   []*StringStringEntryProto `protobuf:"bytes,14,rep,name=metadata_props,json=metadataProps" json:"metadata_props,omitempty"`
-	Functions       [][]byte                  `protobuf:"bytes,25,rep,name=functions" json:"functions,omitempty"`
+	Functions       []*FunctionProto          `protobuf:"bytes,25,rep,name=functions" json:"functions,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -404,7 +404,7 @@ func (x *ModelProto) GetMetadataProps() []*StringStringEntryProto {
 	return nil
 }
 
-func (x *ModelProto) GetFunctions() [][]byte {
+func (x *ModelProto) GetFunctions() []*FunctionProto {
 	if x != nil {
 		return x.Functions
 	}
@@ -611,6 +611,7 @@ type NodeProto struct {
 	OpType        *string                `protobuf:"bytes,4,opt,name=op_type,json=opType" json:"op_type,omitempty"`
 	Attribute     []*AttributeProto      `protobuf:"bytes,5,rep,name=attribute" json:"attribute,omitempty"`
 	Domain        *string                `protobuf:"bytes,7,opt,name=domain" json:"domain,omitempty"`
+	Overload      *string                `protobuf:"bytes,8,opt,name=overload" json:"overload,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -687,6 +688,123 @@ func (x *NodeProto) GetDomain() string {
 	return ""
 }
 
+func (x *NodeProto) GetOverload() string {
+	if x != nil && x.Overload != nil {
+		return *x.Overload
+	}
+	return ""
+}
+
+// An operator that is defined by nodes. attribute names what a call may give,
+// attribute_proto what it may give and has a default.
+type FunctionProto struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Name           *string                `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	Input          []string               `protobuf:"bytes,4,rep,name=input" json:"input,omitempty"`
+	Output         []string               `protobuf:"bytes,5,rep,name=output" json:"output,omitempty"`
+	Attribute      []string               `protobuf:"bytes,6,rep,name=attribute" json:"attribute,omitempty"`
+	Node           []*NodeProto           `protobuf:"bytes,7,rep,name=node" json:"node,omitempty"`
+	OpsetImport    []*OperatorSetIdProto  `protobuf:"bytes,9,rep,name=opset_import,json=opsetImport" json:"opset_import,omitempty"`
+	Domain         *string                `protobuf:"bytes,10,opt,name=domain" json:"domain,omitempty"`
+	AttributeProto []*AttributeProto      `protobuf:"bytes,11,rep,name=attribute_proto,json=attributeProto" json:"attribute_proto,omitempty"`
+	Overload       *string                `protobuf:"bytes,13,opt,name=overload" json:"overload,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *FunctionProto) Reset() {
+	*x = FunctionProto{}
+	mi := &file_rnnkit_onnx_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FunctionProto) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FunctionProto) ProtoMessage() {}
+
+func (x *FunctionProto) ProtoReflect() protoreflect.Message {
+	mi := &file_rnnkit_onnx_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FunctionProto.ProtoReflect.Descriptor instead.
+func (*FunctionProto) Descriptor() ([]byte, []int) {
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FunctionProto) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *FunctionProto) GetInput() []string {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *FunctionProto) GetOutput() []string {
+	if x != nil {
+		return x.Output
+	}
+	return nil
+}
+
+func (x *FunctionProto) GetAttribute() []string {
+	if x != nil {
+		return x.Attribute
+	}
+	return nil
+}
+
+func (x *FunctionProto) GetNode() []*NodeProto {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *FunctionProto) GetOpsetImport() []*OperatorSetIdProto {
+	if x != nil {
+		return x.OpsetImport
+	}
+	return nil
+}
+
+func (x *FunctionProto) GetDomain() string {
+	if x != nil && x.Domain != nil {
+		return *x.Domain
+	}
+	return ""
+}
+
+func (x *FunctionProto) GetAttributeProto() []*AttributeProto {
+	if x != nil {
+		return x.AttributeProto
+	}
+	return nil
+}
+
+func (x *FunctionProto) GetOverload() string {
+	if x != nil && x.Overload != nil {
+		return *x.Overload
+	}
+	return ""
+}
+
 // A named constant of a node. The type says which other field holds it; old
 // files leave the type out.
 type AttributeProto struct {
@@ -714,7 +832,7 @@ type AttributeProto struct {
 
 func (x *AttributeProto) Reset() {
 	*x = AttributeProto{}
-	mi := &file_rnnkit_onnx_proto_msgTypes[5]
+	mi := &file_rnnkit_onnx_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +844,7 @@ func (x *AttributeProto) String() string {
 func (*AttributeProto) ProtoMessage() {}
 
 func (x *AttributeProto) ProtoReflect() protoreflect.Message {
-	mi := &file_rnnkit_onnx_proto_msgTypes[5]
+	mi := &file_rnnkit_onnx_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +857,7 @@ func (x *AttributeProto) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttributeProto.ProtoReflect.Descriptor instead.
 func (*AttributeProto) Descriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{5}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AttributeProto) GetName() string {
@@ -884,7 +1002,7 @@ type TensorProto struct {
 
 func (x *TensorProto) Reset() {
 	*x = TensorProto{}
-	mi := &file_rnnkit_onnx_proto_msgTypes[6]
+	mi := &file_rnnkit_onnx_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1014,7 @@ func (x *TensorProto) String() string {
 func (*TensorProto) ProtoMessage() {}
 
 func (x *TensorProto) ProtoReflect() protoreflect.Message {
-	mi := &file_rnnkit_onnx_proto_msgTypes[6]
+	mi := &file_rnnkit_onnx_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1027,7 @@ func (x *TensorProto) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TensorProto.ProtoReflect.Descriptor instead.
 func (*TensorProto) Descriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{6}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TensorProto) GetDims() []int64 {
@@ -1014,7 +1132,7 @@ type ValueInfoProto struct {
 
 func (x *ValueInfoProto) Reset() {
 	*x = ValueInfoProto{}
-	mi := &file_rnnkit_onnx_proto_msgTypes[7]
+	mi := &file_rnnkit_onnx_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1144,7 @@ func (x *ValueInfoProto) String() string {
 func (*ValueInfoProto) ProtoMessage() {}
 
 func (x *ValueInfoProto) ProtoReflect() protoreflect.Message {
-	mi := &file_rnnkit_onnx_proto_msgTypes[7]
+	mi := &file_rnnkit_onnx_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1157,7 @@ func (x *ValueInfoProto) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValueInfoProto.ProtoReflect.Descriptor instead.
 func (*ValueInfoProto) Descriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{7}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ValueInfoProto) GetName() string {
@@ -1074,7 +1192,7 @@ type TypeProto struct {
 
 func (x *TypeProto) Reset() {
 	*x = TypeProto{}
-	mi := &file_rnnkit_onnx_proto_msgTypes[8]
+	mi := &file_rnnkit_onnx_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1204,7 @@ func (x *TypeProto) String() string {
 func (*TypeProto) ProtoMessage() {}
 
 func (x *TypeProto) ProtoReflect() protoreflect.Message {
-	mi := &file_rnnkit_onnx_proto_msgTypes[8]
+	mi := &file_rnnkit_onnx_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1217,7 @@ func (x *TypeProto) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TypeProto.ProtoReflect.Descriptor instead.
 func (*TypeProto) Descriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{8}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TypeProto) GetValue() isTypeProto_Value {
@@ -1213,7 +1331,7 @@ type TensorShapeProto struct {
 
 func (x *TensorShapeProto) Reset() {
 	*x = TensorShapeProto{}
-	mi := &file_rnnkit_onnx_proto_msgTypes[9]
+	mi := &file_rnnkit_onnx_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1225,7 +1343,7 @@ func (x *TensorShapeProto) String() string {
 func (*TensorShapeProto) ProtoMessage() {}
 
 func (x *TensorShapeProto) ProtoReflect() protoreflect.Message {
-	mi := &file_rnnkit_onnx_proto_msgTypes[9]
+	mi := &file_rnnkit_onnx_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1238,7 +1356,7 @@ func (x *TensorShapeProto) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TensorShapeProto.ProtoReflect.Descriptor instead.
 func (*TensorShapeProto) Descriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{9}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TensorShapeProto) GetDim() []*TensorShapeProto_Dimension {
@@ -1259,7 +1377,7 @@ type TypeProto_Tensor struct {
 
 func (x *TypeProto_Tensor) Reset() {
 	*x = TypeProto_Tensor{}
-	mi := &file_rnnkit_onnx_proto_msgTypes[10]
+	mi := &file_rnnkit_onnx_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1389,7 @@ func (x *TypeProto_Tensor) String() string {
 func (*TypeProto_Tensor) ProtoMessage() {}
 
 func (x *TypeProto_Tensor) ProtoReflect() protoreflect.Message {
-	mi := &file_rnnkit_onnx_proto_msgTypes[10]
+	mi := &file_rnnkit_onnx_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1402,7 @@ func (x *TypeProto_Tensor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TypeProto_Tensor.ProtoReflect.Descriptor instead.
 func (*TypeProto_Tensor) Descriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{8, 0}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *TypeProto_Tensor) GetElemType() int32 {
@@ -1314,7 +1432,7 @@ type TensorShapeProto_Dimension struct {
 
 func (x *TensorShapeProto_Dimension) Reset() {
 	*x = TensorShapeProto_Dimension{}
-	mi := &file_rnnkit_onnx_proto_msgTypes[11]
+	mi := &file_rnnkit_onnx_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1444,7 @@ func (x *TensorShapeProto_Dimension) String() string {
 func (*TensorShapeProto_Dimension) ProtoMessage() {}
 
 func (x *TensorShapeProto_Dimension) ProtoReflect() protoreflect.Message {
-	mi := &file_rnnkit_onnx_proto_msgTypes[11]
+	mi := &file_rnnkit_onnx_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1457,7 @@ func (x *TensorShapeProto_Dimension) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TensorShapeProto_Dimension.ProtoReflect.Descriptor instead.
 func (*TensorShapeProto_Dimension) Descriptor() ([]byte, []int) {
-	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{9, 0}
+	return file_rnnkit_onnx_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *TensorShapeProto_Dimension) GetValue() isTensorShapeProto_Dimension_Value {
@@ -1387,7 +1505,7 @@ var File_rnnkit_onnx_proto protoreflect.FileDescriptor
 
 const file_rnnkit_onnx_proto_rawDesc = "" +
 	"\n" +
-	"\x11rnnkit/onnx.proto\x12\vrnnkit.onnx\"\xd8\x02\n" +
+	"\x11rnnkit/onnx.proto\x12\vrnnkit.onnx\"\xf4\x02\n" +
 	"\n" +
 	"ModelProto\x12\x1d\n" +
 	"\n" +
@@ -1396,8 +1514,8 @@ const file_rnnkit_onnx_proto_rawDesc = "" +
 	"\x10producer_version\x18\x03 \x01(\tR\x0fproducerVersion\x12-\n" +
 	"\x05graph\x18\a \x01(\v2\x17.rnnkit.onnx.GraphProtoR\x05graph\x12B\n" +
 	"\fopset_import\x18\b \x03(\v2\x1f.rnnkit.onnx.OperatorSetIdProtoR\vopsetImport\x12J\n" +
-	"\x0emetadata_props\x18\x0e \x03(\v2#.rnnkit.onnx.StringStringEntryProtoR\rmetadataProps\x12\x1c\n" +
-	"\tfunctions\x18\x19 \x03(\fR\tfunctions\"F\n" +
+	"\x0emetadata_props\x18\x0e \x03(\v2#.rnnkit.onnx.StringStringEntryProtoR\rmetadataProps\x128\n" +
+	"\tfunctions\x18\x19 \x03(\v2\x1a.rnnkit.onnx.FunctionProtoR\tfunctions\"F\n" +
 	"\x12OperatorSetIdProto\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\"@\n" +
@@ -1411,14 +1529,26 @@ const file_rnnkit_onnx_proto_rawDesc = "" +
 	"\vinitializer\x18\x05 \x03(\v2\x18.rnnkit.onnx.TensorProtoR\vinitializer\x121\n" +
 	"\x05input\x18\v \x03(\v2\x1b.rnnkit.onnx.ValueInfoProtoR\x05input\x123\n" +
 	"\x06output\x18\f \x03(\v2\x1b.rnnkit.onnx.ValueInfoProtoR\x06output\x12-\n" +
-	"\x12sparse_initializer\x18\x0f \x03(\fR\x11sparseInitializer\"\xb9\x01\n" +
+	"\x12sparse_initializer\x18\x0f \x03(\fR\x11sparseInitializer\"\xd5\x01\n" +
 	"\tNodeProto\x12\x14\n" +
 	"\x05input\x18\x01 \x03(\tR\x05input\x12\x16\n" +
 	"\x06output\x18\x02 \x03(\tR\x06output\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x17\n" +
 	"\aop_type\x18\x04 \x01(\tR\x06opType\x129\n" +
 	"\tattribute\x18\x05 \x03(\v2\x1b.rnnkit.onnx.AttributeProtoR\tattribute\x12\x16\n" +
-	"\x06domain\x18\a \x01(\tR\x06domain\"\xd1\x05\n" +
+	"\x06domain\x18\a \x01(\tR\x06domain\x12\x1a\n" +
+	"\boverload\x18\b \x01(\tR\boverload\"\xd9\x02\n" +
+	"\rFunctionProto\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05input\x18\x04 \x03(\tR\x05input\x12\x16\n" +
+	"\x06output\x18\x05 \x03(\tR\x06output\x12\x1c\n" +
+	"\tattribute\x18\x06 \x03(\tR\tattribute\x12*\n" +
+	"\x04node\x18\a \x03(\v2\x16.rnnkit.onnx.NodeProtoR\x04node\x12B\n" +
+	"\fopset_import\x18\t \x03(\v2\x1f.rnnkit.onnx.OperatorSetIdProtoR\vopsetImport\x12\x16\n" +
+	"\x06domain\x18\n" +
+	" \x01(\tR\x06domain\x12D\n" +
+	"\x0fattribute_proto\x18\v \x03(\v2\x1b.rnnkit.onnx.AttributeProtoR\x0eattributeProto\x12\x1a\n" +
+	"\boverload\x18\r \x01(\tR\boverload\"\xd1\x05\n" +
 	"\x0eAttributeProto\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\f\n" +
 	"\x01f\x18\x02 \x01(\x02R\x01f\x12\f\n" +
@@ -1563,7 +1693,7 @@ func file_rnnkit_onnx_proto_rawDescGZIP() []byte {
 }
 
 var file_rnnkit_onnx_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_rnnkit_onnx_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_rnnkit_onnx_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_rnnkit_onnx_proto_goTypes = []any{
 	(AttributeProto_AttributeType)(0),  // 0: rnnkit.onnx.AttributeProto.AttributeType
 	(TensorProto_DataType)(0),          // 1: rnnkit.onnx.TensorProto.DataType
@@ -1573,36 +1703,41 @@ var file_rnnkit_onnx_proto_goTypes = []any{
 	(*StringStringEntryProto)(nil),     // 5: rnnkit.onnx.StringStringEntryProto
 	(*GraphProto)(nil),                 // 6: rnnkit.onnx.GraphProto
 	(*NodeProto)(nil),                  // 7: rnnkit.onnx.NodeProto
-	(*AttributeProto)(nil),             // 8: rnnkit.onnx.AttributeProto
-	(*TensorProto)(nil),                // 9: rnnkit.onnx.TensorProto
-	(*ValueInfoProto)(nil),             // 10: rnnkit.onnx.ValueInfoProto
-	(*TypeProto)(nil),                  // 11: rnnkit.onnx.TypeProto
-	(*TensorShapeProto)(nil),           // 12: rnnkit.onnx.TensorShapeProto
-	(*TypeProto_Tensor)(nil),           // 13: rnnkit.onnx.TypeProto.Tensor
-	(*TensorShapeProto_Dimension)(nil), // 14: rnnkit.onnx.TensorShapeProto.Dimension
+	(*FunctionProto)(nil),              // 8: rnnkit.onnx.FunctionProto
+	(*AttributeProto)(nil),             // 9: rnnkit.onnx.AttributeProto
+	(*TensorProto)(nil),                // 10: rnnkit.onnx.TensorProto
+	(*ValueInfoProto)(nil),             // 11: rnnkit.onnx.ValueInfoProto
+	(*TypeProto)(nil),                  // 12: rnnkit.onnx.TypeProto
+	(*TensorShapeProto)(nil),           // 13: rnnkit.onnx.TensorShapeProto
+	(*TypeProto_Tensor)(nil),           // 14: rnnkit.onnx.TypeProto.Tensor
+	(*TensorShapeProto_Dimension)(nil), // 15: rnnkit.onnx.TensorShapeProto.Dimension
 }
 var file_rnnkit_onnx_proto_depIdxs = []int32{
 	6,  // 0: rnnkit.onnx.ModelProto.graph:type_name -> rnnkit.onnx.GraphProto
 	4,  // 1: rnnkit.onnx.ModelProto.opset_import:type_name -> rnnkit.onnx.OperatorSetIdProto
 	5,  // 2: rnnkit.onnx.ModelProto.metadata_props:type_name -> rnnkit.onnx.StringStringEntryProto
-	7,  // 3: rnnkit.onnx.GraphProto.node:type_name -> rnnkit.onnx.NodeProto
-	9,  // 4: rnnkit.onnx.GraphProto.initializer:type_name -> rnnkit.onnx.TensorProto
-	10, // 5: rnnkit.onnx.GraphProto.input:type_name -> rnnkit.onnx.ValueInfoProto
-	10, // 6: rnnkit.onnx.GraphProto.output:type_name -> rnnkit.onnx.ValueInfoProto
-	8,  // 7: rnnkit.onnx.NodeProto.attribute:type_name -> rnnkit.onnx.AttributeProto
-	9,  // 8: rnnkit.onnx.AttributeProto.t:type_name -> rnnkit.onnx.TensorProto
-	6,  // 9: rnnkit.onnx.AttributeProto.g:type_name -> rnnkit.onnx.GraphProto
-	0,  // 10: rnnkit.onnx.AttributeProto.type:type_name -> rnnkit.onnx.AttributeProto.AttributeType
-	2,  // 11: rnnkit.onnx.TensorProto.data_location:type_name -> rnnkit.onnx.TensorProto.DataLocation
-	11, // 12: rnnkit.onnx.ValueInfoProto.type:type_name -> rnnkit.onnx.TypeProto
-	13, // 13: rnnkit.onnx.TypeProto.tensor_type:type_name -> rnnkit.onnx.TypeProto.Tensor
-	14, // 14: rnnkit.onnx.TensorShapeProto.dim:type_name -> rnnkit.onnx.TensorShapeProto.Dimension
-	12, // 15: rnnkit.onnx.TypeProto.Tensor.shape:type_name -> rnnkit.onnx.TensorShapeProto
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	8,  // 3: rnnkit.onnx.ModelProto.functions:type_name -> rnnkit.onnx.FunctionProto
+	7,  // 4: rnnkit.onnx.GraphProto.node:type_name -> rnnkit.onnx.NodeProto
+	10, // 5: rnnkit.onnx.GraphProto.initializer:type_name -> rnnkit.onnx.TensorProto
+	11, // 6: rnnkit.onnx.GraphProto.input:type_name -> rnnkit.onnx.ValueInfoProto
+	11, // 7: rnnkit.onnx.GraphProto.output:type_name -> rnnkit.onnx.ValueInfoProto
+	9,  // 8: rnnkit.onnx.NodeProto.attribute:type_name -> rnnkit.onnx.AttributeProto
+	7,  // 9: rnnkit.onnx.FunctionProto.node:type_name -> rnnkit.onnx.NodeProto
+	4,  // 10: rnnkit.onnx.FunctionProto.opset_import:type_name -> rnnkit.onnx.OperatorSetIdProto
+	9,  // 11: rnnkit.onnx.FunctionProto.attribute_proto:type_name -> rnnkit.onnx.AttributeProto
+	10, // 12: rnnkit.onnx.AttributeProto.t:type_name -> rnnkit.onnx.TensorProto
+	6,  // 13: rnnkit.onnx.AttributeProto.g:type_name -> rnnkit.onnx.GraphProto
+	0,  // 14: rnnkit.onnx.AttributeProto.type:type_name -> rnnkit.onnx.AttributeProto.AttributeType
+	2,  // 15: rnnkit.onnx.TensorProto.data_location:type_name -> rnnkit.onnx.TensorProto.DataLocation
+	12, // 16: rnnkit.onnx.ValueInfoProto.type:type_name -> rnnkit.onnx.TypeProto
+	14, // 17: rnnkit.onnx.TypeProto.tensor_type:type_name -> rnnkit.onnx.TypeProto.Tensor
+	15, // 18: rnnkit.onnx.TensorShapeProto.dim:type_name -> rnnkit.onnx.TensorShapeProto.Dimension
+	13, // 19: rnnkit.onnx.TypeProto.Tensor.shape:type_name -> rnnkit.onnx.TensorShapeProto
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_rnnkit_onnx_proto_init() }
@@ -1610,7 +1745,7 @@ func file_rnnkit_onnx_proto_init() {
 	if File_rnnkit_onnx_proto != nil {
 		return
 	}
-	file_rnnkit_onnx_proto_msgTypes[8].OneofWrappers = []any{
+	file_rnnkit_onnx_proto_msgTypes[9].OneofWrappers = []any{
 		(*TypeProto_TensorType)(nil),
 		(*TypeProto_SequenceType)(nil),
 		(*TypeProto_MapType)(nil),
@@ -1618,7 +1753,7 @@ func file_rnnkit_onnx_proto_init() {
 		(*TypeProto_SparseTensorType)(nil),
 		(*TypeProto_OptionalType)(nil),
 	}
-	file_rnnkit_onnx_proto_msgTypes[11].OneofWrappers = []any{
+	file_rnnkit_onnx_proto_msgTypes[12].OneofWrappers = []any{
 		(*TensorShapeProto_Dimension_DimValue)(nil),
 		(*TensorShapeProto_Dimension_DimParam)(nil),
 	}
@@ -1628,7 +1763,7 @@ func file_rnnkit_onnx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rnnkit_onnx_proto_rawDesc), len(file_rnnkit_onnx_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
