@@ -33,9 +33,11 @@ type recurrent[T cell.Float] struct {
 	y       *array[T]     // [time, directions, batch, hidden]; nil where it is left out
 	hn, cn  *array[T]     // [directions, batch, hidden]
 
-	packed, history *array[T] // X and one direction of Y for package cell
-	sums, scratch   *array[T] // of a step
-	bias, zeros     *array[T] // zeros stands for b, h0 and c0 where they are left out
+	packed, history *array[T]       // X and one direction of Y for package cell
+	zeros           *array[T]       // stands for b, h0 and c0 where they are left out
+	work            *array[float64] // of general, in parts
+	ragged          ragged[T]
+	sorted          *array[T] // X in the order of ragged
 	live            []int
 	passage         passage[T]
 	memory          *memory
@@ -98,8 +100,8 @@ func newRecurrent[T cell.Float](n *node, k kind[T]) *recurrent[T] {
 		kind: k, memory: n.memory,
 		x: input[T](n, 0), w: input[T](n, 1), r: input[T](n, 2), b: input[T](n, 3),
 		lengths: input[int32](n, 4), h0: input[T](n, 5), c0: input[T](n, 6), p: input[T](n, 7),
-		packed: temp[T](n), history: temp[T](n), sums: temp[T](n),
-		scratch: temp[T](n), bias: temp[T](n), zeros: temp[T](n),
+		packed: temp[T](n), history: temp[T](n), zeros: temp[T](n), work: temp[float64](n),
+		sorted: temp[T](n), ragged: ragged[T]{states: temp[T](n)},
 	}
 	if n.wants(0) {
 		op.y = output[T](n, 0)
@@ -356,16 +358,24 @@ func (op *recurrent[T]) run() error {
 		return err
 	}
 	clear(op.zeros.data)
-	if op.newCell != nil && lengths == nil && time > 0 {
-		return op.runCells()
+	switch {
+	case op.newCell == nil || time == 0 || batch == 0:
+		return op.runGeneral(lengths)
+	case lengths != nil:
+		return op.runRagged(lengths)
 	}
-	if err := op.sums.resizeTo(batch, rows); err != nil {
-		return err
+	return op.runCells()
+}
+
+// runGeneral runs a layer of any form.
+func (op *recurrent[T]) runGeneral(lengths []int32) error {
+	time, batch, inputs := op.sizes()
+	rows, hidden := op.gates*op.hidden, op.hidden
+	work, ok := product(batch, inputs+rows+3*hidden)
+	if !ok {
+		return fmt.Errorf("%d steps of %d rows are too many", time, batch)
 	}
-	if err := op.scratch.resizeTo(batch, op.hidden); err != nil {
-		return err
-	}
-	if err := op.bias.resizeTo(rows); err != nil {
+	if err := op.work.resizeTo(work + 2*rows); err != nil {
 		return err
 	}
 	x, err := op.stepsOfX(false)
@@ -375,25 +385,32 @@ func (op *recurrent[T]) run() error {
 	op.live = slices.Grow(op.live[:0], batch)
 	defer func() { op.passage = passage[T]{} }() // which has what is the caller's
 	for d := range op.directions {
+		rest := op.work.data
+		matrix := func(rows, cols int) kernels.Matrix[float64] {
+			m := kernels.Dense(rows, cols, rest)
+			rest = rest[rows*cols:]
+			return m
+		}
 		s := &op.passage
 		*s = passage[T]{
 			x: x, y: op.stepsOfY(d), lengths: lengths, weights: op.weights(d),
-			h:     op.state(op.hn, d),
-			gates: kernels.Dense(batch, rows, op.sums.data), scratch: kernels.Dense(batch, op.hidden, op.scratch.data),
-			bias: op.bias.data, live: op.live,
+			h: matrix(batch, hidden), c: matrix(batch, hidden),
+			input: matrix(batch, inputs), gates: matrix(batch, rows), scratch: matrix(batch, hidden),
+			bias: matrix(1, 2*rows).Data, live: op.live,
 		}
 		if op.p != nil {
 			s.p = op.part(op.p, d)
 		}
-		kernels.Copy(s.h, op.state(op.h0, d))
-		if op.cn != nil {
-			s.c = op.state(op.cn, d)
-			kernels.Copy(s.c, op.state(op.c0, d))
-		}
-		op.directions[d].hidden = op.hidden
+		copyAs(s.h, op.state(op.h0, d))
+		copyAs(s.c, op.state(op.c0, d))
+		op.directions[d].hidden = hidden
 		op.directions[d].constant = op.constant()
 		if err := op.directions[d].run(op.memory.ctx, s); err != nil {
 			return err
+		}
+		copyAs(op.state(op.hn, d), s.h)
+		if op.cn != nil {
+			copyAs(op.state(op.cn, d), s.c)
 		}
 	}
 	return nil
@@ -402,10 +419,8 @@ func (op *recurrent[T]) run() error {
 // runCells runs a layer without padding that package cell has.
 func (op *recurrent[T]) runCells() error {
 	time, batch, _ := op.sizes()
-	if n, ok := product(len(op.cells)*op.keeps, time, batch, op.hidden); !ok {
-		return fmt.Errorf("%d steps of %d rows are too many", time, batch)
-	} else if err := op.memory.keep(&op.kept, n, size[T]()); err != nil {
-		return fmt.Errorf("%d steps of %d rows are too many: %w", time, batch, err)
+	if err := op.keep(time, batch); err != nil {
+		return err
 	}
 	op.layOut()
 	if op.y == nil {
@@ -428,6 +443,16 @@ func (op *recurrent[T]) runCells() error {
 		if op.cn != nil {
 			kernels.Copy(op.state(op.cn, d), last.C)
 		}
+	}
+	return nil
+}
+
+// keep counts what the cells keep.
+func (op *recurrent[T]) keep(time, batch int) error {
+	if n, ok := product(len(op.directions)*op.keeps, time, batch, op.hidden); !ok {
+		return fmt.Errorf("%d steps of %d rows are too many", time, batch)
+	} else if err := op.memory.keep(&op.kept, n, size[T]()); err != nil {
+		return fmt.Errorf("%d steps of %d rows are too many: %w", time, batch, err)
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 
 // general computes one direction of an RNN, GRU or LSTM in all the forms that
 // ONNX has, by the equations on the operators' pages, in the memory of a step.
-// What package cell has, it does faster. The products are of type T, the rest of
-// a step is float64: where a gate is 1 minus another, float32 loses too much.
+// What package cell has, it does faster. It computes in float64: where a gate is
+// 1 minus another, float32 loses too much.
 type general[T cell.Float] struct {
 	hidden            int
 	reverse           bool
@@ -21,8 +21,9 @@ type general[T cell.Float] struct {
 	advance           advance[T]
 
 	constant, laidOut bool // the weights are; w and r have them
-	w                 kernels.Packed[T]
-	r                 [2]kernels.Packed[T] // of all gates, or of a GRU's z and r, and h
+	wide              []float64
+	w                 kernels.Packed[float64]
+	r                 [2]kernels.Packed[float64] // of all gates, or of a GRU's z and r, and h
 }
 
 // passage is what a direction reads, where it writes and what it works with.
@@ -30,13 +31,14 @@ type passage[T cell.Float] struct {
 	x, y    cell.Steps[T] // y has no Data where it is left out
 	lengths []int32       // [batch]; nil where all sequences last to the end
 	weights cell.Weights[T]
-	p       []T               // [3*hidden], gates i, o, f; nil for none
-	h, c    kernels.Matrix[T] // [batch, hidden]: the first state, then the last
+	p       []T                     // [3*hidden], gates i, o, f; nil for none
+	h, c    kernels.Matrix[float64] // [batch, hidden]: the first state, then the last
 
-	gates   kernels.Matrix[T] // [batch, gates*hidden]: the sums of one step
-	scratch kernels.Matrix[T] // [batch, hidden]
-	bias    []T               // [gates*hidden]
-	live    []int             // the rows that take part in a step
+	input   kernels.Matrix[float64] // [batch, inputs]: x of one step
+	gates   kernels.Matrix[float64] // [batch, gates*hidden]: the sums of one step
+	scratch kernels.Matrix[float64] // [batch, hidden]
+	bias    []float64               // [2*gates*hidden]: of W plus R where they are added first, and of R
+	live    []int                   // the rows that take part in a step
 }
 
 // advance takes the rows in s.live one step further. It finds in s.gates what comes
@@ -64,22 +66,21 @@ func (g *general[T]) run(ctx context.Context, s *passage[T]) error {
 				s.live = append(s.live, b)
 			}
 		}
-		kernels.Mul(s.gates, repeated(s.bias, s.gates.Rows), s.x.At(t), &g.w)
+		copyAs(s.input, s.x.At(t))
+		kernels.Mul(s.gates, repeated(s.bias[:s.gates.Cols], s.gates.Rows), s.input, &g.w)
 		g.advance(g, s)
 		if s.y.Data != nil {
 			y := s.y.At(t)
 			y.Zero()
 			for _, b := range s.live {
-				copy(y.Row(b), s.h.Row(b))
+				copyRowAs(y.Row(b), s.h.Row(b))
 			}
 		}
 	}
 	for b := range s.x.Batch {
 		if s.lengths != nil && s.lengths[b] == 0 {
 			clear(s.h.Row(b))
-			if s.c.Data != nil {
-				clear(s.c.Row(b))
-			}
+			clear(s.c.Row(b))
 		}
 	}
 	return nil
@@ -95,27 +96,48 @@ func (g *general[T]) layOut(s *passage[T]) {
 	if rows == 3*g.hidden {
 		first = 2 * g.hidden
 	}
-	g.w.PackT(kernels.Dense(rows, s.x.Width, s.weights.W))
-	r := kernels.Dense(rows, g.hidden, s.weights.R)
+	g.w.PackT(g.widened(rows, s.x.Width, s.weights.W))
+	r := g.widened(rows, g.hidden, s.weights.R)
 	g.r[0].PackT(r.RowRange(0, first))
 	g.r[1].PackT(r.RowRange(first, rows))
 }
 
+// widened returns x as a matrix of float64, until the next call.
+func (g *general[T]) widened(rows, cols int, x []T) kernels.Matrix[float64] {
+	kernels.Grow(&g.wide, rows*cols)
+	copyRowAs(g.wide, x)
+	return kernels.Dense(rows, cols, g.wide)
+}
+
+// copyAs sets dst to src, of the same size, in the type of dst.
+func copyAs[D, S cell.Float](dst kernels.Matrix[D], src kernels.Matrix[S]) {
+	for i := range dst.Rows {
+		copyRowAs(dst.Row(i), src.Row(i))
+	}
+}
+
+func copyRowAs[D, S cell.Float](dst []D, src []S) {
+	for i := range dst {
+		dst[i] = D(src[i])
+	}
+}
+
 // repeated returns the matrix that has the same row n times.
-func repeated[T cell.Float](row []T, n int) kernels.Matrix[T] {
-	return kernels.Matrix[T]{Rows: n, Cols: len(row), Data: row}
+func repeated(row []float64, n int) kernels.Matrix[float64] {
+	return kernels.Matrix[float64]{Rows: n, Cols: len(row), Data: row}
 }
 
 // addBiases sets s.bias to the biases of W plus those of R, without those of R
 // for the gate h of a GRU that adds them before the reset.
 func (g *general[T]) addBiases(s *passage[T]) {
-	rows := copy(s.bias, s.weights.B)
+	copyRowAs(s.bias, s.weights.B)
+	rows := s.gates.Cols
 	added := rows
 	if g.linearBeforeReset {
 		added -= g.hidden
 	}
 	for i := range added {
-		s.bias[i] += s.weights.B[rows+i]
+		s.bias[i] += s.bias[rows+i]
 	}
 }
 
@@ -128,7 +150,7 @@ func stepRNN[T cell.Float](g *general[T], s *passage[T]) {
 	for _, b := range s.live {
 		h := s.h.Row(b)
 		for j, sum := range s.gates.Row(b) {
-			h[j] = T(f(g.clipped(float64(sum))))
+			h[j] = f(g.clipped(sum))
 		}
 	}
 }
@@ -139,18 +161,18 @@ func stepGRU[T cell.Float](g *general[T], s *passage[T]) {
 	gates, sums := s.gates.ColRange(0, 2*n), s.gates.ColRange(2*n, 3*n)
 	kernels.Mul(gates, gates, s.h, &g.r[0])
 	if g.linearBeforeReset { // x Whᵀ + Wbh + r ⊙ (h Rhᵀ + Rbh)
-		kernels.Mul(s.scratch, repeated(s.weights.B[5*n:6*n], s.scratch.Rows), s.h, &g.r[1])
+		kernels.Mul(s.scratch, repeated(s.bias[5*n:], s.scratch.Rows), s.h, &g.r[1])
 		for _, b := range s.live {
 			reset, linear, sum := s.gates.Row(b)[n:2*n], s.scratch.Row(b), sums.Row(b)
 			for j := range sum {
-				sum[j] += T(f(g.clipped(float64(reset[j])))) * linear[j]
+				sum[j] += f(g.clipped(reset[j])) * linear[j]
 			}
 		}
 	} else { // x Whᵀ + Wbh + (r ⊙ h) Rhᵀ + Rbh
 		for _, b := range s.live {
 			reset, h, product := s.gates.Row(b)[n:2*n], s.h.Row(b), s.scratch.Row(b)
 			for j := range product {
-				product[j] = T(f(g.clipped(float64(reset[j])))) * h[j]
+				product[j] = f(g.clipped(reset[j])) * h[j]
 			}
 		}
 		kernels.Mul(sums, sums, s.scratch, &g.r[1])
@@ -158,8 +180,8 @@ func stepGRU[T cell.Float](g *general[T], s *passage[T]) {
 	for _, b := range s.live {
 		update, sum, h := s.gates.Row(b)[:n], sums.Row(b), s.h.Row(b)
 		for j := range h {
-			z := f(g.clipped(float64(update[j])))
-			h[j] = T((1-z)*last(g.clipped(float64(sum[j]))) + z*float64(h[j]))
+			z := f(g.clipped(update[j]))
+			h[j] = (1-z)*last(g.clipped(sum[j])) + z*h[j]
 		}
 	}
 }
@@ -173,15 +195,15 @@ func stepLSTM[T cell.Float](g *general[T], s *passage[T]) {
 	for _, b := range s.live {
 		sums, h, c := s.gates.Row(b), s.h.Row(b), s.c.Row(b)
 		for j := range n {
-			before := float64(c[j])
-			in := f(g.clipped(float64(sums[j]) + s.peephole(j, before)))
+			before := c[j]
+			in := f(g.clipped(sums[j] + s.peephole(j, before)))
 			forget := 1 - in
 			if !g.inputForget {
-				forget = f(g.clipped(float64(sums[2*n+j]) + s.peephole(2*n+j, before)))
+				forget = f(g.clipped(sums[2*n+j] + s.peephole(2*n+j, before)))
 			}
-			after := forget*before + in*cell(g.clipped(float64(sums[3*n+j])))
-			out := f(g.clipped(float64(sums[n+j]) + s.peephole(n+j, after)))
-			h[j], c[j] = T(out*last(after)), T(after)
+			after := forget*before + in*cell(g.clipped(sums[3*n+j]))
+			out := f(g.clipped(sums[n+j] + s.peephole(n+j, after)))
+			h[j], c[j] = out*last(after), after
 		}
 	}
 }
