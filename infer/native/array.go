@@ -58,6 +58,8 @@ type header struct {
 	constant bool // the elements are known when the graph is compiled
 	fixed    bool // the shape is
 	shared   bool // it shows the elements of another, and needs no room
+	sized    bool // the shape depends on the shapes of the graph's inputs alone
+	steady   bool // so do the elements
 }
 
 // array is a value: elements in row-major order.
@@ -127,7 +129,7 @@ func constant(t onnxgraph.Tensor) (value, error) {
 }
 
 func constantOf[T element](shape []int, data []T) *array[T] {
-	return &array[T]{header: header{shape: shape, constant: true, fixed: true}, data: data}
+	return &array[T]{header: header{shape: shape, constant: true, fixed: true, sized: true, steady: true}, data: data}
 }
 
 func (a *array[T]) info() *header { return &a.header }

@@ -50,7 +50,7 @@ func (s *subgraph) compute() error {
 	if err := s.memory.step(); err != nil {
 		return err
 	}
-	return s.runner.compute(s.plan)
+	return s.runner.compute(s.plan, false)
 }
 
 // done gives back what the graph still holds of its own.

@@ -49,10 +49,12 @@ func (m *memory) keep(kept *int, n, bytes int) error {
 	return nil
 }
 
-// release gives back all buffers and drops what belongs to the caller.
+// release gives back the buffers of a run and drops what belongs to the caller.
 func (m *memory) release() {
 	for _, v := range m.arrays {
-		v.release()
+		if !v.info().steady {
+			v.release()
+		}
 	}
 	m.ctx = nil
 }

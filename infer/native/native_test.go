@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -541,6 +543,51 @@ func TestAllocations(t *testing.T) {
 	}
 	if r.slots[p.slots["x"]].(*array[float32]).data != nil {
 		t.Error("the runner keeps the caller's input")
+	}
+}
+
+// TestRunsLeaveNoTrace runs a session on one input after the other, of shapes old
+// and new, with the state and without, for one output and for all, and compares
+// with a session that is used once.
+func TestRunsLeaveNoTrace(t *testing.T) {
+	model, err := os.ReadFile("../testdata/sine.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	openModel := func() engine.Session {
+		s, err := New().Open(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	session := openModel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	values := func(shape ...int) engine.Tensor {
+		n, _ := product(shape...)
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64())
+		}
+		return engine.Of(x, shape...)
+	}
+	for i := range 200 {
+		batch, time := 1+rng.IntN(2), 1+rng.IntN(2)
+		inputs := tensors{"input": values(batch, time, 1)}
+		if rng.IntN(2) == 0 {
+			inputs["h0"], inputs["c0"] = values(1, batch, 32), values(1, batch, 32)
+		}
+		var outputs []string
+		if rng.IntN(2) == 0 {
+			outputs = []string{"hn", "output"}
+		}
+		got := run(t, session, inputs, outputs...)
+		want := run(t, openModel(), inputs, outputs...)
+		for name, w := range want {
+			if g := got[name]; !slices.Equal(g.Shape, w.Shape) || !slices.Equal(g.Data.([]float32), w.Data.([]float32)) {
+				t.Fatalf("run %d: %s is %v, not %v", i, name, g, w)
+			}
+		}
 	}
 }
 

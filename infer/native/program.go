@@ -322,7 +322,7 @@ func (p *program) describe(r *runner) error {
 	for _, v := range p.graph.Inputs {
 		slot := p.slots[v.Name]
 		info := engine.ValueInfo{Name: v.Name, Type: r.slots[slot].typ(), Shape: dims(v.Shape)}
-		if t, ok := r.defaults[slot]; ok {
+		if t, ok := r.defaults[v.Name]; ok {
 			info.Optional = true
 			if err := engine.CheckInputs([]engine.ValueInfo{info}, map[string]engine.Tensor{v.Name: t}); err != nil {
 				return fmt.Errorf("the initializer does not fit: %w", err)

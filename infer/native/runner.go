@@ -15,9 +15,13 @@ type runner struct {
 	program  *program
 	memory   *memory
 	slots    []value
-	defaults map[int]engine.Tensor // of inputs that may be left out, by slot
-	steps    []stage               // one for each node
-	plans    []*plan               // for the outputs that were asked for
+	inputs   []value                  // of the program's inputs
+	defaults map[string]engine.Tensor // of inputs that may be left out
+	steps    []stage                  // one for each node
+	plans    []*plan                  // for the outputs that were asked for
+
+	warm *plan // of the last run, whose steady values are still there
+	dims []int // the shapes of its inputs
 }
 
 // stage is a node in a runner.
@@ -35,7 +39,7 @@ func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
 	r := &runner{
 		program:  p,
 		slots:    make([]value, len(p.slots)),
-		defaults: map[int]engine.Tensor{},
+		defaults: map[string]engine.Tensor{},
 		steps:    make([]stage, len(p.nodes)),
 	}
 	if outer == nil {
@@ -48,6 +52,7 @@ func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
 		if err != nil {
 			return nil, fmt.Errorf("input %q of the graph %w", v.Name, err)
 		}
+		value.info().sized = outer == nil
 		r.slots[p.slots[v.Name]] = value
 	}
 	for _, c := range p.captured {
@@ -59,8 +64,11 @@ func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
 	if outer == nil {
 		for _, t := range p.graph.Initializers {
 			if slot := p.slots[t.Name]; p.constants[slot] == nil {
-				r.defaults[slot] = defaultOf(t)
+				r.defaults[t.Name] = defaultOf(t)
 			}
+		}
+		for _, v := range p.graph.Inputs {
+			r.inputs = append(r.inputs, r.slots[p.slots[v.Name]])
 		}
 	}
 	for i := range p.nodes {
@@ -135,6 +143,7 @@ func (r *runner) build(i int) error {
 		s.op = planned.op.build(n)
 	}
 	s.computed, s.temps = n.computed, n.temps
+	n.markSteady()
 	if err := n.finish(); err != nil {
 		return err
 	}
@@ -206,25 +215,49 @@ func (r *runner) follow(n *node, s *stage) error {
 	return nil
 }
 
+// markSteady marks the outputs that come out the same as long as the graph's
+// inputs have the same shapes.
+func (n *node) markSteady() {
+	sized, steady := true, len(n.planned.graphs) == 0
+	for i, v := range n.inputs {
+		if v == nil {
+			continue
+		}
+		h := v.info()
+		sized = sized && h.sized
+		steady = steady && (h.steady || n.shapely[i] && h.sized)
+	}
+	for _, v := range n.outputs {
+		if v != nil {
+			h := v.info()
+			h.steady = steady
+			h.sized = steady || sized && !n.dynamic && len(n.planned.graphs) == 0
+		}
+	}
+}
+
 // run computes the outputs that are named in results, which exist, from inputs
 // that fit.
 func (r *runner) run(ctx context.Context, inputs, results map[string]engine.Tensor) error {
 	defer r.memory.release()
 	r.memory.ctx, r.memory.steps = ctx, 0
 	plan := r.planFor(results)
-	for _, info := range r.program.inputs {
-		slot := r.program.slots[info.Name]
+	for i := range r.inputs {
+		info := &r.program.inputs[i]
 		t, ok := inputs[info.Name]
 		if !ok {
-			t = r.defaults[slot]
+			t = r.defaults[info.Name]
 		}
-		if err := r.slots[slot].bind(t); err != nil {
+		if err := r.inputs[i].bind(t); err != nil {
 			return fmt.Errorf("input %q: %w", info.Name, err)
 		}
 	}
-	if err := r.compute(plan); err != nil {
+	warm := r.sameShapes() && r.warm == plan
+	r.warm = nil
+	if err := r.compute(plan, warm); err != nil {
 		return err
 	}
+	r.warm = plan
 	bytes := 0
 	for name, dst := range results {
 		v := r.slots[r.program.slots[name]]
@@ -237,10 +270,36 @@ func (r *runner) run(ctx context.Context, inputs, results map[string]engine.Tens
 	return nil
 }
 
-// compute runs the nodes of a plan.
-func (r *runner) compute(p *plan) error {
+// sameShapes notes the shapes of the inputs, and tells whether they are those of
+// the run before.
+func (r *runner) sameShapes() bool {
+	same, at := true, 0
+	note := func(n int) {
+		if at == len(r.dims) {
+			r.dims, same = append(r.dims, n), false
+		}
+		same = same && r.dims[at] == n
+		r.dims[at] = n
+		at++
+	}
+	for _, v := range r.inputs {
+		h := v.info()
+		note(len(h.shape))
+		for _, n := range h.shape {
+			note(n)
+		}
+	}
+	return same
+}
+
+// compute runs the nodes of a plan, if warm without those whose outputs are
+// there from the run before.
+func (r *runner) compute(p *plan, warm bool) error {
 	for i := range p.steps {
 		planned := &p.steps[i]
+		if warm && planned.steady {
+			continue
+		}
 		if err := r.memory.step(); err != nil {
 			return err
 		}
@@ -288,8 +347,9 @@ type plan struct {
 }
 
 type planStep struct {
-	node int
-	last []value // given back after the node
+	node   int
+	steady bool    // as header has it, all its outputs
+	last   []value // given back after the node
 }
 
 // maxPlans is how many plans a runner keeps.
@@ -332,9 +392,13 @@ func (r *runner) layOut(p *plan) {
 		if !used || r.steps[i].op == nil {
 			continue
 		}
-		s := planStep{node: i}
+		s := planStep{node: i, steady: true}
 		for _, slot := range n.outputs {
-			if slot >= 0 && !needed[slot] {
+			if slot < 0 {
+				continue
+			}
+			s.steady = s.steady && r.slots[slot].info().steady
+			if !needed[slot] {
 				s.last = append(s.last, r.slots[slot])
 			}
 		}
@@ -344,6 +408,7 @@ func (r *runner) layOut(p *plan) {
 				s.last = append(s.last, r.slots[slot])
 			}
 		}
+		s.last = slices.DeleteFunc(s.last, func(v value) bool { return v.info().steady })
 		p.steps = append(p.steps, s)
 	}
 	slices.Reverse(p.steps)
