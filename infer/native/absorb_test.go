@@ -38,7 +38,10 @@ func TestAbsorb(t *testing.T) {
 			inputs := tensors{"batched": tensor(floats("x", batch, time, 3))}
 			opened := open(t, m)
 			p := opened.(*session).program.Load()
-			r := p.idle.Get().(*runner)
+			r, err := newRunner(p, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, s := range r.planFor(tensors{"z": {}}).steps {
 				if op := p.nodes[s.node].OpType; op == "Transpose" {
 					t.Errorf("node %d, a Transpose, is computed", s.node)
