@@ -181,7 +181,7 @@ func TestRecurrentAllocations(t *testing.T) {
 		session := open(t, layer(op, set("layout", int64(1)), set("clip", float32(1)), setInput(4, lengths))).(engine.Refiller)
 		inputs := tensors{"x": tensor(floats("x", 2, 3, 3))}
 		outputs := tensors{"y": {}, "hn": {}}
-		if n := testing.AllocsPerRun(20, func() {
+		if n := allocations(func() {
 			if err := session.RunInto(context.Background(), inputs, outputs); err != nil {
 				t.Fatal(err)
 			}
