@@ -218,20 +218,19 @@ func (c CrossEntropy) weight(label int64) float64 {
 	return c.class(int(label))
 }
 
-// crossEntropy returns the loss of a row of outputs, of which p is the softmax
-// and logNorm the logarithm of its norm, and turns p into the gradient. The
-// target is a distribution with the mass of the label's weight, and of every
+// crossEntropy turns p, the softmax of a row of outputs, into the gradient of the
+// row's loss, which is mass times the logarithm of the softmax's norm less sum.
+// The target is a distribution with the mass of the label's weight, and of every
 // class's, times the smoothing, spread evenly.
-func crossEntropy[T models.Float](c CrossEntropy, p, out []T, logNorm float64, label int) float64 {
+func crossEntropy[T models.Float](c CrossEntropy, p, out []T, label int) (mass, sum float64) {
 	if c.Smoothing == 0 {
-		weight := c.class(label)
-		if weight != 1 {
-			kernels.Scale(p, T(weight))
+		mass = c.class(label)
+		if mass != 1 {
+			kernels.Scale(p, T(mass))
 		}
-		p[label] -= T(weight)
-		return weight * (logNorm - float64(out[label]))
+		p[label] -= T(mass)
+		return mass, mass * float64(out[label])
 	}
-	var loss, mass float64
 	spread := c.Smoothing / float64(len(out))
 	want := func(i int) float64 {
 		if i == label {
@@ -241,10 +240,10 @@ func crossEntropy[T models.Float](c CrossEntropy, p, out []T, logNorm float64, l
 	}
 	for i := range out {
 		mass += want(i)
-		loss += want(i) * (logNorm - float64(out[i]))
+		sum += want(i) * float64(out[i])
 	}
 	for i := range p {
 		p[i] = T(mass*float64(p[i]) - want(i))
 	}
-	return loss
+	return mass, sum
 }

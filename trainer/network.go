@@ -30,7 +30,7 @@ type network[T models.Float] struct {
 	initial, final state[T] // before the first step, and after the last if it is kept
 	keepState      bool
 
-	read    []T   // [rows, width]: what the head reads
+	read    []T   // [rows, width]: what the head reads; of a readout of all steps the last layer's y
 	dread   []T   // its gradient
 	largest []int // [batch, width]: the steps that readout max has read
 	out     []T   // [rows, outputs]
@@ -99,8 +99,13 @@ func (n *network[T]) resize(time int, lengths []int) {
 			kernels.Grow(&l.next, len(l.y))
 		}
 	}
-	kernels.Grow(&n.read, n.rows()*n.spec.Width())
-	kernels.Grow(&n.dread, len(n.read))
+	if n.spec.Readout == models.ReadAll {
+		last := &n.layers[len(n.layers)-1]
+		n.read, n.dread = last.y, last.dy
+	} else {
+		kernels.Grow(&n.read, n.rows()*n.spec.Width())
+		kernels.Grow(&n.dread, len(n.read))
+	}
 	kernels.Grow(&n.out, n.rows()*n.spec.Outputs)
 	kernels.Grow(&n.dout, len(n.out))
 }
@@ -265,8 +270,7 @@ func (n *network[T]) readout() {
 	y := n.steps(n.layers[len(n.layers)-1].y, n.spec.Width())
 	read := kernels.Dense(n.rows(), n.spec.Width(), n.read)
 	switch n.spec.Readout {
-	case models.ReadAll:
-		copy(n.read, y.Data)
+	case models.ReadAll: // read is y
 	case models.ReadMean:
 		read.Zero()
 		for t := range n.time {
@@ -307,8 +311,7 @@ func (n *network[T]) readoutBackward() {
 	dy := n.steps(n.layers[len(n.layers)-1].dy, n.spec.Width())
 	dread := kernels.Dense(n.rows(), n.spec.Width(), n.dread)
 	if n.spec.Readout == models.ReadAll {
-		copy(dy.Data, n.dread)
-		return
+		return // dread is dy
 	}
 	clear(dy.Data)
 	switch n.spec.Readout {

@@ -373,6 +373,7 @@ func (s *shard[T]) measureClasses(p *passes[T], loss CrossEntropy) {
 	kernels.Grow(&s.top, n)
 	kernels.Grow(&s.sums, n)
 	kernels.Softmax(dout, out, s.top, s.sums)
+	norms := 1.0 // the product of norms whose logarithm is not yet in the loss
 	for row := range n {
 		t, example := row/s.batch, s.first+s.order[row%s.batch]
 		label := int64(datasets.Ignore)
@@ -383,10 +384,17 @@ func (s *shard[T]) measureClasses(p *passes[T], loss CrossEntropy) {
 			clear(dout.Row(row))
 			continue
 		}
-		logNorm := float64(s.top[row]) + math.Log(float64(s.sums[row]))
 		s.score.add(out.Row(row)[label] == s.top[row])
-		s.loss += crossEntropy(loss, dout.Row(row), out.Row(row), logNorm, int(label))
+		mass, sum := crossEntropy(loss, dout.Row(row), out.Row(row), int(label))
+		s.loss += mass*float64(s.top[row]) - sum
+		if mass != 1 {
+			s.loss += mass * math.Log(float64(s.sums[row]))
+		} else if norms *= float64(s.sums[row]); norms > 1e200 {
+			s.loss += math.Log(norms)
+			norms = 1
+		}
 	}
+	s.loss += math.Log(norms)
 }
 
 // scaleTargets sets dst to as many targets, each scaled as the first of the

@@ -364,8 +364,9 @@ func (f *fit[T]) batches() int {
 // update adds up the gradients of the shards, in their order, and lets the
 // optimizer change the parameters.
 func (f *fit[T]) update(epoch, batch int, loss float64) error {
-	clear(f.grads.Data)
-	for _, s := range f.active() {
+	shards := f.active()
+	copy(f.grads.Data, shards[0].grads.Data)
+	for _, s := range shards[1:] {
 		kernels.AddScaled(f.grads.Data, 1, s.grads.Data)
 	}
 	f.norm = kernels.Norm(f.grads.Data)
