@@ -70,10 +70,13 @@ func checkGradients(t *testing.T, spec models.Spec, lengths []int) {
 	normal(targets, 1)
 
 	// The squared error over the rows that are not padding.
-	var p packed[float64]
+	p := newPacked(n)
+	p.Params = params
 	loss := func() (sum float64) {
 		n.dropout.Seed(3, 4)
-		n.pack(&p, params, true)
+		for i := range n.packs() {
+			n.pack(&p, i, true)
+		}
 		n.forward(&p, true)
 		clear(n.dout)
 		for row := range n.rows() {

@@ -137,24 +137,33 @@ type packed[T models.Float] struct {
 	head, headT kernels.Packed[T]
 }
 
-// pack takes the parameters as they are now, for backward too if training.
-func (n *network[T]) pack(p *packed[T], params *models.Params[T], training bool) {
-	p.Params = params
-	if p.layers == nil {
-		p.layers = make([][]cell.Packed[T], len(n.layers))
-	}
+// newPacked returns room for the parameters of a network.
+func newPacked[T models.Float](n *network[T]) packed[T] {
+	p := packed[T]{layers: make([][]cell.Packed[T], len(n.layers))}
 	for i, l := range n.layers {
-		if p.layers[i] == nil {
-			p.layers[i] = make([]cell.Packed[T], len(l.cells))
-		}
-		for d, c := range l.cells {
-			c.Pack(&p.layers[i][d], n.weights(params, i, d), training)
-		}
+		p.layers[i] = make([]cell.Packed[T], len(l.cells))
 	}
-	head := kernels.Dense(n.spec.Width(), n.spec.Outputs, params.Head.W)
-	p.head.Pack(head)
-	if training {
-		p.headT.PackT(head)
+	return p
+}
+
+// packs is the number of jobs in which pack is done.
+func (n *network[T]) packs() int { return 2*n.spec.Layers*n.spec.Directions() + 1 }
+
+// pack does a job of taking the parameters of p as they are now, what backward
+// needs only if training.
+func (n *network[T]) pack(p *packed[T], job int, training bool) {
+	cells, backward := n.spec.Layers*n.spec.Directions(), job%2 == 1
+	switch i, d := job/2/n.spec.Directions(), job/2%n.spec.Directions(); {
+	case job == 2*cells:
+		head := kernels.Dense(n.spec.Width(), n.spec.Outputs, p.Head.W)
+		p.head.Pack(head)
+		if training {
+			p.headT.PackT(head)
+		}
+	case !backward:
+		n.layers[i].cells[d].Pack(&p.layers[i][d], n.weights(p.Params, i, d))
+	case training:
+		n.layers[i].cells[d].PackBackward(&p.layers[i][d], n.weights(p.Params, i, d))
 	}
 }
 

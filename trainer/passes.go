@@ -46,6 +46,8 @@ type passes[T models.Float] struct {
 
 	shards []*shard[T] // as many as the largest batch needed
 	team   *team
+
+	shardJob, packJob func(i int) // made once, as making them takes memory
 }
 
 // purpose is what a pass is for.
@@ -85,7 +87,9 @@ func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], 
 	if meta.OutputScale != nil && p.values == 0 {
 		return nil, fmt.Errorf("trainer: the model has an OutputScale: a loss of labels can have none")
 	}
-	p.team = newTeam(threads, p.runShard)
+	p.team = newTeam(threads)
+	p.shardJob = p.runShard
+	p.packJob = func(i int) { p.shards[0].pack(&p.packed, i, p.purpose == training) }
 	return p, nil
 }
 
@@ -206,8 +210,12 @@ func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 		p.addShard()
 	}
 	shards := p.active()
-	shards[0].pack(&p.packed, p.params, purpose == training)
-	p.team.run(len(shards))
+	if p.packed.Params == nil {
+		p.packed = newPacked(shards[0].network)
+		p.packed.Params = p.params
+	}
+	p.team.run(shards[0].packs(), p.packJob)
+	p.team.run(len(shards), p.shardJob)
 	var sum float64
 	for _, s := range shards {
 		sum += s.loss

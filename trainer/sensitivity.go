@@ -56,7 +56,11 @@ func (p *passes[T]) inputGradients() []float64 {
 	gradients := make([]float64, p.batch.Size*p.batch.Time*width)
 	unused := models.NewParams[T](p.meta.Spec)
 	s := p.addShard()
-	s.pack(&p.packed, p.params, true)
+	p.packed = newPacked(s.network)
+	p.packed.Params = p.params
+	for i := range s.packs() {
+		s.pack(&p.packed, i, true)
+	}
 	for p.size = 16; s.first < p.batch.Size; s.first += p.size {
 		s.load(p)
 		s.forward(&p.packed, false)

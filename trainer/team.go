@@ -9,7 +9,7 @@ import (
 // come sooner than a sleeping goroutine wakes up, which takes some 50 µs, so that
 // they wait for a while before they sleep.
 type team struct {
-	job    func(i int)
+	job    func(i int) // those at hand
 	others int
 	next   atomic.Int64 // the jobs below it are not yet begun
 	left   atomic.Int64 // not yet finished
@@ -19,8 +19,8 @@ type team struct {
 
 // newTeam returns a team of the given number of goroutines, the caller's among
 // them.
-func newTeam(threads int, job func(i int)) *team {
-	t := &team{job: job, others: threads - 1, done: make(chan struct{}, 1), wake: make(chan struct{}, threads)}
+func newTeam(threads int) *team {
+	t := &team{others: threads - 1, done: make(chan struct{}, 1), wake: make(chan struct{}, threads)}
 	for range t.others {
 		go t.help()
 	}
@@ -29,8 +29,9 @@ func newTeam(threads int, job func(i int)) *team {
 
 func (t *team) close() { close(t.wake) }
 
-// run does the jobs from 0 to n-1.
-func (t *team) run(n int) {
+// run calls job for 0 to n-1.
+func (t *team) run(n int, job func(i int)) {
+	t.job = job // which others read only once they have begun one
 	t.left.Store(int64(n))
 	t.next.Store(int64(n))
 	for range min(n-1, t.others) {

@@ -185,10 +185,14 @@ type fit[T models.Float] struct {
 	updates int
 	grads   *models.Params[T]
 	moments [][]T
+	parts   []part[T] // of the parameters, with all that an update needs
 	plateau plateau
 	best    best[T]
 	rate    float64 // of the last update
 	norm    float64 // of its gradients
+	scale   float64 // that they are clipped with
+
+	addJob, changeJob func(i int) // made once, as making them takes memory
 }
 
 // position is where a fit stands in an epoch.
@@ -249,6 +253,7 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 	if opts.Patience < math.MaxInt {
 		f.best.params = make([]T, len(params.Data))
 	}
+	f.divide()
 	return f, nil
 }
 
@@ -364,25 +369,68 @@ func (f *fit[T]) batches() int {
 // update adds up the gradients of the shards, in their order, and lets the
 // optimizer change the parameters.
 func (f *fit[T]) update(epoch, batch int, loss float64) error {
-	shards := f.active()
-	copy(f.grads.Data, shards[0].grads.Data)
-	for _, s := range shards[1:] {
-		kernels.AddScaled(f.grads.Data, 1, s.grads.Data)
+	f.team.run(len(f.parts), f.addJob)
+	var squares float64
+	for i := range f.parts {
+		squares += f.parts[i].norm * f.parts[i].norm
 	}
-	f.norm = kernels.Norm(f.grads.Data)
+	f.norm = math.Sqrt(squares)
 	f.rate = f.opts.LearningRate * f.plateau.Factor * f.opts.Schedule.factor(f.updates, f.opts.Epochs*f.batches(), epoch-1)
 	if bad := loss + f.norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
 		return fmt.Errorf("trainer: the loss is %g and the norm of the gradients %g in epoch %d, batch %d: lower the learning rate (now %g), clip the gradients or scale the data",
 			loss, f.norm, epoch, batch, f.rate)
 	}
-	if clip := f.opts.ClipNorm; clip > 0 {
+	if f.scale = 1; f.opts.ClipNorm > 0 {
 		// Pascanu et al., "On the difficulty of training recurrent neural
 		// networks" (2013), with PyTorch's guard against a norm of 0.
-		kernels.Scale(f.grads.Data, T(min(1, clip/(f.norm+1e-6))))
+		f.scale = min(1, f.opts.ClipNorm/(f.norm+1e-6))
 	}
 	f.updates++
-	update(f.opts.Optimizer, f.params.Data, f.grads.Data, f.moments, f.rate, f.updates)
+	f.team.run(len(f.parts), f.changeJob)
 	return nil
+}
+
+// part is a range of the parameters, which one goroutine updates at a time.
+type part[T models.Float] struct {
+	first         int
+	params, grads []T
+	moments       [][]T
+	norm          float64 // of grads
+}
+
+// partSize is how many parameters a part has, the last one fewer.
+const partSize = 1 << 14
+
+// divide sets parts.
+func (f *fit[T]) divide() {
+	for first := 0; first < len(f.params.Data); first += partSize {
+		end := min(first+partSize, len(f.params.Data))
+		p := part[T]{first: first, params: f.params.Data[first:end], grads: f.grads.Data[first:end]}
+		for _, m := range f.moments {
+			p.moments = append(p.moments, m[first:end])
+		}
+		f.parts = append(f.parts, p)
+	}
+	f.addJob, f.changeJob = f.addUp, f.change
+}
+
+// addUp adds up the gradients of the shards in their order.
+func (f *fit[T]) addUp(i int) {
+	p, shards := &f.parts[i], f.active()
+	copy(p.grads, shards[0].grads.Data[p.first:])
+	for _, s := range shards[1:] {
+		kernels.AddScaled(p.grads, 1, s.grads.Data[p.first:])
+	}
+	p.norm = kernels.Norm(p.grads)
+}
+
+// change lets the optimizer change the parameters.
+func (f *fit[T]) change(i int) {
+	p := &f.parts[i]
+	if f.scale != 1 {
+		kernels.Scale(p.grads, T(f.scale))
+	}
+	update(f.opts.Optimizer, p.params, p.grads, p.moments, f.rate, f.updates)
 }
 
 // evaluate returns the mean loss over test and, for a loss of classes, the part

@@ -468,7 +468,7 @@ func (op *recurrent[T]) layOut() {
 		return
 	}
 	for d, c := range op.cells {
-		c.Pack(&op.laidOut[d], op.weights(d), false)
+		c.Pack(&op.laidOut[d], op.weights(d))
 	}
 }
 

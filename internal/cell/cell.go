@@ -6,7 +6,11 @@
 // member of the batch.
 package cell
 
-import "github.com/rnnkit/rnnkit/internal/kernels"
+import (
+	"iter"
+
+	"github.com/rnnkit/rnnkit/internal/kernels"
+)
 
 // Float is the constraint of what cells compute with.
 type Float = kernels.Float
@@ -92,9 +96,10 @@ type Sequences[T Float] struct {
 // the last Forward, in buffers that grow and are then reused, so a Cell serves
 // one goroutine at a time.
 type Cell[T Float] interface {
-	// Pack sets p to w, for Backward too if training. Forward and Backward do
-	// not see a change to w after it.
-	Pack(p *Packed[T], w Weights[T], training bool)
+	// Pack sets what Forward needs of p to w, and PackBackward what Backward needs
+	// besides. They do not see a change to w after it.
+	Pack(p *Packed[T], w Weights[T])
+	PackBackward(p *Packed[T], w Weights[T])
 
 	// Forward reads s.X, whose padding must be finite, and writes s.Y, whose
 	// padding it uses. It returns the state after each sequence's last step,
@@ -123,28 +128,46 @@ type base[T Float] struct {
 	dh          []T // [batch, hidden]
 }
 
-func (c *base[T]) Pack(p *Packed[T], w Weights[T], training bool) {
-	rows := len(w.R) / c.hidden
-	W := kernels.Dense(rows, len(w.W)/rows, w.W)
+func (c *base[T]) Pack(p *Packed[T], w Weights[T]) {
+	W, R := c.matrices(w)
 	p.inputs = W.Cols
 	p.wT.PackT(W)
-	if training {
-		p.w.Pack(W)
-	}
-	R, first := kernels.Dense(rows, c.hidden, w.R), 0
-	for i, n := range c.parts {
-		part := R.RowRange(first, first+n)
+	for i, part := range c.partsOf(R) {
 		p.rT[i].PackT(part)
-		if training {
-			p.r[i].Pack(part)
-		}
-		first += n
 	}
+	rows := W.Rows
 	kernels.Grow(&p.bias, rows)
 	copy(p.bias, w.B)
 	kernels.AddScaled(p.bias[:c.parts[0]], 1, w.B[rows:])
 	kernels.Grow(&p.apart, rows-c.parts[0])
 	copy(p.apart, w.B[rows+c.parts[0]:])
+}
+
+func (c *base[T]) PackBackward(p *Packed[T], w Weights[T]) {
+	W, R := c.matrices(w)
+	p.w.Pack(W)
+	for i, part := range c.partsOf(R) {
+		p.r[i].Pack(part)
+	}
+}
+
+// matrices returns W and R of w.
+func (c *base[T]) matrices(w Weights[T]) (W, R kernels.Matrix[T]) {
+	rows := len(w.R) / c.hidden
+	return kernels.Dense(rows, len(w.W)/rows, w.W), kernels.Dense(rows, c.hidden, w.R)
+}
+
+// partsOf yields the blocks of R, by number.
+func (c *base[T]) partsOf(R kernels.Matrix[T]) iter.Seq2[int, kernels.Matrix[T]] {
+	return func(yield func(int, kernels.Matrix[T]) bool) {
+		first := 0
+		for i, n := range c.parts {
+			if !yield(i, R.RowRange(first, first+n)) {
+				return
+			}
+			first += n
+		}
+	}
 }
 
 // start sizes the buffers for s and returns those of the gates' sums.

@@ -40,7 +40,8 @@ func randoms(n int) []float64 {
 
 func packed(c Cell[float64], w Weights[float64]) *Packed[float64] {
 	var p Packed[float64]
-	c.Pack(&p, w, true)
+	c.Pack(&p, w)
+	c.PackBackward(&p, w)
 	return &p
 }
 

@@ -15,7 +15,7 @@ func ExampleNewRNN() {
 	first := cell.State[float64]{H: kernels.Dense(batch, hidden, []float64{0})}
 	rnn := cell.NewRNN[float64](hidden, false)
 	var packed cell.Packed[float64]
-	rnn.Pack(&packed, w, false)
+	rnn.Pack(&packed, w)
 	rnn.Forward(&packed, cell.Sequences[float64]{X: x, Y: y, First: first})
 	fmt.Printf("%.3f\n", y.Data)
 	// Output:
