@@ -27,6 +27,30 @@ func Unmarshal(data []byte) (*Model, error) { return UnmarshalWith(data, Externa
 // UnmarshalWith is Unmarshal of a model whose tensors may also lie in other
 // files.
 func UnmarshalWith(data []byte, external External) (*Model, error) {
+	p, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := external.load(p.Graph, 1); err != nil {
+		return nil, err
+	}
+	return modelFrom(p)
+}
+
+// Outline is Unmarshal without the elements of initializers, wherever they lie: each
+// has its name, and no more.
+func Outline(data []byte) (*Model, error) {
+	p, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range p.Graph.Initializer {
+		p.Graph.Initializer[i] = &onnxpb.TensorProto{Name: t.Name, DataType: proto.Int32(int32(Float32)), Dims: []int64{0}}
+	}
+	return modelFrom(p)
+}
+
+func parse(data []byte) (*onnxpb.ModelProto, error) {
 	if len(data) == 0 {
 		return nil, errors.New("not an ONNX model: the file is empty")
 	}
@@ -44,9 +68,10 @@ func UnmarshalWith(data []byte, external External) (*Model, error) {
 	case len(p.Functions) > 0:
 		return nil, errors.New("the model has local functions, which are not supported: inline them before saving (onnx.inliner.inline_local_functions)")
 	}
-	if err := external.load(p.Graph, 1); err != nil {
-		return nil, err
-	}
+	return p, nil
+}
+
+func modelFrom(p *onnxpb.ModelProto) (*Model, error) {
 	graph, err := graphFrom(p.Graph, 1)
 	if err != nil {
 		return nil, err
