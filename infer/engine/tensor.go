@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Type is the type of a tensor's elements.
@@ -126,6 +127,54 @@ func (t Tensor) Len() int {
 		return len(data)
 	}
 	return 0
+}
+
+// Zeros makes a tensor of the given type whose elements are zero, or false. It
+// panics where [Of] does, and for a type that is none.
+func Zeros(t Type, shape ...int) Tensor {
+	size, err := Size(shape)
+	if err != nil {
+		panic("engine: " + err.Error())
+	}
+	switch t {
+	case Float16:
+		return Of(make([]Half, size), shape...)
+	case Float32:
+		return Of(make([]float32, size), shape...)
+	case Float64:
+		return Of(make([]float64, size), shape...)
+	case Int32:
+		return Of(make([]int32, size), shape...)
+	case Int64:
+		return Of(make([]int64, size), shape...)
+	case Uint8:
+		return Of(make([]uint8, size), shape...)
+	case Bool:
+		return Of(make([]bool, size), shape...)
+	}
+	panic(fmt.Sprintf("engine: there is no type %q", t))
+}
+
+// Clone returns a copy of t with memory of its own.
+func (t Tensor) Clone() Tensor {
+	c := Tensor{Shape: slices.Clone(t.Shape)}
+	switch data := t.Data.(type) {
+	case []Half:
+		c.Data = slices.Clone(data)
+	case []float32:
+		c.Data = slices.Clone(data)
+	case []float64:
+		c.Data = slices.Clone(data)
+	case []int32:
+		c.Data = slices.Clone(data)
+	case []int64:
+		c.Data = slices.Clone(data)
+	case []uint8:
+		c.Data = slices.Clone(data)
+	case []bool:
+		c.Data = slices.Clone(data)
+	}
+	return c
 }
 
 // fits reports how t differs from what info asks for.

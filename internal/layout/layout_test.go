@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"datasets":            {},
 	"trainer":             {"models", "datasets", "internal/atomicfile", "internal/cell", "internal/kernels"},
 	"export":              {"models", "internal/onnxgraph", "internal/atomicfile"},
-	"infer":               {"models", "infer/engine", "infer/native"},
+	"infer":               {"models", "infer/engine", "infer/native", "internal/onnxgraph"},
 	"infer/engine":        {},
 	"infer/native":        {"infer/engine", "internal/onnxgraph", "internal/cell", "internal/kernels"},
 	"infer/ort":           {"infer/engine", "internal/onnxgraph", "internal/ortlib"},
