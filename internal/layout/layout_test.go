@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"models":              {},
 	"datasets":            {},
 	"trainer":             {"models", "datasets", "internal/atomicfile", "internal/cell", "internal/kernels"},
+	"examples/service":    {"infer"},
 	"export":              {"models", "internal/onnxgraph", "internal/atomicfile"},
 	"infer":               {"models", "infer/engine", "infer/native", "internal/onnxgraph"},
 	"infer/engine":        {},
