@@ -177,6 +177,33 @@ func (t Tensor) Clone() Tensor {
 	return c
 }
 
+// Overwrite copies the elements of from to t and returns true, if both are of the
+// same type and shape.
+func (t Tensor) Overwrite(from Tensor) bool {
+	if t.Type() != from.Type() || t.Len() != from.Len() || !slices.Equal(t.Shape, from.Shape) {
+		return false
+	}
+	switch data := t.Data.(type) {
+	case []Half:
+		copy(data, from.Data.([]Half))
+	case []float32:
+		copy(data, from.Data.([]float32))
+	case []float64:
+		copy(data, from.Data.([]float64))
+	case []int32:
+		copy(data, from.Data.([]int32))
+	case []int64:
+		copy(data, from.Data.([]int64))
+	case []uint8:
+		copy(data, from.Data.([]uint8))
+	case []bool:
+		copy(data, from.Data.([]bool))
+	default:
+		return false
+	}
+	return true
+}
+
 // fits reports how t differs from what info asks for.
 func (t Tensor) fits(info ValueInfo) error {
 	if t.Type() != info.Type {
