@@ -7,11 +7,12 @@ BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4d
 FUZZTIME    := 30s
 BENCH       := .
 COUNT       := 10
+SOAK        := 1h
 TORCH       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rnnkit/torch
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test check generate interop goldens bench bench-torch fuzz clean
+.PHONY: help build test check generate interop goldens bench bench-torch fuzz soak clean
 .PHONY: runtime torch format vet staticcheck tidy generated cross nocgo race
 
 help: ## list the targets
@@ -52,6 +53,9 @@ bench-torch: torch ## train the same workloads with PyTorch and compare; flags i
 
 fuzz: ## run every fuzz target, each for FUZZTIME=30s
 	scripts/fuzz.sh $(FUZZTIME)
+
+soak: ## put load on examples/service for SOAK=1h, and swap its model every second
+	RNNKIT_SOAK=$(SOAK) go test -count 1 -timeout 0 -run '^TestSoak$$' -v ./examples/service
 
 clean: ## remove what make has built
 	rm -rf bin .venv

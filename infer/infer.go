@@ -12,7 +12,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"sync/atomic"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
@@ -24,10 +27,13 @@ type Tensor = engine.Tensor
 
 // Model is a loaded model. It is safe for concurrent use.
 type Model struct {
-	session     engine.Session
-	engine      string
-	meta        *models.Metadata
-	stepOutputs []string // what a step asks for: the answer and the state
+	session engine.Session
+	engine  string
+	meta    *models.Metadata
+	steps   stepper
+
+	closed atomic.Bool
+	users  atomic.Int64 // the runs under way, and 1 until Close; the last one frees the session
 }
 
 // Option changes how a model is opened.
@@ -69,12 +75,8 @@ func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 		session.Close()
 		return nil, err
 	}
-	m := &Model{session: session, engine: o.engine.String(), meta: meta, stepOutputs: []string{outputName}}
-	if meta != nil {
-		for _, pair := range meta.State {
-			m.stepOutputs = append(m.stepOutputs, pair.Output)
-		}
-	}
+	m := &Model{session: session, engine: o.engine.String(), meta: meta, steps: newStepper(session, meta, data)}
+	m.users.Store(1)
 	return m, nil
 }
 
@@ -110,6 +112,11 @@ func (m *Model) Inputs() []engine.ValueInfo { return m.session.Inputs() }
 // Outputs describes the outputs of the graph.
 func (m *Model) Outputs() []engine.ValueInfo { return m.session.Outputs() }
 
+// State returns the inputs that carry the model's state, each with the output that
+// is its value for the next run: as the metadata of rnnkit names them, in a model
+// from elsewhere those that its graph tells of. The caller must not change it.
+func (m *Model) State() []models.StatePair { return m.steps.pairs }
+
 // Run computes the named outputs, or all of them if none is named. Inputs that
 // have a default may be left out.
 func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
@@ -118,12 +125,59 @@ func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...st
 			outputs = append(outputs, info.Name)
 		}
 	}
+	if err := m.retain(); err != nil {
+		return nil, err
+	}
+	defer m.release()
 	return m.session.Run(ctx, inputs, outputs...)
 }
 
-// Close frees what the model holds. It must come after the last Run has
-// returned, and may be called more than once.
-func (m *Model) Close() error { return m.session.Close() }
+// RunInto is Run for the outputs that are named in the given map, to which it
+// writes: to the memory of the tensors that it finds there, as far as it fits, so
+// that runs again and again, on inputs of the same shapes, allocate nothing. The
+// memory must not be that of an input.
+func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]Tensor) error {
+	if err := m.retain(); err != nil {
+		return err
+	}
+	defer m.release()
+	if r, ok := m.session.(engine.Refiller); ok {
+		return r.RunInto(ctx, inputs, outputs)
+	}
+	results, err := m.session.Run(ctx, inputs, slices.Collect(maps.Keys(outputs))...)
+	maps.Copy(outputs, results)
+	return err
+}
+
+// ErrClosed is what a run of a closed [Model] or [Live] returns.
+var ErrClosed = errors.New("the model is closed: open it again")
+
+// Close frees what the model holds, as soon as the runs under way have returned,
+// for which it does not wait. A run after it is [ErrClosed]. It may be called
+// more than once.
+func (m *Model) Close() error {
+	if m.closed.Swap(true) {
+		return nil
+	}
+	return m.release()
+}
+
+// retain keeps the session until release.
+func (m *Model) retain() error {
+	for n := m.users.Load(); n > 0; n = m.users.Load() {
+		if m.users.CompareAndSwap(n, n+1) {
+			return nil
+		}
+	}
+	return ErrClosed
+}
+
+func (m *Model) release() error {
+	if m.users.Add(-1) > 0 {
+		return nil
+	}
+	return m.session.Close()
+}
 
 // The names of the exported graph's input and output.
 const (
@@ -147,16 +201,22 @@ func (m *Model) checkTask(task models.Task) error {
 // checkInput returns an error unless the graph reads what the metadata says, and
 // needs nothing else.
 func (m *Model) checkInput() error {
-	want := engine.ValueInfo{Name: inputName, Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: m.meta.Spec.Features}}}
-	if m.meta.Spec.Vocabulary > 0 {
-		want.Type, want.Shape = engine.Int64, want.Shape[:2]
-	}
+	want := inputOf(m.meta.Spec)
 	for _, in := range m.Inputs() {
 		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional {
 			return fmt.Errorf("the model reads %s, where its metadata tells of %s: export the model again", in, want)
 		}
 	}
 	return nil
+}
+
+// inputOf returns the input of a model that rnnkit has exported.
+func inputOf(spec models.Spec) engine.ValueInfo {
+	input := engine.ValueInfo{Name: inputName, Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: spec.Features}}}
+	if spec.Vocabulary > 0 {
+		input.Type, input.Shape = engine.Int64, input.Shape[:2]
+	}
+	return input
 }
 
 // checkTokens returns an error that names the first of tokens that the model

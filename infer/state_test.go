@@ -12,11 +12,13 @@ import (
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// untrained returns a model of the given Spec, with the head that it needs.
-func untrained(t testing.TB, spec models.Spec) *infer.Model {
+// exported returns the file of an untrained model, with the head that it needs.
+func exported(t testing.TB, spec models.Spec) []byte {
 	t.Helper()
 	m, err := models.New(models.Metadata{Spec: spec}, 7)
 	if err != nil {
@@ -26,12 +28,22 @@ func untrained(t testing.TB, spec models.Spec) *infer.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := infer.OpenBytes(data)
+	return data
+}
+
+func open(t testing.TB, data []byte, e engine.Engine) *infer.Model {
+	t.Helper()
+	m, err := infer.OpenBytes(data, infer.With(e))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { model.Close() })
-	return model
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func untrained(t testing.TB, spec models.Spec) *infer.Model {
+	t.Helper()
+	return open(t, exported(t, spec), native.New())
 }
 
 var (

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Type is the type of a tensor's elements.
@@ -126,6 +127,81 @@ func (t Tensor) Len() int {
 		return len(data)
 	}
 	return 0
+}
+
+// Zeros makes a tensor of the given type whose elements are zero, or false. It
+// panics where [Of] does, and for a type that is none.
+func Zeros(t Type, shape ...int) Tensor {
+	size, err := Size(shape)
+	if err != nil {
+		panic("engine: " + err.Error())
+	}
+	switch t {
+	case Float16:
+		return Of(make([]Half, size), shape...)
+	case Float32:
+		return Of(make([]float32, size), shape...)
+	case Float64:
+		return Of(make([]float64, size), shape...)
+	case Int32:
+		return Of(make([]int32, size), shape...)
+	case Int64:
+		return Of(make([]int64, size), shape...)
+	case Uint8:
+		return Of(make([]uint8, size), shape...)
+	case Bool:
+		return Of(make([]bool, size), shape...)
+	}
+	panic(fmt.Sprintf("engine: there is no type %q", t))
+}
+
+// Clone returns a copy of t with memory of its own.
+func (t Tensor) Clone() Tensor {
+	c := Tensor{Shape: slices.Clone(t.Shape)}
+	switch data := t.Data.(type) {
+	case []Half:
+		c.Data = slices.Clone(data)
+	case []float32:
+		c.Data = slices.Clone(data)
+	case []float64:
+		c.Data = slices.Clone(data)
+	case []int32:
+		c.Data = slices.Clone(data)
+	case []int64:
+		c.Data = slices.Clone(data)
+	case []uint8:
+		c.Data = slices.Clone(data)
+	case []bool:
+		c.Data = slices.Clone(data)
+	}
+	return c
+}
+
+// Overwrite copies the elements of from to t and returns true, if both are of the
+// same type and shape.
+func (t Tensor) Overwrite(from Tensor) bool {
+	if t.Type() != from.Type() || t.Len() != from.Len() || !slices.Equal(t.Shape, from.Shape) {
+		return false
+	}
+	switch data := t.Data.(type) {
+	case []Half:
+		copy(data, from.Data.([]Half))
+	case []float32:
+		copy(data, from.Data.([]float32))
+	case []float64:
+		copy(data, from.Data.([]float64))
+	case []int32:
+		copy(data, from.Data.([]int32))
+	case []int64:
+		copy(data, from.Data.([]int64))
+	case []uint8:
+		copy(data, from.Data.([]uint8))
+	case []bool:
+		copy(data, from.Data.([]bool))
+	default:
+		return false
+	}
+	return true
 }
 
 // fits reports how t differs from what info asks for.

@@ -631,3 +631,84 @@ func TestProviders(t *testing.T) {
 		}
 	}
 }
+
+// TestVaryingOutputs has outputs whose shapes do not follow from the inputs'.
+func TestVaryingOutputs(t *testing.T) {
+	needLibrary(t)
+	s := open(t, marshal(t, onnxgraph.Graph{
+		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
+		Outputs: []onnxgraph.Value{value("y", onnxgraph.Int64, "rank", "m"), value("z", onnxgraph.Float32, "n")},
+		Nodes:   []onnxgraph.Node{node("NonZero", "x", "y"), node("Neg", "x", "z")},
+	}))
+	for _, x := range [][]float32{{1, 0, 2}, {1, 0, 2}, {0, 0, 3}, {4, 5, 6}, {0, 0, 0}, {7, 8}, {0, 1}} {
+		var want []int64
+		for i, v := range x {
+			if v != 0 {
+				want = append(want, int64(i))
+			}
+		}
+		got := run(t, s, map[string]engine.Tensor{"x": engine.Of(x, len(x))}, "y", "z")
+		if y := got["y"]; !slices.Equal(y.Data.([]int64), want) || !slices.Equal(y.Shape, []int{1, len(want)}) {
+			t.Errorf("%v: not zero are %v, want %v", x, y, want)
+		}
+		for i, z := range got["z"].Data.([]float32) {
+			if z != -x[i] {
+				t.Errorf("%v: element %d is %g", x, i, z)
+			}
+		}
+	}
+}
+
+// TestRunInto feeds shapes in turn, with and without the state, and leaves other
+// answers of the same calls alone.
+func TestRunInto(t *testing.T) {
+	needLibrary(t)
+	s := open(t, lstm(t, 8)).(engine.Refiller)
+	type answer map[string]engine.Tensor
+	var kept, copies []answer
+	for i := range 12 {
+		inputs := map[string]engine.Tensor{"input": series(1+i%2, 3+i%3)}
+		if i%4 == 0 {
+			inputs["h0"] = engine.Of(slices.Repeat([]float32{float32(i)}, 8*(1+i%2)), 1, 1+i%2, 8)
+		}
+		fresh := open(t, lstm(t, 8))
+		want := run(t, fresh, inputs, "hidden", "hn")
+		into := answer{"hidden": {}, "hn": {}}
+		if i > 0 && i%3 == 0 {
+			into, kept = kept[len(kept)-1], kept[:len(kept)-1]
+			copies = copies[:len(kept)]
+		}
+		if err := s.RunInto(t.Context(), inputs, into); err != nil {
+			t.Fatal(err)
+		}
+		copied := answer{}
+		for name, y := range into {
+			checkClose(t, name, y, want[name], 0)
+			copied[name] = y.Clone()
+		}
+		kept, copies = append(kept, into), append(copies, copied)
+	}
+	for i := range kept {
+		for name := range kept[i] {
+			checkClose(t, name, kept[i][name], copies[i][name], 0)
+		}
+	}
+	inputs, outputs := map[string]engine.Tensor{"input": series(2, 5)}, map[string]engine.Tensor{"hidden": {}}
+	allocations := testing.AllocsPerRun(10, func() {
+		if err := s.RunInto(context.Background(), inputs, outputs); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocations > 8 { // the binding's: one for each of 6 values, and 2
+		t.Errorf("a run allocates %v times", allocations)
+	}
+}
+
+func BenchmarkStep(b *testing.B) {
+	s := open(b, lstm(b, 64))
+	inputs := map[string]engine.Tensor{"input": series(1, 1)}
+	b.ReportAllocs()
+	for b.Loop() {
+		run(b, s, inputs, "hidden", "hn", "cn")
+	}
+}

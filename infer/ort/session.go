@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,7 +152,11 @@ type session struct {
 	*graph
 	session  *ort.DynamicAdvancedSession
 	defaults map[string]ort.Value
-	closed   atomic.Bool
+	varying  atomic.Bool // shapes of outputs do not follow from those of inputs
+
+	mu     sync.Mutex
+	closed bool
+	idle   []*call // at most as many as there are processors
 }
 
 func (s *session) Inputs() []engine.ValueInfo  { return s.inputs }
@@ -159,8 +164,14 @@ func (s *session) Outputs() []engine.ValueInfo { return s.outputs }
 func (s *session) Metadata() map[string]string { return s.metadata }
 
 func (s *session) Close() error {
-	if s.closed.Swap(true) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		return nil
+	}
+	s.closed = true
+	for _, c := range s.idle {
+		c.destroy()
 	}
 	for _, v := range s.defaults {
 		v.Destroy()
@@ -172,106 +183,217 @@ func (s *session) Close() error {
 }
 
 func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
-	if s.closed.Load() {
-		return nil, errors.New("onnxruntime: the session is closed: open the model again")
+	results := make(map[string]engine.Tensor, len(outputs))
+	for _, name := range outputs {
+		results[name] = engine.Tensor{}
 	}
+	if err := s.RunInto(ctx, inputs, results); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// RunInto is as [engine.Refiller] says.
+func (s *session) RunInto(ctx context.Context, inputs, outputs map[string]engine.Tensor) error {
+	if err := s.runInto(ctx, inputs, outputs); err != nil {
+		return fmt.Errorf("onnxruntime: %w", err)
+	}
+	return nil
+}
+
+func (s *session) runInto(ctx context.Context, inputs, outputs map[string]engine.Tensor) error {
 	if err := engine.CheckInputs(s.inputs, inputs); err != nil {
-		return nil, fmt.Errorf("onnxruntime: %w", err)
+		return err
 	}
 	for name, t := range inputs {
 		if t.Len() == 0 { // ONNX Runtime aborts the process on an LSTM with an empty batch
-			return nil, fmt.Errorf("onnxruntime: input %q is empty: shape %v has no elements", name, t.Shape)
+			return fmt.Errorf("input %q is empty: shape %v has no elements", name, t.Shape)
 		}
 	}
-	for _, name := range outputs {
+	for name := range outputs {
 		if !slices.ContainsFunc(s.outputs, func(v engine.ValueInfo) bool { return v.Name == name }) {
-			return nil, fmt.Errorf("onnxruntime: output %q is not among the model's: %v", name, s.outputs)
+			return fmt.Errorf("output %q is not among the model's: %v", name, s.outputs)
 		}
 	}
-	result, err := s.run(ctx, inputs, outputs)
+	c, err := s.take()
 	if err != nil {
-		return nil, fmt.Errorf("onnxruntime: %w", err)
+		return err
 	}
-	return result, nil
+	defer s.put(c)
+	if err := c.feed(s, inputs); err != nil {
+		return err
+	}
+	err = c.run(ctx, s)
+	if err != nil && ctx.Err() == nil && c.used {
+		s.varying.Store(true) // if the error is another one, it comes again
+		c.dropOutputs()
+		err = c.run(ctx, s)
+	}
+	if err != nil {
+		c.dropOutputs()
+		return err
+	}
+	for i, info := range s.outputs {
+		t, ok := outputs[info.Name]
+		if !ok {
+			continue
+		}
+		y, err := c.output(i)
+		if err != nil {
+			return fmt.Errorf("output %q: %w", info.Name, err)
+		}
+		if !t.Overwrite(y) {
+			outputs[info.Name] = y.Clone()
+		}
+	}
+	if s.varying.Load() {
+		c.dropOutputs()
+	}
+	return nil
 }
 
-func (s *session) run(ctx context.Context, inputs map[string]engine.Tensor, outputs []string) (map[string]engine.Tensor, error) {
-	in := make([]ort.Value, len(s.inputs))
+// take returns a call that no one else uses.
+func (s *session) take() (*call, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.New("the session is closed: open the model again")
+	}
+	if last := len(s.idle) - 1; last >= 0 {
+		c := s.idle[last]
+		s.idle = s.idle[:last]
+		return c, nil
+	}
+	return &call{
+		in: make([]ort.Value, len(s.inputs)), args: make([]ort.Value, len(s.inputs)), fed: make([]engine.Tensor, len(s.inputs)),
+		out: make([]ort.Value, len(s.outputs)), got: make([]engine.Tensor, len(s.outputs)),
+	}, nil
+}
+
+func (s *session) put(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.idle) >= runtime.GOMAXPROCS(0) {
+		c.destroy()
+		return
+	}
+	s.idle = append(s.idle, c)
+}
+
+// call is what a run needs, which the next one on the same shapes uses again.
+type call struct {
+	in      []ort.Value     // what was fed, nil where a default was
+	fed     []engine.Tensor // the memory of in
+	args    []ort.Value     // in and defaults
+	out     []ort.Value
+	got     []engine.Tensor // the memory of out
+	used    bool            // the values of out are those of a run before
+	options *ort.RunOptions
+}
+
+// feed copies inputs to c. Those that are new in type, shape or, where the binding
+// copies them itself, value may change the shapes of outputs.
+func (c *call) feed(s *session, inputs map[string]engine.Tensor) error {
 	for i, info := range s.inputs {
 		t, ok := inputs[info.Name]
-		if !ok {
-			in[i] = s.defaults[info.Name]
-			continue
+		if ok != (c.in[i] != nil) {
+			c.dropOutputs()
 		}
-		v, err := newValue(t)
-		if err != nil {
-			return nil, fmt.Errorf("input %q: %w", info.Name, err)
-		}
-		defer v.Destroy()
-		in[i] = v
-	}
-	out := make([]ort.Value, len(s.outputs))
-	defer func() {
-		for _, v := range out {
-			// After an error the binding leaves nil pointers in the interface.
-			if v != nil && !reflect.ValueOf(v).IsNil() {
-				v.Destroy()
-			}
-		}
-	}()
-	for i, info := range s.outputs {
-		if info.Shape != nil && len(info.Shape) == 0 { // the binding cannot make a scalar of an output by itself
-			v, err := newScalar(info.Type)
+		switch {
+		case !ok:
+			destroy(c.in[i : i+1])
+			c.fed[i], c.args[i] = engine.Tensor{}, s.defaults[info.Name]
+		case len(t.Shape) == 0 || t.Type() == engine.Float16 || !c.fed[i].Overwrite(t):
+			c.dropOutputs()
+			destroy(c.in[i : i+1])
+			c.fed[i] = t.Clone()
+			v, err := newValue(c.fed[i])
 			if err != nil {
-				return nil, fmt.Errorf("output %q: %w", info.Name, err)
+				return fmt.Errorf("input %q: %w", info.Name, err)
 			}
-			out[i] = v
+			c.in[i], c.args[i] = v, v
 		}
 	}
-	if err := s.runUntilDone(ctx, in, out); err != nil {
-		return nil, err
-	}
-	result := make(map[string]engine.Tensor, len(outputs))
-	for i, info := range s.outputs {
-		if !slices.Contains(outputs, info.Name) {
-			continue
-		}
-		t, err := tensorOf(out[i])
-		if err != nil {
-			return nil, fmt.Errorf("output %q: %w", info.Name, err)
-		}
-		result[info.Name] = t
-	}
-	return result, nil
+	return nil
 }
 
-// runUntilDone runs the session and breaks off, between two operators, when ctx
-// is done.
-func (s *session) runUntilDone(ctx context.Context, in, out []ort.Value) error {
+// run runs the session and breaks off, between two operators, when ctx is done.
+func (c *call) run(ctx context.Context, s *session) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	for i, info := range s.outputs {
+		if c.out[i] == nil && info.Shape != nil && len(info.Shape) == 0 { // the binding cannot make a scalar of an output by itself
+			v, err := newScalar(info.Type)
+			if err != nil {
+				return fmt.Errorf("output %q: %w", info.Name, err)
+			}
+			c.out[i] = v
+		}
+	}
 	if ctx.Done() == nil {
-		return oneLine(s.session.Run(in, out))
+		return c.done(s.session.Run(c.args, c.out))
 	}
-	options, err := ort.NewRunOptions()
-	if err != nil {
-		return err
+	if c.options == nil {
+		var err error
+		if c.options, err = ort.NewRunOptions(); err != nil {
+			return err
+		}
 	}
-	defer options.Destroy()
 	terminated := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		options.Terminate()
+		c.options.Terminate()
 		close(terminated)
 	})
-	err = s.session.RunWithOptions(in, out, options)
+	err := s.session.RunWithOptions(c.args, c.out, c.options)
 	if !stop() {
-		<-terminated // options must outlive the call
+		<-terminated
+		c.options.UnsetTerminate()
 	}
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
+	return c.done(err)
+}
+
+func (c *call) done(err error) error {
+	if err == nil {
+		c.used = true
+	}
 	return oneLine(err)
+}
+
+// output returns the contents of an output, which last until the next run.
+func (c *call) output(i int) (_ engine.Tensor, err error) {
+	if len(c.got[i].Shape) == 0 {
+		c.got[i], err = tensorOf(c.out[i])
+	}
+	return c.got[i], err
+}
+
+func (c *call) dropOutputs() {
+	destroy(c.out)
+	clear(c.got)
+	c.used = false
+}
+
+func (c *call) destroy() {
+	destroy(c.in)
+	destroy(c.out)
+	if c.options != nil {
+		c.options.Destroy()
+	}
+}
+
+// destroy destroys values and sets them to nil.
+func destroy(values []ort.Value) {
+	for i, v := range values {
+		// After an error the binding leaves nil pointers in the interface.
+		if v != nil && !reflect.ValueOf(v).IsNil() {
+			v.Destroy()
+		}
+		values[i] = nil
+	}
 }
 
 // oneLine joins the lines of an error of ONNX Runtime.

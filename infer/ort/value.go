@@ -79,7 +79,7 @@ func newScalar(t engine.Type) (ort.Value, error) {
 	return nil, fmt.Errorf("a scalar of type %q is not supported", t)
 }
 
-// tensorOf returns the contents of v, which outlive it.
+// tensorOf returns the contents of v, in its memory if it is a tensor.
 func tensorOf(v ort.Value) (engine.Tensor, error) {
 	switch v := v.(type) {
 	case *ort.Tensor[float32]:

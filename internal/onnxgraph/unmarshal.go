@@ -28,6 +28,30 @@ func Unmarshal(data []byte) (*Model, error) { return UnmarshalWith(data, Externa
 // UnmarshalWith is Unmarshal of a model whose tensors may also lie in other
 // files.
 func UnmarshalWith(data []byte, external External) (*Model, error) {
+	p, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := external.load(p.Graph, 1); err != nil {
+		return nil, err
+	}
+	return modelFrom(p, len(data))
+}
+
+// Outline is Unmarshal without the elements of initializers, wherever they lie: each
+// has its name, and no more.
+func Outline(data []byte) (*Model, error) {
+	p, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range p.Graph.Initializer {
+		p.Graph.Initializer[i] = &onnxpb.TensorProto{Name: t.Name, DataType: proto.Int32(int32(Float32)), Dims: []int64{0}}
+	}
+	return modelFrom(p, len(data))
+}
+
+func parse(data []byte) (*onnxpb.ModelProto, error) {
 	if len(data) == 0 {
 		return nil, errors.New("not an ONNX model: the file is empty")
 	}
@@ -43,10 +67,12 @@ func UnmarshalWith(data []byte, external External) (*Model, error) {
 	case len(p.OpsetImport) == 0:
 		return nil, errors.New("not an ONNX model: it has no opset_import: the file may be of another kind, or truncated")
 	}
-	if err := external.load(p.Graph, 1); err != nil {
-		return nil, err
-	}
-	if err := inline(p, len(data)); err != nil {
+	return p, nil
+}
+
+// modelFrom returns the model of p, whose file has so many bytes.
+func modelFrom(p *onnxpb.ModelProto, size int) (*Model, error) {
+	if err := inline(p, size); err != nil {
 		return nil, err
 	}
 	graph, err := graphFrom(p.Graph, 1)

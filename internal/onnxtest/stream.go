@@ -17,8 +17,9 @@ import (
 // Stream is a sequence of frames for a model with a state, and what must come
 // out: stream_ortref.json and stream_ortref.npz in the folder of a model.
 type Stream struct {
+	States [][2]string // each the name of an input and that of the output that feeds it
+
 	frame  string                   // the input that frames go into
-	states [][2]string              // each the name of an input and that of the output that feeds it
 	consts map[string]engine.Tensor // the other inputs
 
 	arrays map[string]engine.Tensor // frames, out_NAME and final_NAME
@@ -59,7 +60,7 @@ func ReadStream(dir string) (*Stream, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.states = append(s.states, [2]string{in, out})
+		s.States = append(s.States, [2]string{in, out})
 		s.first[in] = engine.Of(make([]float32, size), shape...)
 	}
 	for _, c := range doc.Consts {
@@ -97,11 +98,11 @@ func (s *Stream) Run(ctx context.Context, session engine.Session, rtol, atol flo
 				return fmt.Errorf("frame %d, output %q: %w", i, name, err)
 			}
 		}
-		for _, state := range s.states {
+		for _, state := range s.States {
 			inputs[state[0]] = results[state[1]]
 		}
 	}
-	for _, state := range s.states {
+	for _, state := range s.States {
 		if err := Compare(inputs[state[0]], s.arrays["final_"+state[0]], rtol, atol); err != nil {
 			return fmt.Errorf("the last state %q: %w", state[1], err)
 		}

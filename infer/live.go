@@ -1,0 +1,54 @@
+package infer
+
+import "sync/atomic"
+
+// Live holds the model that a service runs at the moment, and takes a newer one
+// while requests go on. It is safe for concurrent use.
+type Live struct{ current atomic.Pointer[Model] }
+
+// NewLive returns a Live that holds m and closes it in time.
+func NewLive(m *Model) *Live {
+	l := new(Live)
+	l.current.Store(m)
+	return l
+}
+
+// Use calls f with the current model, which is not closed before f has returned,
+// and returns f's error. After Close it is [ErrClosed].
+func (l *Live) Use(f func(*Model) error) error {
+	for m := l.current.Load(); m != nil; m = l.current.Load() {
+		if m.retain() == nil { // else m was swapped just now, and closed
+			defer m.release()
+			return f(m)
+		}
+		if l.current.Load() == m {
+			return ErrClosed // by other means than Swap
+		}
+	}
+	return ErrClosed
+}
+
+// Swap makes m the current model, of every Use from now on. The one before is
+// closed when the last Use of it has returned; Swap does not wait for that. After
+// Close it closes m and returns [ErrClosed].
+func (l *Live) Swap(m *Model) error {
+	switch before := l.current.Swap(m); before {
+	case m:
+		return nil
+	case nil:
+		l.current.CompareAndSwap(m, nil)
+		m.Close()
+		return ErrClosed
+	default:
+		return before.Close()
+	}
+}
+
+// Close closes the current model when the last Use of it has returned. It may be
+// called more than once.
+func (l *Live) Close() error {
+	if m := l.current.Swap(nil); m != nil {
+		return m.Close()
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package infer_test
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// counting is an engine that counts its open sessions.
+type counting struct {
+	engine.Engine
+	open atomic.Int64
+}
+
+type counted struct {
+	engine.Session
+	open *atomic.Int64
+}
+
+func (c *counting) Open(model []byte) (engine.Session, error) {
+	s, err := c.Engine.Open(model)
+	c.open.Add(1)
+	return &counted{s, &c.open}, err
+}
+
+func (c *counted) Close() error {
+	c.open.Add(-1)
+	return c.Session.Close()
+}
+
+// TestLive steps and runs models on 8 goroutines while they are swapped. Every
+// request must be answered by one of the two, and no session be left open.
+func TestLive(t *testing.T) {
+	for _, e := range engines(t) {
+		counter := &counting{Engine: e}
+		var files [2][]byte
+		answers := map[float32]bool{}
+		for i, hidden := range []int{3, 5} {
+			files[i] = exported(t, models.Spec{Cell: models.LSTM, Features: 1, Hidden: hidden, Layers: 1, Readout: models.ReadLast, Outputs: 1})
+			m := open(t, files[i], e)
+			answers[step(t, m, m.NewState(), 0.5)[0]] = true
+		}
+		load := func(i int) *infer.Model {
+			m, err := infer.OpenBytes(files[i%2], infer.With(counter))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		live := infer.NewLive(load(0))
+		var wg sync.WaitGroup
+		var done atomic.Bool
+		var requests atomic.Int64
+		for range 8 {
+			wg.Go(func() {
+				for !done.Load() {
+					err := live.Use(func(m *infer.Model) error {
+						var answered [2]float32
+						for i := range answered { // a request of several runs has one model
+							y, err := m.Step(t.Context(), m.NewState(), []float32{0.5})
+							if err != nil {
+								return err
+							}
+							answered[i] = y[0]
+						}
+						if !answers[answered[0]] || answered[0] != answered[1] {
+							t.Errorf("the answers are %v, of %v", answered, answers)
+						}
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					requests.Add(1)
+				}
+			})
+		}
+		for i := range 50 {
+			if err := live.Swap(load(i + 1)); err != nil {
+				t.Fatal(err)
+			}
+			for before := requests.Load(); requests.Load() < before+2 && !t.Failed(); {
+				time.Sleep(10 * time.Microsecond)
+			}
+		}
+		done.Store(true)
+		wg.Wait()
+		if n := counter.open.Load(); n != 1 {
+			t.Errorf("%s: %d sessions are open", e, n)
+		}
+		for range 2 {
+			if err := live.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		last := load(0)
+		if err := live.Swap(last); !errors.Is(err, infer.ErrClosed) {
+			t.Errorf("a swap after Close: %v", err)
+		}
+		if err := live.Use(func(*infer.Model) error { return nil }); !errors.Is(err, infer.ErrClosed) {
+			t.Errorf("a use after Close: %v", err)
+		}
+		if n := counter.open.Load(); n != 0 {
+			t.Errorf("%s: %d sessions are open at the end", e, n)
+		}
+	}
+}
+
+// TestCloseUnderWay closes a model within a use of it.
+func TestCloseUnderWay(t *testing.T) {
+	for _, e := range engines(t) {
+		counter := &counting{Engine: e}
+		m, err := infer.OpenBytes(exported(t, floatSpec), infer.With(counter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := step(t, m, m.NewState(), 1)
+		live := infer.NewLive(m)
+		err = live.Use(func(m *infer.Model) error {
+			for range 2 {
+				if err := m.Close(); err != nil {
+					return err
+				}
+			}
+			if got := step(t, m, m.NewState(), 1); !slices.Equal(got, want) || counter.open.Load() != 1 {
+				t.Errorf("%s: after Close the answer is %v, not %v", e, got, want)
+			}
+			return nil
+		})
+		if err != nil || counter.open.Load() != 0 {
+			t.Errorf("%s: %d sessions are open (%v)", e, counter.open.Load(), err)
+		}
+		if _, err := m.Step(t.Context(), m.NewState(), []float32{1}); !errors.Is(err, infer.ErrClosed) {
+			t.Errorf("%s: a step of a closed model: %v", e, err)
+		}
+		if err := live.Use(func(*infer.Model) error { return nil }); !errors.Is(err, infer.ErrClosed) {
+			t.Errorf("%s: a use of a closed model: %v", e, err)
+		}
+	}
+}
+
+// TestStepAllocates allows a step its answer, and runs into given memory nothing.
+func TestStepAllocates(t *testing.T) {
+	m := untrained(t, floatSpec)
+	s := m.NewState()
+	x := []float32{1}
+	inputs := map[string]infer.Tensor{"input": engine.Of(make([]float32, 20), 4, 5, 1)}
+	outputs := map[string]infer.Tensor{"output": {}, "hn": {}}
+	for name, test := range map[string]struct {
+		run  func() error
+		most float64
+	}{
+		"Step":    {func() error { _, err := m.Step(t.Context(), s, x); return err }, 1},
+		"RunInto": {func() error { return m.RunInto(t.Context(), inputs, outputs) }, 0},
+	} {
+		least := test.most + 1
+		for range 10 { // the pool of the engine may have lost a runner
+			least = min(least, testing.AllocsPerRun(5, func() {
+				if err := test.run(); err != nil {
+					t.Fatal(err)
+				}
+			}))
+		}
+		if least > test.most {
+			t.Errorf("%s allocates %v times", name, least)
+		}
+	}
+}

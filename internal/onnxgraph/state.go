@@ -1,0 +1,318 @@
+package onnxgraph
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// StatePair names an input of a graph and the output that is its value for the
+// next run.
+type StatePair struct {
+	Input, Output string
+	// Backward tells that the state is of a node that also reads sequences
+	// from their end, so that there is no next run to feed.
+	Backward bool
+}
+
+// StatePairs finds the state of a model, in the order of its inputs. A pair has one
+// type and one shape, as far as both are known. An input that is the initial state of
+// a recurrent node goes with the output that is the node's last one, when nothing
+// but moves of elements (Slice, Concat, Transpose, ...) lies between. So does a
+// cache with the output that holds a part of it and something new. What is left
+// over is paired by names that tell of a state: "cache_in" and "cache_out"; but one
+// input is left for the sequence.
+func StatePairs(m *Model) []StatePair {
+	main := newScope(&m.Graph, nil)
+	f := finder{left: maxVisits, begins: map[string][]slot{}}
+	f.recurrent(main)
+	var inputs, outputs []value
+	for _, v := range m.Graph.Inputs {
+		if m.IRVersion >= 4 || !main.constant[v.Name] { // before, every weight was an input, and none could be fed
+			inputs = append(inputs, value{Value: v, begins: f.begins[v.Name], stem: stateStem(v.Name)})
+		}
+	}
+	for _, v := range m.Graph.Outputs {
+		outputs = append(outputs, value{Value: v, from: f.origins(main, v.Name), stem: stateStem(v.Name)})
+	}
+	found := make(map[string]StatePair)
+	for i, rule := range []func(in, out value) int{sameNodes, shifted, sameStem} {
+		for _, in := range inputs {
+			if i > 0 && len(found) == len(inputs)-1 {
+				break
+			}
+			best, at := 0, -1
+			for i, out := range outputs {
+				if f.left -= 1 + len(in.begins); f.left < 0 || found[in.Name].Output != "" {
+					break
+				}
+				if score := rule(in, out); score > best && in.fits(out.Value) {
+					best, at = score, i
+				}
+			}
+			if at < 0 {
+				continue
+			}
+			backward := slices.ContainsFunc(in.begins, func(s slot) bool { return s.node.backward() })
+			found[in.Name] = StatePair{in.Name, outputs[at].Name, backward}
+			outputs = slices.Delete(outputs, at, at+1)
+		}
+	}
+	var pairs []StatePair
+	for _, in := range inputs {
+		if pair, ok := found[in.Name]; ok {
+			pairs = append(pairs, pair)
+		}
+	}
+	return pairs
+}
+
+// value is an input or an output of a model.
+type value struct {
+	Value
+	begins []slot  // with this input
+	from   origins // of an output
+	stem   string
+}
+
+// sameNodes counts the recurrent nodes that begin with in and end in out.
+func sameNodes(in, out value) (score int) {
+	for _, s := range in.begins {
+		if out.from.slots[s] {
+			score++
+		}
+	}
+	if score > 0 && score == len(in.begins) && score == len(out.from.slots) {
+		score++ // these and no others
+	}
+	return score
+}
+
+// shifted is 1 where out, of the same shape, holds something of in and something
+// else.
+func shifted(in, out value) int {
+	if out.from.inputs[in.Name] && slices.Equal(in.Shape, out.Shape) && len(out.from.slots)+len(out.from.inputs)+out.from.computed > 1 {
+		return 1
+	}
+	return 0
+}
+
+// sameStem is 1 for names of one state.
+func sameStem(in, out value) int {
+	if in.stem != "" && in.stem == out.stem {
+		return 1
+	}
+	return 0
+}
+
+// fits reports whether v and o may be of the same type and shape.
+func (v Value) fits(o Value) bool {
+	if v.Type != o.Type {
+		return false
+	}
+	if v.Shape == nil || o.Shape == nil {
+		return true
+	}
+	return slices.EqualFunc(v.Shape, o.Shape, func(a, b Dim) bool {
+		free := func(d Dim) bool { return d.Symbol != "" || d.Size < 0 }
+		return free(a) || free(b) || a.Size == b.Size
+	})
+}
+
+// Backward reports whether a recurrent node of g, or of a graph within, reads
+// sequences from their end.
+func (g *Graph) Backward() bool {
+	for _, n := range g.Nodes {
+		if n.backward() || slices.ContainsFunc(n.graphs(), (*Graph).Backward) {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *Node) isRecurrent() bool {
+	return n.Domain == "" && (n.OpType == "LSTM" || n.OpType == "GRU" || n.OpType == "RNN")
+}
+
+func (n *Node) backward() bool {
+	direction, ok := n.Attribute("direction")
+	return n.isRecurrent() && ok && direction != "forward"
+}
+
+func (n *Node) graphs() (graphs []*Graph) {
+	for _, a := range n.Attributes {
+		if g, ok := a.Value.(*Graph); ok {
+			graphs = append(graphs, g)
+		}
+	}
+	return graphs
+}
+
+// scope has what the names of a graph stand for. A graph within another sees the
+// names of that too.
+type scope struct {
+	graph    *Graph
+	outer    *scope
+	inner    map[*Graph]*scope
+	producer map[string]result
+	input    map[string]bool
+	constant map[string]bool
+}
+
+// result is an output of a node.
+type result struct {
+	node  *Node
+	index int
+}
+
+func newScope(g *Graph, outer *scope) *scope {
+	s := &scope{g, outer, map[*Graph]*scope{}, map[string]result{}, map[string]bool{}, map[string]bool{}}
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		for k, name := range n.Outputs {
+			s.producer[name] = result{n, k}
+		}
+		for _, sub := range n.graphs() {
+			s.inner[sub] = newScope(sub, s)
+		}
+	}
+	for _, v := range g.Inputs {
+		s.input[v.Name] = true
+	}
+	for _, t := range g.Initializers {
+		s.constant[t.Name] = true
+	}
+	return s
+}
+
+// slot is a state of a recurrent node: 0 for h, 1 for c.
+type slot struct {
+	node  *Node
+	state int
+}
+
+// origins is where the elements of a value come from.
+type origins struct {
+	slots    map[slot]bool   // last states of recurrent nodes
+	inputs   map[string]bool // inputs of the model
+	computed int             // other nodes
+}
+
+// maxVisits bounds the search in graphs that are made to be searched for long.
+const maxVisits = 1 << 20
+
+type finder struct {
+	left   int               // visits
+	begins map[string][]slot // by the input that they begin with
+}
+
+// recurrent collects the initial states of the recurrent nodes of a graph.
+func (f *finder) recurrent(s *scope) {
+	const firstState = 5 // its place among the inputs of a recurrent node
+	for i := range s.graph.Nodes {
+		n := &s.graph.Nodes[i]
+		for state := range 2 {
+			if n.isRecurrent() && len(n.Inputs) > firstState+state {
+				for name := range f.origins(s, n.Inputs[firstState+state]).inputs {
+					f.begins[name] = append(f.begins[name], slot{n, state})
+				}
+			}
+		}
+		for _, g := range n.graphs() {
+			f.recurrent(s.inner[g])
+		}
+	}
+}
+
+// origins follows a value backwards as long as elements are only moved.
+func (f *finder) origins(s *scope, name string) origins {
+	type place struct {
+		*scope
+		name string
+	}
+	found := origins{slots: map[slot]bool{}, inputs: map[string]bool{}}
+	visited := map[place]bool{}
+	next := []place{{s, name}}
+	for ; len(next) > 0 && f.left > 0; f.left-- {
+		at := next[len(next)-1]
+		next = next[:len(next)-1]
+		if at.name == "" || visited[at] {
+			continue
+		}
+		visited[at] = true
+		from, ok := at.producer[at.name]
+		switch n := from.node; {
+		case !ok && at.outer != nil:
+			next = append(next, place{at.outer, at.name})
+		case !ok && at.input[at.name]:
+			found.inputs[at.name] = true
+		case !ok || n.OpType == "Constant":
+		case n.isRecurrent() && from.index > 0:
+			found.slots[slot{n, from.index - 1}] = true
+		case n.OpType == "If":
+			for _, g := range n.graphs() {
+				if from.index < len(g.Outputs) {
+					next = append(next, place{at.inner[g], g.Outputs[from.index].Name})
+				}
+			}
+		case moved[n.OpType] == nil || n.Domain != "":
+			found.computed++
+		default:
+			for _, input := range moved[n.OpType](n.Inputs) {
+				next = append(next, place{at.scope, input})
+			}
+		}
+	}
+	return found
+}
+
+// moved has the operators that only move elements, with the inputs that these
+// are from.
+var moved = func() map[string]func([]string) []string {
+	first := func(inputs []string) []string { return inputs[:min(len(inputs), 1)] }
+	firstAndThird := func(inputs []string) []string {
+		return slices.Concat(first(inputs), inputs[min(len(inputs), 2):])
+	}
+	ops := map[string]func([]string) []string{
+		"Concat":          func(inputs []string) []string { return inputs },
+		"ScatterElements": firstAndThird,
+		"ScatterND":       firstAndThird,
+		"Where":           func(inputs []string) []string { return inputs[min(len(inputs), 1):] },
+	}
+	for _, op := range []string{
+		"Cast", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice",
+		"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
+	} {
+		ops[op] = first
+	}
+	return ops
+}()
+
+var (
+	nameWord = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
+	// inOut are the words that tell an input from an output.
+	inOut = regexp.MustCompile(`^(0|n|in|out|input|output|init|initial|prev|previous|next|new|old|past|present|last|final)$`)
+	// ofState are words of which a state has one in its name.
+	ofState = regexp.MustCompile(`^(h|c|hn|cn|hx|cx|hidden|cell|states?|caches?|mem|memory|buf|buffer|carry|ctx|context|h_n|rnn|lstm|gru)$`)
+)
+
+// stateStem returns the name of a state without what tells its input from its
+// output, or "" for a name that does not sound like a state.
+func stateStem(name string) string {
+	var stem []string
+	isState := false
+	for _, word := range nameWord.FindAllString(name, -1) {
+		word = strings.ToLower(word)
+		if word == "hn" || word == "cn" {
+			word = word[:1]
+		}
+		isState = isState || ofState.MatchString(word)
+		if !inOut.MatchString(word) {
+			stem = append(stem, word)
+		}
+	}
+	if !isState {
+		return ""
+	}
+	return strings.Join(stem, " ")
+}
