@@ -136,6 +136,7 @@ func newRootCmd(s *streams) *cobra.Command {
 		newVerifyCmd(s),
 		newConformanceCmd(s),
 		newInspectCmd(s),
+		newRepairCmd(s),
 		newDataCmd(s),
 		newLabCmd(s),
 		newRuntimeCmd(s),

@@ -36,9 +36,9 @@ type Input struct {
 // Of returns the inputs of m that have no default, in order. Layouts are read
 // off the recurrent nodes, whose X is [time, batch, features] and whose states
 // are [directions, batch, hidden], by following the graph back from there;
-// inputs that are not reached so are taken as [batch, time, ...], but floats of
-// two dimensions as [batch, features]. given has the layouts of inputs for which
-// that is wrong.
+// inputs that are not reached so go by the names of their dimensions, else they
+// are taken as [batch, time, ...], but floats of two dimensions as [batch,
+// features]. given has the layouts of inputs for which that is wrong.
 func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {
 	r := newReader(&m.Graph)
 	var list []Input
@@ -92,9 +92,24 @@ func (in Input) check() error {
 	return nil
 }
 
-// obvious returns the layout of an input that no recurrent node tells of.
+// obvious returns the layout of an input that no recurrent node tells of: by its
+// symbols, where one is called a batch, else by the usual order.
 func obvious(v onnxgraph.Value) string {
 	letters := []byte(strings.Repeat(string(Other), len(v.Shape)))
+	for i, d := range v.Shape {
+		symbol := strings.ToLower(d.Symbol)
+		isTime := slices.ContainsFunc([]string{"time", "seq", "length", "step"}, func(word string) bool { return strings.Contains(symbol, word) })
+		switch {
+		case strings.Contains(symbol, "batch") && !slices.Contains(letters, Batch):
+			letters[i] = Batch
+		case isTime && !slices.Contains(letters, Time):
+			letters[i] = Time
+		}
+	}
+	if slices.Contains(letters, Batch) {
+		return string(letters)
+	}
+	letters = []byte(strings.Repeat(string(Other), len(v.Shape)))
 	if len(letters) > 0 {
 		letters[0] = Batch
 	}

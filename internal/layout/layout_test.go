@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/atomicfile": {},
 	"internal/cell":       {"internal/kernels"},
 	"internal/cli":        {everything},
+	"internal/flops":      {"infer/engine", "internal/onnxgraph"},
 	"internal/inputs":     {"infer/engine", "internal/onnxgraph"},
 	"internal/job":        {"models", "datasets", "trainer", "infer", "infer/engine", "internal/verify"},
 	"internal/kernels":    {},

@@ -213,9 +213,9 @@ func (r *repairer) mendRecurrent(ctx context.Context, t *trace, i int) (string, 
 		return "", nil
 	}
 	for input := 4; input < min(len(n.Inputs), 7); input++ {
-		what, axis := "initial state", batch
+		what, axis := []string{"sequence_lens", "initial_h", "initial_c"}[input-4], batch
 		if input == 4 {
-			what, axis = "lengths of the sequences", 0
+			axis = 0
 		}
 		value, ok := t.constant(ctx, n.Inputs[input])
 		if !ok || axis >= len(value.Shape) || fixed(value.Shape[axis]) == x[batch] {
@@ -223,11 +223,11 @@ func (r *repairer) mendRecurrent(ctx context.Context, t *trace, i int) (string, 
 		}
 		if input > 4 && isZero(value) {
 			r.setInput(i, input, "")
-			return fmt.Sprintf("an initial state of zeros for a batch of %d is the default", value.Shape[axis]), nil
+			return fmt.Sprintf("%s of zeros for a batch of %d is the default", what, value.Shape[axis]), nil
 		}
 		one, same := firstRow(value, axis)
 		if !same {
-			return "", fmt.Errorf("the constant %s has other values in each row of the batch, which is %d", what, value.Shape[axis])
+			return "", fmt.Errorf("the constant %s has other values in each row of its batch, which is %d", what, value.Shape[axis])
 		}
 		parts := make([]part, len(value.Shape))
 		for k, d := range value.Shape {
@@ -238,7 +238,7 @@ func (r *repairer) mendRecurrent(ctx context.Context, t *trace, i int) (string, 
 		wide := r.name()
 		nodes = append(nodes, onnxgraph.Node{OpType: "Expand", Inputs: []string{r.constant(one.Shape, one.Data), shape}, Outputs: []string{wide}})
 		r.setInput(i, input, wide, nodes...)
-		return fmt.Sprintf("the constant %s for a batch of %d is widened to the batch", what, value.Shape[axis]), nil
+		return fmt.Sprintf("the constant %s for a batch of %d is widened", what, value.Shape[axis]), nil
 	}
 	return "", nil
 }

@@ -29,6 +29,7 @@ const openTime = 4
 // Options say what the file does not. The zero Options leave all to it.
 type Options struct {
 	Layouts map[string]string // of inputs by name: see package inputs
+	Time    int               // to run the model with where its inputs leave it open; 0 for 4
 	Memory  int               // bytes that a run may take
 }
 
@@ -39,7 +40,7 @@ type Repaired struct {
 	Batch   int      // of the example that the model was exported with
 	Time    int
 
-	// KeptTime is why the time has the size that it had, or nil.
+	// KeptTime is why the time has the size that it had, nil where it is open.
 	KeptTime error
 
 	original []inputs.Input
@@ -56,53 +57,59 @@ func Repair(ctx context.Context, m *onnxgraph.Model, o Options) (*Repaired, erro
 	if err != nil {
 		return nil, err
 	}
-	batch, time, err := example(ctx, m, list, o.Memory)
+	batch, time, err := example(ctx, m, list, o)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(list, func(in inputs.Input) bool { return in.Axis(inputs.Batch) >= 0 }) {
+	has := func(letter byte) bool {
+		return slices.ContainsFunc(list, func(in inputs.Input) bool { return in.Axis(letter) >= 0 })
+	}
+	if !has(inputs.Batch) {
 		return nil, errors.New("no input has a batch: say which dimension it is with a layout")
 	}
 	probe := sizes{
 		batch: size{batch, 2*batch + 1, batch, 2*batch + 1},
 		time:  size{time, time, 2*time + 3, 2*time + 3},
 	}
-	r, err := repair(ctx, m, list, probe, o.Memory)
-	if err == nil || ctx.Err() != nil {
-		return r, err
+	var kept error
+	if has(inputs.Time) {
+		r, err := repair(ctx, m, list, probe, o.Memory)
+		if err == nil || ctx.Err() != nil {
+			return r, err
+		}
+		kept = err
 	}
-	kept := err
 	probe.time = fixed(time)
-	if r, err = repair(ctx, m, list, probe, o.Memory); err != nil {
-		return nil, err
+	r, err := repair(ctx, m, list, probe, o.Memory)
+	if err == nil && slices.ContainsFunc(list, func(in inputs.Input) bool { return in.Fixed(inputs.Time) > 0 }) {
+		r.KeptTime = kept
 	}
-	r.KeptTime = kept
-	return r, nil
+	return r, err
 }
 
 // example returns the batch and the time of the example that m was exported
 // with, so that it runs.
-func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, memory int) (batch, time int, err error) {
+func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, o Options) (batch, time int, err error) {
 	for _, in := range list {
 		for letter, n := range map[byte]*int{inputs.Batch: &batch, inputs.Time: &time} {
-			fixed := in.Fixed(letter)
-			if *n != 0 && fixed != 0 && *n != fixed {
-				return 0, 0, fmt.Errorf("input %s: its layout %s gives a %s of %d, and that of another input %d: give the right layouts", in.ValueInfo, in.Layout, map[byte]string{inputs.Batch: "batch", inputs.Time: "time"}[letter], fixed, *n)
+			declared := in.Fixed(letter)
+			if *n != 0 && declared != 0 && *n != declared {
+				return 0, 0, fmt.Errorf("input %s: its layout %s gives a %s of %d, and that of another input %d: give the right layouts", in.ValueInfo, in.Layout, map[byte]string{inputs.Batch: "batch", inputs.Time: "time"}[letter], declared, *n)
 			}
-			*n = max(*n, fixed)
+			*n = max(*n, declared)
 		}
 	}
-	time = cmp.Or(time, openTime)
+	time = cmp.Or(time, o.Time, openTime)
 	batches := []int{batch}
 	if batch == 0 {
 		batches = append([]int{1}, batchesOf(&m.Graph)...)
 	}
 	var first error
 	for _, b := range batches {
-		t, err := newTrace(ctx, m, list, sizes{fixed(b), fixed(time)}, memory)
+		t, err := newTrace(ctx, m, list, sizes{fixed(b), fixed(time)}, o.Memory)
 		if err == nil {
 			t.close()
-			err = t.wrapped()
+			err = t.err
 		}
 		if err == nil {
 			return b, time, nil

@@ -95,7 +95,7 @@ func TestTorch(t *testing.T) {
 				m := read(t, filepath.Join("testdata", file+".onnx"))
 				r, err := Repair(t.Context(), m, Options{Memory: memory})
 				if name == "different" {
-					if err == nil || !strings.Contains(err.Error(), "has other values in each row of the batch, which is 2") {
+					if err == nil || !strings.Contains(err.Error(), "has other values in each row of its batch, which is 2") {
 						t.Fatal(err)
 					}
 					return

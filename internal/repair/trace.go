@@ -205,11 +205,3 @@ func (t *trace) constant(ctx context.Context, name string) (onnxgraph.Tensor, bo
 }
 
 func (t *trace) close() { t.session.Close() }
-
-// wrapped returns the error of the node that does not run, with what it is.
-func (t *trace) wrapped() error {
-	if t.err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", describe(t.failed, &t.graph.Nodes[t.failed]), t.err)
-}

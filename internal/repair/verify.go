@@ -39,12 +39,12 @@ func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engine
 		return nil, fmt.Errorf("the repaired model: %w", err)
 	}
 	times := []int{r.Time}
-	if r.KeptTime == nil {
-		times = []int{r.Time, 1, 2*r.Time + 3}
+	if !r.sizes.time.isFixed() {
+		times = []int{r.Time, r.Time + 1, 2*r.Time + 3}
 	}
 	var checks []Check
 	for _, time := range times {
-		for _, batch := range []int{r.Batch, 1, 2, 2*r.Batch + 3} {
+		for _, batch := range slices.Compact([]int{1, r.Batch, r.Batch + 1, 2*r.Batch + 3}) {
 			given, err := inputs.Random(r.inputs, nil, batch, time, seed)
 			if err != nil {
 				return nil, err
