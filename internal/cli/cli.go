@@ -137,6 +137,7 @@ func newRootCmd(s *streams) *cobra.Command {
 		newConformanceCmd(s),
 		newInspectCmd(s),
 		newRepairCmd(s),
+		newBenchCmd(s),
 		newDataCmd(s),
 		newLabCmd(s),
 		newRuntimeCmd(s),
