@@ -136,6 +136,8 @@ func newRootCmd(s *streams) *cobra.Command {
 		newVerifyCmd(s),
 		newConformanceCmd(s),
 		newInspectCmd(s),
+		newRepairCmd(s),
+		newBenchCmd(s),
 		newDataCmd(s),
 		newLabCmd(s),
 		newRuntimeCmd(s),

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -97,6 +98,41 @@ func (f *engineFlags) native(path string) infer.Option {
 		opts = append(opts, native.ExternalData(filepath.Dir(path)))
 	}
 	return infer.With(native.New(opts...))
+}
+
+// engineNames are the engines that verify and bench compare.
+var engineNames = []string{"native", "onnxruntime", "cuda"}
+
+// checkEngines checks a list of engineNames.
+func checkEngines(flag string, list []string) error {
+	if len(list) == 0 {
+		return usagef("%s is empty: name %s", flag, orList(engineNames))
+	}
+	for i, name := range list {
+		switch {
+		case !slices.Contains(engineNames, name):
+			return usagef("%s has %q: it must be %s", flag, name, orList(engineNames))
+		case slices.Contains(list[:i], name):
+			return usagef("%s has %q twice: name each engine once", flag, name)
+		}
+	}
+	return nil
+}
+
+// enginesOf returns the engines of those names.
+func enginesOf(list []string, ortLib string) []engine.Engine {
+	var engines []engine.Engine
+	for _, name := range list {
+		switch name {
+		case "native":
+			engines = append(engines, native.New())
+		case "onnxruntime":
+			engines = append(engines, ort.CPU(ort.Library(ortLib)))
+		case "cuda":
+			engines = append(engines, ort.CUDA(0, ort.Library(ortLib)))
+		}
+	}
+	return engines
 }
 
 // candidate is a model on one of the engines, or the reason why it is not.

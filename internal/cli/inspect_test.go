@@ -23,7 +23,7 @@ func TestInspect(t *testing.T) {
 		},
 	}
 	var out bytes.Buffer
-	if err := inspect(&out, "m.onnx", 1234, m); err != nil {
+	if err := newInspection("m.onnx", 1234, m).print(&out); err != nil {
 		t.Fatal(err)
 	}
 	want := `file        m.onnx, 1234 bytes
@@ -36,7 +36,7 @@ ops         Relu 2
             If 1
             com.microsoft.Gelu 1
 parameters  8
-metadata author: someone
+metadata author: "someone"
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nnot\n%s", &out, strings.TrimSpace(want))

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,46 +13,80 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
 )
 
 type verifyOptions struct {
 	*streams
+	graphFlags
+	engines   []string
+	rows      int
+	time      int
 	ortLib    string
 	tolerance float64
 }
+
+// cudaFactor is how much farther the answers of CUDA may lie apart than others.
+const cudaFactor = 10
 
 func newVerifyCmd(s *streams) *cobra.Command {
 	o := &verifyOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "verify MODEL.onnx",
 		Short: "Run a model on every engine and compare the answers",
-		Long: `Run a model that rnnkit exported on every engine that is here, on random
-sequences, and compare all outputs with those of the native engine: the whole
-sequence at once, and step by step with the state fed back. The times are the
-median of a call, for one sequence and for 256.
+		Long: `Run a model on every engine that is here, on random inputs, and compare all
+outputs with those of the first engine that runs it: whole sequences at once, and
+with the state fed back. For a model that rnnkit exported these are sequences in
+the units that it was trained in, the trainer answers too, and steps with the
+state fed back must give what the whole sequence gives; for another the inputs
+are what the graph declares: normally distributed floats, and integers that index
+its tables. The times are the median of a call, for one sequence and for 256.
 
-It fails if an engine cannot run the model, or if a difference is larger than the
-tolerance: in the units that the model was trained in, and times the largest
-output where that is more than 1. An engine that is not installed is left out.`,
-		Example: "  rnnkit verify sine.onnx",
-		Args:    cobra.ExactArgs(1),
+It fails if an engine does not run the model, or if a difference is larger than
+the tolerance, which is multiplied by the largest output where that is more than 1
+and, for CUDA, by 10. An engine that is not installed is left out.`,
+		Example: `  rnnkit verify sine.onnx
+  rnnkit verify exported.onnx --engine native,onnxruntime --rows 3 --time 20
+  rnnkit verify vad.onnx --input sr=16000 --time 512`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !(o.tolerance > 0) {
-				return usagef("--tolerance is %g: it must be more than 0", o.tolerance)
+			if err := o.validate(); err != nil {
+				return err
 			}
 			return o.run(cmd.Context(), args[0])
 		},
 	}
-	cmd.Flags().Float64Var(&o.tolerance, "tolerance", verify.Tolerance, "the largest difference that passes")
-	addOrtLib(cmd.Flags(), &o.ortLib)
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringSliceVar(&o.engines, "engine", engineNames, "the engines to compare, the first being the judge")
+	flags.IntVar(&o.rows, "rows", 7, "sequences to compare on")
+	flags.IntVar(&o.time, "time", 0, "steps of a sequence (default the model's window, else 50)")
+	flags.Float64Var(&o.tolerance, "tolerance", verify.Tolerance, "the largest difference that passes")
+	o.add(flags)
+	addOrtLib(flags, &o.ortLib)
 	return cmd
+}
+
+func (o *verifyOptions) validate() error {
+	switch {
+	case !(o.tolerance > 0):
+		return usagef("--tolerance is %g: it must be more than 0", o.tolerance)
+	case o.rows < 1:
+		return usagef("--rows is %d: it must be 1 or more", o.rows)
+	case o.time < 0:
+		return usagef("--time is %d: it must be 1 or more", o.time)
+	}
+	return checkEngines("--engine", o.engines)
 }
 
 func (o *verifyOptions) run(ctx context.Context, path string) error {
@@ -59,39 +94,46 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	cuda := ort.CUDA(0, ort.Library(o.ortLib))
-	all := openAll(data, native.New(), ort.CPU(ort.Library(o.ortLib)), cuda)
+	g, err := o.read(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	all := openAll(data, enginesOf(o.engines, o.ortLib)...)
 	defer closeAll(all)
-	first := all[0]
-	if first.err != nil {
-		return fmt.Errorf("%s: %w", path, first.err)
+	at := slices.IndexFunc(all, func(c candidate) bool { return c.err == nil })
+	if at < 0 {
+		return fmt.Errorf("%s: no engine runs it: %w", path, all[0].err)
 	}
-	meta := first.model.Metadata()
-	if meta == nil {
-		return fmt.Errorf("%s has no rnnkit metadata, so there is no telling what it reads: verify a model that rnnkit exported", path)
-	}
-	input, err := verify.Input(meta, 7, sequenceLength(meta), 1)
+	s, err := o.subject(g, all[at].model)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	want, err := verify.Whole(ctx, first.model, input)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	want := make([]map[string]engine.Tensor, len(s.runs))
+	for i, run := range s.runs {
+		if want[i], err = run(ctx, all[at].model); err != nil {
+			return fmt.Errorf("%s: %s: %w", path, all[at].name, err)
+		}
 	}
 
 	w := tabwriter.NewWriter(o.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "engine\tmax |difference|\tstep by step\tone sequence\t256 sequences")
 	var failures []error
-	for _, c := range all {
+	if s.meta != nil {
+		row, err := o.trainerRow(s, data, want[0])
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: the trainer: %w", path, err))
+		}
+		fmt.Fprintf(w, "trainer\t%s\n", strings.Join(row, "\t"))
+	}
+	for i, c := range all {
 		if c.err != nil {
 			fmt.Fprintf(o.Err, "not compared: %v\n", c.err)
-			installed := ort.Cgo && !errors.Is(c.err, ort.ErrNoLibrary)
-			if c.name != cuda.String() && (installed || o.ortLib != "") {
+			if o.mustRun(i, c.err) {
 				failures = append(failures, fmt.Errorf("%s: %w", path, c.err))
 			}
 			continue
 		}
-		row, err := o.row(ctx, c.model, input, want)
+		row, err := o.row(ctx, s, c, want)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("%s: %s: %w", path, c.name, err))
 		}
@@ -100,35 +142,194 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	return errors.Join(append(failures, w.Flush())...)
 }
 
-// row returns the columns of an engine's row, as far as there is no error.
-func (o *verifyOptions) row(ctx context.Context, m *infer.Model, input engine.Tensor, want map[string]engine.Tensor) (row []string, err error) {
-	runs := []func(context.Context, *infer.Model, engine.Tensor) (map[string]engine.Tensor, error){verify.Whole}
-	if verify.Steppable(m.Metadata()) {
-		runs = append(runs, verify.Stepped)
+// mustRun tells whether it is a failure that engine i does not open the model:
+// not if its library is not here, unless a path was given, and not for CUDA.
+func (o *verifyOptions) mustRun(i int, err error) bool {
+	installed := ort.Cgo && !errors.Is(err, ort.ErrNoLibrary)
+	return o.engines[i] == "native" || o.engines[i] == "onnxruntime" && (installed || o.ortLib != "")
+}
+
+// subject is a model that is verified.
+type subject struct {
+	meta  *models.Metadata // nil for a model from elsewhere
+	scale *models.Scale    // of the output named output
+	input engine.Tensor    // with meta: the sequences
+
+	// runs are the ways to run it that engines are compared on. With meta all
+	// have the same answers.
+	runs []func(context.Context, *infer.Model) (map[string]engine.Tensor, error)
+
+	// timed returns the inputs of a call that is timed.
+	timed   func(batch int) (map[string]engine.Tensor, error)
+	outputs []string // of such a call
+
+	fixedBatch bool // no input leaves its batch open
+}
+
+// subject makes a subject of the model with that graph, as m runs it.
+func (o *verifyOptions) subject(g *graph, m *infer.Model) (*subject, error) {
+	meta := m.Metadata()
+	if meta == nil || len(g.given) > 0 {
+		return o.foreign(g, m)
 	}
-	for _, run := range runs {
-		got, err := run(ctx, m, input)
+	length := cmp.Or(o.time, sequenceLength(meta))
+	s := &subject{meta: meta, scale: meta.OutputScale, outputs: []string{"output"}}
+	var err error
+	if s.input, err = verify.Input(meta, o.rows, length, o.seed); err != nil {
+		return nil, err
+	}
+	s.timed = func(batch int) (map[string]engine.Tensor, error) {
+		input, err := verify.Input(meta, batch, length, o.seed+1)
+		return map[string]engine.Tensor{"input": input}, err
+	}
+	s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
+		return verify.Whole(ctx, m, s.input)
+	})
+	if verify.Steppable(meta) {
+		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
+			return verify.Stepped(ctx, m, s.input)
+		})
+	}
+	return s, nil
+}
+
+// fedBack is how many calls a model from elsewhere is run for with its state fed
+// back.
+const fedBack = 8
+
+func (o *verifyOptions) foreign(g *graph, m *infer.Model) (*subject, error) {
+	length := cmp.Or(o.time, defaultTime)
+	s := &subject{fixedBatch: !slices.ContainsFunc(g.inputs, func(in inputs.Input) bool {
+		return in.Axis(inputs.Batch) >= 0 && in.Fixed(inputs.Batch) == 0
+	})}
+	s.timed = func(batch int) (map[string]engine.Tensor, error) { return g.random(batch, length, o.seed) }
+	s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
+		given, err := s.timed(o.rows)
+		if err != nil {
+			return nil, err
+		}
+		return m.Run(ctx, given)
+	})
+	if pairs := statePairs(m); len(pairs) > 0 {
+		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
+			var given, outputs map[string]engine.Tensor
+			for call := range fedBack {
+				next, err := g.random(o.rows, length, o.seed+uint64(call))
+				if err != nil {
+					return nil, err
+				}
+				for _, pair := range pairs {
+					if call > 0 {
+						next[pair.Input] = outputs[pair.Output]
+					}
+				}
+				given = next
+				if outputs, err = m.Run(ctx, given); err != nil {
+					return nil, fmt.Errorf("call %d with the state fed back: %w", call+1, err)
+				}
+			}
+			return outputs, nil
+		})
+	}
+	return s, nil
+}
+
+// row returns the columns of an engine's row, as far as there is no error.
+func (o *verifyOptions) row(ctx context.Context, s *subject, c candidate, want []map[string]engine.Tensor) (row []string, err error) {
+	tolerance := o.tolerance
+	if strings.Contains(c.name, "cuda") {
+		tolerance *= cudaFactor
+	}
+	for i, run := range s.runs {
+		got, err := run(ctx, c.model)
 		if err != nil {
 			return append(row, "failed"), err
 		}
-		d, err := verify.Difference(want, got, o.tolerance, m.Metadata().OutputScale)
+		wanted := want[i]
+		if s.meta != nil {
+			wanted = want[0]
+		}
+		d, err := verify.Difference(wanted, got, tolerance, s.scale)
 		row = append(row, fmt.Sprintf("%.1e", d))
 		if err != nil {
 			return row, err
 		}
 	}
-	if len(runs) == 1 {
+	if len(s.runs) == 1 {
 		row = append(row, "-")
 	}
 	for _, batch := range []int{1, 256} {
-		t, err := timeCall(ctx, m, batch)
+		if s.fixedBatch && batch > 1 {
+			row = append(row, "-")
+			continue
+		}
+		given, err := s.timed(batch)
 		if err != nil {
 			return row, err
 		}
-		row = append(row, t.Round(100*time.Nanosecond).String())
+		t, err := timeCall(func() error {
+			_, err := c.model.Run(ctx, given, s.outputs...)
+			return err
+		})
+		if err != nil {
+			return row, err
+		}
+		row = append(row, t)
 	}
 	return row, nil
 }
+
+// trainerRow compares the answers of the trainer, for the parameters in data,
+// with those of the engine that judges.
+func (o *verifyOptions) trainerRow(s *subject, data []byte, want map[string]engine.Tensor) (row []string, err error) {
+	m, err := models.New(*s.meta, 0)
+	if err != nil {
+		return row, err
+	}
+	if _, err := export.LoadParams(m.Params, m.Spec, data); err != nil {
+		return row, err
+	}
+	answers, err := trainer.Predict(m, batchOf(s.input))
+	if err != nil {
+		return row, err
+	}
+	got := engine.Tensor{Shape: want["output"].Shape, Data: answers}
+	d, err := verify.Difference(map[string]engine.Tensor{"output": want["output"]}, map[string]engine.Tensor{"output": got}, o.tolerance, s.scale)
+	row = append(row, fmt.Sprintf("%.1e", d), "-")
+	if err != nil {
+		return row, err
+	}
+	for _, batch := range []int{1, 256} {
+		given, err := s.timed(batch)
+		if err != nil {
+			return row, err
+		}
+		b := batchOf(given["input"])
+		t, err := timeCall(func() error {
+			_, err := trainer.Predict(m, b)
+			return err
+		})
+		if err != nil {
+			return row, err
+		}
+		row = append(row, t)
+	}
+	return row, nil
+}
+
+// batchOf returns sequences as the trainer reads them.
+func batchOf(input engine.Tensor) *datasets.Batch {
+	b := &datasets.Batch{Size: input.Shape[0], Time: input.Shape[1]}
+	if tokens, ok := input.Data.([]int64); ok {
+		b.Tokens = tokens
+	} else {
+		b.Inputs = input.Data.([]float32)
+	}
+	return b
+}
+
+// defaultTime is how long the sequences are for a model that does not say.
+const defaultTime = 50
 
 // sequenceLength is how long the sequences are that engines are compared on:
 // the model's window, within what engines take 256 sequences of.
@@ -136,27 +337,21 @@ func sequenceLength(meta *models.Metadata) int {
 	if meta.Window > 0 {
 		return min(meta.Window, 512)
 	}
-	return 50
+	return defaultTime
 }
 
-// timeCall returns the median time of a call for output.
-func timeCall(ctx context.Context, m *infer.Model, batch int) (time.Duration, error) {
-	meta := m.Metadata()
-	input, err := verify.Input(meta, batch, sequenceLength(meta), 2)
-	if err != nil {
-		return 0, err
-	}
-	inputs := map[string]engine.Tensor{"input": input}
+// timeCall returns the median time of a call, in words.
+func timeCall(call func() error) (string, error) {
 	var times []time.Duration
 	for begin := time.Now(); len(times) < 5 || time.Since(begin) < 200*time.Millisecond; {
 		start := time.Now()
-		if _, err := m.Run(ctx, inputs, "output"); err != nil {
-			return 0, err
+		if err := call(); err != nil {
+			return "", err
 		}
 		times = append(times, time.Since(start))
 	}
 	slices.Sort(times)
-	return times[len(times)/2], nil
+	return times[len(times)/2].Round(100 * time.Nanosecond).String(), nil
 }
 
 // verify compares the answers of every engine, given the bytes of the exported

@@ -3,15 +3,14 @@ package onnxtest
 import (
 	"archive/zip"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/npy"
 )
 
 // Stream is a sequence of frames for a model with a state, and what must come
@@ -130,46 +129,11 @@ func readNPZ(path string) (map[string]engine.Tensor, error) {
 			return nil, err
 		}
 		name := strings.TrimSuffix(file.Name, ".npy")
-		arrays[name], err = readNPY(r)
+		arrays[name], err = npy.Read(r)
 		r.Close()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", path, name, err)
 		}
 	}
 	return arrays, nil
-}
-
-// readNPY reads an array of format 1.0, of little-endian float32 in row-major
-// order: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
-func readNPY(r io.Reader) (engine.Tensor, error) {
-	var start struct {
-		Magic  [8]byte
-		Header uint16
-	}
-	if err := binary.Read(r, binary.LittleEndian, &start); err != nil {
-		return engine.Tensor{}, err
-	}
-	header := make([]byte, start.Header)
-	if _, err := io.ReadFull(r, header); err != nil {
-		return engine.Tensor{}, err
-	}
-	if string(start.Magic[:]) != "\x93NUMPY\x01\x00" || !strings.Contains(string(header), "'<f4', 'fortran_order': False") {
-		return engine.Tensor{}, fmt.Errorf("it is not of float32 in row-major order: %s", header)
-	}
-	_, rest, _ := strings.Cut(string(header), "'shape': (")
-	list, _, _ := strings.Cut(rest, ")")
-	shape := []int{}
-	for _, field := range strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' }) {
-		var d int
-		if _, err := fmt.Sscan(field, &d); err != nil {
-			return engine.Tensor{}, err
-		}
-		shape = append(shape, d)
-	}
-	size, err := engine.Size(shape)
-	if err != nil {
-		return engine.Tensor{}, err
-	}
-	data := make([]float32, size)
-	return engine.Tensor{Shape: shape, Data: data}, binary.Read(r, binary.LittleEndian, data)
 }

@@ -150,30 +150,60 @@ func Difference(want, got map[string]engine.Tensor, tolerance float64, scale *mo
 }
 
 func difference(want, got engine.Tensor, tolerance float64, units *models.Scale) (largest float64, err error) {
-	w, err := engine.Values[float32](want)
-	if err != nil {
-		return 0, err
+	if got.Type() != want.Type() {
+		return 0, fmt.Errorf("has type %q, not %q", got.Type(), want.Type())
 	}
-	g, err := engine.Values[float32](got)
-	if err != nil {
-		return 0, err
-	}
+	w, g := values(want), values(got)
 	if fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
 		return 0, fmt.Errorf("has shape %v, not %v", got.Shape, want.Shape)
 	}
 	size := 1.0 // of the largest value, in units
 	for i, v := range w {
 		k := i % len(units.Std)
-		size = max(size, math.Abs(float64(v-units.Mean[k])/float64(units.Std[k])))
+		size = max(size, math.Abs((v-float64(units.Mean[k]))/float64(units.Std[k])))
 	}
 	for i := range w {
-		d := math.Abs(float64(w[i]) - float64(g[i]))
+		d := math.Abs(w[i] - g[i])
 		const resolution = 1.0 / (1 << 22) // two steps of a float32, relative to it
-		allowed := max(tolerance*size*float64(units.Std[i%len(units.Std)]), resolution*math.Abs(float64(w[i])))
+		allowed := max(tolerance*size*float64(units.Std[i%len(units.Std)]), resolution*math.Abs(w[i]))
 		if !(d <= allowed) || math.IsInf(d, 0) {
 			return d, fmt.Errorf("differs: value %d is %g, not %g: the tolerance is %g", i, g[i], w[i], allowed)
 		}
 		largest = max(largest, d)
 	}
 	return largest, nil
+}
+
+// values returns the elements of t as numbers.
+func values(t engine.Tensor) []float64 {
+	switch data := t.Data.(type) {
+	case []engine.Half:
+		return valuesBy(data, func(v engine.Half) float64 { return float64(v.Float32()) })
+	case []float32:
+		return valuesBy(data, func(v float32) float64 { return float64(v) })
+	case []float64:
+		return data
+	case []int32:
+		return valuesBy(data, func(v int32) float64 { return float64(v) })
+	case []int64:
+		return valuesBy(data, func(v int64) float64 { return float64(v) })
+	case []uint8:
+		return valuesBy(data, func(v uint8) float64 { return float64(v) })
+	case []bool:
+		return valuesBy(data, func(v bool) float64 {
+			if v {
+				return 1
+			}
+			return 0
+		})
+	}
+	return nil
+}
+
+func valuesBy[T any](data []T, number func(T) float64) []float64 {
+	all := make([]float64, len(data))
+	for i, v := range data {
+		all[i] = number(v)
+	}
+	return all
 }

@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/flops"
+	"github.com/rnnkit/rnnkit/internal/inputs"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+type benchOptions struct {
+	*streams
+	graphFlags
+	batches  []int
+	times    []int
+	engines  []string
+	duration time.Duration
+	json     bool
+	ortLib   string
+}
+
+func newBenchCmd(s *streams) *cobra.Command {
+	o := &benchOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "bench MODEL.onnx",
+		Short: "Time a model on the engines",
+		Long: `Time calls of a model on each engine, for each batch and time, in one process: the
+engines take turns, call by call, so that what else the machine does falls on all
+alike. ONNX Runtime computes with one thread, as the native engine does. With a
+time of 1, a model with a state is timed again as a stream, with the state of each
+call fed to the next.
+
+A row of the table has the median of the calls, the 99th percentile, sequences a
+second, GFLOP/s (two operations for each multiplication of MatMul, Gemm, Conv and
+the recurrent operators, over the median) and allocations of Go memory. Where a
+model fixes the batch or the time, that one is timed.`,
+		Example: `  rnnkit bench sine.onnx
+  rnnkit bench sine.onnx --batch 1,32,256 --time 1,50 --engines native,onnxruntime --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.IntSliceVar(&o.batches, "batch", []int{1, 32, 256}, "sequences of a call")
+	flags.IntSliceVar(&o.times, "time", []int{1, 50}, "steps of a sequence")
+	flags.StringSliceVar(&o.engines, "engines", []string{"native", "onnxruntime"}, "native, onnxruntime and cuda, or some of them")
+	flags.DurationVar(&o.duration, "duration", time.Second, "how long to time each engine for each batch and time")
+	flags.BoolVar(&o.json, "json", false, "print a JSON list")
+	o.add(flags)
+	addOrtLib(flags, &o.ortLib)
+	return cmd
+}
+
+func (o *benchOptions) validate() error {
+	for flag, list := range map[string][]int{"--batch": o.batches, "--time": o.times} {
+		for _, n := range list {
+			if n < 1 {
+				return usagef("%s has %d: it must be 1 or more", flag, n)
+			}
+		}
+		if len(list) == 0 {
+			return usagef("%s is empty: give one or more numbers", flag)
+		}
+	}
+	if o.duration < 0 {
+		return usagef("--duration is %v: it must be 0 or more", o.duration)
+	}
+	return checkEngines("--engines", o.engines)
+}
+
+// measurement is an element of what `rnnkit bench --json` prints.
+type measurement struct {
+	Engine        string   `json:"engine"`
+	Provider      string   `json:"provider"`
+	Batch         int      `json:"batch"`
+	Time          int      `json:"time"`
+	State         bool     `json:"state"` // a stream of calls whose state is fed back
+	MedianUS      float64  `json:"median_us"`
+	P99US         float64  `json:"p99_us"`
+	RowsPerSecond float64  `json:"rows_per_second"`
+	GFLOPS        *float64 `json:"gflops"` // null where the operations cannot be counted
+	Allocs        float64  `json:"allocs"` // a call's
+}
+
+func (o *benchOptions) run(ctx context.Context, path string) error {
+	data, err := readModel(path)
+	if err != nil {
+		return err
+	}
+	g, err := o.read(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	all := openAll(data, enginesOf(o.engines, o.ortLib)...)
+	defer closeAll(all)
+	for _, c := range all {
+		if c.err != nil {
+			return fmt.Errorf("%s: %w", path, c.err)
+		}
+	}
+	list := []measurement{}
+	for _, batch := range g.sizes(inputs.Batch, o.batches) {
+		for _, time := range g.sizes(inputs.Time, o.times) {
+			for _, stream := range []bool{false, true} {
+				if stream && (time != 1 || len(statePairs(all[0].model)) == 0) {
+					continue
+				}
+				measured, err := o.measure(ctx, g, all, batch, time, stream)
+				if err != nil {
+					return fmt.Errorf("%s: batch %d, time %d: %w", path, batch, time, err)
+				}
+				list = append(list, measured...)
+			}
+		}
+	}
+	if o.json {
+		encoder := json.NewEncoder(o.Out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(list)
+	}
+	return printMeasurements(o.Out, list)
+}
+
+// sizes returns those sizes that the inputs leave open for a letter, or the one
+// that they fix.
+func (g *graph) sizes(letter byte, wanted []int) []int {
+	for _, in := range g.inputs {
+		if declared := in.Fixed(letter); declared > 0 {
+			return []int{declared}
+		}
+	}
+	if !slices.ContainsFunc(g.inputs, func(in inputs.Input) bool { return in.Axis(letter) >= 0 }) {
+		return []int{1}
+	}
+	return wanted
+}
+
+// measure times the engines in turn.
+func (o *benchOptions) measure(ctx context.Context, g *graph, all []candidate, batch, length int, stream bool) ([]measurement, error) {
+	given, err := g.random(batch, length, o.seed)
+	if err != nil {
+		return nil, err
+	}
+	operations, uncounted := flops.Count(ctx, g.model, native.New(), given)
+	calls := make([]func() error, len(all))
+	for i, c := range all {
+		calls[i] = newCall(ctx, c.model, given, stream)
+	}
+	times, err := takeTurns(ctx, calls, o.duration)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]measurement, len(all))
+	for i, c := range all {
+		name, provider, _ := strings.Cut(c.name, "/")
+		median, p99 := quantile(times[i], 50), quantile(times[i], 99)
+		m := measurement{
+			Engine: name, Provider: cmp.Or(provider, "cpu"), Batch: batch, Time: length, State: stream,
+			MedianUS: microseconds(median), P99US: microseconds(p99),
+			RowsPerSecond: float64(batch) / median.Seconds(),
+		}
+		if uncounted == nil && operations > 0 {
+			gflops := float64(operations) / median.Seconds() / 1e9
+			m.GFLOPS = &gflops
+		}
+		if m.Allocs, err = allocations(calls[i]); err != nil {
+			return nil, err
+		}
+		list[i] = m
+	}
+	return list, nil
+}
+
+// newCall returns a call of m: into the same outputs again, where the engine can,
+// and with the state fed back for a stream.
+func newCall(ctx context.Context, m *infer.Model, given map[string]engine.Tensor, stream bool) func() error {
+	given = maps.Clone(given)
+	var pairs []models.StatePair
+	if stream {
+		pairs = statePairs(m)
+	}
+	return func() error {
+		outputs, err := m.Run(ctx, given)
+		for _, pair := range pairs {
+			if err == nil {
+				given[pair.Input] = outputs[pair.Output]
+			}
+		}
+		return err
+	}
+}
+
+// warmUp is how many rounds come before those that are timed.
+const warmUp = 20
+
+// takeTurns times each call in turn, until all together took the duration for
+// each, and at least 20 times.
+func takeTurns(ctx context.Context, calls []func() error, duration time.Duration) ([][]time.Duration, error) {
+	times := make([][]time.Duration, len(calls))
+	var begin time.Time
+	for round := 0; ; round++ {
+		if round == warmUp {
+			begin = time.Now()
+		}
+		if round >= 2*warmUp && time.Since(begin) >= duration*time.Duration(len(calls)) {
+			return times, nil
+		}
+		for i, call := range calls {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			start := time.Now()
+			if err := call(); err != nil {
+				return nil, err
+			}
+			if took := time.Since(start); round >= warmUp {
+				times[i] = append(times[i], took)
+			}
+		}
+	}
+}
+
+// quantile returns the time that so many percent of times do not exceed, and
+// sorts them.
+func quantile(times []time.Duration, percent int) time.Duration {
+	slices.Sort(times)
+	return times[min(len(times)-1, len(times)*percent/100)]
+}
+
+func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
+
+// allocations returns how often a call allocates Go memory, on average.
+func allocations(call func() error) (float64, error) {
+	const calls = 20
+	var before, after runtime.MemStats
+	var failed error
+	runtime.ReadMemStats(&before)
+	for range calls {
+		failed = errors.Join(failed, call())
+	}
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs-before.Mallocs) / calls, failed
+}
+
+func printMeasurements(out io.Writer, list []measurement) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "engine\tbatch\ttime\tstate\tmedian\tp99\trows/s\tGFLOP/s\tallocs")
+	for _, m := range list {
+		state, gflops := "-", "-"
+		if m.State {
+			state = "fed back"
+		}
+		if m.GFLOPS != nil {
+			gflops = fmt.Sprintf("%.1f", *m.GFLOPS)
+		}
+		fmt.Fprintf(w, "%s/%s\t%d\t%d\t%s\t%.1fµs\t%.1fµs\t%.0f\t%s\t%.1f\n",
+			m.Engine, m.Provider, m.Batch, m.Time, state, m.MedianUS, m.P99US, m.RowsPerSecond, gflops, m.Allocs)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/inputs"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// graphFlags say of a model what its file does not.
+type graphFlags struct {
+	layouts []string
+	given   []string // inputs with their values
+	seed    uint64
+}
+
+func (f *graphFlags) add(flags *pflag.FlagSet) {
+	f.addLayout(flags)
+	flags.StringArrayVar(&f.given, "input", nil, "NAME=VALUE: feed an input that .npy or .json file, or that JSON; others get random values")
+	flags.Uint64Var(&f.seed, "seed", 1, "seed of the random inputs")
+}
+
+func (f *graphFlags) addLayout(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.layouts, "layout", nil, "NAME=LETTERS: what the dimensions of an input are: b batch, t time, f others, as btf (default: what the graph tells)")
+}
+
+// graph is a model's graph, its inputs, and those values of them that are given.
+type graph struct {
+	model  *onnxgraph.Model
+	inputs []inputs.Input
+	given  map[string]engine.Tensor
+}
+
+// read reads the graph of the model with those bytes.
+func (f *graphFlags) read(data []byte) (*graph, error) {
+	m, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		return nil, err
+	}
+	layouts, err := assignments("--layout", f.layouts, m)
+	if err != nil {
+		return nil, err
+	}
+	g := &graph{model: m, given: map[string]engine.Tensor{}}
+	if g.inputs, err = inputs.Of(m, layouts); err != nil {
+		return nil, err
+	}
+	values, err := assignments("--input", f.given, m)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range g.inputs {
+		value, ok := values[in.Name]
+		if !ok {
+			continue
+		}
+		if g.given[in.Name], err = readTensor(value, in.Type); err != nil {
+			return nil, fmt.Errorf("--input %s: %w", in.Name, err)
+		}
+		delete(values, in.Name)
+	}
+	for name := range values {
+		return nil, usagef("--input %s: the model has no such input to feed", name)
+	}
+	return g, nil
+}
+
+// random returns random inputs of that batch and time, but for those given.
+func (g *graph) random(batch, time int, seed uint64) (map[string]engine.Tensor, error) {
+	return inputs.Random(g.inputs, g.given, batch, time, seed)
+}
+
+// assignments splits NAME=VALUE, where the model's only input need not be named.
+func assignments(flag string, list []string, m *onnxgraph.Model) (map[string]string, error) {
+	values := map[string]string{}
+	for _, text := range list {
+		name, value, ok := cutName(text, m)
+		switch {
+		case !ok && len(m.Graph.Inputs) == 1:
+			name, value = m.Graph.Inputs[0].Name, text
+		case !ok:
+			return nil, usagef("%s is %q: it must be NAME=VALUE, with the name of an input", flag, text)
+		}
+		values[name] = value
+	}
+	return values, nil
+}
+
+// cutName splits NAME=VALUE, where the name of an input may have a = in it.
+func cutName(text string, m *onnxgraph.Model) (name, value string, ok bool) {
+	for _, v := range m.Graph.Inputs {
+		if rest, found := strings.CutPrefix(text, v.Name+"="); found {
+			return v.Name, rest, true
+		}
+	}
+	return strings.Cut(text, "=")
+}
+
+// statePairs returns which output of m goes on as which input.
+func statePairs(m *infer.Model) []models.StatePair {
+	if meta := m.Metadata(); meta != nil {
+		return meta.State
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+// Package inputs tells what the inputs of an ONNX model read, and makes random
+// ones: for models from elsewhere, of which nobody says which dimension is the
+// batch, which the time, and how large a vocabulary is.
+package inputs
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// The letters of a layout: b for the batch, t for the time, and any other
+// letter for a dimension that is neither.
+const (
+	Batch = 'b'
+	Time  = 't'
+	Other = 'f'
+)
+
+// maxElements bounds a random tensor, whose sizes come out of a file.
+const maxElements = 1 << 26
+
+// Input is an input that a model must be given.
+type Input struct {
+	engine.ValueInfo
+	Layout string // a letter for each dimension: "btf", "tbf", "bt"
+	Limit  int64  // integers must be less
+	State  bool   // it is an initial state of a recurrent node
+}
+
+// Of returns the inputs of m that have no default, in order. Layouts are read
+// off the recurrent nodes, whose X is [time, batch, features] and whose states
+// are [directions, batch, hidden], by following the graph back from there;
+// inputs that are not reached so go by the names of their dimensions, else they
+// are taken as [batch, time, ...], but floats of two dimensions as [batch,
+// features]. given has the layouts of inputs for which that is wrong.
+func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {
+	r := newReader(&m.Graph)
+	var list []Input
+	for _, v := range m.Graph.Inputs {
+		if r.constants[v.Name] {
+			continue
+		}
+		in := Input{ValueInfo: info(v), Layout: r.layouts[v.Name], Limit: r.limit(v.Name), State: r.states[v.Name]}
+		if len(in.Layout) != len(v.Shape) {
+			in.Layout = obvious(v)
+		}
+		if layout, ok := given[v.Name]; ok {
+			in.Layout = layout
+		}
+		if err := in.check(); err != nil {
+			return nil, err
+		}
+		list = append(list, in)
+	}
+	for name := range given {
+		if !slices.ContainsFunc(list, func(in Input) bool { return in.Name == name }) {
+			return nil, fmt.Errorf("there is no input %q to give a layout: the model reads %v", name, infos(list))
+		}
+	}
+	return list, nil
+}
+
+func infos(list []Input) []engine.ValueInfo {
+	var all []engine.ValueInfo
+	for _, in := range list {
+		all = append(all, in.ValueInfo)
+	}
+	return all
+}
+
+func info(v onnxgraph.Value) engine.ValueInfo {
+	info := engine.ValueInfo{Name: v.Name, Type: engine.Type(v.Type.String())}
+	for _, d := range v.Shape {
+		info.Shape = append(info.Shape, engine.Dim{Size: int(d.Size), Symbol: d.Symbol})
+	}
+	return info
+}
+
+func (in Input) check() error {
+	switch {
+	case len(in.Layout) != len(in.ValueInfo.Shape):
+		return fmt.Errorf("input %s has %d dimensions, and the layout %q has %d letters: give it one for each", in.ValueInfo, len(in.ValueInfo.Shape), in.Layout, len(in.Layout))
+	case strings.Count(in.Layout, string(Batch)) > 1 || strings.Count(in.Layout, string(Time)) > 1:
+		return fmt.Errorf("input %s: the layout %q has b or t twice: name one dimension each, and the others f", in.ValueInfo, in.Layout)
+	}
+	return nil
+}
+
+// obvious returns the layout of an input that no recurrent node tells of: by its
+// symbols, where one is called a batch, else by the usual order.
+func obvious(v onnxgraph.Value) string {
+	letters := []byte(strings.Repeat(string(Other), len(v.Shape)))
+	for i, d := range v.Shape {
+		symbol := strings.ToLower(d.Symbol)
+		isTime := slices.ContainsFunc([]string{"time", "seq", "length", "step"}, func(word string) bool { return strings.Contains(symbol, word) })
+		switch {
+		case strings.Contains(symbol, "batch") && !slices.Contains(letters, Batch):
+			letters[i] = Batch
+		case isTime && !slices.Contains(letters, Time):
+			letters[i] = Time
+		}
+	}
+	if slices.Contains(letters, Batch) {
+		return string(letters)
+	}
+	letters = []byte(strings.Repeat(string(Other), len(v.Shape)))
+	if len(letters) > 0 {
+		letters[0] = Batch
+	}
+	float := v.Type == onnxgraph.Float32 || v.Type == onnxgraph.Float64 || v.Type == onnxgraph.Float16
+	if len(letters) > 2 || len(letters) == 2 && (!float || v.Shape[1].Symbol != "" || v.Shape[1].Size < 0) {
+		letters[1] = Time
+	}
+	return string(letters)
+}
+
+// Axis returns the dimension of the input that a letter stands for, or -1.
+func (in Input) Axis(letter byte) int { return strings.IndexByte(in.Layout, letter) }
+
+// Fixed returns the size that the input declares for the dimension of that
+// letter, 0 where it has none or leaves the size open.
+func (in Input) Fixed(letter byte) int {
+	if i := in.Axis(letter); i >= 0 && in.ValueInfo.Shape[i].Symbol == "" {
+		return max(0, in.ValueInfo.Shape[i].Size)
+	}
+	return 0
+}
+
+// Sizes returns the shape of the input for a batch and a time, where it leaves
+// them open, and 1 for other dimensions that are open.
+func (in Input) Sizes(batch, time int) []int {
+	shape := make([]int, len(in.ValueInfo.Shape))
+	for i, d := range in.ValueInfo.Shape {
+		switch {
+		case d.Symbol == "" && d.Size >= 0:
+			shape[i] = d.Size
+		case in.Layout[i] == Batch:
+			shape[i] = batch
+		case in.Layout[i] == Time:
+			shape[i] = time
+		default:
+			shape[i] = 1
+		}
+	}
+	return shape
+}
+
+// Random returns values of the input's type: normally distributed floats,
+// integers from 0 on below its Limit. States get small ones.
+func (in Input) Random(shape []int, rng *rand.Rand) (engine.Tensor, error) {
+	size, err := engine.Size(shape)
+	if err != nil || size > maxElements {
+		return engine.Tensor{}, fmt.Errorf("input %q: the shape %v is too large: give a smaller batch or time", in.Name, shape)
+	}
+	normal := func() float64 { return rng.NormFloat64() }
+	if in.State {
+		normal = func() float64 { return 0.1 * rng.NormFloat64() }
+	}
+	integer := func() int64 { return rng.Int64N(in.Limit) }
+	switch in.Type {
+	case engine.Float16:
+		return fill(shape, size, func() engine.Half { return engine.HalfOf(float32(normal())) }), nil
+	case engine.Float32:
+		return fill(shape, size, func() float32 { return float32(normal()) }), nil
+	case engine.Float64:
+		return fill(shape, size, normal), nil
+	case engine.Int32:
+		return fill(shape, size, func() int32 { return int32(integer()) }), nil
+	case engine.Int64:
+		return fill(shape, size, integer), nil
+	case engine.Uint8:
+		return fill(shape, size, func() uint8 { return uint8(integer()) }), nil
+	case engine.Bool:
+		return fill(shape, size, func() bool { return integer() == 1 }), nil
+	}
+	return engine.Tensor{}, fmt.Errorf("input %s: its type is not supported: cast it in the model", in.ValueInfo)
+}
+
+func fill[T engine.Element](shape []int, size int, next func() T) engine.Tensor {
+	data := make([]T, size)
+	for i := range data {
+		data[i] = next()
+	}
+	return engine.Of(data, shape...)
+}
+
+// Random returns random tensors for all of list, in the sizes of [Input.Sizes],
+// but those in given, which stay.
+func Random(list []Input, given map[string]engine.Tensor, batch, time int, seed uint64) (map[string]engine.Tensor, error) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	all := maps.Clone(given)
+	if all == nil {
+		all = map[string]engine.Tensor{}
+	}
+	for _, in := range list {
+		if _, ok := given[in.Name]; ok {
+			continue
+		}
+		t, err := in.Random(in.Sizes(batch, time), rng)
+		if err != nil {
+			return nil, err
+		}
+		all[in.Name] = t
+	}
+	return all, nil
+}

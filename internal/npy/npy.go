@@ -1,0 +1,217 @@
+// Package npy reads and writes NumPy's files of one array:
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
+package npy
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+)
+
+const (
+	magic     = "\x93NUMPY"
+	maxHeader = 1 << 16
+	maxRank   = 32 // NumPy's
+)
+
+// header is what stands in a file before the elements. Python writes the entries
+// in this order; others are found by their keys too.
+var (
+	descrEntry   = regexp.MustCompile(`'descr'\s*:\s*'([^']*)'`)
+	fortranEntry = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
+	shapeEntry   = regexp.MustCompile(`'shape'\s*:\s*\(([0-9,\s]*)\)`)
+)
+
+// Read reads an array of one of the types of a tensor, in either byte order, in
+// row-major or column-major order. The memory taken is in proportion to what r
+// holds.
+func Read(r io.Reader) (engine.Tensor, error) {
+	text, err := readHeader(r)
+	if err != nil {
+		return engine.Tensor{}, err
+	}
+	descr, fortran, dims := descrEntry.FindStringSubmatch(text), fortranEntry.FindStringSubmatch(text), shapeEntry.FindStringSubmatch(text)
+	if descr == nil || fortran == nil || dims == nil {
+		return engine.Tensor{}, fmt.Errorf("the header of the .npy file is damaged, or of a structured array: %q: save a plain array with numpy.save", text)
+	}
+	shape := []int{}
+	for _, word := range strings.FieldsFunc(dims[1], func(c rune) bool { return c == ',' || c == ' ' }) {
+		d, err := strconv.Atoi(word)
+		if err != nil || len(shape) == maxRank {
+			return engine.Tensor{}, fmt.Errorf("the .npy file has the shape (%s), which is not one: save it again", dims[1])
+		}
+		shape = append(shape, d)
+	}
+	size, err := engine.Size(shape)
+	if err != nil {
+		return engine.Tensor{}, fmt.Errorf("the .npy file is damaged: %w: save it again", err)
+	}
+	t, err := readElements(r, descr[1], size)
+	if err != nil {
+		return engine.Tensor{}, err
+	}
+	t.Shape = shape
+	if fortran[1] == "True" {
+		t = rowMajor(t)
+	}
+	return t, nil
+}
+
+func readHeader(r io.Reader) (string, error) {
+	start := make([]byte, len(magic)+2)
+	if _, err := io.ReadFull(r, start); err != nil || string(start[:len(magic)]) != magic {
+		return "", errors.New("not a .npy file: it does not begin as one: save the array with numpy.save")
+	}
+	length := 0
+	switch major := start[len(magic)]; major {
+	case 1:
+		var n uint16
+		if err := binary.Read(r, binary.LittleEndian, &n); err != nil {
+			return "", errShort
+		}
+		length = int(n)
+	case 2, 3:
+		var n uint32
+		if err := binary.Read(r, binary.LittleEndian, &n); err != nil {
+			return "", errShort
+		}
+		if n > maxHeader {
+			return "", fmt.Errorf("the header of the .npy file has %d bytes: it may be damaged: save it again", n)
+		}
+		length = int(n)
+	default:
+		return "", fmt.Errorf("the .npy file has format %d, not 1 to 3: save it with another version of NumPy", major)
+	}
+	header := make([]byte, length)
+	if _, err := io.ReadFull(r, header); err != nil {
+		return "", errShort
+	}
+	return string(header), nil
+}
+
+var errShort = errors.New("the .npy file breaks off: it may be truncated: save it again")
+
+// readElements reads size elements of NumPy's type descr.
+func readElements(r io.Reader, descr string, size int) (engine.Tensor, error) {
+	order := binary.ByteOrder(binary.LittleEndian)
+	kind := strings.TrimLeft(descr, "<>|=")
+	if strings.HasPrefix(descr, ">") {
+		order = binary.BigEndian
+	}
+	switch kind {
+	case "f2":
+		return read[engine.Half](r, order, size, 2)
+	case "f4":
+		return read[float32](r, order, size, 4)
+	case "f8":
+		return read[float64](r, order, size, 8)
+	case "i4":
+		return read[int32](r, order, size, 4)
+	case "i8":
+		return read[int64](r, order, size, 8)
+	case "u1":
+		return read[uint8](r, order, size, 1)
+	case "b1":
+		return read[bool](r, order, size, 1)
+	}
+	return engine.Tensor{}, fmt.Errorf("the .npy file holds elements of type %q, which is not supported: save it with .astype(numpy.float32), or int64", descr)
+}
+
+func read[T engine.Element](r io.Reader, order binary.ByteOrder, size, width int) (engine.Tensor, error) {
+	if size > int(^uint(0)>>1)/width {
+		return engine.Tensor{}, errShort
+	}
+	// Growing with what is there, a header that lies takes no memory.
+	data, err := io.ReadAll(io.LimitReader(r, int64(size*width)))
+	if err != nil {
+		return engine.Tensor{}, fmt.Errorf("cannot read the .npy file: %w", err)
+	}
+	if len(data) < size*width {
+		return engine.Tensor{}, errShort
+	}
+	elements := make([]T, size)
+	if _, err := binary.Decode(data, order, elements); err != nil {
+		return engine.Tensor{}, err
+	}
+	return engine.Tensor{Data: elements}, nil
+}
+
+// rowMajor returns t with its elements in row-major order, which lie in
+// column-major order.
+func rowMajor(t engine.Tensor) engine.Tensor {
+	switch data := t.Data.(type) {
+	case []engine.Half:
+		return engine.Of(reorder(data, t.Shape), t.Shape...)
+	case []float32:
+		return engine.Of(reorder(data, t.Shape), t.Shape...)
+	case []float64:
+		return engine.Of(reorder(data, t.Shape), t.Shape...)
+	case []int32:
+		return engine.Of(reorder(data, t.Shape), t.Shape...)
+	case []int64:
+		return engine.Of(reorder(data, t.Shape), t.Shape...)
+	case []uint8:
+		return engine.Of(reorder(data, t.Shape), t.Shape...)
+	}
+	return engine.Of(reorder(t.Data.([]bool), t.Shape), t.Shape...)
+}
+
+func reorder[T any](data []T, shape []int) []T {
+	out := make([]T, len(data))
+	index := make([]int, len(shape))
+	for at := range out {
+		from, stride := 0, 1
+		for k, i := range index {
+			from += i * stride
+			stride *= shape[k]
+		}
+		out[at] = data[from]
+		for k := len(index) - 1; k >= 0; k-- {
+			if index[k]++; index[k] < shape[k] {
+				break
+			}
+			index[k] = 0
+		}
+	}
+	return out
+}
+
+// Write writes t, in row-major order and little-endian. It is an error if t
+// has no elements' type.
+func Write(w io.Writer, t engine.Tensor) error {
+	descr, ok := map[engine.Type]string{
+		engine.Float16: "<f2", engine.Float32: "<f4", engine.Float64: "<f8",
+		engine.Int32: "<i4", engine.Int64: "<i8", engine.Uint8: "|u1", engine.Bool: "|b1",
+	}[t.Type()]
+	if !ok {
+		return errors.New("the tensor is empty: there is nothing to write")
+	}
+	var shape strings.Builder
+	for _, d := range t.Shape {
+		fmt.Fprintf(&shape, "%d, ", d)
+	}
+	dims := strings.TrimSuffix(shape.String(), " ")
+	if len(t.Shape) > 1 {
+		dims = strings.TrimSuffix(dims, ",")
+	}
+	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, dims)
+	const align = 64
+	start := len(magic) + 4
+	header += strings.Repeat(" ", align-1-(start+len(header))%align) + "\n"
+	var b bytes.Buffer
+	b.WriteString(magic + "\x01\x00")
+	binary.Write(&b, binary.LittleEndian, uint16(len(header)))
+	b.WriteString(header)
+	if err := binary.Write(&b, binary.LittleEndian, t.Data); err != nil {
+		return err
+	}
+	_, err := b.WriteTo(w)
+	return err
+}

@@ -1,0 +1,382 @@
+// Package repair makes the batch and the time of an ONNX model symbolic again,
+// where an exporter baked the sizes of its example into the graph: in the
+// declared shapes, the initial states, the targets of Reshape and Expand, the
+// bounds of Slice and the index of the last step.
+//
+// It runs the model with several batches and times in the native engine, follows
+// how each shape depends on them, and changes the first constant that stands in
+// the way, until nothing does. What was one size in the example is taken to be
+// the batch or the time where the graph says so, never by its value alone;
+// whether that is right, [Repaired.Verify] tells.
+package repair
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/internal/inputs"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// openTime is the time that models with an open one are first run with.
+const openTime = 4
+
+// Options say what the file does not. The zero Options leave all to it.
+type Options struct {
+	Layouts map[string]string // of inputs by name: see package inputs
+	Time    int               // to run the model with where its inputs leave it open; 0 for 4
+	Memory  int               // bytes that a run may take
+}
+
+// Repaired is a model whose batch is symbolic, and its time where that can be.
+type Repaired struct {
+	Model   *onnxgraph.Model
+	Changes []string // what was changed, in words
+	Batch   int      // of the example that the model was exported with
+	Time    int
+
+	// KeptTime is why the time has the size that it had, nil where it is open.
+	KeptTime error
+
+	original []inputs.Input
+	inputs   []inputs.Input
+	outputs  map[string][]size
+	sizes    sizes
+}
+
+// Repair returns m with a symbolic batch, and a symbolic time too unless the
+// model's weights fix it. It leaves m as it is. The error says which node stands
+// in the way of a batch.
+func Repair(ctx context.Context, m *onnxgraph.Model, o Options) (*Repaired, error) {
+	list, err := inputs.Of(m, o.Layouts)
+	if err != nil {
+		return nil, err
+	}
+	batch, time, err := example(ctx, m, list, o)
+	if err != nil {
+		return nil, err
+	}
+	has := func(letter byte) bool {
+		return slices.ContainsFunc(list, func(in inputs.Input) bool { return in.Axis(letter) >= 0 })
+	}
+	if !has(inputs.Batch) {
+		return nil, errors.New("no input has a batch: say which dimension it is with a layout")
+	}
+	probe := sizes{
+		batch: size{batch, 2*batch + 1, batch, 2*batch + 1},
+		time:  size{time, time, 2*time + 3, 2*time + 3},
+	}
+	var kept error
+	if has(inputs.Time) {
+		r, err := repair(ctx, m, list, probe, o.Memory)
+		if err == nil || ctx.Err() != nil {
+			return r, err
+		}
+		kept = err
+	}
+	probe.time = fixed(time)
+	r, err := repair(ctx, m, list, probe, o.Memory)
+	if err == nil && slices.ContainsFunc(list, func(in inputs.Input) bool { return in.Fixed(inputs.Time) > 0 }) {
+		r.KeptTime = kept
+	}
+	return r, err
+}
+
+// example returns the batch and the time of the example that m was exported
+// with, so that it runs.
+func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, o Options) (batch, time int, err error) {
+	for _, in := range list {
+		for letter, n := range map[byte]*int{inputs.Batch: &batch, inputs.Time: &time} {
+			declared := in.Fixed(letter)
+			if *n != 0 && declared != 0 && *n != declared {
+				return 0, 0, fmt.Errorf("input %s: its layout %s gives a %s of %d, and that of another input %d: give the right layouts", in.ValueInfo, in.Layout, map[byte]string{inputs.Batch: "batch", inputs.Time: "time"}[letter], declared, *n)
+			}
+			*n = max(*n, declared)
+		}
+	}
+	time = cmp.Or(time, o.Time, openTime)
+	batches := []int{batch}
+	if batch == 0 {
+		batches = append([]int{1}, batchesOf(&m.Graph)...)
+	}
+	var first error
+	for _, b := range batches {
+		t, err := newTrace(ctx, m, list, sizes{fixed(b), fixed(time)}, o.Memory)
+		if err == nil {
+			t.close()
+			err = t.err
+		}
+		if err == nil {
+			return b, time, nil
+		}
+		first = cmp.Or(first, err)
+	}
+	return 0, 0, fmt.Errorf("the model as it is does not run: %w", first)
+}
+
+// batchesOf returns the batches that constants may have which are the states of
+// recurrent nodes.
+func batchesOf(g *onnxgraph.Graph) []int {
+	found := map[int]bool{}
+	add := func(value any) {
+		t, ok := value.(onnxgraph.Tensor)
+		if ok && len(t.Shape) == 3 && t.Shape[1] > 1 {
+			found[t.Shape[1]] = true
+		}
+	}
+	for _, t := range g.Initializers {
+		add(t)
+	}
+	for _, n := range g.Nodes {
+		for _, a := range n.Attributes {
+			add(a.Value)
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// repairer changes a model until it runs in all probes.
+type repairer struct {
+	model   *onnxgraph.Model
+	sizes   sizes
+	changes []string
+	used    map[string]bool // names of values
+}
+
+// repair returns m with a batch, and a time unless it is fixed in probe, that
+// are symbolic.
+func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe sizes, memory int) (*Repaired, error) {
+	model := *m
+	model.Graph.Nodes = slices.Clone(m.Graph.Nodes)
+	model.Graph.Initializers = slices.Clone(m.Graph.Initializers)
+	r := &repairer{model: &model, sizes: probe, used: map[string]bool{}}
+	for _, v := range m.Graph.Inputs {
+		r.used[v.Name] = true
+	}
+	for _, t := range m.Graph.Initializers {
+		r.used[t.Name] = true
+	}
+	for _, n := range m.Graph.Nodes {
+		for _, name := range n.Outputs {
+			r.used[name] = true
+		}
+	}
+	symbols := r.symbols(list)
+	open := r.openInputs(list, symbols)
+	for range 2*len(m.Graph.Nodes) + 8 {
+		t, err := newTrace(ctx, r.model, open, probe, memory)
+		if err != nil {
+			return nil, err
+		}
+		change, err := r.mend(ctx, t)
+		t.close()
+		if err != nil {
+			return nil, err
+		}
+		if change != "" {
+			r.changes = append(r.changes, change)
+			continue
+		}
+		if err := r.check(t); err != nil {
+			return nil, err
+		}
+		outputs := r.openOutputs(t, symbols)
+		prune(&model.Graph)
+		return &Repaired{
+			Model: r.model, Changes: r.changes, Batch: probe.batch[0], Time: probe.time[0],
+			original: list, inputs: open, outputs: outputs, sizes: probe,
+		}, nil
+	}
+	return nil, errors.New("repairs do not come to an end, which is a bug: report it with the model")
+}
+
+// symbols are the names of the batch and the time.
+type symbols struct{ batch, time string }
+
+// symbols returns the names that the inputs have already, or else our own.
+func (r *repairer) symbols(list []inputs.Input) symbols {
+	s := symbols{}
+	for _, in := range list {
+		for i, d := range in.Shape {
+			switch in.Layout[i] {
+			case inputs.Batch:
+				s.batch = cmp.Or(s.batch, d.Symbol)
+			case inputs.Time:
+				s.time = cmp.Or(s.time, d.Symbol)
+			}
+		}
+	}
+	return symbols{cmp.Or(s.batch, "batch"), cmp.Or(s.time, "time")}
+}
+
+// openInputs makes the batch and the time of the inputs symbolic, and returns
+// them as they are then.
+func (r *repairer) openInputs(list []inputs.Input, s symbols) []inputs.Input {
+	open := slices.Clone(list)
+	r.model.Graph.Inputs = slices.Clone(r.model.Graph.Inputs)
+	for k, in := range list {
+		at := slices.IndexFunc(r.model.Graph.Inputs, func(v onnxgraph.Value) bool { return v.Name == in.Name })
+		v := &r.model.Graph.Inputs[at]
+		v.Shape = slices.Clone(v.Shape)
+		open[k].Shape = slices.Clone(in.Shape)
+		for i, d := range in.Shape {
+			symbol := s.batch
+			switch {
+			case in.Layout[i] == inputs.Time && !r.sizes.time.isFixed():
+				symbol = s.time
+			case in.Layout[i] != inputs.Batch:
+				continue
+			}
+			if d.Symbol != "" {
+				continue
+			}
+			if d.Size >= 0 {
+				r.changes = append(r.changes, fmt.Sprintf("input %q: dimension %d was %d and is %s", in.Name, i, d.Size, symbol))
+			}
+			v.Shape[i] = onnxgraph.Dim{Symbol: symbol}
+			open[k].Shape[i].Symbol = symbol
+		}
+	}
+	return open
+}
+
+// openOutputs declares the outputs as their shapes turned out, which it returns.
+func (r *repairer) openOutputs(t *trace, s symbols) map[string][]size {
+	outputs := map[string][]size{}
+	r.model.Graph.Outputs = slices.Clone(r.model.Graph.Outputs)
+	for k, v := range r.model.Graph.Outputs {
+		shape := t.shapes[v.Name]
+		outputs[v.Name] = shape
+		dims := make([]onnxgraph.Dim, len(shape))
+		for i, d := range shape {
+			was := onnxgraph.Dim{Size: -1}
+			if i < len(v.Shape) {
+				was = v.Shape[i]
+			}
+			switch {
+			case d.isFixed():
+				dims[i] = onnxgraph.Dim{Size: int64(d[0])}
+			case d == r.sizes.batch:
+				dims[i] = onnxgraph.Dim{Symbol: s.batch}
+			case d == r.sizes.time:
+				dims[i] = onnxgraph.Dim{Symbol: s.time}
+			case was.Symbol != "":
+				dims[i] = was
+			default:
+				dims[i] = onnxgraph.Dim{Size: -1}
+			}
+			if was.Symbol == "" && was.Size >= 0 && !d.isFixed() {
+				r.changes = append(r.changes, fmt.Sprintf("output %q: dimension %d was %d and is %s", v.Name, i, was.Size, r.text(d)))
+			}
+		}
+		r.model.Graph.Outputs[k].Shape = dims
+	}
+	return outputs
+}
+
+// check reports a recurrent node that reads another dimension as its batch.
+func (r *repairer) check(t *trace) error {
+	reached := false
+	for i := range r.model.Graph.Nodes {
+		n := &r.model.Graph.Nodes[i]
+		if !recurrent(n) {
+			continue
+		}
+		x := t.shapes[n.Inputs[0]]
+		batch, time := axes(n)
+		if len(x) != 3 || x[batch][0] == x[batch][1] {
+			return fmt.Errorf("%s: the batch that it reads does not follow that of the inputs: give their layouts", describe(i, n))
+		}
+		reached = reached || x[time][0] != x[time][2]
+	}
+	if hasRecurrent := slices.ContainsFunc(r.model.Graph.Nodes, func(n onnxgraph.Node) bool { return recurrent(&n) }); hasRecurrent && !reached && !r.sizes.time.isFixed() {
+		return errors.New("the time of the inputs reaches no recurrent node: give their layouts")
+	}
+	return nil
+}
+
+// text names a size.
+func (r *repairer) text(s size) string {
+	switch {
+	case s.isFixed():
+		return fmt.Sprint(s[0])
+	case s == r.sizes.batch:
+		return "batch"
+	case s == r.sizes.time:
+		return "time"
+	case s == r.sizes.batch.times(r.sizes.time):
+		return "batch*time"
+	}
+	return "open"
+}
+
+func (r *repairer) texts(shape []size) string {
+	var words []string
+	for _, s := range shape {
+		words = append(words, r.text(s))
+	}
+	return "[" + strings.Join(words, ", ") + "]"
+}
+
+func recurrent(n *onnxgraph.Node) bool {
+	return n.OpType == "LSTM" || n.OpType == "GRU" || n.OpType == "RNN"
+}
+
+// axes returns which dimensions of a recurrent node's X are the batch and the
+// time.
+func axes(n *onnxgraph.Node) (batch, time int) {
+	if layout, _ := n.Attribute("layout"); layout == int64(1) {
+		return 0, 1
+	}
+	return 1, 0
+}
+
+func describe(i int, n *onnxgraph.Node) string {
+	if n.Name == "" {
+		return fmt.Sprintf("node %d (%s)", i, n.OpType)
+	}
+	return fmt.Sprintf("node %d (%s %q)", i, n.OpType, n.Name)
+}
+
+// prune drops the nodes and initializers that no output needs.
+func prune(g *onnxgraph.Graph) {
+	needed := map[string]bool{}
+	for _, v := range slices.Concat(g.Outputs, g.Inputs) {
+		needed[v.Name] = true // an input's default too
+	}
+	kept := slices.Clone(g.Nodes)
+	for i := len(kept) - 1; i >= 0; i-- {
+		n := kept[i]
+		if !slices.ContainsFunc(n.Outputs, func(name string) bool { return needed[name] }) {
+			kept = slices.Delete(kept, i, i+1)
+			continue
+		}
+		need(&n, needed)
+	}
+	g.Nodes = kept
+	g.Initializers = slices.DeleteFunc(g.Initializers, func(t onnxgraph.Tensor) bool { return !needed[t.Name] })
+}
+
+// need adds what n reads, and what the graphs within it may read.
+func need(n *onnxgraph.Node, needed map[string]bool) {
+	for _, name := range n.Inputs {
+		needed[name] = true
+	}
+	for _, a := range n.Attributes {
+		sub, ok := a.Value.(*onnxgraph.Graph)
+		if !ok {
+			continue
+		}
+		for i := range sub.Nodes {
+			need(&sub.Nodes[i], needed)
+		}
+		for _, v := range sub.Outputs {
+			needed[v.Name] = true
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package repair
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/internal/verify"
+)
+
+// golden are modules of PyTorch, and their answers to inputs of several sizes.
+type golden map[string]struct {
+	Files []string
+	Cases []struct{ Inputs, Outputs []tensor }
+}
+
+type tensor struct {
+	Type  string
+	Shape []int
+	Data  []float64
+}
+
+func (t tensor) tensor() engine.Tensor {
+	if t.Type == "int64" {
+		return engine.Of(convert[int64](t.Data), t.Shape...)
+	}
+	return engine.Of(convert[float32](t.Data), t.Shape...)
+}
+
+func convert[T int64 | float32](data []float64) []T {
+	values := make([]T, len(data))
+	for i, v := range data {
+		values[i] = T(v)
+	}
+	return values
+}
+
+func readGolden(t *testing.T) golden {
+	t.Helper()
+	data, err := os.ReadFile("testdata/torch_baked.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g golden
+	if err := json.Unmarshal(data, &g); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func read(t *testing.T, path string) *onnxgraph.Model {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// engines are the native one and, where it is, ONNX Runtime.
+func engines(t *testing.T) []engine.Engine {
+	t.Helper()
+	all := []engine.Engine{native.New()}
+	_, err := ortlib.Find("")
+	switch {
+	case err == nil && ort.Cgo:
+		return append(all, ort.CPU())
+	case os.Getenv("RNNKIT_REQUIRE_ORT") == "1":
+		t.Fatal(err)
+	}
+	t.Log("ONNX Runtime is not installed: rnnkit runtime install")
+	return all
+}
+
+// TestTorch repairs what PyTorch's exporters baked, and compares with PyTorch at
+// other batches and times.
+func TestTorch(t *testing.T) {
+	const memory = 1 << 28
+	for name, module := range readGolden(t) {
+		for _, file := range module.Files {
+			t.Run(file, func(t *testing.T) {
+				m := read(t, filepath.Join("testdata", file+".onnx"))
+				r, err := Repair(t.Context(), m, Options{Memory: memory})
+				if name == "different" {
+					if err == nil || !strings.Contains(err.Error(), "has other values in each row of its batch, which is 2") {
+						t.Fatal(err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, c := range r.Changes {
+					t.Log(c)
+				}
+				if (r.KeptTime != nil) != (name == "flat") {
+					t.Errorf("the time is kept: %v", r.KeptTime)
+				}
+				if _, err := r.Verify(t.Context(), m, engines(t), 1e-5, 1); err != nil {
+					t.Error(err)
+				}
+				data, err := onnxgraph.Marshal(r.Model)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range engines(t) {
+					model, err := infer.OpenBytes(data, infer.With(e))
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer model.Close()
+					for _, c := range module.Cases {
+						given, want := map[string]engine.Tensor{}, map[string]engine.Tensor{}
+						for i, in := range model.Inputs() {
+							given[in.Name] = c.Inputs[i].tensor()
+						}
+						for i, out := range model.Outputs() {
+							want[out.Name] = c.Outputs[i].tensor()
+						}
+						got, err := model.Run(t.Context(), given)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if _, err := verify.Difference(want, got, 1e-6, nil); err != nil {
+							t.Errorf("%s, input of shape %v: %v", e, c.Inputs[0].Shape, err)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestAlign(t *testing.T) {
+	b, tm := size{1, 3, 1, 3}, size{5, 5, 13, 13}
+	bt := b.times(tm)
+	f := fixed
+	for _, test := range []struct {
+		in   []size
+		out  []int
+		want []size
+	}{
+		{[]size{b, tm, f(3)}, []int{5, 3}, []size{bt, f(3)}},
+		{[]size{b, tm, f(3)}, []int{1, 15}, []size{b, tm.times(f(3))}},
+		{[]size{bt, f(2)}, []int{1, 5, 2}, []size{b, tm, f(2)}},
+		{[]size{tm, f(1), b, f(3)}, []int{5, 1, 3}, []size{tm, b, f(3)}},
+		{[]size{tm, b, f(2), f(3)}, []int{5, 1, 6}, []size{tm, b, f(6)}},
+		{[]size{f(6)}, []int{2, 3}, []size{f(2), f(3)}},
+		{[]size{b}, []int{1, 1}, []size{b, f(1)}},
+		{[]size{f(6)}, []int{4}, nil},
+	} {
+		got, ok := align(test.in, test.out, []size{b, tm}, nil)
+		if ok != (test.want != nil) || !slices.Equal(got, test.want) {
+			t.Errorf("%v to %v: %v, not %v", test.in, test.out, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/inputs"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// A size is how large a dimension is in each of the probes. The first probe has
+// the batch and the time that the model was exported with.
+type size [probes]int
+
+// probes is the number of runs that tell how shapes depend on batch and time.
+const probes = 4
+
+func fixed(n int) size { return size{n, n, n, n} }
+
+func (s size) isFixed() bool { return s == fixed(s[0]) }
+
+func (s size) times(o size) size {
+	for i := range s {
+		s[i] *= o[i]
+	}
+	return s
+}
+
+// sizes are the batch and the time of every probe.
+type sizes struct{ batch, time size }
+
+// trace is how shapes depend on batch and time in a model.
+type trace struct {
+	graph  *onnxgraph.Graph
+	shapes map[string][]size // of the inputs, and of the values of nodes before failed
+	failed int               // the first node that does not run in all probes, or len(graph.Nodes)
+	err    error             // why it does not
+
+	constants map[string]bool // the values that depend on no input
+	session   engine.Session
+	inputs    map[string]engine.Tensor // of the first probe
+	dims      [probes]map[string][]int // shapes in each probe
+}
+
+// shapeOf is what the output is called that has the shape of a value.
+func shapeOf(name string) string { return "shape of " + name }
+
+// newTrace runs m in the native engine in each of the probes. It is an error if
+// the engine does not open the model; close the trace where there is none.
+func newTrace(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, s sizes, memory int) (*trace, error) {
+	t := &trace{graph: &m.Graph, shapes: map[string][]size{}, constants: map[string]bool{}}
+	for _, tensor := range m.Graph.Initializers {
+		t.constants[tensor.Name] = true
+	}
+	shown := *m
+	shown.Graph.Nodes = slices.Clone(m.Graph.Nodes)
+	shown.Graph.Outputs = nil
+	show := func(name string) {
+		shown.Graph.Outputs = append(shown.Graph.Outputs, onnxgraph.Value{Name: name})
+	}
+	for i := range m.Graph.Nodes {
+		n := &m.Graph.Nodes[i]
+		constant := isConstant(n, t.constants)
+		for _, name := range named(n.Outputs) {
+			shown.Graph.Nodes = append(shown.Graph.Nodes, onnxgraph.Node{OpType: "Shape", Inputs: []string{name}, Outputs: []string{shapeOf(name)}})
+			show(shapeOf(name))
+			if constant {
+				t.constants[name] = true
+				show(name)
+			}
+		}
+	}
+	data, err := onnxgraph.Marshal(&shown)
+	if err != nil {
+		return nil, err
+	}
+	if t.session, err = native.New(native.MaxMemory(memory)).Open(data); err != nil {
+		return nil, err
+	}
+	if err := t.probe(ctx, list, s); err != nil {
+		t.session.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func named(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" })
+}
+
+// isConstant tells whether the outputs of n are constants, given those before.
+func isConstant(n *onnxgraph.Node, constants map[string]bool) bool {
+	switch n.OpType {
+	case "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "If", "Loop", "Scan":
+		return false
+	}
+	return !slices.ContainsFunc(named(n.Inputs), func(name string) bool { return !constants[name] })
+}
+
+func (t *trace) probe(ctx context.Context, list []inputs.Input, s sizes) error {
+	t.failed = len(t.graph.Nodes)
+	for p := range probes {
+		t.dims[p] = map[string][]int{}
+		for _, tensor := range t.graph.Initializers {
+			t.dims[p][tensor.Name] = tensor.Shape
+		}
+		given, err := inputs.Random(list, nil, s.batch[p], s.time[p], 1)
+		if err != nil {
+			return err
+		}
+		for name, x := range given {
+			t.dims[p][name] = x.Shape
+		}
+		if p == 0 {
+			t.inputs = given
+		}
+		before := t.failed
+		if err := t.runAsFar(ctx, given, p); err != nil {
+			return err
+		}
+		if t.failed < before {
+			t.err = fmt.Errorf("with a batch of %d and a time of %d: %w", s.batch[p], s.time[p], t.err)
+		}
+	}
+	for name, dims := range t.dims[0] {
+		t.shapes[name] = make([]size, len(dims))
+	}
+	for p, all := range t.dims {
+		for name, shape := range t.shapes {
+			dims, ok := all[name]
+			if !ok || len(dims) != len(shape) {
+				delete(t.shapes, name)
+				continue
+			}
+			for i, d := range dims {
+				shape[i][p] = d
+			}
+		}
+	}
+	return nil
+}
+
+// runAsFar runs the nodes before failed, sets it where a node before fails, and
+// keeps the shapes of the others. Its error is that of ctx.
+func (t *trace) runAsFar(ctx context.Context, given map[string]engine.Tensor, p int) error {
+	results, err := t.run(ctx, given, t.failed)
+	if err != nil && ctx.Err() == nil {
+		t.failed = sort.Search(t.failed, func(n int) bool {
+			_, err := t.run(ctx, given, n+1)
+			return err != nil
+		})
+		_, t.err = t.run(ctx, given, t.failed+1)
+		results, err = t.run(ctx, given, t.failed)
+	}
+	for _, n := range t.graph.Nodes[:t.failed] {
+		for _, name := range named(n.Outputs) {
+			dims, ok := results[shapeOf(name)].Data.([]int64)
+			if !ok {
+				continue
+			}
+			t.dims[p][name] = make([]int, len(dims))
+			for i, d := range dims {
+				t.dims[p][name][i] = int(d)
+			}
+		}
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// run returns the shapes of all values of the first n nodes.
+func (t *trace) run(ctx context.Context, given map[string]engine.Tensor, n int) (map[string]engine.Tensor, error) {
+	var outputs []string
+	for _, node := range t.graph.Nodes[:n] {
+		for _, name := range named(node.Outputs) {
+			outputs = append(outputs, shapeOf(name))
+		}
+	}
+	if len(outputs) == 0 {
+		return nil, nil
+	}
+	return t.session.Run(ctx, given, outputs...)
+}
+
+// constant returns the value that depends on no input, if it is one and computed.
+func (t *trace) constant(ctx context.Context, name string) (onnxgraph.Tensor, bool) {
+	if !t.constants[name] {
+		return onnxgraph.Tensor{}, false
+	}
+	for _, tensor := range t.graph.Initializers {
+		if tensor.Name == name {
+			return tensor, true
+		}
+	}
+	results, err := t.session.Run(ctx, t.inputs, name)
+	if err != nil {
+		return onnxgraph.Tensor{}, false
+	}
+	tensor := onnxgraph.Tensor{Shape: results[name].Shape, Data: results[name].Data}
+	return tensor, tensor.Type() != onnxgraph.Undefined
+}
+
+func (t *trace) close() { t.session.Close() }

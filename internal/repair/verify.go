@@ -1,0 +1,223 @@
+package repair
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/inputs"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/verify"
+)
+
+// Check is what [Repaired.Verify] found for a batch and a time.
+type Check struct {
+	Batch, Time int
+	Engine      string
+	Difference  float64 // the largest
+
+	// Against is what the answers were compared with.
+	Against string
+}
+
+// Verify runs the model with several batches and times, on the values that
+// random inputs of the seed have, and compares the answers with those of the
+// original to the same rows, as many at a time as it takes. Where the original
+// takes no other time, there the engines are compared with each other, the first
+// being the judge. It is an error if any answers differ.
+func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engines []engine.Engine, tolerance float64, seed uint64) ([]Check, error) {
+	before, err := openAll(original, engines)
+	defer closeAll(before)
+	if err != nil {
+		return nil, fmt.Errorf("the model as it is: %w", err)
+	}
+	after, err := openAll(r.Model, engines)
+	defer closeAll(after)
+	if err != nil {
+		return nil, fmt.Errorf("the repaired model: %w", err)
+	}
+	times := []int{r.Time}
+	if !r.sizes.time.isFixed() {
+		times = []int{r.Time, r.Time + 1, 2*r.Time + 3}
+	}
+	var checks []Check
+	for _, time := range times {
+		for _, batch := range slices.Compact([]int{1, r.Batch, r.Batch + 1, 2*r.Batch + 3}) {
+			given, err := inputs.Random(r.inputs, nil, batch, time, seed)
+			if err != nil {
+				return nil, err
+			}
+			want, against, err := r.wanted(ctx, before[0], given, batch, time)
+			if err != nil {
+				return nil, fmt.Errorf("batch %d, time %d: %w", batch, time, err)
+			}
+			for _, m := range after {
+				got, err := m.Run(ctx, given)
+				if err != nil {
+					return nil, fmt.Errorf("batch %d, time %d: %s does not run the repaired model: %w", batch, time, m.Engine(), err)
+				}
+				if want == nil {
+					want, against = got, m.Engine()
+					continue
+				}
+				d, err := verify.Difference(want, got, tolerance, nil)
+				if err != nil {
+					return nil, fmt.Errorf("batch %d, time %d: the repaired model does not answer as %s on %s: %w", batch, time, against, m.Engine(), err)
+				}
+				checks = append(checks, Check{batch, time, m.Engine(), d, against})
+			}
+		}
+	}
+	return checks, nil
+}
+
+func openAll(m *onnxgraph.Model, engines []engine.Engine) ([]*infer.Model, error) {
+	data, err := onnxgraph.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var all []*infer.Model
+	for _, e := range engines {
+		model, err := infer.OpenBytes(data, infer.With(e))
+		if err != nil {
+			return all, err
+		}
+		all = append(all, model)
+	}
+	return all, nil
+}
+
+func closeAll(all []*infer.Model) {
+	for _, m := range all {
+		m.Close()
+	}
+}
+
+// wanted returns what the original answers to the rows of given, or nil if it
+// takes no such time.
+func (r *Repaired) wanted(ctx context.Context, original *infer.Model, given map[string]engine.Tensor, batch, time int) (want map[string]engine.Tensor, against string, err error) {
+	if time != r.Time && slices.ContainsFunc(r.original, func(in inputs.Input) bool { return in.Fixed(inputs.Time) > 0 }) {
+		return nil, "", nil
+	}
+	parts := map[string][]engine.Tensor{}
+	for row := range batch {
+		part := map[string]engine.Tensor{}
+		for _, in := range r.inputs {
+			part[in.Name] = rows(given[in.Name], in.Axis(inputs.Batch), row, r.Batch)
+		}
+		answers, err := original.Run(ctx, part)
+		if err != nil && time != r.Time {
+			return nil, "", nil // its time is baked elsewhere
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("the model as it is does not run: %w", err)
+		}
+		for name, y := range answers {
+			parts[name] = append(parts[name], y)
+		}
+	}
+	want = map[string]engine.Tensor{}
+	for name, list := range parts {
+		axis := slices.Index(r.outputs[name], r.sizes.batch)
+		if axis < 0 && slices.ContainsFunc(r.outputs[name], func(s size) bool { return s[0] != s[1] }) {
+			return nil, "", fmt.Errorf("output %q has rows of several sequences in one dimension, so the answers cannot be told apart", name)
+		}
+		want[name] = join(list, axis)
+	}
+	return want, "the original", nil
+}
+
+// rows returns n rows of x along an axis from the given one on, and then from
+// the first; x itself for no axis.
+func rows(x engine.Tensor, axis, from, n int) engine.Tensor {
+	if axis < 0 {
+		return x
+	}
+	parts := make([]engine.Tensor, n)
+	for k := range parts {
+		parts[k] = pick(x, axis, (from+k)%x.Shape[axis])
+	}
+	return concat(parts, axis)
+}
+
+// join puts the first rows of each of list together along an axis.
+func join(list []engine.Tensor, axis int) engine.Tensor {
+	if axis < 0 {
+		return list[0]
+	}
+	first := make([]engine.Tensor, len(list))
+	for k, y := range list {
+		first[k] = pick(y, axis, 0)
+	}
+	return concat(first, axis)
+}
+
+// pick returns one row of x along an axis, which stays, with the size 1.
+func pick(x engine.Tensor, axis, row int) engine.Tensor {
+	shape := slices.Clone(x.Shape)
+	shape[axis] = 1
+	switch data := x.Data.(type) {
+	case []engine.Half:
+		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+	case []float32:
+		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+	case []float64:
+		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+	case []int32:
+		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+	case []int64:
+		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+	case []uint8:
+		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+	}
+	return engine.Of(pickOf(x.Data.([]bool), x.Shape, axis, row), shape...)
+}
+
+func pickOf[T any](data []T, shape []int, axis, row int) []T {
+	width := 1
+	for _, d := range shape[axis+1:] {
+		width *= d
+	}
+	var picked []T
+	for outer := 0; outer < len(data); outer += shape[axis] * width {
+		picked = append(picked, data[outer+row*width:][:width]...)
+	}
+	return picked
+}
+
+// concat puts tensors that have the size 1 there together along an axis.
+func concat(parts []engine.Tensor, axis int) engine.Tensor {
+	shape := slices.Clone(parts[0].Shape)
+	shape[axis] = len(parts)
+	switch parts[0].Data.(type) {
+	case []engine.Half:
+		return engine.Of(concatOf[engine.Half](parts, axis), shape...)
+	case []float32:
+		return engine.Of(concatOf[float32](parts, axis), shape...)
+	case []float64:
+		return engine.Of(concatOf[float64](parts, axis), shape...)
+	case []int32:
+		return engine.Of(concatOf[int32](parts, axis), shape...)
+	case []int64:
+		return engine.Of(concatOf[int64](parts, axis), shape...)
+	case []uint8:
+		return engine.Of(concatOf[uint8](parts, axis), shape...)
+	}
+	return engine.Of(concatOf[bool](parts, axis), shape...)
+}
+
+func concatOf[T any](parts []engine.Tensor, axis int) []T {
+	width := 1
+	for _, d := range parts[0].Shape[axis+1:] {
+		width *= d
+	}
+	var joined []T
+	for at := 0; at < parts[0].Len(); at += width {
+		for _, p := range parts {
+			joined = append(joined, p.Data.([]T)[at:][:width]...)
+		}
+	}
+	return joined
+}
