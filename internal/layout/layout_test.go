@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"internal/onnxtest":   {"infer/engine", "internal/onnxgraph", "internal/onnxpb"},
 	"internal/ortlib":     {},
 	"internal/pca":        {},
+	"internal/report":     {"trainer", "internal/atomicfile", "internal/lab"},
 	"internal/verify":     {"models", "infer", "infer/engine"},
 	"cmd/rnnkit":          {"internal/cli"},
 	"scripts/interop":     {everything},
