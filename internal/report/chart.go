@@ -133,6 +133,9 @@ type axis struct {
 	from, to float64
 }
 
+// tiny is the least number that an axis is made for.
+const tiny = 1e-300
+
 // span returns an axis from the least to the largest of the finite values.
 func span(values []float64) axis {
 	a := axis{min: math.Inf(1), max: math.Inf(-1)}
@@ -144,7 +147,7 @@ func span(values []float64) axis {
 	switch {
 	case a.min > a.max:
 		a.min, a.max = 0, 1
-	case a.min == a.max:
+	case a.max-a.min <= 1e-12*max(math.Abs(a.min), math.Abs(a.max))+tiny:
 		a.widen(max(1, math.Abs(a.min)))
 	}
 	a.step = nice((a.max - a.min) / 5)
@@ -158,19 +161,18 @@ func (a *axis) widen(length float64) {
 	a.step = nice(length / 5)
 }
 
-// logarithmic returns whether values are positive and an order of magnitude apart,
-// and if so an axis for them, up to numbers that it shows.
+// logarithmic returns an axis for the positive ones of values, up to numbers that
+// it shows, if the largest is ten times the least.
 func logarithmic(values []float64) (axis, bool) {
-	positive := slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return !(v > 0) })
-	a := span(positive)
-	if len(positive) == 0 || a.max < 10*a.min {
-		return a, false
+	positive := slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return !(v > tiny) || math.IsInf(v, 1) })
+	if len(positive) == 0 || slices.Max(positive) < 10*slices.Min(positive) {
+		return axis{}, false
 	}
-	low := nice(a.min)
-	for low > a.min {
+	low := nice(slices.Min(positive))
+	for low > slices.Min(positive) {
 		low = nice(low / 2.5)
 	}
-	return axis{min: low, max: nice(a.max), from: bottom, to: top}, true
+	return axis{min: low, max: nice(slices.Max(positive)), from: bottom, to: top}, true
 }
 
 // at returns where v lies.

@@ -202,6 +202,9 @@ func TestTicks(t *testing.T) {
 		{true, []float64{3.6e-53, 0.03}, "1e-50 1e-40 1e-30 1e-20 1e-10"},
 		{true, []float64{2.3, 3.4}, "2 2.5 3 3.5"}, // too short
 		{true, []float64{0, 0}, "-0.6 -0.4 -0.2 0 0.2 0.4 0.6"},
+		{true, []float64{0.5, 0.5}, "0 0.2 0.4 0.6 0.8 1"},
+		{true, []float64{0, 5e-324}, "-0.6 -0.4 -0.2 0 0.2 0.4 0.6"},
+		{true, []float64{1, math.Nextafter(1, 2), inf}, "0.4 0.6 0.8 1 1.2 1.4 1.6"},
 	} {
 		c := chart{Log: test.log, Lines: []line{{x: make([]float64, len(test.values)), y: test.values}}}
 		f := c.Frame()
