@@ -18,6 +18,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/lab"
+	"github.com/rnnkit/rnnkit/internal/report"
 )
 
 // maxSeeds keeps a mistyped number from beginning weeks of training.
@@ -31,8 +32,9 @@ func newLabCmd(s *streams) *cobra.Command {
 		Short: "Run the notebook's experiments and tell which claims hold",
 		Long: `Train every model of the notebook's experiments with several seeds, as many at a
 time as there are processors, and print each claim with its figure and whether it
-held. The folder gets results.json, with all figures, and under models/ every
-model with its losses. It ends with status 1 if a claim does not hold.
+held. The folder gets index.html, the report with its pictures, results.json, with
+all figures, and under models/ every model with its losses. It ends with status 1
+if a claim does not hold.
 
 Ctrl-C gives up the trainings under way and reports what is finished.`,
 		Example: "  rnnkit lab -o report\n  rnnkit lab -o report --only echo,sine --recipe best --seeds 3",
@@ -96,6 +98,10 @@ func runLab(ctx context.Context, s *streams, o lab.Options) error {
 	case len(r.Claims) == 0 && !r.Complete:
 		return errors.New("interrupted before the first training was finished: there is nothing to report")
 	}
+	path := filepath.Join(o.Folder, "index.html")
+	if err := report.WriteFile(path, r); err != nil {
+		return err
+	}
 	if err := printClaims(s.Out, r.Claims); err != nil {
 		return err
 	}
@@ -103,7 +109,7 @@ func runLab(ctx context.Context, s *streams, o lab.Options) error {
 	if !r.Complete {
 		how = "interrupted: wrote what was finished to"
 	}
-	fmt.Fprintf(s.Err, "%s %s in %.0f s\n", how, filepath.Join(o.Folder, "results.json"), r.Seconds)
+	fmt.Fprintf(s.Err, "%s %s in %.0f s\n", how, path, r.Seconds)
 	failed := 0
 	for _, c := range r.Claims {
 		if !c.Held {

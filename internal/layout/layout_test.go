@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/ortlib":     {},
 	"internal/pca":        {},
 	"internal/repair":     {"infer", "infer/engine", "infer/native", "internal/inputs", "internal/onnxgraph", "internal/verify"},
+	"internal/report":     {"trainer", "internal/atomicfile", "internal/lab"},
 	"internal/verify":     {"models", "infer", "infer/engine"},
 	"cmd/rnnkit":          {"internal/cli"},
 	"scripts/interop":     {everything},
