@@ -32,6 +32,10 @@ func TestScripts(t *testing.T) {
 	if errors.Is(err, ortlib.ErrNotFound) {
 		t.Log("scripts run without ONNX Runtime, which is not installed: rnnkit runtime install")
 	}
+	baked, err := filepath.Abs("../../internal/repair/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -40,6 +44,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("RNNKIT_CACHE", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("ONNXRUNTIME_SHARED_LIBRARY_PATH", "")
 			env.Setenv("ORT", library.Path)
+			env.Setenv("BAKED", baked) // models that PyTorch exported
 			env.Setenv("GOMODCACHE", os.Getenv("GOMODCACHE"))
 			return nil
 		},

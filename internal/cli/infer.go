@@ -17,10 +17,12 @@ import (
 type inferOptions struct {
 	*streams
 	engineFlags
+	foreignFlags
 	model  string
 	column string
 	steps  int
 	plot   string
+	raw    bool
 }
 
 func newInferCmd(s *streams) *cobra.Command {
@@ -39,11 +41,23 @@ predicted from a window that holds the predictions before it.
 A classifier reads a sequence from each line, of any length, and prints a line
 for it with the likeliest label and its probability. Where the header's last name
 is label, or the lines end in labels as text, these are not read as a part of the
-sequence; how many the model has right is said on standard error.`,
+sequence; how many the model has right is said on standard error.
+
+For a model that rnnkit did not export, --task says what it does, and the other
+flags what its graph does not tell: the input that reads the sequence, the output
+that answers, and the order of dimensions. A state begins as zeros.
+
+With --raw, tensors go in and out as they are: --input NAME=VALUE feeds a .npy or
+.json file, or JSON; what is not fed so is read from standard input, a JSON object
+of nested lists by name, or a single .npy file. The outputs are printed as such an
+object (for a single .npy file in, the only output as one); --output NAME=FILE
+writes one to a .npy or .json file.`,
 		Example: `  rnnkit infer sine.onnx < series.csv
   rnnkit infer sine.onnx --steps 20 < series.csv
   rnnkit infer sine.onnx --plot sine.svg < series.csv > predictions.csv
-  rnnkit infer palindrome.onnx < sequences.csv`,
+  rnnkit infer palindrome.onnx < sequences.csv
+  rnnkit infer keras.onnx --task forecast --window 24 < series.csv
+  rnnkit infer torch.onnx --raw --input x=x.npy --output y=y.npy`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch len(args) {
@@ -68,11 +82,19 @@ sequence; how many the model has right is said on standard error.`,
 	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only numeric one)")
 	flags.IntVar(&o.steps, "steps", 0, "print this many values beyond the end")
 	flags.StringVar(&o.plot, "plot", "", "draw the series and the predictions to this file: .svg, .png or .pdf")
-	o.add(flags)
+	flags.BoolVar(&o.raw, "raw", false, "feed and print tensors as they are")
+	o.foreignFlags.add(flags)
+	o.engineFlags.add(flags)
 	return cmd
 }
 
 func (o *inferOptions) validate() error {
+	if o.raw && (o.column != "" || o.steps != 0 || o.plot != "" || o.task != "") {
+		return usagef("--raw goes with none of --task, --column, --steps and --plot: leave out one or the other")
+	}
+	if err := o.foreignFlags.validate(); err != nil {
+		return err
+	}
 	if o.plot != "" {
 		if _, err := plotFormat("--plot", o.plot); err != nil {
 			return err
@@ -87,6 +109,14 @@ func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
 		return err
 	}
 	defer model.Close()
+	if o.raw {
+		return o.runRaw(ctx, model)
+	}
+	if model.Metadata() == nil && o.task != "" {
+		if model, err = o.adapt(ctx, model); err != nil {
+			return fmt.Errorf("%s: %w", o.model, err)
+		}
+	}
 	task := models.Forecast
 	if meta := model.Metadata(); meta != nil {
 		task = meta.Task

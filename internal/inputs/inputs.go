@@ -4,8 +4,10 @@
 package inputs
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -29,7 +31,7 @@ const maxElements = 1 << 26
 type Input struct {
 	engine.ValueInfo
 	Layout string // a letter for each dimension: "btf", "tbf", "bt"
-	Limit  int64  // integers must be less
+	Limit  int64  // what integers must be below, 0 if that is not known
 	State  bool   // it is an initial state of a recurrent node
 }
 
@@ -151,8 +153,9 @@ func (in Input) Sizes(batch, time int) []int {
 	return shape
 }
 
-// Random returns values of the input's type: normally distributed floats,
-// integers from 0 on below its Limit. States get small ones.
+// Random returns values of the input's type: normally distributed floats, small
+// ones for a state; integers from 0 to 255 below its Limit, or 0 and 1 without
+// one.
 func (in Input) Random(shape []int, rng *rand.Rand) (engine.Tensor, error) {
 	size, err := engine.Size(shape)
 	if err != nil || size > maxElements {
@@ -162,7 +165,8 @@ func (in Input) Random(shape []int, rng *rand.Rand) (engine.Tensor, error) {
 	if in.State {
 		normal = func() float64 { return 0.1 * rng.NormFloat64() }
 	}
-	integer := func() int64 { return rng.Int64N(in.Limit) }
+	limit := min(cmp.Or(in.Limit, 2), math.MaxUint8+1)
+	integer := func() int64 { return rng.Int64N(limit) }
 	switch in.Type {
 	case engine.Float16:
 		return fill(shape, size, func() engine.Half { return engine.HalfOf(float32(normal())) }), nil

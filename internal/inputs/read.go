@@ -8,9 +8,6 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// integerLimit is the limit of integers that index nothing.
-const integerLimit = 2
-
 // reader follows a graph back from its recurrent nodes to its inputs.
 type reader struct {
 	graph     *onnxgraph.Graph
@@ -187,7 +184,7 @@ func remove(layout string, axes []int64) string {
 }
 
 // limit returns what integers of the input must be below: the rows of a table
-// that they index.
+// that they index; 0 if they index none.
 func (r *reader) limit(name string) int64 {
 	limit := int64(math.MaxInt64)
 	reached := map[string]bool{name: true}
@@ -207,7 +204,7 @@ func (r *reader) limit(name string) int64 {
 		}
 	}
 	if limit == math.MaxInt64 {
-		return integerLimit
+		return 0
 	}
-	return min(limit, 256) // also fits uint8
+	return limit
 }

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/npy"
+)
+
+// runRaw feeds tensors to the model and prints or writes those that come out.
+func (o *inferOptions) runRaw(ctx context.Context, model *infer.Model) error {
+	given := map[string]engine.Tensor{}
+	for _, text := range o.inputs {
+		in, value, err := nameOf("--input", text, model.Inputs())
+		if err != nil {
+			return err
+		}
+		if given[in.Name], err = readTensor(value, in.Type); err != nil {
+			return fmt.Errorf("--input %s: %w", in.Name, err)
+		}
+	}
+	var missing []engine.ValueInfo
+	for _, in := range model.Inputs() {
+		if _, ok := given[in.Name]; !ok && !in.Optional {
+			missing = append(missing, in)
+		}
+	}
+	asNPY := false
+	if len(missing) > 0 {
+		var err error
+		if asNPY, err = o.readRaw(missing, model.Inputs(), given); err != nil {
+			return err
+		}
+	}
+	files, names, err := o.rawOutputs(model)
+	if err != nil {
+		return err
+	}
+	if asNPY && (len(names) != 1 || len(files) > 0) && len(names) != len(files) {
+		return usagef("a .npy file in gives one out, and the model has %d outputs: choose with --output NAME, or --output NAME=FILE for each", len(names))
+	}
+	results, err := model.Run(ctx, given, names...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.model, err)
+	}
+	printed := map[string]json.RawMessage{}
+	for _, name := range names {
+		if file := files[name]; file != "" {
+			if err := writeTensor(file, results[name]); err != nil {
+				return err
+			}
+			continue
+		}
+		if asNPY {
+			return npy.Write(o.Out, results[name])
+		}
+		if printed[name], err = listOf(results[name]); err != nil {
+			return fmt.Errorf("output %q: %w", name, err)
+		}
+	}
+	if len(printed) == 0 {
+		return nil
+	}
+	return json.NewEncoder(o.Out).Encode(printed)
+}
+
+// readRaw reads inputs from standard input, and tells whether it was a .npy file.
+func (o *inferOptions) readRaw(missing, all []engine.ValueInfo, given map[string]engine.Tensor) (asNPY bool, err error) {
+	o.greet()
+	data, err := io.ReadAll(o.In)
+	if err != nil {
+		return false, fmt.Errorf("cannot read standard input: %w", err)
+	}
+	first := missing[0]
+	switch text := bytes.TrimSpace(data); {
+	case bytes.HasPrefix(data, []byte("\x93NUMPY")) && len(missing) == 1:
+		t, err := npy.Read(bytes.NewReader(data))
+		if err == nil {
+			given[first.Name], err = convertTensor(t, first.Type)
+		}
+		return true, wrapInput(first.Name, err)
+	case bytes.HasPrefix(text, []byte("[")) && len(missing) == 1:
+		given[first.Name], err = parseTensor(data, first.Type)
+		return false, wrapInput(first.Name, err)
+	case bytes.HasPrefix(text, []byte("{")):
+		var document map[string]json.RawMessage
+		if err := json.Unmarshal(data, &document); err != nil {
+			return false, fmt.Errorf("standard input is not JSON: %w: give an object of nested lists by name", err)
+		}
+		for _, in := range all {
+			if value, ok := document[in.Name]; ok {
+				if given[in.Name], err = parseTensor(value, in.Type); err != nil {
+					return false, wrapInput(in.Name, err)
+				}
+				delete(document, in.Name)
+			}
+		}
+		for name := range document {
+			return false, fmt.Errorf("standard input has %q, which is no input: the model reads %v", name, all)
+		}
+		return false, nil
+	}
+	return false, fmt.Errorf("standard input has no tensors: feed %v as a JSON object of nested lists by name, or with --input NAME=FILE", missing)
+}
+
+func wrapInput(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("input %q: %w", name, err)
+	}
+	return nil
+}
+
+// rawOutputs returns the outputs that are asked for, all by default, and the
+// files of those that are written to one.
+func (o *inferOptions) rawOutputs(model *infer.Model) (files map[string]string, names []string, err error) {
+	files = map[string]string{}
+	for _, text := range o.outputs {
+		out, file, err := nameOf("--output", text, model.Outputs())
+		if err != nil && strings.Contains(text, "=") {
+			return nil, nil, err
+		}
+		if err != nil {
+			out.Name = text
+		} else {
+			files[out.Name] = file
+		}
+		names = append(names, out.Name)
+	}
+	if len(names) == 0 {
+		for _, out := range model.Outputs() {
+			names = append(names, out.Name)
+		}
+	}
+	return files, names, nil
+}
+
+// nameOf splits NAME=VALUE, where names may have a = in them.
+func nameOf(flag, text string, infos []engine.ValueInfo) (engine.ValueInfo, string, error) {
+	for _, info := range infos {
+		if value, ok := strings.CutPrefix(text, info.Name+"="); ok && value != "" {
+			return info, value, nil
+		}
+	}
+	return engine.ValueInfo{}, "", usageError{errors.New(flag + " " + text + ": it must be NAME=VALUE, where the model has " + fmt.Sprint(infos))}
+}
