@@ -4,10 +4,15 @@
 //	model, err := infer.Open("sine.onnx", infer.With(ort.CPU()))
 //
 // The library libonnxruntime is loaded at the first Open and stays loaded; a
-// process can use one. `rnnkit runtime install` gets it, `rnnkit runtime
+// process can use one. A session is shared by all goroutines, and the tensors of a
+// run are used again by the next. `rnnkit runtime install` gets it, `rnnkit runtime
 // status` says what is here and what is missing.
 //
 // Without cgo the package builds, and Open fails with an error that says so.
+//
+// The binding is github.com/yalue/onnxruntime_go; session.go and value.go are all
+// that knows of it. Another one has to open a session from bytes, with options, and
+// run it on tensors.
 package ort
 
 import (
@@ -24,22 +29,6 @@ import (
 // found on this machine.
 var ErrNoLibrary = ortlib.ErrNotFound
 
-// An Option changes how an engine runs its models.
-type Option func(*ortEngine)
-
-// Library sets the path of the library to load. Without it the library is that
-// of the environment variable ONNXRUNTIME_SHARED_LIBRARY_PATH, else the one
-// that `rnnkit runtime install` installed, else the system's.
-func Library(path string) Option {
-	return func(e *ortEngine) { e.library = path }
-}
-
-// Threads sets the number of threads that one Run computes an operator with.
-// It is 1 if not set, which suits small models and many concurrent Runs.
-func Threads(n int) Option {
-	return func(e *ortEngine) { e.threads = n }
-}
-
 // CPU returns an engine that computes on the CPU.
 func CPU(opts ...Option) engine.Engine {
 	return newEngine(ortEngine{}, opts)
@@ -48,20 +37,30 @@ func CPU(opts ...Option) engine.Engine {
 // CUDA returns an engine that computes on an NVIDIA GPU, by its number from 0,
 // in float32 without TF32. Where that cannot be had, Open's error names what is
 // missing. As always with ONNX Runtime, operators that have no CUDA version,
-// and those that only compute shapes, stay on the CPU.
+// and those that only compute shapes, stay on the CPU: [Placements] lists them.
 func CUDA(device int, opts ...Option) engine.Engine {
 	return newEngine(ortEngine{cuda: true, device: device}, opts)
 }
 
 type ortEngine struct {
-	cuda    bool
-	device  int // with cuda
-	library string
-	threads int
+	library  string
+	threads  int
+	spinning bool
+	arena    bool
+	pattern  bool
+	level    Level
+	profile  string // a prefix of paths, or "" for none
+
+	cuda     bool
+	device   int
+	tf32     bool
+	limited  bool
+	memory   int // with limited
+	required bool
 }
 
 func newEngine(e ortEngine, opts []Option) *ortEngine {
-	e.threads = 1
+	e.threads, e.arena, e.level = 1, true, All
 	for _, opt := range opts {
 		opt(&e)
 	}
@@ -84,15 +83,17 @@ func (e *ortEngine) Open(model []byte) (engine.Session, error) {
 }
 
 func (e *ortEngine) load(model []byte) (engine.Session, error) {
-	switch {
-	case e.threads < 1:
-		return nil, fmt.Errorf("%d threads: there must be at least 1", e.threads)
-	case e.device < 0:
-		return nil, errors.New("there is no such device: the first is cuda:0")
+	if err := e.validate(); err != nil {
+		return nil, err
 	}
 	g, err := describe(model)
 	if err != nil {
 		return nil, err
+	}
+	if e.required {
+		if err := e.checkPlacements(model); err != nil {
+			return nil, err
+		}
 	}
 	return e.open(model, g)
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
@@ -568,9 +569,17 @@ func TestEngines(t *testing.T) {
 	if got := ort.CPU().String() + " " + ort.CUDA(1).String(); got != "onnxruntime/cpu onnxruntime/cuda:1" {
 		t.Errorf("engines are %s", got)
 	}
-	for _, e := range []engine.Engine{ort.CPU(ort.Threads(0)), ort.CUDA(-1)} {
-		if _, err := e.Open(lstm(t, 3)); err == nil {
-			t.Errorf("%v was opened", e)
+	for want, e := range map[string]engine.Engine{
+		"0 threads":                    ort.CPU(ort.Threads(0)),
+		"optimization level 4":         ort.CPU(ort.Optimization(ort.All + 1)),
+		"the first is cuda:0":          ort.CUDA(-1),
+		"a memory limit of 0 bytes":    ort.CUDA(0, ort.MemoryLimit(0)),
+		"options of CUDA: leave them":  ort.CPU(ort.TF32(true)),
+		"RequireProvider are options":  ort.CPU(ort.RequireProvider()),
+		"TF32, MemoryLimit and Requir": ort.CPU(ort.MemoryLimit(1 << 20)),
+	} {
+		if _, err := e.Open(lstm(t, 3)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: the error is %v, not %q", e, err, want)
 		}
 	}
 	s, err := ort.CPU(ort.Library(filepath.Join(t.TempDir(), "none.so"))).Open(lstm(t, 3))
@@ -585,10 +594,14 @@ func TestCUDA(t *testing.T) {
 	lib := needLibrary(t)
 	model := lstm(t, 8)
 	missing := ortlib.CUDA(lib.Path)
-	s, err := ort.CUDA(0).Open(model)
+	e := ort.CUDA(0, ort.TF32(false), ort.MemoryLimit(1<<30), ort.RequireProvider())
+	s, err := e.Open(model)
 	if missing != nil {
-		if err == nil || !strings.Contains(err.Error(), missing.Error()) {
-			t.Fatalf("got %v, want %v", err, missing)
+		_, errPlacements := ort.Placements(e, model)
+		for _, err := range []error{err, errPlacements} {
+			if err == nil || !strings.Contains(err.Error(), missing.Error()) {
+				t.Fatalf("got %v, want %v", err, missing)
+			}
 		}
 		t.Skip(err)
 	}
@@ -710,5 +723,83 @@ func BenchmarkStep(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		run(b, s, inputs, "hidden", "hn", "cn")
+	}
+}
+
+// TestOptions wants the same answers however the session is set up, but for what
+// rewrites of the graph round otherwise.
+func TestOptions(t *testing.T) {
+	needLibrary(t)
+	model := lstm(t, 8)
+	inputs := map[string]engine.Tensor{"input": series(3, 20)}
+	want := run(t, open(t, model), inputs, "hidden", "hn", "cn")
+	for name, option := range map[string]ort.Option{
+		"threads":         ort.Threads(2),
+		"spinning":        ort.Spinning(true),
+		"no arena":        ort.Arena(false),
+		"memory pattern":  ort.MemoryPattern(true),
+		"no optimization": ort.Optimization(ort.NoOptimization),
+		"basic":           ort.Optimization(ort.Basic),
+		"extended":        ort.Optimization(ort.Extended),
+	} {
+		s, err := ort.CPU(option).Open(model)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for range 3 {
+			for output, got := range run(t, s, inputs, "hidden", "hn", "cn") {
+				checkClose(t, name+": "+output, got, want[output], 1e-6)
+			}
+		}
+		s.Close()
+	}
+}
+
+func TestProfile(t *testing.T) {
+	needLibrary(t)
+	dir := t.TempDir()
+	s, err := ort.CPU(ort.Profile(filepath.Join(dir, "profile"))).Open(lstm(t, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s, map[string]engine.Tensor{"input": series(1, 2)}, "hn")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, files[0].Name())); err != nil || !strings.Contains(string(data), `"op_name" : "LSTM"`) {
+		t.Errorf("the profile is %s (%v)", data, err)
+	}
+}
+
+// TestPlacements lists what is left of a graph at each level of optimization.
+func TestPlacements(t *testing.T) {
+	needLibrary(t)
+	model := marshal(t, onnxgraph.Graph{
+		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "batch", "n")},
+		Outputs: []onnxgraph.Value{value("y", onnxgraph.Float32, "batch", "n"), value("z", onnxgraph.Int64, "rank")},
+		Nodes:   []onnxgraph.Node{node("Identity", "x", "i"), node("Neg", "i", "y"), node("Shape", "y", "z")},
+	})
+	for level, want := range map[ort.Level]string{
+		ort.NoOptimization: "Identity CPUExecutionProvider false, Neg CPUExecutionProvider false, Shape CPUExecutionProvider true",
+		ort.All:            "Neg CPUExecutionProvider false, Shape CPUExecutionProvider true",
+	} {
+		placements, err := ort.Placements(ort.CPU(ort.Optimization(level)), model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, p := range placements {
+			got = append(got, fmt.Sprint(p.Op, " ", p.Provider, " ", p.Shapes))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("level %d: %v, not %s", level, got, want)
+		}
+	}
+	if _, err := ort.Placements(native.New(), model); err == nil || !strings.Contains(err.Error(), "native is no engine of ONNX Runtime") {
+		t.Errorf("the error is %v", err)
 	}
 }

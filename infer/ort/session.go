@@ -53,7 +53,7 @@ func loadLibrary(explicit string) (string, error) {
 	}
 	ort.SetSharedLibraryPath(lib.Path)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
-		return "", fmt.Errorf("cannot load %s: %w: ONNX Runtime from 1.%d on is needed: run `rnnkit runtime install`", lib.Path, err, ortlib.NeedAPI)
+		return "", fmt.Errorf("cannot load %s: %w: the binding onnxruntime_go %s needs ONNX Runtime 1.%d or later: run `rnnkit runtime install`", lib.Path, err, ortlib.Binding, ortlib.NeedAPI)
 	}
 	loaded.path = lib.Path
 	return lib.Path, ort.DisableTelemetry()
@@ -102,14 +102,29 @@ func (e *ortEngine) options(library string) (*ort.SessionOptions, error) {
 	if err != nil {
 		return nil, err
 	}
+	spinning := "0"
+	if e.spinning {
+		spinning = "1"
+	}
 	err = errors.Join(
 		options.SetIntraOpNumThreads(e.threads),
 		options.SetInterOpNumThreads(1),
-		options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
-		options.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
+		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spinning),
+		options.AddSessionConfigEntry("session.inter_op.allow_spinning", spinning),
+		options.SetCpuMemArena(e.arena),
+		options.SetMemPattern(e.pattern),
+		options.SetGraphOptimizationLevel([]ort.GraphOptimizationLevel{
+			NoOptimization: ort.GraphOptimizationLevelDisableAll,
+			Basic:          ort.GraphOptimizationLevelEnableBasic,
+			Extended:       ort.GraphOptimizationLevelEnableExtended,
+			All:            ort.GraphOptimizationLevelEnableAll,
+		}[e.level]),
 	)
+	if err == nil && e.profile != "" {
+		err = options.EnableProfiling(e.profile)
+	}
 	if err == nil && e.cuda {
-		err = appendCUDA(options, e.device, library)
+		err = e.appendCUDA(options, library)
 	}
 	if err != nil {
 		options.Destroy()
@@ -118,7 +133,7 @@ func (e *ortEngine) options(library string) (*ort.SessionOptions, error) {
 	return options, nil
 }
 
-func appendCUDA(options *ort.SessionOptions, device int, library string) error {
+func (e *ortEngine) appendCUDA(options *ort.SessionOptions, library string) error {
 	if err := ortlib.CUDA(library); err != nil {
 		return err
 	}
@@ -127,12 +142,19 @@ func appendCUDA(options *ort.SessionOptions, device int, library string) error {
 		return fmt.Errorf("CUDA: %w", err)
 	}
 	defer cuda.Destroy()
-	err = cuda.Update(map[string]string{"device_id": strconv.Itoa(device), "use_tf32": "0"})
+	settings := map[string]string{"device_id": strconv.Itoa(e.device), "use_tf32": "0"}
+	if e.tf32 {
+		settings["use_tf32"] = "1"
+	}
+	if e.limited {
+		settings["gpu_mem_limit"] = strconv.Itoa(e.memory)
+	}
+	err = cuda.Update(settings)
 	if err == nil {
 		err = options.AppendExecutionProviderCUDA(cuda)
 	}
 	if err != nil {
-		return fmt.Errorf("CUDA device %d: %w", device, oneLine(err))
+		return fmt.Errorf("CUDA device %d: %w", e.device, oneLine(err))
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"infer":               {"models", "infer/engine", "infer/native", "internal/onnxgraph"},
 	"infer/engine":        {},
 	"infer/native":        {"infer/engine", "internal/onnxgraph", "internal/cell", "internal/kernels"},
+	"infer/onnxgo":        {"infer/engine", "infer/native", "internal/onnxgraph"},
 	"infer/ort":           {"infer/engine", "internal/onnxgraph", "internal/ortlib"},
 	"internal/atomicfile": {},
 	"internal/cell":       {"internal/kernels"},

@@ -558,3 +558,17 @@ func TestCUDA(t *testing.T) {
 	compile(t, dir, "libonnxruntime_providers_cuda.so", "", "cuda")
 	wantError(t, CUDA(lib), "libcudnn.so")
 }
+
+// TestBinding compares with the go.mod of this module.
+func TestBinding(t *testing.T) {
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "github.com/yalue/onnxruntime_go " + Binding + "\n"; !strings.Contains(string(mod), want) {
+		t.Errorf("go.mod has not %q", want)
+	}
+	if err := TooOld("lib.so", "1.20.0"); !strings.Contains(err.Error(), "1.20.0") || !strings.Contains(err.Error(), Binding) {
+		t.Errorf("%v does not name both versions", err)
+	}
+}

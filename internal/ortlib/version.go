@@ -18,10 +18,13 @@ import (
 	"strings"
 )
 
-// NeedAPI is the version of ONNX Runtime's C API that the binding
-// github.com/yalue/onnxruntime_go v1.27.0 speaks. A library 1.N offers the
-// versions up to N.
-const NeedAPI = 24
+// Binding is the version of github.com/yalue/onnxruntime_go that this module
+// requires, and NeedAPI that of ONNX Runtime's C API which it speaks. A library 1.N
+// offers the versions up to N.
+const (
+	Binding = "v1.27.0"
+	NeedAPI = 24
+)
 
 // API returns the C API that the library of a version offers, or 0 where the
 // version has another form than 1.N.P.
@@ -53,7 +56,7 @@ func Check(path string) (version string, err error) {
 
 // TooOld is the error for a library of a version below 1.[NeedAPI].
 func TooOld(path, version string) error {
-	return fmt.Errorf("%s is ONNX Runtime %s, but 1.%d or later is needed: run `rnnkit runtime install`", path, version, NeedAPI)
+	return fmt.Errorf("%s is ONNX Runtime %s, and the binding onnxruntime_go %s needs 1.%d or later: run `rnnkit runtime install`", path, version, Binding, NeedAPI)
 }
 
 var (

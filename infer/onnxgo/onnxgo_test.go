@@ -1,0 +1,255 @@
+package onnxgo_test
+
+import (
+	_ "embed"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/owulveryck/onnx-go"
+	"gorgonia.org/tensor"
+
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/onnxgo"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/job"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// oracle is ONNX Runtime, or the native engine where that is not installed.
+func oracle(t *testing.T) engine.Engine {
+	t.Helper()
+	err := ort.Providers()[0].Err
+	if err != nil && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
+		t.Fatal(err)
+	}
+	if err != nil {
+		return native.New()
+	}
+	return ort.CPU()
+}
+
+func decode(t testing.TB, data []byte, opts ...onnxgo.Option) (*onnx.Model, *onnxgo.Backend) {
+	t.Helper()
+	backend := onnxgo.NewBackend(opts...)
+	model := onnx.NewModel(backend)
+	if err := model.UnmarshalBinary(data); err != nil {
+		t.Fatal(err)
+	}
+	return model, backend
+}
+
+func marshal(t testing.TB, m *models.Model) []byte {
+	t.Helper()
+	data, err := export.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// tensorOf returns t as onnx-go has it.
+func tensorOf(t engine.Tensor) tensor.Tensor {
+	return tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data))
+}
+
+// check runs an exported model on random inputs of several shapes, with and without
+// a state of its own, and compares every output with the oracle's.
+func check(t *testing.T, data []byte, spec models.Spec) {
+	t.Helper()
+	session, err := oracle(t).Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	model, backend := decode(t, data)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i, shape := range [][2]int{{1, 1}, {3, 7}, {2, 4}, {5, 4}} {
+		batch, time := shape[0], shape[1]
+		x := engine.Zeros(engine.Float32, batch, time, max(spec.Features, 1))
+		for i := range x.Data.([]float32) {
+			x.Data.([]float32)[i] = float32(rng.NormFloat64())
+		}
+		if spec.Vocabulary > 0 {
+			x = engine.Zeros(engine.Int64, batch, time)
+			for i := range x.Data.([]int64) {
+				x.Data.([]int64)[i] = rng.Int64N(int64(spec.Vocabulary))
+			}
+		}
+		inputs := map[string]engine.Tensor{"input": x}
+		if err := model.SetInput(0, tensorOf(x)); err != nil {
+			t.Fatal(err)
+		}
+		if i >= 2 {
+			h0 := engine.Zeros(engine.Float32, spec.Layers*spec.Directions(), batch, spec.Hidden)
+			for i := range h0.Data.([]float32) {
+				h0.Data.([]float32)[i] = float32(rng.NormFloat64())
+			}
+			inputs["h0"] = h0
+			node, ok := model.GetNodeByName("h0")
+			if !ok {
+				t.Fatal("there is no h0")
+			}
+			if err := node.(onnx.DataCarrier).SetTensor(tensorOf(h0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := backend.Run(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := model.GetOutputTensors()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, v := range session.Outputs() {
+			names = append(names, v.Name)
+		}
+		want, err := session.Run(t.Context(), inputs, names...)
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%d outputs, want %d (%v)", len(got), len(want), err)
+		}
+		for i, name := range names {
+			y, want := got[i].Data().([]float32), want[name]
+			if fmt.Sprint([]int(got[i].Shape())) != fmt.Sprint(want.Shape) {
+				t.Fatalf("%v: %s has shape %v, not %v", shape, name, got[i].Shape(), want.Shape)
+			}
+			for j, v := range want.Data.([]float32) {
+				if d := math.Abs(float64(y[j] - v)); !(d <= 1e-5) {
+					t.Fatalf("%v: %s differs by %g", shape, name, d)
+				}
+			}
+		}
+	}
+}
+
+// TestPresets decodes and runs the presets, with every cell.
+func TestPresets(t *testing.T) {
+	for _, preset := range []job.Preset{job.Chars, job.Sine, job.Echo, job.Palindrome} {
+		for _, cell := range []models.Cell{models.RNN, models.GRU, models.LSTM} {
+			t.Run(preset.Name+"/"+string(cell), func(t *testing.T) {
+				j, err := preset.New(preset.Terms(job.Best, cell))
+				if err != nil {
+					t.Fatal(err)
+				}
+				check(t, marshal(t, j.Model), j.Model.Spec)
+			})
+		}
+	}
+}
+
+// TestSpecs decodes and runs every form of model that rnnkit exports.
+func TestSpecs(t *testing.T) {
+	for _, cell := range []models.Cell{models.RNN, models.GRU, models.LSTM} {
+		for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadMean, models.ReadMax, models.ReadAll} {
+			for i := range 4 {
+				spec := models.Spec{Cell: cell, Features: 3, Hidden: 5, Layers: 1 + i%2, Bidirectional: i >= 2, Readout: readout, Outputs: 2}
+				meta := models.Metadata{}
+				if i%2 == 0 {
+					spec.Features, spec.Vocabulary, spec.Embedding = 0, 7, 4
+				} else {
+					meta.InputScale = &models.Scale{Mean: []float32{1, 2, 3}, Std: []float32{2, 3, 4}}
+					meta.OutputScale = &models.Scale{Mean: []float32{1, 2}, Std: []float32{3, 4}}
+				}
+				meta.Spec = spec
+				m, err := models.New(meta, uint64(i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Run(fmt.Sprintf("%s/%s/%d", cell, readout, i), func(t *testing.T) { check(t, marshal(t, m), spec) })
+			}
+		}
+	}
+}
+
+// TestOpset has an operator whose axes were an attribute before opset 13, a constant
+// within the graph, and outputs that are left out.
+func TestOpset(t *testing.T) {
+	value := func(name string, dims ...int64) onnxgraph.Value {
+		v := onnxgraph.Value{Name: name, Type: onnxgraph.Float32}
+		for _, d := range dims {
+			v.Shape = append(v.Shape, onnxgraph.Dim{Size: d})
+		}
+		return v
+	}
+	w := onnxgraph.Tensor{Name: "w", Shape: []int{1, 2, 1}, Data: []float32{1, -1}}
+	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 6, Opsets: []onnxgraph.Opset{{Version: 11}}, Graph: onnxgraph.Graph{
+		Inputs:  []onnxgraph.Value{value("x", 3, 2, 1)},
+		Outputs: []onnxgraph.Value{value("y", 2, 2)},
+		Nodes: []onnxgraph.Node{
+			{OpType: "Constant", Outputs: []string{"r"}, Attributes: []onnxgraph.Attribute{{Name: "value", Value: onnxgraph.Tensor{Shape: []int{1, 2, 2}, Data: []float32{0, 0, 0, 0}}}}},
+			{OpType: "RNN", Inputs: []string{"x", "w", "r", "", ""}, Outputs: []string{"", "h"}, Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}, {Name: "activations", Value: []string{"Relu"}}}},
+			{OpType: "Squeeze", Inputs: []string{"h"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "axes", Value: []int64{0}}}},
+		},
+		Initializers: []onnxgraph.Tensor{w},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(opts ...onnxgo.Option) (*onnx.Model, error) {
+		model, backend := decode(t, data, opts...)
+		if err := model.SetInput(0, tensorOf(engine.Of([]float32{0, 0, 0, 0, 3, -4}, 3, 2, 1))); err != nil {
+			t.Fatal(err)
+		}
+		return model, backend.Run()
+	}
+	model, err := run(onnxgo.Opset(11))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y, err := model.GetOutputTensors(); err != nil || fmt.Sprint(y[0].Data(), y[0].Shape()) != "[3 0 0 4] (2, 2)" {
+		t.Errorf("the answer is %v (%v)", y, err)
+	}
+	if _, err := run(); err == nil || !strings.Contains(err.Error(), "Squeeze") {
+		t.Errorf("with opset 17: %v", err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	m, err := models.New(models.Metadata{Spec: models.Spec{Cell: models.GRU, Features: 2, Hidden: 3, Layers: 1, Readout: models.ReadAll, Outputs: 1}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := marshal(t, m)
+	model, backend := decode(t, data)
+	set := func(x tensor.Tensor) error {
+		if err := model.SetInput(0, x); err != nil {
+			t.Fatal(err)
+		}
+		return backend.Run()
+	}
+	transposed := tensor.New(tensor.WithShape(2, 3, 2), tensor.WithBacking(tensor.Range(tensor.Float32, 0, 12)))
+	if err := transposed.T(1, 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	for want, run := range map[string]func() error{
+		"there is no model":            func() error { return onnxgo.NewBackend().Run() },
+		`input "input" is not set`:     func() error { _, b := decode(t, data); return b.Run() },
+		"type string is not supported": func() error { return set(tensor.New(tensor.WithShape(1, 1, 1), tensor.WithBacking([]string{"a"}))) },
+		"column-major": func() error {
+			return set(tensor.New(tensor.WithShape(1, 2, 2), tensor.Of(tensor.Float32), tensor.AsFortran(nil)))
+		},
+		`onnxgo: node`: func() error { return set(tensorOf(engine.Of(make([]float32, 6), 1, 2, 3))) },
+	} {
+		if err := run(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+	// A view is as good as a copy.
+	if err := set(transposed); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := model.GetOutputTensors()
+	if err := set(tensorOf(engine.Of([]float32{0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11}, 3, 2, 2))); err != nil {
+		t.Fatal(err)
+	}
+	if second, _ := model.GetOutputTensors(); fmt.Sprint(first[0].Data()) != fmt.Sprint(second[0].Data()) {
+		t.Errorf("a view gives %v, a copy %v", first[0].Data(), second[0].Data())
+	}
+}
