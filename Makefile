@@ -36,10 +36,12 @@ interop: build .venv/requirements.txt ## compare exported models with Python's o
 	go run ./scripts/interop bin/interop
 	.venv/bin/python scripts/interop/interop.py bin/interop
 
-goldens: torch ## write the answers of PyTorch and scikit-learn, which tests compare with, anew (a large download)
+goldens: torch ## write the answers of PyTorch, NumPy and scikit-learn, which tests compare with, anew (a large download)
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
 	$(TORCH)/bin/python export/testdata/torch_params.py
 	$(TORCH)/bin/python internal/pca/testdata/golden.py
+	$(TORCH)/bin/python internal/repair/testdata/torch_baked.py
+	$(TORCH)/bin/python internal/npy/testdata/golden.py
 
 bench: SHELL := /bin/bash -o pipefail
 bench: ## time an epoch of every workload, COUNT=10 times on 1 and 2 threads

@@ -1,12 +1,15 @@
 package repair
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
@@ -167,4 +170,123 @@ func TestAlign(t *testing.T) {
 			t.Errorf("%v to %v: %v, not %v", test.in, test.out, got, test.want)
 		}
 	}
+}
+
+// Example repairs a model that was exported for one sequence of four steps.
+func Example() {
+	data, err := os.ReadFile("testdata/folded_dynamo.onnx")
+	if err != nil {
+		panic(err)
+	}
+	m, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		panic(err)
+	}
+	r, err := Repair(context.Background(), m, Options{Memory: native.DefaultMemory})
+	if err != nil {
+		panic(err)
+	}
+	for _, change := range r.Changes {
+		fmt.Println(change)
+	}
+	checks, err := r.Verify(context.Background(), m, []engine.Engine{native.New()}, 1e-5, 1)
+	fmt.Println(len(checks), "checks", err)
+	// Output:
+	// input "x": dimension 0 was 1 and is batch
+	// input "x": dimension 1 was 5 and is time
+	// node 1 (LSTM "node_lstm__2"): initial_h of zeros for a batch of 1 is the default
+	// node 1 (LSTM "node_lstm__2"): initial_c of zeros for a batch of 1 is the default
+	// node 3 (Reshape "node_Reshape_78"): the target [5 1 3] is [time, batch, 3]
+	// node 5 (Reshape "node_view"): the target [5 3] is [batch*time, 3]
+	// node 8 (Reshape "node_view_1"): the target [1 5 -1] is [batch, time, 2]
+	// output "view_1": dimension 0 was 1 and is batch
+	// output "view_1": dimension 1 was 5 and is time
+	// 3 checks <nil>
+}
+
+// TestVerify notices a repair that is wrong.
+func TestVerify(t *testing.T) {
+	m := read(t, "testdata/last_dynamo.onnx")
+	r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := func(m *onnxgraph.Model) []float32 {
+		for _, w := range m.Graph.Initializers {
+			if w.Name == "head.bias" {
+				return w.Data.([]float32)
+			}
+		}
+		t.Fatal("the model has no head.bias")
+		return nil
+	}
+	before := read(t, "testdata/last_dynamo.onnx")
+	weights(before)[1] += 1e-4
+	if _, err := r.Verify(t.Context(), before, engines(t), 1e-5, 1); err == nil || !strings.Contains(err.Error(), "does not answer as the original") {
+		t.Error(err)
+	}
+	if _, err := r.Verify(t.Context(), m, engines(t), 1e-5, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShared repairs models from elsewhere.
+func TestShared(t *testing.T) {
+	root := os.Getenv("RNNKIT_SHARED")
+	if root == "" {
+		root = "../../../shared"
+	}
+	if _, err := os.Stat(root); err != nil {
+		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("the shared test data is not here: set RNNKIT_SHARED")
+	}
+	for name, changes := range map[string]int{
+		"dtln_model_1": 6, "fairtalk_lstm_app": 4, "iisc_lstm": 4, "keras_lstm_k1": 0, "silero_vad_openvino_16k": 4,
+	} {
+		m := read(t, filepath.Join(root, "models", name, "model.onnx"))
+		r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if len(r.Changes) != changes || r.KeptTime != nil {
+			t.Errorf("%s: %d changes, not %d: %q; %v", name, len(r.Changes), changes, r.Changes, r.KeptTime)
+		}
+		if _, err := r.Verify(t.Context(), m, engines(t), 1e-5, 1); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// FuzzRepair repairs damaged files.
+func FuzzRepair(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.onnx")
+	if err != nil || len(files) == 0 {
+		f.Fatal(files, err)
+	}
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := onnxgraph.Unmarshal(data)
+		if err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r, err := Repair(ctx, m, Options{Memory: 1 << 22})
+		if err != nil {
+			return
+		}
+		if _, err := onnxgraph.Marshal(r.Model); err != nil {
+			t.Error(err)
+		}
+		r.Verify(ctx, m, []engine.Engine{native.New(native.MaxMemory(1 << 22))}, 1e-5, 1)
+	})
 }

@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/npy"
+)
+
+func TestParseTensor(t *testing.T) {
+	for text, want := range map[string]engine.Tensor{
+		`[[1, 2.5], ["NaN", "-Inf"]]`: engine.Of([]float32{1, 2.5, 0, 0}, 2, 2),
+		`7`:                           engine.Of([]float32{7}),
+		`[]`:                          engine.Of([]float32{}, 0),
+		`[[[1]],[[2]]]`:               engine.Of([]float32{1, 2}, 2, 1, 1),
+	} {
+		got, err := parseTensor([]byte(text), engine.Float32)
+		if err != nil || fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
+			t.Errorf("%s: %v, not %v (%v)", text, got, want, err)
+			continue
+		}
+		if back, err := listOf(got); err != nil || string(back) != compact(t, text) {
+			t.Errorf("%s comes back as %s (%v)", text, back, err)
+		}
+	}
+	for _, test := range []struct {
+		text string
+		want engine.Type
+	}{
+		{`[9007199254740993]`, engine.Int64}, {`[-3]`, engine.Int32}, {`[255]`, engine.Uint8}, {`[true,false]`, engine.Bool},
+		{`[0.5]`, engine.Float16}, {`[0.1]`, engine.Float64},
+	} {
+		got, err := parseTensor([]byte(test.text), test.want)
+		if err != nil || got.Type() != test.want {
+			t.Errorf("%s: %v (%v)", test.text, got, err)
+			continue
+		}
+		if back, err := listOf(got); err != nil || string(back) != test.text {
+			t.Errorf("%s comes back as %s (%v)", test.text, back, err)
+		}
+	}
+	for text, want := range map[string]string{
+		`[1,`: "not JSON", `[1] [2]`: "more after the JSON", `[[1],[2,3]]`: "not of the same length", `[[1],2]`: "not of the same length",
+		`["a"]`: "element 0 is a", `[null]`: "element 0 is", `{"a":1}`: "element 0", `[1e99]`: "element 0",
+	} {
+		if _, err := parseTensor([]byte(text), engine.Float32); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	for text, typ := range map[string]engine.Type{`[1.5]`: engine.Int64, `[256]`: engine.Uint8, `[3000000000]`: engine.Int32, `[2]`: engine.Bool} {
+		if got, err := parseTensor([]byte(text), typ); err == nil {
+			t.Errorf("%s as %s: %v", text, typ, got)
+		}
+	}
+}
+
+func compact(t *testing.T, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestReadTensor reads NumPy's default types as what a model reads, but no
+// number that does not fit.
+func TestReadTensor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	for _, test := range []struct {
+		x    engine.Tensor
+		want engine.Type
+		ok   bool
+	}{
+		{engine.Of([]float64{1, 2}, 2), engine.Float32, true},
+		{engine.Of([]int64{1, 2}, 2), engine.Int32, true},
+		{engine.Of([]int64{1, 255}, 2), engine.Uint8, true},
+		{engine.Of([]int32{1, 2}, 2), engine.Int64, true},
+		{engine.Of([]int64{1 << 40}, 1), engine.Int32, false},
+		{engine.Of([]int64{-1}, 1), engine.Uint8, false},
+		{engine.Of([]int64{1}, 1), engine.Float32, false},
+		{engine.Of([]float32{1}, 1), engine.Int64, false},
+	} {
+		var b bytes.Buffer
+		if err := npy.Write(&b, test.x); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readTensor(path, test.want)
+		switch {
+		case !test.ok && (err == nil || !strings.Contains(err.Error(), "convert it with")):
+			t.Errorf("%v as %s: %v (%v)", test.x, test.want, got, err)
+		case test.ok && (err != nil || got.Type() != test.want || fmt.Sprint(got.Data) != fmt.Sprint(test.x.Data)):
+			t.Errorf("%v as %s: %v (%v)", test.x, test.want, got, err)
+		}
+	}
+}
+
+// FuzzParseTensor reads any text; what is read comes back.
+func FuzzParseTensor(f *testing.F) {
+	for _, text := range []string{`[[1,2],[3,4]]`, `[]`, `7`, `["NaN"]`, `[[],[]]`, strings.Repeat("[", 100) + strings.Repeat("]", 100)} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		x, err := parseTensor(data, engine.Float32)
+		if err != nil || x.Len() == 0 {
+			return
+		}
+		text, err := listOf(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parseTensor(text, engine.Float32)
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(x) {
+			t.Fatalf("%v, then %v (%v)", x, again, err)
+		}
+	})
+}

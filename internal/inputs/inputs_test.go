@@ -1,0 +1,178 @@
+package inputs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+func read(t *testing.T, path string) *onnxgraph.Model {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// checkLayouts compares the layouts of a model's inputs, with a * after those of
+// states.
+func checkLayouts(t *testing.T, path string, want ...string) {
+	t.Helper()
+	list, err := Of(read(t, path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, in := range list {
+		layout := in.Layout
+		if in.State {
+			layout += "*"
+		}
+		got = append(got, layout)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: layouts %v, not %v", path, got, want)
+	}
+}
+
+// TestLayouts has models whose dimensions are known from the modules that they
+// were exported from.
+func TestLayouts(t *testing.T) {
+	for name, want := range map[string][]string{
+		"last_dynamo":           {"btf"},
+		"all_bi_dynamo":         {"tbf"},
+		"all_bi_torchscript":    {"tbf"},
+		"tokens_torchscript":    {"bt"},
+		"state_dynamo":          {"btf", "fbf*", "fbf*"},
+		"state_torchscript":     {"btf", "fbf*", "fbf*"},
+		"attention_torchscript": {"btf"},
+	} {
+		checkLayouts(t, filepath.Join("../repair/testdata", name+".onnx"), want...)
+	}
+}
+
+func TestSharedLayouts(t *testing.T) {
+	root := os.Getenv("RNNKIT_SHARED")
+	if root == "" {
+		root = "../../../shared"
+	}
+	if _, err := os.Stat(root); err != nil {
+		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("the shared test data is not here: set RNNKIT_SHARED")
+	}
+	for name, want := range map[string][]string{
+		"dtln_model_1":            {"btf", "bfff*"},
+		"ecg_bilstm_keras":        {"btf"},
+		"fairtalk_lstm_app":       {"btf"},
+		"nnsplit_de":              {"bt"},
+		"silero_vad_openvino_16k": {"bf", "fbf*"},
+		"silero_vad_v4_legacy":    {"bt", "", "fbf", "fbf"},
+	} {
+		checkLayouts(t, filepath.Join(root, "models", name, "model.onnx"), want...)
+	}
+}
+
+func value(typ onnxgraph.DataType, dims ...onnxgraph.Dim) onnxgraph.Value {
+	return onnxgraph.Value{Name: "x", Type: typ, Shape: dims}
+}
+
+func TestObvious(t *testing.T) {
+	n, open, three := onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: 3}
+	for want, v := range map[string]onnxgraph.Value{
+		"":     value(onnxgraph.Int64),
+		"b":    value(onnxgraph.Float32, n),
+		"bf":   value(onnxgraph.Float32, n, three),
+		"bt":   value(onnxgraph.Float32, n, open),
+		"btf":  value(onnxgraph.Float32, n, three, three),
+		"btff": value(onnxgraph.Float32, three, three, three, three),
+		"tbf":  value(onnxgraph.Float32, onnxgraph.Dim{Symbol: "seq_len"}, onnxgraph.Dim{Symbol: "Batch"}, three),
+		"fbf":  value(onnxgraph.Float32, three, onnxgraph.Dim{Symbol: "batch_size"}, three),
+	} {
+		if got := obvious(v); got != want {
+			t.Errorf("%v: %q, not %q", v, got, want)
+		}
+	}
+	if got := obvious(value(onnxgraph.Int64, three, three)); got != "bt" {
+		t.Errorf("tokens: %q", got)
+	}
+}
+
+func TestOfRefuses(t *testing.T) {
+	m := read(t, "../repair/testdata/last_dynamo.onnx")
+	for layout, want := range map[string]string{"bt": "has 2 letters", "bbf": "b or t twice", "": "has 0 letters"} {
+		if _, err := Of(m, map[string]string{"x": layout}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", layout, err, want)
+		}
+	}
+	if _, err := Of(m, map[string]string{"y": "btf"}); err == nil || !strings.Contains(err.Error(), `no input "y"`) {
+		t.Error(err)
+	}
+}
+
+// TestRandom draws every type: integers below the limit, the same for the same
+// seed.
+func TestRandom(t *testing.T) {
+	for _, typ := range []engine.Type{engine.Float16, engine.Float32, engine.Float64, engine.Int32, engine.Int64, engine.Uint8, engine.Bool} {
+		in := Input{Layout: "bt", Limit: 5}
+		in.Name, in.Type, in.Shape = "x", typ, []engine.Dim{{Symbol: "n"}, {Size: 9}}
+		one, err := Random([]Input{in}, nil, 20, 3, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := one["x"]
+		if x.Type() != typ || !slices.Equal(x.Shape, []int{20, 9}) || x.Len() != 180 {
+			t.Errorf("%s: %s of shape %v", typ, x.Type(), x.Shape)
+		}
+		if tokens, ok := x.Data.([]int64); ok && (slices.Min(tokens) != 0 || slices.Max(tokens) != 4) {
+			t.Errorf("tokens from %d to %d, not 0 to 4", slices.Min(tokens), slices.Max(tokens))
+		}
+		again, _ := Random([]Input{in}, nil, 20, 3, 7)
+		other, _ := Random([]Input{in}, nil, 20, 3, 8)
+		if fmt.Sprint(again) != fmt.Sprint(one) || fmt.Sprint(other) == fmt.Sprint(one) {
+			t.Errorf("%s: the seed does not decide", typ)
+		}
+		if _, err := in.Random([]int{1 << 30, 1 << 30}, nil); err == nil {
+			t.Errorf("%s: a tensor of 2^60 elements", typ)
+		}
+	}
+	given := map[string]engine.Tensor{"x": engine.Of([]float32{1})}
+	all, err := Random([]Input{{ValueInfo: engine.ValueInfo{Name: "x"}}}, given, 1, 1, 1)
+	if err != nil || fmt.Sprint(all) != fmt.Sprint(given) {
+		t.Errorf("%v, %v", all, err)
+	}
+}
+
+// Example has a graph whose LSTM reads its input transposed.
+func Example() {
+	three := onnxgraph.Dim{Size: 3}
+	m := &onnxgraph.Model{Graph: onnxgraph.Graph{
+		Inputs: []onnxgraph.Value{
+			{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Symbol: "m"}, three}},
+			{Name: "h", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 1}, {Symbol: "n"}, three}},
+		},
+		Nodes: []onnxgraph.Node{
+			{OpType: "Transpose", Inputs: []string{"x"}, Outputs: []string{"xt"}, Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}}},
+			{OpType: "LSTM", Inputs: []string{"xt", "w", "r", "", "", "h"}, Outputs: []string{"y"}},
+		},
+	}}
+	list, err := Of(m, nil)
+	for _, in := range list {
+		fmt.Println(in.Name, in.Layout, in.State, in.Sizes(8, 50), err)
+	}
+	// Output:
+	// x btf false [8 50 3] <nil>
+	// h fbf true [1 8 3] <nil>
+}
