@@ -18,7 +18,7 @@ import (
 
 // losses are those that fit a task, the usual one first.
 var losses = map[models.Task][]string{
-	models.Forecast: {"mse", "mae", "huber"},
+	models.Forecast: {"mse", "mae", "huber", "pinball"},
 	models.Generate: {"cross-entropy"},
 	models.Classify: {"bce", "cross-entropy"},
 }
@@ -80,7 +80,9 @@ func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
 	if o.task != models.Generate {
 		f.StringVar(&o.Loss, "loss", o.Loss, orList(losses[o.task]))
 	}
-	if o.task != models.Forecast {
+	if o.task == models.Forecast {
+		f.Float64Var(&o.Quantile, "quantile", 0.5, "that pinball fits: 0.9 for what nine values in ten stay below")
+	} else {
 		f.Float64Var(&o.Smoothing, "label-smoothing", 0, "share of a label that cross-entropy spreads over all")
 	}
 	f.StringVar((*string)(&t.Optimizer.Method), "optimizer", string(t.Optimizer.Method), "sgd, rmsprop, adam or adamw")
@@ -173,6 +175,10 @@ func (o *trainOptions) validate() error {
 	switch {
 	case !slices.Contains(losses[o.task], o.Loss):
 		return usagef("--loss is %q: it must be %s", o.Loss, orList(losses[o.task]))
+	case o.Loss == "pinball" && !(o.Quantile > 0 && o.Quantile < 1):
+		return usagef("--quantile is %g: it must lie between 0 and 1", o.Quantile)
+	case o.task == models.Forecast && o.Loss != "pinball" && o.Quantile != 0.5:
+		return usagef("--quantile is %g: it needs --loss pinball", o.Quantile)
 	case o.Smoothing > 0 && o.Loss == "bce":
 		return usagef("--label-smoothing is %g: it needs --loss cross-entropy", o.Smoothing)
 	case o.task != models.Generate && o.Spec.Readout == models.ReadAll:

@@ -69,6 +69,10 @@ func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
 		j.Model.InputScale, j.Model.OutputScale = scale, scale
 	}
 	j.Summary = func() (string, error) {
+		if t.Loss == "pinball" {
+			share, err := below(j.Model, test)
+			return fmt.Sprintf("test loss %.4g: %.1f%% of the values lie below their forecast", j.Model.Training.TestLoss, 100*share), err
+		}
 		off, err := offBy(j.Model, test)
 		return fmt.Sprintf("test loss %.4g: off by %.4g, where repeating the last value is off by %.4g (root mean square)",
 			j.Model.Training.TestLoss, off, persistence(test.Series(), t.Window)), err
@@ -78,15 +82,30 @@ func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
 
 // offBy is the root mean square error on the examples of test, in raw units.
 func offBy(m *models.Model, test *datasets.Windows) (float64, error) {
+	mean, err := meanOf(m, test, func(want, got float64) float64 { return (got - want) * (got - want) })
+	return math.Sqrt(mean), err
+}
+
+// below is the share of the values of test that are less than their forecast.
+func below(m *models.Model, test *datasets.Windows) (float64, error) {
+	return meanOf(m, test, func(want, got float64) float64 {
+		if want < got {
+			return 1
+		}
+		return 0
+	})
+}
+
+// meanOf is the mean of f over the examples of test, in raw units.
+func meanOf(m *models.Model, test *datasets.Windows, f func(want, got float64) float64) (float64, error) {
 	var sum float64
 	err := Answers(m, test, func(b *datasets.Batch, answers []float32) {
 		each := len(answers) / b.Size // where the model answers at every step, the last counts
 		for i, want := range b.Targets {
-			d := float64(answers[(i+1)*each-1]) - float64(want)
-			sum += d * d
+			sum += f(float64(want), float64(answers[(i+1)*each-1]))
 		}
 	})
-	return math.Sqrt(sum / float64(test.Len())), err
+	return sum / float64(test.Len()), err
 }
 
 // persistence is the root mean square error of taking each value after a window

@@ -24,7 +24,8 @@ type Terms struct {
 	Init string // "default", or a list of orthogonal, forget-bias, chrono
 
 	Fit       trainer.Options // without a Loss
-	Loss      string          // mse, mae, huber, bce or cross-entropy
+	Loss      string          // mse, mae, huber, pinball, bce or cross-entropy
+	Quantile  float64         // that pinball fits; 0 for the median
 	Smoothing float64         // of labels, for cross-entropy
 
 	Window int // steps that the model looks back, or that a sequence has
@@ -77,6 +78,8 @@ func (t Terms) loss() (trainer.Loss, error) {
 		return trainer.MAE(), nil
 	case "huber":
 		return trainer.Huber(1), nil
+	case "pinball":
+		return trainer.Pinball(cmp.Or(t.Quantile, 0.5)), nil
 	case "bce":
 		return trainer.BinaryCrossEntropy(), nil
 	case "cross-entropy":
