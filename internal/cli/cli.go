@@ -128,19 +128,22 @@ func newRootCmd(s *streams) *cobra.Command {
 	cmd.SetIn(s.In)
 	cmd.SetOut(s.Out)
 	cmd.SetErr(s.Err)
-	cmd.AddCommand(
-		newTrainCmd(s),
-		newInferCmd(s),
-		newGenerateCmd(s),
-		newHiddenCmd(s),
-		newVerifyCmd(s),
-		newConformanceCmd(s),
-		newInspectCmd(s),
-		newRepairCmd(s),
-		newBenchCmd(s),
-		newDataCmd(s),
-		newLabCmd(s),
-		newRuntimeCmd(s),
-	)
+	for _, group := range []struct {
+		id, title string
+		cmds      []*cobra.Command
+	}{
+		{"train", "Train:", []*cobra.Command{newTrainCmd(s), newDataCmd(s), newLabCmd(s)}},
+		{"run", "Run a model:", []*cobra.Command{newInferCmd(s), newGenerateCmd(s), newHiddenCmd(s)}},
+		{"examine", "Examine and repair a model:", []*cobra.Command{newInspectCmd(s), newVerifyCmd(s), newBenchCmd(s), newRepairCmd(s), newConformanceCmd(s)}},
+		{"other", "Other commands:", []*cobra.Command{newRuntimeCmd(s)}},
+	} {
+		cmd.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, verb := range group.cmds {
+			verb.GroupID = group.id
+			cmd.AddCommand(verb)
+		}
+	}
+	cmd.SetHelpCommandGroupID("other")
+	cmd.SetCompletionCommandGroupID("other")
 	return cmd
 }

@@ -73,9 +73,6 @@ func (a *aligner) assign(i, j, end int, rest size, sizes []size, cost int) {
 		more := 0
 		if !s.isFixed() && !slices.Contains(a.plain, s) {
 			more = 1
-			if s[0] != s[1] {
-				more = 2
-			}
 		}
 		a.assign(i, j+1, end, left, append(sizes, s), cost+more)
 	}

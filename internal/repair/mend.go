@@ -278,13 +278,22 @@ func (r *repairer) mendExpand(ctx context.Context, t *trace, i int) string {
 	return fmt.Sprintf("the target %v is %v, which keeps the sizes of its data", dims, open)
 }
 
-// mendOperands narrows a constant operand that is the same for the whole batch.
+// mendOperands narrows a constant operand that is the same for the whole batch,
+// and takes one that Expand widens to a baked size as it was before: the operator
+// widens it to the other.
 func (r *repairer) mendOperands(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if i != t.failed {
 		return ""
 	}
+	out := t.dims[0][n.Outputs[0]]
 	for input, name := range n.Inputs {
+		full := slices.ContainsFunc(n.Inputs, func(other string) bool { return other != name && slices.Equal(t.dims[0][other], out) })
+		producer := slices.IndexFunc(t.graph.Nodes[:i], func(p onnxgraph.Node) bool { return p.OpType == "Expand" && slices.Contains(p.Outputs, name) })
+		if full && producer >= 0 && n.OpType != "MatMul" && n.OpType != "PRelu" {
+			r.setInput(i, input, t.graph.Nodes[producer].Inputs[0])
+			return fmt.Sprintf("an operand that was expanded to %v is widened to the other", t.dims[0][name])
+		}
 		value, ok := t.constant(ctx, name)
 		if !ok {
 			continue

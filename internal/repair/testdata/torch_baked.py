@@ -133,6 +133,21 @@ class Attention(Cell):
         return self.head(torch.bmm(weights, y).squeeze(1))
 
 
+class Mixed(Cell):
+    """Scaled by rows of one vector, less the mean of all steps, cut at both ends."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.scale = nn.Parameter(torch.randn(1, 1, 2))
+
+    def forward(self, x):
+        batch, time, _ = x.shape
+        x = torch.cat([x * self.scale.repeat(batch, 1, 1), x], 1)[:, :2 * time]
+        y = self.rnn(x)[0]
+        y = y - y.mean(1, keepdim=True).expand(batch, 2 * time, H)
+        return self.head(y[:, 2 * time - 1:2 * time]).squeeze(1)
+
+
 def sequences(batch, time):
     return (torch.randn(batch, time, 2),)
 
@@ -166,6 +181,7 @@ MODULES = {
     "tokens": (Tokens(batch_first=True), tokens, 2, 4),
     "state": (State(batch_first=True, num_layers=2), with_state, 1, 4),
     "attention": (Attention(batch_first=True), sequences, 2, 4),
+    "mixed": (Mixed(batch_first=True), sequences, 2, 4),
 }
 
 
