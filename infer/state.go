@@ -181,7 +181,9 @@ func (m *Model) advance(ctx context.Context, s *State, outputs []string) error {
 	})
 	for _, names := range [][]string{outputs, m.steps.outputs[1:]} {
 		for _, name := range names {
-			s.outputs[name] = s.outputs[name]
+			if _, ok := s.outputs[name]; !ok {
+				s.outputs[name] = Tensor{}
+			}
 		}
 	}
 	if err := m.RunInto(ctx, s.inputs, s.outputs); err != nil {
