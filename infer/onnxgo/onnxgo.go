@@ -10,7 +10,7 @@
 //	y, err := model.GetOutputTensors()
 //
 // The decoder of onnx-go has limits that no backend can lift: it hands on no opset,
-// see [Opset], no If, Loop and Scan, no metadata, and no tensor of float16 or uint8. An
+// see [Opset], no If, Loop and Scan, no metadata, and no constant of float16 or uint8. An
 // input with a default in the file, such as the h0 of our own models, has no number for
 // SetInput, but can be had from GetNodeByName.
 //
@@ -73,10 +73,11 @@ type value struct {
 	id       int64
 	name     string
 	tensor   tensor.Tensor
-	sets     int      // tensors that it was given while the model was decoded
-	fed      bool     // with one since
-	from     []*value // the inputs of the operator that computes it
-	produced bool     // by an operator
+	initial  tensor.Tensor // of the file
+	sets     int           // tensors that it was given while the model was decoded
+	fed      bool          // with one since
+	from     []*value      // the inputs of the operator that computes it
+	produced bool          // by an operator
 }
 
 func (v *value) ID() int64                { return v.id }
@@ -84,12 +85,15 @@ func (v *value) SetName(name string)      { v.name = name }
 func (v *value) GetName() string          { return v.name }
 func (v *value) GetTensor() tensor.Tensor { return v.tensor }
 
+// SetTensor sets the value of an input, or with nil the one that the file gives it.
 func (v *value) SetTensor(t tensor.Tensor) error {
-	v.tensor = t
-	if len(v.backend.nodes) == 0 {
+	if len(v.backend.nodes) == 0 { // while the model is decoded
 		v.sets++
-	} else {
-		v.fed = true
+		v.initial = t
+	}
+	v.fed = len(v.backend.nodes) > 0 && t != nil
+	if v.tensor = t; t == nil {
+		v.tensor = v.initial
 	}
 	return nil
 }
@@ -181,6 +185,9 @@ func (b *Backend) Run() error {
 	}
 	for _, v := range b.outputs() {
 		y := results[v.name]
+		if y.Len() == 0 {
+			return fmt.Errorf("onnxgo: output %q is empty: it has shape %v, which onnx-go's tensors cannot have", v.name, y.Shape)
+		}
 		v.tensor = tensor.New(tensor.WithShape(y.Shape...), tensor.WithBacking(y.Data))
 	}
 	return nil

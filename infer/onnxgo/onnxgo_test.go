@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -251,5 +253,75 @@ func TestErrors(t *testing.T) {
 	}
 	if second, _ := model.GetOutputTensors(); fmt.Sprint(first[0].Data()) != fmt.Sprint(second[0].Data()) {
 		t.Errorf("a view gives %v, a copy %v", first[0].Data(), second[0].Data())
+	}
+}
+
+// TestEngine compares runs of the engine, one after the other, with the native engine.
+func TestEngine(t *testing.T) {
+	m, err := models.New(models.Metadata{Spec: models.Spec{Cell: models.LSTM, Features: 2, Hidden: 3, Layers: 1, Readout: models.ReadAll, Outputs: 1}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := marshal(t, m)
+	var sessions []engine.Session
+	for _, e := range []engine.Engine{onnxgo.Engine(), native.New()} {
+		s, err := e.Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		sessions = append(sessions, s)
+	}
+	x := engine.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8}, 2, 2, 2)
+	h := engine.Of([]float32{1, 2, 3, 4, 5, 6}, 1, 2, 3)
+	for i, inputs := range []map[string]engine.Tensor{{"input": x}, {"input": x, "h0": h}, {"input": x}, {"input": x, "c0": h}} {
+		got, err := sessions[0].Run(t.Context(), inputs, "output", "cn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := sessions[1].Run(t.Context(), inputs, "output", "cn")
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("run %d: %v, not %v (%v)", i, got, want, err)
+		}
+	}
+	for want, inputs := range map[string]map[string]engine.Tensor{
+		`input "input" is missing`: {},
+		`input "input" is empty`:   {"input": engine.Of([]float32{}, 0, 2, 2)},
+		`output "y" is not among`:  {"input": x},
+	} {
+		if _, err := sessions[0].Run(t.Context(), inputs, "y"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
+
+// TestElsewhere runs models from elsewhere, but for one with an If.
+func TestElsewhere(t *testing.T) {
+	for _, dir := range onnxtest.Folders(t, "models/*") {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			data, err := onnxtest.Model(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := onnxgo.Engine().Open(data)
+			if filepath.Base(dir) == "silero_vad_v4_legacy" {
+				if want := `attribute "else_branch": ir.AttributeProto_GRAPH not handled yet`; err == nil || !strings.HasSuffix(err.Error(), want) {
+					t.Errorf("the error is %v, not %q", err, want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			sets, err := onnxtest.Sets(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, set := range sets {
+				if err := set.Run(t.Context(), s, 1e-3, 2e-6); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
 }

@@ -1,0 +1,104 @@
+package onnxgo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/owulveryck/onnx-go"
+	"gorgonia.org/tensor"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// Engine returns an engine whose models onnx-go decodes and a [Backend] runs, one run
+// at a time: to compare what comes of a file that way with other engines.
+func Engine() engine.Engine { return onnxGo{} }
+
+type onnxGo struct{}
+
+func (onnxGo) String() string { return "onnx-go" }
+
+func (onnxGo) Open(data []byte) (engine.Session, error) {
+	description, err := native.New().Open(data)
+	if err != nil {
+		return nil, err
+	}
+	outline, err := onnxgraph.Outline(data)
+	if err != nil {
+		return nil, err
+	}
+	var opset int64
+	for _, o := range outline.Opsets {
+		if o.Domain == "" {
+			opset = o.Version
+		}
+	}
+	s := &session{Session: description, backend: NewBackend(Opset(int(opset)))}
+	s.model = onnx.NewModel(s.backend)
+	err = s.model.UnmarshalBinary(data)
+	if missing := (*onnx.ErrNotImplemented)(nil); errors.As(err, &missing) { // its own text has the whole value in it
+		return nil, fmt.Errorf("onnx-go does not decode the model: attribute %q: %s", missing.AttributeName, missing.Message)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("onnx-go does not decode the model: %w", err)
+	}
+	return s, nil
+}
+
+// session is a native one, of which Run alone goes another way.
+type session struct {
+	engine.Session
+	mu      sync.Mutex
+	model   *onnx.Model
+	backend *Backend
+}
+
+func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := engine.CheckInputs(s.Inputs(), inputs); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, info := range s.Inputs() {
+		var x tensor.Tensor // nil for the default
+		if t, ok := inputs[info.Name]; ok {
+			if t.Len() == 0 {
+				return nil, fmt.Errorf("input %q is empty, which onnx-go's tensors are not", info.Name)
+			}
+			x = tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data))
+		}
+		if err := s.node(info.Name).SetTensor(x); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.backend.Run(); err != nil {
+		return nil, err
+	}
+	results := make(map[string]engine.Tensor, len(outputs))
+	for _, name := range outputs {
+		node := s.node(name)
+		if node == nil {
+			return nil, fmt.Errorf("output %q is not among the model's: %v", name, s.Outputs())
+		}
+		y, err := tensorOf(node.GetTensor())
+		if err != nil {
+			return nil, fmt.Errorf("output %q: %w", name, err)
+		}
+		results[name] = y
+	}
+	return results, nil
+}
+
+// node returns the node of that name, or nil.
+func (s *session) node(name string) onnx.DataCarrier {
+	n, _ := s.model.GetNodeByName(name)
+	carrier, _ := n.(onnx.DataCarrier)
+	return carrier
+}
