@@ -123,7 +123,7 @@ func (o *benchOptions) run(ctx context.Context, path string) error {
 	for _, batch := range g.sizes(inputs.Batch, o.batches) {
 		for _, time := range g.sizes(inputs.Time, o.times) {
 			for _, stream := range []bool{false, true} {
-				if stream && (time != 1 || len(statePairs(all[0].model)) == 0) {
+				if stream && (time != 1 || len(all[0].model.State()) == 0) {
 					continue
 				}
 				measured, err := o.measure(ctx, g, all, batch, time, stream)
@@ -192,22 +192,26 @@ func (o *benchOptions) measure(ctx context.Context, g *graph, all []candidate, b
 	return list, nil
 }
 
-// newCall returns a call of m: into the same outputs again, where the engine can,
-// and with the state fed back for a stream.
+// newCall returns a call of m for its first output: into the same memory again,
+// where the engine can, and with the state fed back for a stream.
 func newCall(ctx context.Context, m *infer.Model, given map[string]engine.Tensor, stream bool) func() error {
 	given = maps.Clone(given)
+	outputs := map[string]engine.Tensor{m.Outputs()[0].Name: {}}
 	var pairs []models.StatePair
 	if stream {
-		pairs = statePairs(m)
+		pairs = m.State()
+	}
+	for _, pair := range pairs {
+		outputs[pair.Output] = engine.Tensor{}
 	}
 	return func() error {
-		outputs, err := m.Run(ctx, given)
-		for _, pair := range pairs {
-			if err == nil {
-				given[pair.Input] = outputs[pair.Output]
-			}
+		if err := m.RunInto(ctx, given, outputs); err != nil {
+			return err
 		}
-		return err
+		for _, pair := range pairs {
+			given[pair.Input], outputs[pair.Output] = outputs[pair.Output], given[pair.Input]
+		}
+		return nil
 	}
 }
 

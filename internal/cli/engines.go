@@ -13,6 +13,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/onnxgo"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
@@ -101,7 +102,7 @@ func (f *engineFlags) native(path string) infer.Option {
 }
 
 // engineNames are the engines that verify and bench compare.
-var engineNames = []string{"native", "onnxruntime", "cuda"}
+var engineNames = []string{"native", "onnxruntime", "cuda", "onnx-go"}
 
 // checkEngines checks a list of engineNames.
 func checkEngines(flag string, list []string) error {
@@ -130,6 +131,8 @@ func enginesOf(list []string, ortLib string) []engine.Engine {
 			engines = append(engines, ort.CPU(ort.Library(ortLib)))
 		case "cuda":
 			engines = append(engines, ort.CUDA(0, ort.Library(ortLib)))
+		case "onnx-go":
+			engines = append(engines, onnxgo.Engine())
 		}
 	}
 	return engines

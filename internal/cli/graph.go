@@ -6,11 +6,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
-	"github.com/rnnkit/rnnkit/models"
 )
 
 // graphFlags say of a model what its file does not.
@@ -100,12 +98,4 @@ func cutName(text string, m *onnxgraph.Model) (name, value string, ok bool) {
 		}
 	}
 	return strings.Cut(text, "=")
-}
-
-// statePairs returns which output of m goes on as which input.
-func statePairs(m *infer.Model) []models.StatePair {
-	if meta := m.Metadata(); meta != nil {
-		return meta.State
-	}
-	return nil
 }

@@ -164,7 +164,7 @@ func (r *inspection) try(data []byte, engines ...engine.Engine) {
 			status.Reason = oneLine(c.err)
 		}
 		if c.err == nil && len(r.State) == 0 {
-			r.State = append(r.State, statePairs(c.model)...)
+			r.State = append(r.State, c.model.State()...)
 		}
 		r.Engines = append(r.Engines, status)
 	}

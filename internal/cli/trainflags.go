@@ -81,7 +81,7 @@ func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.Loss, "loss", o.Loss, orList(losses[o.task]))
 	}
 	if o.task == models.Forecast {
-		f.Float64Var(&o.Quantile, "quantile", 0.5, "that pinball fits: 0.9 for what nine values in ten stay below")
+		f.Float64Var(&o.Quantile, "quantile", o.Quantile, "that pinball fits: 0.9 for what nine values in ten stay below")
 	} else {
 		f.Float64Var(&o.Smoothing, "label-smoothing", 0, "share of a label that cross-entropy spreads over all")
 	}

@@ -210,7 +210,7 @@ func (o *verifyOptions) foreign(g *graph, m *infer.Model) (*subject, error) {
 		}
 		return m.Run(ctx, given)
 	})
-	if pairs := statePairs(m); len(pairs) > 0 {
+	if pairs := m.State(); len(pairs) > 0 {
 		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
 			var given, outputs map[string]engine.Tensor
 			for call := range fedBack {

@@ -16,11 +16,12 @@ const trainPart = 0.8
 // ForecastTerms are the notebook's for its sine, as a start for any series.
 func ForecastTerms() Terms {
 	return Terms{
-		Spec:   models.Forecaster("", 0).Spec,
-		Init:   "default",
-		Window: 50,
-		Loss:   "mse",
-		Scale:  true,
+		Spec:     models.Forecaster("", 0).Spec,
+		Init:     "default",
+		Window:   50,
+		Loss:     "mse",
+		Quantile: 0.5,
+		Scale:    true,
 		Fit: trainer.Options{
 			Optimizer:    trainer.Optimizer{Method: trainer.Adam},
 			LearningRate: 1e-3,

@@ -25,7 +25,7 @@ type Terms struct {
 
 	Fit       trainer.Options // without a Loss
 	Loss      string          // mse, mae, huber, pinball, bce or cross-entropy
-	Quantile  float64         // that pinball fits; 0 for the median
+	Quantile  float64         // that pinball fits
 	Smoothing float64         // of labels, for cross-entropy
 
 	Window int // steps that the model looks back, or that a sequence has
@@ -79,7 +79,7 @@ func (t Terms) loss() (trainer.Loss, error) {
 	case "huber":
 		return trainer.Huber(1), nil
 	case "pinball":
-		return trainer.Pinball(cmp.Or(t.Quantile, 0.5)), nil
+		return trainer.Pinball(t.Quantile), nil
 	case "bce":
 		return trainer.BinaryCrossEntropy(), nil
 	case "cross-entropy":

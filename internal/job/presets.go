@@ -43,9 +43,10 @@ func notebook(spec models.Spec, cell models.Cell, loss string, rate float64, bat
 		spec.Cell = cell
 	}
 	return Terms{
-		Spec: spec,
-		Init: "default",
-		Loss: loss,
+		Spec:     spec,
+		Init:     "default",
+		Loss:     loss,
+		Quantile: 0.5,
 		Fit: trainer.Options{
 			Optimizer:    trainer.Optimizer{Method: trainer.Adam},
 			LearningRate: rate,
