@@ -3,6 +3,7 @@ package infer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -162,14 +163,24 @@ func TestStepTensors(t *testing.T) {
 		x := func(i int) infer.Tensor { return engine.Of([]float32{float32(i), 1, -float32(i)}, 3, 1, 1) }
 		s := m.NewState()
 		var results []map[string]infer.Tensor
+		var texts []string
 		for i := range 4 {
 			r, err := m.StepTensors(t.Context(), s, map[string]infer.Tensor{"p": x(i)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			results = append(results, r)
+			results, texts = append(results, r), append(texts, fmt.Sprint(r))
 		}
-		// The results are still what they were: the last one follows from those before.
+		for i := range 3 { // which may not write to what is the caller's
+			if _, err := m.StepTensors(t.Context(), s, map[string]infer.Tensor{"p": x(i)}, "s"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, r := range results {
+			if got := fmt.Sprint(r); got != texts[i] {
+				t.Errorf("%s: the results of step %d were %s and are %s", e, i, texts[i], got)
+			}
+		}
 		given := map[string]infer.Tensor{"p": x(3), "q": results[2]["u"], "r": results[2]["v"]}
 		for name, state := range map[string]*infer.State{"fresh": m.NewState(), "used": s} {
 			r, err := m.StepTensors(t.Context(), state, given, "s", "u")

@@ -680,9 +680,9 @@ func TestRunInto(t *testing.T) {
 	type answer map[string]engine.Tensor
 	var kept, copies []answer
 	for i := range 12 {
-		inputs := map[string]engine.Tensor{"input": series(1+i%2, 3+i%3)}
-		if i%4 == 0 {
-			inputs["h0"] = engine.Of(slices.Repeat([]float32{float32(i)}, 8*(1+i%2)), 1, 1+i%2, 8)
+		inputs := map[string]engine.Tensor{"input": series(1+i/2%2, 3+i/4)}
+		if i%4 == 1 {
+			inputs["h0"] = engine.Of(slices.Repeat([]float32{float32(i)}, 8*(1+i/2%2)), 1, 1+i/2%2, 8)
 		}
 		fresh := open(t, lstm(t, 8))
 		want := run(t, fresh, inputs, "hidden", "hn")
@@ -701,12 +701,22 @@ func TestRunInto(t *testing.T) {
 		}
 		kept, copies = append(kept, into), append(copies, copied)
 	}
-	for i := range kept {
+	for i := range copies {
 		for name := range kept[i] {
 			checkClose(t, name, kept[i][name], copies[i][name], 0)
 		}
 	}
-	inputs, outputs := map[string]engine.Tensor{"input": series(2, 5)}, map[string]engine.Tensor{"hidden": {}}
+	inputs, outputs := map[string]engine.Tensor{"input": series(1, 5)}, map[string]engine.Tensor{"hidden": {}}
+	var answers []string
+	for i := range 2 { // of the same shapes, and other values
+		inputs["h0"] = engine.Of(slices.Repeat([]float32{float32(i)}, 8), 1, 1, 8)
+		y := run(t, s, inputs, "hidden")["hidden"]
+		kept = append(kept, answer{"hidden": y})
+		answers = append(answers, fmt.Sprint(y))
+	}
+	if first := fmt.Sprint(kept[len(kept)-2]["hidden"]); first != answers[0] || answers[0] == answers[1] {
+		t.Errorf("the first answer was %s and is %s after %s", answers[0], first, answers[1])
+	}
 	allocations := testing.AllocsPerRun(10, func() {
 		if err := s.RunInto(context.Background(), inputs, outputs); err != nil {
 			t.Fatal(err)

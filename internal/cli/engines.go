@@ -22,6 +22,7 @@ import (
 type engineFlags struct {
 	engine    string
 	provider  string
+	required  bool // of the provider, that it computes all
 	ortLib    string
 	maxMemory int  // of a run of the native engine, in MiB
 	external  bool // the native engine may read the model's external data
@@ -30,6 +31,7 @@ type engineFlags struct {
 func (f *engineFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.engine, "engine", "auto", "native, onnxruntime, or auto: onnxruntime where it is installed, else native")
 	flags.StringVar(&f.provider, "provider", "cpu", "cpu or cuda, which is onnxruntime's")
+	flags.BoolVar(&f.required, "require-provider", false, "fail if the provider cuda leaves operators to the CPU that compute more than shapes")
 	addOrtLib(flags, &f.ortLib)
 	flags.IntVar(&f.maxMemory, "max-memory", native.DefaultMemory>>20, "MiB that a run of the native engine may take")
 	flags.BoolVar(&f.external, "external-data", false, "let the native engine read weights from files in the model's folder")
@@ -50,6 +52,8 @@ func (f *engineFlags) validate() error {
 		return usagef("--max-memory is %d: it must be a number of MiB from 1 on", f.maxMemory)
 	case f.provider != "cpu" && f.provider != "cuda":
 		return usagef("--provider is %q: it must be cpu or cuda", f.provider)
+	case f.required && f.provider == "cpu":
+		return usagef("--require-provider needs --provider cuda: nothing falls back from the CPU")
 	case f.provider == "cuda" && f.engine == "native":
 		return usagef("--provider cuda needs --engine onnxruntime: the native engine computes on the CPU")
 	}
@@ -72,7 +76,11 @@ func (f *engineFlags) choose(path string) (m *infer.Model, why string, err error
 		m, err = infer.Open(path, f.native(path))
 		return m, "", err
 	case f.provider == "cuda":
-		m, err = infer.Open(path, infer.With(ort.CUDA(0, ort.Library(f.ortLib))))
+		opts := []ort.Option{ort.Library(f.ortLib)}
+		if f.required {
+			opts = append(opts, ort.RequireProvider())
+		}
+		m, err = infer.Open(path, infer.With(ort.CUDA(0, opts...)))
 		return m, "", err
 	case f.engine == "onnxruntime":
 		m, err = infer.Open(path, infer.With(ort.CPU(ort.Library(f.ortLib))))

@@ -95,6 +95,10 @@ func TestStatePairs(t *testing.T) {
 			x:b,1,4 a:b,3,4 -> y:b,1,4 e:b,3,4
 			e = Identity(a)
 			y = Conv(x, w)`, ""},
+		"a sequence that goes on is no cache": {`
+			x:b,t,4 a:b,u,4 -> y:b,1,4 e:b,v,4
+			e = Concat(a, x)
+			y = Conv(e, w)`, ""},
 		"cells by hand, with names": {`
 			x:b,2 prev_h:b,4 c_in:b,4 mask:b,4 -> y:b,2 new_c:b,4 mask_out:b,4 h:b,4
 			h = Tanh(prev_h)
