@@ -9,12 +9,12 @@ func Sigmoid[T Float](x T) T { return T(1 / (1 + math.Exp(-float64(x)))) }
 func Tanh[T Float](x T) T { return T(math.Tanh(float64(x))) }
 
 // The largest errors of the variants' sigmoid, tanh and exponential, which they
-// only have for numbers up to 0, in units in the last place of a float32, over
-// all float32.
+// only have for numbers up to 0, in units in the last place of a float32. Over all
+// float32 AVX-512 is up to 2.83, 3.00 and 2.03 off, AVX2 2.40, 2.50 and 2.03.
 const (
-	MaxErrorSigmoid = 2.5
-	MaxErrorTanh    = 3
-	MaxErrorExp     = 2.5 // from Softmax, which divides by the sum
+	MaxErrorSigmoid = 2.9
+	MaxErrorTanh    = 3.05
+	MaxErrorExp     = 2.1 // from Softmax, which divides by the sum
 )
 
 // RNNForward computes one step of an RNN, h = tanh(gates). All are [batch,
