@@ -83,7 +83,7 @@ func TestLive(t *testing.T) {
 				}
 			})
 		}
-		for i := range 50 {
+		for i := range 20 {
 			if err := live.Swap(load(i + 1)); err != nil {
 				t.Fatal(err)
 			}
