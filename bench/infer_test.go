@@ -1,0 +1,131 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// inferred are models with the sizes of the input that they run on.
+var inferred = []struct {
+	name        string
+	spec        models.Spec
+	batch, time int
+}{
+	{"window-32/batch=1", models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1}, 1, 50},
+	{"window-32/batch=256", models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1}, 256, 50},
+	{"lstm-256x2/batch=1", models.Spec{Cell: models.LSTM, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 1, 100},
+	{"lstm-256x2/batch=32", models.Spec{Cell: models.LSTM, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 32, 100},
+	{"gru-256x2/batch=1", models.Spec{Cell: models.GRU, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 1, 100},
+	{"gru-256x2/batch=32", models.Spec{Cell: models.GRU, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 32, 100},
+	{"bi-lstm-128/batch=8", models.Spec{Cell: models.LSTM, Features: 64, Hidden: 128, Layers: 1, Bidirectional: true, Readout: models.ReadLast, Outputs: 1}, 8, 64},
+}
+
+// engines are those compared, each on one thread.
+var engines = map[string]engine.Engine{"native": native.New(), "onnxruntime": ort.CPU()}
+
+// onEngines runs f with a model of the spec on each engine that is here.
+func onEngines(b *testing.B, spec models.Spec, f func(b *testing.B, m *infer.Model)) {
+	m, err := models.New(models.Metadata{Spec: spec}, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	data, err := export.Marshal(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, e := range engines {
+		b.Run(name, func(b *testing.B) {
+			m, err := infer.OpenBytes(data, infer.With(e))
+			if err != nil {
+				b.Skip(err)
+			}
+			defer m.Close()
+			b.ReportAllocs()
+			f(b, m)
+		})
+	}
+}
+
+// BenchmarkInfer times a run on a whole sequence.
+func BenchmarkInfer(b *testing.B) {
+	for _, c := range inferred {
+		b.Run(c.name, func(b *testing.B) {
+			onEngines(b, c.spec, func(b *testing.B, m *infer.Model) {
+				x := make([]float32, c.batch*c.time*c.spec.Features)
+				for i := range x {
+					x[i] = float32(i%7) - 3
+				}
+				inputs := map[string]engine.Tensor{"input": engine.Of(x, c.batch, c.time, c.spec.Features)}
+				outputs := map[string]engine.Tensor{"output": {}}
+				for b.Loop() {
+					if err := m.RunInto(b.Context(), inputs, outputs); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkStep times a token, with the state fed back.
+func BenchmarkStep(b *testing.B) {
+	spec := models.Spec{Cell: models.LSTM, Vocabulary: 28, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 28}
+	onEngines(b, spec, func(b *testing.B, m *infer.Model) {
+		s := m.NewState()
+		for b.Loop() {
+			if _, err := m.StepTokens(b.Context(), s, 3); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkOpen times a model from its bytes to the first answer.
+func BenchmarkOpen(b *testing.B) {
+	m, err := models.New(models.Metadata{Spec: inferred[0].spec}, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	data, err := export.Marshal(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	inputs := map[string]engine.Tensor{"input": engine.Of(make([]float32, 50), 1, 50, 1)}
+	for name, e := range engines {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				m, err := infer.OpenBytes(data, infer.With(e))
+				if err != nil {
+					b.Skip(err)
+				}
+				if _, err := m.Run(b.Context(), inputs, "output"); err != nil {
+					b.Fatal(err)
+				}
+				m.Close()
+			}
+		})
+	}
+}
+
+// BenchmarkShared has as many goroutines as -cpu says share a model.
+func BenchmarkShared(b *testing.B) {
+	c := inferred[0]
+	onEngines(b, c.spec, func(b *testing.B, m *infer.Model) {
+		b.RunParallel(func(pb *testing.PB) {
+			inputs := map[string]engine.Tensor{"input": engine.Of(make([]float32, 50), 1, 50, 1)}
+			outputs := map[string]engine.Tensor{"output": {}}
+			for pb.Next() {
+				if err := m.RunInto(b.Context(), inputs, outputs); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+}
