@@ -188,8 +188,7 @@ func (n *network[T]) forward(p *packed[T], training bool) {
 	}
 	n.readout()
 	rows, outputs := n.rows(), n.spec.Outputs
-	bias := kernels.Matrix[T]{Rows: rows, Cols: outputs, Data: p.Head.B}
-	kernels.Mul(kernels.Dense(rows, outputs, n.out), bias, kernels.Dense(rows, n.spec.Width(), n.read), &p.head)
+	kernels.Mul(kernels.Dense(rows, outputs, n.out), kernels.Repeat(p.Head.B, rows), kernels.Dense(rows, n.spec.Width(), n.read), &p.head)
 }
 
 // backward adds to grads the gradients of the parameters, given dout and the

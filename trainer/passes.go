@@ -289,10 +289,10 @@ func (s *shard[T]) load(p *passes[T]) {
 			case padding:
 				clear(s.input[to*features:][:features])
 			case p.meta.InputScale == nil:
-				convert(s.input[to*features:], b.Inputs[from*features:][:features])
+				kernels.Convert(s.input[to*features:], b.Inputs[from*features:][:features])
 			default:
 				p.meta.InputScale.Apply(s.scaled, b.Inputs[from*features:][:features])
-				convert(s.input[to*features:], s.scaled)
+				kernels.Convert(s.input[to*features:], s.scaled)
 			}
 		}
 	}
@@ -323,9 +323,9 @@ func (s *shard[T]) begin(p *passes[T]) {
 		for l := range s.spec.Layers * s.spec.Directions() {
 			for i, example := range s.order {
 				from, to := (l*b.Size+s.first+example)*hidden, (l*s.batch+i)*hidden
-				convert(s.initial.h[to:], b.H0[from:][:hidden])
+				kernels.Convert(s.initial.h[to:], b.H0[from:][:hidden])
 				if len(b.C0) > 0 {
-					convert(s.initial.c[to:], b.C0[from:][:hidden])
+					kernels.Convert(s.initial.c[to:], b.C0[from:][:hidden])
 				}
 			}
 		}
@@ -365,12 +365,12 @@ func (s *shard[T]) measureValues(p *passes[T], loss valueLoss) {
 		for t := range p.rowsOf(s.first + example) {
 			from, at := (s.first+example)*rows+t, (t*s.batch+i)*outputs
 			p.scaleTargets(r.targets, p.batch.Targets[from*p.values:])
-			convert(r.out, s.out[at:][:outputs])
+			kernels.Convert(r.out, s.out[at:][:outputs])
 			s.loss += loss.row(r.grad, r.out, r.targets)
 			if c, ok := loss.(classifier); ok {
 				s.score.add(c.right(r.out, r.targets))
 			}
-			convert(s.dout[at:], r.grad)
+			kernels.Convert(s.dout[at:], r.grad)
 		}
 	}
 }
@@ -425,15 +425,8 @@ func (s *shard[T]) answers(p *passes[T], out []float32) {
 	kernels.Grow(&s.scaled, outputs)
 	for i, example := range s.order {
 		for t := range p.rowsOf(s.first + example) {
-			convert(s.scaled, s.out[(t*s.batch+i)*outputs:][:outputs])
+			kernels.Convert(s.scaled, s.out[(t*s.batch+i)*outputs:][:outputs])
 			p.meta.OutputScale.Invert(out[((s.first+example)*rows+t)*outputs:][:outputs], s.scaled)
 		}
-	}
-}
-
-// convert copies src to dst in the type of dst.
-func convert[D, S models.Float](dst []D, src []S) {
-	for i, v := range src {
-		dst[i] = D(v)
 	}
 }

@@ -24,7 +24,7 @@ func InputGradients(m *models.Model, b *datasets.Batch, loss Loss) ([]float64, e
 	meta, batch := m.Metadata, *b
 	meta.Spec.Dropout = 0
 	params := models.NewParams[float64](meta.Spec)
-	convert(params.Data, m.Params.Data)
+	kernels.Convert(params.Data, m.Params.Data)
 	if meta.Spec.Vocabulary > 0 {
 		// The embeddings are the features of a model that is otherwise the same.
 		size := meta.Spec.Embedding
@@ -70,7 +70,7 @@ func (p *passes[T]) inputGradients() []float64 {
 		for i, example := range s.order {
 			for t := range s.lengths[i] {
 				row := gradients[((s.first+example)*s.time+t)*width:][:width]
-				convert(row, s.dinput[(t*s.batch+i)*width:][:width])
+				kernels.Convert(row, s.dinput[(t*s.batch+i)*width:][:width])
 				kernels.Scale(row, p.weight) // of the example, not of the mean
 			}
 		}

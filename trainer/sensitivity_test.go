@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/kernels"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -35,7 +36,7 @@ func TestInputGradients(t *testing.T) {
 		}
 		loss := func(example int) float64 {
 			params := models.NewParams[float64](spec)
-			convert(params.Data, m.Params.Data)
+			kernels.Convert(params.Data, m.Params.Data)
 			p, err := newPasses(&m.Metadata, params, BinaryCrossEntropy(), 0, 1)
 			if err != nil {
 				t.Fatal(err)

@@ -18,8 +18,6 @@ type mover interface {
 	// take sets element i to element places[i] of src, or leaves it as it is
 	// where that is negative.
 	take(src value, places []int64)
-	// put sets element places[i] to element i of src.
-	put(src value, places []int64)
 	// fill sets all elements to the one of src, or to zero if that is nil.
 	fill(src value)
 }
@@ -52,13 +50,6 @@ func (a *array[T]) take(src value, places []int64) {
 		if k >= 0 {
 			a.data[i] = from[k]
 		}
-	}
-}
-
-func (a *array[T]) put(src value, places []int64) {
-	from := src.(*array[T]).data
-	for i, k := range places {
-		a.data[k] = from[i]
 	}
 }
 

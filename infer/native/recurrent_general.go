@@ -67,13 +67,13 @@ func (g *general[T]) run(ctx context.Context, s *passage[T]) error {
 			}
 		}
 		copyAs(s.input, s.x.At(t))
-		kernels.Mul(s.gates, repeated(s.bias[:s.gates.Cols], s.gates.Rows), s.input, &g.w)
+		kernels.Mul(s.gates, kernels.Repeat(s.bias[:s.gates.Cols], s.gates.Rows), s.input, &g.w)
 		g.advance(g, s)
 		if s.y.Data != nil {
 			y := s.y.At(t)
 			y.Zero()
 			for _, b := range s.live {
-				copyRowAs(y.Row(b), s.h.Row(b))
+				kernels.Convert(y.Row(b), s.h.Row(b))
 			}
 		}
 	}
@@ -105,32 +105,21 @@ func (g *general[T]) layOut(s *passage[T]) {
 // widened returns x as a matrix of float64, until the next call.
 func (g *general[T]) widened(rows, cols int, x []T) kernels.Matrix[float64] {
 	kernels.Grow(&g.wide, rows*cols)
-	copyRowAs(g.wide, x)
+	kernels.Convert(g.wide, x)
 	return kernels.Dense(rows, cols, g.wide)
 }
 
 // copyAs sets dst to src, of the same size, in the type of dst.
 func copyAs[D, S cell.Float](dst kernels.Matrix[D], src kernels.Matrix[S]) {
 	for i := range dst.Rows {
-		copyRowAs(dst.Row(i), src.Row(i))
+		kernels.Convert(dst.Row(i), src.Row(i))
 	}
-}
-
-func copyRowAs[D, S cell.Float](dst []D, src []S) {
-	for i := range dst {
-		dst[i] = D(src[i])
-	}
-}
-
-// repeated returns the matrix that has the same row n times.
-func repeated(row []float64, n int) kernels.Matrix[float64] {
-	return kernels.Matrix[float64]{Rows: n, Cols: len(row), Data: row}
 }
 
 // addBiases sets s.bias to the biases of W plus those of R, without those of R
 // for the gate h of a GRU that adds them before the reset.
 func (g *general[T]) addBiases(s *passage[T]) {
-	copyRowAs(s.bias, s.weights.B)
+	kernels.Convert(s.bias, s.weights.B)
 	rows := s.gates.Cols
 	added := rows
 	if g.linearBeforeReset {
@@ -161,7 +150,7 @@ func stepGRU[T cell.Float](g *general[T], s *passage[T]) {
 	gates, sums := s.gates.ColRange(0, 2*n), s.gates.ColRange(2*n, 3*n)
 	kernels.Mul(gates, gates, s.h, &g.r[0])
 	if g.linearBeforeReset { // x Whᵀ + Wbh + r ⊙ (h Rhᵀ + Rbh)
-		kernels.Mul(s.scratch, repeated(s.bias[5*n:], s.scratch.Rows), s.h, &g.r[1])
+		kernels.Mul(s.scratch, kernels.Repeat(s.bias[5*n:], s.scratch.Rows), s.h, &g.r[1])
 		for _, b := range s.live {
 			reset, linear, sum := s.gates.Row(b)[n:2*n], s.scratch.Row(b), sums.Row(b)
 			for j := range sum {

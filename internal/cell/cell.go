@@ -126,6 +126,7 @@ type base[T Float] struct {
 	picked      []T // [rows of X, gates*hidden]: their part of the sums, then its gradient
 	hn          []T // [batch, hidden]: the state after sequences of different lengths
 	dh          []T // [batch, hidden]
+	db          []T // [gates*hidden]
 }
 
 func (c *base[T]) Pack(p *Packed[T], w Weights[T]) {
@@ -175,7 +176,7 @@ func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
 	c.time, c.batch, c.lengths, c.projected = s.Y.Time, s.Y.Batch, s.Lengths, 0
 	if s.Pick != nil {
 		kernels.Grow(&c.picked, s.X.Batch*len(p.bias))
-		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.picked), row(p.bias, s.X.Batch), s.X.At(0), &p.wT)
+		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.picked), kernels.Repeat(p.bias, s.X.Batch), s.X.At(0), &p.wT)
 	}
 	c.seed(s.Y, s.First.H)
 	return c.padded(&c.gates, len(p.bias))
@@ -214,12 +215,7 @@ func (c *base[T]) project(i int, p *Packed[T], s *Sequences[T], gates *Steps[T])
 		from, to = c.time-to, c.time-from
 	}
 	sums := gates.Flat(from, to)
-	kernels.Mul(sums, row(p.bias, sums.Rows), s.X.Flat(from, to), &p.wT)
-}
-
-// row returns the matrix that has the same row n times.
-func row[T Float](r []T, n int) kernels.Matrix[T] {
-	return kernels.Matrix[T]{Rows: n, Cols: len(r), Data: r}
+	kernels.Mul(sums, kernels.Repeat(p.bias, sums.Rows), s.X.Flat(from, to), &p.wT)
 }
 
 // seed fills the padding of y, or the like: with zeros, and for a reverse
@@ -286,7 +282,8 @@ func (c *base[T]) clearPadding(s Steps[T]) {
 }
 
 // finish adds the gradients that are products over all steps: with sums the
-// gradients of the gates' sums, those of W, of its biases, and of x.
+// gradients of the gates' sums, those of W, of x, and of the biases that are
+// added to the sums.
 func (c *base[T]) finish(p *Packed[T], s Sequences[T], sums Steps[T], dw Weights[T], dx Steps[T]) {
 	all := sums.Flat(0, c.time)
 	if s.Pick != nil {
@@ -296,18 +293,21 @@ func (c *base[T]) finish(p *Packed[T], s Sequences[T], sums Steps[T], dw Weights
 		all = picked
 	}
 	kernels.MulTN(kernels.Dense(all.Cols, p.inputs, dw.W), all, s.X.Flat(0, s.X.Time))
-	kernels.SumRows(dw.B[:all.Cols], all)
+	n := all.Cols
+	db := zeroed(&c.db, 1, n).Data
+	kernels.SumRows(db, all)
+	kernels.AddScaled(dw.B[:n], 1, db)
+	kernels.AddScaled(dw.B[n:][:c.parts[0]], 1, db)
 	if dx.Data != nil {
 		to := dx.Flat(0, dx.Time)
 		kernels.Mul(to, to, all, &p.w)
 	}
 }
 
-// finishR adds to dR and dB the gradients of a block of recurrent weights and
-// biases, given those of its sums.
-func (c *base[T]) finishR(sums Steps[T], s Sequences[T], dR kernels.Matrix[T], dB []T) {
+// finishR adds to dR the gradients of a block of recurrent weights, given those of
+// its sums.
+func (c *base[T]) finishR(sums Steps[T], s Sequences[T], dR kernels.Matrix[T]) {
 	last := c.time - 1
-	kernels.SumRows(dB, sums.Flat(0, c.time))
 	begin, _ := c.step(0)
 	kernels.MulTN(dR, sums.At(begin), s.First.H)
 	if c.reverse {

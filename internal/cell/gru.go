@@ -27,7 +27,7 @@ func (g *gru[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 		t, rows := g.step(i)
 		h.Rows = rows
 		kernels.Mul(zr.Top(t, rows), zr.Top(t, rows), h, &p.rT[0])
-		kernels.Mul(u.Top(t, rows), row(p.apart, rows), h, &p.rT[1])
+		kernels.Mul(u.Top(t, rows), kernels.Repeat(p.apart, rows), h, &p.rT[1])
 		y := s.Y.Top(t, rows)
 		kernels.GRUForward(gates.Top(t, rows), u.Top(t, rows), h, y)
 		h = y
@@ -55,6 +55,7 @@ func (g *gru[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[
 	g.clearPadding(u)
 	g.finish(p, s, gates, dw, dx)
 	dR := kernels.Dense(3*n, n, dw.R)
-	g.finishR(zr, s, dR.RowRange(0, 2*n), dw.B[3*n:5*n])
-	g.finishR(u, s, dR.RowRange(2*n, 3*n), dw.B[5*n:])
+	g.finishR(zr, s, dR.RowRange(0, 2*n))
+	g.finishR(u, s, dR.RowRange(2*n, 3*n))
+	kernels.SumRows(dw.B[5*n:], u.Flat(0, g.time))
 }

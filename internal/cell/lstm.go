@@ -53,7 +53,7 @@ func (l *lstm[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights
 	}
 	l.clearPadding(gates)
 	l.finish(p, s, gates, dw, dx)
-	l.finishR(gates, s, kernels.Dense(4*l.hidden, l.hidden, dw.R), dw.B[4*l.hidden:])
+	l.finishR(gates, s, kernels.Dense(4*l.hidden, l.hidden, dw.R))
 }
 
 func (l *lstm[T]) cells() (c, tanhC Steps[T]) {

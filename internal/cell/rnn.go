@@ -50,5 +50,5 @@ func (c *rnn[T]) Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[
 	}
 	c.clearPadding(gates)
 	c.finish(p, s, gates, dw, dx)
-	c.finishR(gates, s, kernels.Dense(c.hidden, c.hidden, dw.R), dw.B[c.hidden:])
+	c.finishR(gates, s, kernels.Dense(c.hidden, c.hidden, dw.R))
 }

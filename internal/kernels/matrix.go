@@ -13,6 +13,11 @@ func Dense[T Float](rows, cols int, data []T) Matrix[T] {
 	return Matrix[T]{Rows: rows, Cols: cols, Stride: cols, Data: data[:rows*cols]}
 }
 
+// Repeat returns a matrix that has the same row n times.
+func Repeat[T Float](row []T, n int) Matrix[T] {
+	return Matrix[T]{Rows: n, Cols: len(row), Data: row}
+}
+
 // Row returns row i, not a copy.
 func (m Matrix[T]) Row(i int) []T {
 	return m.Data[i*m.Stride:][:m.Cols:m.Cols]
@@ -96,10 +101,10 @@ func SumRows[T Float](dst []T, m Matrix[T]) {
 
 var one float32 = 1
 
-// FillRows sets every row of dst to row.
-func FillRows[T Float](dst Matrix[T], row []T) {
-	for i := range dst.Rows {
-		copy(dst.Row(i), row)
+// Convert copies src to dst, as far as both go, in the type of dst.
+func Convert[D, S Float](dst []D, src []S) {
+	for i := range min(len(dst), len(src)) {
+		dst[i] = D(src[i])
 	}
 }
 
