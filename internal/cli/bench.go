@@ -104,13 +104,9 @@ type measurement struct {
 }
 
 func (o *benchOptions) run(ctx context.Context, path string) error {
-	data, err := readModel(path)
+	g, data, err := o.read(path)
 	if err != nil {
 		return err
-	}
-	g, err := o.read(data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	all := openAll(data, enginesOf(o.engines, o.ortLib)...)
 	defer closeAll(all)

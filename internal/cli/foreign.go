@@ -14,6 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/inputs"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -64,6 +65,10 @@ func (o *inferOptions) adapt(ctx context.Context, model *infer.Model) (*infer.Mo
 	if err != nil {
 		return nil, err
 	}
+	m, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		return nil, err
+	}
 	values := graphFlags{layouts: o.layouts}
 	var sequence string
 	for _, text := range o.inputs {
@@ -73,7 +78,7 @@ func (o *inferOptions) adapt(ctx context.Context, model *infer.Model) (*infer.Mo
 			sequence = text
 		}
 	}
-	g, err := values.read(data)
+	g, err := values.graphOf(m)
 	if err != nil {
 		return nil, err
 	}

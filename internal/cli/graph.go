@@ -35,12 +35,33 @@ type graph struct {
 	given  map[string]engine.Tensor
 }
 
-// read reads the graph of the model with those bytes.
-func (f *graphFlags) read(data []byte) (*graph, error) {
+// readGraph reads the model at path, as bytes too.
+func readGraph(path string) (*onnxgraph.Model, []byte, error) {
+	data, err := readModel(path)
+	if err != nil {
+		return nil, nil, err
+	}
 	m, err := onnxgraph.Unmarshal(data)
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
+	return m, data, nil
+}
+
+// read reads the model at path, as bytes too.
+func (f *graphFlags) read(path string) (*graph, []byte, error) {
+	m, data, err := readGraph(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := f.graphOf(m)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return g, data, nil
+}
+
+func (f *graphFlags) graphOf(m *onnxgraph.Model) (*graph, error) {
 	layouts, err := assignments("--layout", f.layouts, m)
 	if err != nil {
 		return nil, err

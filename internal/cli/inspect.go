@@ -65,13 +65,9 @@ func readModel(path string) ([]byte, error) {
 }
 
 func (o *inspectOptions) run(ctx context.Context, path string) error {
-	data, err := readModel(path)
+	m, data, err := readGraph(path)
 	if err != nil {
 		return err
-	}
-	m, err := onnxgraph.Unmarshal(data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	if o.dot {
 		return printDot(o.Out, &m.Graph)

@@ -70,13 +70,9 @@ written.`,
 }
 
 func (o *repairOptions) run(ctx context.Context, path string) error {
-	data, err := readModel(path)
+	m, _, err := readGraph(path)
 	if err != nil {
 		return err
-	}
-	m, err := onnxgraph.Unmarshal(data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	layouts, err := assignments("--layout", o.layouts, m)
 	if err != nil {
