@@ -29,8 +29,8 @@ var inferred = []struct {
 // engines are those compared, each on one thread.
 var engines = map[string]engine.Engine{"native": native.New(), "onnxruntime": ort.CPU()}
 
-// onEngines runs f with a model of the spec on each engine that is here.
-func onEngines(b *testing.B, spec models.Spec, f func(b *testing.B, m *infer.Model)) {
+// exported returns a model of the spec as a file.
+func exported(b *testing.B, spec models.Spec) []byte {
 	m, err := models.New(models.Metadata{Spec: spec}, 1)
 	if err != nil {
 		b.Fatal(err)
@@ -39,6 +39,12 @@ func onEngines(b *testing.B, spec models.Spec, f func(b *testing.B, m *infer.Mod
 	if err != nil {
 		b.Fatal(err)
 	}
+	return data
+}
+
+// onEngines runs f with a model of the spec on each engine that is here.
+func onEngines(b *testing.B, spec models.Spec, f func(b *testing.B, m *infer.Model)) {
+	data := exported(b, spec)
 	for name, e := range engines {
 		b.Run(name, func(b *testing.B) {
 			m, err := infer.OpenBytes(data, infer.With(e))
@@ -88,14 +94,7 @@ func BenchmarkStep(b *testing.B) {
 
 // BenchmarkOpen times a model from its bytes to the first answer.
 func BenchmarkOpen(b *testing.B) {
-	m, err := models.New(models.Metadata{Spec: inferred[0].spec}, 1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	data, err := export.Marshal(m)
-	if err != nil {
-		b.Fatal(err)
-	}
+	data := exported(b, inferred[0].spec)
 	inputs := map[string]engine.Tensor{"input": engine.Of(make([]float32, 50), 1, 50, 1)}
 	for name, e := range engines {
 		b.Run(name, func(b *testing.B) {

@@ -10,26 +10,14 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
-
-func read(t *testing.T, path string) *onnxgraph.Model {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := onnxgraph.Unmarshal(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // checkLayouts compares the layouts of a model's inputs, with a * after those of
 // states.
 func checkLayouts(t *testing.T, path string, want ...string) {
 	t.Helper()
-	list, err := Of(read(t, path), nil)
+	list, err := Of(onnxtest.ReadModel(t, path), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +99,7 @@ func TestObvious(t *testing.T) {
 }
 
 func TestOfRefuses(t *testing.T) {
-	m := read(t, "../repair/testdata/last_dynamo.onnx")
+	m := onnxtest.ReadModel(t, "../repair/testdata/last_dynamo.onnx")
 	for layout, want := range map[string]string{"bt": "has 2 letters", "bbf": "b or t twice", "": "has 0 letters"} {
 		if _, err := Of(m, map[string]string{"x": layout}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", layout, err, want)

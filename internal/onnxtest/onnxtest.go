@@ -73,6 +73,20 @@ func Root(t T) string {
 	}
 }
 
+// ReadModel reads a model file.
+func ReadModel(t T, path string) *onnxgraph.Model {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // Find returns the folders with a model.onnx in and below root, in lexical
 // order, and an error where there is none.
 func Find(root string) ([]string, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
@@ -60,19 +61,6 @@ func readGolden(t *testing.T) golden {
 	return g
 }
 
-func read(t *testing.T, path string) *onnxgraph.Model {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := onnxgraph.Unmarshal(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // engines are the native one and, where it is, ONNX Runtime.
 func engines(t *testing.T) []engine.Engine {
 	t.Helper()
@@ -95,7 +83,7 @@ func TestTorch(t *testing.T) {
 	for name, module := range readGolden(t) {
 		for _, file := range module.Files {
 			t.Run(file, func(t *testing.T) {
-				m := read(t, filepath.Join("testdata", file+".onnx"))
+				m := onnxtest.ReadModel(t, filepath.Join("testdata", file+".onnx"))
 				r, err := Repair(t.Context(), m, Options{Memory: memory})
 				if name == "different" {
 					if err == nil || !strings.Contains(err.Error(), "has other values in each row of its batch, which is 2") {
@@ -206,7 +194,7 @@ func Example() {
 
 // TestVerify notices a repair that is wrong.
 func TestVerify(t *testing.T) {
-	m := read(t, "testdata/last_dynamo.onnx")
+	m := onnxtest.ReadModel(t, "testdata/last_dynamo.onnx")
 	r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +208,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal("the model has no head.bias")
 		return nil
 	}
-	before := read(t, "testdata/last_dynamo.onnx")
+	before := onnxtest.ReadModel(t, "testdata/last_dynamo.onnx")
 	weights(before)[1] += 1e-4
 	if _, err := r.Verify(t.Context(), before, engines(t), 1e-5, 1); err == nil || !strings.Contains(err.Error(), "does not answer as the original") {
 		t.Error(err)
@@ -245,7 +233,7 @@ func TestShared(t *testing.T) {
 	for name, changes := range map[string]int{
 		"dtln_model_1": 6, "fairtalk_lstm_app": 4, "iisc_lstm": 4, "keras_lstm_k1": 0, "silero_vad_openvino_16k": 4,
 	} {
-		m := read(t, filepath.Join(root, "models", name, "model.onnx"))
+		m := onnxtest.ReadModel(t, filepath.Join(root, "models", name, "model.onnx"))
 		r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
