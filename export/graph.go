@@ -82,9 +82,13 @@ func (g *graph) recurrent(x string) (y, finalH string) {
 		y = layer(i, "Y")
 		outputs := []string{y}
 		for s, letter := range letters {
+			last := layer(i, letter)
+			if g.spec.Layers == 1 {
+				last = letter + "n"
+			}
 			inputs = append(inputs, initial[s][i])
-			outputs = append(outputs, layer(i, letter))
-			final[s] = append(final[s], layer(i, letter))
+			outputs = append(outputs, last)
+			final[s] = append(final[s], last)
 		}
 		attributes := []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(g.spec.Hidden)}}
 		if g.spec.Bidirectional {
@@ -101,8 +105,10 @@ func (g *graph) recurrent(x string) (y, finalH string) {
 			Inputs: inputs, Outputs: outputs, Attributes: attributes,
 		})
 	}
-	for s, letter := range letters {
-		g.node("Concat", letter+"n", final[s], axis(0))
+	if g.spec.Layers > 1 {
+		for s, letter := range letters {
+			g.node("Concat", letter+"n", final[s], axis(0))
+		}
 	}
 	return y, final[0][g.spec.Layers-1]
 }

@@ -3,33 +3,66 @@ package native
 import (
 	"slices"
 
+	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// absorb lets recurrent nodes read and write what Transposes around them would
-// copy: what PyTorch and Keras export for layers with the batch first.
+// absorb lets nodes do the work of nodes around them.
 func (p *program) absorb() {
 	g := p.uses()
 	var gone []int
 	for i := range p.nodes {
-		n := &p.nodes[i]
-		if n.OpType != "LSTM" && n.OpType != "GRU" && n.OpType != "RNN" {
-			continue
-		}
-		if w, ok := g.writers[n.inputs[0]]; ok {
-			if perm := transposition(&p.nodes[w], 3); perm != nil {
-				n.permX, n.inputs[0] = perm, p.nodes[w].inputs[0]
-				n.reads[0] = n.inputs[0]
-			}
-		}
-		if next, ok := g.onlyReader(n.outputs); ok {
-			gone = append(gone, p.absorbBehind(n, next, g)...)
+		switch n := &p.nodes[i]; n.OpType {
+		case "LSTM", "GRU", "RNN":
+			gone = append(gone, p.absorbTransposes(n, g)...)
+		case "MatMul":
+			gone = append(gone, p.absorbBias(n, g)...)
 		}
 	}
 	slices.Sort(gone)
 	for _, i := range slices.Backward(gone) {
 		p.nodes = slices.Delete(p.nodes, i, i+1)
 	}
+}
+
+// absorbTransposes lets a recurrent node read and write what Transposes around it
+// would copy: what PyTorch and Keras export for layers with the batch first. It
+// returns the nodes that are gone.
+func (p *program) absorbTransposes(n *planned, g uses) []int {
+	if w, ok := g.writers[n.inputs[0]]; ok {
+		if perm := transposition(&p.nodes[w], 3); perm != nil {
+			n.permX, n.inputs[0] = perm, p.nodes[w].inputs[0]
+			n.reads[0] = n.inputs[0]
+		}
+	}
+	if next, ok := g.onlyReader(n.outputs); ok {
+		return p.absorbBehind(n, next, g)
+	}
+	return nil
+}
+
+// absorbBias lets a product begin its sums with a constant vector that an Add
+// would add to all its rows: a dense layer.
+func (p *program) absorbBias(n *planned, g uses) []int {
+	next, ok := g.onlyReader(n.outputs)
+	if !ok || p.nodes[next].OpType != "Add" {
+		return nil
+	}
+	add := &p.nodes[next]
+	bias := add.inputs[0]
+	if bias == n.outputs[0] {
+		bias = add.inputs[1]
+	}
+	weights, b := p.constants[n.inputs[1]], p.constants[bias]
+	if weights == nil || b == nil || weights.typ() != b.typ() || !slices.Contains([]engine.Type{engine.Float16, engine.Float32, engine.Float64}, b.typ()) {
+		return nil
+	}
+	if shape := weights.info().shape; len(shape) != 2 || !slices.Equal(b.info().shape, shape[1:]) {
+		return nil
+	}
+	n.inputs, n.reads = append(n.inputs, bias), append(n.reads, bias)
+	n.outputs = add.outputs
+	return []int{next}
 }
 
 // uses says which nodes of a graph write and read its slots.

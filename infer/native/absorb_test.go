@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -35,26 +36,60 @@ func TestAbsorb(t *testing.T) {
 		"nothing after":     layer("LSTM", around(call("Identity", []string{"y"}, []string{"z"}))),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inputs := tensors{"batched": tensor(floats("x", batch, time, 3))}
-			opened := open(t, m)
-			p := opened.(*session).program.Load()
-			r, err := newRunner(p, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range r.planFor(tensors{"z": {}}).steps {
-				if op := p.nodes[s.node].OpType; op == "Transpose" {
-					t.Errorf("node %d, a Transpose, is computed", s.node)
-				}
-			}
-			got := run(t, opened, inputs, "z")["z"]
-			for _, n := range m.Graph.Nodes[:len(m.Graph.Nodes)-1] {
-				m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: n.Outputs[0]})
-			}
-			want := run(t, open(t, m), inputs)["z"]
-			if err := onnxtest.Compare(got, want, 0, 0); err != nil {
-				t.Error(err)
-			}
+			checkAbsorbed(t, m, "Transpose", "batched", floats("x", batch, time, 3), 0)
 		})
+	}
+}
+
+// TestAbsorbBias runs a dense layer in the same two ways.
+func TestAbsorbBias(t *testing.T) {
+	for name, m := range map[string]*onnxgraph.Model{
+		"product first": graph(call("MatMul", []string{"x", "W"}, []string{"p"}), call("Add", []string{"p", "b"}, []string{"z"})),
+		"bias first":    graph(call("MatMul", []string{"x", "W"}, []string{"p"}), call("Add", []string{"b", "p"}, []string{"z"})),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 3}}
+			m.Graph.Initializers = []onnxgraph.Tensor{floats("W", 3, 5), floats("b", 5)}
+			m.Graph.Outputs = []onnxgraph.Value{{Name: "z"}}
+			checkAbsorbed(t, m, "Add", "x", floats("x", 2, 4, 3), 1e-6)
+		})
+	}
+}
+
+// TestBiasOfIntegers adds to a product of integers, which stay two nodes.
+func TestBiasOfIntegers(t *testing.T) {
+	m := graph(call("MatMul", []string{"x", "W"}, []string{"p"}), call("Add", []string{"p", "b"}, []string{"y"}))
+	m.Graph.Inputs[0].Type = onnxgraph.Int64
+	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "W", Shape: []int{3, 2}, Data: []int64{1, 2, 3, 4, 5, 6}}, ints64("b", 10, 20)}
+	got := run(t, open(t, m), tensors{"x": engine.Of([]int64{1, 0, 0, 1, 1, 1}, 2, 3)})["y"]
+	if want := []int64{11, 22, 19, 32}; !slices.Equal(got.Data.([]int64), want) {
+		t.Errorf("the answer is %v, not %v", got.Data, want)
+	}
+}
+
+// checkAbsorbed runs m, in which no node of that operator must be computed, and
+// compares its output z with that of the model in which every value is an output,
+// so that all nodes are.
+func checkAbsorbed(t *testing.T, m *onnxgraph.Model, operator, input string, x onnxgraph.Tensor, tolerance float64) {
+	t.Helper()
+	inputs := tensors{input: tensor(x)}
+	opened := open(t, m)
+	p := opened.(*session).program.Load()
+	r, err := newRunner(p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.planFor(tensors{"z": {}}).steps {
+		if p.nodes[s.node].OpType == operator {
+			t.Errorf("node %d, of operator %s, is computed", s.node, operator)
+		}
+	}
+	got := run(t, opened, inputs, "z")["z"]
+	for _, n := range m.Graph.Nodes[:len(m.Graph.Nodes)-1] {
+		m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: n.Outputs[0]})
+	}
+	want := run(t, open(t, m), inputs)["z"]
+	if err := onnxtest.Compare(got, want, 0, tolerance); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,11 +8,12 @@ import (
 )
 
 // matMul multiplies matrices, the last two dimensions of its inputs, of which
-// the dimensions before are broadcast.
+// the dimensions before are broadcast. It may have taken in the bias of a dense
+// layer.
 type matMul[T float] struct {
-	a, b, out *array[T]
-	walk      walk
-	batch     []int
+	a, b, bias, out *array[T]
+	walk            walk
+	batch           []int
 }
 
 func newMatMul(n *node) operator {
@@ -21,7 +22,7 @@ func newMatMul(n *node) operator {
 }
 
 func newMatMulOf[T float](n *node) operator {
-	return &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0)}
+	return &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), bias: input[T](n, 2), out: output[T](n, 0)}
 }
 
 // matrixOf returns the dimensions of a factor: those of the batch, and those of
@@ -65,9 +66,13 @@ func matMulShape(batch, a, b []int, out *header) ([]int, error) {
 }
 
 func (op *matMul[T]) run() error {
-	clear(op.out.data)
 	batchA, m, k := matrixOf(op.a.shape, true)
 	batchB, _, n := matrixOf(op.b.shape, false)
+	if op.bias == nil {
+		clear(op.out.data)
+	} else {
+		kernels.Copy(kernels.Dense(len(op.out.data)/n, n, op.out.data), kernels.Repeat(op.bias.data, len(op.out.data)/n))
+	}
 	batch := op.batch
 	if elements, _ := product(batchB...); elements == 1 && len(batchB) <= len(batchA) { // one product for the whole batch
 		m = len(op.out.data) / n

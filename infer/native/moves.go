@@ -158,10 +158,15 @@ func (op *expand) shapes() (err error) {
 	if out.shape, ok = broadcast(out.shape[:0], in.shape, op.dims); !ok {
 		return fmt.Errorf("shape %v cannot be expanded to %v", in.shape, op.dims)
 	}
+	out.shared = slices.Equal(in.shape, out.shape)
 	return nil
 }
 
 func (op *expand) run() error {
+	if op.out.info().shared {
+		op.out.share(op.in)
+		return nil
+	}
 	op.walk.broadcast(op.out.info().shape, op.in.info().shape)
 	op.out.copyWalk(&op.walk, op.in, 0)
 	return nil

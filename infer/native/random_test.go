@@ -281,8 +281,11 @@ var families = []func(*drawOp){
 	},
 	func(d *drawOp) { // reductions
 		name := pick(d.draw, "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp")
-		s := d.shape(0, 4, 4)
-		d.add(pick(d.draw, numberTypes...), s...)
+		s, t := d.shape(0, 4, 4), pick(d.draw, numberTypes...)
+		if name == "ReduceProd" && !slices.Contains(floatTypes, t) {
+			s = d.shape(0, 2, 3) // the page leaves open what too large a product is
+		}
+		d.add(t, s...)
 		attributes := []any{"keepdims", int64(d.IntN(2))}
 		since := int64(18)
 		if name == "ReduceSum" {
