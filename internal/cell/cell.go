@@ -121,12 +121,13 @@ type base[T Float] struct {
 
 	time, batch int
 	lengths     Lengths
-	projected   int // steps, in the order that the cell takes them, whose x is in the sums
-	gates       []T // [time, batch, gates*hidden]: sums, activations, then gradients
-	picked      []T // [rows of X, gates*hidden]: their part of the sums, then its gradient
-	hn          []T // [batch, hidden]: the state after sequences of different lengths
-	dh          []T // [batch, hidden]
-	db          []T // [gates*hidden]
+	fromZero    bool // the state before the first step is all zeros
+	projected   int  // steps, in the order that the cell takes them, whose x is in the sums
+	gates       []T  // [time, batch, gates*hidden]: sums, activations, then gradients
+	picked      []T  // [rows of X, gates*hidden]: their part of the sums, then its gradient
+	hn          []T  // [batch, hidden]: the state after sequences of different lengths
+	dh          []T  // [batch, hidden]
+	db          []T  // [gates*hidden]
 }
 
 func (c *base[T]) Pack(p *Packed[T], w Weights[T]) {
@@ -174,6 +175,7 @@ func (c *base[T]) partsOf(R kernels.Matrix[T]) iter.Seq2[int, kernels.Matrix[T]]
 // start sizes the buffers for s and returns those of the gates' sums.
 func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
 	c.time, c.batch, c.lengths, c.projected = s.Y.Time, s.Y.Batch, s.Lengths, 0
+	c.fromZero = s.First.H.IsZero()
 	if s.Pick != nil {
 		kernels.Grow(&c.picked, s.X.Batch*len(p.bias))
 		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.picked), kernels.Repeat(p.bias, s.X.Batch), s.X.At(0), &p.wT)
@@ -216,6 +218,16 @@ func (c *base[T]) project(i int, p *Packed[T], s *Sequences[T], gates *Steps[T])
 	}
 	sums := gates.Flat(from, to)
 	kernels.Mul(sums, kernels.Repeat(p.bias, sums.Rows), s.X.Flat(from, to), &p.wT)
+}
+
+// recur sets dst to init + h b, with h the state before the i-th step. Most
+// sequences begin with zeros, whose product is not computed.
+func (c *base[T]) recur(i int, dst, init, h kernels.Matrix[T], b *kernels.Packed[T]) {
+	if i == 0 && c.fromZero {
+		kernels.Copy(dst, init)
+		return
+	}
+	kernels.Mul(dst, init, h, b)
 }
 
 // seed fills the padding of y, or the like: with zeros, and for a reverse
@@ -308,8 +320,9 @@ func (c *base[T]) finish(p *Packed[T], s Sequences[T], sums Steps[T], dw Weights
 // its sums.
 func (c *base[T]) finishR(sums Steps[T], s Sequences[T], dR kernels.Matrix[T]) {
 	last := c.time - 1
-	begin, _ := c.step(0)
-	kernels.MulTN(dR, sums.At(begin), s.First.H)
+	if begin, _ := c.step(0); !c.fromZero {
+		kernels.MulTN(dR, sums.At(begin), s.First.H)
+	}
 	if c.reverse {
 		kernels.MulTN(dR, sums.Flat(0, last), s.Y.Flat(1, c.time))
 	} else {

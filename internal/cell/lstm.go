@@ -30,7 +30,7 @@ func (l *lstm[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 		t, rows := l.step(i)
 		before.H.Rows, before.C.Rows = rows, rows
 		g, after := gates.Top(t, rows), State[T]{s.Y.Top(t, rows), c.Top(t, rows)}
-		kernels.Mul(g, g, before.H, &p.rT[0])
+		l.recur(i, g, g, before.H, &p.rT[0])
 		kernels.LSTMForward(g, before.C, after.C, tanhC.Top(t, rows), after.H)
 		before = after
 	}

@@ -40,6 +40,18 @@ func (m Matrix[T]) Zero() {
 	}
 }
 
+// IsZero tells whether every value of m is 0.
+func (m Matrix[T]) IsZero() bool {
+	for i := range m.Rows {
+		for _, v := range m.Row(i) {
+			if v != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Copy sets dst to src, of the same size.
 func Copy[T Float](dst, src Matrix[T]) {
 	for i := range dst.Rows {

@@ -2085,33 +2085,32 @@ row:
 
 column:
 	VMOVUPS      (DX)(CX*1), Y0
-	VORPS        constant80000000<>+0(SB), Y0, Y2
-	VADDPS       Y2, Y2, Y2
-	VMOVUPS      constantc2200000<>+0(SB), Y1
-	VMAXPS       Y2, Y1, Y1
-	VMULPS       constant3fb8aa3b<>+0(SB), Y1, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y1
-	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y1
-	VMOVUPS      constant3ab6887e<>+0(SB), Y4
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y1, Y4
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y1, Y4
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y1, Y4
-	VFMADD213PS  constant3f000000<>+0(SB), Y1, Y4
-	VMULPS       Y1, Y1, Y2
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y1, Y4, Y1
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       constant0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y2
-	VSUBPS       Y2, Y3, Y2
-	VFMADD213PS  Y2, Y3, Y1
-	VADDPS       constant40000000<>+0(SB), Y1, Y2
-	VDIVPS       Y2, Y1, Y1
-	VANDPS       constant7fffffff<>+0(SB), Y1, Y1
+	VORPS        constant80000000<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      constantc2200000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       constant3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS constant3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS constantb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      constant3ab6887e<>+0(SB), Y3
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y1, Y3
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y1, Y3
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y1, Y3
+	VFMADD213PS  constant3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y1, Y1, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       constant0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      constant3f800000<>+0(SB), Y1
+	VSUBPS       Y1, Y2, Y1
+	VFMADD213PS  Y1, Y2, Y3
+	VADDPS       constant40000000<>+0(SB), Y3, Y1
+	VDIVPS       Y1, Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y3, Y3
 	VANDPS       constant80000000<>+0(SB), Y0, Y0
-	VORPS        Y1, Y0, Y0
+	VORPS        Y3, Y0, Y0
 	VMOVUPS      Y0, (BX)(CX*1)
 	ADDQ         $0x20, CX
 	CMPQ         CX, SI
@@ -2125,33 +2124,32 @@ tail:
 	SUBQ         DI, R9
 	VMOVUPS      (R8)(R9*4), Y0
 	VMASKMOVPS   (DX)(CX*1), Y0, Y1
-	VORPS        constant80000000<>+0(SB), Y1, Y3
-	VADDPS       Y3, Y3, Y3
-	VMOVUPS      constantc2200000<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y2
-	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS constant3f318000<>+0(SB), Y4, Y2
-	VFNMADD231PS constantb95e8083<>+0(SB), Y4, Y2
-	VMOVUPS      constant3ab6887e<>+0(SB), Y5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y5
-	VMULPS       Y2, Y2, Y3
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y2, Y5, Y2
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y3
-	VSUBPS       Y3, Y4, Y3
-	VFMADD213PS  Y3, Y4, Y2
-	VADDPS       constant40000000<>+0(SB), Y2, Y3
-	VDIVPS       Y3, Y2, Y2
-	VANDPS       constant7fffffff<>+0(SB), Y2, Y2
+	VORPS        constant80000000<>+0(SB), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      constantc2200000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      constant3ab6887e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       constant0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y2
+	VSUBPS       Y2, Y3, Y2
+	VFMADD213PS  Y2, Y3, Y4
+	VADDPS       constant40000000<>+0(SB), Y4, Y2
+	VDIVPS       Y2, Y4, Y4
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
 	VANDPS       constant80000000<>+0(SB), Y1, Y1
-	VORPS        Y2, Y1, Y1
+	VORPS        Y4, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (BX)(CX*1)
 
 next:
@@ -2185,6 +2183,24 @@ DATA constant80000000<>+52(SB)/4, $0x80000000
 DATA constant80000000<>+56(SB)/4, $0x80000000
 DATA constant80000000<>+60(SB)/4, $0x80000000
 GLOBL constant80000000<>(SB), RODATA|NOPTR, $64
+
+DATA constantc2d00000<>+0(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+4(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+8(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+12(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+16(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+20(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+24(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+28(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+32(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+36(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+40(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+44(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+48(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+52(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+56(SB)/4, $0xc2d00000
+DATA constantc2d00000<>+60(SB)/4, $0xc2d00000
+GLOBL constantc2d00000<>(SB), RODATA|NOPTR, $64
 
 DATA constantc2200000<>+0(SB)/4, $0xc2200000
 DATA constantc2200000<>+4(SB)/4, $0xc2200000
@@ -2348,24 +2364,6 @@ DATA constant3f000000<>+56(SB)/4, $0x3f000000
 DATA constant3f000000<>+60(SB)/4, $0x3f000000
 GLOBL constant3f000000<>(SB), RODATA|NOPTR, $64
 
-DATA constant0000007f<>+0(SB)/4, $0x0000007f
-DATA constant0000007f<>+4(SB)/4, $0x0000007f
-DATA constant0000007f<>+8(SB)/4, $0x0000007f
-DATA constant0000007f<>+12(SB)/4, $0x0000007f
-DATA constant0000007f<>+16(SB)/4, $0x0000007f
-DATA constant0000007f<>+20(SB)/4, $0x0000007f
-DATA constant0000007f<>+24(SB)/4, $0x0000007f
-DATA constant0000007f<>+28(SB)/4, $0x0000007f
-DATA constant0000007f<>+32(SB)/4, $0x0000007f
-DATA constant0000007f<>+36(SB)/4, $0x0000007f
-DATA constant0000007f<>+40(SB)/4, $0x0000007f
-DATA constant0000007f<>+44(SB)/4, $0x0000007f
-DATA constant0000007f<>+48(SB)/4, $0x0000007f
-DATA constant0000007f<>+52(SB)/4, $0x0000007f
-DATA constant0000007f<>+56(SB)/4, $0x0000007f
-DATA constant0000007f<>+60(SB)/4, $0x0000007f
-GLOBL constant0000007f<>(SB), RODATA|NOPTR, $64
-
 DATA constant3f800000<>+0(SB)/4, $0x3f800000
 DATA constant3f800000<>+4(SB)/4, $0x3f800000
 DATA constant3f800000<>+8(SB)/4, $0x3f800000
@@ -2383,6 +2381,24 @@ DATA constant3f800000<>+52(SB)/4, $0x3f800000
 DATA constant3f800000<>+56(SB)/4, $0x3f800000
 DATA constant3f800000<>+60(SB)/4, $0x3f800000
 GLOBL constant3f800000<>(SB), RODATA|NOPTR, $64
+
+DATA constant0000007f<>+0(SB)/4, $0x0000007f
+DATA constant0000007f<>+4(SB)/4, $0x0000007f
+DATA constant0000007f<>+8(SB)/4, $0x0000007f
+DATA constant0000007f<>+12(SB)/4, $0x0000007f
+DATA constant0000007f<>+16(SB)/4, $0x0000007f
+DATA constant0000007f<>+20(SB)/4, $0x0000007f
+DATA constant0000007f<>+24(SB)/4, $0x0000007f
+DATA constant0000007f<>+28(SB)/4, $0x0000007f
+DATA constant0000007f<>+32(SB)/4, $0x0000007f
+DATA constant0000007f<>+36(SB)/4, $0x0000007f
+DATA constant0000007f<>+40(SB)/4, $0x0000007f
+DATA constant0000007f<>+44(SB)/4, $0x0000007f
+DATA constant0000007f<>+48(SB)/4, $0x0000007f
+DATA constant0000007f<>+52(SB)/4, $0x0000007f
+DATA constant0000007f<>+56(SB)/4, $0x0000007f
+DATA constant0000007f<>+60(SB)/4, $0x0000007f
+GLOBL constant0000007f<>(SB), RODATA|NOPTR, $64
 
 DATA constant40000000<>+0(SB)/4, $0x40000000
 DATA constant40000000<>+4(SB)/4, $0x40000000
@@ -2576,184 +2592,180 @@ column:
 	VMOVUPS      (DX)(R9*1), Y0
 	MOVQ         DX, R12
 	ADDQ         CX, R12
-	ADDQ         CX, R12
 	VMOVUPS      (R12)(R9*1), Y1
 	MOVQ         DX, R12
 	ADDQ         CX, R12
 	ADDQ         CX, R12
-	ADDQ         CX, R12
 	VMOVUPS      (R12)(R9*1), Y2
-	VORPS        constant80000000<>+0(SB), Y0, Y4
-	VMOVUPS      constantc2d00000<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y3
-	VMULPS       constant3fb8aa3b<>+0(SB), Y3, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS constant3f318000<>+0(SB), Y5, Y3
-	VFNMADD231PS constantb95e8083<>+0(SB), Y5, Y3
-	VMOVUPS      constant3ab6887e<>+0(SB), Y6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3f000000<>+0(SB), Y3, Y6
-	VMULPS       Y3, Y3, Y4
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y3, Y6, Y3
-	VADDPS       constant3f800000<>+0(SB), Y3, Y3
-	VMULPS       constant3f000000<>+0(SB), Y5, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VSUBPS       Y4, Y5, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VCVTPS2DQ    Y5, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VBLENDVPS    Y0, Y3, Y5, Y0
-	VDIVPS       Y4, Y0, Y0
-	VMOVUPS      Y0, (DX)(R9*1)
-	VORPS        constant80000000<>+0(SB), Y1, Y4
-	VMOVUPS      constantc2d00000<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y3
-	VMULPS       constant3fb8aa3b<>+0(SB), Y3, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS constant3f318000<>+0(SB), Y5, Y3
-	VFNMADD231PS constantb95e8083<>+0(SB), Y5, Y3
-	VMOVUPS      constant3ab6887e<>+0(SB), Y6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3f000000<>+0(SB), Y3, Y6
-	VMULPS       Y3, Y3, Y4
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y3, Y6, Y3
-	VADDPS       constant3f800000<>+0(SB), Y3, Y3
-	VMULPS       constant3f000000<>+0(SB), Y5, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VSUBPS       Y4, Y5, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VCVTPS2DQ    Y5, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VBLENDVPS    Y1, Y3, Y5, Y1
-	VDIVPS       Y4, Y1, Y1
 	MOVQ         DX, R12
 	ADDQ         CX, R12
+	ADDQ         CX, R12
+	ADDQ         CX, R12
+	VMOVUPS      (R12)(R9*1), Y3
+	VORPS        constant80000000<>+0(SB), Y0, Y4
+	VORPS        constant80000000<>+0(SB), Y2, Y5
+	VMOVUPS      constantc2d00000<>+0(SB), Y6
+	VMOVUPS      constantc2d00000<>+0(SB), Y7
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y7, Y5
+	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y6
+	VMULPS       constant3fb8aa3b<>+0(SB), Y5, Y7
+	VROUNDPS     $0x08, Y6, Y6
+	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS constant3f318000<>+0(SB), Y6, Y4
+	VFNMADD231PS constant3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y4
+	VFNMADD231PS constantb95e8083<>+0(SB), Y7, Y5
+	VMOVUPS      constant3ab6887e<>+0(SB), Y8
+	VMOVUPS      constant3ab6887e<>+0(SB), Y9
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y5, Y9
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VFMADD213PS  Y4, Y4, Y8
+	VFMADD213PS  Y5, Y5, Y9
+	VADDPS       constant3f800000<>+0(SB), Y8, Y8
+	VADDPS       constant3f800000<>+0(SB), Y9, Y9
+	VMULPS       constant3f000000<>+0(SB), Y6, Y4
+	VMULPS       constant3f000000<>+0(SB), Y7, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y7, Y7
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPADDD       constant0000007f<>+0(SB), Y4, Y4
+	VPADDD       constant0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       constant0000007f<>+0(SB), Y6, Y6
+	VPADDD       constant0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VMULPS       Y6, Y8, Y8
+	VMULPS       Y7, Y9, Y9
+	VADDPS       constant3f800000<>+0(SB), Y8, Y4
+	VADDPS       constant3f800000<>+0(SB), Y9, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y6
+	VMOVUPS      constant3f800000<>+0(SB), Y6
+	VBLENDVPS    Y0, Y8, Y6, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y0
+	VBLENDVPS    Y2, Y9, Y0, Y9
+	VDIVPS       Y4, Y8, Y8
+	VDIVPS       Y5, Y9, Y9
+	VMOVAPS      Y8, Y0
+	VMOVAPS      Y9, Y2
+	VORPS        constant80000000<>+0(SB), Y1, Y4
+	VORPS        constant80000000<>+0(SB), Y3, Y5
+	VADDPS       Y5, Y5, Y5
+	VMOVUPS      constantc2d00000<>+0(SB), Y6
+	VMOVUPS      constantc2200000<>+0(SB), Y7
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y7, Y5
+	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y6
+	VMULPS       constant3fb8aa3b<>+0(SB), Y5, Y7
+	VROUNDPS     $0x08, Y6, Y6
+	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS constant3f318000<>+0(SB), Y6, Y4
+	VFNMADD231PS constant3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y4
+	VFNMADD231PS constantb95e8083<>+0(SB), Y7, Y5
+	VMOVUPS      constant3ab6887e<>+0(SB), Y8
+	VMOVUPS      constant3ab6887e<>+0(SB), Y9
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y5, Y9
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VFMADD213PS  Y4, Y4, Y8
+	VFMADD213PS  Y5, Y5, Y9
+	VADDPS       constant3f800000<>+0(SB), Y8, Y8
+	VMULPS       constant3f000000<>+0(SB), Y6, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VSUBPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       constant0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       constant0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y6, Y8, Y8
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       constant0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VADDPS       constant3f800000<>+0(SB), Y8, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VSUBPS       Y5, Y7, Y5
+	VFMADD213PS  Y5, Y7, Y9
+	VADDPS       constant40000000<>+0(SB), Y9, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y6
+	VBLENDVPS    Y1, Y8, Y6, Y8
+	VDIVPS       Y4, Y8, Y8
+	VDIVPS       Y5, Y9, Y9
+	VMOVAPS      Y8, Y1
+	VANDPS       constant7fffffff<>+0(SB), Y9, Y9
+	VANDPS       constant80000000<>+0(SB), Y3, Y3
+	VORPS        Y9, Y3, Y3
+	VMOVUPS      Y0, (DX)(R9*1)
+	MOVQ         DX, R12
 	ADDQ         CX, R12
 	VMOVUPS      Y1, (R12)(R9*1)
-	VORPS        constant80000000<>+0(SB), Y2, Y4
-	VADDPS       Y4, Y4, Y4
-	VMOVUPS      constantc2200000<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y3
-	VMULPS       constant3fb8aa3b<>+0(SB), Y3, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS constant3f318000<>+0(SB), Y5, Y3
-	VFNMADD231PS constantb95e8083<>+0(SB), Y5, Y3
-	VMOVUPS      constant3ab6887e<>+0(SB), Y6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3f000000<>+0(SB), Y3, Y6
-	VMULPS       Y3, Y3, Y4
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y3, Y6, Y3
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       constant0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VSUBPS       Y4, Y5, Y4
-	VFMADD213PS  Y4, Y5, Y3
-	VADDPS       constant40000000<>+0(SB), Y3, Y4
-	VDIVPS       Y4, Y3, Y3
-	VANDPS       constant7fffffff<>+0(SB), Y3, Y3
-	VANDPS       constant80000000<>+0(SB), Y2, Y2
-	VORPS        Y3, Y2, Y2
 	MOVQ         DX, R12
-	ADDQ         CX, R12
 	ADDQ         CX, R12
 	ADDQ         CX, R12
 	VMOVUPS      Y2, (R12)(R9*1)
-	VMULPS       Y2, Y0, Y0
-	VMOVUPS      (BX)(R9*1), Y2
-	VFMADD231PS  Y2, Y1, Y0
+	MOVQ         DX, R12
+	ADDQ         CX, R12
+	ADDQ         CX, R12
+	ADDQ         CX, R12
+	VMOVUPS      Y3, (R12)(R9*1)
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      (BX)(R9*1), Y3
+	VFMADD231PS  Y3, Y2, Y0
 	VMOVUPS      Y0, (SI)(R9*1)
 	VORPS        constant80000000<>+0(SB), Y0, Y2
 	VADDPS       Y2, Y2, Y2
-	VMOVUPS      constantc2200000<>+0(SB), Y1
-	VMAXPS       Y2, Y1, Y1
-	VMULPS       constant3fb8aa3b<>+0(SB), Y1, Y3
+	VMOVUPS      constantc2200000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y1
-	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y1
+	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y2
 	VMOVUPS      constant3ab6887e<>+0(SB), Y4
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y1, Y4
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y1, Y4
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y1, Y4
-	VFMADD213PS  constant3f000000<>+0(SB), Y1, Y4
-	VMULPS       Y1, Y1, Y2
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y4
 	VMULPS       Y2, Y4, Y4
-	VADDPS       Y1, Y4, Y1
+	VFMADD213PS  Y2, Y2, Y4
 	VCVTPS2DQ    Y3, Y3
 	VPADDD       constant0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y2
 	VSUBPS       Y2, Y3, Y2
-	VFMADD213PS  Y2, Y3, Y1
-	VADDPS       constant40000000<>+0(SB), Y1, Y2
-	VDIVPS       Y2, Y1, Y1
-	VANDPS       constant7fffffff<>+0(SB), Y1, Y1
+	VFMADD213PS  Y2, Y3, Y4
+	VADDPS       constant40000000<>+0(SB), Y4, Y2
+	VDIVPS       Y2, Y4, Y4
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
 	VANDPS       constant80000000<>+0(SB), Y0, Y0
-	VORPS        Y1, Y0, Y0
+	VORPS        Y4, Y0, Y0
 	VMOVUPS      Y0, (DI)(R9*1)
-	MOVQ         DX, R12
-	ADDQ         CX, R12
-	VMOVUPS      (R12)(R9*1), Y1
-	VORPS        constant80000000<>+0(SB), Y1, Y3
-	VMOVUPS      constantc2d00000<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y2
-	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS constant3f318000<>+0(SB), Y4, Y2
-	VFNMADD231PS constantb95e8083<>+0(SB), Y4, Y2
-	VMOVUPS      constant3ab6887e<>+0(SB), Y5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y5
-	VMULPS       Y2, Y2, Y3
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y2, Y5, Y2
-	VADDPS       constant3f800000<>+0(SB), Y2, Y2
-	VMULPS       constant3f000000<>+0(SB), Y4, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VSUBPS       Y3, Y4, Y4
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       constant0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y2, Y2
-	VCVTPS2DQ    Y4, Y3
-	VPADDD       constant0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      constant3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y2, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VBLENDVPS    Y1, Y2, Y4, Y1
-	VDIVPS       Y3, Y1, Y1
-	MOVQ         DX, R12
-	ADDQ         CX, R12
-	VMOVUPS      Y1, (R12)(R9*1)
 	VMULPS       Y0, Y1, Y1
 	VMOVUPS      Y1, (R8)(R9*1)
 	ADDQ         $0x20, R9
@@ -2770,184 +2782,180 @@ tail:
 	VMASKMOVPS   (DX)(R9*1), Y0, Y1
 	MOVQ         DX, R12
 	ADDQ         CX, R12
-	ADDQ         CX, R12
 	VMASKMOVPS   (R12)(R9*1), Y0, Y2
 	MOVQ         DX, R12
 	ADDQ         CX, R12
 	ADDQ         CX, R12
-	ADDQ         CX, R12
 	VMASKMOVPS   (R12)(R9*1), Y0, Y3
-	VORPS        constant80000000<>+0(SB), Y1, Y5
-	VMOVUPS      constantc2d00000<>+0(SB), Y4
-	VMAXPS       Y5, Y4, Y4
-	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS constant3f318000<>+0(SB), Y6, Y4
-	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y4
-	VMOVUPS      constant3ab6887e<>+0(SB), Y7
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y7
-	VMULPS       Y4, Y4, Y5
-	VMULPS       Y5, Y7, Y7
-	VADDPS       Y4, Y7, Y4
-	VADDPS       constant3f800000<>+0(SB), Y4, Y4
-	VMULPS       constant3f000000<>+0(SB), Y6, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VSUBPS       Y5, Y6, Y6
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       constant0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VCVTPS2DQ    Y6, Y5
-	VPADDD       constant0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y5
-	VMOVUPS      constant3f800000<>+0(SB), Y6
-	VBLENDVPS    Y1, Y4, Y6, Y1
-	VDIVPS       Y5, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (DX)(R9*1)
-	VORPS        constant80000000<>+0(SB), Y2, Y5
-	VMOVUPS      constantc2d00000<>+0(SB), Y4
-	VMAXPS       Y5, Y4, Y4
-	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS constant3f318000<>+0(SB), Y6, Y4
-	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y4
-	VMOVUPS      constant3ab6887e<>+0(SB), Y7
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y7
-	VMULPS       Y4, Y4, Y5
-	VMULPS       Y5, Y7, Y7
-	VADDPS       Y4, Y7, Y4
-	VADDPS       constant3f800000<>+0(SB), Y4, Y4
-	VMULPS       constant3f000000<>+0(SB), Y6, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VSUBPS       Y5, Y6, Y6
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       constant0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VCVTPS2DQ    Y6, Y5
-	VPADDD       constant0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y5
-	VMOVUPS      constant3f800000<>+0(SB), Y6
-	VBLENDVPS    Y2, Y4, Y6, Y2
-	VDIVPS       Y5, Y2, Y2
 	MOVQ         DX, R12
 	ADDQ         CX, R12
+	ADDQ         CX, R12
+	ADDQ         CX, R12
+	VMASKMOVPS   (R12)(R9*1), Y0, Y4
+	VORPS        constant80000000<>+0(SB), Y1, Y5
+	VORPS        constant80000000<>+0(SB), Y3, Y6
+	VMOVUPS      constantc2d00000<>+0(SB), Y7
+	VMOVUPS      constantc2d00000<>+0(SB), Y8
+	VMAXPS       Y5, Y7, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMULPS       constant3fb8aa3b<>+0(SB), Y5, Y7
+	VMULPS       constant3fb8aa3b<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VFNMADD231PS constant3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS constant3f318000<>+0(SB), Y8, Y6
+	VFNMADD231PS constantb95e8083<>+0(SB), Y7, Y5
+	VFNMADD231PS constantb95e8083<>+0(SB), Y8, Y6
+	VMOVUPS      constant3ab6887e<>+0(SB), Y9
+	VMOVUPS      constant3ab6887e<>+0(SB), Y10
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y6, Y10
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y6, Y10
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y6, Y10
+	VFMADD213PS  constant3f000000<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3f000000<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y9, Y9
+	VMULPS       Y6, Y10, Y10
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VADDPS       constant3f800000<>+0(SB), Y9, Y9
+	VADDPS       constant3f800000<>+0(SB), Y10, Y10
+	VMULPS       constant3f000000<>+0(SB), Y7, Y5
+	VMULPS       constant3f000000<>+0(SB), Y8, Y6
+	VROUNDPS     $0x08, Y5, Y5
+	VROUNDPS     $0x08, Y6, Y6
+	VSUBPS       Y5, Y7, Y7
+	VSUBPS       Y6, Y8, Y8
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       constant0000007f<>+0(SB), Y5, Y5
+	VPADDD       constant0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       constant0000007f<>+0(SB), Y7, Y7
+	VPADDD       constant0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VMULPS       Y6, Y10, Y10
+	VMULPS       Y7, Y9, Y9
+	VMULPS       Y8, Y10, Y10
+	VADDPS       constant3f800000<>+0(SB), Y9, Y5
+	VADDPS       constant3f800000<>+0(SB), Y10, Y6
+	VMOVUPS      constant3f800000<>+0(SB), Y7
+	VMOVUPS      constant3f800000<>+0(SB), Y7
+	VBLENDVPS    Y1, Y9, Y7, Y9
+	VMOVUPS      constant3f800000<>+0(SB), Y1
+	VBLENDVPS    Y3, Y10, Y1, Y10
+	VDIVPS       Y5, Y9, Y9
+	VDIVPS       Y6, Y10, Y10
+	VMOVAPS      Y9, Y1
+	VMOVAPS      Y10, Y3
+	VORPS        constant80000000<>+0(SB), Y2, Y5
+	VORPS        constant80000000<>+0(SB), Y4, Y6
+	VADDPS       Y6, Y6, Y6
+	VMOVUPS      constantc2d00000<>+0(SB), Y7
+	VMOVUPS      constantc2200000<>+0(SB), Y8
+	VMAXPS       Y5, Y7, Y5
+	VMAXPS       Y6, Y8, Y6
+	VMULPS       constant3fb8aa3b<>+0(SB), Y5, Y7
+	VMULPS       constant3fb8aa3b<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VFNMADD231PS constant3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS constant3f318000<>+0(SB), Y8, Y6
+	VFNMADD231PS constantb95e8083<>+0(SB), Y7, Y5
+	VFNMADD231PS constantb95e8083<>+0(SB), Y8, Y6
+	VMOVUPS      constant3ab6887e<>+0(SB), Y9
+	VMOVUPS      constant3ab6887e<>+0(SB), Y10
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y6, Y10
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y6, Y10
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y6, Y10
+	VFMADD213PS  constant3f000000<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3f000000<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y9, Y9
+	VMULPS       Y6, Y10, Y10
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VADDPS       constant3f800000<>+0(SB), Y9, Y9
+	VMULPS       constant3f000000<>+0(SB), Y7, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VSUBPS       Y5, Y7, Y7
+	VCVTPS2DQ    Y5, Y5
+	VPADDD       constant0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       constant0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y5, Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       constant0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VADDPS       constant3f800000<>+0(SB), Y9, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y6
+	VSUBPS       Y6, Y8, Y6
+	VFMADD213PS  Y6, Y8, Y10
+	VADDPS       constant40000000<>+0(SB), Y10, Y6
+	VMOVUPS      constant3f800000<>+0(SB), Y7
+	VBLENDVPS    Y2, Y9, Y7, Y9
+	VDIVPS       Y5, Y9, Y9
+	VDIVPS       Y6, Y10, Y10
+	VMOVAPS      Y9, Y2
+	VANDPS       constant7fffffff<>+0(SB), Y10, Y10
+	VANDPS       constant80000000<>+0(SB), Y4, Y4
+	VORPS        Y10, Y4, Y4
+	VMASKMOVPS   Y1, Y0, (DX)(R9*1)
+	MOVQ         DX, R12
 	ADDQ         CX, R12
 	VMASKMOVPS   Y2, Y0, (R12)(R9*1)
-	VORPS        constant80000000<>+0(SB), Y3, Y5
-	VADDPS       Y5, Y5, Y5
-	VMOVUPS      constantc2200000<>+0(SB), Y4
-	VMAXPS       Y5, Y4, Y4
-	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS constant3f318000<>+0(SB), Y6, Y4
-	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y4
-	VMOVUPS      constant3ab6887e<>+0(SB), Y7
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y7
-	VMULPS       Y4, Y4, Y5
-	VMULPS       Y5, Y7, Y7
-	VADDPS       Y4, Y7, Y4
-	VCVTPS2DQ    Y6, Y6
-	VPADDD       constant0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VSUBPS       Y5, Y6, Y5
-	VFMADD213PS  Y5, Y6, Y4
-	VADDPS       constant40000000<>+0(SB), Y4, Y5
-	VDIVPS       Y5, Y4, Y4
-	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
-	VANDPS       constant80000000<>+0(SB), Y3, Y3
-	VORPS        Y4, Y3, Y3
 	MOVQ         DX, R12
-	ADDQ         CX, R12
 	ADDQ         CX, R12
 	ADDQ         CX, R12
 	VMASKMOVPS   Y3, Y0, (R12)(R9*1)
-	VMULPS       Y3, Y1, Y1
-	VMASKMOVPS   (BX)(R9*1), Y0, Y3
-	VFMADD231PS  Y3, Y2, Y1
+	MOVQ         DX, R12
+	ADDQ         CX, R12
+	ADDQ         CX, R12
+	ADDQ         CX, R12
+	VMASKMOVPS   Y4, Y0, (R12)(R9*1)
+	VMULPS       Y4, Y1, Y1
+	VMASKMOVPS   (BX)(R9*1), Y0, Y4
+	VFMADD231PS  Y4, Y3, Y1
 	VMASKMOVPS   Y1, Y0, (SI)(R9*1)
 	VORPS        constant80000000<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y3, Y3
-	VMOVUPS      constantc2200000<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y2
-	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y4
+	VMOVUPS      constantc2200000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       constant3fb8aa3b<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS constant3f318000<>+0(SB), Y4, Y2
-	VFNMADD231PS constantb95e8083<>+0(SB), Y4, Y2
+	VFNMADD231PS constant3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS constantb95e8083<>+0(SB), Y4, Y3
 	VMOVUPS      constant3ab6887e<>+0(SB), Y5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y5
-	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y5
-	VMULPS       Y2, Y2, Y3
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y3, Y5
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y3, Y5
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y3, Y5
+	VFMADD213PS  constant3f000000<>+0(SB), Y3, Y5
 	VMULPS       Y3, Y5, Y5
-	VADDPS       Y2, Y5, Y2
+	VFMADD213PS  Y3, Y3, Y5
 	VCVTPS2DQ    Y4, Y4
 	VPADDD       constant0000007f<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VSUBPS       Y3, Y4, Y3
-	VFMADD213PS  Y3, Y4, Y2
-	VADDPS       constant40000000<>+0(SB), Y2, Y3
-	VDIVPS       Y3, Y2, Y2
-	VANDPS       constant7fffffff<>+0(SB), Y2, Y2
+	VFMADD213PS  Y3, Y4, Y5
+	VADDPS       constant40000000<>+0(SB), Y5, Y3
+	VDIVPS       Y3, Y5, Y5
+	VANDPS       constant7fffffff<>+0(SB), Y5, Y5
 	VANDPS       constant80000000<>+0(SB), Y1, Y1
-	VORPS        Y2, Y1, Y1
+	VORPS        Y5, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (DI)(R9*1)
-	MOVQ         DX, R12
-	ADDQ         CX, R12
-	VMASKMOVPS   (R12)(R9*1), Y0, Y2
-	VORPS        constant80000000<>+0(SB), Y2, Y4
-	VMOVUPS      constantc2d00000<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y3
-	VMULPS       constant3fb8aa3b<>+0(SB), Y3, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS constant3f318000<>+0(SB), Y5, Y3
-	VFNMADD231PS constantb95e8083<>+0(SB), Y5, Y3
-	VMOVUPS      constant3ab6887e<>+0(SB), Y6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3f000000<>+0(SB), Y3, Y6
-	VMULPS       Y3, Y3, Y4
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y3, Y6, Y3
-	VADDPS       constant3f800000<>+0(SB), Y3, Y3
-	VMULPS       constant3f000000<>+0(SB), Y5, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VSUBPS       Y4, Y5, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VCVTPS2DQ    Y5, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VBLENDVPS    Y2, Y3, Y5, Y2
-	VDIVPS       Y4, Y2, Y2
-	MOVQ         DX, R12
-	ADDQ         CX, R12
-	VMASKMOVPS   Y2, Y0, (R12)(R9*1)
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (R8)(R9*1)
 
@@ -2973,24 +2981,6 @@ next:
 end:
 	VZEROUPPER
 	RET
-
-DATA constantc2d00000<>+0(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+4(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+8(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+12(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+16(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+20(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+24(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+28(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+32(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+36(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+40(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+44(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+48(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+52(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+56(SB)/4, $0xc2d00000
-DATA constantc2d00000<>+60(SB)/4, $0xc2d00000
-GLOBL constantc2d00000<>(SB), RODATA|NOPTR, $64
 
 // func lstmBackwardAVX2(rows int, n int, gates *float32, gatesStride int, cPrev *float32, cPrevStride int, tanhC *float32, tanhCStride int, dy *float32, dyStride int, dh *float32, dhStride int, dc *float32, dcStride int)
 // Requires: AVX, FMA3
@@ -3202,107 +3192,105 @@ column:
 	ADDQ         CX, R11
 	ADDQ         CX, R11
 	VMOVUPS      (R11)(R8*1), Y2
+	VORPS        constant80000000<>+0(SB), Y0, Y3
 	VORPS        constant80000000<>+0(SB), Y1, Y4
-	VMOVUPS      constantc2d00000<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y3
+	VMOVUPS      constantc2d00000<>+0(SB), Y5
+	VMOVUPS      constantc2d00000<>+0(SB), Y6
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y6, Y4
 	VMULPS       constant3fb8aa3b<>+0(SB), Y3, Y5
+	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y6
 	VROUNDPS     $0x08, Y5, Y5
+	VROUNDPS     $0x08, Y6, Y6
 	VFNMADD231PS constant3f318000<>+0(SB), Y5, Y3
+	VFNMADD231PS constant3f318000<>+0(SB), Y6, Y4
 	VFNMADD231PS constantb95e8083<>+0(SB), Y5, Y3
-	VMOVUPS      constant3ab6887e<>+0(SB), Y6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y3, Y6
-	VFMADD213PS  constant3f000000<>+0(SB), Y3, Y6
-	VMULPS       Y3, Y3, Y4
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y3, Y6, Y3
-	VADDPS       constant3f800000<>+0(SB), Y3, Y3
-	VMULPS       constant3f000000<>+0(SB), Y5, Y4
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y4
+	VMOVUPS      constant3ab6887e<>+0(SB), Y7
+	VMOVUPS      constant3ab6887e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y3, Y7
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y3, Y7
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y3, Y7
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y3, Y7
+	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y8
+	VMULPS       Y3, Y7, Y7
+	VMULPS       Y4, Y8, Y8
+	VFMADD213PS  Y3, Y3, Y7
+	VFMADD213PS  Y4, Y4, Y8
+	VADDPS       constant3f800000<>+0(SB), Y7, Y7
+	VADDPS       constant3f800000<>+0(SB), Y8, Y8
+	VMULPS       constant3f000000<>+0(SB), Y5, Y3
+	VMULPS       constant3f000000<>+0(SB), Y6, Y4
+	VROUNDPS     $0x08, Y3, Y3
 	VROUNDPS     $0x08, Y4, Y4
-	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y3, Y3
 	VCVTPS2DQ    Y4, Y4
+	VPADDD       constant0000007f<>+0(SB), Y3, Y3
 	VPADDD       constant0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VCVTPS2DQ    Y5, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       constant0000007f<>+0(SB), Y5, Y5
+	VPADDD       constant0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y3, Y7, Y7
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y7, Y7
+	VMULPS       Y6, Y8, Y8
+	VADDPS       constant3f800000<>+0(SB), Y7, Y3
+	VADDPS       constant3f800000<>+0(SB), Y8, Y4
 	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VBLENDVPS    Y1, Y3, Y5, Y1
-	VDIVPS       Y4, Y1, Y1
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VBLENDVPS    Y0, Y7, Y5, Y7
+	VMOVUPS      constant3f800000<>+0(SB), Y0
+	VBLENDVPS    Y1, Y8, Y0, Y8
+	VDIVPS       Y3, Y7, Y7
+	VDIVPS       Y4, Y8, Y8
+	VMOVAPS      Y7, Y0
+	VMOVAPS      Y8, Y1
+	VMOVUPS      Y0, (DX)(R8*1)
 	MOVQ         DX, R11
 	ADDQ         CX, R11
 	VMOVUPS      Y1, (R11)(R8*1)
 	VMOVUPS      (BX)(R8*1), Y3
 	VFMADD231PS  Y3, Y1, Y2
-	VORPS        constant80000000<>+0(SB), Y2, Y3
-	VADDPS       Y3, Y3, Y3
-	VMOVUPS      constantc2200000<>+0(SB), Y1
-	VMAXPS       Y3, Y1, Y1
-	VMULPS       constant3fb8aa3b<>+0(SB), Y1, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS constant3f318000<>+0(SB), Y4, Y1
-	VFNMADD231PS constantb95e8083<>+0(SB), Y4, Y1
-	VMOVUPS      constant3ab6887e<>+0(SB), Y5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y1, Y5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y1, Y5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y1, Y5
-	VFMADD213PS  constant3f000000<>+0(SB), Y1, Y5
-	VMULPS       Y1, Y1, Y3
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y1, Y5, Y1
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y3
-	VSUBPS       Y3, Y4, Y3
-	VFMADD213PS  Y3, Y4, Y1
-	VADDPS       constant40000000<>+0(SB), Y1, Y3
-	VDIVPS       Y3, Y1, Y1
-	VANDPS       constant7fffffff<>+0(SB), Y1, Y1
+	VORPS        constant80000000<>+0(SB), Y2, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      constantc2200000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       constant3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y1
+	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y1
+	VMOVUPS      constant3ab6887e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y1, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y1, Y4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y1, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y4, Y4
+	VFMADD213PS  Y1, Y1, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       constant0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y1
+	VSUBPS       Y1, Y3, Y1
+	VFMADD213PS  Y1, Y3, Y4
+	VADDPS       constant40000000<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y4
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
 	VANDPS       constant80000000<>+0(SB), Y2, Y2
-	VORPS        Y1, Y2, Y2
+	VORPS        Y4, Y2, Y2
 	MOVQ         DX, R11
 	ADDQ         CX, R11
 	ADDQ         CX, R11
 	VMOVUPS      Y2, (R11)(R8*1)
-	VORPS        constant80000000<>+0(SB), Y0, Y3
-	VMOVUPS      constantc2d00000<>+0(SB), Y1
-	VMAXPS       Y3, Y1, Y1
-	VMULPS       constant3fb8aa3b<>+0(SB), Y1, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS constant3f318000<>+0(SB), Y4, Y1
-	VFNMADD231PS constantb95e8083<>+0(SB), Y4, Y1
-	VMOVUPS      constant3ab6887e<>+0(SB), Y5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y1, Y5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y1, Y5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y1, Y5
-	VFMADD213PS  constant3f000000<>+0(SB), Y1, Y5
-	VMULPS       Y1, Y1, Y3
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y1, Y5, Y1
-	VADDPS       constant3f800000<>+0(SB), Y1, Y1
-	VMULPS       constant3f000000<>+0(SB), Y4, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VSUBPS       Y3, Y4, Y4
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       constant0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y1, Y1
-	VCVTPS2DQ    Y4, Y3
-	VPADDD       constant0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      constant3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y1, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VBLENDVPS    Y0, Y1, Y4, Y0
-	VDIVPS       Y3, Y0, Y0
-	VMOVUPS      Y0, (DX)(R8*1)
 	VMOVUPS      (SI)(R8*1), Y1
 	VSUBPS       Y2, Y1, Y1
 	VFMADD213PS  Y2, Y0, Y1
@@ -3326,107 +3314,105 @@ tail:
 	ADDQ         CX, R11
 	ADDQ         CX, R11
 	VMASKMOVPS   (R11)(R8*1), Y0, Y3
+	VORPS        constant80000000<>+0(SB), Y1, Y4
 	VORPS        constant80000000<>+0(SB), Y2, Y5
-	VMOVUPS      constantc2d00000<>+0(SB), Y4
-	VMAXPS       Y5, Y4, Y4
+	VMOVUPS      constantc2d00000<>+0(SB), Y6
+	VMOVUPS      constantc2d00000<>+0(SB), Y7
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y7, Y5
 	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y6
+	VMULPS       constant3fb8aa3b<>+0(SB), Y5, Y7
 	VROUNDPS     $0x08, Y6, Y6
+	VROUNDPS     $0x08, Y7, Y7
 	VFNMADD231PS constant3f318000<>+0(SB), Y6, Y4
+	VFNMADD231PS constant3f318000<>+0(SB), Y7, Y5
 	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y4
-	VMOVUPS      constant3ab6887e<>+0(SB), Y7
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y7
-	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y7
-	VMULPS       Y4, Y4, Y5
-	VMULPS       Y5, Y7, Y7
-	VADDPS       Y4, Y7, Y4
-	VADDPS       constant3f800000<>+0(SB), Y4, Y4
-	VMULPS       constant3f000000<>+0(SB), Y6, Y5
+	VFNMADD231PS constantb95e8083<>+0(SB), Y7, Y5
+	VMOVUPS      constant3ab6887e<>+0(SB), Y8
+	VMOVUPS      constant3ab6887e<>+0(SB), Y9
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y5, Y9
+	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y5, Y9
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VFMADD213PS  Y4, Y4, Y8
+	VFMADD213PS  Y5, Y5, Y9
+	VADDPS       constant3f800000<>+0(SB), Y8, Y8
+	VADDPS       constant3f800000<>+0(SB), Y9, Y9
+	VMULPS       constant3f000000<>+0(SB), Y6, Y4
+	VMULPS       constant3f000000<>+0(SB), Y7, Y5
+	VROUNDPS     $0x08, Y4, Y4
 	VROUNDPS     $0x08, Y5, Y5
-	VSUBPS       Y5, Y6, Y6
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y7, Y7
+	VCVTPS2DQ    Y4, Y4
 	VCVTPS2DQ    Y5, Y5
+	VPADDD       constant0000007f<>+0(SB), Y4, Y4
 	VPADDD       constant0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VCVTPS2DQ    Y6, Y5
-	VPADDD       constant0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y5
+	VCVTPS2DQ    Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       constant0000007f<>+0(SB), Y6, Y6
+	VPADDD       constant0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VMULPS       Y6, Y8, Y8
+	VMULPS       Y7, Y9, Y9
+	VADDPS       constant3f800000<>+0(SB), Y8, Y4
+	VADDPS       constant3f800000<>+0(SB), Y9, Y5
 	VMOVUPS      constant3f800000<>+0(SB), Y6
-	VBLENDVPS    Y2, Y4, Y6, Y2
-	VDIVPS       Y5, Y2, Y2
+	VMOVUPS      constant3f800000<>+0(SB), Y6
+	VBLENDVPS    Y1, Y8, Y6, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y1
+	VBLENDVPS    Y2, Y9, Y1, Y9
+	VDIVPS       Y4, Y8, Y8
+	VDIVPS       Y5, Y9, Y9
+	VMOVAPS      Y8, Y1
+	VMOVAPS      Y9, Y2
+	VMASKMOVPS   Y1, Y0, (DX)(R8*1)
 	MOVQ         DX, R11
 	ADDQ         CX, R11
 	VMASKMOVPS   Y2, Y0, (R11)(R8*1)
 	VMASKMOVPS   (BX)(R8*1), Y0, Y4
 	VFMADD231PS  Y4, Y2, Y3
-	VORPS        constant80000000<>+0(SB), Y3, Y4
-	VADDPS       Y4, Y4, Y4
-	VMOVUPS      constantc2200000<>+0(SB), Y2
-	VMAXPS       Y4, Y2, Y2
-	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS constant3f318000<>+0(SB), Y5, Y2
-	VFNMADD231PS constantb95e8083<>+0(SB), Y5, Y2
-	VMOVUPS      constant3ab6887e<>+0(SB), Y6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y6
-	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y6
-	VMULPS       Y2, Y2, Y4
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y2, Y6, Y2
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       constant0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VSUBPS       Y4, Y5, Y4
-	VFMADD213PS  Y4, Y5, Y2
-	VADDPS       constant40000000<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y2, Y2
-	VANDPS       constant7fffffff<>+0(SB), Y2, Y2
+	VORPS        constant80000000<>+0(SB), Y3, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      constantc2200000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS constant3f318000<>+0(SB), Y4, Y2
+	VFNMADD231PS constantb95e8083<>+0(SB), Y4, Y2
+	VMOVUPS      constant3ab6887e<>+0(SB), Y5
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y5
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y5
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y5
+	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y5, Y5
+	VFMADD213PS  Y2, Y2, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       constant0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y2
+	VSUBPS       Y2, Y4, Y2
+	VFMADD213PS  Y2, Y4, Y5
+	VADDPS       constant40000000<>+0(SB), Y5, Y2
+	VDIVPS       Y2, Y5, Y5
+	VANDPS       constant7fffffff<>+0(SB), Y5, Y5
 	VANDPS       constant80000000<>+0(SB), Y3, Y3
-	VORPS        Y2, Y3, Y3
+	VORPS        Y5, Y3, Y3
 	MOVQ         DX, R11
 	ADDQ         CX, R11
 	ADDQ         CX, R11
 	VMASKMOVPS   Y3, Y0, (R11)(R8*1)
-	VORPS        constant80000000<>+0(SB), Y1, Y4
-	VMOVUPS      constantc2d00000<>+0(SB), Y2
-	VMAXPS       Y4, Y2, Y2
-	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS constant3f318000<>+0(SB), Y5, Y2
-	VFNMADD231PS constantb95e8083<>+0(SB), Y5, Y2
-	VMOVUPS      constant3ab6887e<>+0(SB), Y6
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y6
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y6
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y6
-	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y6
-	VMULPS       Y2, Y2, Y4
-	VMULPS       Y4, Y6, Y6
-	VADDPS       Y2, Y6, Y2
-	VADDPS       constant3f800000<>+0(SB), Y2, Y2
-	VMULPS       constant3f000000<>+0(SB), Y5, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VSUBPS       Y4, Y5, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VCVTPS2DQ    Y5, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y2, Y4
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VBLENDVPS    Y1, Y2, Y5, Y1
-	VDIVPS       Y4, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (DX)(R8*1)
 	VMASKMOVPS   (SI)(R8*1), Y0, Y2
 	VSUBPS       Y3, Y2, Y2
 	VFMADD213PS  Y3, Y1, Y2
@@ -3655,35 +3641,33 @@ powers:
 	JE           powers_tail
 	VMOVUPS      (BX)(R9*1), Y2
 	VSUBPS       Y0, Y2, Y2
-	VMOVUPS      constantc2d00000<>+0(SB), Y4
-	VMAXPS       Y2, Y4, Y4
-	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y3
+	VMOVUPS      constantc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y4
-	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y4
-	VMOVUPS      constant3ab6887e<>+0(SB), Y5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y5
-	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y5
-	VMULPS       Y4, Y4, Y2
-	VMULPS       Y2, Y5, Y5
-	VADDPS       Y4, Y5, Y2
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y2, Y2
-	VMULPS       constant3f000000<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VSUBPS       Y4, Y3, Y3
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y2, Y2
+	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      constant3ab6887e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VADDPS       constant3f800000<>+0(SB), Y4, Y4
+	VMULPS       constant3f000000<>+0(SB), Y3, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VSUBPS       Y2, Y3, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       constant0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
 	VCVTPS2DQ    Y3, Y3
 	VPADDD       constant0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (DX)(R9*1)
-	VADDPS       Y2, Y1, Y1
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (DX)(R9*1)
+	VADDPS       Y4, Y1, Y1
 	ADDQ         $0x20, R9
 	JMP          powers
 
@@ -3696,36 +3680,34 @@ powers_tail:
 	VMOVUPS      (R10)(R11*4), Y2
 	VMASKMOVPS   (BX)(R9*1), Y2, Y3
 	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      constantc2d00000<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y4
-	VMULPS       constant3fb8aa3b<>+0(SB), Y4, Y0
+	VMOVUPS      constantc2d00000<>+0(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VMULPS       constant3fb8aa3b<>+0(SB), Y3, Y0
 	VROUNDPS     $0x08, Y0, Y0
-	VFNMADD231PS constant3f318000<>+0(SB), Y0, Y4
-	VFNMADD231PS constantb95e8083<>+0(SB), Y0, Y4
-	VMOVUPS      constant3ab6887e<>+0(SB), Y5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Y4, Y5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y4, Y5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y4, Y5
-	VFMADD213PS  constant3f000000<>+0(SB), Y4, Y5
-	VMULPS       Y4, Y4, Y3
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y4, Y5, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y3
-	VMULPS       constant3f000000<>+0(SB), Y0, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VSUBPS       Y4, Y0, Y0
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       constant0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
+	VFNMADD231PS constant3f318000<>+0(SB), Y0, Y3
+	VFNMADD231PS constantb95e8083<>+0(SB), Y0, Y3
+	VMOVUPS      constant3ab6887e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y3, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y3, Y4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y3, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y3, Y3, Y4
+	VADDPS       constant3f800000<>+0(SB), Y4, Y4
+	VMULPS       constant3f000000<>+0(SB), Y0, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VSUBPS       Y3, Y0, Y0
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       constant0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
 	VCVTPS2DQ    Y0, Y0
 	VPADDD       constant0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
-	VMASKMOVPS   Y3, Y2, (DX)(R9*1)
-	VANDPS       Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (DX)(R9*1)
+	VANDPS       Y2, Y4, Y4
+	VADDPS       Y4, Y1, Y1
 
 powers_end:
 	VEXTRACTF128 $0x01, Y1, X0
@@ -7083,20 +7065,19 @@ end:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·rnnForwardAVX512(SB), NOSPLIT, $0-48
 	VBROADCASTSS constant80000000<>+0(SB), Z0
-	VBROADCASTSS constant7fffffff<>+0(SB), Z1
-	VBROADCASTSS constant0000007f<>+0(SB), Z2
-	VBROADCASTSS constant3ab6887e<>+0(SB), Z3
-	VBROADCASTSS constant3c0905b1<>+0(SB), Z4
-	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z5
-	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z6
-	VBROADCASTSS constant3f000000<>+0(SB), Z7
-	VBROADCASTSS constant3f318000<>+0(SB), Z8
-	VBROADCASTSS constantb95e8083<>+0(SB), Z9
-	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z10
-	VBROADCASTSS constant3f800000<>+0(SB), Z11
-	VBROADCASTSS constant40000000<>+0(SB), Z12
-	VBROADCASTSS constantc2d00000<>+0(SB), Z13
-	VBROADCASTSS constantc2200000<>+0(SB), Z13
+	VBROADCASTSS constant0000007f<>+0(SB), Z1
+	VBROADCASTSS constant3ab6887e<>+0(SB), Z2
+	VBROADCASTSS constant3c0905b1<>+0(SB), Z3
+	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z4
+	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z5
+	VBROADCASTSS constant3f000000<>+0(SB), Z6
+	VBROADCASTSS constant3f318000<>+0(SB), Z7
+	VBROADCASTSS constantb95e8083<>+0(SB), Z8
+	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z9
+	VBROADCASTSS constant3f800000<>+0(SB), Z10
+	VBROADCASTSS constant40000000<>+0(SB), Z11
+	VBROADCASTSS constantc2d00000<>+0(SB), Z12
+	VBROADCASTSS constantc2200000<>+0(SB), Z12
 	MOVQ         rows+0(FP), AX
 	MOVQ         n+8(FP), CX
 	SHLQ         $0x02, CX
@@ -7116,39 +7097,37 @@ row:
 	JE   tail
 
 column:
-	VMOVUPS      (DX)(SI*1), Z14
-	VORPS        Z0, Z14, Z16
-	VADDPS       Z16, Z16, Z16
-	VMOVUPS      Z13, Z15
-	VMAXPS       Z16, Z15, Z15
-	VMULPS       Z10, Z15, Z17
-	VRNDSCALEPS  $0x08, Z17, Z17
-	VFNMADD231PS Z8, Z17, Z15
-	VFNMADD231PS Z9, Z17, Z15
-	VMOVUPS      Z3, Z18
-	VFMADD213PS  Z4, Z15, Z18
-	VFMADD213PS  Z5, Z15, Z18
-	VFMADD213PS  Z6, Z15, Z18
-	VFMADD213PS  Z7, Z15, Z18
-	VMULPS       Z15, Z15, Z16
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z15, Z18, Z15
-	VCVTPS2DQ    Z17, Z17
-	VPADDD       Z2, Z17, Z17
-	VPSLLD       $0x17, Z17, Z17
-	VMOVUPS      Z11, Z16
-	VSUBPS       Z16, Z17, Z16
-	VFMADD213PS  Z16, Z17, Z15
-	VADDPS       Z12, Z15, Z16
-	VMOVUPS      Z11, Z18
-	VRCP14PS     Z16, Z17
-	VFNMADD231PS Z16, Z17, Z18
-	VFMADD213PS  Z17, Z17, Z18
-	VMULPS       Z18, Z15, Z15
-	VANDPS       Z1, Z15, Z15
-	VANDPS       Z0, Z14, Z14
-	VORPS        Z15, Z14, Z14
-	VMOVUPS      Z14, (BX)(SI*1)
+	VMOVUPS      (DX)(SI*1), Z13
+	VORPS        Z0, Z13, Z14
+	VADDPS       Z14, Z14, Z14
+	VMOVUPS      Z12, Z15
+	VMAXPS       Z14, Z15, Z14
+	VMULPS       Z9, Z14, Z15
+	VRNDSCALEPS  $0x08, Z15, Z15
+	VFNMADD231PS Z7, Z15, Z14
+	VFNMADD231PS Z8, Z15, Z14
+	VMOVUPS      Z2, Z16
+	VFMADD213PS  Z3, Z14, Z16
+	VFMADD213PS  Z4, Z14, Z16
+	VFMADD213PS  Z5, Z14, Z16
+	VFMADD213PS  Z6, Z14, Z16
+	VMULPS       Z14, Z16, Z16
+	VFMADD213PS  Z14, Z14, Z16
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z1, Z15, Z15
+	VPSLLD       $0x17, Z15, Z15
+	VMOVUPS      Z10, Z14
+	VSUBPS       Z14, Z15, Z14
+	VFMADD213PS  Z14, Z15, Z16
+	VADDPS       Z11, Z16, Z14
+	VRCP14PS     Z14, Z15
+	VMOVUPS      Z10, Z17
+	VMOVUPS      Z17, Z17
+	VFNMADD231PS Z14, Z15, Z17
+	VFMADD213PS  Z15, Z15, Z17
+	VMULPS       Z17, Z16, Z16
+	VPTERNLOGD   $0xe4, Z0, Z16, Z13
+	VMOVUPS      Z13, (BX)(SI*1)
 	ADDQ         $0x40, SI
 	CMPQ         SI, DI
 	JL           column
@@ -7161,39 +7140,37 @@ tail:
 	SHLQ         CL, R9
 	DECQ         R9
 	KMOVW        R9, K1
-	VMOVUPS.Z    (DX)(SI*1), K1, Z14
-	VORPS        Z0, Z14, Z16
-	VADDPS       Z16, Z16, Z16
-	VMOVUPS      Z13, Z15
-	VMAXPS       Z16, Z15, Z15
-	VMULPS       Z10, Z15, Z17
-	VRNDSCALEPS  $0x08, Z17, Z17
-	VFNMADD231PS Z8, Z17, Z15
-	VFNMADD231PS Z9, Z17, Z15
-	VMOVUPS      Z3, Z18
-	VFMADD213PS  Z4, Z15, Z18
-	VFMADD213PS  Z5, Z15, Z18
-	VFMADD213PS  Z6, Z15, Z18
-	VFMADD213PS  Z7, Z15, Z18
-	VMULPS       Z15, Z15, Z16
-	VMULPS       Z16, Z18, Z18
-	VADDPS       Z15, Z18, Z15
-	VCVTPS2DQ    Z17, Z17
-	VPADDD       Z2, Z17, Z17
-	VPSLLD       $0x17, Z17, Z17
-	VMOVUPS      Z11, Z16
-	VSUBPS       Z16, Z17, Z16
-	VFMADD213PS  Z16, Z17, Z15
-	VADDPS       Z12, Z15, Z16
-	VMOVUPS      Z11, Z18
-	VRCP14PS     Z16, Z17
-	VFNMADD231PS Z16, Z17, Z18
-	VFMADD213PS  Z17, Z17, Z18
-	VMULPS       Z18, Z15, Z15
-	VANDPS       Z1, Z15, Z15
-	VANDPS       Z0, Z14, Z14
-	VORPS        Z15, Z14, Z14
-	VMOVUPS      Z14, K1, (BX)(SI*1)
+	VMOVUPS.Z    (DX)(SI*1), K1, Z13
+	VORPS        Z0, Z13, Z14
+	VADDPS       Z14, Z14, Z14
+	VMOVUPS      Z12, Z15
+	VMAXPS       Z14, Z15, Z14
+	VMULPS       Z9, Z14, Z15
+	VRNDSCALEPS  $0x08, Z15, Z15
+	VFNMADD231PS Z7, Z15, Z14
+	VFNMADD231PS Z8, Z15, Z14
+	VMOVUPS      Z2, Z16
+	VFMADD213PS  Z3, Z14, Z16
+	VFMADD213PS  Z4, Z14, Z16
+	VFMADD213PS  Z5, Z14, Z16
+	VFMADD213PS  Z6, Z14, Z16
+	VMULPS       Z14, Z16, Z16
+	VFMADD213PS  Z14, Z14, Z16
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z1, Z15, Z15
+	VPSLLD       $0x17, Z15, Z15
+	VMOVUPS      Z10, Z14
+	VSUBPS       Z14, Z15, Z14
+	VFMADD213PS  Z14, Z15, Z16
+	VADDPS       Z11, Z16, Z14
+	VRCP14PS     Z14, Z15
+	VMOVUPS      Z10, Z17
+	VMOVUPS      Z17, Z17
+	VFNMADD231PS Z14, Z15, Z17
+	VFMADD213PS  Z15, Z15, Z17
+	VMULPS       Z17, Z16, Z16
+	VPTERNLOGD   $0xe4, Z0, Z16, Z13
+	VMOVUPS      Z13, K1, (BX)(SI*1)
 
 next:
 	MOVQ gatesStride+24(FP), CX
@@ -7286,7 +7263,6 @@ end:
 // Requires: AVX, AVX512F
 TEXT ·reluForwardAVX512(SB), NOSPLIT, $0-48
 	VBROADCASTSS constant80000000<>+0(SB), Z0
-	VBROADCASTSS constant7fffffff<>+0(SB), Z0
 	VBROADCASTSS constant0000007f<>+0(SB), Z0
 	VBROADCASTSS constant3ab6887e<>+0(SB), Z0
 	VBROADCASTSS constant3c0905b1<>+0(SB), Z0
@@ -7358,20 +7334,19 @@ end:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lstmForwardAVX512(SB), NOSPLIT, $0-96
 	VBROADCASTSS constant80000000<>+0(SB), Z0
-	VBROADCASTSS constant7fffffff<>+0(SB), Z1
-	VBROADCASTSS constant0000007f<>+0(SB), Z2
-	VBROADCASTSS constant3ab6887e<>+0(SB), Z3
-	VBROADCASTSS constant3c0905b1<>+0(SB), Z4
-	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z5
-	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z6
-	VBROADCASTSS constant3f000000<>+0(SB), Z7
-	VBROADCASTSS constant3f318000<>+0(SB), Z8
-	VBROADCASTSS constantb95e8083<>+0(SB), Z9
-	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z10
-	VBROADCASTSS constant3f800000<>+0(SB), Z11
-	VBROADCASTSS constant40000000<>+0(SB), Z12
-	VBROADCASTSS constantc2d00000<>+0(SB), Z13
-	VBROADCASTSS constantc2200000<>+0(SB), Z14
+	VBROADCASTSS constant0000007f<>+0(SB), Z1
+	VBROADCASTSS constant3ab6887e<>+0(SB), Z2
+	VBROADCASTSS constant3c0905b1<>+0(SB), Z3
+	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z4
+	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z5
+	VBROADCASTSS constant3f000000<>+0(SB), Z6
+	VBROADCASTSS constant3f318000<>+0(SB), Z7
+	VBROADCASTSS constantb95e8083<>+0(SB), Z8
+	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z9
+	VBROADCASTSS constant3f800000<>+0(SB), Z10
+	VBROADCASTSS constant40000000<>+0(SB), Z11
+	VBROADCASTSS constantc2d00000<>+0(SB), Z12
+	VBROADCASTSS constantc2200000<>+0(SB), Z13
 	MOVQ         rows+0(FP), AX
 	MOVQ         n+8(FP), DX
 	SHLQ         $0x02, DX
@@ -7394,7 +7369,10 @@ row:
 	JE   tail
 
 column:
-	VMOVUPS      (BX)(R10*1), Z15
+	VMOVUPS      (BX)(R10*1), Z14
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      (CX)(R10*1), Z15
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
@@ -7404,172 +7382,165 @@ column:
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS      (CX)(R10*1), Z17
+	VORPS        Z0, Z14, Z18
 	VORPS        Z0, Z15, Z19
-	VMOVUPS      Z13, Z18
-	VMAXPS       Z19, Z18, Z18
-	VMULPS       Z10, Z18, Z20
-	VRNDSCALEPS  $0x08, Z20, Z20
-	VFNMADD231PS Z8, Z20, Z18
-	VFNMADD231PS Z9, Z20, Z18
-	VMOVUPS      Z3, Z21
-	VFMADD213PS  Z4, Z18, Z21
-	VFMADD213PS  Z5, Z18, Z21
-	VFMADD213PS  Z6, Z18, Z21
-	VFMADD213PS  Z7, Z18, Z21
-	VMULPS       Z18, Z18, Z19
-	VMULPS       Z19, Z21, Z21
-	VADDPS       Z18, Z21, Z18
-	VADDPS       Z11, Z18, Z18
-	VSCALEFPS    Z20, Z18, Z18
-	VMOVUPS      Z11, Z19
-	VADDPS       Z19, Z18, Z19
+	VORPS        Z0, Z16, Z20
+	VORPS        Z0, Z17, Z21
+	VADDPS       Z21, Z21, Z21
+	VMOVUPS      Z12, Z22
+	VMOVUPS      Z12, Z23
+	VMOVUPS      Z12, Z24
+	VMOVUPS      Z13, Z25
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z23, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z25, Z21
+	VMULPS       Z9, Z18, Z22
+	VMULPS       Z9, Z19, Z23
+	VMULPS       Z9, Z20, Z24
+	VMULPS       Z9, Z21, Z25
+	VRNDSCALEPS  $0x08, Z22, Z22
+	VRNDSCALEPS  $0x08, Z23, Z23
+	VRNDSCALEPS  $0x08, Z24, Z24
+	VRNDSCALEPS  $0x08, Z25, Z25
+	VFNMADD231PS Z7, Z22, Z18
+	VFNMADD231PS Z7, Z23, Z19
+	VFNMADD231PS Z7, Z24, Z20
+	VFNMADD231PS Z7, Z25, Z21
+	VFNMADD231PS Z8, Z22, Z18
+	VFNMADD231PS Z8, Z23, Z19
+	VFNMADD231PS Z8, Z24, Z20
+	VFNMADD231PS Z8, Z25, Z21
+	VMOVUPS      Z2, Z26
+	VMOVUPS      Z2, Z27
+	VMOVUPS      Z2, Z28
+	VMOVUPS      Z2, Z29
+	VFMADD213PS  Z3, Z18, Z26
+	VFMADD213PS  Z3, Z19, Z27
+	VFMADD213PS  Z3, Z20, Z28
+	VFMADD213PS  Z3, Z21, Z29
+	VFMADD213PS  Z4, Z18, Z26
+	VFMADD213PS  Z4, Z19, Z27
+	VFMADD213PS  Z4, Z20, Z28
+	VFMADD213PS  Z4, Z21, Z29
+	VFMADD213PS  Z5, Z18, Z26
+	VFMADD213PS  Z5, Z19, Z27
+	VFMADD213PS  Z5, Z20, Z28
+	VFMADD213PS  Z5, Z21, Z29
+	VFMADD213PS  Z6, Z18, Z26
+	VFMADD213PS  Z6, Z19, Z27
+	VFMADD213PS  Z6, Z20, Z28
+	VFMADD213PS  Z6, Z21, Z29
+	VMULPS       Z18, Z26, Z26
+	VMULPS       Z19, Z27, Z27
+	VMULPS       Z20, Z28, Z28
+	VMULPS       Z21, Z29, Z29
+	VFMADD213PS  Z18, Z18, Z26
+	VFMADD213PS  Z19, Z19, Z27
+	VFMADD213PS  Z20, Z20, Z28
+	VFMADD213PS  Z21, Z21, Z29
+	VADDPS       Z10, Z26, Z26
+	VADDPS       Z10, Z27, Z27
+	VADDPS       Z10, Z28, Z28
+	VSCALEFPS    Z22, Z26, Z26
+	VSCALEFPS    Z23, Z27, Z27
+	VSCALEFPS    Z24, Z28, Z28
+	VCVTPS2DQ    Z25, Z25
+	VPADDD       Z1, Z25, Z25
+	VPSLLD       $0x17, Z25, Z25
+	VADDPS       Z10, Z26, Z18
+	VADDPS       Z10, Z27, Z19
+	VADDPS       Z10, Z28, Z20
+	VMOVUPS      Z10, Z21
+	VSUBPS       Z21, Z25, Z21
+	VFMADD213PS  Z21, Z25, Z29
+	VADDPS       Z11, Z29, Z21
+	VMOVUPS      Z10, Z22
+	VPMOVD2M     Z14, K1
+	VMOVAPS      Z26, K1, Z22
+	VMOVAPS      Z22, Z26
+	VMOVUPS      Z10, Z14
 	VPMOVD2M     Z15, K1
-	VMOVUPS      Z11, Z15
-	VMOVAPS      Z18, K1, Z15
-	VMOVUPS      Z11, Z20
-	VRCP14PS     Z19, Z18
-	VFNMADD231PS Z19, Z18, Z20
-	VFMADD213PS  Z18, Z18, Z20
-	VMULPS       Z20, Z15, Z15
-	VMOVUPS      Z15, (BX)(R10*1)
-	VORPS        Z0, Z16, Z19
-	VMOVUPS      Z13, Z18
-	VMAXPS       Z19, Z18, Z18
-	VMULPS       Z10, Z18, Z20
-	VRNDSCALEPS  $0x08, Z20, Z20
-	VFNMADD231PS Z8, Z20, Z18
-	VFNMADD231PS Z9, Z20, Z18
-	VMOVUPS      Z3, Z21
-	VFMADD213PS  Z4, Z18, Z21
-	VFMADD213PS  Z5, Z18, Z21
-	VFMADD213PS  Z6, Z18, Z21
-	VFMADD213PS  Z7, Z18, Z21
-	VMULPS       Z18, Z18, Z19
-	VMULPS       Z19, Z21, Z21
-	VADDPS       Z18, Z21, Z18
-	VADDPS       Z11, Z18, Z18
-	VSCALEFPS    Z20, Z18, Z18
-	VMOVUPS      Z11, Z19
-	VADDPS       Z19, Z18, Z19
+	VMOVAPS      Z27, K1, Z14
+	VMOVAPS      Z14, Z27
+	VMOVUPS      Z10, Z14
 	VPMOVD2M     Z16, K1
-	VMOVUPS      Z11, Z16
-	VMOVAPS      Z18, K1, Z16
-	VMOVUPS      Z11, Z20
-	VRCP14PS     Z19, Z18
-	VFNMADD231PS Z19, Z18, Z20
-	VFMADD213PS  Z18, Z18, Z20
-	VMULPS       Z20, Z16, Z16
+	VMOVAPS      Z28, K1, Z14
+	VMOVAPS      Z14, Z28
+	VRCP14PS     Z18, Z14
+	VRCP14PS     Z19, Z15
+	VRCP14PS     Z20, Z16
+	VRCP14PS     Z21, Z22
+	VMOVUPS      Z10, Z30
+	VMOVUPS      Z30, Z23
+	VMOVUPS      Z30, Z24
+	VMOVUPS      Z30, Z25
+	VMOVUPS      Z30, Z30
+	VFNMADD231PS Z18, Z14, Z23
+	VFNMADD231PS Z19, Z15, Z24
+	VFNMADD231PS Z20, Z16, Z25
+	VFNMADD231PS Z21, Z22, Z30
+	VFMADD213PS  Z14, Z14, Z23
+	VFMADD213PS  Z15, Z15, Z24
+	VFMADD213PS  Z16, Z16, Z25
+	VFMADD213PS  Z22, Z22, Z30
+	VMULPS       Z23, Z26, Z26
+	VMULPS       Z24, Z27, Z27
+	VMULPS       Z25, Z28, Z28
+	VMULPS       Z30, Z29, Z29
+	VMOVAPS      Z26, Z14
+	VMOVAPS      Z27, Z15
+	VMOVAPS      Z28, Z16
+	VPTERNLOGD   $0xe4, Z0, Z29, Z17
+	VMOVUPS      Z14, (BX)(R10*1)
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z15, (CX)(R10*1)
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS      Z16, (CX)(R10*1)
-	VORPS        Z0, Z17, Z19
-	VADDPS       Z19, Z19, Z19
-	VMOVUPS      Z14, Z18
-	VMAXPS       Z19, Z18, Z18
-	VMULPS       Z10, Z18, Z20
-	VRNDSCALEPS  $0x08, Z20, Z20
-	VFNMADD231PS Z8, Z20, Z18
-	VFNMADD231PS Z9, Z20, Z18
-	VMOVUPS      Z3, Z21
-	VFMADD213PS  Z4, Z18, Z21
-	VFMADD213PS  Z5, Z18, Z21
-	VFMADD213PS  Z6, Z18, Z21
-	VFMADD213PS  Z7, Z18, Z21
-	VMULPS       Z18, Z18, Z19
-	VMULPS       Z19, Z21, Z21
-	VADDPS       Z18, Z21, Z18
-	VCVTPS2DQ    Z20, Z20
-	VPADDD       Z2, Z20, Z20
-	VPSLLD       $0x17, Z20, Z20
-	VMOVUPS      Z11, Z19
-	VSUBPS       Z19, Z20, Z19
-	VFMADD213PS  Z19, Z20, Z18
-	VADDPS       Z12, Z18, Z19
-	VMOVUPS      Z11, Z21
-	VRCP14PS     Z19, Z20
-	VFNMADD231PS Z19, Z20, Z21
-	VFMADD213PS  Z20, Z20, Z21
-	VMULPS       Z21, Z18, Z18
-	VANDPS       Z1, Z18, Z18
-	VANDPS       Z0, Z17, Z17
-	VORPS        Z18, Z17, Z17
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS      Z17, (CX)(R10*1)
-	VMULPS       Z17, Z15, Z15
+	VMULPS       Z17, Z14, Z14
 	VMOVUPS      (SI)(R10*1), Z17
-	VFMADD231PS  Z17, Z16, Z15
-	VMOVUPS      Z15, (DI)(R10*1)
-	VORPS        Z0, Z15, Z17
-	VADDPS       Z17, Z17, Z17
-	VMOVUPS      Z14, Z16
-	VMAXPS       Z17, Z16, Z16
-	VMULPS       Z10, Z16, Z18
-	VRNDSCALEPS  $0x08, Z18, Z18
-	VFNMADD231PS Z8, Z18, Z16
-	VFNMADD231PS Z9, Z18, Z16
-	VMOVUPS      Z3, Z19
-	VFMADD213PS  Z4, Z16, Z19
-	VFMADD213PS  Z5, Z16, Z19
-	VFMADD213PS  Z6, Z16, Z19
-	VFMADD213PS  Z7, Z16, Z19
-	VMULPS       Z16, Z16, Z17
-	VMULPS       Z17, Z19, Z19
-	VADDPS       Z16, Z19, Z16
-	VCVTPS2DQ    Z18, Z18
-	VPADDD       Z2, Z18, Z18
-	VPSLLD       $0x17, Z18, Z18
-	VMOVUPS      Z11, Z17
-	VSUBPS       Z17, Z18, Z17
-	VFMADD213PS  Z17, Z18, Z16
-	VADDPS       Z12, Z16, Z17
-	VMOVUPS      Z11, Z19
-	VRCP14PS     Z17, Z18
-	VFNMADD231PS Z17, Z18, Z19
-	VFMADD213PS  Z18, Z18, Z19
-	VMULPS       Z19, Z16, Z16
-	VANDPS       Z1, Z16, Z16
-	VANDPS       Z0, Z15, Z15
-	VORPS        Z16, Z15, Z15
-	VMOVUPS      Z15, (R8)(R10*1)
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	VMOVUPS      (CX)(R10*1), Z16
-	VORPS        Z0, Z16, Z18
+	VFMADD231PS  Z17, Z16, Z14
+	VMOVUPS      Z14, (DI)(R10*1)
+	VORPS        Z0, Z14, Z16
+	VADDPS       Z16, Z16, Z16
 	VMOVUPS      Z13, Z17
-	VMAXPS       Z18, Z17, Z17
-	VMULPS       Z10, Z17, Z19
-	VRNDSCALEPS  $0x08, Z19, Z19
-	VFNMADD231PS Z8, Z19, Z17
-	VFNMADD231PS Z9, Z19, Z17
-	VMOVUPS      Z3, Z20
-	VFMADD213PS  Z4, Z17, Z20
-	VFMADD213PS  Z5, Z17, Z20
-	VFMADD213PS  Z6, Z17, Z20
-	VFMADD213PS  Z7, Z17, Z20
-	VMULPS       Z17, Z17, Z18
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z17, Z20, Z17
-	VADDPS       Z11, Z17, Z17
-	VSCALEFPS    Z19, Z17, Z17
-	VMOVUPS      Z11, Z18
-	VADDPS       Z18, Z17, Z18
-	VPMOVD2M     Z16, K1
-	VMOVUPS      Z11, Z16
-	VMOVAPS      Z17, K1, Z16
-	VMOVUPS      Z11, Z19
-	VRCP14PS     Z18, Z17
-	VFNMADD231PS Z18, Z17, Z19
+	VMAXPS       Z16, Z17, Z16
+	VMULPS       Z9, Z16, Z17
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VFNMADD231PS Z7, Z17, Z16
+	VFNMADD231PS Z8, Z17, Z16
+	VMOVUPS      Z2, Z18
+	VFMADD213PS  Z3, Z16, Z18
+	VFMADD213PS  Z4, Z16, Z18
+	VFMADD213PS  Z5, Z16, Z18
+	VFMADD213PS  Z6, Z16, Z18
+	VMULPS       Z16, Z18, Z18
+	VFMADD213PS  Z16, Z16, Z18
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z1, Z17, Z17
+	VPSLLD       $0x17, Z17, Z17
+	VMOVUPS      Z10, Z16
+	VSUBPS       Z16, Z17, Z16
+	VFMADD213PS  Z16, Z17, Z18
+	VADDPS       Z11, Z18, Z16
+	VRCP14PS     Z16, Z17
+	VMOVUPS      Z10, Z19
+	VMOVUPS      Z19, Z19
+	VFNMADD231PS Z16, Z17, Z19
 	VFMADD213PS  Z17, Z17, Z19
-	VMULPS       Z19, Z16, Z16
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	VMOVUPS      Z16, (CX)(R10*1)
-	VMULPS       Z15, Z16, Z16
-	VMOVUPS      Z16, (R9)(R10*1)
+	VMULPS       Z19, Z18, Z18
+	VPTERNLOGD   $0xe4, Z0, Z18, Z14
+	VMOVUPS      Z14, (R8)(R10*1)
+	VMULPS       Z14, Z15, Z15
+	VMOVUPS      Z15, (R9)(R10*1)
 	ADDQ         $0x40, R10
 	CMPQ         R10, R11
 	JL           column
@@ -7582,7 +7553,10 @@ tail:
 	SHLQ         CL, R13
 	DECQ         R13
 	KMOVW        R13, K1
-	VMOVUPS.Z    (BX)(R10*1), K1, Z15
+	VMOVUPS.Z    (BX)(R10*1), K1, Z14
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS.Z    (CX)(R10*1), K1, Z15
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
@@ -7592,172 +7566,165 @@ tail:
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS.Z    (CX)(R10*1), K1, Z17
+	VORPS        Z0, Z14, Z18
 	VORPS        Z0, Z15, Z19
-	VMOVUPS      Z13, Z18
-	VMAXPS       Z19, Z18, Z18
-	VMULPS       Z10, Z18, Z20
-	VRNDSCALEPS  $0x08, Z20, Z20
-	VFNMADD231PS Z8, Z20, Z18
-	VFNMADD231PS Z9, Z20, Z18
-	VMOVUPS      Z3, Z21
-	VFMADD213PS  Z4, Z18, Z21
-	VFMADD213PS  Z5, Z18, Z21
-	VFMADD213PS  Z6, Z18, Z21
-	VFMADD213PS  Z7, Z18, Z21
-	VMULPS       Z18, Z18, Z19
-	VMULPS       Z19, Z21, Z21
-	VADDPS       Z18, Z21, Z18
-	VADDPS       Z11, Z18, Z18
-	VSCALEFPS    Z20, Z18, Z18
-	VMOVUPS      Z11, Z19
-	VADDPS       Z19, Z18, Z19
+	VORPS        Z0, Z16, Z20
+	VORPS        Z0, Z17, Z21
+	VADDPS       Z21, Z21, Z21
+	VMOVUPS      Z12, Z22
+	VMOVUPS      Z12, Z23
+	VMOVUPS      Z12, Z24
+	VMOVUPS      Z13, Z25
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z23, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z25, Z21
+	VMULPS       Z9, Z18, Z22
+	VMULPS       Z9, Z19, Z23
+	VMULPS       Z9, Z20, Z24
+	VMULPS       Z9, Z21, Z25
+	VRNDSCALEPS  $0x08, Z22, Z22
+	VRNDSCALEPS  $0x08, Z23, Z23
+	VRNDSCALEPS  $0x08, Z24, Z24
+	VRNDSCALEPS  $0x08, Z25, Z25
+	VFNMADD231PS Z7, Z22, Z18
+	VFNMADD231PS Z7, Z23, Z19
+	VFNMADD231PS Z7, Z24, Z20
+	VFNMADD231PS Z7, Z25, Z21
+	VFNMADD231PS Z8, Z22, Z18
+	VFNMADD231PS Z8, Z23, Z19
+	VFNMADD231PS Z8, Z24, Z20
+	VFNMADD231PS Z8, Z25, Z21
+	VMOVUPS      Z2, Z26
+	VMOVUPS      Z2, Z27
+	VMOVUPS      Z2, Z28
+	VMOVUPS      Z2, Z29
+	VFMADD213PS  Z3, Z18, Z26
+	VFMADD213PS  Z3, Z19, Z27
+	VFMADD213PS  Z3, Z20, Z28
+	VFMADD213PS  Z3, Z21, Z29
+	VFMADD213PS  Z4, Z18, Z26
+	VFMADD213PS  Z4, Z19, Z27
+	VFMADD213PS  Z4, Z20, Z28
+	VFMADD213PS  Z4, Z21, Z29
+	VFMADD213PS  Z5, Z18, Z26
+	VFMADD213PS  Z5, Z19, Z27
+	VFMADD213PS  Z5, Z20, Z28
+	VFMADD213PS  Z5, Z21, Z29
+	VFMADD213PS  Z6, Z18, Z26
+	VFMADD213PS  Z6, Z19, Z27
+	VFMADD213PS  Z6, Z20, Z28
+	VFMADD213PS  Z6, Z21, Z29
+	VMULPS       Z18, Z26, Z26
+	VMULPS       Z19, Z27, Z27
+	VMULPS       Z20, Z28, Z28
+	VMULPS       Z21, Z29, Z29
+	VFMADD213PS  Z18, Z18, Z26
+	VFMADD213PS  Z19, Z19, Z27
+	VFMADD213PS  Z20, Z20, Z28
+	VFMADD213PS  Z21, Z21, Z29
+	VADDPS       Z10, Z26, Z26
+	VADDPS       Z10, Z27, Z27
+	VADDPS       Z10, Z28, Z28
+	VSCALEFPS    Z22, Z26, Z26
+	VSCALEFPS    Z23, Z27, Z27
+	VSCALEFPS    Z24, Z28, Z28
+	VCVTPS2DQ    Z25, Z25
+	VPADDD       Z1, Z25, Z25
+	VPSLLD       $0x17, Z25, Z25
+	VADDPS       Z10, Z26, Z18
+	VADDPS       Z10, Z27, Z19
+	VADDPS       Z10, Z28, Z20
+	VMOVUPS      Z10, Z21
+	VSUBPS       Z21, Z25, Z21
+	VFMADD213PS  Z21, Z25, Z29
+	VADDPS       Z11, Z29, Z21
+	VMOVUPS      Z10, Z22
+	VPMOVD2M     Z14, K2
+	VMOVAPS      Z26, K2, Z22
+	VMOVAPS      Z22, Z26
+	VMOVUPS      Z10, Z14
 	VPMOVD2M     Z15, K2
-	VMOVUPS      Z11, Z15
-	VMOVAPS      Z18, K2, Z15
-	VMOVUPS      Z11, Z20
-	VRCP14PS     Z19, Z18
-	VFNMADD231PS Z19, Z18, Z20
-	VFMADD213PS  Z18, Z18, Z20
-	VMULPS       Z20, Z15, Z15
-	VMOVUPS      Z15, K1, (BX)(R10*1)
-	VORPS        Z0, Z16, Z19
-	VMOVUPS      Z13, Z18
-	VMAXPS       Z19, Z18, Z18
-	VMULPS       Z10, Z18, Z20
-	VRNDSCALEPS  $0x08, Z20, Z20
-	VFNMADD231PS Z8, Z20, Z18
-	VFNMADD231PS Z9, Z20, Z18
-	VMOVUPS      Z3, Z21
-	VFMADD213PS  Z4, Z18, Z21
-	VFMADD213PS  Z5, Z18, Z21
-	VFMADD213PS  Z6, Z18, Z21
-	VFMADD213PS  Z7, Z18, Z21
-	VMULPS       Z18, Z18, Z19
-	VMULPS       Z19, Z21, Z21
-	VADDPS       Z18, Z21, Z18
-	VADDPS       Z11, Z18, Z18
-	VSCALEFPS    Z20, Z18, Z18
-	VMOVUPS      Z11, Z19
-	VADDPS       Z19, Z18, Z19
+	VMOVAPS      Z27, K2, Z14
+	VMOVAPS      Z14, Z27
+	VMOVUPS      Z10, Z14
 	VPMOVD2M     Z16, K2
-	VMOVUPS      Z11, Z16
-	VMOVAPS      Z18, K2, Z16
-	VMOVUPS      Z11, Z20
-	VRCP14PS     Z19, Z18
-	VFNMADD231PS Z19, Z18, Z20
-	VFMADD213PS  Z18, Z18, Z20
-	VMULPS       Z20, Z16, Z16
+	VMOVAPS      Z28, K2, Z14
+	VMOVAPS      Z14, Z28
+	VRCP14PS     Z18, Z14
+	VRCP14PS     Z19, Z15
+	VRCP14PS     Z20, Z16
+	VRCP14PS     Z21, Z22
+	VMOVUPS      Z10, Z30
+	VMOVUPS      Z30, Z23
+	VMOVUPS      Z30, Z24
+	VMOVUPS      Z30, Z25
+	VMOVUPS      Z30, Z30
+	VFNMADD231PS Z18, Z14, Z23
+	VFNMADD231PS Z19, Z15, Z24
+	VFNMADD231PS Z20, Z16, Z25
+	VFNMADD231PS Z21, Z22, Z30
+	VFMADD213PS  Z14, Z14, Z23
+	VFMADD213PS  Z15, Z15, Z24
+	VFMADD213PS  Z16, Z16, Z25
+	VFMADD213PS  Z22, Z22, Z30
+	VMULPS       Z23, Z26, Z26
+	VMULPS       Z24, Z27, Z27
+	VMULPS       Z25, Z28, Z28
+	VMULPS       Z30, Z29, Z29
+	VMOVAPS      Z26, Z14
+	VMOVAPS      Z27, Z15
+	VMOVAPS      Z28, Z16
+	VPTERNLOGD   $0xe4, Z0, Z29, Z17
+	VMOVUPS      Z14, K1, (BX)(R10*1)
+	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z15, K1, (CX)(R10*1)
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS      Z16, K1, (CX)(R10*1)
-	VORPS        Z0, Z17, Z19
-	VADDPS       Z19, Z19, Z19
-	VMOVUPS      Z14, Z18
-	VMAXPS       Z19, Z18, Z18
-	VMULPS       Z10, Z18, Z20
-	VRNDSCALEPS  $0x08, Z20, Z20
-	VFNMADD231PS Z8, Z20, Z18
-	VFNMADD231PS Z9, Z20, Z18
-	VMOVUPS      Z3, Z21
-	VFMADD213PS  Z4, Z18, Z21
-	VFMADD213PS  Z5, Z18, Z21
-	VFMADD213PS  Z6, Z18, Z21
-	VFMADD213PS  Z7, Z18, Z21
-	VMULPS       Z18, Z18, Z19
-	VMULPS       Z19, Z21, Z21
-	VADDPS       Z18, Z21, Z18
-	VCVTPS2DQ    Z20, Z20
-	VPADDD       Z2, Z20, Z20
-	VPSLLD       $0x17, Z20, Z20
-	VMOVUPS      Z11, Z19
-	VSUBPS       Z19, Z20, Z19
-	VFMADD213PS  Z19, Z20, Z18
-	VADDPS       Z12, Z18, Z19
-	VMOVUPS      Z11, Z21
-	VRCP14PS     Z19, Z20
-	VFNMADD231PS Z19, Z20, Z21
-	VFMADD213PS  Z20, Z20, Z21
-	VMULPS       Z21, Z18, Z18
-	VANDPS       Z1, Z18, Z18
-	VANDPS       Z0, Z17, Z17
-	VORPS        Z18, Z17, Z17
 	MOVQ         BX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS      Z17, K1, (CX)(R10*1)
-	VMULPS       Z17, Z15, Z15
+	VMULPS       Z17, Z14, Z14
 	VMOVUPS.Z    (SI)(R10*1), K1, Z17
-	VFMADD231PS  Z17, Z16, Z15
-	VMOVUPS      Z15, K1, (DI)(R10*1)
-	VORPS        Z0, Z15, Z17
-	VADDPS       Z17, Z17, Z17
-	VMOVUPS      Z14, Z16
-	VMAXPS       Z17, Z16, Z16
-	VMULPS       Z10, Z16, Z18
-	VRNDSCALEPS  $0x08, Z18, Z18
-	VFNMADD231PS Z8, Z18, Z16
-	VFNMADD231PS Z9, Z18, Z16
-	VMOVUPS      Z3, Z19
-	VFMADD213PS  Z4, Z16, Z19
-	VFMADD213PS  Z5, Z16, Z19
-	VFMADD213PS  Z6, Z16, Z19
-	VFMADD213PS  Z7, Z16, Z19
-	VMULPS       Z16, Z16, Z17
-	VMULPS       Z17, Z19, Z19
-	VADDPS       Z16, Z19, Z16
-	VCVTPS2DQ    Z18, Z18
-	VPADDD       Z2, Z18, Z18
-	VPSLLD       $0x17, Z18, Z18
-	VMOVUPS      Z11, Z17
-	VSUBPS       Z17, Z18, Z17
-	VFMADD213PS  Z17, Z18, Z16
-	VADDPS       Z12, Z16, Z17
-	VMOVUPS      Z11, Z19
-	VRCP14PS     Z17, Z18
-	VFNMADD231PS Z17, Z18, Z19
-	VFMADD213PS  Z18, Z18, Z19
-	VMULPS       Z19, Z16, Z16
-	VANDPS       Z1, Z16, Z16
-	VANDPS       Z0, Z15, Z15
-	VORPS        Z16, Z15, Z15
-	VMOVUPS      Z15, K1, (R8)(R10*1)
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	VMOVUPS.Z    (CX)(R10*1), K1, Z16
-	VORPS        Z0, Z16, Z18
+	VFMADD231PS  Z17, Z16, Z14
+	VMOVUPS      Z14, K1, (DI)(R10*1)
+	VORPS        Z0, Z14, Z16
+	VADDPS       Z16, Z16, Z16
 	VMOVUPS      Z13, Z17
-	VMAXPS       Z18, Z17, Z17
-	VMULPS       Z10, Z17, Z19
-	VRNDSCALEPS  $0x08, Z19, Z19
-	VFNMADD231PS Z8, Z19, Z17
-	VFNMADD231PS Z9, Z19, Z17
-	VMOVUPS      Z3, Z20
-	VFMADD213PS  Z4, Z17, Z20
-	VFMADD213PS  Z5, Z17, Z20
-	VFMADD213PS  Z6, Z17, Z20
-	VFMADD213PS  Z7, Z17, Z20
-	VMULPS       Z17, Z17, Z18
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z17, Z20, Z17
-	VADDPS       Z11, Z17, Z17
-	VSCALEFPS    Z19, Z17, Z17
-	VMOVUPS      Z11, Z18
-	VADDPS       Z18, Z17, Z18
-	VPMOVD2M     Z16, K2
-	VMOVUPS      Z11, Z16
-	VMOVAPS      Z17, K2, Z16
-	VMOVUPS      Z11, Z19
-	VRCP14PS     Z18, Z17
-	VFNMADD231PS Z18, Z17, Z19
+	VMAXPS       Z16, Z17, Z16
+	VMULPS       Z9, Z16, Z17
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VFNMADD231PS Z7, Z17, Z16
+	VFNMADD231PS Z8, Z17, Z16
+	VMOVUPS      Z2, Z18
+	VFMADD213PS  Z3, Z16, Z18
+	VFMADD213PS  Z4, Z16, Z18
+	VFMADD213PS  Z5, Z16, Z18
+	VFMADD213PS  Z6, Z16, Z18
+	VMULPS       Z16, Z18, Z18
+	VFMADD213PS  Z16, Z16, Z18
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z1, Z17, Z17
+	VPSLLD       $0x17, Z17, Z17
+	VMOVUPS      Z10, Z16
+	VSUBPS       Z16, Z17, Z16
+	VFMADD213PS  Z16, Z17, Z18
+	VADDPS       Z11, Z18, Z16
+	VRCP14PS     Z16, Z17
+	VMOVUPS      Z10, Z19
+	VMOVUPS      Z19, Z19
+	VFNMADD231PS Z16, Z17, Z19
 	VFMADD213PS  Z17, Z17, Z19
-	VMULPS       Z19, Z16, Z16
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	VMOVUPS      Z16, K1, (CX)(R10*1)
-	VMULPS       Z15, Z16, Z16
-	VMOVUPS      Z16, K1, (R9)(R10*1)
+	VMULPS       Z19, Z18, Z18
+	VPTERNLOGD   $0xe4, Z0, Z18, Z14
+	VMOVUPS      Z14, K1, (R8)(R10*1)
+	VMULPS       Z14, Z15, Z15
+	VMOVUPS      Z15, K1, (R9)(R10*1)
 
 next:
 	MOVQ gatesStride+24(FP), CX
@@ -7965,20 +7932,19 @@ end:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-80
 	VBROADCASTSS constant80000000<>+0(SB), Z0
-	VBROADCASTSS constant7fffffff<>+0(SB), Z1
-	VBROADCASTSS constant0000007f<>+0(SB), Z2
-	VBROADCASTSS constant3ab6887e<>+0(SB), Z3
-	VBROADCASTSS constant3c0905b1<>+0(SB), Z4
-	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z5
-	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z6
-	VBROADCASTSS constant3f000000<>+0(SB), Z7
-	VBROADCASTSS constant3f318000<>+0(SB), Z8
-	VBROADCASTSS constantb95e8083<>+0(SB), Z9
-	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z10
-	VBROADCASTSS constant3f800000<>+0(SB), Z11
-	VBROADCASTSS constant40000000<>+0(SB), Z12
-	VBROADCASTSS constantc2d00000<>+0(SB), Z13
-	VBROADCASTSS constantc2200000<>+0(SB), Z14
+	VBROADCASTSS constant0000007f<>+0(SB), Z1
+	VBROADCASTSS constant3ab6887e<>+0(SB), Z2
+	VBROADCASTSS constant3c0905b1<>+0(SB), Z3
+	VBROADCASTSS constant3d2aaa8d<>+0(SB), Z4
+	VBROADCASTSS constant3e2aaa6f<>+0(SB), Z5
+	VBROADCASTSS constant3f000000<>+0(SB), Z6
+	VBROADCASTSS constant3f318000<>+0(SB), Z7
+	VBROADCASTSS constantb95e8083<>+0(SB), Z8
+	VBROADCASTSS constant3fb8aa3b<>+0(SB), Z9
+	VBROADCASTSS constant3f800000<>+0(SB), Z10
+	VBROADCASTSS constant40000000<>+0(SB), Z11
+	VBROADCASTSS constantc2d00000<>+0(SB), Z12
+	VBROADCASTSS constantc2200000<>+0(SB), Z13
 	MOVQ         rows+0(FP), AX
 	MOVQ         n+8(FP), DX
 	SHLQ         $0x02, DX
@@ -8000,113 +7966,113 @@ row:
 	JE   tail
 
 column:
-	VMOVUPS      (BX)(R9*1), Z15
+	VMOVUPS      (BX)(R9*1), Z14
 	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      (CX)(R9*1), Z15
+	MOVQ         BX, CX
+	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS      (CX)(R9*1), Z16
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS      (CX)(R9*1), Z17
-	VORPS        Z0, Z16, Z19
-	VMOVUPS      Z13, Z18
-	VMAXPS       Z19, Z18, Z18
-	VMULPS       Z10, Z18, Z20
+	VORPS        Z0, Z14, Z17
+	VORPS        Z0, Z15, Z18
+	VMOVUPS      Z12, Z19
+	VMOVUPS      Z12, Z20
+	VMAXPS       Z17, Z19, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMULPS       Z9, Z17, Z19
+	VMULPS       Z9, Z18, Z20
+	VRNDSCALEPS  $0x08, Z19, Z19
 	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z7, Z19, Z17
+	VFNMADD231PS Z7, Z20, Z18
+	VFNMADD231PS Z8, Z19, Z17
 	VFNMADD231PS Z8, Z20, Z18
-	VFNMADD231PS Z9, Z20, Z18
-	VMOVUPS      Z3, Z21
-	VFMADD213PS  Z4, Z18, Z21
-	VFMADD213PS  Z5, Z18, Z21
-	VFMADD213PS  Z6, Z18, Z21
-	VFMADD213PS  Z7, Z18, Z21
-	VMULPS       Z18, Z18, Z19
+	VMOVUPS      Z2, Z21
+	VMOVUPS      Z2, Z22
+	VFMADD213PS  Z3, Z17, Z21
+	VFMADD213PS  Z3, Z18, Z22
+	VFMADD213PS  Z4, Z17, Z21
+	VFMADD213PS  Z4, Z18, Z22
+	VFMADD213PS  Z5, Z17, Z21
+	VFMADD213PS  Z5, Z18, Z22
+	VFMADD213PS  Z6, Z17, Z21
+	VFMADD213PS  Z6, Z18, Z22
+	VMULPS       Z17, Z21, Z21
+	VMULPS       Z18, Z22, Z22
+	VFMADD213PS  Z17, Z17, Z21
+	VFMADD213PS  Z18, Z18, Z22
+	VADDPS       Z10, Z21, Z21
+	VADDPS       Z10, Z22, Z22
+	VSCALEFPS    Z19, Z21, Z21
+	VSCALEFPS    Z20, Z22, Z22
+	VADDPS       Z10, Z21, Z17
+	VADDPS       Z10, Z22, Z18
+	VMOVUPS      Z10, Z19
+	VMOVUPS      Z10, Z19
+	VPMOVD2M     Z14, K1
+	VMOVAPS      Z21, K1, Z19
+	VMOVAPS      Z19, Z21
+	VMOVUPS      Z10, Z14
+	VPMOVD2M     Z15, K1
+	VMOVAPS      Z22, K1, Z14
+	VMOVAPS      Z14, Z22
+	VRCP14PS     Z17, Z14
+	VRCP14PS     Z18, Z15
+	VMOVUPS      Z10, Z20
+	VMOVUPS      Z20, Z19
+	VMOVUPS      Z20, Z20
+	VFNMADD231PS Z17, Z14, Z19
+	VFNMADD231PS Z18, Z15, Z20
+	VFMADD213PS  Z14, Z14, Z19
+	VFMADD213PS  Z15, Z15, Z20
 	VMULPS       Z19, Z21, Z21
-	VADDPS       Z18, Z21, Z18
-	VADDPS       Z11, Z18, Z18
-	VSCALEFPS    Z20, Z18, Z18
-	VMOVUPS      Z11, Z19
-	VADDPS       Z19, Z18, Z19
-	VPMOVD2M     Z16, K1
-	VMOVUPS      Z11, Z16
-	VMOVAPS      Z18, K1, Z16
-	VMOVUPS      Z11, Z20
-	VRCP14PS     Z19, Z18
-	VFNMADD231PS Z19, Z18, Z20
-	VFMADD213PS  Z18, Z18, Z20
-	VMULPS       Z20, Z16, Z16
+	VMULPS       Z20, Z22, Z22
+	VMOVAPS      Z21, Z14
+	VMOVAPS      Z22, Z15
+	VMOVUPS      Z14, (BX)(R9*1)
 	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z15, (CX)(R9*1)
+	VMOVUPS      (SI)(R9*1), Z17
+	VFMADD231PS  Z17, Z15, Z16
+	VORPS        Z0, Z16, Z15
+	VADDPS       Z15, Z15, Z15
+	VMOVUPS      Z13, Z17
+	VMAXPS       Z15, Z17, Z15
+	VMULPS       Z9, Z15, Z17
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VFNMADD231PS Z7, Z17, Z15
+	VFNMADD231PS Z8, Z17, Z15
+	VMOVUPS      Z2, Z18
+	VFMADD213PS  Z3, Z15, Z18
+	VFMADD213PS  Z4, Z15, Z18
+	VFMADD213PS  Z5, Z15, Z18
+	VFMADD213PS  Z6, Z15, Z18
+	VMULPS       Z15, Z18, Z18
+	VFMADD213PS  Z15, Z15, Z18
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z1, Z17, Z17
+	VPSLLD       $0x17, Z17, Z17
+	VMOVUPS      Z10, Z15
+	VSUBPS       Z15, Z17, Z15
+	VFMADD213PS  Z15, Z17, Z18
+	VADDPS       Z11, Z18, Z15
+	VRCP14PS     Z15, Z17
+	VMOVUPS      Z10, Z19
+	VMOVUPS      Z19, Z19
+	VFNMADD231PS Z15, Z17, Z19
+	VFMADD213PS  Z17, Z17, Z19
+	VMULPS       Z19, Z18, Z18
+	VPTERNLOGD   $0xe4, Z0, Z18, Z16
+	MOVQ         BX, CX
+	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS      Z16, (CX)(R9*1)
-	VMOVUPS      (SI)(R9*1), Z18
-	VFMADD231PS  Z18, Z16, Z17
-	VORPS        Z0, Z17, Z18
-	VADDPS       Z18, Z18, Z18
-	VMOVUPS      Z14, Z16
-	VMAXPS       Z18, Z16, Z16
-	VMULPS       Z10, Z16, Z19
-	VRNDSCALEPS  $0x08, Z19, Z19
-	VFNMADD231PS Z8, Z19, Z16
-	VFNMADD231PS Z9, Z19, Z16
-	VMOVUPS      Z3, Z20
-	VFMADD213PS  Z4, Z16, Z20
-	VFMADD213PS  Z5, Z16, Z20
-	VFMADD213PS  Z6, Z16, Z20
-	VFMADD213PS  Z7, Z16, Z20
-	VMULPS       Z16, Z16, Z18
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z16, Z20, Z16
-	VCVTPS2DQ    Z19, Z19
-	VPADDD       Z2, Z19, Z19
-	VPSLLD       $0x17, Z19, Z19
-	VMOVUPS      Z11, Z18
-	VSUBPS       Z18, Z19, Z18
-	VFMADD213PS  Z18, Z19, Z16
-	VADDPS       Z12, Z16, Z18
-	VMOVUPS      Z11, Z20
-	VRCP14PS     Z18, Z19
-	VFNMADD231PS Z18, Z19, Z20
-	VFMADD213PS  Z19, Z19, Z20
-	VMULPS       Z20, Z16, Z16
-	VANDPS       Z1, Z16, Z16
-	VANDPS       Z0, Z17, Z17
-	VORPS        Z16, Z17, Z17
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS      Z17, (CX)(R9*1)
-	VORPS        Z0, Z15, Z18
-	VMOVUPS      Z13, Z16
-	VMAXPS       Z18, Z16, Z16
-	VMULPS       Z10, Z16, Z19
-	VRNDSCALEPS  $0x08, Z19, Z19
-	VFNMADD231PS Z8, Z19, Z16
-	VFNMADD231PS Z9, Z19, Z16
-	VMOVUPS      Z3, Z20
-	VFMADD213PS  Z4, Z16, Z20
-	VFMADD213PS  Z5, Z16, Z20
-	VFMADD213PS  Z6, Z16, Z20
-	VFMADD213PS  Z7, Z16, Z20
-	VMULPS       Z16, Z16, Z18
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z16, Z20, Z16
-	VADDPS       Z11, Z16, Z16
-	VSCALEFPS    Z19, Z16, Z16
-	VMOVUPS      Z11, Z18
-	VADDPS       Z18, Z16, Z18
-	VPMOVD2M     Z15, K1
-	VMOVUPS      Z11, Z15
-	VMOVAPS      Z16, K1, Z15
-	VMOVUPS      Z11, Z19
-	VRCP14PS     Z18, Z16
-	VFNMADD231PS Z18, Z16, Z19
-	VFMADD213PS  Z16, Z16, Z19
-	VMULPS       Z19, Z15, Z15
-	VMOVUPS      Z15, (BX)(R9*1)
-	VMOVUPS      (DI)(R9*1), Z16
-	VSUBPS       Z17, Z16, Z16
-	VFMADD213PS  Z17, Z15, Z16
-	VMOVUPS      Z16, (R8)(R9*1)
+	VMOVUPS      (DI)(R9*1), Z15
+	VSUBPS       Z16, Z15, Z15
+	VFMADD213PS  Z16, Z14, Z15
+	VMOVUPS      Z15, (R8)(R9*1)
 	ADDQ         $0x40, R9
 	CMPQ         R9, R10
 	JL           column
@@ -8119,113 +8085,113 @@ tail:
 	SHLQ         CL, R12
 	DECQ         R12
 	KMOVW        R12, K1
-	VMOVUPS.Z    (BX)(R9*1), K1, Z15
+	VMOVUPS.Z    (BX)(R9*1), K1, Z14
 	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS.Z    (CX)(R9*1), K1, Z15
+	MOVQ         BX, CX
+	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS.Z    (CX)(R9*1), K1, Z16
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS.Z    (CX)(R9*1), K1, Z17
-	VORPS        Z0, Z16, Z19
-	VMOVUPS      Z13, Z18
-	VMAXPS       Z19, Z18, Z18
-	VMULPS       Z10, Z18, Z20
+	VORPS        Z0, Z14, Z17
+	VORPS        Z0, Z15, Z18
+	VMOVUPS      Z12, Z19
+	VMOVUPS      Z12, Z20
+	VMAXPS       Z17, Z19, Z17
+	VMAXPS       Z18, Z20, Z18
+	VMULPS       Z9, Z17, Z19
+	VMULPS       Z9, Z18, Z20
+	VRNDSCALEPS  $0x08, Z19, Z19
 	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z7, Z19, Z17
+	VFNMADD231PS Z7, Z20, Z18
+	VFNMADD231PS Z8, Z19, Z17
 	VFNMADD231PS Z8, Z20, Z18
-	VFNMADD231PS Z9, Z20, Z18
-	VMOVUPS      Z3, Z21
-	VFMADD213PS  Z4, Z18, Z21
-	VFMADD213PS  Z5, Z18, Z21
-	VFMADD213PS  Z6, Z18, Z21
-	VFMADD213PS  Z7, Z18, Z21
-	VMULPS       Z18, Z18, Z19
+	VMOVUPS      Z2, Z21
+	VMOVUPS      Z2, Z22
+	VFMADD213PS  Z3, Z17, Z21
+	VFMADD213PS  Z3, Z18, Z22
+	VFMADD213PS  Z4, Z17, Z21
+	VFMADD213PS  Z4, Z18, Z22
+	VFMADD213PS  Z5, Z17, Z21
+	VFMADD213PS  Z5, Z18, Z22
+	VFMADD213PS  Z6, Z17, Z21
+	VFMADD213PS  Z6, Z18, Z22
+	VMULPS       Z17, Z21, Z21
+	VMULPS       Z18, Z22, Z22
+	VFMADD213PS  Z17, Z17, Z21
+	VFMADD213PS  Z18, Z18, Z22
+	VADDPS       Z10, Z21, Z21
+	VADDPS       Z10, Z22, Z22
+	VSCALEFPS    Z19, Z21, Z21
+	VSCALEFPS    Z20, Z22, Z22
+	VADDPS       Z10, Z21, Z17
+	VADDPS       Z10, Z22, Z18
+	VMOVUPS      Z10, Z19
+	VMOVUPS      Z10, Z19
+	VPMOVD2M     Z14, K2
+	VMOVAPS      Z21, K2, Z19
+	VMOVAPS      Z19, Z21
+	VMOVUPS      Z10, Z14
+	VPMOVD2M     Z15, K2
+	VMOVAPS      Z22, K2, Z14
+	VMOVAPS      Z14, Z22
+	VRCP14PS     Z17, Z14
+	VRCP14PS     Z18, Z15
+	VMOVUPS      Z10, Z20
+	VMOVUPS      Z20, Z19
+	VMOVUPS      Z20, Z20
+	VFNMADD231PS Z17, Z14, Z19
+	VFNMADD231PS Z18, Z15, Z20
+	VFMADD213PS  Z14, Z14, Z19
+	VFMADD213PS  Z15, Z15, Z20
 	VMULPS       Z19, Z21, Z21
-	VADDPS       Z18, Z21, Z18
-	VADDPS       Z11, Z18, Z18
-	VSCALEFPS    Z20, Z18, Z18
-	VMOVUPS      Z11, Z19
-	VADDPS       Z19, Z18, Z19
-	VPMOVD2M     Z16, K2
-	VMOVUPS      Z11, Z16
-	VMOVAPS      Z18, K2, Z16
-	VMOVUPS      Z11, Z20
-	VRCP14PS     Z19, Z18
-	VFNMADD231PS Z19, Z18, Z20
-	VFMADD213PS  Z18, Z18, Z20
-	VMULPS       Z20, Z16, Z16
+	VMULPS       Z20, Z22, Z22
+	VMOVAPS      Z21, Z14
+	VMOVAPS      Z22, Z15
+	VMOVUPS      Z14, K1, (BX)(R9*1)
 	MOVQ         BX, CX
+	ADDQ         DX, CX
+	VMOVUPS      Z15, K1, (CX)(R9*1)
+	VMOVUPS.Z    (SI)(R9*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z16
+	VORPS        Z0, Z16, Z15
+	VADDPS       Z15, Z15, Z15
+	VMOVUPS      Z13, Z17
+	VMAXPS       Z15, Z17, Z15
+	VMULPS       Z9, Z15, Z17
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VFNMADD231PS Z7, Z17, Z15
+	VFNMADD231PS Z8, Z17, Z15
+	VMOVUPS      Z2, Z18
+	VFMADD213PS  Z3, Z15, Z18
+	VFMADD213PS  Z4, Z15, Z18
+	VFMADD213PS  Z5, Z15, Z18
+	VFMADD213PS  Z6, Z15, Z18
+	VMULPS       Z15, Z18, Z18
+	VFMADD213PS  Z15, Z15, Z18
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z1, Z17, Z17
+	VPSLLD       $0x17, Z17, Z17
+	VMOVUPS      Z10, Z15
+	VSUBPS       Z15, Z17, Z15
+	VFMADD213PS  Z15, Z17, Z18
+	VADDPS       Z11, Z18, Z15
+	VRCP14PS     Z15, Z17
+	VMOVUPS      Z10, Z19
+	VMOVUPS      Z19, Z19
+	VFNMADD231PS Z15, Z17, Z19
+	VFMADD213PS  Z17, Z17, Z19
+	VMULPS       Z19, Z18, Z18
+	VPTERNLOGD   $0xe4, Z0, Z18, Z16
+	MOVQ         BX, CX
+	ADDQ         DX, CX
 	ADDQ         DX, CX
 	VMOVUPS      Z16, K1, (CX)(R9*1)
-	VMOVUPS.Z    (SI)(R9*1), K1, Z18
-	VFMADD231PS  Z18, Z16, Z17
-	VORPS        Z0, Z17, Z18
-	VADDPS       Z18, Z18, Z18
-	VMOVUPS      Z14, Z16
-	VMAXPS       Z18, Z16, Z16
-	VMULPS       Z10, Z16, Z19
-	VRNDSCALEPS  $0x08, Z19, Z19
-	VFNMADD231PS Z8, Z19, Z16
-	VFNMADD231PS Z9, Z19, Z16
-	VMOVUPS      Z3, Z20
-	VFMADD213PS  Z4, Z16, Z20
-	VFMADD213PS  Z5, Z16, Z20
-	VFMADD213PS  Z6, Z16, Z20
-	VFMADD213PS  Z7, Z16, Z20
-	VMULPS       Z16, Z16, Z18
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z16, Z20, Z16
-	VCVTPS2DQ    Z19, Z19
-	VPADDD       Z2, Z19, Z19
-	VPSLLD       $0x17, Z19, Z19
-	VMOVUPS      Z11, Z18
-	VSUBPS       Z18, Z19, Z18
-	VFMADD213PS  Z18, Z19, Z16
-	VADDPS       Z12, Z16, Z18
-	VMOVUPS      Z11, Z20
-	VRCP14PS     Z18, Z19
-	VFNMADD231PS Z18, Z19, Z20
-	VFMADD213PS  Z19, Z19, Z20
-	VMULPS       Z20, Z16, Z16
-	VANDPS       Z1, Z16, Z16
-	VANDPS       Z0, Z17, Z17
-	VORPS        Z16, Z17, Z17
-	MOVQ         BX, CX
-	ADDQ         DX, CX
-	ADDQ         DX, CX
-	VMOVUPS      Z17, K1, (CX)(R9*1)
-	VORPS        Z0, Z15, Z18
-	VMOVUPS      Z13, Z16
-	VMAXPS       Z18, Z16, Z16
-	VMULPS       Z10, Z16, Z19
-	VRNDSCALEPS  $0x08, Z19, Z19
-	VFNMADD231PS Z8, Z19, Z16
-	VFNMADD231PS Z9, Z19, Z16
-	VMOVUPS      Z3, Z20
-	VFMADD213PS  Z4, Z16, Z20
-	VFMADD213PS  Z5, Z16, Z20
-	VFMADD213PS  Z6, Z16, Z20
-	VFMADD213PS  Z7, Z16, Z20
-	VMULPS       Z16, Z16, Z18
-	VMULPS       Z18, Z20, Z20
-	VADDPS       Z16, Z20, Z16
-	VADDPS       Z11, Z16, Z16
-	VSCALEFPS    Z19, Z16, Z16
-	VMOVUPS      Z11, Z18
-	VADDPS       Z18, Z16, Z18
-	VPMOVD2M     Z15, K2
-	VMOVUPS      Z11, Z15
-	VMOVAPS      Z16, K2, Z15
-	VMOVUPS      Z11, Z19
-	VRCP14PS     Z18, Z16
-	VFNMADD231PS Z18, Z16, Z19
-	VFMADD213PS  Z16, Z16, Z19
-	VMULPS       Z19, Z15, Z15
-	VMOVUPS      Z15, K1, (BX)(R9*1)
-	VMOVUPS.Z    (DI)(R9*1), K1, Z16
-	VSUBPS       Z17, Z16, Z16
-	VFMADD213PS  Z17, Z15, Z16
-	VMOVUPS      Z16, K1, (R8)(R9*1)
+	VMOVUPS.Z    (DI)(R9*1), K1, Z15
+	VSUBPS       Z16, Z15, Z15
+	VFMADD213PS  Z16, Z14, Z15
+	VMOVUPS      Z15, K1, (R8)(R9*1)
 
 next:
 	MOVQ gatesStride+24(FP), CX
@@ -8454,25 +8420,23 @@ powers:
 	JE           powers_tail
 	VMOVUPS      (BX)(R10*1), Z2
 	VSUBPS       Z0, Z2, Z2
-	VMOVUPS      constantc2d00000<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z4
-	VMULPS       constant3fb8aa3b<>+0(SB), Z4, Z3
+	VMOVUPS      constantc2d00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMULPS       constant3fb8aa3b<>+0(SB), Z2, Z3
 	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z4
-	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z4
-	VMOVUPS      constant3ab6887e<>+0(SB), Z5
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z4, Z5
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z4, Z5
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z4, Z5
-	VFMADD213PS  constant3f000000<>+0(SB), Z4, Z5
-	VMULPS       Z4, Z4, Z2
-	VMULPS       Z2, Z5, Z5
-	VADDPS       Z4, Z5, Z2
-	VMOVUPS      constant3f800000<>+0(SB), Z4
-	VADDPS       Z4, Z2, Z2
-	VSCALEFPS    Z3, Z2, Z2
-	VMOVUPS      Z2, (DX)(R10*1)
-	VADDPS       Z2, Z1, Z1
+	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z2
+	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z2
+	VMOVUPS      constant3ab6887e<>+0(SB), Z4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Z2, Z4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z2, Z4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z2, Z4
+	VFMADD213PS  constant3f000000<>+0(SB), Z2, Z4
+	VMULPS       Z2, Z4, Z4
+	VFMADD213PS  Z2, Z2, Z4
+	VADDPS       constant3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS    Z3, Z4, Z4
+	VMOVUPS      Z4, (DX)(R10*1)
+	VADDPS       Z4, Z1, Z1
 	ADDQ         $0x40, R10
 	JMP          powers
 
@@ -8486,26 +8450,24 @@ powers_tail:
 	KMOVW        R11, K1
 	VMOVUPS.Z    (BX)(R10*1), K1, Z2
 	VSUBPS       Z0, Z2, Z2
-	VMOVUPS      constantc2d00000<>+0(SB), Z3
-	VMAXPS       Z2, Z3, Z3
-	VMULPS       constant3fb8aa3b<>+0(SB), Z3, Z0
+	VMOVUPS      constantc2d00000<>+0(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMULPS       constant3fb8aa3b<>+0(SB), Z2, Z0
 	VRNDSCALEPS  $0x08, Z0, Z0
-	VFNMADD231PS constant3f318000<>+0(SB), Z0, Z3
-	VFNMADD231PS constantb95e8083<>+0(SB), Z0, Z3
-	VMOVUPS      constant3ab6887e<>+0(SB), Z4
-	VFMADD213PS  constant3c0905b1<>+0(SB), Z3, Z4
-	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z3, Z4
-	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z3, Z4
-	VFMADD213PS  constant3f000000<>+0(SB), Z3, Z4
-	VMULPS       Z3, Z3, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z3, Z4, Z2
-	VMOVUPS      constant3f800000<>+0(SB), Z3
-	VADDPS       Z3, Z2, Z2
-	VSCALEFPS    Z0, Z2, Z2
-	VMOVUPS      Z2, K1, (DX)(R10*1)
-	VMOVAPS.Z    Z2, K1, Z2
-	VADDPS       Z2, Z1, Z1
+	VFNMADD231PS constant3f318000<>+0(SB), Z0, Z2
+	VFNMADD231PS constantb95e8083<>+0(SB), Z0, Z2
+	VMOVUPS      constant3ab6887e<>+0(SB), Z3
+	VFMADD213PS  constant3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS  constant3f000000<>+0(SB), Z2, Z3
+	VMULPS       Z2, Z3, Z3
+	VFMADD213PS  Z2, Z2, Z3
+	VADDPS       constant3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS    Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)(R10*1)
+	VMOVAPS.Z    Z3, K1, Z3
+	VADDPS       Z3, Z1, Z1
 
 powers_end:
 	VEXTRACTF64X4 $0x01, Z1, Y0

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -18,117 +19,166 @@ var (
 	polynomial = [5]float64{0.0013926175888627768, 0.008363173343241215, 0.041666556149721146, 0.16666577756404877, 0.5}
 )
 
-// activationConstants are what exp, sigmoid and tanh use.
+// activationConstants are what activate uses.
 func activationConstants() []uint32 {
-	bits := []uint32{signBit, signBit ^ 0xffffffff, 127}
+	bits := []uint32{signBit, 127}
 	for _, x := range append(append(polynomial[:], ln2[:]...), log2e, 1, 2, -104, -40) {
 		bits = append(bits, math.Float32bits(float32(x)))
 	}
 	return bits
 }
 
-// exp returns eˣ = p * 2ⁿ of x from limit to 0: n is a whole number, and p is
-// 1 + r + r² q with r = x - n ln 2 and a minimax polynomial q, right to 1e-8.
-// Below limit it takes x for it. NaN stays NaN.
-func (s *instructions) exp(x Register, limit float64) (n, r, q Register) {
-	n, r, q = s.vector(), s.vector(), s.vector()
-	VMOVUPS(s.constant(limit), r)
-	VMAXPS(x, r, r) // of a NaN and a number, the one in x
-	VMULPS(s.constant(log2e), r, n)
-	if s.wide() {
-		VRNDSCALEPS(Imm(8), n, n)
-	} else {
-		VROUNDPS(Imm(8), n, n)
+// group is registers to which the same is done.
+type group []Op
+
+func (s *instructions) group(n int) group {
+	g := make(group, n)
+	for i := range g {
+		g[i] = s.vector()
 	}
-	VFNMADD231PS(s.constant(ln2[0]), n, r)
-	VFNMADD231PS(s.constant(ln2[1]), n, r)
-	VMOVUPS(s.constant(polynomial[0]), q)
-	for _, c := range polynomial[1:] {
-		VFMADD213PS(s.constant(c), r, q)
-	}
-	VMULPS(r, r, x) // x has done its work
-	VMULPS(x, q, q)
-	return n, r, q
+	return g
 }
 
-// power returns 2ⁿ for n from -126 to 127.
-func (s *instructions) power(n Register) Register {
-	p := s.vector()
-	VCVTPS2DQ(n, p)
-	VPADDD(s.bits(127), p, p)
-	VPSLLD(Imm(23), p, p)
-	return p
+// each writes an instruction for every member of the groups among its operands,
+// which are of one size and always the last operand, so that none waits for the
+// result of the one before it.
+func each(instruction func(...Op), operands ...any) {
+	for i := range operands[len(operands)-1].(group) {
+		var ops []Op
+		for _, o := range operands {
+			if g, ok := o.(group); ok {
+				ops = append(ops, g[i])
+			} else {
+				ops = append(ops, o.(Op))
+			}
+		}
+		instruction(ops...)
+	}
+}
+
+// exp returns eˣ = (1 + q) 2ⁿ of x from limit to 0: n is a whole number, and q is
+// r + r² p with r = x - n ln 2, which replaces x, and a minimax polynomial p, right
+// to 1e-8. Below limit it takes x for it. NaN stays NaN.
+func (s *instructions) exp(x, limit group) (n, q group) {
+	n, q = s.group(len(x)), s.group(len(x))
+	each(VMOVUPS, limit, n)
+	each(VMAXPS, x, n, x) // of a NaN and a number, the one in x
+	each(VMULPS, s.constant(log2e), x, n)
+	each(s.round, n, n)
+	each(VFNMADD231PS, s.constant(ln2[0]), n, x)
+	each(VFNMADD231PS, s.constant(ln2[1]), n, x)
+	each(VMOVUPS, s.constant(polynomial[0]), q)
+	for _, c := range polynomial[1:] {
+		each(VFMADD213PS, s.constant(c), x, q)
+	}
+	each(VMULPS, x, q, q)
+	each(VFMADD213PS, x, x, q)
+	return n, q
+}
+
+// round sets its second operand to the whole number next to the first.
+func (s *instructions) round(x ...Op) {
+	if s.wide() {
+		VRNDSCALEPS(Imm(8), x[0], x[1])
+	} else {
+		VROUNDPS(Imm(8), x[0], x[1])
+	}
+}
+
+// power replaces n from -126 to 127 by 2ⁿ.
+func (s *instructions) power(n group) {
+	each(VCVTPS2DQ, n, n)
+	each(VPADDD, s.bits(127), n, n)
+	each(VPSLLD, Imm(23), n, n)
 }
 
 // scale multiplies p by 2ⁿ, n from -151 to 0, which may be too small for a
-// float32.
-func (s *instructions) scale(p, n Register) {
+// float32. It uses up n.
+func (s *instructions) scale(p, n group) {
 	if s.wide() {
-		VSCALEFPS(n, p, p)
+		each(VSCALEFPS, n, p, p)
 		return
 	}
-	half := s.vector()
-	VMULPS(s.constant(0.5), n, half)
-	VROUNDPS(Imm(8), half, half)
-	VSUBPS(half, n, n)
-	VMULPS(s.power(half), p, p)
-	VMULPS(s.power(n), p, p)
+	half := s.group(len(n))
+	each(VMULPS, s.constant(0.5), n, half)
+	each(s.round, half, half)
+	each(VSUBPS, half, n, n)
+	s.power(half)
+	s.power(n)
+	each(VMULPS, half, p, p)
+	each(VMULPS, n, p, p)
 }
 
-// sigmoid replaces x by 1 / (1 + e⁻ˣ), with z = e^-|x|: 1 / (1 + z) for a
-// positive x, z / (1 + z) for a negative one.
-func (s *instructions) sigmoid(x Register) {
-	z, y := s.vector(), s.vector()
-	VORPS(s.bits(signBit), x, y)
-	n, r, q := s.exp(y, -104)
-	VADDPS(r, q, z)
-	VADDPS(s.constant(1), z, z)
-	s.scale(z, n)
-	VADDPS(s.one(), z, y)
+// activate replaces each x of sigmoids by 1 / (1 + e⁻ˣ), with z = e^-|x|: 1 / (1 + z)
+// for a positive x, z / (1 + z) for a negative one. It replaces each x of tanhs by
+// its hyperbolic tangent, with t = e^-2|x| - 1: -t / (t + 2), with the sign of x.
+func (s *instructions) activate(sigmoids, tanhs group) {
+	x := slices.Concat(sigmoids, tanhs)
+	split := func(g group) (ofSigmoids, ofTanhs group) { return g[:len(sigmoids)], g[len(sigmoids):] }
+
+	y := s.group(len(x))
+	each(VORPS, s.bits(signBit), x, y)
+	_, doubled := split(y)
+	each(VADDPS, doubled, doubled, doubled)
+	limit := slices.Concat(slices.Repeat(group{s.constant(-104)}, len(sigmoids)), slices.Repeat(group{s.constant(-40)}, len(tanhs)))
+	n, q := s.exp(y, limit)
+	zn, tn := split(n)
+	z, t := split(q)
+
+	divisor := s.group(len(x))
+	zDivisor, tDivisor := split(divisor)
+	each(VADDPS, s.constant(1), z, z)
+	s.scale(z, zn)
+	s.power(tn)
+	each(VADDPS, s.constant(1), z, zDivisor)
+	each(VSUBPS, s.one(), tn, tDivisor)
+	each(VFMADD213PS, tDivisor, tn, t)
+	each(VADDPS, s.constant(2), t, tDivisor)
+	each(s.oneIfPositive, sigmoids, z)
+	s.divide(q, divisor)
+	each(VMOVAPS, z, sigmoids)
+	each(s.withSign, t, tanhs)
+}
+
+// oneIfPositive replaces the lanes of the second operand where the first is
+// positive by 1.
+func (s *instructions) oneIfPositive(x ...Op) {
+	one := s.one()
 	if s.wide() {
 		negative := K()
-		VPMOVD2M(x, negative)
-		VMOVUPS(s.constant(1), x)
-		VMOVAPS(z, negative, x)
+		VPMOVD2M(x[0], negative)
+		VMOVAPS(x[1], negative, one)
+		VMOVAPS(one, x[1])
 	} else {
-		one := s.vector()
-		VMOVUPS(s.constant(1), one)
-		VBLENDVPS(x, z, one, x)
+		VBLENDVPS(x[0], x[1], one, x[1])
 	}
-	s.divide(x, y)
+}
+
+// withSign replaces the second operand by the first, except for the sign.
+func (s *instructions) withSign(x ...Op) {
+	if s.wide() {
+		VPTERNLOGD(Imm(0xe4), s.bits(signBit), x[0], x[1]) // where the third has a bit the first's, else the second's
+		return
+	}
+	VANDPS(s.bits(signBit^0xffffffff), x[0], x[0])
+	VANDPS(s.bits(signBit), x[1], x[1])
+	VORPS(x[0], x[1], x[1])
 }
 
 // divide divides x by y, from 1 to 2.
-func (s *instructions) divide(x, y Register) {
+func (s *instructions) divide(x, y group) {
 	if !s.wide() {
-		VDIVPS(y, x, x)
+		each(VDIVPS, y, x, x)
 		return
 	}
 	// A step of Newton's after an estimate to 14 bits, 1/y ≈ r (2 - y r), is
 	// faster, and right but for rounding.
-	r, e := s.vector(), s.one()
-	VRCP14PS(y, r)
-	VFNMADD231PS(y, r, e)
-	VFMADD213PS(r, r, e)
-	VMULPS(e, x, x)
-}
-
-// tanh replaces x by its hyperbolic tangent: with t = e^-2|x| - 1, it is
-// -t / (t + 2), with the sign of x.
-func (s *instructions) tanh(x Register) {
-	t, y := s.vector(), s.vector()
-	VORPS(s.bits(signBit), x, y)
-	VADDPS(y, y, y)
-	n, r, q := s.exp(y, -40)
-	VADDPS(r, q, t)
-	p := s.power(n)
-	VSUBPS(s.one(), p, y)
-	VFMADD213PS(y, p, t)
-	VADDPS(s.constant(2), t, y)
-	s.divide(t, y)
-	VANDPS(s.bits(signBit^0xffffffff), t, t)
-	VANDPS(s.bits(signBit), x, x)
-	VORPS(t, x, x)
+	r, e := s.group(len(x)), s.group(len(x))
+	each(VRCP14PS, y, r)
+	each(VMOVUPS, s.one(), e)
+	each(VFNMADD231PS, y, r, e)
+	each(VFMADD213PS, r, r, e)
+	each(VMULPS, e, x, x)
 }
 
 func (s *instructions) one() Register {
@@ -222,7 +272,7 @@ type (
 func (s *instructions) cells() {
 	s.pointwise("rnnForward", "RNNForward", []string{"gates", "h"}, func(load loader, store storer) {
 		x := load("gates", 0)
-		s.tanh(x)
+		s.activate(nil, group{x})
 		store(x, "h", 0)
 	})
 	s.pointwise("rnnBackward", "RNNBackward", []string{"gates", "h", "dy", "dh"}, func(load loader, store storer) {
@@ -240,21 +290,22 @@ func (s *instructions) cells() {
 		store(x, "h", 0)
 	})
 	s.pointwise("lstmForward", "LSTMForward", []string{"gates", "cPrev", "c", "tanhC", "h"}, func(load loader, store storer) {
-		i, f, g := load("gates", 0), load("gates", 2), load("gates", 3)
-		s.sigmoid(i)
+		i, o, f, g := load("gates", 0), load("gates", 1), load("gates", 2), load("gates", 3)
+		if s.wide() {
+			s.activate(group{i, o, f}, group{g})
+		} else {
+			s.activate(group{i, f}, nil)
+			s.activate(group{o}, group{g})
+		}
 		store(i, "gates", 0)
-		s.sigmoid(f)
+		store(o, "gates", 1)
 		store(f, "gates", 2)
-		s.tanh(g)
 		store(g, "gates", 3)
 		VMULPS(g, i, i)
 		VFMADD231PS(load("cPrev", 0), f, i)
 		store(i, "c", 0)
-		s.tanh(i)
+		s.activate(nil, group{i})
 		store(i, "tanhC", 0)
-		o := load("gates", 1)
-		s.sigmoid(o)
-		store(o, "gates", 1)
 		VMULPS(i, o, o)
 		store(o, "h", 0)
 	})
@@ -290,13 +341,12 @@ func (s *instructions) cells() {
 	})
 	s.pointwise("gruForward", "GRUForward", []string{"gates", "u", "hPrev", "h"}, func(load loader, store storer) {
 		z, r, n := load("gates", 0), load("gates", 1), load("gates", 2)
-		s.sigmoid(r)
+		s.activate(group{z, r}, nil)
+		store(z, "gates", 0)
 		store(r, "gates", 1)
 		VFMADD231PS(load("u", 0), r, n)
-		s.tanh(n)
+		s.activate(nil, group{n})
 		store(n, "gates", 2)
-		s.sigmoid(z)
-		store(z, "gates", 0)
 		h := load("hPrev", 0)
 		VSUBPS(n, h, h)
 		VFMADD213PS(n, z, h)

@@ -56,13 +56,13 @@ func (s *instructions) softmax() {
 
 	s.zero(sum)
 	pass("powers", func(j Register, k mask) {
-		v, p := s.vector(), s.vector()
+		v := s.vector()
 		s.load(at(x, j), k, v)
 		VSUBPS(top, v, v)
-		n, r, q := s.exp(v, -104)
-		VADDPS(r, q, p)
-		VADDPS(s.one(), p, p)
-		s.scale(p, n)
+		n, q := s.exp(group{v}, group{s.constant(-104)})
+		p := q[0].(Register)
+		VADDPS(s.constant(1), p, p)
+		s.scale(q, n)
 		s.store(p, k, at(dst, j))
 		s.keep(p, k)
 		VADDPS(p, sum, sum)
