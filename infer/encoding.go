@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 )
@@ -25,8 +25,13 @@ const maxRank = 8
 func (s *State) MarshalBinary() ([]byte, error) {
 	data := []byte(stateHeader)
 	data = binary.AppendUvarint(data, uint64(len(s.tensors)))
-	for _, name := range slices.Sorted(maps.Keys(s.tensors)) {
-		t := s.tensors[name]
+	order := make([]int, len(s.tensors))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(s.names[a], s.names[b]) })
+	for _, i := range order {
+		name, t := s.names[i], s.tensors[i]
 		values, err := engine.Values[float32](t)
 		if err != nil {
 			return nil, fmt.Errorf("state %q: %w", name, err)
@@ -53,21 +58,20 @@ func (s *State) UnmarshalBinary(data []byte) error {
 		return fmt.Errorf("not a state: it does not begin with %q: give what MarshalBinary returned", stateHeader)
 	}
 	d := decoder{rest: rest}
-	tensors := map[string]Tensor{}
+	var decoded State
+	seen := make(map[string]bool)
 	for range d.length() {
 		name, t := string(d.bytes(d.length())), d.tensor()
-		if _, twice := tensors[name]; twice {
-			d.damaged = true
-		}
-		if d.damaged {
+		if d.damaged = d.damaged || seen[name]; d.damaged {
 			break
 		}
-		tensors[name] = t
+		seen[name] = true
+		decoded.names, decoded.tensors = append(decoded.names, name), append(decoded.tensors, t)
 	}
 	if d.damaged || len(d.rest) > 0 {
 		return errors.New("the state is damaged: give all that MarshalBinary returned, and nothing else")
 	}
-	s.tensors = tensors
+	*s = decoded
 	return nil
 }
 

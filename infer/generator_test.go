@@ -60,6 +60,10 @@ func (d *dice) Inputs() []engine.ValueInfo {
 	}
 }
 
+func (d *dice) Outputs() []engine.ValueInfo {
+	return []engine.ValueInfo{{Name: "output"}, {Name: "hn"}}
+}
+
 func (d *dice) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -380,8 +384,9 @@ func TestNewGeneratorErrors(t *testing.T) {
 		"bidirectional model cannot":          func(m *models.Metadata, _ *dice) { m.Spec.Bidirectional = true },
 		`readout "max" cannot`:                func(m *models.Metadata, _ *dice) { m.Spec.Readout = models.ReadMax },
 		"names no state":                      func(m *models.Metadata, _ *dice) { m.State = nil },
+		"a state, [{c0 hn}], that the graph":  func(m *models.Metadata, _ *dice) { m.State[0].Input = "c0" },
 		"the model reads input float32[batch], where its metadata tells of input int64[batch, time]": func(_ *models.Metadata, d *dice) {
-			d.inputs = []engine.ValueInfo{{Name: "input", Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}}}}
+			d.inputs = []engine.ValueInfo{{Name: "input", Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}}}, {Name: "h0"}}
 		},
 	} {
 		meta := letters("abc")

@@ -12,9 +12,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
@@ -31,6 +30,8 @@ type Model struct {
 	engine  string
 	meta    *models.Metadata
 	steps   stepper
+
+	bindings sync.Pool // of *engine.Binding
 
 	closed atomic.Bool
 	users  atomic.Int64 // the runs under way, and 1 until Close; the last one frees the session
@@ -120,11 +121,6 @@ func (m *Model) State() []models.StatePair { return m.steps.pairs }
 // Run computes the named outputs, or all of them if none is named. Inputs that
 // have a default may be left out.
 func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
-	if len(outputs) == 0 {
-		for _, info := range m.Outputs() {
-			outputs = append(outputs, info.Name)
-		}
-	}
 	if err := m.retain(); err != nil {
 		return nil, err
 	}
@@ -137,6 +133,20 @@ func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...st
 // that runs again and again, on inputs of the same shapes, allocate nothing. The
 // memory must not be that of an input.
 func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]Tensor) error {
+	b, ok := m.bindings.Get().(*engine.Binding)
+	if !ok {
+		b = new(engine.Binding)
+	}
+	defer m.bindings.Put(b)
+	defer b.Release(m.session, outputs)
+	if err := b.Bind(m.session, inputs, outputs); err != nil {
+		return err
+	}
+	return m.run(ctx, b.Inputs, b.Outputs)
+}
+
+// run is [engine.Refiller.RunInto], on any session.
+func (m *Model) run(ctx context.Context, inputs, outputs []*Tensor) error {
 	if err := m.retain(); err != nil {
 		return err
 	}
@@ -144,9 +154,28 @@ func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]Tensor) 
 	if r, ok := m.session.(engine.Refiller); ok {
 		return r.RunInto(ctx, inputs, outputs)
 	}
-	results, err := m.session.Run(ctx, inputs, slices.Collect(maps.Keys(outputs))...)
-	maps.Copy(outputs, results)
-	return err
+	named := make(map[string]Tensor, len(inputs))
+	for i, t := range inputs {
+		if t != nil {
+			named[m.Inputs()[i].Name] = *t
+		}
+	}
+	var names []string
+	for i, t := range outputs {
+		if t != nil {
+			names = append(names, m.Outputs()[i].Name)
+		}
+	}
+	results, err := m.session.Run(ctx, named, names...)
+	if err != nil {
+		return err
+	}
+	for i, t := range outputs {
+		if t != nil {
+			*t = results[m.Outputs()[i].Name]
+		}
+	}
+	return nil
 }
 
 // ErrClosed is what a run of a closed [Model] or [Live] returns.

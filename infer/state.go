@@ -4,36 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
-	"github.com/rnnkit/rnnkit/models"
 )
 
 // State is what a model carries from one step to the next. The zero State is
 // the one before the first step. It belongs to one goroutine at a time.
 type State struct {
-	tensors map[string]Tensor // by the input that they are fed to; empty at first
+	names   []string // of the inputs that the tensors are fed to
+	tensors []Tensor // none at first
 
 	// What follows is memory that steps of one model use again.
-	model   *Model
-	x       Tensor
-	inputs  map[string]Tensor
-	outputs map[string]Tensor
+	model           *Model
+	x, y            Tensor
+	next            []Tensor  // that the model writes the state to
+	inputs, outputs []*Tensor // of a run
 }
 
 // NewState returns the state before the first step.
 func (m *Model) NewState() *State { return &State{} }
 
 // Reset makes s the state before the first step.
-func (s *State) Reset() { clear(s.tensors) }
+func (s *State) Reset() { s.tensors = s.tensors[:0] }
 
 // Clone returns a copy of s that goes its own way.
 func (s *State) Clone() *State {
-	c := &State{tensors: make(map[string]Tensor, len(s.tensors))}
-	for name, t := range s.tensors {
-		c.tensors[name] = t.Clone()
+	c := &State{names: s.names}
+	for _, t := range s.tensors {
+		c.tensors = append(c.tensors, t.Clone())
 	}
 	return c
 }
@@ -53,9 +52,11 @@ func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, err
 	if err := m.checkSteps(engine.Float32); err != nil {
 		return nil, err
 	}
-	s.reuse(m)
+	if err := s.join(m); err != nil {
+		return nil, err
+	}
 	if s.x.Len() != len(x) || len(x) == 0 {
-		shape, err := m.steps.shape(len(x))
+		shape, err := shapeOf(m.Inputs()[m.steps.input], len(x))
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +81,9 @@ func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]fl
 			return nil, err
 		}
 	}
-	s.reuse(m)
+	if err := s.join(m); err != nil {
+		return nil, err
+	}
 	if s.x.Len() != len(tokens) {
 		s.x = engine.Of(slices.Clone(tokens), 1, len(tokens))
 	}
@@ -96,62 +99,83 @@ func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]Ten
 	if m.steps.err != nil {
 		return nil, m.steps.err
 	}
-	if len(outputs) == 0 {
-		for _, info := range m.Outputs() {
-			outputs = append(outputs, info.Name)
-		}
-	}
-	s.reuse(m)
-	maps.Copy(s.inputs, inputs)
-	if err := m.advance(ctx, s, outputs); err != nil {
+	if err := s.join(m); err != nil {
 		return nil, err
 	}
+	var b engine.Binding
 	results := make(map[string]Tensor, len(outputs))
 	for _, name := range outputs {
-		results[name] = s.outputs[name]
-		delete(s.outputs, name)
+		results[name] = Tensor{}
 	}
-	for _, pair := range m.steps.pairs {
-		if _, ok := results[pair.Output]; ok {
-			results[pair.Output] = s.tensors[pair.Input].Clone()
+	if len(outputs) == 0 {
+		for _, info := range m.Outputs() {
+			results[info.Name] = Tensor{}
 		}
 	}
+	if err := b.Bind(m.session, inputs, results); err != nil {
+		return nil, err
+	}
+	copy(s.inputs, b.Inputs)
+	copy(s.outputs, b.Outputs)
+	if err := m.advance(ctx, s); err != nil {
+		return nil, err
+	}
+	for i, p := range m.steps.places {
+		if t := b.Outputs[p.output]; t != nil {
+			*t = s.tensors[i].Clone()
+		}
+	}
+	b.Release(m.session, results)
 	return results, nil
 }
 
-// reuse prepares s for a step of m.
-func (s *State) reuse(m *Model) {
-	if s.model != m {
-		*s = State{tensors: s.tensors, model: m, inputs: make(map[string]Tensor), outputs: make(map[string]Tensor)}
-		if s.tensors == nil {
-			s.tensors = make(map[string]Tensor)
+// join prepares s for a step of m.
+func (s *State) join(m *Model) error {
+	if s.model == m {
+		clear(s.inputs)
+		clear(s.outputs)
+		return nil
+	}
+	names := make([]string, len(m.steps.pairs))
+	var tensors []Tensor
+	for i, pair := range m.steps.pairs {
+		names[i] = pair.Input
+		if at := slices.Index(s.names, pair.Input); at >= 0 && at < len(s.tensors) {
+			tensors = append(tensors, s.tensors[at])
 		}
 	}
-	clear(s.inputs)
+	if len(s.tensors) > 0 && (len(s.tensors) != len(names) || len(tensors) != len(names)) {
+		return fmt.Errorf("the state is not one of this model, which has %v: begin with NewState", m.steps.pairs)
+	}
+	*s = State{
+		names: names, tensors: tensors, model: m, next: make([]Tensor, len(names)),
+		inputs: make([]*Tensor, len(m.Inputs())), outputs: make([]*Tensor, len(m.Outputs())),
+	}
+	return nil
 }
 
 // answer feeds s.x, steps of one sequence, and returns the answer to the last if it
 // is one of several tokens, else all of it.
 func (m *Model) answer(ctx context.Context, s *State) ([]float32, error) {
-	for name, t := range s.tensors {
+	for i, t := range s.tensors {
 		if m.meta != nil && (len(t.Shape) != 3 || t.Shape[1] != 1) {
-			return nil, fmt.Errorf("state %q has shape %v, not [layers*directions, 1, hidden]: begin with NewState", name, t.Shape)
+			return nil, fmt.Errorf("state %q has shape %v, not [layers*directions, 1, hidden]: begin with NewState", s.names[i], t.Shape)
 		}
 	}
-	s.inputs[m.steps.input.Name] = s.x
-	if err := m.advance(ctx, s, m.steps.outputs); err != nil {
+	s.inputs[m.steps.input], s.outputs[m.steps.output] = &s.x, &s.y
+	if err := m.advance(ctx, s); err != nil {
 		return nil, err
 	}
-	name := m.steps.outputs[0]
-	y, err := engine.Values[float32](s.outputs[name])
+	name := m.Outputs()[m.steps.output].Name
+	y, err := engine.Values[float32](s.y)
 	if err != nil {
 		return nil, fmt.Errorf("output %q: %w", name, err)
 	}
 	size := len(y)
-	switch shape := s.outputs[name].Shape; {
+	switch shape := s.y.Shape; {
 	case m.meta != nil:
 		size = m.meta.Spec.Outputs
-	case m.steps.input.Type == engine.Int64 && len(shape) > 0:
+	case s.x.Type() == engine.Int64 && len(shape) > 0:
 		size = shape[len(shape)-1]
 	}
 	if len(y) < size {
@@ -160,49 +184,26 @@ func (m *Model) answer(ctx context.Context, s *State) ([]float32, error) {
 	return slices.Clone(y[len(y)-size:]), nil
 }
 
-// advance runs m on s.inputs and the state, and computes s.outputs, those of the
-// given names and the state, which becomes that of s.
-func (m *Model) advance(ctx context.Context, s *State, outputs []string) error {
-	if err := m.checkState(s); err != nil {
-		return err
-	}
-	for name, t := range s.tensors {
-		if _, given := s.inputs[name]; !given {
-			s.inputs[name] = t
-		}
-	}
+// advance runs m on s.inputs and the state, which goes on, and writes s.outputs.
+func (m *Model) advance(ctx context.Context, s *State) error {
 	if len(s.tensors) == 0 {
 		if err := m.begin(s); err != nil {
 			return err
 		}
 	}
-	maps.DeleteFunc(s.outputs, func(name string, _ Tensor) bool {
-		return !slices.Contains(outputs, name) && !slices.Contains(m.steps.outputs[1:], name)
-	})
-	for _, names := range [][]string{outputs, m.steps.outputs[1:]} {
-		for _, name := range names {
-			if _, ok := s.outputs[name]; !ok {
-				s.outputs[name] = Tensor{}
-			}
+	for i, p := range m.steps.places {
+		if s.inputs[p.input] == nil && len(s.tensors) > 0 {
+			s.inputs[p.input] = &s.tensors[i]
 		}
+		s.outputs[p.output] = &s.next[i]
 	}
-	if err := m.RunInto(ctx, s.inputs, s.outputs); err != nil {
+	if err := m.run(ctx, s.inputs, s.outputs); err != nil {
 		return err
 	}
-	for _, pair := range m.steps.pairs {
-		s.tensors[pair.Input], s.outputs[pair.Output] = s.outputs[pair.Output], s.tensors[pair.Input]
+	if cap(s.tensors) == 0 {
+		s.tensors = make([]Tensor, len(s.next))
 	}
-	return nil
-}
-
-// checkState returns an error unless s is a state of this model, as far as names
-// tell. Engines check the rest.
-func (m *Model) checkState(s *State) error {
-	for name := range s.tensors {
-		if !slices.ContainsFunc(m.steps.pairs, func(p models.StatePair) bool { return p.Input == name }) || len(s.tensors) != len(m.steps.pairs) {
-			return fmt.Errorf("the state is not one of this model, which has %v: begin with NewState", m.steps.pairs)
-		}
-	}
+	s.tensors, s.next = s.next, s.tensors[:len(s.next)]
 	return nil
 }
 
@@ -214,17 +215,17 @@ const maxState = 1 << 26
 // same symbol, or 1.
 func (m *Model) begin(s *State) error {
 	sizes := make(map[string]int)
-	for _, info := range m.Inputs() {
-		if t, ok := s.inputs[info.Name]; ok && len(t.Shape) == len(info.Shape) {
-			for i, d := range info.Shape {
-				sizes[d.Symbol] = t.Shape[i]
+	for i, info := range m.Inputs() {
+		if t := s.inputs[i]; t != nil && len(t.Shape) == len(info.Shape) {
+			for k, d := range info.Shape {
+				sizes[d.Symbol] = t.Shape[k]
 			}
 		}
 	}
 	delete(sizes, "")
-	for _, info := range m.Inputs() {
-		_, given := s.inputs[info.Name]
-		if given || info.Optional || !slices.ContainsFunc(m.steps.pairs, func(p models.StatePair) bool { return p.Input == info.Name }) {
+	for _, p := range m.steps.places {
+		info := m.Inputs()[p.input]
+		if s.inputs[p.input] != nil || info.Optional {
 			continue
 		}
 		shape := make([]int, len(info.Shape))
@@ -240,7 +241,8 @@ func (m *Model) begin(s *State) error {
 		if err != nil || size > maxState || info.Shape == nil {
 			return fmt.Errorf("the first state cannot be made: input %s has no shape, or too large a one: give it to StepTensors", info)
 		}
-		s.inputs[info.Name] = engine.Zeros(info.Type, shape...)
+		zeros := engine.Zeros(info.Type, shape...)
+		s.inputs[p.input] = &zeros
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -37,8 +36,8 @@ type Session interface {
 	// change it.
 	Metadata() map[string]string
 
-	// Run computes the named outputs. Every input that is not Optional must
-	// be there. A missing, unknown or misshapen input is an error that names
+	// Run computes the named outputs, or all of them if none is named. Every
+	// input that is not Optional must be there. A missing, unknown or misshapen input is an error that names
 	// it. The tensors returned belong to the caller; those passed in are only
 	// read, and only until Run returns.
 	Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error)
@@ -77,12 +76,12 @@ func (v ValueInfo) String() string {
 type Refiller interface {
 	Session
 
-	// RunInto is Run on outputs: it computes those that are named there and
-	// sets them. It uses the memory of the tensors that it finds there, as far
-	// as it fits, so that a caller who passes the same map again, with inputs
-	// of the same shapes, has nothing allocated. The memory must not be that
-	// of an input.
-	RunInto(ctx context.Context, inputs, outputs map[string]Tensor) error
+	// RunInto is Run on tensors in the order of Inputs and Outputs: nil for an
+	// input that is left out, and for an output that is not wanted. It writes
+	// to the memory of an output's tensor, as far as it fits, so that a caller
+	// who passes the same tensors again, with inputs of the same shapes, has
+	// nothing allocated. The memory must not be that of an input.
+	RunInto(ctx context.Context, inputs, outputs []*Tensor) error
 }
 
 // Dim is one dimension of a shape: a fixed size, or a symbol that stands for
@@ -106,23 +105,29 @@ func (d Dim) String() string {
 
 // CheckInputs reports the first of inputs that does not fit what a graph
 // declares in infos: unknown, missing, of another type, rank or fixed size.
-// Engines call it at the start of Run.
+// Engines call it, or [CheckTensors], at the start of Run.
 func CheckInputs(infos []ValueInfo, inputs map[string]Tensor) error {
-	for name := range inputs {
-		if !slices.ContainsFunc(infos, func(v ValueInfo) bool { return v.Name == name }) {
-			return fmt.Errorf("input %q is not among the model's: %v", name, infos)
-		}
+	list := make([]*Tensor, len(infos))
+	if err := place(infos, inputs, make([]Tensor, len(infos)), list, "input"); err != nil {
+		return err
 	}
-	for _, info := range infos {
-		t, ok := inputs[info.Name]
-		if !ok && !info.Optional {
+	return CheckTensors(infos, list)
+}
+
+// CheckTensors is [CheckInputs] for a [Refiller]'s inputs.
+func CheckTensors(infos []ValueInfo, inputs []*Tensor) error {
+	if len(inputs) != len(infos) {
+		return fmt.Errorf("there are %d inputs for the model's %v", len(inputs), infos)
+	}
+	for i := range infos {
+		info, t := &infos[i], inputs[i]
+		switch {
+		case t != nil:
+			if err := t.fits(info); err != nil {
+				return fmt.Errorf("input %q %w", info.Name, err)
+			}
+		case !info.Optional:
 			return fmt.Errorf("input %q is missing: the model needs %s", info.Name, info)
-		}
-		if !ok {
-			continue
-		}
-		if err := t.fits(info); err != nil {
-			return fmt.Errorf("input %q %w", info.Name, err)
 		}
 	}
 	return nil

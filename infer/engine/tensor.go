@@ -205,7 +205,7 @@ func (t Tensor) Overwrite(from Tensor) bool {
 }
 
 // fits reports how t differs from what info asks for.
-func (t Tensor) fits(info ValueInfo) error {
+func (t *Tensor) fits(info *ValueInfo) error {
 	if t.Type() != info.Type {
 		return fmt.Errorf("has type %q: the model needs %s", t.Type(), info)
 	}

@@ -81,8 +81,7 @@ func (p *program) uses() uses {
 			g.readers[slot] = append(g.readers[slot], i)
 		}
 	}
-	for _, name := range p.outputNames {
-		slot, _ := p.find(name)
+	for _, slot := range p.outputSlots {
 		g.readers[slot] = append(g.readers[slot], -1)
 	}
 	return g

@@ -46,8 +46,10 @@ type value interface {
 	// like returns a new value of the same type.
 	like(m *memory) value
 
-	bind(t engine.Tensor) error
-	export(dst engine.Tensor) engine.Tensor
+	// bind makes the value show t, which has its type; export copies it to dst,
+	// whose memory it uses if it fits.
+	bind(t *engine.Tensor) error
+	export(dst *engine.Tensor)
 	mover
 }
 
@@ -207,8 +209,7 @@ func (h *header) setShape(dims []int, more ...int) {
 	h.shape = append(append(h.shape[:0], dims...), more...)
 }
 
-// bind makes a show t, which has its type.
-func (a *array[T]) bind(t engine.Tensor) error {
+func (a *array[T]) bind(t *engine.Tensor) error {
 	a.setShape(t.Shape)
 	if a.half {
 		if err := a.resize(); err != nil {
@@ -225,20 +226,18 @@ func (a *array[T]) bind(t engine.Tensor) error {
 	return nil
 }
 
-// export copies a to dst, whose memory it uses if it fits.
-func (a *array[T]) export(dst engine.Tensor) engine.Tensor {
+func (a *array[T]) export(dst *engine.Tensor) {
 	if dst.Shape = append(dst.Shape[:0], a.shape...); dst.Shape == nil {
 		dst.Shape = []int{}
 	}
 	if a.half {
-		narrow := room[engine.Half](&dst, len(a.data))
+		narrow := room[engine.Half](dst, len(a.data))
 		for i, v := range any(a.data).([]float32) {
 			narrow[i] = engine.HalfOf(v)
 		}
-		return dst
+		return
 	}
-	copy(room[T](&dst, len(a.data)), a.data)
-	return dst
+	copy(room[T](dst, len(a.data)), a.data)
 }
 
 // room returns the data of dst with n elements, for which it makes room.

@@ -35,13 +35,13 @@ func newSubgraph(n *node, name string, inputs ...value) *subgraph {
 		n.fail("attribute %q: %w", name, err)
 		return nil
 	}
-	s := &subgraph{runner: r, plan: &plan{outputs: r.program.outputNames}}
+	s := &subgraph{runner: r, plan: &plan{wanted: slices.Repeat([]bool{true}, len(g.Outputs))}}
 	r.layOut(s.plan)
 	for _, v := range g.Inputs {
 		s.in = append(s.in, r.slots[r.program.slots[v.Name]])
 	}
-	for _, v := range g.Outputs {
-		s.out = append(s.out, r.slots[r.program.slots[v.Name]])
+	for _, slot := range r.program.outputSlots {
+		s.out = append(s.out, r.slots[slot])
 	}
 	return s
 }
@@ -59,7 +59,7 @@ func (s *subgraph) done() {
 		v.release()
 	}
 	for i, v := range s.out {
-		slot := s.program.slots[s.plan.outputs[i]]
+		slot := s.program.outputSlots[i]
 		if !slices.ContainsFunc(s.program.captured, func(c capture) bool { return c.slot == slot }) {
 			v.release()
 		}

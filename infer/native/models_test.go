@@ -178,3 +178,27 @@ func run(t testing.TB, session engine.Session, inputs tensors, outputs ...string
 	}
 	return results
 }
+
+// runInto runs a session on tensors by name.
+func runInto(session engine.Session, inputs, outputs tensors) error {
+	var b engine.Binding
+	if err := b.Bind(session, inputs, outputs); err != nil {
+		return err
+	}
+	defer b.Release(session, outputs)
+	return session.(engine.Refiller).RunInto(context.Background(), b.Inputs, b.Outputs)
+}
+
+// again returns a run of a session that should allocate nothing.
+func again(t *testing.T, session engine.Session, inputs, outputs tensors) func() {
+	t.Helper()
+	var b engine.Binding
+	if err := b.Bind(session, inputs, outputs); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := session.(engine.Refiller).RunInto(context.Background(), b.Inputs, b.Outputs); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -97,35 +97,21 @@ func (s *session) Close() error {
 }
 
 func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
-	results := make(map[string]engine.Tensor, max(len(outputs), len(s.outputs)))
-	for _, name := range outputs {
-		results[name] = engine.Tensor{}
-	}
-	if len(outputs) == 0 {
-		for _, v := range s.outputs {
-			results[v.Name] = engine.Tensor{}
-		}
-	}
-	if err := s.RunInto(ctx, inputs, results); err != nil {
-		return nil, err
-	}
-	return results, nil
+	return engine.Run(ctx, s, inputs, outputs...)
 }
 
 // RunInto is as [engine.Refiller] says.
-func (s *session) RunInto(ctx context.Context, inputs, outputs map[string]engine.Tensor) (err error) {
+func (s *session) RunInto(ctx context.Context, inputs, outputs []*engine.Tensor) (err error) {
 	defer recovered(&err)
 	p := s.program.Load()
 	if p == nil {
 		return errors.New("the session is closed")
 	}
-	if err := engine.CheckInputs(p.inputs, inputs); err != nil {
+	if err := engine.CheckTensors(p.inputs, inputs); err != nil {
 		return err
 	}
-	for name := range outputs {
-		if !p.isOutput[name] {
-			return fmt.Errorf("output %q is not among the model's: %v", name, p.outputs)
-		}
+	if len(outputs) != len(p.outputs) {
+		return fmt.Errorf("there are %d outputs for the model's %v", len(outputs), p.outputs)
 	}
 	r, ok := p.idle.Get().(*runner)
 	if !ok {

@@ -369,13 +369,12 @@ func TestSession(t *testing.T) {
 // TestRunInto writes to tensors of the caller, of which it keeps the memory where
 // that is enough.
 func TestRunInto(t *testing.T) {
-	session := open(t, layer("LSTM")).(engine.Refiller)
-	ctx := context.Background()
+	session := open(t, layer("LSTM"))
 	outputs := tensors{"y": {}, "hn": engine.Of([]int64{1})}
 	for _, time := range []int{4, 6, 3} {
 		x := tensors{"x": tensor(floats("x", time, 2, 3))}
 		before, _ := outputs["y"].Data.([]float32)
-		if err := session.RunInto(ctx, x, outputs); err != nil {
+		if err := runInto(session, x, outputs); err != nil {
 			t.Fatal(err)
 		}
 		want := run(t, session, x, "y", "hn")
@@ -388,10 +387,10 @@ func TestRunInto(t *testing.T) {
 			t.Errorf("%d steps: new memory, or %d outputs", time, len(outputs))
 		}
 	}
-	if err := session.RunInto(ctx, tensors{}, outputs); err == nil {
+	if err := runInto(session, tensors{}, outputs); err == nil {
 		t.Error("an input is missing")
 	}
-	if err := session.RunInto(ctx, tensors{"x": tensor(floats("x", 1, 1, 3))}, tensors{"z": {}}); err == nil || !strings.Contains(err.Error(), `"z"`) {
+	if err := runInto(session, tensors{"x": tensor(floats("x", 1, 1, 3))}, tensors{"z": {}}); err == nil || !strings.Contains(err.Error(), `"z"`) {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -529,10 +528,11 @@ func TestAllocations(t *testing.T) {
 	}
 	ctx := context.Background()
 	for _, time := range []int{7, 4} {
-		inputs := tensors{"x": tensor(floats("x", time, 3, 3))}
-		results := tensors{"out": {}}
+		x, out := tensor(floats("x", time, 3, 3)), engine.Tensor{}
+		inputs, outputs := make([]*engine.Tensor, len(p.inputs)), make([]*engine.Tensor, len(p.outputs))
+		inputs[0], outputs[0] = &x, &out
 		again := func() {
-			if err := r.run(ctx, inputs, results); err != nil {
+			if err := r.run(ctx, inputs, outputs); err != nil {
 				t.Fatal(err)
 			}
 		}

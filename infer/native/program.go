@@ -14,8 +14,7 @@ import (
 // each value. Runners are made of it.
 type program struct {
 	inputs, outputs []engine.ValueInfo
-	outputNames     []string
-	isOutput        map[string]bool
+	outputSlots     []int
 	metadata        map[string]string
 
 	graph     *onnxgraph.Graph
@@ -132,7 +131,7 @@ func (p *program) within(g *onnxgraph.Graph) (*program, error) {
 // resolve gives each value of the graph a slot and looks up each node's
 // operator.
 func (p *program) resolve(g *onnxgraph.Graph) error {
-	p.graph, p.slots, p.constants, p.isOutput = g, map[string]int{}, map[int]value{}, map[string]bool{}
+	p.graph, p.slots, p.constants = g, map[string]int{}, map[int]value{}
 	w := writers{}
 	if err := p.resolveConstants(w); err != nil {
 		return err
@@ -150,14 +149,14 @@ func (p *program) resolve(g *onnxgraph.Graph) error {
 		}
 	}
 	for _, v := range p.graph.Outputs {
-		if _, ok := p.find(v.Name); !ok {
+		slot, ok := p.find(v.Name)
+		if !ok {
 			return fmt.Errorf("output %q of the graph is written by nothing", v.Name)
 		}
-		if p.outer == nil && p.isOutput[v.Name] {
+		if p.outer == nil && slices.Contains(p.outputSlots, slot) {
 			return fmt.Errorf("output %q of the graph is there twice", v.Name)
 		}
-		p.isOutput[v.Name] = true
-		p.outputNames = append(p.outputNames, v.Name)
+		p.outputSlots = append(p.outputSlots, slot)
 	}
 	p.absorb()
 	return nil
@@ -319,12 +318,12 @@ func checkCount(what string, names []string, bounds [2]int) error {
 // describe sets p.inputs and p.outputs, and checks the types of the outputs
 // that r computes and the defaults of inputs.
 func (p *program) describe(r *runner) error {
-	for _, v := range p.graph.Inputs {
+	for i, v := range p.graph.Inputs {
 		slot := p.slots[v.Name]
 		info := engine.ValueInfo{Name: v.Name, Type: r.slots[slot].typ(), Shape: dims(v.Shape)}
-		if t, ok := r.defaults[v.Name]; ok {
+		if t := r.defaults[i]; t != nil {
 			info.Optional = true
-			if err := engine.CheckInputs([]engine.ValueInfo{info}, map[string]engine.Tensor{v.Name: t}); err != nil {
+			if err := engine.CheckTensors([]engine.ValueInfo{info}, []*engine.Tensor{t}); err != nil {
 				return fmt.Errorf("the initializer does not fit: %w", err)
 			}
 		}

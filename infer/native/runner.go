@@ -15,10 +15,10 @@ type runner struct {
 	program  *program
 	memory   *memory
 	slots    []value
-	inputs   []value                  // of the program's inputs
-	defaults map[string]engine.Tensor // of inputs that may be left out
-	steps    []stage                  // one for each node
-	plans    []*plan                  // for the outputs that were asked for
+	inputs   []value          // of the program's inputs
+	defaults []*engine.Tensor // of inputs that may be left out, else nil
+	steps    []stage          // one for each node
+	plans    []*plan          // for the outputs that were asked for
 
 	warm *plan // of the last run, whose steady values are still there
 	dims []int // the shapes of its inputs
@@ -37,10 +37,9 @@ type stage struct {
 // inputs that it does not declare are those of inputs.
 func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
 	r := &runner{
-		program:  p,
-		slots:    make([]value, len(p.slots)),
-		defaults: map[string]engine.Tensor{},
-		steps:    make([]stage, len(p.nodes)),
+		program: p,
+		slots:   make([]value, len(p.slots)),
+		steps:   make([]stage, len(p.nodes)),
 	}
 	if outer == nil {
 		r.memory = &memory{limit: p.memory}
@@ -62,13 +61,15 @@ func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
 		r.slots[slot] = value
 	}
 	if outer == nil {
+		defaults := map[string]*engine.Tensor{}
 		for _, t := range p.graph.Initializers {
 			if slot := p.slots[t.Name]; p.constants[slot] == nil {
-				r.defaults[t.Name] = defaultOf(t)
+				defaults[t.Name] = defaultOf(t)
 			}
 		}
 		for _, v := range p.graph.Inputs {
 			r.inputs = append(r.inputs, r.slots[p.slots[v.Name]])
+			r.defaults = append(r.defaults, defaults[v.Name])
 		}
 	}
 	for i := range p.nodes {
@@ -105,8 +106,8 @@ func (r *runner) newInput(v onnxgraph.Value, i int, inputs []value) (value, erro
 	return value, nil
 }
 
-func defaultOf(t onnxgraph.Tensor) engine.Tensor {
-	d := engine.Tensor{Shape: t.Shape, Data: t.Data}
+func defaultOf(t onnxgraph.Tensor) *engine.Tensor {
+	d := &engine.Tensor{Shape: t.Shape, Data: t.Data}
 	if halves, ok := t.Data.([]onnxgraph.Half); ok {
 		data := make([]engine.Half, len(halves))
 		for i, h := range halves {
@@ -236,20 +237,18 @@ func (n *node) markSteady() {
 	}
 }
 
-// run computes the outputs that are named in results, which exist, from inputs
-// that fit.
-func (r *runner) run(ctx context.Context, inputs, results map[string]engine.Tensor) error {
+// run writes to those of the program's outputs that are not nil, from inputs that
+// fit.
+func (r *runner) run(ctx context.Context, inputs, outputs []*engine.Tensor) error {
 	defer r.memory.release()
 	r.memory.ctx, r.memory.steps = ctx, 0
-	plan := r.planFor(results)
-	for i := range r.inputs {
-		info := &r.program.inputs[i]
-		t, ok := inputs[info.Name]
-		if !ok {
-			t = r.defaults[info.Name]
+	plan := r.planFor(outputs)
+	for i, t := range inputs {
+		if t == nil {
+			t = r.defaults[i]
 		}
 		if err := r.inputs[i].bind(t); err != nil {
-			return fmt.Errorf("input %q: %w", info.Name, err)
+			return fmt.Errorf("input %q: %w", r.program.inputs[i].Name, err)
 		}
 	}
 	warm := r.sameShapes() && r.warm == plan
@@ -259,13 +258,16 @@ func (r *runner) run(ctx context.Context, inputs, results map[string]engine.Tens
 	}
 	r.warm = plan
 	bytes := 0
-	for name, dst := range results {
-		v := r.slots[r.program.slots[name]]
+	for i, t := range outputs {
+		if t == nil {
+			continue
+		}
+		v := r.slots[r.program.outputSlots[i]]
 		bytes += v.len() * 8
 		if bytes > r.memory.limit {
 			return fmt.Errorf("the outputs are too large: a run may take %d MiB: run it on less at a time, or allow more memory", r.memory.limit>>20)
 		}
-		results[name] = v.export(dst)
+		v.export(t)
 	}
 	return nil
 }
@@ -342,8 +344,8 @@ func (s *stage) run() error {
 // plan is which nodes to compute for some outputs, and when a value has been
 // read for the last time.
 type plan struct {
-	outputs []string
-	steps   []planStep
+	wanted []bool // of the program's outputs
+	steps  []planStep
 }
 
 type planStep struct {
@@ -355,20 +357,16 @@ type planStep struct {
 // maxPlans is how many plans a runner keeps.
 const maxPlans = 16
 
-func (r *runner) planFor(outputs map[string]engine.Tensor) *plan {
+// planFor returns the plan for the outputs that are not nil.
+func (r *runner) planFor(outputs []*engine.Tensor) *plan {
 	for _, p := range r.plans {
-		if len(p.outputs) == len(outputs) && !slices.ContainsFunc(p.outputs, func(name string) bool {
-			_, ok := outputs[name]
-			return !ok
-		}) {
+		if slices.EqualFunc(p.wanted, outputs, func(wanted bool, t *engine.Tensor) bool { return wanted == (t != nil) }) {
 			return p
 		}
 	}
 	p := &plan{}
-	for _, name := range r.program.outputNames {
-		if _, ok := outputs[name]; ok {
-			p.outputs = append(p.outputs, name)
-		}
+	for _, t := range outputs {
+		p.wanted = append(p.wanted, t != nil)
 	}
 	r.layOut(p)
 	if len(r.plans) == maxPlans {
@@ -381,8 +379,10 @@ func (r *runner) planFor(outputs map[string]engine.Tensor) *plan {
 // layOut sets the steps of a plan: the nodes that its outputs need.
 func (r *runner) layOut(p *plan) {
 	needed := make([]bool, len(r.slots)) // after the node at hand
-	for _, name := range p.outputs {
-		needed[r.program.slots[name]] = true
+	for i, slot := range r.program.outputSlots {
+		if p.wanted[i] {
+			needed[slot] = true
+		}
 	}
 	for _, c := range r.program.captured { // belongs to the graph around
 		needed[c.slot] = true

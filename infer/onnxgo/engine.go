@@ -81,6 +81,11 @@ func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outp
 	if err := s.backend.Run(); err != nil {
 		return nil, err
 	}
+	if len(outputs) == 0 {
+		for _, info := range s.Outputs() {
+			outputs = append(outputs, info.Name)
+		}
+	}
 	results := make(map[string]engine.Tensor, len(outputs))
 	for _, name := range outputs {
 		node := s.node(name)

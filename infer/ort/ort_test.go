@@ -691,9 +691,14 @@ func TestRunInto(t *testing.T) {
 			into, kept = kept[len(kept)-1], kept[:len(kept)-1]
 			copies = copies[:len(kept)]
 		}
-		if err := s.RunInto(t.Context(), inputs, into); err != nil {
+		var b engine.Binding
+		if err := b.Bind(s, inputs, into); err != nil {
 			t.Fatal(err)
 		}
+		if err := s.RunInto(t.Context(), b.Inputs, b.Outputs); err != nil {
+			t.Fatal(err)
+		}
+		b.Release(s, into)
 		copied := answer{}
 		for name, y := range into {
 			checkClose(t, name, y, want[name], 0)
@@ -717,8 +722,12 @@ func TestRunInto(t *testing.T) {
 	if first := fmt.Sprint(kept[len(kept)-2]["hidden"]); first != answers[0] || answers[0] == answers[1] {
 		t.Errorf("the first answer was %s and is %s after %s", answers[0], first, answers[1])
 	}
+	var b engine.Binding
+	if err := b.Bind(s, inputs, outputs); err != nil {
+		t.Fatal(err)
+	}
 	allocations := testing.AllocsPerRun(10, func() {
-		if err := s.RunInto(context.Background(), inputs, outputs); err != nil {
+		if err := s.RunInto(context.Background(), b.Inputs, b.Outputs); err != nil {
 			t.Fatal(err)
 		}
 	})

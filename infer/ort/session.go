@@ -9,7 +9,6 @@ import (
 	"os"
 	"reflect"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -205,37 +204,28 @@ func (s *session) Close() error {
 }
 
 func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
-	results := make(map[string]engine.Tensor, len(outputs))
-	for _, name := range outputs {
-		results[name] = engine.Tensor{}
-	}
-	if err := s.RunInto(ctx, inputs, results); err != nil {
-		return nil, err
-	}
-	return results, nil
+	return engine.Run(ctx, s, inputs, outputs...)
 }
 
 // RunInto is as [engine.Refiller] says.
-func (s *session) RunInto(ctx context.Context, inputs, outputs map[string]engine.Tensor) error {
+func (s *session) RunInto(ctx context.Context, inputs, outputs []*engine.Tensor) error {
 	if err := s.runInto(ctx, inputs, outputs); err != nil {
 		return fmt.Errorf("onnxruntime: %w", err)
 	}
 	return nil
 }
 
-func (s *session) runInto(ctx context.Context, inputs, outputs map[string]engine.Tensor) error {
-	if err := engine.CheckInputs(s.inputs, inputs); err != nil {
+func (s *session) runInto(ctx context.Context, inputs, outputs []*engine.Tensor) error {
+	if err := engine.CheckTensors(s.inputs, inputs); err != nil {
 		return err
 	}
-	for name, t := range inputs {
-		if t.Len() == 0 { // ONNX Runtime aborts the process on an LSTM with an empty batch
-			return fmt.Errorf("input %q is empty: shape %v has no elements", name, t.Shape)
+	for i, t := range inputs {
+		if t != nil && t.Len() == 0 { // ONNX Runtime aborts the process on an LSTM with an empty batch
+			return fmt.Errorf("input %q is empty: shape %v has no elements", s.inputs[i].Name, t.Shape)
 		}
 	}
-	for name := range outputs {
-		if !slices.ContainsFunc(s.outputs, func(v engine.ValueInfo) bool { return v.Name == name }) {
-			return fmt.Errorf("output %q is not among the model's: %v", name, s.outputs)
-		}
+	if len(outputs) != len(s.outputs) {
+		return fmt.Errorf("there are %d outputs for the model's %v", len(outputs), s.outputs)
 	}
 	c, err := s.take()
 	if err != nil {
@@ -255,17 +245,16 @@ func (s *session) runInto(ctx context.Context, inputs, outputs map[string]engine
 		c.dropOutputs()
 		return err
 	}
-	for i, info := range s.outputs {
-		t, ok := outputs[info.Name]
-		if !ok {
+	for i, t := range outputs {
+		if t == nil {
 			continue
 		}
 		y, err := c.output(i)
 		if err != nil {
-			return fmt.Errorf("output %q: %w", info.Name, err)
+			return fmt.Errorf("output %q: %w", s.outputs[i].Name, err)
 		}
 		if !t.Overwrite(y) {
-			outputs[info.Name] = y.Clone()
+			*t = y.Clone()
 		}
 	}
 	if s.varying.Load() {
@@ -315,23 +304,22 @@ type call struct {
 
 // feed copies inputs to c. Those that are new in type, shape or, where the binding
 // copies them itself, value may change the shapes of outputs.
-func (c *call) feed(s *session, inputs map[string]engine.Tensor) error {
-	for i, info := range s.inputs {
-		t, ok := inputs[info.Name]
-		if ok != (c.in[i] != nil) {
+func (c *call) feed(s *session, inputs []*engine.Tensor) error {
+	for i, t := range inputs {
+		if (t != nil) != (c.in[i] != nil) {
 			c.dropOutputs()
 		}
 		switch {
-		case !ok:
+		case t == nil:
 			destroy(c.in[i : i+1])
-			c.fed[i], c.args[i] = engine.Tensor{}, s.defaults[info.Name]
-		case len(t.Shape) == 0 || t.Type() == engine.Float16 || !c.fed[i].Overwrite(t):
+			c.fed[i], c.args[i] = engine.Tensor{}, s.defaults[s.inputs[i].Name]
+		case len(t.Shape) == 0 || t.Type() == engine.Float16 || !c.fed[i].Overwrite(*t):
 			c.dropOutputs()
 			destroy(c.in[i : i+1])
 			c.fed[i] = t.Clone()
 			v, err := newValue(c.fed[i])
 			if err != nil {
-				return fmt.Errorf("input %q: %w", info.Name, err)
+				return fmt.Errorf("input %q: %w", s.inputs[i].Name, err)
 			}
 			c.in[i], c.args[i] = v, v
 		}

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// A Binding has the tensors of a run in the order that [Refiller.RunInto] takes
+// them in. It is for one goroutine at a time, and for as many runs of a session as
+// one likes.
+type Binding struct {
+	Inputs, Outputs []*Tensor
+	tensors         []Tensor // what they point to
+}
+
+// Bind fills b with those inputs, and with those outputs to write to. A name that
+// s does not have is an error.
+func (b *Binding) Bind(s Session, inputs, outputs map[string]Tensor) error {
+	in, out := s.Inputs(), s.Outputs()
+	if b.tensors == nil {
+		b.tensors = make([]Tensor, len(in)+len(out))
+		b.Inputs, b.Outputs = make([]*Tensor, len(in)), make([]*Tensor, len(out))
+	}
+	if err := place(in, inputs, b.tensors, b.Inputs, "input"); err != nil {
+		return err
+	}
+	return place(out, outputs, b.tensors[len(in):], b.Outputs, "output")
+}
+
+// Release sets outputs to what a run has written to them, and drops all tensors.
+func (b *Binding) Release(s Session, outputs map[string]Tensor) {
+	for i, info := range s.Outputs() {
+		if b.Outputs[i] != nil {
+			outputs[info.Name] = *b.Outputs[i]
+		}
+	}
+	clear(b.tensors)
+	clear(b.Inputs)
+	clear(b.Outputs)
+}
+
+// place sets list, of what infos describe, to the tensors of those names, in the
+// given memory, and nil for the others.
+func place(infos []ValueInfo, named map[string]Tensor, memory []Tensor, list []*Tensor, what string) error {
+	n := 0
+	for i := range infos {
+		list[i] = nil
+		if t, ok := named[infos[i].Name]; ok {
+			memory[i], list[i] = t, &memory[i]
+			n++
+		}
+	}
+	if n == len(named) {
+		return nil
+	}
+	for name := range named {
+		if !slices.ContainsFunc(infos, func(v ValueInfo) bool { return v.Name == name }) {
+			return fmt.Errorf("%s %q is not among the model's: %v", what, name, infos)
+		}
+	}
+	return nil
+}
+
+// Run is [Session.Run] by way of s's RunInto, on memory of its own.
+func Run(ctx context.Context, s Refiller, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
+	results := make(map[string]Tensor, max(len(outputs), len(s.Outputs())))
+	for _, name := range outputs {
+		results[name] = Tensor{}
+	}
+	if len(outputs) == 0 {
+		for _, info := range s.Outputs() {
+			results[info.Name] = Tensor{}
+		}
+	}
+	var b Binding
+	if err := b.Bind(s, inputs, results); err != nil {
+		return nil, err
+	}
+	if err := s.RunInto(ctx, b.Inputs, b.Outputs); err != nil {
+		return nil, err
+	}
+	b.Release(s, results)
+	return results, nil
+}
