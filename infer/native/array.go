@@ -62,6 +62,7 @@ type header struct {
 	shared   bool // it shows the elements of another, and needs no room
 	sized    bool // the shape depends on the shapes of the graph's inputs alone
 	steady   bool // so do the elements
+	filled   bool // it shows elements that it has to give back
 }
 
 // array is a value: elements in row-major order.
@@ -69,14 +70,14 @@ type array[T element] struct {
 	header
 	data []T
 
-	memory *memory
-	buf    *buffer[T] // where data lies, or lay last; nil for what is not ours
-	owns   bool       // the array is among the users of buf
+	pool *pool[T]
+	buf  *buffer[T] // where data lies, or lay last; nil for what is not ours
+	owns bool       // the array is among the users of buf
 }
 
 func newArray[T element](m *memory) *array[T] {
-	a := &array[T]{memory: m}
-	m.arrays = append(m.arrays, a)
+	a := &array[T]{pool: poolOf[T](m)}
+	m.arrays = append(m.arrays, tracked{&a.header, a})
 	return a
 }
 
@@ -160,11 +161,11 @@ func (a *array[T]) resize() error {
 		a.data = []T{}
 		return nil
 	}
-	b, err := poolOf[T](a.memory).get(n, a.buf)
+	b, err := a.pool.get(n, a.buf)
 	if err != nil {
 		return fmt.Errorf("a value of shape %v is too large: %w", a.shape, err)
 	}
-	a.buf, a.owns, a.data = b, true, b.data[:n]
+	a.buf, a.owns, a.data, a.filled = b, true, b.data[:n], true
 	return nil
 }
 
@@ -177,7 +178,7 @@ func (a *array[T]) resizeTo(dims ...int) error {
 func (a *array[T]) share(src value) {
 	a.release()
 	from := src.(*array[T])
-	a.data = from.data
+	a.data, a.filled = from.data, true
 	if from.owns {
 		a.buf, a.owns = from.buf, true
 		a.buf.users++
@@ -188,9 +189,9 @@ func (a *array[T]) release() {
 	if a.constant {
 		return
 	}
-	a.data = nil
+	a.data, a.filled = nil, false
 	if a.owns {
-		poolOf[T](a.memory).put(a.buf)
+		a.pool.put(a.buf)
 		a.owns = false
 	}
 }
@@ -222,7 +223,7 @@ func (a *array[T]) bind(t *engine.Tensor) error {
 		return nil
 	}
 	a.release()
-	a.data = t.Data.([]T)
+	a.data, a.filled = t.Data.([]T), true
 	return nil
 }
 

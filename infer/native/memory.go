@@ -12,10 +12,16 @@ import (
 type memory struct {
 	limit, held int // in bytes
 	pools       []trimmer
-	arrays      []value // all that take their buffers from here
+	arrays      []tracked // all that take their buffers from here
 
 	ctx   context.Context // of the run
 	steps int             // how many nodes the run has computed
+}
+
+// tracked is a value with its header at hand.
+type tracked struct {
+	*header
+	value value
 }
 
 // trimmer is a pool of buffers of any type.
@@ -51,9 +57,9 @@ func (m *memory) keep(kept *int, n, bytes int) error {
 
 // release gives back the buffers of a run and drops what belongs to the caller.
 func (m *memory) release() {
-	for _, v := range m.arrays {
-		if !v.info().steady {
-			v.release()
+	for _, a := range m.arrays {
+		if a.filled && !a.steady {
+			a.value.release()
 		}
 	}
 	m.ctx = nil

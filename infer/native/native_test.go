@@ -413,6 +413,26 @@ func TestAnyShape(t *testing.T) {
 	}
 }
 
+// TestShapesByElements runs a session again on inputs of the same shapes, whose
+// elements ask for other shapes: of a value directly, and of what is made of it.
+func TestShapesByElements(t *testing.T) {
+	m := graph(
+		call("Reshape", []string{"x", "shape"}, []string{"r"}),
+		call("Neg", []string{"r"}, []string{"n"}),
+		call("Shape", []string{"n"}, []string{"s"}),
+		call("Expand", []string{"zero", "s"}, []string{"e"}),
+		call("Add", []string{"e", "n"}, []string{"y"}))
+	m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "shape", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{{Size: 2}}})
+	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "zero", Shape: []int{1}, Data: []float32{0}}}
+	session := open(t, m)
+	for _, shape := range [][]int64{{2, 3}, {2, 3}, {3, 2}, {1, 6}, {1, 6}} {
+		y := run(t, session, tensors{"x": x23, "shape": engine.Of(shape, 2)})["y"]
+		if fmt.Sprint(y.Shape) != fmt.Sprint(shape) {
+			t.Errorf("the shape is %v, not %v", y.Shape, shape)
+		}
+	}
+}
+
 // TestMany opens and runs a graph with many of everything, in a time that does
 // not grow with their square.
 func TestMany(t *testing.T) {

@@ -40,6 +40,7 @@ type node struct {
 	dynamic  bool    // the shapes of the outputs depend on elements that are not constant
 	costly   bool    // it may take long, and is not computed when the model is opened
 	shapely  []bool  // the inputs of which only the shape is read
+	deciding []int   // the inputs whose elements decide the shapes of the outputs
 
 	read map[string]bool
 	err  error
@@ -130,6 +131,7 @@ func argument[T element](n *node, i int) *array[T] {
 func (n *node) decides(i int) {
 	if n.given(i) && !n.inputs[i].info().constant {
 		n.dynamic = true
+		n.deciding = append(n.deciding, i)
 	}
 }
 

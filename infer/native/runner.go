@@ -199,7 +199,7 @@ func (r *runner) follow(n *node, s *stage) error {
 		return nil
 	}
 	*r.program.folding -= elements
-	err := s.run()
+	err := s.run(true)
 	for i, v := range n.outputs {
 		if v != nil && err == nil {
 			n.outputs[i] = v.freeze()
@@ -219,7 +219,11 @@ func (r *runner) follow(n *node, s *stage) error {
 // markSteady marks the outputs that come out the same as long as the graph's
 // inputs have the same shapes.
 func (n *node) markSteady() {
-	sized, steady := true, len(n.planned.graphs) == 0
+	sized := len(n.planned.graphs) == 0
+	steady := sized
+	for _, i := range n.deciding {
+		sized = sized && n.inputs[i].info().steady
+	}
 	for i, v := range n.inputs {
 		if v == nil {
 			continue
@@ -232,7 +236,7 @@ func (n *node) markSteady() {
 		if v != nil {
 			h := v.info()
 			h.steady = steady
-			h.sized = steady || sized && !n.dynamic && len(n.planned.graphs) == 0
+			h.sized = steady || sized
 		}
 	}
 }
@@ -294,8 +298,8 @@ func (r *runner) sameShapes() bool {
 	return same
 }
 
-// compute runs the nodes of a plan, if warm without those whose outputs are
-// there from the run before.
+// compute runs the nodes of a plan. If warm it leaves out what is there from the run
+// before: steady outputs, and the shapes of the others.
 func (r *runner) compute(p *plan, warm bool) error {
 	for i := range p.steps {
 		planned := &p.steps[i]
@@ -305,7 +309,7 @@ func (r *runner) compute(p *plan, warm bool) error {
 		if err := r.memory.step(); err != nil {
 			return err
 		}
-		if err := r.steps[planned.node].run(); err != nil {
+		if err := r.steps[planned.node].run(warm && planned.sized); err != nil {
 			return fmt.Errorf("%s: %w", r.program.nodes[planned.node].label, err)
 		}
 		for _, v := range planned.last {
@@ -315,10 +319,12 @@ func (r *runner) compute(p *plan, warm bool) error {
 	return nil
 }
 
-// run computes the outputs of a node.
-func (s *stage) run() error {
-	if err := s.op.shapes(); err != nil {
-		return err
+// run computes the outputs of a node, whose shapes may be known already.
+func (s *stage) run(shaped bool) error {
+	if !shaped {
+		if err := s.op.shapes(); err != nil {
+			return err
+		}
 	}
 	elements := false
 	for _, v := range s.computed {
@@ -350,7 +356,8 @@ type plan struct {
 
 type planStep struct {
 	node   int
-	steady bool    // as header has it, all its outputs
+	sized  bool // as header has it, all its outputs
+	steady bool
 	last   []value // given back after the node
 }
 
@@ -392,12 +399,13 @@ func (r *runner) layOut(p *plan) {
 		if !used || r.steps[i].op == nil {
 			continue
 		}
-		s := planStep{node: i, steady: true}
+		s := planStep{node: i, sized: true, steady: true}
 		for _, slot := range n.outputs {
 			if slot < 0 {
 				continue
 			}
-			s.steady = s.steady && r.slots[slot].info().steady
+			h := r.slots[slot].info()
+			s.sized, s.steady = s.sized && h.sized, s.steady && h.steady
 			if !needed[slot] {
 				s.last = append(s.last, r.slots[slot])
 			}
