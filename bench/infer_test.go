@@ -8,6 +8,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -42,9 +43,8 @@ func exported(b *testing.B, spec models.Spec) []byte {
 	return data
 }
 
-// onEngines runs f with a model of the spec on each engine that is here.
-func onEngines(b *testing.B, spec models.Spec, f func(b *testing.B, m *infer.Model)) {
-	data := exported(b, spec)
+// onEngines runs f with the model of a file on each engine that is here.
+func onEngines(b *testing.B, data []byte, f func(b *testing.B, m *infer.Model)) {
 	for name, e := range engines {
 		b.Run(name, func(b *testing.B) {
 			m, err := infer.OpenBytes(data, infer.With(e))
@@ -62,7 +62,7 @@ func onEngines(b *testing.B, spec models.Spec, f func(b *testing.B, m *infer.Mod
 func BenchmarkInfer(b *testing.B) {
 	for _, c := range inferred {
 		b.Run(c.name, func(b *testing.B) {
-			onEngines(b, c.spec, func(b *testing.B, m *infer.Model) {
+			onEngines(b, exported(b, c.spec), func(b *testing.B, m *infer.Model) {
 				x := make([]float32, c.batch*c.time*c.spec.Features)
 				for i := range x {
 					x[i] = float32(i%7) - 3
@@ -79,10 +79,55 @@ func BenchmarkInfer(b *testing.B) {
 	}
 }
 
+// BenchmarkRagged runs the bidirectional model on sequences of one length, and of
+// different ones that come to half as many steps. An element is a unit of a step.
+func BenchmarkRagged(b *testing.B) {
+	c := inferred[len(inferred)-1]
+	m, err := onnxgraph.Unmarshal(exported(b, c.spec))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "lengths", Type: onnxgraph.Int32, Shape: []onnxgraph.Dim{{Symbol: "batch"}}})
+	for i := range m.Graph.Nodes {
+		if n := &m.Graph.Nodes[i]; n.OpType == "LSTM" {
+			n.Inputs[4] = "lengths"
+		}
+	}
+	data, err := onnxgraph.Marshal(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, lengths := range map[string][]int32{
+		"even":   {64, 64, 64, 64, 64, 64, 64, 64},
+		"ragged": {33, 64, 9, 51, 24, 40, 3, 32},
+	} {
+		b.Run(name, func(b *testing.B) {
+			steps := 0
+			for _, n := range lengths {
+				steps += int(n)
+			}
+			onEngines(b, data, func(b *testing.B, m *infer.Model) {
+				inputs := map[string]engine.Tensor{
+					"input":   engine.Of(make([]float32, c.batch*c.time*c.spec.Features), c.batch, c.time, c.spec.Features),
+					"lengths": engine.Of(lengths, c.batch),
+				}
+				outputs := map[string]engine.Tensor{"output": {}}
+				for b.Loop() {
+					if err := m.RunInto(b.Context(), inputs, outputs); err != nil {
+						b.Fatal(err)
+					}
+				}
+				elements := steps * c.spec.Hidden * c.spec.Directions()
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*elements), "ns/element")
+			})
+		})
+	}
+}
+
 // BenchmarkStep times a token, with the state fed back.
 func BenchmarkStep(b *testing.B) {
 	spec := models.Spec{Cell: models.LSTM, Vocabulary: 28, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 28}
-	onEngines(b, spec, func(b *testing.B, m *infer.Model) {
+	onEngines(b, exported(b, spec), func(b *testing.B, m *infer.Model) {
 		s := m.NewState()
 		for b.Loop() {
 			if _, err := m.StepTokens(b.Context(), s, 3); err != nil {
@@ -115,7 +160,7 @@ func BenchmarkOpen(b *testing.B) {
 // BenchmarkShared has as many goroutines as -cpu says share a model.
 func BenchmarkShared(b *testing.B) {
 	c := inferred[0]
-	onEngines(b, c.spec, func(b *testing.B, m *infer.Model) {
+	onEngines(b, exported(b, c.spec), func(b *testing.B, m *infer.Model) {
 		b.RunParallel(func(pb *testing.PB) {
 			inputs := map[string]engine.Tensor{"input": engine.Of(make([]float32, 50), 1, 50, 1)}
 			outputs := map[string]engine.Tensor{"output": {}}

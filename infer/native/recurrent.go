@@ -353,11 +353,12 @@ func (op *recurrent[T]) run() error {
 			lengths = op.lengths.data
 		}
 	}
-	rows := op.gates * op.hidden
-	if err := op.zeros.resizeTo(max(2*rows, batch*op.hidden)); err != nil {
-		return err
+	if op.b == nil || op.h0 == nil || op.c0 == nil {
+		if err := op.zeros.resizeTo(max(2*op.gates*op.hidden, batch*op.hidden)); err != nil {
+			return err
+		}
+		clear(op.zeros.data)
 	}
-	clear(op.zeros.data)
 	switch {
 	case op.newCell == nil || time == 0 || batch == 0:
 		return op.runGeneral(lengths)

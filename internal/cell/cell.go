@@ -216,6 +216,13 @@ func (c *base[T]) project(i int, p *Packed[T], s *Sequences[T], gates *Steps[T])
 	if c.reverse {
 		from, to = c.time-to, c.time-from
 	}
+	if c.lengths != nil && 2*c.lengths[from] < c.batch { // most rows are padding
+		for t := from; t < to; t++ {
+			rows := c.lengths[t]
+			kernels.Mul(gates.Top(t, rows), kernels.Repeat(p.bias, rows), s.X.Top(t, rows), &p.wT)
+		}
+		return
+	}
 	sums := gates.Flat(from, to)
 	kernels.Mul(sums, kernels.Repeat(p.bias, sums.Rows), s.X.Flat(from, to), &p.wT)
 }
