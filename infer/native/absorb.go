@@ -15,6 +15,7 @@ func (p *program) absorb() {
 		switch n := &p.nodes[i]; n.OpType {
 		case "LSTM", "GRU", "RNN":
 			gone = append(gone, p.absorbTransposes(n, g)...)
+			p.absorbEmbedding(n, g)
 		case "MatMul":
 			gone = append(gone, p.absorbBias(n, g)...)
 		}
@@ -39,6 +40,24 @@ func (p *program) absorbTransposes(n *planned, g uses) []int {
 		return p.absorbBehind(n, next, g)
 	}
 	return nil
+}
+
+// embedding is what a recurrent node reads: rows of a constant table, by number.
+type embedding struct{ table, tokens int }
+
+// absorbEmbedding tells a recurrent node of an embedding that is its X.
+func (p *program) absorbEmbedding(n *planned, g uses) {
+	w, ok := g.writers[n.inputs[0]]
+	if !ok || p.nodes[w].OpType != "Gather" {
+		return
+	}
+	gather := &p.nodes[w]
+	table := p.constants[gather.inputs[0]]
+	if axis, ok := gather.Attribute("axis"); ok && axis != int64(0) || table == nil || len(table.info().shape) != 2 {
+		return
+	}
+	n.embedding = &embedding{gather.inputs[0], gather.inputs[1]}
+	n.reads = append(n.reads, n.embedding.tokens)
 }
 
 // absorbBias lets a product begin its sums with a constant vector that an Add

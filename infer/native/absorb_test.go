@@ -67,6 +67,66 @@ func TestBiasOfIntegers(t *testing.T) {
 	}
 }
 
+// TestAbsorbEmbedding runs layers that read rows of a table, as a constant and as
+// an input, of which nothing is known before a run.
+func TestAbsorbEmbedding(t *testing.T) {
+	const vocabulary = 5
+	batchFirst := []onnxgraph.Node{
+		call("Gather", []string{"table", "tokens"}, []string{"batched"}),
+		call("Transpose", []string{"batched"}, []string{"x"}, "perm", []int64{1, 0, 2}),
+	}
+	timeFirst := []onnxgraph.Node{call("Gather", []string{"table", "tokens"}, []string{"x"}, "axis", int64(0))}
+	reading := func(nodes []onnxgraph.Node) edit {
+		return func(m *onnxgraph.Model) {
+			m.Graph.Inputs = []onnxgraph.Value{{Name: "tokens", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{{Size: -1}, {Size: -1}}}}
+			m.Graph.Initializers = append(m.Graph.Initializers, floats("table", vocabulary, 3))
+			m.Graph.Nodes = slices.Concat(nodes, m.Graph.Nodes)
+		}
+	}
+	int32s := func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Int32 }
+	for name, m := range map[string]*onnxgraph.Model{
+		"batch first": layer("LSTM", reading(batchFirst)),
+		"time first":  layer("GRU", reading(timeFirst)),
+		"int32":       layer("RNN", reading(batchFirst), int32s),
+		"reverse":     layer("GRU", set("direction", "reverse"), reading(batchFirst)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			known := open(t, m)
+			m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "table", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: vocabulary}, {Size: 3}}})
+			unknown := open(t, m)
+			for _, shape := range [][]int{{2, 4}, {3, 2}, {1, 1}, {3, 2}} {
+				n, _ := product(shape...)
+				tokens := make([]int64, n)
+				for i := range tokens {
+					tokens[i] = int64(i*7%(2*vocabulary) - vocabulary)
+				}
+				input := engine.Of(tokens, shape...)
+				if m.Graph.Inputs[0].Type == onnxgraph.Int32 {
+					narrow := make([]int32, n)
+					for i, token := range tokens {
+						narrow[i] = int32(token)
+					}
+					input.Data = narrow
+				}
+				got, want := run(t, known, tensors{"tokens": input}), run(t, unknown, tensors{"tokens": input})
+				for name := range want {
+					if err := onnxtest.Compare(got[name], want[name], 0, 1e-6); err != nil {
+						t.Errorf("shape %v: %s: %v", shape, name, err)
+					}
+				}
+			}
+			p := known.(*session).program.Load()
+			r, _ := p.idle.Get().(*runner)
+			if r == nil {
+				t.Skip("the runner is gone")
+			}
+			if op := r.steps[len(r.steps)-1].op.(*recurrent[float32]); op.pick == nil {
+				t.Error("nothing was tabulated")
+			}
+		})
+	}
+}
+
 // checkAbsorbed runs m, in which no node of that operator must be computed, and
 // compares its output z with that of the model in which every value is an output,
 // so that all nodes are.

@@ -221,6 +221,13 @@ func indicesOf(n *node, i int) *indices {
 	return &indices{int64s: input[int64](n, i)}
 }
 
+// readIndices returns the indices of a value that another node reads as such.
+func readIndices(v value) *indices {
+	int32s, _ := v.(*array[int32])
+	int64s, _ := v.(*array[int64])
+	return &indices{int32s, int64s}
+}
+
 func (x *indices) shape() []int {
 	if x.int32s != nil {
 		return x.int32s.shape

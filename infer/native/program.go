@@ -43,6 +43,7 @@ type planned struct {
 	graphs          map[string]*program // of the attributes
 	folded          bool                // the outputs are constants
 	permX, permY    []int               // of the node
+	embedding       *embedding
 }
 
 // maxNodes is how many nodes a model may have, with those of its subgraphs.

@@ -25,6 +25,9 @@ type recurrent[T cell.Float] struct {
 	batchFirst     bool   // layout 1
 	orderX, orderY []axis // how X and Y lie in memory
 
+	table   *array[T] // X is rows of it, which tokens tell; nil where nothing is known of X
+	tokens  *indices
+	pick    []int         // tokens in the order of steps; nil where table is not used
 	x       *array[T]     // [time, batch, inputs]
 	w, r, b *array[T]     // [directions, gates*hidden, inputs], [directions, gates*hidden, hidden], [directions, 2*gates*hidden]
 	lengths *array[int32] // [batch]
@@ -102,6 +105,10 @@ func newRecurrent[T cell.Float](n *node, k kind[T]) *recurrent[T] {
 		lengths: input[int32](n, 4), h0: input[T](n, 5), c0: input[T](n, 6), p: input[T](n, 7),
 		packed: temp[T](n), history: temp[T](n), zeros: temp[T](n), work: temp[float64](n),
 		sorted: temp[T](n), ragged: ragged[T]{states: temp[T](n)},
+	}
+	if e := n.planned.embedding; e != nil {
+		op.table, _ = n.runner.slots[e.table].(*array[T])
+		op.tokens = readIndices(n.runner.slots[e.tokens])
 	}
 	if n.wants(0) {
 		op.y = output[T](n, 0)
@@ -429,7 +436,7 @@ func (op *recurrent[T]) runCells() error {
 			return err
 		}
 	}
-	x, err := op.stepsOfX(true)
+	x, err := op.readX()
 	if err != nil {
 		return err
 	}
@@ -439,7 +446,7 @@ func (op *recurrent[T]) runCells() error {
 			y = cell.Dense(time, batch, op.hidden, op.history.data)
 		}
 		first := cell.State[T]{H: op.state(op.h0, d), C: op.state(op.c0, d)}
-		last := c.Forward(&op.laidOut[d], cell.Sequences[T]{X: x, Y: y, First: first})
+		last := c.Forward(&op.laidOut[d], cell.Sequences[T]{X: x, Y: y, Pick: op.pick, First: first})
 		kernels.Copy(op.state(op.hn, d), last.H)
 		if op.cn != nil {
 			kernels.Copy(op.state(op.cn, d), last.C)
@@ -471,6 +478,49 @@ func (op *recurrent[T]) layOut() {
 	for d, c := range op.cells {
 		c.Pack(&op.laidOut[d], op.weights(d))
 	}
+	op.tabulate()
+}
+
+// maxTable is how many elements a table of what tokens add to the sums may have.
+const maxTable = 1 << 18
+
+// tabulate finds what each token of a small vocabulary adds to the sums.
+func (op *recurrent[T]) tabulate() {
+	if op.table == nil || !op.constant() {
+		return
+	}
+	rows := op.table.shape[0]
+	n, ok := product(len(op.directions), rows, op.gates, op.hidden)
+	if !ok || n > maxTable || op.memory.take(n, size[T]()) != nil {
+		return
+	}
+	for d := range op.cells {
+		op.laidOut[d].Tabulate(kernels.Dense(rows, op.table.shape[1], op.table.data))
+	}
+	op.pick = []int{}
+}
+
+// readX returns X, or where the sums of its rows are known the table, and sets
+// op.pick.
+func (op *recurrent[T]) readX() (cell.Steps[T], error) {
+	if op.pick == nil {
+		return op.stepsOfX(true)
+	}
+	time, batch, inputs := op.sizes()
+	rows := op.table.shape[0]
+	stride := strides(op.orderX, op.x.shape)
+	op.pick = op.pick[:0]
+	for t := range time {
+		for b := range batch {
+			at := (t*stride[timeAxis] + b*stride[batchAxis]) / inputs
+			token, err := indexOf(op.tokens.at(at), rows)
+			if err != nil {
+				return cell.Steps[T]{}, err
+			}
+			op.pick = append(op.pick, token)
+		}
+	}
+	return cell.Dense(1, rows, inputs, op.table.data), nil
 }
 
 // constant tells whether no run changes the weights.

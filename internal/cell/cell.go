@@ -77,7 +77,15 @@ type Packed[T Float] struct {
 	apart  []T // the biases of R that are not in bias
 	wT, w  kernels.Packed[T]
 	rT, r  [2]kernels.Packed[T] // of each of base.parts
+	table  []T                  // of Tabulate; empty without
 	inputs int
+}
+
+// Tabulate keeps what each row of x adds to the sums, so that a Forward that
+// picks rows of x, until the next Pack, need not find it again.
+func (p *Packed[T]) Tabulate(x kernels.Matrix[T]) {
+	kernels.Grow(&p.table, x.Rows*len(p.bias))
+	kernels.Mul(kernels.Dense(x.Rows, len(p.bias), p.table), kernels.Repeat(p.bias, x.Rows), x, &p.wT)
 }
 
 // State is what a direction carries from step to step, each [batch, hidden].
@@ -125,6 +133,7 @@ type base[T Float] struct {
 	projected   int  // steps, in the order that the cell takes them, whose x is in the sums
 	gates       []T  // [time, batch, gates*hidden]: sums, activations, then gradients
 	picked      []T  // [rows of X, gates*hidden]: their part of the sums, then its gradient
+	table       []T  // that part, here or in Packed
 	hn          []T  // [batch, hidden]: the state after sequences of different lengths
 	dh          []T  // [batch, hidden]
 	db          []T  // [gates*hidden]
@@ -132,7 +141,7 @@ type base[T Float] struct {
 
 func (c *base[T]) Pack(p *Packed[T], w Weights[T]) {
 	W, R := c.matrices(w)
-	p.inputs = W.Cols
+	p.inputs, p.table = W.Cols, p.table[:0]
 	p.wT.PackT(W)
 	for i, part := range c.partsOf(R) {
 		p.rT[i].PackT(part)
@@ -176,9 +185,10 @@ func (c *base[T]) partsOf(R kernels.Matrix[T]) iter.Seq2[int, kernels.Matrix[T]]
 func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
 	c.time, c.batch, c.lengths, c.projected = s.Y.Time, s.Y.Batch, s.Lengths, 0
 	c.fromZero = s.First.H.IsZero()
-	if s.Pick != nil {
+	if c.table = p.table; s.Pick != nil && len(c.table) == 0 {
 		kernels.Grow(&c.picked, s.X.Batch*len(p.bias))
-		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.picked), kernels.Repeat(p.bias, s.X.Batch), s.X.At(0), &p.wT)
+		c.table = c.picked
+		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.table), kernels.Repeat(p.bias, s.X.Batch), s.X.At(0), &p.wT)
 	}
 	c.seed(s.Y, s.First.H)
 	return c.padded(&c.gates, len(p.bias))
@@ -205,7 +215,7 @@ const chunkRows = 128
 func (c *base[T]) project(i int, p *Packed[T], s *Sequences[T], gates *Steps[T]) {
 	if s.Pick != nil {
 		t, _ := c.step(i)
-		kernels.PickRows(gates.At(t), kernels.Dense(s.X.Batch, len(p.bias), c.picked), s.Pick[t*c.batch:])
+		kernels.PickRows(gates.At(t), kernels.Dense(s.X.Batch, len(p.bias), c.table), s.Pick[t*c.batch:])
 		return
 	}
 	if i < c.projected {
