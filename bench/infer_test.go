@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/rnnkit/rnnkit/export"
@@ -157,10 +158,14 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkShared has as many goroutines as -cpu says share a model.
+// BenchmarkShared has a goroutine run a model, or with more than one processor
+// (-cpu 1,2) eight.
 func BenchmarkShared(b *testing.B) {
 	c := inferred[0]
 	onEngines(b, exported(b, c.spec), func(b *testing.B, m *infer.Model) {
+		if n := runtime.GOMAXPROCS(0); n > 1 {
+			b.SetParallelism((8 + n - 1) / n)
+		}
 		b.RunParallel(func(pb *testing.PB) {
 			inputs := map[string]engine.Tensor{"input": engine.Of(make([]float32, 50), 1, 50, 1)}
 			outputs := map[string]engine.Tensor{"output": {}}

@@ -25,10 +25,9 @@ type recurrent[T cell.Float] struct {
 	batchFirst     bool   // layout 1
 	orderX, orderY []axis // how X and Y lie in memory
 
+	x       *array[T] // [time, batch, inputs]
 	table   *array[T] // X is rows of it, which tokens tell; nil where nothing is known of X
 	tokens  *indices
-	pick    []int         // tokens in the order of steps; nil where table is not used
-	x       *array[T]     // [time, batch, inputs]
 	w, r, b *array[T]     // [directions, gates*hidden, inputs], [directions, gates*hidden, hidden], [directions, 2*gates*hidden]
 	lengths *array[int32] // [batch]
 	h0, c0  *array[T]     // [directions, batch, hidden]
@@ -39,6 +38,7 @@ type recurrent[T cell.Float] struct {
 	packed, history *array[T]       // X and one direction of Y for package cell
 	zeros           *array[T]       // stands for b, h0 and c0 where they are left out
 	work            *array[float64] // of general, in parts
+	pick            []int           // tokens in the order of steps; nil where table is not used
 	ragged          ragged[T]
 	sorted          *array[T] // X in the order of ragged
 	live            []int
