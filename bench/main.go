@@ -115,6 +115,9 @@ func measureFit(name string) (*fitted, error) {
 		return nil, err
 	}
 	before := peakMemory()
+	// The system may take half a second to give each thread a core of its own.
+	// PyTorch's first epochs take more in every workload.
+	measurePeak(runtime.GOMAXPROCS(0))
 	epochs, err := f.run(context.Background(), w.warmup()+w.Epochs, nil)
 	if err != nil {
 		return nil, err
