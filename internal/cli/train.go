@@ -205,11 +205,30 @@ func (o *trainOptions) createMetrics() (io.WriteCloser, error) {
 	if o.metrics == "" {
 		return discard{io.Discard}, nil
 	}
-	f, err := os.Create(o.metrics)
+	f, err := os.OpenFile(o.metrics, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the metrics: %w", err)
 	}
-	return f, nil
+	return &metricsFile{File: f}, nil
+}
+
+// metricsFile drops what the file has when the first row comes: a training that
+// does not begin leaves it as it is.
+type metricsFile struct {
+	*os.File
+	begun bool
+}
+
+func (m *metricsFile) Write(row []byte) (int, error) {
+	if !m.begun {
+		m.begun = true
+		if info, err := m.Stat(); err == nil && info.Mode().IsRegular() {
+			if err := m.Truncate(0); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return m.File.Write(row)
 }
 
 type discard struct{ io.Writer }
