@@ -143,17 +143,17 @@ func increment(index, shape []int) bool {
 	return false
 }
 
-// conv is a convolution of any number of dimensions, as one matrix product for
-// each member of the batch and each group of channels.
+// conv is a convolution of any number of dimensions, as matrix products for each
+// member of the batch and each group of channels.
 type conv[T float] struct {
 	window
 	group         int
 	x, w, b       *array[T] // [batch, channels, ...], [outputs, channels/group, ...], [outputs]
 	out           *array[T]
-	rows          *array[T] // what the kernel covers at some positions
-	columns       kernels.Packed[T]
+	covered       *array[T]           // what the kernel covers at some positions
+	answers       *array[T]           // for byPosition
+	laidOut       []kernels.Packed[T] // the weights of each group, transposed, for byPosition
 	position, tap []int
-	inStep        []int
 	transposed    bool
 	outputPadding []int
 	outputShape   []int
@@ -168,7 +168,8 @@ func newConvOf[T float](n *node) operator {
 	op := &conv[T]{
 		window: newWindow(n),
 		x:      input[T](n, 0), w: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0),
-		rows:       temp[T](n),
+		covered:    temp[T](n),
+		answers:    temp[T](n),
 		transposed: n.OpType == "ConvTranspose",
 	}
 	op.dilations = positive(n, "dilations", 1)
@@ -255,31 +256,39 @@ const convChunk = 1 << 16
 
 func (op *conv[T]) run() error {
 	batch, inputs, outputs := op.x.shape[0], op.x.shape[1]/op.group, op.out.shape[1]/op.group
-	op.inStep = stridesOf(op.inStep[:0], op.in)
 	op.position, op.tap = resized(op.position, len(op.in)), resized(op.tap, len(op.in))
 	taps, _ := product(op.size...)
 	inSize, _ := product(op.in...)
 	outSize, _ := product(op.window.out...)
-	for i := range op.out.data {
-		op.out.data[i] = 0
+	for i := 0; i < len(op.out.data); i += outSize {
+		channel := op.out.data[i : i+outSize]
+		clear(channel)
 		if op.b != nil {
-			op.out.data[i] = op.b.data[i/outSize%len(op.b.data)]
+			bias := op.b.data[i/outSize%len(op.b.data)]
+			for k := range channel {
+				channel[k] = bias
+			}
 		}
 	}
 	if inSize == 0 || inputs == 0 {
 		return nil
 	}
+	few := outSize < outputs && op.w.constant
 	for b := range batch {
 		for g := range op.group {
 			x := kernels.Dense(inputs, inSize, op.x.data[(b*op.group+g)*inputs*inSize:])
 			out := kernels.Dense(outputs, outSize, op.out.data[(b*op.group+g)*outputs*outSize:])
-			compute := op.gather
 			w := kernels.Dense(outputs, inputs*taps, op.w.data[g*outputs*inputs*taps:])
-			if op.transposed {
-				compute = op.scatter
-				w = kernels.Dense(inputs, outputs*taps, op.w.data[g*outputs*inputs*taps:])
+			var err error
+			switch {
+			case op.transposed:
+				err = op.scatter(out, x, kernels.Dense(inputs, outputs*taps, op.w.data[g*outputs*inputs*taps:]))
+			case few:
+				err = op.byPosition(out, x, w, g)
+			default:
+				err = op.byTap(out, x, w)
 			}
-			if err := compute(out, x, w); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -287,57 +296,130 @@ func (op *conv[T]) run() error {
 	return nil
 }
 
-// gather adds the products of the weights with what the kernel covers.
-func (op *conv[T]) gather(out, x, w kernels.Matrix[T]) error {
+// byTap adds the products of the weights with what each tap of the kernel meets,
+// which lies in a row of the input.
+func (op *conv[T]) byTap(out, x, w kernels.Matrix[T]) error {
+	last := len(op.in) - 1
+	inner := op.window.out[last]
 	step := max(1, convChunk/w.Cols)
 	clear(op.position)
 	for at := 0; at < out.Cols; at += step {
 		n := min(step, out.Cols-at)
-		if err := op.rows.resizeTo(n, w.Cols); err != nil {
+		if err := op.covered.resizeTo(w.Cols, n); err != nil {
 			return err
 		}
-		for i := range n {
-			op.cover(op.rows.data[i*w.Cols:][:w.Cols], x)
-			increment(op.position, op.window.out)
+		for done := 0; done < n; { // a row of positions, or what is left of it
+			first := op.position[last]
+			part := min(n-done, inner-first)
+			for tap := range w.Cols / x.Rows {
+				line := op.lineOf(tap / op.size[last])
+				from := first*op.stride(last) - op.before[last] + tap%op.size[last]*op.dilation(last)
+				for c := range x.Rows {
+					row := op.covered.data[(c*w.Cols/x.Rows+tap)*n:]
+					cover(row[done:done+part], op.row(x, c, line), from, op.stride(last))
+				}
+			}
+			done += part
+			if op.position[last] += part; op.position[last] == inner {
+				op.position[last] = 0
+				increment(op.position[:last], op.window.out[:last])
+			}
 		}
-		op.columns.PackT(kernels.Dense(n, w.Cols, op.rows.data))
-		kernels.Mul(out.ColRange(at, at+n), out.ColRange(at, at+n), w, &op.columns)
+		kernels.MulNN(out.ColRange(at, at+n), w, kernels.Dense(w.Cols, n, op.covered.data))
 	}
 	return nil
 }
 
-// cover sets row [channels, taps] to what the kernel covers at op.position.
-func (op *conv[T]) cover(row []T, x kernels.Matrix[T]) {
-	taps := len(row) / x.Rows
-	for t := range taps {
-		place := op.placeOf(t, op.position)
-		for c := range x.Rows {
-			v := T(0)
-			if place >= 0 {
-				v = x.Data[c*x.Stride+place]
+// byPosition is byTap for few positions, of which each covers a row of numbers to
+// be multiplied with all weights.
+func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) error {
+	if op.laidOut == nil {
+		op.laidOut = make([]kernels.Packed[T], op.group)
+	}
+	weights := &op.laidOut[group]
+	if weights.Cols == 0 {
+		weights.PackT(w)
+	}
+	if err := op.covered.resizeTo(out.Cols, w.Cols); err != nil {
+		return err
+	}
+	last := len(op.in) - 1
+	size := op.size[last]
+	clear(op.position)
+	for p := range out.Cols {
+		row := op.covered.data[p*w.Cols:]
+		from := op.position[last]*op.stride(last) - op.before[last]
+		for tap := 0; tap < w.Cols/x.Rows; tap += size {
+			line := op.lineOf(tap / size)
+			for c := range x.Rows {
+				at := c*w.Cols/x.Rows + tap
+				cover(row[at:at+size], op.row(x, c, line), from, op.dilation(last))
 			}
-			row[c*taps+t] = v
+		}
+		increment(op.position, op.window.out)
+	}
+	if err := op.answers.resizeTo(out.Cols, out.Rows); err != nil {
+		return err
+	}
+	answers := kernels.Dense(out.Cols, out.Rows, op.answers.data)
+	kernels.Mul(answers, kernels.Matrix[T]{}, kernels.Dense(out.Cols, w.Cols, op.covered.data), weights)
+	for p := range out.Cols {
+		for m, v := range answers.Row(p) {
+			out.Data[m*out.Stride+p] += v
 		}
 	}
+	return nil
 }
 
-// placeOf returns where in the input tap t lies of the kernel at a position, -1
-// outside. It goes through the taps in order.
-func (op *conv[T]) placeOf(t int, position []int) int {
-	if t == 0 {
-		clear(op.tap)
-	} else {
-		increment(op.tap, op.size)
+// lineOf returns which line of the input, along its last dimension, a tap meets at
+// op.position, by the dimensions before: -1 outside. It takes the taps in order.
+func (op *conv[T]) lineOf(tap int) int {
+	last := len(op.in) - 1
+	at := op.tap[:last]
+	for k := last - 1; k >= 0; k-- {
+		at[k] = tap % op.size[k]
+		tap /= op.size[k]
 	}
-	place := 0
-	for k, p := range position {
-		i := p*op.stride(k) - op.before[k] + op.tap[k]*op.dilation(k)
+	line := 0
+	for k, t := range at {
+		i := op.position[k]*op.stride(k) - op.before[k] + t*op.dilation(k)
 		if i < 0 || i >= op.in[k] {
 			return -1
 		}
-		place += i * op.inStep[k]
+		line = line*op.in[k] + i
 	}
-	return place
+	return line
+}
+
+// row returns that line of a channel of x, nil for -1.
+func (op *conv[T]) row(x kernels.Matrix[T], channel, line int) []T {
+	if line < 0 {
+		return nil
+	}
+	n := op.in[len(op.in)-1]
+	return x.Row(channel)[line*n : (line+1)*n]
+}
+
+// cover sets dst to the elements of line that lie a step apart, from that place
+// on, and 0 where there are none.
+func cover[T float](dst, line []T, from, step int) {
+	begin, end := 0, len(dst)
+	if from < 0 {
+		begin = min((step-1-from)/step, end)
+	}
+	end = min(max((len(line)-from+step-1)/step, begin), end)
+	clear(dst[:begin])
+	clear(dst[end:])
+	if begin == end {
+		return
+	}
+	if step == 1 {
+		copy(dst[begin:end], line[from+begin:])
+		return
+	}
+	for k := begin; k < end; k++ {
+		dst[k] = line[from+k*step]
+	}
 }
 
 // scatter adds what each element of the input spreads over the output.
@@ -347,11 +429,11 @@ func (op *conv[T]) scatter(out, x, w kernels.Matrix[T]) error {
 	clear(op.position)
 	for at := 0; at < x.Cols; at += step {
 		n := min(step, x.Cols-at)
-		if err := op.rows.resizeTo(n, w.Cols); err != nil {
+		if err := op.covered.resizeTo(n, w.Cols); err != nil {
 			return err
 		}
-		clear(op.rows.data)
-		spread := kernels.Dense(n, w.Cols, op.rows.data)
+		clear(op.covered.data)
+		spread := kernels.Dense(n, w.Cols, op.covered.data)
 		kernels.MulTN(spread, x.ColRange(at, at+n), w)
 		for i := range n {
 			for t := range taps {
