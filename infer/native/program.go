@@ -222,9 +222,18 @@ func (p *program) resolveConstants(w writers) error {
 			return fmt.Errorf("initializer %q %w", t.Name, err)
 		}
 		p.constants[p.slots[t.Name]] = value
-		*p.folding += value.len()
+		p.allowFolding(value)
 	}
 	return nil
+}
+
+// allowFolding lets twice as many elements be computed when the model is opened as
+// a constant of the file has: weights may be cut into gates and put together in
+// another order.
+func (p *program) allowFolding(constant value) {
+	if *p.folding >= 0 {
+		*p.folding += 2 * constant.len()
+	}
 }
 
 // resolveNode adds node i to p.nodes. Of a name that has no slot, later says

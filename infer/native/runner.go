@@ -191,6 +191,9 @@ func (r *runner) follow(n *node, s *stage) error {
 	for _, v := range s.computed {
 		h := v.info()
 		h.fixed = true
+		if h.shared {
+			continue
+		}
 		n, ok := product(h.shape...)
 		fold = fold && ok && n <= *r.program.folding
 		elements += n

@@ -41,6 +41,7 @@ func newConstant(n *node) operator {
 		return nil
 	}
 	n.outputs[0] = value
+	n.runner.program.allowFolding(value)
 	return nil
 }
 
