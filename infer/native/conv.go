@@ -273,66 +273,64 @@ func (op *conv[T]) run() error {
 	if inSize == 0 || inputs == 0 {
 		return nil
 	}
-	few := outSize < outputs && op.w.constant
+	few := !op.transposed && outSize < outputs && op.w.constant
+	columns, positions := inputs*taps, outSize
+	if op.transposed {
+		columns, positions = outputs*taps, inSize
+	}
+	if !few {
+		positions = min(positions, max(1, convChunk/columns))
+	} else if err := op.answers.resizeTo(outSize, outputs); err != nil {
+		return err
+	}
+	if err := op.covered.resizeTo(positions, columns); err != nil {
+		return err
+	}
 	for b := range batch {
 		for g := range op.group {
 			x := kernels.Dense(inputs, inSize, op.x.data[(b*op.group+g)*inputs*inSize:])
 			out := kernels.Dense(outputs, outSize, op.out.data[(b*op.group+g)*outputs*outSize:])
-			w := kernels.Dense(outputs, inputs*taps, op.w.data[g*outputs*inputs*taps:])
-			var err error
+			rows := len(op.w.data) / columns / op.group
+			w := kernels.Dense(rows, columns, op.w.data[g*rows*columns:])
 			switch {
 			case op.transposed:
-				err = op.scatter(out, x, kernels.Dense(inputs, outputs*taps, op.w.data[g*outputs*inputs*taps:]))
+				op.spreadTaps(out, x, w, positions)
 			case few:
-				err = op.byPosition(out, x, w, g)
+				op.byPosition(out, x, w, g)
 			default:
-				err = op.byTap(out, x, w)
-			}
-			if err != nil {
-				return err
+				op.byTap(out, x, w, positions)
 			}
 		}
 	}
 	return nil
 }
 
-// byTap adds the products of the weights with what each tap of the kernel meets,
-// which lies in a row of the input.
-func (op *conv[T]) byTap(out, x, w kernels.Matrix[T]) error {
-	last := len(op.in) - 1
-	inner := op.window.out[last]
-	step := max(1, convChunk/w.Cols)
+// byTap adds the products of the weights with what each tap of the kernel meets
+// at some positions at a time, which lies in lines of the input.
+func (op *conv[T]) byTap(out, x, w kernels.Matrix[T], positions int) {
+	last, taps := len(op.in)-1, w.Cols/x.Rows
 	clear(op.position)
-	for at := 0; at < out.Cols; at += step {
-		n := min(step, out.Cols-at)
-		if err := op.covered.resizeTo(w.Cols, n); err != nil {
-			return err
-		}
-		for done := 0; done < n; { // a row of positions, or what is left of it
-			first := op.position[last]
-			part := min(n-done, inner-first)
-			for tap := range w.Cols / x.Rows {
-				line := op.lineOf(tap / op.size[last])
-				from := first*op.stride(last) - op.before[last] + tap%op.size[last]*op.dilation(last)
+	for at := 0; at < out.Cols; at += positions {
+		n := min(positions, out.Cols-at)
+		for done := 0; done < n; {
+			part := min(n-done, op.window.out[last]-op.position[last])
+			for tap := range taps {
+				line, from := op.meet(tap, op.in)
 				for c := range x.Rows {
-					row := op.covered.data[(c*w.Cols/x.Rows+tap)*n:]
-					cover(row[done:done+part], op.row(x, c, line), from, op.stride(last))
+					row := op.covered.data[(c*taps+tap)*n+done:]
+					cover(row[:part], lineOf(x, c, line, op.in[last]), from, op.stride(last))
 				}
 			}
+			op.advance(part, op.window.out)
 			done += part
-			if op.position[last] += part; op.position[last] == inner {
-				op.position[last] = 0
-				increment(op.position[:last], op.window.out[:last])
-			}
 		}
 		kernels.MulNN(out.ColRange(at, at+n), w, kernels.Dense(w.Cols, n, op.covered.data))
 	}
-	return nil
 }
 
 // byPosition is byTap for few positions, of which each covers a row of numbers to
 // be multiplied with all weights.
-func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) error {
+func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) {
 	if op.laidOut == nil {
 		op.laidOut = make([]kernels.Packed[T], op.group)
 	}
@@ -340,26 +338,18 @@ func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) error {
 	if weights.Cols == 0 {
 		weights.PackT(w)
 	}
-	if err := op.covered.resizeTo(out.Cols, w.Cols); err != nil {
-		return err
-	}
-	last := len(op.in) - 1
+	last, taps := len(op.in)-1, w.Cols/x.Rows
 	size := op.size[last]
 	clear(op.position)
 	for p := range out.Cols {
 		row := op.covered.data[p*w.Cols:]
-		from := op.position[last]*op.stride(last) - op.before[last]
-		for tap := 0; tap < w.Cols/x.Rows; tap += size {
-			line := op.lineOf(tap / size)
+		for tap := 0; tap < taps; tap += size {
+			line, from := op.meet(tap, op.in)
 			for c := range x.Rows {
-				at := c*w.Cols/x.Rows + tap
-				cover(row[at:at+size], op.row(x, c, line), from, op.dilation(last))
+				cover(row[c*taps+tap:][:size], lineOf(x, c, line, op.in[last]), from, op.dilation(last))
 			}
 		}
-		increment(op.position, op.window.out)
-	}
-	if err := op.answers.resizeTo(out.Cols, out.Rows); err != nil {
-		return err
+		op.advance(1, op.window.out)
 	}
 	answers := kernels.Dense(out.Cols, out.Rows, op.answers.data)
 	kernels.Mul(answers, kernels.Matrix[T]{}, kernels.Dense(out.Cols, w.Cols, op.covered.data), weights)
@@ -368,101 +358,98 @@ func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) error {
 			out.Data[m*out.Stride+p] += v
 		}
 	}
-	return nil
 }
 
-// lineOf returns which line of the input, along its last dimension, a tap meets at
-// op.position, by the dimensions before: -1 outside. It takes the taps in order.
-func (op *conv[T]) lineOf(tap int) int {
-	last := len(op.in) - 1
-	at := op.tap[:last]
-	for k := last - 1; k >= 0; k-- {
-		at[k] = tap % op.size[k]
+// spreadTaps adds what the elements at some positions at a time of the input of a
+// transposed convolution spread, by each tap, over lines of the output.
+func (op *conv[T]) spreadTaps(out, x, w kernels.Matrix[T], positions int) {
+	last, taps := len(op.in)-1, w.Cols/out.Rows
+	clear(op.position)
+	for at := 0; at < x.Cols; at += positions {
+		n := min(positions, x.Cols-at)
+		spread := kernels.Dense(w.Cols, n, op.covered.data)
+		spread.Zero()
+		kernels.MulTN(spread, w, x.ColRange(at, at+n))
+		for done := 0; done < n; {
+			part := min(n-done, op.in[last]-op.position[last])
+			for tap := range taps {
+				line, from := op.meet(tap, op.window.out)
+				for m := range out.Rows {
+					uncover(lineOf(out, m, line, op.window.out[last]), spread.Row(m*taps + tap)[done:done+part], from, op.stride(last))
+				}
+			}
+			op.advance(part, op.in)
+			done += part
+		}
+	}
+}
+
+// advance goes on by n positions of that shape, which lie in one line.
+func (op *conv[T]) advance(n int, shape []int) {
+	last := len(shape) - 1
+	op.position[last] += n - 1
+	increment(op.position, shape)
+}
+
+// meet returns where a tap of the kernel at op.position meets a shape: which of the
+// lines along its last dimension, -1 outside, and the place in it, which may be
+// outside too.
+func (op *conv[T]) meet(tap int, shape []int) (line, place int) {
+	for k := len(shape) - 1; k >= 0; k-- {
+		op.tap[k] = tap % op.size[k]
 		tap /= op.size[k]
 	}
-	line := 0
-	for k, t := range at {
-		i := op.position[k]*op.stride(k) - op.before[k] + t*op.dilation(k)
-		if i < 0 || i >= op.in[k] {
-			return -1
+	for k, t := range op.tap {
+		place = op.position[k]*op.stride(k) - op.before[k] + t*op.dilation(k)
+		if k == len(shape)-1 {
+			break
 		}
-		line = line*op.in[k] + i
+		if place < 0 || place >= shape[k] {
+			return -1, 0
+		}
+		line = line*shape[k] + place
 	}
-	return line
+	return line, place
 }
 
-// row returns that line of a channel of x, nil for -1.
-func (op *conv[T]) row(x kernels.Matrix[T], channel, line int) []T {
+// lineOf returns that line, of n elements, of a channel, nil for -1.
+func lineOf[T float](m kernels.Matrix[T], channel, line, n int) []T {
 	if line < 0 {
 		return nil
 	}
-	n := op.in[len(op.in)-1]
-	return x.Row(channel)[line*n : (line+1)*n]
+	return m.Row(channel)[line*n : (line+1)*n]
+}
+
+// inside returns which of n places, a step apart from that on, lie in a line.
+func inside(line, n, from, step int) (begin, end int) {
+	if from < 0 {
+		begin = min((step-1-from)/step, n)
+	}
+	return begin, min(max((line-from+step-1)/step, begin), n)
 }
 
 // cover sets dst to the elements of line that lie a step apart, from that place
 // on, and 0 where there are none.
 func cover[T float](dst, line []T, from, step int) {
-	begin, end := 0, len(dst)
-	if from < 0 {
-		begin = min((step-1-from)/step, end)
-	}
-	end = min(max((len(line)-from+step-1)/step, begin), end)
+	begin, end := inside(len(line), len(dst), from, step)
 	clear(dst[:begin])
 	clear(dst[end:])
-	if begin == end {
-		return
-	}
-	if step == 1 {
+	switch {
+	case begin == end:
+	case step == 1:
 		copy(dst[begin:end], line[from+begin:])
-		return
+	default:
+		for k := begin; k < end; k++ {
+			dst[k] = line[from+k*step]
+		}
 	}
+}
+
+// uncover adds src to the elements of line that lie a step apart, from that place
+// on, as far as there are any.
+func uncover[T float](line, src []T, from, step int) {
+	begin, end := inside(len(line), len(src), from, step)
 	for k := begin; k < end; k++ {
-		dst[k] = line[from+k*step]
+		line[from+k*step] += src[k]
 	}
-}
-
-// scatter adds what each element of the input spreads over the output.
-func (op *conv[T]) scatter(out, x, w kernels.Matrix[T]) error {
-	taps := w.Cols / out.Rows
-	step := max(1, convChunk/w.Cols)
-	clear(op.position)
-	for at := 0; at < x.Cols; at += step {
-		n := min(step, x.Cols-at)
-		if err := op.covered.resizeTo(n, w.Cols); err != nil {
-			return err
-		}
-		clear(op.covered.data)
-		spread := kernels.Dense(n, w.Cols, op.covered.data)
-		kernels.MulTN(spread, x.ColRange(at, at+n), w)
-		for i := range n {
-			for t := range taps {
-				place := op.target(t)
-				for m := 0; m < out.Rows && place >= 0; m++ {
-					out.Data[m*out.Stride+place] += spread.Row(i)[m*taps+t]
-				}
-			}
-			increment(op.position, op.in)
-		}
-	}
-	return nil
-}
-
-// target returns where in the output tap t lies of the element at op.position,
-// -1 outside. It goes through the taps in order.
-func (op *conv[T]) target(t int) int {
-	if t == 0 {
-		clear(op.tap)
-	} else {
-		increment(op.tap, op.size)
-	}
-	place := 0
-	for k, p := range op.position {
-		i := p*op.stride(k) - op.before[k] + op.tap[k]*op.dilation(k)
-		if i < 0 || i >= op.window.out[k] {
-			return -1
-		}
-		place = place*op.window.out[k] + i
-	}
-	return place
 }

@@ -53,6 +53,41 @@ func TestRandomOperators(t *testing.T) {
 	}
 }
 
+// TestLargeConvolutions runs what the random ones are too small for: inputs that are
+// laid out in several parts, which begin within lines, and few positions of many
+// channels.
+func TestLargeConvolutions(t *testing.T) {
+	if !needORT(t) {
+		t.Skip("there is nothing to compare with")
+	}
+	for i, test := range []struct {
+		name       string
+		x, w       []int
+		attributes []any
+	}{
+		{"Conv", []int{2, 3, 40, 50}, []int{4, 3, 5, 5}, nil},
+		{"Conv", []int{1, 4, 9000}, []int{6, 2, 8}, []any{"group", int64(2), "strides", []int64{2}, "pads", []int64{5, 3}}},
+		{"Conv", []int{2, 8, 13}, []int{40, 4, 3}, []any{"group", int64(2), "strides", []int64{3}, "dilations", []int64{2}, "pads", []int64{4, 1}}},
+		{"Conv", []int{1, 2, 5, 6}, []int{64, 2, 3, 2}, []any{"strides", []int64{2, 1}, "pads", []int64{2, 0, 0, 1}}},
+		{"ConvTranspose", []int{2, 4, 30, 41}, []int{4, 3, 5, 7}, []any{"strides", []int64{2, 3}, "pads", []int64{1, 2, 3, 4}}},
+		{"ConvTranspose", []int{1, 6, 3000}, []int{6, 2, 16}, []any{"group", int64(3), "dilations", []int64{2}}},
+	} {
+		d := &drawOp{draw: draw{rand.New(rand.NewPCG(1, uint64(i))), 17}}
+		d.add(onnxgraph.Float32, test.x...)
+		d.add(onnxgraph.Float32, test.w...)
+		d.op(test.name, 1, test.attributes...)
+		for range 4 { // the weights are constant, or an input
+			theirs, ours := d.run()
+			if theirs.err != nil || ours.err != nil {
+				t.Fatalf("%v: %v, %v", d, theirs.err, ours.err)
+			}
+			if err := onnxtest.Compare(ours.outputs["y0"], theirs.outputs["y0"], 1e-4, 1e-4); err != nil {
+				t.Errorf("%v: %v", d, err)
+			}
+		}
+	}
+}
+
 // drawOp is a node at random, with its inputs.
 type drawOp struct {
 	draw

@@ -61,6 +61,9 @@ func newFunction(n *node) operator {
 
 func newFunctionOf[T float](n *node) operator {
 	f := functions[n.OpType]
+	if n.OpType == "Sqrt" { // an instruction, where it is called by its name
+		return newUnary(n, elements(func(x T) T { return T(math.Sqrt(float64(x))) }))
+	}
 	return newUnary(n, func(dst, src []T) {
 		for i, v := range src {
 			dst[i] = T(f(float64(v)))
