@@ -69,6 +69,8 @@ func TestLargeConvolutions(t *testing.T) {
 		{"Conv", []int{1, 4, 9000}, []int{6, 2, 8}, []any{"group", int64(2), "strides", []int64{2}, "pads", []int64{5, 3}}},
 		{"Conv", []int{2, 8, 13}, []int{40, 4, 3}, []any{"group", int64(2), "strides", []int64{3}, "dilations", []int64{2}, "pads", []int64{4, 1}}},
 		{"Conv", []int{1, 2, 5, 6}, []int{64, 2, 3, 2}, []any{"strides", []int64{2, 1}, "pads", []int64{2, 0, 0, 1}}},
+		{"Conv", []int{1, 2, 4, 5, 7}, []int{3, 2, 2, 3, 2}, []any{"pads", []int64{1, 0, 1, 0, 1, 0}}},
+		{"ConvTranspose", []int{1, 2, 4, 5, 7}, []int{2, 3, 2, 3, 2}, []any{"strides", []int64{1, 2, 1}}},
 		{"ConvTranspose", []int{2, 4, 30, 41}, []int{4, 3, 5, 7}, []any{"strides", []int64{2, 3}, "pads", []int64{1, 2, 3, 4}}},
 		{"ConvTranspose", []int{1, 6, 3000}, []int{6, 2, 16}, []any{"group", int64(3), "dilations", []int64{2}}},
 	} {
