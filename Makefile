@@ -12,7 +12,7 @@ TORCH       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rnnkit/torch
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test check generate interop goldens bench bench-torch fuzz soak clean
+.PHONY: help build test check generate interop goldens bench bench-torch fuzz lab soak clean
 .PHONY: runtime torch format vet staticcheck tidy generated cross nocgo race
 
 help: ## list the targets
@@ -55,6 +55,9 @@ bench-torch: torch ## train the same workloads with PyTorch and compare; flags i
 
 fuzz: ## run every fuzz target, each for FUZZTIME=30s
 	scripts/fuzz.sh $(FUZZTIME)
+
+lab: ## train every preset with ten seeds, and fail unless all claims of the README hold
+	go run ./cmd/rnnkit lab -o bin/lab
 
 soak: ## put load on examples/service for SOAK=1h, and swap its model every second
 	RNNKIT_SOAK=$(SOAK) go test -count 1 -timeout 0 -run '^TestSoak$$' -v ./examples/service

@@ -105,7 +105,8 @@ func echoTerms(recipe string, cell models.Cell) Terms {
 	t := notebook(models.Spec{Cell: models.LSTM, Features: 1, Hidden: 16, Readout: models.ReadLast, Outputs: 1}, cell, "bce", 1e-2, 64, 20)
 	t.Window, t.Samples, t.TestSamples = 50, 2000, 500
 	if recipe == Best {
-		t.Scale, t.Fit.ClipNorm = true, 1
+		t.Scale = true
+		t.Fit.LearningRate, t.Fit.Batch, t.Fit.ClipNorm = 5e-3, 16, 1
 		if t.Spec.Cell != models.RNN {
 			t.Init = "chrono"
 		}
