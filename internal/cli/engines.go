@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/pflag"
@@ -24,8 +23,7 @@ type engineFlags struct {
 	provider  string
 	required  bool // of the provider, that it computes all
 	ortLib    string
-	maxMemory int  // of a run of the native engine, in MiB
-	external  bool // the native engine may read the model's external data
+	maxMemory int // of a run of the native engine, in MiB
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
@@ -34,7 +32,6 @@ func (f *engineFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.required, "require-provider", false, "fail if the provider cuda leaves operators to the CPU that compute more than shapes")
 	addOrtLib(flags, &f.ortLib)
 	flags.IntVar(&f.maxMemory, "max-memory", native.DefaultMemory>>20, "MiB that a run of the native engine may take")
-	flags.BoolVar(&f.external, "external-data", false, "let the native engine read weights from files in the model's folder")
 }
 
 func addOrtLib(flags *pflag.FlagSet, path *string) {
@@ -70,43 +67,42 @@ func (f *engineFlags) open(path string, log io.Writer) (*infer.Model, error) {
 }
 
 // choose also returns why auto did not take ONNX Runtime, in parentheses.
-func (f *engineFlags) choose(path string) (m *infer.Model, why string, err error) {
+func (f *engineFlags) choose(path string) (*infer.Model, string, error) {
+	data, err := readModel(path)
+	if err != nil {
+		return nil, "", err
+	}
+	open := func(e engine.Engine, why string) (*infer.Model, string, error) {
+		m, err := infer.OpenBytes(data, infer.With(e))
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", path, err)
+		}
+		return m, why, nil
+	}
+	pure := native.New(native.MaxMemory(f.maxMemory << 20))
 	switch {
 	case f.engine == "native":
-		m, err = infer.Open(path, f.native(path))
-		return m, "", err
+		return open(pure, "")
 	case f.provider == "cuda":
 		opts := []ort.Option{ort.Library(f.ortLib)}
 		if f.required {
 			opts = append(opts, ort.RequireProvider())
 		}
-		m, err = infer.Open(path, infer.With(ort.CUDA(0, opts...)))
-		return m, "", err
+		return open(ort.CUDA(0, opts...), "")
 	case f.engine == "onnxruntime":
-		m, err = infer.Open(path, infer.With(ort.CPU(ort.Library(f.ortLib))))
-		return m, "", err
+		return open(ort.CPU(ort.Library(f.ortLib)), "")
 	}
 	_, err = ortlib.Find(f.ortLib)
 	if err != nil && !errors.Is(err, ortlib.ErrNotFound) {
 		return nil, "", err
 	}
 	if err == nil {
-		if m, err = infer.Open(path, infer.With(ort.CPU(ort.Library(f.ortLib)))); err == nil {
+		var m *infer.Model
+		if m, _, err = open(ort.CPU(ort.Library(f.ortLib)), ""); err == nil {
 			return m, "", nil
 		}
 	}
-	why = fmt.Sprintf(" (%v)", err)
-	m, err = infer.Open(path, f.native(path))
-	return m, why, err
-}
-
-// native chooses the native engine for the model at path.
-func (f *engineFlags) native(path string) infer.Option {
-	opts := []native.Option{native.MaxMemory(f.maxMemory << 20)}
-	if f.external {
-		opts = append(opts, native.ExternalData(filepath.Dir(path)))
-	}
-	return infer.With(native.New(opts...))
+	return open(pure, fmt.Sprintf(" (%v)", err))
 }
 
 // engineNames are the engines that verify and bench compare.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -56,10 +57,18 @@ which 'rnnkit repair' makes symbolic.`,
 	return cmd
 }
 
+// maxExternal is how many bytes a model's weights may have in files of their own.
+const maxExternal = 1 << 30
+
+// readModel reads the model at path, with the weights that lie in other files of
+// its folder.
 func readModel(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the model: %w", err)
+	}
+	if data, err = onnxgraph.Whole(data, onnxgraph.External{Dir: filepath.Dir(path), Limit: maxExternal}); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return data, nil
 }

@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,21 @@ import (
 type External struct {
 	Dir   string // the model's folder, which no path may leave
 	Limit int64  // how many bytes they may have together
+}
+
+// Whole returns a serialised model with the data of its external tensors in it.
+func Whole(model []byte, external External) ([]byte, error) {
+	if !bytes.Contains(model, []byte("location")) { // a key of every external tensor
+		return model, nil
+	}
+	p := new(onnxpb.ModelProto)
+	if err := proto.Unmarshal(model, p); err != nil || p.Graph == nil {
+		return model, nil // whoever reads it says what is wrong
+	}
+	if err := external.load(p.Graph, 1); err != nil {
+		return nil, err
+	}
+	return proto.Marshal(p)
 }
 
 // load reads the data of the external tensors of a graph into it.
