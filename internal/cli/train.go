@@ -42,6 +42,7 @@ type trainOptions struct {
 	*streams
 	job.Terms
 	task    models.Task
+	auto    bool   // the loss may be job.AutoLoss
 	recipe  string // of a preset
 	output  string
 	metrics string

@@ -67,7 +67,7 @@ func newTrainTextCmd(s *streams) *cobra.Command {
 }
 
 func newTrainClassifyCmd(s *streams) *cobra.Command {
-	o := &trainOptions{streams: s, task: models.Classify, Terms: job.ClassifyTerms()}
+	o := &trainOptions{streams: s, task: models.Classify, auto: true, Terms: job.ClassifyTerms()}
 	var path, scale string
 	cmd := o.newFileCmd(&cobra.Command{
 		Use:   "classify",

@@ -23,6 +23,15 @@ var losses = map[models.Task][]string{
 	models.Classify: {"bce", "cross-entropy"},
 }
 
+// losses are those of the job's task, and for classes that only the data tells
+// also the one that looks at them.
+func (o *trainOptions) losses() []string {
+	if o.auto {
+		return append([]string{job.AutoLoss}, losses[o.task]...)
+	}
+	return losses[o.task]
+}
+
 // addFlags adds the flags that jobs of the task have to cmd, after those of its
 // own, and shows them in groups. Their defaults are the terms as they stand.
 func (o *trainOptions) addFlags(cmd *cobra.Command) {
@@ -78,7 +87,11 @@ func (o *trainOptions) addModelFlags(f *pflag.FlagSet) {
 func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
 	t := &o.Fit
 	if o.task != models.Generate {
-		f.StringVar(&o.Loss, "loss", o.Loss, orList(losses[o.task]))
+		usage := orList(o.losses())
+		if o.auto {
+			usage += ": auto is bce for two labels, else cross-entropy"
+		}
+		f.StringVar(&o.Loss, "loss", o.Loss, usage)
 	}
 	if o.task == models.Forecast {
 		f.Float64Var(&o.Quantile, "quantile", o.Quantile, "that pinball fits: 0.9 for what nine values in ten stay below")
@@ -173,8 +186,8 @@ func (o *trainOptions) validate() error {
 		return err
 	}
 	switch {
-	case !slices.Contains(losses[o.task], o.Loss):
-		return usagef("--loss is %q: it must be %s", o.Loss, orList(losses[o.task]))
+	case !slices.Contains(o.losses(), o.Loss):
+		return usagef("--loss is %q: it must be %s", o.Loss, orList(o.losses()))
 	case o.Loss == "pinball" && !(o.Quantile > 0 && o.Quantile < 1):
 		return usagef("--quantile is %g: it must lie between 0 and 1", o.Quantile)
 	case o.task == models.Forecast && o.Loss != "pinball" && o.Quantile != 0.5:
@@ -194,7 +207,7 @@ func (o *trainOptions) validateTerms() error {
 	if o.Spec.Activation == models.Tanh {
 		o.Spec.Activation = ""
 	}
-	if o.Loss == "cross-entropy" {
+	if o.Loss == "cross-entropy" || o.Loss == job.AutoLoss && o.Smoothing > 0 {
 		o.Spec.Outputs = max(o.Spec.Outputs, 2)
 	}
 	err := o.Terms.Validate()

@@ -11,12 +11,15 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
+// AutoLoss is bce for two labels, and cross-entropy for more or smoothed ones.
+const AutoLoss = "auto"
+
 // ClassifyTerms are a start for any sequences of numbers.
 func ClassifyTerms() Terms {
 	return Terms{
 		Spec:   models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadFinal, Outputs: 1},
 		Init:   "default",
-		Loss:   "bce",
+		Loss:   AutoLoss,
 		Scale:  true,
 		Window: 1,
 		Fit: trainer.Options{
@@ -37,8 +40,13 @@ func Classify(t Terms, name string, sequences *datasets.Sequences, labels []stri
 	if err != nil {
 		return nil, err
 	}
-	if len(labels) > 2 {
+	switch {
+	case t.Loss == AutoLoss && len(labels) == 2 && t.Smoothing == 0:
+		t.Loss = "bce"
+	case t.Loss == AutoLoss:
 		t.Loss = "cross-entropy"
+	case t.Loss == "bce" && len(labels) > 2:
+		return nil, fmt.Errorf("--loss bce tells two labels apart, and the data has %d: use cross-entropy", len(labels))
 	}
 	for _, x := range sequences.Inputs {
 		t.Window = max(t.Window, len(x)/sequences.Features)

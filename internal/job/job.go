@@ -24,7 +24,7 @@ type Terms struct {
 	Init string // "default", or a list of orthogonal, forget-bias, chrono
 
 	Fit       trainer.Options // without a Loss
-	Loss      string          // mse, mae, huber, pinball, bce or cross-entropy
+	Loss      string          // mse, mae, huber, pinball, bce, cross-entropy or AutoLoss
 	Quantile  float64         // that pinball fits
 	Smoothing float64         // of labels, for cross-entropy
 
@@ -82,6 +82,11 @@ func (t Terms) loss() (trainer.Loss, error) {
 		return trainer.Pinball(t.Quantile), nil
 	case "bce":
 		return trainer.BinaryCrossEntropy(), nil
+	case AutoLoss: // to be told by the data
+		if t.Smoothing == 0 {
+			return trainer.BinaryCrossEntropy(), nil
+		}
+		return trainer.CrossEntropy{Smoothing: t.Smoothing}, nil
 	case "cross-entropy":
 		return trainer.CrossEntropy{Smoothing: t.Smoothing}, nil
 	}
