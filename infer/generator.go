@@ -53,9 +53,11 @@ func NewGenerator(m *Model) (*Generator, error) {
 }
 
 // GenerateOptions say how much is generated, and how each character is drawn
-// from the probabilities that the model gives to what may come next.
+// from the probabilities that the model gives to what may come next. The zero
+// options ask for no character; rnnkit generate begins with a Length of 200 and a
+// Temperature of 1.
 type GenerateOptions struct {
-	Length int // characters
+	Length int // characters, without those of the prompt
 
 	// Temperature divides the logits: below 1 the likely becomes likelier. At
 	// 0 the likeliest character is taken each time and nothing is drawn.

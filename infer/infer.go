@@ -42,9 +42,14 @@ type Option func(*options)
 
 type options struct{ engine engine.Engine }
 
-// With runs the model on the given engine instead of the native one.
+// With runs the model on the given engine instead of the native one, which nil
+// stands for.
 func With(e engine.Engine) Option {
-	return func(o *options) { o.engine = e }
+	return func(o *options) {
+		if e != nil {
+			o.engine = e
+		}
+	}
 }
 
 // Open loads the ONNX model in the file of the given path.

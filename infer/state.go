@@ -48,6 +48,10 @@ func (s *State) Clone() *State {
 //
 // It is an error if the model takes no state, or cannot run step by step, as one
 // that reads sequences from their end too: see [models.Spec.Stepwise].
+//
+// A forecaster that was trained on windows knows only states that are as old as a
+// window: for longer series use [Forecaster], which gives it a window each time, or
+// train it with --tbptt. A NaN in x goes into the state and stays there.
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {
 	if err := m.checkSteps(engine.Float32); err != nil {
 		return nil, err
@@ -131,6 +135,9 @@ func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]Ten
 
 // join prepares s for a step of m.
 func (s *State) join(m *Model) error {
+	if s == nil {
+		return errors.New("the state is nil: begin with NewState")
+	}
 	if s.model == m {
 		clear(s.inputs)
 		clear(s.outputs)

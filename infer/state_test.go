@@ -60,6 +60,18 @@ func step(t *testing.T, m *infer.Model, s *infer.State, x float32) []float32 {
 	return y
 }
 
+// TestNil steps without a state, and runs on the engine that nil stands for.
+func TestNil(t *testing.T) {
+	m := untrained(t, floatSpec)
+	if _, err := m.Step(t.Context(), nil, []float32{1, 2}); err == nil || !strings.Contains(err.Error(), "NewState") {
+		t.Errorf("the error is %v", err)
+	}
+	m, err := infer.OpenBytes(sineModel, infer.With(nil))
+	if err != nil || m.Engine() != "native" {
+		t.Errorf("the engine of nil is %v, %v", m, err)
+	}
+}
+
 // TestStateGoesItsOwnWay saves, copies and resets a state in the middle of a
 // sequence.
 func TestStateGoesItsOwnWay(t *testing.T) {

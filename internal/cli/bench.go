@@ -52,7 +52,7 @@ the recurrent operators, over the median) and allocations of Go memory. Where a
 model fixes the batch or the time, that one is timed.`,
 		Example: `  rnnkit bench sine.onnx
   rnnkit bench sine.onnx --batch 1,32,256 --time 1,50 --engines native,onnxruntime --json`,
-		Args: cobra.ExactArgs(1),
+		Args: oneModel("rnnkit bench MODEL.onnx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.validate(); err != nil {
 				return err

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 type generateOptions struct {
@@ -91,6 +92,9 @@ func (o *generateOptions) run(ctx context.Context, path string) error {
 		return err
 	}
 	defer model.Close()
+	if meta := model.Metadata(); meta != nil && meta.Task != models.Generate {
+		return usagef("%s does not generate, it is for task %q: use rnnkit infer %s", path, meta.Task, path)
+	}
 	generator, err := infer.NewGenerator(model)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

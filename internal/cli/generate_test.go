@@ -76,7 +76,7 @@ func TestGenerateRefuses(t *testing.T) {
 		{[]string{"nowhere.onnx"}, 1, "nowhere.onnx: no such file"},
 		{[]string{rhymeModel, "--prompt", "Twinkle? "}, 1, "rhyme.onnx: character 8 of the prompt is '?' (U+003F)"},
 		{[]string{rhymeModel, "--prompt", "\xff"}, 1, "not UTF-8"},
-		{[]string{forecaster}, 1, `task is "forecast", not "generate"`},
+		{[]string{forecaster}, 2, `it is for task "forecast": use rnnkit infer`},
 		{[]string{damaged}, 1, `token 1 of the model is "bc"`},
 	} {
 		status, out, errOut := runMain("", append([]string{"generate"}, test.args...)...)

@@ -117,11 +117,10 @@ func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
 			return fmt.Errorf("%s: %w", o.model, err)
 		}
 	}
-	task := models.Forecast
-	if meta := model.Metadata(); meta != nil {
-		task = meta.Task
+	if model.Metadata() == nil {
+		return usagef("%s has no rnnkit metadata, so its task is unknown: give --task forecast or classify, or --raw", o.model)
 	}
-	switch task {
+	switch model.Metadata().Task {
 	case models.Generate:
 		return usagef("%s generates: use rnnkit generate %s", o.model, o.model)
 	case models.Classify:

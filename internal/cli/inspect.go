@@ -42,7 +42,7 @@ which 'rnnkit repair' makes symbolic.`,
 		Example: `  rnnkit inspect sine.onnx
   rnnkit inspect sine.onnx --json
   rnnkit inspect sine.onnx --dot | dot -Tsvg > sine.svg`,
-		Args: cobra.ExactArgs(1),
+		Args: oneModel("rnnkit inspect MODEL.onnx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.json && o.dot {
 				return usagef("--json and --dot exclude each other: choose one")
@@ -55,6 +55,16 @@ which 'rnnkit repair' makes symbolic.`,
 	flags.BoolVar(&o.dot, "dot", false, "print the graph for Graphviz")
 	addOrtLib(flags, &o.ortLib)
 	return cmd
+}
+
+// oneModel asks for one argument, the model, and shows how it is given.
+func oneModel(usage string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("name one model: %s", usage)
+		}
+		return nil
+	}
 }
 
 // maxExternal is how many bytes a model's weights may have in files of their own.

@@ -45,7 +45,7 @@ all agree; where a node stands in the way of a batch, it is named and nothing is
 written.`,
 		Example: `  rnnkit repair exported.onnx -o fixed.onnx
   rnnkit repair exported.onnx -o fixed.onnx --layout x=tbf`,
-		Args: cobra.ExactArgs(1),
+		Args: oneModel("rnnkit repair MODEL.onnx -o FIXED.onnx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case o.output == "":

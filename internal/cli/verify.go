@@ -58,7 +58,7 @@ and, for CUDA, by 10. An engine that is not installed is left out.`,
 		Example: `  rnnkit verify sine.onnx
   rnnkit verify exported.onnx --engine native,onnxruntime --rows 3 --time 20
   rnnkit verify vad.onnx --input sr=16000 --time 512`,
-		Args: cobra.ExactArgs(1),
+		Args: oneModel("rnnkit verify MODEL.onnx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.validate(); err != nil {
 				return err
@@ -370,7 +370,7 @@ func (o *trainOptions) verify(ctx context.Context, j *job.Job, data []byte, log 
 		if err != nil {
 			return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w (if the losses are large, the weights have outgrown float32: lower --lr)", c.name, err)
 		}
-		fmt.Fprintf(log, "verified: %s differs from the trainer by at most %.1e on %d test examples\n", c.name, d, examples)
+		fmt.Fprintf(log, "verified: %s differs from the trainer by at most %.1e on %d examples\n", c.name, d, examples)
 	}
 	return nil
 }

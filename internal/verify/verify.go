@@ -27,7 +27,7 @@ func Input(meta *models.Metadata, batch, time int, seed uint64) (engine.Tensor, 
 	shape := []int{batch, time, max(meta.Spec.Features, 1)}
 	size, err := engine.Size(shape)
 	if err != nil || size > maxInput {
-		return engine.Tensor{}, fmt.Errorf("%d sequences of %d steps of %d values are too many: the metadata may be damaged", batch, time, meta.Spec.Features)
+		return engine.Tensor{}, fmt.Errorf("%d sequences of %d steps of %d values are too many: take fewer, or shorter ones (or the metadata is damaged)", batch, time, meta.Spec.Features)
 	}
 	if vocabulary := meta.Spec.Vocabulary; vocabulary > 0 {
 		tokens := make([]int64, size)
