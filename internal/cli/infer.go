@@ -68,8 +68,8 @@ writes one to a .npy or .json file.`,
 			default:
 				return usagef("give the data on standard input: rnnkit infer %s < %s", args[0], args[1])
 			}
-			if cmd.Flags().Changed("steps") && o.steps < 1 {
-				return usagef("--steps is %d: it must be 1 or more", o.steps)
+			if cmd.Flags().Changed("steps") && (o.steps < 1 || o.steps > maxSteps) {
+				return usagef("--steps is %d: it must be from 1 to %d", o.steps, maxSteps)
 			}
 			if err := o.validate(); err != nil {
 				return err
@@ -102,6 +102,9 @@ func (o *inferOptions) validate() error {
 	}
 	return o.engineFlags.validate()
 }
+
+// maxSteps is how many values a forecast may have.
+const maxSteps = 10_000_000
 
 func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
 	model, err := o.open(o.model, o.Err)

@@ -50,6 +50,8 @@ written.`,
 			switch {
 			case o.output == "":
 				return usagef("say where to write the model: -o FILE.onnx")
+			case sameFile(args[0], o.output):
+				return usagef("%s and -o are the same file: name another, to keep the original", args[0])
 			case o.time < 0:
 				return usagef("--time is %d: it must be 1 or more", o.time)
 			case !(o.tolerance > 0):
@@ -106,7 +108,11 @@ func (o *repairOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(o.output, fixed)
+	if err := atomicfile.Write(o.output, fixed); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Err, "wrote %s: %d bytes\n", o.output, len(fixed))
+	return nil
 }
 
 // engines are the native one and, where it is here, ONNX Runtime.
