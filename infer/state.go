@@ -107,15 +107,7 @@ func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]Ten
 		return nil, err
 	}
 	var b engine.Binding
-	results := make(map[string]Tensor, len(outputs))
-	for _, name := range outputs {
-		results[name] = Tensor{}
-	}
-	if len(outputs) == 0 {
-		for _, info := range m.Outputs() {
-			results[info.Name] = Tensor{}
-		}
-	}
+	results := engine.Wanted(m.session, outputs)
 	if err := b.Bind(m.session, inputs, results); err != nil {
 		return nil, err
 	}

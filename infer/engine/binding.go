@@ -62,17 +62,24 @@ func place(infos []ValueInfo, named map[string]Tensor, memory []Tensor, list []*
 	return nil
 }
 
-// Run is [Session.Run] by way of s's RunInto, on memory of its own.
-func Run(ctx context.Context, s Refiller, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
-	results := make(map[string]Tensor, max(len(outputs), len(s.Outputs())))
-	for _, name := range outputs {
-		results[name] = Tensor{}
+// Wanted returns a map to bind for the outputs of those names, or all of them if
+// there are none.
+func Wanted(s Session, names []string) map[string]Tensor {
+	outputs := make(map[string]Tensor, max(len(names), len(s.Outputs())))
+	for _, name := range names {
+		outputs[name] = Tensor{}
 	}
-	if len(outputs) == 0 {
+	if len(names) == 0 {
 		for _, info := range s.Outputs() {
-			results[info.Name] = Tensor{}
+			outputs[info.Name] = Tensor{}
 		}
 	}
+	return outputs
+}
+
+// Run is [Session.Run] by way of s's RunInto, on memory of its own.
+func Run(ctx context.Context, s Refiller, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
+	results := Wanted(s, outputs)
 	var b Binding
 	if err := b.Bind(s, inputs, results); err != nil {
 		return nil, err

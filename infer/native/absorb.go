@@ -68,6 +68,9 @@ func (p *program) absorbBias(n *planned, g uses) []int {
 		return nil
 	}
 	add := &p.nodes[next]
+	if len(add.Attributes) > 0 { // which it must not have
+		return nil
+	}
 	bias := add.inputs[0]
 	if bias == n.outputs[0] {
 		bias = add.inputs[1]
@@ -79,8 +82,7 @@ func (p *program) absorbBias(n *planned, g uses) []int {
 	if shape := weights.info().shape; len(shape) != 2 || !slices.Equal(b.info().shape, shape[1:]) {
 		return nil
 	}
-	n.inputs, n.reads = append(n.inputs, bias), append(n.reads, bias)
-	n.outputs = add.outputs
+	n.inputs, n.outputs = append(n.inputs, bias), add.outputs
 	return []int{next}
 }
 

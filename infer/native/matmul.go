@@ -22,7 +22,11 @@ func newMatMul(n *node) operator {
 }
 
 func newMatMulOf[T float](n *node) operator {
-	return &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), bias: input[T](n, 2), out: output[T](n, 0)}
+	op := &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0)}
+	if n.err == nil { // a bias has the type of b
+		op.bias = input[T](n, 2)
+	}
+	return op
 }
 
 // matrixOf returns the dimensions of a factor: those of the batch, and those of

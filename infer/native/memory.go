@@ -65,6 +65,15 @@ func (m *memory) release() {
 	m.ctx = nil
 }
 
+// drop gives back steady values too, all of which are to be computed again.
+func (m *memory) drop() {
+	for _, a := range m.arrays {
+		if a.steady {
+			a.value.release()
+		}
+	}
+}
+
 // maxSteps is how many nodes one run may compute, those in loops each time.
 const maxSteps = 1 << 28
 

@@ -39,6 +39,7 @@ type recurrent[T cell.Float] struct {
 	zeros           *array[T]       // stands for b, h0 and c0 where they are left out
 	work            *array[float64] // of general, in parts
 	pick            []int           // tokens in the order of steps; nil where table is not used
+	tabulated       int             // elements of the table of what tokens add to the sums
 	ragged          ragged[T]
 	sorted          *array[T] // X in the order of ragged
 	live            []int
@@ -497,7 +498,17 @@ func (op *recurrent[T]) tabulate() {
 	for d := range op.cells {
 		op.laidOut[d].Tabulate(kernels.Dense(rows, op.table.shape[1], op.table.data))
 	}
-	op.pick = []int{}
+	op.pick, op.tabulated = []int{}, n
+	op.memory.pools = append(op.memory.pools, op)
+}
+
+// trim drops the table, where a run needs the memory.
+func (op *recurrent[T]) trim() {
+	for d := range op.laidOut {
+		op.laidOut[d].Forget()
+	}
+	op.memory.held -= op.tabulated * size[T]()
+	op.pick, op.tabulated = nil, 0
 }
 
 // readX returns X, or where the sums of its rows are known the table, and sets

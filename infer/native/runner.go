@@ -222,7 +222,7 @@ func (r *runner) follow(n *node, s *stage) error {
 // markSteady marks the outputs that come out the same as long as the graph's
 // inputs have the same shapes.
 func (n *node) markSteady() {
-	sized := len(n.planned.graphs) == 0
+	sized := len(n.planned.graphs) == 0 && n.runner.program.outer == nil
 	steady := sized
 	for _, i := range n.deciding {
 		sized = sized && n.inputs[i].info().steady
@@ -260,6 +260,9 @@ func (r *runner) run(ctx context.Context, inputs, outputs []*engine.Tensor) erro
 	}
 	warm := r.sameShapes() && r.warm == plan
 	r.warm = nil
+	if !warm {
+		r.memory.drop()
+	}
 	if err := r.compute(plan, warm); err != nil {
 		return err
 	}

@@ -88,6 +88,9 @@ func (p *Packed[T]) Tabulate(x kernels.Matrix[T]) {
 	kernels.Mul(kernels.Dense(x.Rows, len(p.bias), p.table), kernels.Repeat(p.bias, x.Rows), x, &p.wT)
 }
 
+// Forget undoes Tabulate.
+func (p *Packed[T]) Forget() { p.table = nil }
+
 // State is what a direction carries from step to step, each [batch, hidden].
 // Only an LSTM has C.
 type State[T Float] struct{ H, C kernels.Matrix[T] }
@@ -238,7 +241,8 @@ func (c *base[T]) project(i int, p *Packed[T], s *Sequences[T], gates *Steps[T])
 }
 
 // recur sets dst to init + h b, with h the state before the i-th step. Most
-// sequences begin with zeros, whose product is not computed.
+// sequences begin with zeros, whose product is not computed: an infinity or NaN in b
+// then shows from the second step on.
 func (c *base[T]) recur(i int, dst, init, h kernels.Matrix[T], b *kernels.Packed[T]) {
 	if i == 0 && c.fromZero {
 		kernels.Copy(dst, init)
