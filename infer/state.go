@@ -116,6 +116,7 @@ func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]Ten
 	if err := m.advance(ctx, s); err != nil {
 		return nil, err
 	}
+	s.goOn()
 	for i, p := range m.steps.places {
 		if t := b.Outputs[p.output]; t != nil {
 			*t = s.tensors[i].Clone()
@@ -180,10 +181,11 @@ func (m *Model) answer(ctx context.Context, s *State) ([]float32, error) {
 	if len(y) < size {
 		return nil, fmt.Errorf("output %q has %d values, where the metadata tells of %d: export the model again", name, len(y), size)
 	}
+	s.goOn()
 	return slices.Clone(y[len(y)-size:]), nil
 }
 
-// advance runs m on s.inputs and the state, which goes on, and writes s.outputs.
+// advance runs m on s.inputs and the state, and writes s.outputs and s.next.
 func (m *Model) advance(ctx context.Context, s *State) error {
 	if len(s.tensors) == 0 {
 		if err := m.begin(s); err != nil {
@@ -196,14 +198,15 @@ func (m *Model) advance(ctx context.Context, s *State) error {
 		}
 		s.outputs[p.output] = &s.next[i]
 	}
-	if err := m.run(ctx, s.inputs, s.outputs); err != nil {
-		return err
-	}
+	return m.run(ctx, s.inputs, s.outputs)
+}
+
+// goOn takes s to the state that the model has written.
+func (s *State) goOn() {
 	if cap(s.tensors) == 0 {
 		s.tensors = make([]Tensor, len(s.next))
 	}
 	s.tensors, s.next = s.next, s.tensors[:len(s.next)]
-	return nil
 }
 
 // maxState is how many elements an initial state may have that a file asks for.

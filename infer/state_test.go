@@ -72,6 +72,23 @@ func TestNil(t *testing.T) {
 	}
 }
 
+// TestWrongAnswer has a model that answers less than its metadata says: the state
+// stays what it was.
+func TestWrongAnswer(t *testing.T) {
+	m, err := infer.OpenBytes(nil, infer.With(&dice{fake: fake{meta: letters("abc")}, logits: []float32{0, 1}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := m.NewState()
+	before := save(t, s)
+	if _, err := m.StepTokens(t.Context(), s, 1); err == nil || !strings.Contains(err.Error(), "has 2 values, where the metadata tells of 3") {
+		t.Errorf("the error is %v", err)
+	}
+	if !bytes.Equal(save(t, s), before) {
+		t.Error("the state went on")
+	}
+}
+
 // TestStateGoesItsOwnWay saves, copies and resets a state in the middle of a
 // sequence.
 func TestStateGoesItsOwnWay(t *testing.T) {
