@@ -115,6 +115,11 @@ func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if o.raw {
 		return o.runRaw(ctx, model)
 	}
+	for _, name := range []string{"task", "window", "labels", "layout", "input", "output"} {
+		if model.Metadata() != nil && flags.Changed(name) {
+			return usagef("--%s is for a model from elsewhere, or for --raw: %s says itself what it is for", name, o.model)
+		}
+	}
 	if model.Metadata() == nil && o.task != "" {
 		if model, err = o.adapt(ctx, model); err != nil {
 			return fmt.Errorf("%s: %w", o.model, err)
