@@ -385,6 +385,9 @@ func TestNewGeneratorErrors(t *testing.T) {
 		`readout "max" cannot`:                func(m *models.Metadata, _ *dice) { m.Spec.Readout = models.ReadMax },
 		"names no state":                      func(m *models.Metadata, _ *dice) { m.State = nil },
 		"a state, [{c0 hn}], that the graph":  func(m *models.Metadata, _ *dice) { m.State[0].Input = "c0" },
+		"a state, [{h0 hn} {input hn}], that": func(m *models.Metadata, _ *dice) {
+			m.State = append(m.State, models.StatePair{Input: "input", Output: "hn"})
+		},
 		"the model reads input float32[batch], where its metadata tells of input int64[batch, time]": func(_ *models.Metadata, d *dice) {
 			d.inputs = []engine.ValueInfo{{Name: "input", Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}}}, {Name: "h0"}}
 		},

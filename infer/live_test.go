@@ -162,7 +162,8 @@ func TestStepAllocates(t *testing.T) {
 		"RunInto": {func() error { return m.RunInto(t.Context(), inputs, outputs) }, 0},
 	} {
 		least := test.most + 1
-		for range 10 { // the pool of the engine may have lost a runner
+		// Pools may have lost what they held: the race detector has them do so often.
+		for tries := 0; tries < 1000 && least > test.most; tries++ {
 			least = min(least, testing.AllocsPerRun(5, func() {
 				if err := test.run(); err != nil {
 					t.Fatal(err)
