@@ -133,18 +133,13 @@ func TestAbsorbEmbedding(t *testing.T) {
 func checkAbsorbed(t *testing.T, m *onnxgraph.Model, operator, input string, x onnxgraph.Tensor, tolerance float64) {
 	t.Helper()
 	inputs := tensors{input: tensor(x)}
-	opened := open(t, m)
-	p := opened.(*session).program.Load()
-	r, err := newRunner(p, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := runnerOf(t, m)
 	for _, s := range r.planFor([]*engine.Tensor{{}}).steps {
-		if p.nodes[s.node].OpType == operator {
+		if r.program.nodes[s.node].OpType == operator {
 			t.Errorf("node %d, of operator %s, is computed", s.node, operator)
 		}
 	}
-	got := run(t, opened, inputs, "z")["z"]
+	got := run(t, open(t, m), inputs, "z")["z"]
 	for _, n := range m.Graph.Nodes[:len(m.Graph.Nodes)-1] {
 		m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: n.Outputs[0]})
 	}

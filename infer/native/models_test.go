@@ -168,6 +168,24 @@ func open(t testing.TB, m *onnxgraph.Model) engine.Session {
 	return session
 }
 
+// runnerOf returns a runner of m, of which a session would have a pool.
+func runnerOf(t testing.TB, m *onnxgraph.Model) *runner {
+	t.Helper()
+	m, err := onnxgraph.Unmarshal(marshal(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := compile(m, DefaultMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRunner(p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 type tensors = map[string]engine.Tensor
 
 func run(t testing.TB, session engine.Session, inputs tensors, outputs ...string) tensors {

@@ -534,19 +534,8 @@ func everything() *onnxgraph.Model {
 
 // TestAllocations runs twice on each shape, the second time without allocating.
 func TestAllocations(t *testing.T) {
-	m, err := onnxgraph.Unmarshal(marshal(t, everything()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := compile(m, DefaultMemory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := newRunner(p, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.Background()
+	r := runnerOf(t, everything())
+	p, ctx := r.program, context.Background()
 	for _, time := range []int{7, 4} {
 		x, out := tensor(floats("x", time, 3, 3)), engine.Tensor{}
 		inputs, outputs := make([]*engine.Tensor, len(p.inputs)), make([]*engine.Tensor, len(p.outputs))

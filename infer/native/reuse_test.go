@@ -60,22 +60,11 @@ func TestOnlyWhatIsWanted(t *testing.T) {
 // TestNothingIsKept looks for values that are still there after runs, with and
 // without an error.
 func TestNothingIsKept(t *testing.T) {
-	m, err := onnxgraph.Unmarshal(marshal(t, picking()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := compile(m, DefaultMemory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := newRunner(p, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := runnerOf(t, picking())
 	for _, rows := range [][]int64{{1, 0}, {1, 9}, {0, 0}} {
 		named := pickingInputs(rows...)
 		var inputs []*engine.Tensor
-		for _, info := range p.inputs {
+		for _, info := range r.program.inputs {
 			in := named[info.Name]
 			inputs = append(inputs, &in)
 		}
@@ -252,14 +241,8 @@ func TestTabulated(t *testing.T) {
 		"large":         {embedded(maxTable/8 + 1), false},
 		"weights given": {embedded(50, given), false},
 	} {
-		p, err := compile(c.m, DefaultMemory)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := newRunner(p, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := runnerOf(t, c.m)
+		p := r.program
 		tokens := engine.Of([]int64{1, 2, 1}, 3, 1)
 		held := 0
 		for i := range 3 {

@@ -26,9 +26,10 @@ type runner struct {
 
 // stage is a node in a runner.
 type stage struct {
-	op       operator // nil where the outputs are constants
-	computed []value
-	temps    []value
+	op            operator // nil where the outputs are constants
+	computed      []value
+	temps         []value
+	sized, steady bool // the outputs, as header has it
 }
 
 // newRunner builds the operators of p. All that is wrong with a node on its own
@@ -144,7 +145,7 @@ func (r *runner) build(i int) error {
 		s.op = planned.op.build(n)
 	}
 	s.computed, s.temps = n.computed, n.temps
-	n.markSteady()
+	s.sized, s.steady = n.markSteady()
 	if err := n.finish(); err != nil {
 		return err
 	}
@@ -220,10 +221,10 @@ func (r *runner) follow(n *node, s *stage) error {
 }
 
 // markSteady marks the outputs that come out the same as long as the graph's
-// inputs have the same shapes.
-func (n *node) markSteady() {
-	sized := len(n.planned.graphs) == 0 && n.runner.program.outer == nil
-	steady := sized
+// inputs have the same shapes, or whose shapes do.
+func (n *node) markSteady() (sized, steady bool) {
+	sized = len(n.planned.graphs) == 0 && n.runner.program.outer == nil
+	steady = sized
 	for _, i := range n.deciding {
 		sized = sized && n.inputs[i].info().steady
 	}
@@ -235,13 +236,13 @@ func (n *node) markSteady() {
 		sized = sized && h.sized
 		steady = steady && (h.steady || n.shapely[i] && h.sized)
 	}
+	sized = sized || steady
 	for _, v := range n.outputs {
 		if v != nil {
-			h := v.info()
-			h.steady = steady
-			h.sized = steady || sized
+			v.info().sized, v.info().steady = sized, steady
 		}
 	}
+	return sized, steady
 }
 
 // run writes to those of the program's outputs that are not nil, from inputs that
@@ -309,13 +310,14 @@ func (r *runner) sameShapes() bool {
 func (r *runner) compute(p *plan, warm bool) error {
 	for i := range p.steps {
 		planned := &p.steps[i]
-		if warm && planned.steady {
+		s := &r.steps[planned.node]
+		if warm && s.steady {
 			continue
 		}
 		if err := r.memory.step(); err != nil {
 			return err
 		}
-		if err := r.steps[planned.node].run(warm && planned.sized); err != nil {
+		if err := s.run(warm && s.sized); err != nil {
 			return fmt.Errorf("%s: %w", r.program.nodes[planned.node].label, err)
 		}
 		for _, v := range planned.last {
@@ -361,10 +363,8 @@ type plan struct {
 }
 
 type planStep struct {
-	node   int
-	sized  bool // as header has it, all its outputs
-	steady bool
-	last   []value // given back after the node
+	node int
+	last []value // given back after the node
 }
 
 // maxPlans is how many plans a runner keeps.
@@ -405,14 +405,9 @@ func (r *runner) layOut(p *plan) {
 		if !used || r.steps[i].op == nil {
 			continue
 		}
-		s := planStep{node: i, sized: true, steady: true}
+		s := planStep{node: i}
 		for _, slot := range n.outputs {
-			if slot < 0 {
-				continue
-			}
-			h := r.slots[slot].info()
-			s.sized, s.steady = s.sized && h.sized, s.steady && h.steady
-			if !needed[slot] {
+			if slot >= 0 && !needed[slot] {
 				s.last = append(s.last, r.slots[slot])
 			}
 		}

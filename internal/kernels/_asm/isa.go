@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -129,7 +130,7 @@ func (s *instructions) bits(b uint32) Op {
 	}
 	m, ok := constants[b]
 	if !ok {
-		m = GLOBL("constant"+hex(b), NOPTR|RODATA)
+		m = GLOBL(fmt.Sprintf("constant%08x", b), NOPTR|RODATA)
 		for i := range 16 {
 			DATA(4*i, U32(b))
 		}
@@ -152,13 +153,4 @@ func (s *instructions) hold(bits ...uint32) {
 		held[b] = v
 	}
 	s.held = held
-}
-
-func hex(bits uint32) string {
-	const digits = "0123456789abcdef"
-	var s [8]byte
-	for i := range s {
-		s[i] = digits[bits>>(28-4*i)&15]
-	}
-	return string(s[:])
 }
