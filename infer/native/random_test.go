@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/ort"
@@ -18,10 +17,6 @@ import (
 // TestRandomOperators draws nodes at random, of all operators but the recurrent
 // and those with graphs, and compares them with ONNX Runtime where it has them.
 func TestRandomOperators(t *testing.T) {
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("to repeat: -seed %d", *seed)
 	if !needORT(t) {
 		t.Skip("there is nothing to compare with")
 	}
