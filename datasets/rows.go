@@ -57,6 +57,9 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
 			record = record[:last]
 		}
 		if column, err := f.add(s, record); err != nil {
+			if !labelled && len(f.Labels) > 0 && column == len(record) && !f.isStep(record[column-1]) {
+				err = fmt.Errorf("%w, or end each line in one of the labels %.200q", err, f.Labels)
+			}
 			return nil, &CSVError{file, line, column, err}
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// The letters of a layout: b for the batch, t for the time, and any other
-// letter for a dimension that is neither.
+// The letters of a layout: b for the batch, t for the time, and f for a dimension
+// that is neither.
 const (
 	Batch = 'b'
 	Time  = 't'
@@ -88,6 +88,8 @@ func (in Input) check() error {
 	switch {
 	case len(in.Layout) != len(in.ValueInfo.Shape):
 		return fmt.Errorf("input %s has %d dimensions, and the layout %q has %d letters: give it one for each", in.ValueInfo, len(in.ValueInfo.Shape), in.Layout, len(in.Layout))
+	case strings.Trim(in.Layout, "btf") != "":
+		return fmt.Errorf("input %s: the layout %q has other letters than b, t and f: name the batch b, the time t, and the others f", in.ValueInfo, in.Layout)
 	case strings.Count(in.Layout, string(Batch)) > 1 || strings.Count(in.Layout, string(Time)) > 1:
 		return fmt.Errorf("input %s: the layout %q has b or t twice: name one dimension each, and the others f", in.ValueInfo, in.Layout)
 	}

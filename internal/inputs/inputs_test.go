@@ -100,7 +100,7 @@ func TestObvious(t *testing.T) {
 
 func TestOfRefuses(t *testing.T) {
 	m := onnxtest.ReadModel(t, "../repair/testdata/last_dynamo.onnx")
-	for layout, want := range map[string]string{"bt": "has 2 letters", "bbf": "b or t twice", "": "has 0 letters"} {
+	for layout, want := range map[string]string{"bt": "has 2 letters", "bbf": "b or t twice", "bxf": "other letters than b, t and f", "": "has 0 letters"} {
 		if _, err := Of(m, map[string]string{"x": layout}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", layout, err, want)
 		}
