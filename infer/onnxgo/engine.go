@@ -81,13 +81,8 @@ func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outp
 	if err := s.backend.Run(); err != nil {
 		return nil, err
 	}
-	if len(outputs) == 0 {
-		for _, info := range s.Outputs() {
-			outputs = append(outputs, info.Name)
-		}
-	}
-	results := make(map[string]engine.Tensor, len(outputs))
-	for _, name := range outputs {
+	results := engine.Wanted(s, outputs)
+	for name := range results {
 		node := s.node(name)
 		if node == nil {
 			return nil, fmt.Errorf("output %q is not among the model's: %v", name, s.Outputs())

@@ -274,12 +274,16 @@ func TestEngine(t *testing.T) {
 	}
 	x := engine.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8}, 2, 2, 2)
 	h := engine.Of([]float32{1, 2, 3, 4, 5, 6}, 1, 2, 3)
+	names := []string{"output", "cn"}
 	for i, inputs := range []map[string]engine.Tensor{{"input": x}, {"input": x, "h0": h}, {"input": x}, {"input": x, "c0": h}} {
-		got, err := sessions[0].Run(t.Context(), inputs, "output", "cn")
+		if i == 3 {
+			names = nil // all outputs
+		}
+		got, err := sessions[0].Run(t.Context(), inputs, names...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := sessions[1].Run(t.Context(), inputs, "output", "cn")
+		want, err := sessions[1].Run(t.Context(), inputs, names...)
 		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("run %d: %v, not %v (%v)", i, got, want, err)
 		}

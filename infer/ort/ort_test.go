@@ -736,6 +736,28 @@ func TestRunInto(t *testing.T) {
 	}
 }
 
+// TestDefaultOfAnotherShape leaves out an input that was fed, and feeds it again.
+func TestDefaultOfAnotherShape(t *testing.T) {
+	needLibrary(t)
+	s := open(t, marshal(t, onnxgraph.Graph{
+		Inputs:       []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
+		Outputs:      []onnxgraph.Value{value("y", onnxgraph.Float32, "n")},
+		Initializers: []onnxgraph.Tensor{{Name: "x", Shape: []int{1}, Data: []float32{7}}},
+		Nodes:        []onnxgraph.Node{node("Neg", "x", "y")},
+	}))
+	three, two := []float32{1, 2, 3}, []float32{4, 5}
+	for _, x := range [][]float32{three, nil, three, nil, two} {
+		inputs, want := map[string]engine.Tensor{}, []float32{-7}
+		if x != nil {
+			inputs["x"], want = engine.Of(x, len(x)), nil
+			for _, v := range x {
+				want = append(want, -v)
+			}
+		}
+		checkClose(t, "y", run(t, s, inputs, "y")["y"], engine.Of(want, len(want)), 0)
+	}
+}
+
 func BenchmarkStep(b *testing.B) {
 	s := open(b, lstm(b, 64))
 	inputs := map[string]engine.Tensor{"input": series(1, 1)}
