@@ -73,8 +73,8 @@ func (s *service) forecast(w http.ResponseWriter, r *http.Request) {
 		refuse(w, fmt.Errorf("the request is no JSON of a series: %w", err))
 		return
 	}
-	if request.Steps > maxSteps {
-		refuse(w, fmt.Errorf("%d steps: ask for %d at most", request.Steps, maxSteps))
+	if request.Steps < 1 || request.Steps > maxSteps {
+		refuse(w, fmt.Errorf("steps is %d: ask for 1 to %d", request.Steps, maxSteps))
 		return
 	}
 	var y []float64

@@ -111,8 +111,8 @@ func TestService(t *testing.T) {
 	for _, test := range []struct{ method, path, body, want string }{
 		{"POST", "/forecast", `{"series": [1, 2], "steps": 1}`, "needs at least its window of 50"},
 		{"POST", "/forecast", `{"series": [`, "no JSON of a series"},
-		{"POST", "/forecast", `{"series": [], "steps": 1001}`, "ask for 1000 at most"},
-		{"POST", "/forecast", `{"series": [], "steps": -1}`, "-1 steps"},
+		{"POST", "/forecast", `{"series": [], "steps": 1001}`, "steps is 1001: ask for 1 to 1000"},
+		{"POST", "/forecast", `{"series": []}`, "steps is 0: ask for 1 to 1000"},
 		{"POST", "/forecast", `{"series": [` + strings.Repeat("1, ", maxSeries), "too large"},
 		{"PUT", "/model", "no model", "the model stays as it is"},
 		{"PUT", "/model", string(embedded[:9000]), "truncated"},
