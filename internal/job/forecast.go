@@ -70,13 +70,17 @@ func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
 		j.Model.InputScale, j.Model.OutputScale = scale, scale
 	}
 	j.Summary = func() (string, error) {
+		loss := fmt.Sprintf("test loss %.4g", j.Model.Training.TestLoss)
+		if t.Scale {
+			loss += " of scaled values"
+		}
 		if t.Loss == "pinball" {
 			share, err := below(j.Model, test)
-			return fmt.Sprintf("test loss %.4g: %.1f%% of the values lie below their forecast", j.Model.Training.TestLoss, 100*share), err
+			return fmt.Sprintf("%s: %.1f%% of the values lie below their forecast", loss, 100*share), err
 		}
 		off, err := offBy(j.Model, test)
-		return fmt.Sprintf("test loss %.4g: off by %.4g, where repeating the last value is off by %.4g (root mean square)",
-			j.Model.Training.TestLoss, off, persistence(test.Series(), t.Window)), err
+		return fmt.Sprintf("%s: off by %.4g, where repeating the last value is off by %.4g (root mean square)",
+			loss, off, persistence(test.Series(), t.Window)), err
 	}
 	return j, nil
 }
