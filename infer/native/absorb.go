@@ -16,6 +16,9 @@ func (p *program) absorb() {
 		case "LSTM", "GRU", "RNN":
 			gone = append(gone, p.absorbTransposes(n, g)...)
 			p.absorbEmbedding(n, g)
+			if len(n.outputs) > 0 && len(g.readers[n.outputs[0]]) == 0 {
+				n.outputs[0] = -1 // Y is as long as the time
+			}
 		case "MatMul":
 			gone = append(gone, p.absorbBias(n, g)...)
 		}

@@ -78,7 +78,7 @@ func (n *node) has(name string) bool {
 func (n *node) given(i int) bool { return i < len(n.inputs) && n.inputs[i] != nil }
 
 // wants reports whether the node has output i.
-func (n *node) wants(i int) bool { return i < len(n.Outputs) && n.Outputs[i] != "" }
+func (n *node) wants(i int) bool { return i < len(n.planned.outputs) && n.planned.outputs[i] >= 0 }
 
 // attribute returns the value of an attribute, or def where there is none.
 func attribute[T any](n *node, name string, def T) T {

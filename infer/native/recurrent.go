@@ -428,12 +428,13 @@ func (op *recurrent[T]) runGeneral(lengths []int32) error {
 // runCells runs a layer without padding that package cell has.
 func (op *recurrent[T]) runCells() error {
 	time, batch, _ := op.sizes()
-	if err := op.keep(time, batch); err != nil {
+	most := min(time, stretch(batch))
+	if err := op.keep(most, batch); err != nil {
 		return err
 	}
 	op.layOut()
 	if op.y == nil {
-		if err := op.history.resizeTo(time, batch, op.hidden); err != nil {
+		if err := op.history.resizeTo(most, batch, op.hidden); err != nil {
 			return err
 		}
 	}
@@ -443,25 +444,51 @@ func (op *recurrent[T]) runCells() error {
 	}
 	for d, c := range op.cells {
 		y := op.stepsOfY(d)
-		if op.y == nil {
-			y = cell.Dense(time, batch, op.hidden, op.history.data)
+		state := cell.State[T]{H: op.state(op.h0, d), C: op.state(op.c0, d)}
+		for done := 0; done < time; done += most {
+			if err := op.memory.ctx.Err(); err != nil {
+				return err
+			}
+			from, to := op.span(d, done, min(done+most, time), time)
+			s := cell.Sequences[T]{X: x, First: state}
+			if op.pick == nil {
+				s.X = x.Range(from, to)
+			} else {
+				s.Pick = op.pick[from*batch : to*batch]
+			}
+			if op.y == nil {
+				s.Y = cell.Dense(to-from, batch, op.hidden, op.history.data)
+			} else {
+				s.Y = y.Range(from, to)
+			}
+			state = c.Forward(&op.laidOut[d], s)
 		}
-		first := cell.State[T]{H: op.state(op.h0, d), C: op.state(op.c0, d)}
-		last := c.Forward(&op.laidOut[d], cell.Sequences[T]{X: x, Y: y, Pick: op.pick, First: first})
-		kernels.Copy(op.state(op.hn, d), last.H)
+		kernels.Copy(op.state(op.hn, d), state.H)
 		if op.cn != nil {
-			kernels.Copy(op.state(op.cn, d), last.C)
+			kernels.Copy(op.state(op.cn, d), state.C)
 		}
 	}
 	return nil
 }
 
-// keep counts what the cells keep.
-func (op *recurrent[T]) keep(time, batch int) error {
-	if n, ok := product(len(op.directions)*op.keeps, time, batch, op.hidden); !ok {
-		return fmt.Errorf("%d steps of %d rows are too many", time, batch)
+// stretch returns how many steps of a batch a cell takes in one go: it keeps what
+// it computes of them, which shall stay in the cache, and looks at no context.
+func stretch(batch int) int { return max(1, 512/batch) }
+
+// span returns which of so many steps those from i to j are that direction d takes.
+func (op *recurrent[T]) span(d, i, j, steps int) (from, to int) {
+	if op.directions[d].reverse {
+		return steps - j, steps - i
+	}
+	return i, j
+}
+
+// keep counts what the cells keep of so many steps.
+func (op *recurrent[T]) keep(steps, batch int) error {
+	if n, ok := product(len(op.directions)*op.keeps, steps, batch, op.hidden); !ok {
+		return fmt.Errorf("%d rows for hidden_size %d are too many", batch, op.hidden)
 	} else if err := op.memory.keep(&op.kept, n, size[T]()); err != nil {
-		return fmt.Errorf("%d steps of %d rows are too many: %w", time, batch, err)
+		return fmt.Errorf("%d rows for hidden_size %d are too many: %w", batch, op.hidden, err)
 	}
 	return nil
 }

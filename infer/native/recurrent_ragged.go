@@ -53,58 +53,67 @@ func (r *ragged[T]) unpick(dst, src kernels.Matrix[T], n int) {
 // lengths.
 func (op *recurrent[T]) runRagged(lengths []int32) error {
 	time, batch, inputs := op.sizes()
-	op.ragged.sort(lengths)
-	longest := len(op.ragged.counts)
-	if err := op.keep(longest, batch); err != nil {
+	r := &op.ragged
+	r.sort(lengths)
+	longest := len(r.counts)
+	most := min(longest, stretch(batch))
+	if err := op.keep(most, batch); err != nil {
 		return err
 	}
 	from, err := op.stepsOfX(false)
 	if err != nil {
 		return err
 	}
-	if err := op.sorted.resizeTo(longest, batch, inputs); err != nil {
+	if err := op.sorted.resizeTo(most, batch, inputs); err != nil {
 		return err
 	}
-	if err := op.history.resizeTo(longest, batch, op.hidden); err != nil {
+	if err := op.history.resizeTo(most, batch, op.hidden); err != nil {
 		return err
 	}
-	if err := op.ragged.states.resizeTo(2, batch, op.hidden); err != nil {
+	if err := r.states.resizeTo(2, batch, op.hidden); err != nil {
 		return err
 	}
-	x := cell.Dense(longest, batch, inputs, op.sorted.data)
-	for t, rows := range op.ragged.counts {
-		op.ragged.pick(x.At(t), from.At(t))
-		x.At(t).RowRange(rows, batch).Zero()
-	}
-	y := cell.Dense(longest, batch, op.hidden, op.history.data)
 	alive := 0 // rows that have a step
 	if longest > 0 {
-		alive = op.ragged.counts[0]
+		alive = r.counts[0]
 	}
 	op.layOut()
 	for d, c := range op.cells {
-		states := op.ragged.states.data
-		first := cell.State[T]{
+		to := op.stepsOfY(d)
+		states := r.states.data
+		state := cell.State[T]{
 			H: kernels.Dense(batch, op.hidden, states),
 			C: kernels.Dense(batch, op.hidden, states[batch*op.hidden:]),
 		}
-		op.ragged.pick(first.H, op.state(op.h0, d))
-		op.ragged.pick(first.C, op.state(op.c0, d))
-		last := c.Forward(&op.laidOut[d], cell.Sequences[T]{X: x, Y: y, Lengths: op.ragged.counts, First: first})
-		op.ragged.unpick(op.state(op.hn, d), last.H, alive)
-		if op.cn != nil {
-			op.ragged.unpick(op.state(op.cn, d), last.C, alive)
-		}
-		if op.y == nil {
-			continue
-		}
-		to := op.stepsOfY(d)
-		for t := range time {
-			if t < longest {
-				op.ragged.unpick(to.At(t), y.At(t), op.ragged.counts[t])
-			} else {
-				to.At(t).Zero()
+		r.pick(state.H, op.state(op.h0, d))
+		r.pick(state.C, op.state(op.c0, d))
+		for done := 0; done < longest; done += most {
+			if err := op.memory.ctx.Err(); err != nil {
+				return err
 			}
+			i, j := op.span(d, done, min(done+most, longest), longest)
+			s := cell.Sequences[T]{
+				X:       cell.Dense(j-i, batch, inputs, op.sorted.data),
+				Y:       cell.Dense(j-i, batch, op.hidden, op.history.data),
+				Lengths: r.counts[i:j], First: state,
+			}
+			for t, rows := range s.Lengths {
+				r.pick(s.X.At(t), from.At(i+t))
+				s.X.At(t).RowRange(rows, batch).Zero()
+			}
+			state = c.Forward(&op.laidOut[d], s)
+			for t, rows := range s.Lengths {
+				if op.y != nil {
+					r.unpick(to.At(i+t), s.Y.At(t), rows)
+				}
+			}
+		}
+		r.unpick(op.state(op.hn, d), state.H, alive)
+		if op.cn != nil {
+			r.unpick(op.state(op.cn, d), state.C, alive)
+		}
+		for t := longest; t < time && op.y != nil; t++ {
+			to.At(t).Zero()
 		}
 	}
 	return nil

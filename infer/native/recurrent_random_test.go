@@ -298,7 +298,10 @@ func (d draw) attempt(name string) (*randomNode, *onnxref.Recurrent) {
 	}
 	gates := map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4}[ref.Op]
 	time, batch, inputs, hidden := 1+d.IntN(7), 1+d.IntN(5), 1+d.IntN(6), 1+d.IntN(7)
-	if d.chance(5) {
+	switch d.IntN(10) {
+	case 0: // more rows than a cell takes in one go
+		time, batch = 15+d.IntN(15), 30+d.IntN(60)
+	case 1:
 		batch, inputs, hidden = 9, 19, 33
 	}
 	directions := 1

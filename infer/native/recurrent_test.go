@@ -187,13 +187,18 @@ func TestRecurrentAllocations(t *testing.T) {
 	}
 }
 
-// TestCanceled breaks off a layer between its steps.
+// TestCanceled breaks off a layer between its steps: one of the general form, and
+// those of package cell, of sequences of the same length and of others.
 func TestCanceled(t *testing.T) {
-	session := open(t, layer("LSTM", set("clip", float32(1))))
-	ctx := &canceledLater{Context: context.Background(), calls: 50}
-	_, err := session.Run(ctx, tensors{"x": tensor(floats("x", 500, 2, 3))})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("error is %v", err)
+	lengths := onnxgraph.Tensor{Name: "l", Shape: []int{2}, Data: []int32{3000, 5000}}
+	for _, op := range []string{"RNN", "GRU", "LSTM"} {
+		for i, form := range []edit{set("clip", float32(1)), set("direction", "forward"), setInput(4, lengths)} {
+			ctx := &canceledLater{Context: t.Context(), calls: 10}
+			_, err := open(t, layer(op, form)).Run(ctx, tensors{"x": tensor(floats("x", 5000, 2, 3))})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, form %d: error is %v", op, i, err)
+			}
+		}
 	}
 }
 

@@ -56,6 +56,12 @@ func (s Steps[T]) Cols(i, j int) Steps[T] {
 	return s
 }
 
+// Range returns a view of the steps from i to j, without j.
+func (s Steps[T]) Range(i, j int) Steps[T] {
+	s.Time, s.Data = j-i, s.Data[min(i*s.StepStride, len(s.Data)):]
+	return s
+}
+
 // Flat returns the steps from i to j, without j, as one matrix [(j-i)*batch,
 // width]. It takes steps that follow each other without a gap.
 func (s Steps[T]) Flat(i, j int) kernels.Matrix[T] {
@@ -114,7 +120,7 @@ type Cell[T Float] interface {
 
 	// Forward reads s.X, whose padding must be finite, and writes s.Y, whose
 	// padding it uses. It returns the state after each sequence's last step,
-	// as views that hold until the next Forward.
+	// as views that hold until the next Forward, whose First they may be.
 	Forward(p *Packed[T], s Sequences[T]) State[T]
 
 	// Backward takes the gradient dy of s.Y, with zeros in the padding, and

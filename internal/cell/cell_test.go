@@ -77,12 +77,8 @@ func TestStateGoesOn(t *testing.T) {
 				final := cell.Forward(packed(cell, w), Sequences[float64]{X: x, Y: want, First: first})
 				final = State[float64]{copyOf(final.H), copyOf(final.C)}
 
-				part := func(s Steps[float64], i, j int) Steps[float64] {
-					return Dense(j-i, batch, s.Width, s.Data[i*s.StepStride:])
-				}
-				middle := cell.Forward(packed(cell, w), Sequences[float64]{X: part(x, 0, cut), Y: part(got, 0, cut), First: first})
-				middle = State[float64]{copyOf(middle.H), copyOf(middle.C)}
-				end := cell.Forward(packed(cell, w), Sequences[float64]{X: part(x, cut, time), Y: part(got, cut, time), First: middle})
+				middle := cell.Forward(packed(cell, w), Sequences[float64]{X: x.Range(0, cut), Y: got.Range(0, cut), First: first})
+				end := cell.Forward(packed(cell, w), Sequences[float64]{X: x.Range(cut, time), Y: got.Range(cut, time), First: middle})
 				if !slices.Equal(got.Data, want.Data) {
 					t.Error("the parts give other outputs than the whole")
 				}
