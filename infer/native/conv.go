@@ -79,7 +79,7 @@ func (w *window) fit(shape, kernel []int) error {
 }
 
 // resized returns n zeros, in the memory of list if it is enough.
-func resized(list []int, n int) []int {
+func resized[T int | bool](list []T, n int) []T {
 	list = slices.Grow(list[:0], n)[:n]
 	clear(list)
 	return list

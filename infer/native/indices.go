@@ -330,7 +330,7 @@ func (op *nonZero[T]) shapes() error {
 
 func (op *nonZero[T]) run() error {
 	shape, n := op.in.shape, op.out.shape[1]
-	op.index = append(op.index[:0], make([]int, len(shape))...)
+	op.index = resized(op.index, len(shape))
 	at := 0
 	for _, v := range op.in.data {
 		if v != *new(T) {
@@ -339,12 +339,7 @@ func (op *nonZero[T]) run() error {
 			}
 			at++
 		}
-		for k := len(shape) - 1; k >= 0; k-- {
-			if op.index[k]++; op.index[k] < shape[k] {
-				break
-			}
-			op.index[k] = 0
-		}
+		increment(op.index, shape)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// pool makes one value of those that a window covers: the greatest, or the mean.
+// pooling makes one value of those that a window covers: the greatest, or the mean.
 type pooling[T number] struct {
 	window
 	x, out       *array[T]
@@ -36,31 +36,26 @@ func newPoolOf[T number](n *node) operator {
 	case "GlobalAveragePool":
 		op.global, op.mean = true, true
 		return op
-	case "AveragePool":
-		op.mean = true
-		op.countPads = n.flag("count_include_pad", false)
-		if n.opset >= 19 {
-			op.dilations = positive(n, "dilations", 1)
-		}
-	case "MaxPool":
-		if n.opset >= 8 {
-			op.columnMajor = n.flag("storage_order", false)
-		}
-		if n.opset >= 10 {
-			op.dilations = positive(n, "dilations", 1)
-		}
-		if n.wants(1) {
-			op.indices = output[int64](n, 1)
-		}
 	}
-	dilations := op.dilations
 	op.window = newWindow(n)
-	op.dilations = dilations
+	if op.kernel == nil {
+		n.fail("attribute \"kernel_shape\" is missing")
+	}
 	if n.opset >= 10 {
 		op.ceil = n.flag("ceil_mode", false)
 	}
-	if op.kernel == nil {
-		n.fail("attribute \"kernel_shape\" is missing")
+	since := int64(10) // of dilations
+	if op.mean = n.OpType == "AveragePool"; op.mean {
+		since = 19
+		op.countPads = n.flag("count_include_pad", false)
+	} else if n.opset >= 8 {
+		op.columnMajor = n.flag("storage_order", false)
+	}
+	if n.opset >= since {
+		op.dilations = positive(n, "dilations", 1)
+	}
+	if n.wants(1) {
+		op.indices = output[int64](n, 1)
 	}
 	return op
 }

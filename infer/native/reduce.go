@@ -206,7 +206,7 @@ func (op *reduce[T]) shapes() (err error) {
 // reducedShape sets the shape of what is left of in, and drop to which of its
 // dimensions are not. It returns the product of those.
 func reducedShape(out *header, in []int, axes *list, drop *[]bool, noop, keepDims bool) (int, error) {
-	*drop = append((*drop)[:0], make([]bool, len(in))...)
+	*drop = resized(*drop, len(in))
 	values, err := axes.values()
 	if err != nil {
 		return 0, err

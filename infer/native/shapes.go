@@ -280,8 +280,7 @@ func (op *unsqueeze) shapes() error {
 
 // axisSet sets which of rank dimensions are among axes.
 func axisSet(set *[]bool, axes *list, rank int) error {
-	*set = slices.Grow((*set)[:0], rank)[:rank]
-	clear(*set)
+	*set = resized(*set, rank)
 	values, err := axes.values()
 	if err != nil {
 		return err

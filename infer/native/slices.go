@@ -46,8 +46,8 @@ func (op *slice) shapes() error {
 	}
 	starts, ends, axes, steps := lists[0], lists[1], lists[2], lists[3]
 	out.setShape(in)
-	op.seen = append(op.seen[:0], make([]bool, len(in))...)
-	op.first = append(op.first[:0], make([]int, len(in))...)
+	op.seen = resized(op.seen, len(in))
+	op.first = resized(op.first, len(in))
 	op.step = op.step[:0]
 	for range in {
 		op.step = append(op.step, 1)
@@ -182,7 +182,7 @@ func (op *pad) shapes() error {
 		return fmt.Errorf("%d pads do not fit %d axes", len(pads), count)
 	}
 	out.setShape(in)
-	op.before = append(op.before[:0], make([]int, len(in))...)
+	op.before = resized(op.before, len(in))
 	for i := range count {
 		axis := int64(i)
 		if op.axes.given {
@@ -219,8 +219,7 @@ func (op *pad) run() error {
 		return err
 	}
 	op.from = stridesOf(op.from[:0], in)
-	op.index = append(op.index[:0], make([]int, len(out))...)
-	rank := len(out)
+	op.index = resized(op.index, len(out))
 	for at := range op.places.data {
 		place := 0
 		for k, i := range op.index {
@@ -231,12 +230,7 @@ func (op *pad) run() error {
 			place += i * op.from[k]
 		}
 		op.places.data[at] = int64(place)
-		for k := rank - 1; k >= 0; k-- {
-			if op.index[k]++; op.index[k] < out[k] {
-				break
-			}
-			op.index[k] = 0
-		}
+		increment(op.index, out)
 	}
 	op.out.take(op.in, op.places.data)
 	return nil
