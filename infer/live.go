@@ -32,16 +32,16 @@ func (l *Live) Use(f func(*Model) error) error {
 // closed when the last Use of it has returned; Swap does not wait for that. After
 // Close it closes m and returns [ErrClosed].
 func (l *Live) Swap(m *Model) error {
-	switch before := l.current.Swap(m); before {
-	case m:
-		return nil
-	case nil:
-		l.current.CompareAndSwap(m, nil)
-		m.Close()
-		return ErrClosed
-	default:
-		return before.Close()
+	for before := l.current.Load(); before != nil; before = l.current.Load() {
+		if l.current.CompareAndSwap(before, m) {
+			if before == m {
+				return nil
+			}
+			return before.Close()
+		}
 	}
+	m.Close()
+	return ErrClosed
 }
 
 // Close closes the current model when the last Use of it has returned. It may be
