@@ -301,7 +301,7 @@ func newReader(g *onnxgraph.Graph, bytes int) *reader {
 	}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		if n.Domain != "" && n.Domain != "ai.onnx" {
+		if n.Domain != "" {
 			n.OpType = n.Domain + "." + n.OpType // not to be taken for a standard one
 		}
 		r.read(n)

@@ -108,7 +108,7 @@ func opsetOf(m *onnxgraph.Model) (int64, error) {
 	var version int64
 	for _, o := range m.Opsets {
 		switch {
-		case !standard(o.Domain):
+		case o.Domain != "":
 			// A node of another domain is refused where it stands.
 		case version != 0:
 			return 0, errors.New("the model imports the standard opset twice")
@@ -120,8 +120,6 @@ func opsetOf(m *onnxgraph.Model) (int64, error) {
 	}
 	return version, nil
 }
-
-func standard(domain string) bool { return domain == "" || domain == "ai.onnx" }
 
 // within resolves a graph that an attribute of a node of p holds.
 func (p *program) within(g *onnxgraph.Graph) (*program, error) {
@@ -295,7 +293,7 @@ func label(i int, n *onnxgraph.Node) string {
 // lookUp returns the operator of n, of which it checks the number of inputs and
 // outputs.
 func lookUp(n *onnxgraph.Node, opset int64) (op, error) {
-	if !standard(n.Domain) {
+	if n.Domain != "" {
 		return op{}, fmt.Errorf("op %s of domain %q is not supported by the native engine: use ONNX Runtime", n.OpType, n.Domain)
 	}
 	o, ok := ops[n.OpType]

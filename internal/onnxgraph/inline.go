@@ -42,7 +42,7 @@ func inline(p *onnxpb.ModelProto, size int) error {
 
 func standardOpset(imports []*onnxpb.OperatorSetIdProto) int64 {
 	for _, o := range imports {
-		if o.GetDomain() == "" || o.GetDomain() == "ai.onnx" {
+		if domain(o.GetDomain()) == "" {
 			return o.GetVersion()
 		}
 	}

@@ -86,7 +86,7 @@ func modelFrom(p *onnxpb.ModelProto, size int) (*Model, error) {
 		Graph:           *graph,
 	}
 	for _, o := range p.OpsetImport {
-		m.Opsets = append(m.Opsets, Opset{o.GetDomain(), o.GetVersion()})
+		m.Opsets = append(m.Opsets, Opset{domain(o.GetDomain()), o.GetVersion()})
 	}
 	for _, kv := range p.MetadataProps {
 		m.Metadata = append(m.Metadata, Property{kv.GetKey(), kv.GetValue()})
@@ -153,7 +153,7 @@ func nodeFrom(p *onnxpb.NodeProto, depth int) (Node, error) {
 	n := Node{
 		Name:    p.GetName(),
 		OpType:  p.GetOpType(),
-		Domain:  p.GetDomain(),
+		Domain:  domain(p.GetDomain()),
 		Inputs:  p.Input,
 		Outputs: p.Output,
 	}
@@ -359,4 +359,13 @@ func values[T any](p *onnxpb.TensorProto, n int, typed []T) ([]T, error) {
 	data := make([]T, n)
 	_, err := binary.Decode(raw, binary.LittleEndian, data)
 	return data, err
+}
+
+// domain returns the name of a domain, of which that of the standard operators
+// has two: "" and "ai.onnx".
+func domain(name string) string {
+	if name == "ai.onnx" {
+		return ""
+	}
+	return name
 }
