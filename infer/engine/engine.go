@@ -37,9 +37,9 @@ type Session interface {
 	Metadata() map[string]string
 
 	// Run computes the named outputs, or all of them if none is named. Every
-	// input that is not Optional must be there. A missing, unknown or misshapen input is an error that names
-	// it. The tensors returned belong to the caller; those passed in are only
-	// read, and only until Run returns.
+	// input that is not Optional must be there. A missing, unknown or misshapen
+	// input is an error that names it. The tensors returned belong to the
+	// caller; those passed in are only read, and only until Run returns.
 	Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error)
 
 	// Close frees what the session holds. It is idempotent; a Run after it
@@ -78,8 +78,8 @@ type Refiller interface {
 
 	// RunInto is Run on tensors in the order of Inputs and Outputs: nil for an
 	// input that is left out, and for an output that is not wanted. It writes
-	// to the memory of an output's tensor, as far as it fits, so that a caller
-	// who passes the same tensors again, with inputs of the same shapes, has
+	// to the memory of an output's tensor, if its capacity is enough, so that a
+	// caller who passes the same tensors again, with inputs of the same shapes, has
 	// nothing allocated. The memory must not be that of an input.
 	RunInto(ctx context.Context, inputs, outputs []*Tensor) error
 }

@@ -69,8 +69,8 @@ type Tensor struct {
 	Data any
 }
 
-// Of makes a tensor of data, which it keeps and does not copy. It panics if
-// the length of data is not the product of shape.
+// Of makes a tensor of data and shape, which it keeps and does not copy. It panics
+// if the length of data is not the product of shape.
 func Of[T Element](data []T, shape ...int) Tensor {
 	if size, err := Size(shape); err != nil || size != len(data) {
 		panic(fmt.Sprintf("engine: %d elements do not fill the shape %v", len(data), shape))

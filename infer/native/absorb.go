@@ -156,6 +156,7 @@ func (p *program) absorbBehind(n *planned, next int, g uses) []int {
 	// [time, direction, batch, hidden] becomes [batch, time, direction, hidden].
 	n.permY = []int{2, 0, 1, 3}
 	p.squeeze(after, 2, p.nodes[last].outputs)
+	g.writers[after.outputs[0]] = next
 	return []int{last}
 }
 

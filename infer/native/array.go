@@ -119,10 +119,10 @@ func constant(t onnxgraph.Tensor) (value, error) {
 		return constantOf(t.Shape, data), nil
 	case []bool:
 		return constantOf(t.Shape, data), nil
-	case []onnxgraph.Half:
+	case []engine.Half:
 		wide := make([]float32, len(data))
 		for i, h := range data {
-			wide[i] = engine.Half(h).Float32()
+			wide[i] = h.Float32()
 		}
 		a := constantOf(t.Shape, wide)
 		a.half = true
@@ -228,8 +228,8 @@ func (a *array[T]) bind(t *engine.Tensor) error {
 }
 
 func (a *array[T]) export(dst *engine.Tensor) {
-	if dst.Shape = append(dst.Shape[:0], a.shape...); dst.Shape == nil {
-		dst.Shape = []int{}
+	if dst.Shape == nil || !slices.Equal(dst.Shape, a.shape) {
+		dst.Shape = append([]int{}, a.shape...) // the caller's may be that of another tensor
 	}
 	if a.half {
 		narrow := room[engine.Half](dst, len(a.data))

@@ -395,6 +395,22 @@ func TestRunInto(t *testing.T) {
 	}
 }
 
+// TestRunIntoSharedShape writes to a tensor that has its Shape in common with the
+// input, which must keep its own.
+func TestRunIntoSharedShape(t *testing.T) {
+	session := open(t, one("Transpose", nil))
+	shape := []int{2, 3}
+	x, y := engine.Of([]float32{1, 2, 3, 4, 5, 6}, shape...), engine.Of(make([]float32, 6), shape...)
+	for range 2 {
+		if err := session.(engine.Refiller).RunInto(t.Context(), []*engine.Tensor{&x}, []*engine.Tensor{&y}); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(x, y) != "{[2 3] [1 2 3 4 5 6]} {[3 2] [1 4 2 5 3 6]}" {
+			t.Errorf("the tensors are %v, %v", x, y)
+		}
+	}
+}
+
 // TestAnyShape feeds an input that declares no shape, and one of an old file, in
 // which every initializer is an input too.
 func TestAnyShape(t *testing.T) {

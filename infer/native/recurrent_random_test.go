@@ -435,7 +435,7 @@ func (d draw) input(n *randomNode, i int, shape []int) *onnxref.Array {
 	if i > 0 && d.chance(50) {
 		n.constants = append(n.constants, t)
 	} else {
-		n.inputs[t.Name] = *defaultOf(t)
+		n.inputs[t.Name] = tensor(t)
 	}
 	return a
 }

@@ -65,7 +65,7 @@ func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
 		defaults := map[string]*engine.Tensor{}
 		for _, t := range p.graph.Initializers {
 			if slot := p.slots[t.Name]; p.constants[slot] == nil {
-				defaults[t.Name] = defaultOf(t)
+				defaults[t.Name] = &engine.Tensor{Shape: t.Shape, Data: t.Data}
 			}
 		}
 		for _, v := range p.graph.Inputs {
@@ -105,18 +105,6 @@ func (r *runner) newInput(v onnxgraph.Value, i int, inputs []value) (value, erro
 		}
 	}
 	return value, nil
-}
-
-func defaultOf(t onnxgraph.Tensor) *engine.Tensor {
-	d := &engine.Tensor{Shape: t.Shape, Data: t.Data}
-	if halves, ok := t.Data.([]onnxgraph.Half); ok {
-		data := make([]engine.Half, len(halves))
-		for i, h := range halves {
-			data[i] = engine.Half(h)
-		}
-		d.Data = data
-	}
-	return d
 }
 
 func (r *runner) build(i int) error {

@@ -162,7 +162,7 @@ func describe(model []byte) (*graph, error) {
 			t := m.Graph.Initializers[i]
 			info.Optional = true
 			g.inputs = append(g.inputs, info)
-			g.defaults[v.Name] = tensorFrom(t)
+			g.defaults[v.Name] = engine.Tensor{Shape: t.Shape, Data: t.Data}
 		}
 	}
 	for _, v := range m.Graph.Outputs {
@@ -179,18 +179,6 @@ func describe(model []byte) (*graph, error) {
 		return nil, errors.New("the model has no inputs or no outputs, so there is nothing to run")
 	}
 	return g, nil
-}
-
-func tensorFrom(t onnxgraph.Tensor) engine.Tensor {
-	halves, ok := t.Data.([]onnxgraph.Half)
-	if !ok {
-		return engine.Tensor{Shape: t.Shape, Data: t.Data}
-	}
-	data := make([]engine.Half, len(halves))
-	for i, h := range halves {
-		data[i] = engine.Half(h)
-	}
-	return engine.Of(data, t.Shape...)
 }
 
 func valueInfo(v onnxgraph.Value) (engine.ValueInfo, error) {

@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/lab":        {"models", "datasets", "trainer", "export", "infer", "infer/engine", "internal/atomicfile", "internal/job", "internal/pca"},
 	"internal/layout":     {},
 	"internal/npy":        {"infer/engine"},
-	"internal/onnxgraph":  {"internal/onnxpb"},
+	"internal/onnxgraph":  {"infer/engine", "internal/onnxpb"},
 	"internal/onnxpb":     {},
 	"internal/onnxref":    {},
 	"internal/onnxtest":   {"infer/engine", "internal/npy", "internal/onnxgraph", "internal/onnxpb"},

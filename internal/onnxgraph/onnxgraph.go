@@ -5,6 +5,7 @@ package onnxgraph
 import (
 	"strings"
 
+	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
@@ -94,7 +95,7 @@ type Tensor struct {
 }
 
 // Half is a number of type [Float16]: the bits of an IEEE 754 binary16.
-type Half uint16
+type Half = engine.Half
 
 // Type returns the element type of t, Undefined where Data has none of the
 // types that a Tensor may hold.

@@ -172,13 +172,6 @@ func parse(data []byte) (engine.Tensor, error) {
 		return engine.Tensor{}, err
 	}
 	t := m.Graph.Initializers[0]
-	if halves, ok := t.Data.([]onnxgraph.Half); ok {
-		data := make([]engine.Half, len(halves))
-		for i, h := range halves {
-			data[i] = engine.Half(h)
-		}
-		t.Data = data
-	}
 	return engine.Tensor{Shape: t.Shape, Data: t.Data}, nil
 }
 
