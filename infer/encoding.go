@@ -81,15 +81,25 @@ type decoder struct {
 	damaged bool
 }
 
-// length returns a number of things that each take at least a byte of the rest.
-func (d *decoder) length() int {
+// number returns the next number.
+func (d *decoder) number() int {
 	n, size := binary.Uvarint(d.rest)
-	if size <= 0 || n > uint64(len(d.rest)-size) {
+	if size <= 0 || n > math.MaxInt {
 		d.damaged = true
 		return 0
 	}
 	d.rest = d.rest[size:]
 	return int(n)
+}
+
+// length returns a number of things that each take at least a byte of the rest.
+func (d *decoder) length() int {
+	n := d.number()
+	if n > len(d.rest) {
+		d.damaged = true
+		return 0
+	}
+	return n
 }
 
 // bytes returns the next n bytes of the rest, or none if it has fewer.
@@ -111,7 +121,7 @@ func (d *decoder) tensor() Tensor {
 	}
 	shape := make([]int, rank)
 	for i := range shape {
-		shape[i] = d.length()
+		shape[i] = d.number()
 	}
 	size, err := engine.Size(shape)
 	if err != nil || size > len(d.rest)/4 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -111,6 +112,38 @@ func TestLive(t *testing.T) {
 		if n := counter.open.Load(); n != 0 {
 			t.Errorf("%s: %d sessions are open at the end", e, n)
 		}
+	}
+}
+
+// TestSwapsAfterClose swaps a closed Live on two goroutines at once.
+func TestSwapsAfterClose(t *testing.T) {
+	counter := &counting{Engine: native.New()}
+	file := exported(t, floatSpec)
+	load := func() *infer.Model {
+		m, err := infer.OpenBytes(file, infer.With(counter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	for range 1000 {
+		live := infer.NewLive(load())
+		if err := live.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var swaps sync.WaitGroup
+		for range 2 {
+			m := load()
+			swaps.Go(func() {
+				if err := live.Swap(m); !errors.Is(err, infer.ErrClosed) {
+					t.Errorf("the error is %v", err)
+				}
+			})
+		}
+		swaps.Wait()
+	}
+	if n := counter.open.Load(); n != 0 {
+		t.Errorf("%d sessions are open", n)
 	}
 }
 
