@@ -64,7 +64,7 @@ model fixes the batch or the time, that one is timed.`,
 	flags.SortFlags = false
 	flags.IntSliceVar(&o.batches, "batch", []int{1, 32, 256}, "sequences of a call")
 	flags.IntSliceVar(&o.times, "time", []int{1, 50}, "steps of a sequence")
-	flags.StringSliceVar(&o.engines, "engines", []string{"native", "onnxruntime"}, "native, onnxruntime and cuda, or some of them")
+	flags.StringSliceVar(&o.engines, "engines", []string{"native", "onnxruntime"}, "the engines to time: some of "+strings.Join(engineNames, ", "))
 	flags.DurationVar(&o.duration, "duration", time.Second, "how long to time each engine for each batch and time")
 	flags.BoolVar(&o.json, "json", false, "print a JSON list")
 	o.add(flags)
