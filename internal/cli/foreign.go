@@ -44,6 +44,11 @@ func (f *foreignFlags) validate() error {
 	case f.window < 0:
 		return usagef("--window is %d: it must be 1 or more", f.window)
 	}
+	for i, label := range f.labels {
+		if slices.Contains(f.labels[:i], label) {
+			return usagef("--labels has %q twice: give each class a name of its own", label)
+		}
+	}
 	return nil
 }
 
@@ -96,13 +101,17 @@ func (o *inferOptions) adapt(ctx context.Context, model *infer.Model) (*infer.Mo
 }
 
 // choose finds the input that reads the sequences, the one of that name unless
-// it is "", and the operator that answers.
+// it is "".
 func (a *adapter) choose(g *graph, sequence string) error {
+	named := func(in inputs.Input) bool { return in.Name == sequence }
+	if sequence != "" && !slices.ContainsFunc(g.inputs, named) {
+		return usagef("--input %s: the model has no such input: it reads %v", sequence, a.model.Inputs())
+	}
 	var found []inputs.Input
 	for _, in := range g.inputs {
 		_, given := g.given[in.Name]
 		switch {
-		case in.Name == sequence || sequence == "" && !in.State && !given && in.Axis(inputs.Time) >= 0:
+		case named(in) || sequence == "" && !in.State && !given && in.Axis(inputs.Time) >= 0:
 			found = append(found, in)
 		case in.State && !given:
 			a.others = append(a.others, in)
