@@ -60,7 +60,7 @@ type adapter struct {
 	others []inputs.Input          // states, which begin as zeros
 	given  map[string]infer.Tensor // the rest
 	output string
-	last   string // the operator that makes the output
+	logit  func(p float64) float64 // of an answer, nil for one that is no probability
 	meta   models.Metadata
 }
 
@@ -94,7 +94,7 @@ func (o *inferOptions) adapt(ctx context.Context, model *infer.Model) (*infer.Mo
 	if err := a.choose(g, sequence); err != nil {
 		return nil, err
 	}
-	if err := a.describe(ctx, &o.foreignFlags); err != nil {
+	if err := a.describe(ctx, &o.foreignFlags, onnxgraph.ComputedBy(m, a.output)); err != nil {
 		return nil, err
 	}
 	return infer.OpenBytes(nil, infer.With(a))
@@ -129,16 +129,12 @@ func (a *adapter) choose(g *graph, sequence string) error {
 	case len(layout) < 2 || len(layout) > 3 || a.input.Axis(inputs.Batch) < 0 || a.input.Axis(inputs.Time) < 0:
 		return fmt.Errorf("input %s has the layout %s: it must have a batch, a time and at most features: give --layout %s=btf, or use --raw", a.input.ValueInfo, layout, a.input.Name)
 	}
-	for _, n := range g.model.Graph.Nodes {
-		if slices.Contains(n.Outputs, a.output) {
-			a.last = n.OpType
-		}
-	}
 	return nil
 }
 
-// describe sets the metadata, for which it runs the model once.
-func (a *adapter) describe(ctx context.Context, f *foreignFlags) error {
+// describe sets the metadata, for which it runs the model once, and what makes
+// logits of the answers that those operators compute.
+func (a *adapter) describe(ctx context.Context, f *foreignFlags, operators []string) error {
 	window := a.input.Fixed(inputs.Time)
 	if window == 0 {
 		window = f.window
@@ -173,6 +169,9 @@ func (a *adapter) describe(ctx context.Context, f *foreignFlags) error {
 			return errors.New("its graph does not say how many steps it looks back: give --window N")
 		}
 	case models.Classify:
+		if a.logit, err = logitOf(operators, spec.Outputs); err != nil {
+			return fmt.Errorf("output %q %w", a.output, err)
+		}
 		classes := max(spec.Outputs, 2)
 		a.meta.Labels = f.labels
 		for i := range classes {
@@ -215,8 +214,29 @@ func (a *adapter) Metadata() map[string]string {
 	return map[string]string{models.MetadataKey: string(document)}
 }
 
-// Run answers to sequences [batch, time, features], or [batch, time] tokens,
-// with logits [batch, outputs].
+// logitOf returns what makes logits of a classifier's answers, so many a sequence,
+// that those operators compute: nil where they are logits.
+func logitOf(operators []string, answers int) (func(p float64) float64, error) {
+	slices.Sort(operators)
+	by := strings.Join(slices.Compact(operators), " and ")
+	switch {
+	case !strings.Contains(by, "Softmax") && !strings.Contains(by, "Sigmoid"):
+		return nil, nil
+	case by == "LogSoftmax" && answers > 1:
+		return nil, nil
+	case by == "Softmax" && answers > 1:
+		return func(p float64) float64 { return math.Log(math.Max(p, math.SmallestNonzeroFloat32)) }, nil
+	case (by == "Sigmoid" || by == "HardSigmoid") && answers == 1:
+		return func(p float64) float64 {
+			p = math.Min(math.Max(p, math.SmallestNonzeroFloat32), 1-1e-7)
+			return math.Log(p / (1 - p))
+		}, nil
+	}
+	return nil, fmt.Errorf("comes from %s and is %d wide, so it is not the probabilities of classes: those come from a Softmax over all, or from a Sigmoid 1 wide: choose another with --output, or use --raw", by, answers)
+}
+
+// Run answers to sequences [batch, time, features], or [batch, time] tokens, with
+// [batch, outputs]: values of a forecaster, logits of a classifier.
 func (a *adapter) Run(ctx context.Context, in map[string]infer.Tensor, _ ...string) (map[string]infer.Tensor, error) {
 	x := in["input"]
 	batch, length := x.Shape[0], x.Shape[1]
@@ -288,7 +308,7 @@ func gather[T any](data []T, shape, steps []int) []T {
 }
 
 // answers returns [batch, outputs] of an output: those of the last step, where it
-// has steps, and logits where it has probabilities.
+// has steps, and logits where a classifier has probabilities.
 func (a *adapter) answers(y infer.Tensor, batch int) (infer.Tensor, error) {
 	values, err := engine.Values[float32](y)
 	if err != nil {
@@ -319,12 +339,8 @@ func (a *adapter) answers(y infer.Tensor, batch int) (infer.Tensor, error) {
 	}
 	values = slices.Clone(values)
 	for i, p := range values {
-		switch {
-		case a.last == "Softmax" && width > 1:
-			values[i] = float32(math.Log(math.Max(float64(p), math.SmallestNonzeroFloat32)))
-		case a.last == "Sigmoid" && width == 1:
-			q := math.Min(math.Max(float64(p), math.SmallestNonzeroFloat32), 1-1e-7)
-			values[i] = float32(math.Log(q / (1 - q)))
+		if a.logit != nil {
+			values[i] = float32(a.logit(float64(p)))
 		}
 	}
 	return engine.Of(values, batch, width), nil

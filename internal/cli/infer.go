@@ -45,7 +45,8 @@ sequence; how many the model has right is said on standard error.
 
 For a model that rnnkit did not export, --task says what it does, and the other
 flags what its graph does not tell: the input that reads the sequence, the output
-that answers, and the order of dimensions. A state begins as zeros.
+that answers, and the order of dimensions. A state begins as zeros. A classifier
+answers with logits, or with probabilities from a Softmax or one Sigmoid.
 
 With --raw, tensors go in and out as they are: --input NAME=VALUE feeds a .npy or
 .json file, or JSON; what is not fed so is read from standard input, a JSON object

@@ -67,6 +67,13 @@ func StatePairs(m *Model) []StatePair {
 	return pairs
 }
 
+// ComputedBy returns the operators that compute the elements of an output of m. It
+// passes over those that only move elements, and last states of recurrent nodes.
+func ComputedBy(m *Model, output string) []string {
+	f := finder{left: maxVisits}
+	return f.origins(newScope(&m.Graph, nil), output).computed
+}
+
 // value is an input or an output of a model.
 type value struct {
 	Value
@@ -91,7 +98,7 @@ func sameNodes(in, out value) (score int) {
 // shifted is 1 where out, of the same shape, holds something of in and something
 // else.
 func shifted(in, out value) int {
-	if out.from.inputs[in.Name] && slices.Equal(in.Shape, out.Shape) && len(out.from.slots)+len(out.from.inputs)+out.from.computed > 1 {
+	if out.from.inputs[in.Name] && slices.Equal(in.Shape, out.Shape) && len(out.from.slots)+len(out.from.inputs)+len(out.from.computed) > 1 {
 		return 1
 	}
 	return 0
@@ -195,7 +202,7 @@ type slot struct {
 type origins struct {
 	slots    map[slot]bool   // last states of recurrent nodes
 	inputs   map[string]bool // inputs of the model
-	computed int             // other nodes
+	computed []string        // operators of other nodes
 }
 
 // maxVisits bounds the search in graphs that are made to be searched for long.
@@ -256,7 +263,7 @@ func (f *finder) origins(s *scope, name string) origins {
 				}
 			}
 		case moved[n.OpType] == nil || n.Domain != "":
-			found.computed++
+			found.computed = append(found.computed, n.OpType)
 		default:
 			for _, input := range moved[n.OpType](n.Inputs) {
 				next = append(next, place{at.scope, input})
@@ -280,8 +287,8 @@ var moved = func() map[string]func([]string) []string {
 		"Where":           func(inputs []string) []string { return inputs[min(len(inputs), 1):] },
 	}
 	for _, op := range []string{
-		"Cast", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice",
-		"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
+		"Cast", "Dropout", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "Pad", "Reshape",
+		"ReverseSequence", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
 	} {
 		ops[op] = first
 	}

@@ -136,6 +136,27 @@ func describe(pairs []onnxgraph.StatePair) string {
 }
 
 // TestWeightsAsInputs has a file of before IR 4, whose weights are inputs too.
+// TestComputedBy: the search goes through moves and into both branches of an If.
+func TestComputedBy(t *testing.T) {
+	branch := func(op string) *onnxgraph.Graph {
+		m := graphOf(t, "-> b:1\nb = "+op+"(l)")
+		return &m.Graph
+	}
+	m := graphOf(t, `x:2,3 -> y:2,3
+l = MatMul(x, w)
+p = If(c)
+s = Squeeze(p, axes)
+y = Concat(s, l)`)
+	m.Graph.Nodes[1].Attributes = []onnxgraph.Attribute{{Name: "then_branch", Value: branch("Sigmoid")}, {Name: "else_branch", Value: branch("Tanh")}}
+	for output, want := range map[string]string{"l": "MatMul", "s": "Sigmoid Tanh", "y": "MatMul Sigmoid Tanh", "x": "", "nothing": ""} {
+		got := onnxgraph.ComputedBy(m, output)
+		slices.Sort(got)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s is computed by %v, not %s", output, got, want)
+		}
+	}
+}
+
 func TestWeightsAsInputs(t *testing.T) {
 	m := graphOf(t, `x:t,b,2 h:1,1,4 -> y:t,b,4 z:1,1,4
 y, z = GRU(x, w, r, b, , h)`)
