@@ -138,28 +138,32 @@ func TestService(t *testing.T) {
 
 // log is what a service has said so far.
 type log struct {
-	sync.Mutex
-	bytes.Buffer
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
 func (l *log) Write(p []byte) (int, error) {
-	l.Lock()
-	defer l.Unlock()
-	return l.Buffer.Write(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // wait returns what follows the given text, up to the end of its line.
 func (l *log) wait(t *testing.T, text string) string {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		l.Lock()
 		_, rest, found := strings.Cut(l.String(), text)
-		l.Unlock()
 		if line, _, whole := strings.Cut(rest, "\n"); found && whole {
 			return line
 		}
 	}
-	t.Fatalf("the service has not said %q, but %q", text, l.String())
+	t.Fatalf("the service has not said %q, but %q", text, l)
 	return ""
 }
 

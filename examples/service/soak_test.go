@@ -132,10 +132,10 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("the service ended with %v: %s", err, &said.Buffer)
+		t.Errorf("the service ended with %v: %s", err, &said)
 	}
 	if n := strings.Count(said.String(), "\n"); n != 1 {
-		t.Errorf("the service said %s", &said.Buffer)
+		t.Errorf("the service said %s", &said)
 	}
 
 	// The first minute but for a warm-up, or less of a short soak, and as much at the end.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/owulveryck/onnx-go"
@@ -64,6 +65,12 @@ func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outp
 	if err := engine.CheckInputs(s.Inputs(), inputs); err != nil {
 		return nil, err
 	}
+	results := engine.Wanted(s, outputs)
+	for name := range results {
+		if !slices.ContainsFunc(s.Outputs(), func(v engine.ValueInfo) bool { return v.Name == name }) {
+			return nil, fmt.Errorf("output %q is not among the model's: %v", name, s.Outputs())
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, info := range s.Inputs() {
@@ -81,13 +88,8 @@ func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outp
 	if err := s.backend.Run(); err != nil {
 		return nil, err
 	}
-	results := engine.Wanted(s, outputs)
 	for name := range results {
-		node := s.node(name)
-		if node == nil {
-			return nil, fmt.Errorf("output %q is not among the model's: %v", name, s.Outputs())
-		}
-		y, err := tensorOf(node.GetTensor())
+		y, err := tensorOf(s.node(name).GetTensor())
 		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", name, err)
 		}
@@ -96,9 +98,8 @@ func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outp
 	return results, nil
 }
 
-// node returns the node of that name, or nil.
+// node returns the node of an input or an output.
 func (s *session) node(name string) onnx.DataCarrier {
 	n, _ := s.model.GetNodeByName(name)
-	carrier, _ := n.(onnx.DataCarrier)
-	return carrier
+	return n.(onnx.DataCarrier)
 }

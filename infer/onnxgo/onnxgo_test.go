@@ -263,6 +263,11 @@ func TestEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := marshal(t, m)
+	graph, err := onnxgraph.Outline(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := graph.Graph.Nodes[0].Outputs[0]
 	var sessions []engine.Session
 	for _, e := range []engine.Engine{onnxgo.Engine(), native.New()} {
 		s, err := e.Open(data)
@@ -288,13 +293,18 @@ func TestEngine(t *testing.T) {
 			t.Errorf("run %d: %v, not %v (%v)", i, got, want, err)
 		}
 	}
-	for want, inputs := range map[string]map[string]engine.Tensor{
-		`input "input" is missing`: {},
-		`input "input" is empty`:   {"input": engine.Of([]float32{}, 0, 2, 2)},
-		`output "y" is not among`:  {"input": x},
+	for _, test := range []struct {
+		inputs       map[string]engine.Tensor
+		output, want string
+	}{
+		{map[string]engine.Tensor{}, "output", `input "input" is missing`},
+		{map[string]engine.Tensor{"input": engine.Of([]float32{}, 0, 2, 2)}, "output", `input "input" is empty`},
+		{map[string]engine.Tensor{"input": x}, "y", `output "y" is not among`},
+		{map[string]engine.Tensor{"input": x}, "input", `output "input" is not among`},
+		{map[string]engine.Tensor{"input": x}, inner, fmt.Sprintf("output %q is not among", inner)},
 	} {
-		if _, err := sessions[0].Run(t.Context(), inputs, "y"); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error is %v, not %q", err, want)
+		if _, err := sessions[0].Run(t.Context(), test.inputs, test.output); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("the error is %v, not %q", err, test.want)
 		}
 	}
 }

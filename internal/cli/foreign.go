@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -77,11 +78,17 @@ func (o *inferOptions) adapt(ctx context.Context, model *infer.Model) (*infer.Mo
 	values := graphFlags{layouts: o.layouts}
 	var sequence string
 	for _, text := range o.inputs {
-		if strings.Contains(text, "=") {
+		switch {
+		case strings.Contains(text, "="):
 			values.given = append(values.given, text)
-		} else {
+		case sequence != "":
+			return nil, usagef("--input %s and --input %s: one input reads the sequence; feed the others as NAME=VALUE", sequence, text)
+		default:
 			sequence = text
 		}
+	}
+	if n := len(o.outputs); n > 1 {
+		return nil, usagef("--output is given %d times: a task has one answer; --raw prints several", n)
 	}
 	g, err := values.graphOf(m)
 	if err != nil {
@@ -240,17 +247,13 @@ func logitOf(operators []string, answers int) (func(p float64) float64, error) {
 func (a *adapter) Run(ctx context.Context, in map[string]infer.Tensor, _ ...string) (map[string]infer.Tensor, error) {
 	x := in["input"]
 	batch, length := x.Shape[0], x.Shape[1]
-	fed := map[string]infer.Tensor{}
-	for name, t := range a.given {
-		fed[name] = t
-	}
+	fed := maps.Clone(a.given)
 	for _, state := range a.others {
 		shape := state.Sizes(batch, length)
-		size, err := engine.Size(shape)
-		if err != nil {
+		if _, err := engine.Size(shape); err != nil {
 			return nil, err
 		}
-		fed[state.Name] = engine.Of(make([]float32, size), shape...)
+		fed[state.Name] = engine.Zeros(state.Type, shape...)
 	}
 	var err error
 	if fed[a.input.Name], err = a.arrange(x); err != nil {
@@ -312,7 +315,7 @@ func gather[T any](data []T, shape, steps []int) []T {
 func (a *adapter) answers(y infer.Tensor, batch int) (infer.Tensor, error) {
 	values, err := engine.Values[float32](y)
 	if err != nil {
-		return y, err
+		return y, fmt.Errorf("output %q: %w: choose another with --output, or use --raw", a.output, err)
 	}
 	rank := len(y.Shape)
 	timeMajor := a.input.Axis(inputs.Time) < a.input.Axis(inputs.Batch)

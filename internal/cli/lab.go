@@ -46,6 +46,9 @@ Ctrl-C gives up the trainings under way and reports what is finished.`,
 			if o.Seeds < 1 || o.Seeds > maxSeeds {
 				return usagef("--seeds is %d: it must be from 1 to %d", o.Seeds, maxSeeds)
 			}
+			if o.Workers < 0 {
+				return usagef("--threads is %d: it must be 1 or more, or 0 for one on each processor", o.Workers)
+			}
 			for _, name := range o.Only {
 				if !slices.Contains(lab.Names(), name) {
 					return usagef("--only has %q: there is %s", name, strings.Join(lab.Names(), ", "))

@@ -36,7 +36,7 @@ func readData[T any](path string, stdin io.Reader, read func(r io.Reader, file s
 // greet tells a person who gives no file that the command waits for one.
 func (s *streams) greet() {
 	if isTerminal(s.In) {
-		fmt.Fprintln(s.Err, "reading CSV from the terminal; end it with Ctrl-D")
+		fmt.Fprintln(s.Err, "reading from the terminal; end it with Ctrl-D")
 	}
 }
 
