@@ -26,7 +26,7 @@ var activations = map[string]activation{
 	"tanh":        {f: func(x, _, _ float64) float64 { return math.Tanh(x) }},
 	"sigmoid":     {f: func(x, _, _ float64) float64 { return 1 / (1 + math.Exp(-x)) }},
 	"softsign":    {f: func(x, _, _ float64) float64 { return x / (1 + math.Abs(x)) }},
-	"softplus":    {f: func(x, _, _ float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }},
+	"softplus":    {f: func(x, _, _ float64) float64 { return softplus(x) }},
 	"leakyrelu": {takes: 1, alpha: 0.01, f: func(x, alpha, _ float64) float64 {
 		if x < 0 {
 			return alpha * x

@@ -368,7 +368,7 @@ func (o *trainOptions) verify(ctx context.Context, j *job.Job, data []byte, log 
 		}
 		d, examples, err := j.Compare(ctx, c.model)
 		if err != nil {
-			return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w (if the losses are large, the weights have outgrown float32: lower --lr)", c.name, err)
+			return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w", c.name, err)
 		}
 		fmt.Fprintf(log, "verified: %s differs from the trainer by at most %.1e on %d examples\n", c.name, d, examples)
 	}

@@ -62,5 +62,9 @@ func compare(ctx context.Context, m *models.Model, exported *infer.Model, b *dat
 	if err != nil {
 		return 0, fmt.Errorf("it does not run: %w", err)
 	}
-	return verify.Difference(map[string]engine.Tensor{"output": engine.Of(answers, shape...)}, got, verify.Tolerance, m.OutputScale)
+	d, err := verify.Difference(map[string]engine.Tensor{"output": engine.Of(answers, shape...)}, got, verify.Tolerance, m.OutputScale)
+	if err != nil {
+		return d, fmt.Errorf("%w (if the losses are large, the weights have outgrown float32: lower the learning rate)", err)
+	}
+	return d, nil
 }
