@@ -28,7 +28,7 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 		}
 		j, err := job.Forecast(o.Terms, name, c.Name, c.Values)
 		if err != nil {
-			return fmt.Errorf("%s: %w (--seq-len, or --batch and --tbptt)", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		return o.run(ctx, j)
 	})

@@ -35,26 +35,26 @@ func ForecastTerms() Terms {
 // Forecast is the job of telling the next value of a series. The first four
 // fifths of its windows train.
 func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
-	values := make([]float32, len(series))
-	for i, v := range series {
-		values[i] = float32(v)
+	values, err := narrow(series)
+	if err != nil {
+		return nil, err
 	}
 	windows, err := datasets.NewWindows(values, t.Window)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (--seq-len)", err)
 	}
 	train, test, err := windows.Split(trainPart)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (--seq-len)", err)
 	}
 	var source, testSource datasets.Source = train, test
 	if t.TBPTT > 0 {
 		t.Spec.Readout, t.Fit.Carry = models.ReadAll, true
 		if source, err = datasets.NewStreams(train.Series(), t.Fit.Batch, t.TBPTT); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w (--batch and --tbptt)", err)
 		}
 		if testSource, err = datasets.NewStreams(test.Series(), 1, t.TBPTT); err != nil {
-			return nil, fmt.Errorf("the last fifth: %w", err)
+			return nil, fmt.Errorf("the last fifth: %w (--tbptt)", err)
 		}
 	}
 	data, err := binary.Append(nil, binary.LittleEndian, series)
@@ -83,6 +83,21 @@ func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
 			loss, off, persistence(test.Series(), t.Window)), err
 	}
 	return j, nil
+}
+
+// narrow makes a series float32, unless that rounds away how its values differ.
+func narrow(series []float64) ([]float32, error) {
+	values := make([]float32, len(series))
+	low, high, rounding := math.Inf(1), math.Inf(-1), 0.0
+	for i, v := range series {
+		values[i] = float32(v)
+		low, high = min(low, v), max(high, v)
+		rounding = max(rounding, math.Abs(v-float64(values[i])))
+	}
+	if spread := high - low; spread > 0 && rounding > spread/100 {
+		return nil, fmt.Errorf("the values, from %.9g to %.9g, lie too close together for float32, which rounds them by up to %.3g: subtract their mean from each, or forecast the differences from one to the next", low, high, rounding)
+	}
+	return values, nil
 }
 
 // offBy is the root mean square error on the examples of test, in raw units.

@@ -191,6 +191,30 @@ func TestClassifyScales(t *testing.T) {
 	}
 }
 
+// TestForecastTellsValuesApart refuses a series that float32 makes steps of, and
+// no other.
+func TestForecastTellsValuesApart(t *testing.T) {
+	for _, test := range []struct {
+		value func(i float64) float64
+		want  string
+	}{
+		{func(i float64) float64 { return 331900000 + math.Round(12*math.Sin(i/5)) },
+			"the values, from 331899988 to 331900012, lie too close together for float32, which rounds them by up to 12: subtract"},
+		{func(i float64) float64 { return 1e5 + 0.1*math.Sin(i/5) }, "rounds them by up to 0.00"}, // by 2% of 0.2
+		{func(i float64) float64 { return 1e5 + 2*math.Sin(i/5) }, ""},                            // by 0.1%
+		{func(i float64) float64 { return 331900000 + 32*math.Mod(i, 7) }, ""},                    // float32 has all of them
+		{func(i float64) float64 { return 0.1 }, ""},
+	} {
+		series := make([]float64, 600)
+		for i := range series {
+			series[i] = test.value(float64(i))
+		}
+		if _, err := Forecast(ForecastTerms(), "pop.csv", "n", series); !strings.Contains(fmt.Sprint(err), test.want) || (err == nil) != (test.want == "") {
+			t.Errorf("values such as %v: the error is %v, not %q", series[1], err, test.want)
+		}
+	}
+}
+
 func TestTrained(t *testing.T) {
 	j := &Job{Name: "x", Model: &models.Model{}, Train: datasets.Echo(100, 2, 1)}
 	history := []trainer.Epoch{{Epoch: 1, Examples: 100, TestLoss: 1}, {Epoch: 2, Examples: 100, TestLoss: 2, TestAccuracy: 0.5}}
