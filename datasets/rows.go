@@ -22,8 +22,8 @@ type RowFormat struct {
 // have different lengths. The file is what errors call it; each is a *[CSVError].
 //
 // Separators, quotes and limits are those of [ReadColumn]. The first line is a
-// header if its last field is label, or if none of its fields is a number or a
-// token. A file may hold the labels too, as the last field of each line: it does
+// header if its last field is label, or if none of its fields is a number, a token
+// or a missing value. A file may hold the labels too, as the last field of each line: it does
 // where the header says label, or where the first line ends in what is no step
 // but one of the Labels. Else the Sequences have none.
 func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
@@ -32,15 +32,7 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
 		return nil, err
 	}
 	records.ragged = true
-	record, err := records.next()
-	labelled := false
-	if err == nil {
-		last := strings.TrimSpace(record[len(record)-1])
-		labelled = strings.EqualFold(last, "label")
-		if labelled || !slices.ContainsFunc(record, f.isStep) {
-			record, err = records.next()
-		}
-	}
+	record, labelled, err := f.begin(records)
 	if err == nil && !labelled {
 		last := record[len(record)-1]
 		labelled = !f.isStep(last) && f.label(last) >= 0
@@ -70,6 +62,19 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
 		return nil, &CSVError{File: file, Err: errors.New("no sequences; give it the values of one on each line")}
 	}
 	return s, nil
+}
+
+// begin returns the first record after the header, if there is one, and whether
+// that ends in label.
+func (f RowFormat) begin(records *recordReader) (record []string, labelled bool, err error) {
+	if record, err = records.next(); err != nil {
+		return nil, false, err
+	}
+	labelled = strings.EqualFold(strings.TrimSpace(record[len(record)-1]), "label")
+	if labelled || !slices.ContainsFunc(record, f.isStep) {
+		record, err = records.next()
+	}
+	return record, labelled, err
 }
 
 // isStep tells whether a field is, or is meant to be, a part of a sequence.

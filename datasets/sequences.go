@@ -109,8 +109,7 @@ func (s *Sequences) Read(b *Batch, examples []int) error {
 // It returns the labels' names, in order; [Sequences.Labels] are places in them.
 // The file is what errors call it; each is a *[CSVError].
 //
-// Separators, quotes and limits are those of [ReadColumn]. The first line is a
-// header if it begins with what is no number, or its last field is label.
+// Separators, quotes, limits and headers are those of [ReadRows].
 func ReadSequences(r io.Reader, file string) (s *Sequences, labels []string, err error) {
 	records, err := newRecordReader(r, file)
 	if err != nil {
@@ -120,10 +119,7 @@ func ReadSequences(r io.Reader, file string) (s *Sequences, labels []string, err
 	format := RowFormat{Features: 1}
 	s = &Sequences{Features: format.Features}
 	var names []string // of each sequence's label
-	record, err := records.next()
-	if err == nil && (!isNumber(record[0]) || strings.EqualFold(strings.TrimSpace(record[len(record)-1]), "label")) {
-		record, err = records.next()
-	}
+	record, _, err := format.begin(records)
 	for ; err == nil; record, err = records.next() {
 		line, _ := records.FieldPos(0)
 		last := len(record) - 1

@@ -43,6 +43,9 @@ func TestReadSequences(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                          "f: no sequences",
 		"a,b\n":                     "f: no sequences",
+		",2,3,up\n1,2,down\n":       `f: line 1, column 1: "" is a missing value`,
+		"x,2,up\n1,2,down\n":        `f: line 1, column 1: "x" is not a number`,
+		"?,up\n1,down\n":            `f: line 1, column 1: "?" is a missing value`,
 		"1,2,a\n3,4,\n":             "f: line 2, column 3: no label",
 		"1,2,a\nb\n":                "f: line 2: a label and no values",
 		"1,2,a\n\n3,nan,b\n":        `f: line 3, column 2: "nan" is a missing value`,

@@ -73,8 +73,8 @@ func newTrainClassifyCmd(s *streams) *cobra.Command {
 		Use:   "classify",
 		Short: "Tell the label of the sequences in your own CSV file",
 		Long: `Tell the label of the sequences in your own CSV file: one on each line, its
-values and then its label. Lines may have different lengths. A first line that
-begins with what is no number is a header.`,
+values and then its label. Lines may have different lengths. A first line of names
+alone, or one whose last name is label, is a header.`,
 		Example: "  rnnkit train classify --data gestures.csv -o gestures.onnx",
 	}, &path, &scale, func(ctx context.Context, name string) error {
 		var labels []string
