@@ -15,17 +15,22 @@ type RowFormat struct {
 	Features   int      // values a step, of which a line has a multiple
 	Tokens     int      // in place of Features, how many tokens there are
 	Vocabulary []string // their texts; none where lines hold their numbers, from 0
-	Labels     []string // the names of the classes
+	Labels     []string // the names of the classes; none where lines hold no labels
 }
+
+// ErrLabelOrValue is what a CSVError wraps where every line ends in one of the
+// Labels, and that may be its label or its last value.
+var ErrLabelOrValue = errors.New(`every line ends in one of the model's labels, which may be its label or its last value: if it is the label, give the file a first line whose last name is "label"`)
 
 // ReadRows reads sequences to be classified from CSV text, one a line. Lines may
 // have different lengths. The file is what errors call it; each is a *[CSVError].
 //
 // Separators, quotes and limits are those of [ReadColumn]. The first line is a
 // header if its last field is label, or if none of its fields is a number, a token
-// or a missing value. A file may hold the labels too, as the last field of each line: it does
-// where the header says label, or where the first line ends in what is no step
-// but one of the Labels. Else the Sequences have none.
+// or a missing value. A file may hold the labels too, as the last field of each
+// line: it does where the header says label, or where the first line ends in what
+// is no step but one of the Labels. Else the Sequences have none, and it is an
+// error if every line ends in a value that could be one: see [ErrLabelOrValue].
 func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
 	records, err := newRecordReader(r, file)
 	if err != nil {
@@ -33,10 +38,13 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
 	}
 	records.ragged = true
 	record, labelled, err := f.begin(records)
+	labelled = labelled && len(f.Labels) > 0
 	if err == nil && !labelled {
 		last := record[len(record)-1]
 		labelled = !f.isStep(last) && f.label(last) >= 0
 	}
+	// After steps of several values a label would be one value too many.
+	unclear := !labelled && f.Features <= 1
 	s := &Sequences{Features: f.Features}
 	for ; err == nil; record, err = records.next() {
 		line, _ := records.FieldPos(0)
@@ -48,6 +56,7 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
 			s.Labels = append(s.Labels, int64(label))
 			record = record[:last]
 		}
+		unclear = unclear && len(record) > 1 && f.label(record[len(record)-1]) >= 0
 		if column, err := f.add(s, record); err != nil {
 			if !labelled && len(f.Labels) > 0 && column == len(record) && !f.isStep(record[column-1]) {
 				err = fmt.Errorf("%w, or end each line in one of the labels %.200q", err, f.Labels)
@@ -60,6 +69,9 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
 	}
 	if len(s.Inputs)+len(s.Tokens) == 0 {
 		return nil, &CSVError{File: file, Err: errors.New("no sequences; give it the values of one on each line")}
+	}
+	if unclear {
+		return nil, &CSVError{File: file, Err: ErrLabelOrValue}
 	}
 	return s, nil
 }

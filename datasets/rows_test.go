@@ -10,10 +10,13 @@ import (
 )
 
 var (
-	numbers = datasets.RowFormat{Features: 1, Labels: []string{"0", "1"}}
-	pairs   = datasets.RowFormat{Features: 2, Labels: []string{"no", "yes"}}
-	digits  = datasets.RowFormat{Tokens: 10, Labels: []string{"no", "yes"}}
-	bases   = datasets.RowFormat{Tokens: 4, Vocabulary: []string{"A", "C", "G", "T"}, Labels: []string{"coding", "other"}}
+	numbers    = datasets.RowFormat{Features: 1, Labels: []string{"0", "1"}}
+	unlabelled = datasets.RowFormat{Features: 1}
+	halves     = datasets.RowFormat{Features: 2, Labels: []string{"0", "1"}}
+	pairs      = datasets.RowFormat{Features: 2, Labels: []string{"no", "yes"}}
+	digits     = datasets.RowFormat{Tokens: 10, Labels: []string{"no", "yes"}}
+	bits       = datasets.RowFormat{Tokens: 2, Labels: []string{"0", "1"}}
+	bases      = datasets.RowFormat{Tokens: 4, Vocabulary: []string{"A", "C", "G", "T"}, Labels: []string{"coding", "other"}}
 )
 
 func TestReadRows(t *testing.T) {
@@ -26,7 +29,11 @@ func TestReadRows(t *testing.T) {
 		{numbers, "\ufeffa,b\n1,2\n\n3,4", "[[1 2] [3 4]] [] []"},
 		{numbers, "x1,x2,label\n1.5,2,1\n3,0\n", "[[1.5 2] [3]] [] [1 0]"},
 		{numbers, "0,1,Label\n1,2,1\n", "[[1 2]] [] [1]"},
-		{numbers, "2,0,1\n", "[[2 0 1]] [] []"}, // 1 is a label, and a number
+		{numbers, "2,0,1\n2,0,2\n", "[[2 0 1] [2 0 2]] [] []"}, // 1 is a label, 2 is none
+		{numbers, "1,1\n1\n", "[[1 1] [1]] [] []"},             // a label alone would be no line
+		{unlabelled, "1,1\n", "[[1 1]] [] []"},
+		{unlabelled, "x,label\n1,1\n", "[[1 1]] [] []"},
+		{halves, "2,0,1,1\n", "[[2 0 1 1]] [] []"}, // after a label there would be 5
 		{pairs, "1;2;3;4; yes \n5;6;no", "[[1 2 3 4] [5 6]] [] [1 0]"},
 		{pairs, "1\t2\n", "[[1 2]] [] []"},
 		{digits, "d1,d2\n9, 0 \n1,2,3\n", "[] [[9 0] [1 2 3]] []"},
@@ -59,6 +66,9 @@ func TestReadRowsErrors(t *testing.T) {
 		{numbers, ",1\n", `line 1, column 1: "" is a missing value`},
 		{numbers, "1,2\nNaN,1\n", `line 2, column 1: "NaN" is a missing value`},
 		{numbers, "NaN,1\n", `line 1, column 1: "NaN" is a missing value`},
+		{numbers, "2,0,1\n2,0,0\n", `f.csv: every line ends in one of the model's labels`},
+		{numbers, "a,b,class\n2,0,1\n", `f.csv: every line ends in one of the model's labels`},
+		{bits, "1,0,1\n", `f.csv: every line ends in one of the model's labels`},
 		{numbers, "1,1e39\n", "too large for float32"},
 		{numbers, "a,label\n1,0\n1,2\n", `line 3, column 2: "2" is none of the labels that the model knows; end each line in one of ["0" "1"]`},
 		{numbers, "a,label\n1\n", "line 2: a label and no values"},

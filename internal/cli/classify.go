@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,9 +21,16 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 	}
 	o.greet()
 	meta := model.Metadata()
-	rows, err := datasets.ReadRows(o.In, stdinName, datasets.RowFormat{
+	format := datasets.RowFormat{
 		Features: meta.Spec.Features, Tokens: meta.Spec.Vocabulary, Vocabulary: meta.Vocabulary, Labels: meta.Labels,
-	})
+	}
+	if o.unlabelled {
+		format.Labels = nil
+	}
+	rows, err := datasets.ReadRows(o.In, stdinName, format)
+	if errors.Is(err, datasets.ErrLabelOrValue) {
+		return fmt.Errorf("%w; if it is a value, give --unlabelled", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -52,32 +60,8 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 	if err := w.Error(); err != nil {
 		return err
 	}
-	if rows.Labels == nil && endInLabels(rows.Inputs, meta.Labels) {
-		fmt.Fprintln(o.Err, `note: the last value of every line is one of the model's labels: if it is the label, give the column the name "label" in a first line`)
-	}
 	if rows.Labels != nil {
 		fmt.Fprintf(o.Err, "%d of %d labels right: accuracy %.4f\n", right, len(rows.Labels), float64(right)/float64(len(rows.Labels)))
 	}
 	return nil
-}
-
-// endInLabels tells whether the last value of every sequence is one of the labels,
-// which are numbers, and other values are not.
-func endInLabels(sequences [][]float32, labels []string) bool {
-	values := make(map[float32]bool)
-	for _, label := range labels {
-		v, err := strconv.ParseFloat(label, 32)
-		if err != nil {
-			return false
-		}
-		values[float32(v)] = true
-	}
-	others := false
-	for _, x := range sequences {
-		if len(x) == 0 || !values[x[len(x)-1]] {
-			return false
-		}
-		others = others || slices.ContainsFunc(x, func(v float32) bool { return !values[v] })
-	}
-	return others
 }

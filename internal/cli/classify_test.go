@@ -74,6 +74,8 @@ func TestInferClassesRefuses(t *testing.T) {
 		{"A\n", []string{words, "--steps", "3"}, 2, "--steps is for a forecaster"},
 		{"A\n", []string{words, "--plot", "p.svg"}, 2, "--plot is for a forecaster"},
 		{"A\n", []string{words, "--column", "a"}, 2, "--column is for a forecaster"},
+		{"1\n", []string{writeModel(t, nil), "--unlabelled"}, 2, "--unlabelled is for a classifier"},
+		{"1\n", []string{words, "--unlabelled", "--raw"}, 2, "--raw goes with none of"},
 		{"A\n", []string{rhymeModel}, 2, "use rnnkit generate " + rhymeModel},
 		{"", []string{words}, 1, "standard input: no sequences"},
 		{"A\nN\n", []string{words}, 1, `standard input: line 2, column 1: "N" is none of the model's 4 tokens`},

@@ -18,11 +18,12 @@ type inferOptions struct {
 	*streams
 	engineFlags
 	foreignFlags
-	model  string
-	column string
-	steps  int
-	plot   string
-	raw    bool
+	model      string
+	column     string
+	steps      int
+	plot       string
+	raw        bool
+	unlabelled bool
 }
 
 func newInferCmd(s *streams) *cobra.Command {
@@ -41,7 +42,9 @@ predicted from a window that holds the predictions before it.
 A classifier reads a sequence from each line, of any length, and prints a line
 for it with the likeliest label and its probability. Where the header's last name
 is label, or the lines end in labels as text, these are not read as a part of the
-sequence; how many the model has right is said on standard error.
+sequence; how many the model has right is said on standard error. Where all lines
+end in numbers that are labels of the model, such a header or --unlabelled must say
+which they are.
 
 For a model that rnnkit did not export, --task says what it does, and the other
 flags what its graph does not tell: the input that reads the sequence, the output
@@ -83,6 +86,7 @@ writes one to a .npy or .json file.`,
 	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only numeric one)")
 	flags.IntVar(&o.steps, "steps", 0, "print this many values beyond the end")
 	flags.StringVar(&o.plot, "plot", "", "draw the series and the predictions to this file: .svg, .png or .pdf")
+	flags.BoolVar(&o.unlabelled, "unlabelled", false, "the lines for a classifier hold no labels, though they end in values that could be some")
 	flags.BoolVar(&o.raw, "raw", false, "feed and print tensors as they are")
 	o.foreignFlags.add(flags)
 	o.engineFlags.add(flags)
@@ -90,8 +94,8 @@ writes one to a .npy or .json file.`,
 }
 
 func (o *inferOptions) validate() error {
-	if o.raw && (o.column != "" || o.steps != 0 || o.plot != "" || o.task != "") {
-		return usagef("--raw goes with none of --task, --column, --steps and --plot: leave out one or the other")
+	if o.raw && (o.column != "" || o.steps != 0 || o.plot != "" || o.task != "" || o.unlabelled) {
+		return usagef("--raw goes with none of --task, --column, --steps, --plot and --unlabelled: leave out one or the other")
 	}
 	if err := o.foreignFlags.validate(); err != nil {
 		return err
@@ -139,6 +143,9 @@ func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
 			}
 		}
 		return o.classify(ctx, model)
+	}
+	if o.unlabelled {
+		return usagef("--unlabelled is for a classifier, and %s forecasts", o.model)
 	}
 	return o.forecast(ctx, model)
 }
