@@ -127,13 +127,12 @@ type Training struct {
 
 // Forecaster returns the metadata of a model that reads window values of one
 // series and tells the next: an LSTM of 32 with a linear head, as in the
-// notebook that rnnkit grew out of.
+// notebook that rnnkit grew out of. The column is "" for a series without a name.
 func Forecaster(column string, window int) Metadata {
-	return Metadata{
+	meta := Metadata{
 		Task:    Forecast,
 		Window:  window,
 		Horizon: 1,
-		Columns: []string{column},
 		Spec: Spec{
 			Cell:     LSTM,
 			Features: 1,
@@ -143,4 +142,8 @@ func Forecaster(column string, window int) Metadata {
 			Outputs:  1,
 		},
 	}
+	if column != "" {
+		meta.Columns = []string{column}
+	}
+	return meta
 }

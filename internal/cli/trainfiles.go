@@ -26,6 +26,9 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if column == "" && c.Name == "column 1" {
+			c.Name = "" // made up, and in a file of several columns it would choose one
+		}
 		j, err := job.Forecast(o.Terms, name, c.Name, c.Values)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
