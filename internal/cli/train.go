@@ -239,9 +239,12 @@ func (discard) Close() error { return nil }
 // distinct reports two of the files that a training reads and writes that are
 // the same.
 func (o *trainOptions) distinct(data string) error {
-	files := []struct{ flag, path string }{{"--data", data}, {"-o", o.output}, {"--metrics", o.metrics}, {"--checkpoint", o.Fit.Checkpoint}}
+	files := []struct{ flag, path string }{{"--data", data}, {"--init", o.start}, {"-o", o.output}, {"--metrics", o.metrics}, {"--checkpoint", o.Fit.Checkpoint}}
 	for i, a := range files {
 		for _, b := range files[:i] {
+			if b.flag == "--init" && a.flag == "-o" {
+				continue // a training may go on in place: the file is replaced when it is done
+			}
 			if a.path != "" && b.path != "" && sameFile(a.path, b.path) {
 				return usagef("%s and %s are the same file, %s: name another", b.flag, a.flag, a.path)
 			}
