@@ -143,7 +143,7 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 }
 
 // Fit trains m in place on the examples of train and measures it after each
-// epoch on those of test, which may be empty. It returns the results of the
+// epoch on those of test, which may be empty or nil. It returns the results of the
 // epochs, those before a checkpoint that it resumes from among them.
 //
 // The examples are in raw units: Fit applies the scales of m where it has any,
@@ -218,7 +218,10 @@ const (
 
 // newFit takes options with their defaults.
 func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], train, test datasets.Source, opts Options) (*fit[T], error) {
-	if train.Len() == 0 {
+	if test == nil {
+		test = &datasets.Sequences{}
+	}
+	if train == nil || train.Len() == 0 {
 		return nil, fmt.Errorf("trainer: there are no training examples")
 	}
 	if s, ok := train.(*datasets.Streams); ok && opts.Carry && s.Streams() != opts.Batch {

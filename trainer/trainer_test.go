@@ -271,6 +271,23 @@ func TestPredictByOnes(t *testing.T) {
 	}
 }
 
+// TestFitWithoutTest trains alike where there are no test examples and where
+// there is no test.
+func TestFitWithoutTest(t *testing.T) {
+	var params [2][]float32
+	for i, test := range []datasets.Source{examples{}, nil} {
+		m, train, _ := sine(t, 0)
+		history, err := Fit(t.Context(), m, train, test, Options{Epochs: 2})
+		if err != nil || len(history) != 2 || history[1].TestLoss != 0 {
+			t.Errorf("%v: %+v, %v", test, history, err)
+		}
+		params[i] = m.Params.Data
+	}
+	if !slices.Equal(params[0], params[1]) {
+		t.Error("the parameters differ")
+	}
+}
+
 func TestFitEndsAfterTheBatchWhenCancelled(t *testing.T) {
 	m, train, test := sine(t, 0)
 	before := slices.Clone(m.Params.Data)
@@ -325,6 +342,7 @@ func TestErrors(t *testing.T) {
 		{floats, good(floats), Options{LearningRate: math.Inf(1)}, "LearningRate is +Inf"},
 		{floats, good(floats), Options{Threads: -1}, "Threads is -1"},
 		{floats, examples{spec: floats, time: 3}, Options{}, "no training examples"},
+		{floats, nil, Options{}, "no training examples"},
 		{floats, examples{spec: floats, count: 5}, Options{}, "5 examples of 0 steps"},
 		{floats, damaged(floats, func(b *datasets.Batch) { b.Inputs = b.Inputs[1:] }), Options{}, "14 inputs: the model needs 15"},
 		{floats, damaged(floats, func(b *datasets.Batch) { b.Targets = b.Targets[1:] }), Options{}, "9 targets and 0 labels: the loss needs 10 and 0"},
