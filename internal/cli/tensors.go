@@ -52,6 +52,9 @@ func convertTensor(t engine.Tensor, want engine.Type) (engine.Tensor, error) {
 	switch data := t.Data.(type) {
 	case []float64:
 		if want == engine.Float32 {
+			if i := slices.IndexFunc(data, overflows); i >= 0 {
+				return t, fmt.Errorf("element %d is %g, too large for float32, which ends at 3.4e38: use a larger unit", i, data[i])
+			}
 			t.Data = narrow[float32](data)
 		}
 	case []int64:
@@ -86,6 +89,11 @@ func narrow[To, From number](data []From) []To {
 
 func within(data []int64, low, high int64) bool {
 	return !slices.ContainsFunc(data, func(v int64) bool { return v < low || v > high })
+}
+
+// overflows tells whether a finite number is infinite as float32.
+func overflows(v float64) bool {
+	return math.IsInf(float64(float32(v)), 0) && !math.IsInf(v, 0)
 }
 
 // parseTensor reads nested lists as a tensor of that type. What JSON has no
