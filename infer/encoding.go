@@ -58,7 +58,8 @@ func (s *State) UnmarshalBinary(data []byte) error {
 		return fmt.Errorf("not a state: it does not begin with %q: give what MarshalBinary returned", stateHeader)
 	}
 	d := decoder{rest: rest}
-	var decoded State
+	var names []string
+	var tensors []Tensor
 	seen := make(map[string]bool)
 	for range d.length() {
 		name, t := string(d.bytes(d.length())), d.tensor()
@@ -66,12 +67,12 @@ func (s *State) UnmarshalBinary(data []byte) error {
 			break
 		}
 		seen[name] = true
-		decoded.names, decoded.tensors = append(decoded.names, name), append(decoded.tensors, t)
+		names, tensors = append(names, name), append(tensors, t)
 	}
 	if d.damaged || len(d.rest) > 0 {
 		return errors.New("the state is damaged: give all that MarshalBinary returned, and nothing else")
 	}
-	*s = decoded
+	*s = State{names: names, tensors: tensors}
 	return nil
 }
 

@@ -10,8 +10,11 @@ import (
 )
 
 // State is what a model carries from one step to the next. The zero State is
-// the one before the first step. It belongs to one goroutine at a time.
+// the one before the first step. It belongs to one goroutine at a time, and must
+// not be copied: use [State.Clone].
 type State struct {
+	_ noCopy
+
 	names   []string // of the inputs that the tensors are fed to
 	tensors []Tensor // none at first
 
@@ -21,6 +24,13 @@ type State struct {
 	next            []Tensor  // that the model writes the state to
 	inputs, outputs []*Tensor // of a run
 }
+
+// noCopy lets go vet report a copy of what holds it, as of a lock. A copy of a State
+// would share memory that each of the two writes to.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 // NewState returns the state before the first step.
 func (m *Model) NewState() *State { return &State{} }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rnnkit/rnnkit/export"
@@ -308,4 +310,12 @@ func FuzzState(f *testing.F) {
 		}
 		m.Step(t.Context(), &s, []float32{1})
 	})
+}
+
+// TestStateIsNotCopied: go vet reports a copy of what has a Locker in it.
+func TestStateIsNotCopied(t *testing.T) {
+	first := reflect.TypeFor[infer.State]().Field(0).Type
+	if locker := reflect.TypeFor[sync.Locker](); !reflect.PointerTo(first).Implements(locker) || first.Size() != 0 {
+		t.Errorf("a State begins with %v, of %d bytes", first, first.Size())
+	}
 }
