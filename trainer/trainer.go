@@ -6,6 +6,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -143,8 +144,9 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 }
 
 // Fit trains m in place on the examples of train and measures it after each
-// epoch on those of test, which may be empty or nil. It returns the results of the
-// epochs, those before a checkpoint that it resumes from among them.
+// epoch on those of test, which may be empty or nil but for a Patience and the
+// schedule plateau. It returns the results of the epochs, those before a checkpoint
+// that it resumes from among them.
 //
 // The examples are in raw units: Fit applies the scales of m where it has any,
 // and the series must not be scaled before.
@@ -161,6 +163,12 @@ func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts
 	}
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
+	}
+	if test == nil {
+		test = &datasets.Sequences{}
+	}
+	if test.Len() == 0 && (opts.Patience < math.MaxInt || opts.Schedule.Shape == Plateau) {
+		return nil, errors.New("trainer: there are no test examples, by whose loss Patience and the schedule plateau go: give some, or leave these out")
 	}
 	f, err := newFit(&m.Metadata, m.Params, train, test, opts)
 	if err != nil {
@@ -218,9 +226,6 @@ const (
 
 // newFit takes options with their defaults.
 func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], train, test datasets.Source, opts Options) (*fit[T], error) {
-	if test == nil {
-		test = &datasets.Sequences{}
-	}
 	if train == nil || train.Len() == 0 {
 		return nil, fmt.Errorf("trainer: there are no training examples")
 	}

@@ -272,7 +272,7 @@ func TestPredictByOnes(t *testing.T) {
 }
 
 // TestFitWithoutTest trains alike where there are no test examples and where
-// there is no test.
+// there is no test, and refuses what goes by them.
 func TestFitWithoutTest(t *testing.T) {
 	var params [2][]float32
 	for i, test := range []datasets.Source{examples{}, nil} {
@@ -285,6 +285,12 @@ func TestFitWithoutTest(t *testing.T) {
 	}
 	if !slices.Equal(params[0], params[1]) {
 		t.Error("the parameters differ")
+	}
+	for _, opts := range []Options{{Patience: 3}, {Schedule: Schedule{Shape: Plateau}}} {
+		m, train, _ := sine(t, 0)
+		if _, err := Fit(t.Context(), m, train, nil, opts); err == nil || !strings.Contains(err.Error(), "no test examples") {
+			t.Errorf("the error is %v", err)
+		}
 	}
 }
 
