@@ -82,14 +82,15 @@ type value struct {
 	stem   string
 }
 
-// sameNodes counts the recurrent nodes that begin with in and end in out.
+// sameNodes counts the recurrent nodes that begin with in, if all of them end in out.
 func sameNodes(in, out value) (score int) {
 	for _, s := range in.begins {
-		if out.from.slots[s] {
-			score++
+		if !out.from.slots[s] {
+			return 0
 		}
+		score++
 	}
-	if score > 0 && score == len(in.begins) && score == len(out.from.slots) {
+	if score > 0 && score == len(out.from.slots) {
 		score++ // these and no others
 	}
 	return score
@@ -296,11 +297,13 @@ var moved = func() map[string]func([]string) []string {
 }()
 
 var (
-	nameWord = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
+	nameWord = regexp.MustCompile(`tm1|[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
 	// inOut are the words that tell an input from an output.
-	inOut = regexp.MustCompile(`^(0|n|in|out|input|output|init|initial|prev|previous|next|new|old|past|present|last|final)$`)
+	inOut = regexp.MustCompile(`^(0|n|in|out|input|output|init|initial|prev|previous|next|new|old|past|present|last|final|t|tm1)$`)
+	// hOrC are names of an LSTM's states, before a step and after it.
+	hOrC = regexp.MustCompile(`^[hc][nxy]$`)
 	// ofState are words of which a state has one in its name.
-	ofState = regexp.MustCompile(`^(h|c|hn|cn|hx|cx|hidden|cell|states?|caches?|mem|memory|buf|buffer|carry|ctx|context|h_n|rnn|lstm|gru)$`)
+	ofState = regexp.MustCompile(`^(h|c|hidden|cell|states?|caches?|mem|memory|buf|buffer|carry|ctx|context|h_n|rnn|lstm|gru)$`)
 )
 
 // stateStem returns the name of a state without what tells its input from its
@@ -310,7 +313,7 @@ func stateStem(name string) string {
 	isState := false
 	for _, word := range nameWord.FindAllString(name, -1) {
 		word = strings.ToLower(word)
-		if word == "hn" || word == "cn" {
+		if hOrC.MatchString(word) {
 			word = word[:1]
 		}
 		isState = isState || ofState.MatchString(word)

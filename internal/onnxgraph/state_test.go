@@ -91,6 +91,10 @@ func TestStatePairs(t *testing.T) {
 			f = Concat(a, x)
 			e = Slice(f, k0, k1)
 			y = Conv(f, w)`, "a=e"},
+		"two layers that begin alike": {`
+			x:t,b,2 h:1,b,4 -> y:t,b,4 u:1,b,4 v:1,b,4
+			z, u = GRU(x, w, r, b, , h)
+			y, v = GRU(z, w, r, b, , h)`, ""},
 		"copied is not shifted": {`
 			x:b,1,4 a:b,3,4 -> y:b,1,4 e:b,3,4
 			e = Identity(a)
@@ -103,9 +107,11 @@ func TestStatePairs(t *testing.T) {
 			x:b,2 prev_h:b,4 c_in:b,4 mask:b,4 -> y:b,2 new_c:b,4 mask_out:b,4 h:b,4
 			h = Tanh(prev_h)
 			new_c = Mul(c_in, x)`, "prev_h=h c_in=new_c"},
-		"names without a state": {"audio_in:1,8 input_3:1,8 -> audio_out:1,8 output_3:1,8", ""},
-		"the only input":        {"state:1,8 -> state_out:1,8", ""},
-		"another shape":         {"x:1 h0:1,4 -> y:1 hn:1,5", ""},
+		"names of PyTorch's cells": {"x:b,2 hx:b,4 cx:b,4 -> y:b,2 hy:b,4 cy:b,4", "hx=hy cx=cy"},
+		"names of times":           {"x:b,2 h_tm1:b,4 c_prev:b,4 -> y:b,2 c_t:b,4 h_t:b,4", "h_tm1=h_t c_prev=c_t"},
+		"names without a state":    {"audio_in:1,8 input_3:1,8 -> audio_out:1,8 output_3:1,8", ""},
+		"the only input":           {"state:1,8 -> state_out:1,8", ""},
+		"another shape":            {"x:1 h0:1,4 -> y:1 hn:1,5", ""},
 		"a weight of the state": {`
 			x:t,b,2 -> y:t,b,4 z:1,b,4
 			y, z = GRU(x, w, r, b, , h)`, ""},
