@@ -35,6 +35,7 @@ type Model struct {
 
 	closed atomic.Bool
 	users  atomic.Int64 // the runs under way, and 1 until Close; the last one frees the session
+	uses   atomic.Int64 // the uses of a Live under way, in which runs go on after Close
 }
 
 // Option changes how a model is opened.
@@ -187,8 +188,8 @@ func (m *Model) run(ctx context.Context, inputs, outputs []*Tensor) error {
 var ErrClosed = errors.New("the model is closed: open it again")
 
 // Close frees what the model holds, as soon as the runs under way have returned,
-// for which it does not wait. A run after it is [ErrClosed]. It may be called
-// more than once.
+// for which it does not wait. A run after it is [ErrClosed], but within a [Live.Use]
+// that is under way. It may be called more than once.
 func (m *Model) Close() error {
 	if m.closed.Swap(true) {
 		return nil
@@ -198,7 +199,7 @@ func (m *Model) Close() error {
 
 // retain keeps the session until release.
 func (m *Model) retain() error {
-	for n := m.users.Load(); n > 0; n = m.users.Load() {
+	for n := m.users.Load(); n > 0 && (!m.closed.Load() || m.uses.Load() > 0); n = m.users.Load() {
 		if m.users.CompareAndSwap(n, n+1) {
 			return nil
 		}

@@ -17,8 +17,10 @@ func NewLive(m *Model) *Live {
 // and returns f's error. After Close it is [ErrClosed].
 func (l *Live) Use(f func(*Model) error) error {
 	for m := l.current.Load(); m != nil; m = l.current.Load() {
-		if m.retain() == nil { // else m was swapped just now, and closed
+		if !m.closed.Load() && m.retain() == nil { // else m was swapped just now, and closed
 			defer m.release()
+			m.uses.Add(1)
+			defer m.uses.Add(-1)
 			return f(m)
 		}
 		if l.current.Load() == m {

@@ -180,6 +180,47 @@ func TestCloseUnderWay(t *testing.T) {
 	}
 }
 
+// TestCloseOfABusyModel closes a model that goroutines run all the time, so that
+// there is always a run under way: none may begin after that.
+func TestCloseOfABusyModel(t *testing.T) {
+	for _, e := range engines(t) {
+		counter := &counting{Engine: e}
+		m, err := infer.OpenBytes(exported(t, floatSpec), infer.With(counter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var closed atomic.Bool
+		var runs atomic.Int64
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					after := closed.Load()
+					_, err := m.Step(t.Context(), m.NewState(), []float32{1})
+					if (after || err != nil) && !errors.Is(err, infer.ErrClosed) {
+						t.Errorf("%s: a run, after Close %v: %v", e, after, err)
+					}
+					if after || err != nil {
+						return
+					}
+					runs.Add(1)
+				}
+			})
+		}
+		for runs.Load() < 100 && !t.Failed() {
+			time.Sleep(10 * time.Microsecond)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		closed.Store(true)
+		wg.Wait()
+		if n := counter.open.Load(); n != 0 {
+			t.Errorf("%s: %d sessions are open", e, n)
+		}
+	}
+}
+
 // TestStepAllocates allows a step its answer, and runs into given memory nothing.
 func TestStepAllocates(t *testing.T) {
 	m := untrained(t, floatSpec)
