@@ -135,7 +135,7 @@ func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...st
 }
 
 // RunInto is Run for the outputs that are named in the given map, to which it
-// writes: to the memory of the tensors that it finds there, as far as it fits, so
+// writes: to the memory of the tensors that it finds there, where it is enough, so
 // that runs again and again, on inputs of the same shapes, allocate nothing. The
 // memory must not be that of an input.
 func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]Tensor) error {

@@ -3,6 +3,8 @@ package engine_test
 import (
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +95,35 @@ func TestTensor(t *testing.T) {
 }
 
 // TestHalf goes through all of float16, and what lies between each two.
+// TestAssign copies to tensors that have room, too little of it, and none of the type.
+func TestAssign(t *testing.T) {
+	shared := []int{9}
+	for _, from := range []engine.Tensor{
+		engine.Of([]engine.Half{1, 2}, 2, 1), engine.Of([]float32{1, 2}, 2, 1), engine.Of([]float64{1, 2}, 2, 1), engine.Of([]int32{1, 2}, 2, 1),
+		engine.Of([]int64{1, 2}, 2, 1), engine.Of([]uint8{1, 2}, 2, 1), engine.Of([]bool{true, true}, 2, 1),
+		engine.Of([]float32{}, 0, 3), engine.Of([]float32{7}),
+	} {
+		large := engine.Zeros(from.Type(), 9)
+		large.Shape = shared
+		kept := large
+		small := engine.Zeros(from.Type(), 1)
+		for name, to := range map[string]*engine.Tensor{
+			"room": &large, "little room": &small, "no type": {}, "another type": {Shape: shared, Data: []int8{1}},
+		} {
+			to.Assign(from)
+			if to.Type() != from.Type() || fmt.Sprint(to.Data) != fmt.Sprint(from.Data) || !slices.Equal(to.Shape, from.Shape) || to.Shape == nil {
+				t.Errorf("%s: %v became %v", name, from, to)
+			}
+		}
+		if from.Len() > 0 && reflect.ValueOf(kept.Data).Index(0).Interface() != reflect.ValueOf(from.Data).Index(0).Interface() {
+			t.Errorf("%v is not in the memory that was there", from)
+		}
+		if shared[0] != 9 {
+			t.Errorf("%v has written to a shape that others share", from)
+		}
+	}
+}
+
 func TestHalf(t *testing.T) {
 	const infinity = 0x7c00
 	for h := engine.Half(0); h < infinity; h++ {

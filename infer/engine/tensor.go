@@ -177,6 +177,49 @@ func (t Tensor) Clone() Tensor {
 	return c
 }
 
+// Assign sets t to a copy of from, in the memory that t has where it is enough.
+func (t *Tensor) Assign(from Tensor) {
+	switch data := from.Data.(type) {
+	case []Half:
+		copy(Room[Half](t, from.Shape), data)
+	case []float32:
+		copy(Room[float32](t, from.Shape), data)
+	case []float64:
+		copy(Room[float64](t, from.Shape), data)
+	case []int32:
+		copy(Room[int32](t, from.Shape), data)
+	case []int64:
+		copy(Room[int64](t, from.Shape), data)
+	case []uint8:
+		copy(Room[uint8](t, from.Shape), data)
+	case []bool:
+		copy(Room[bool](t, from.Shape), data)
+	}
+}
+
+// Room gives t that shape and returns its elements, to be set, in the memory that t
+// has if it is of that type and enough. It panics where [Of] does.
+func Room[T Element](t *Tensor, shape []int) []T {
+	n, err := Size(shape)
+	if err != nil {
+		panic("engine: " + err.Error())
+	}
+	if t.Shape == nil || !slices.Equal(t.Shape, shape) {
+		t.Shape = append([]int{}, shape...) // the slice may be that of another tensor too
+	}
+	data, ok := t.Data.([]T)
+	switch {
+	case ok && len(data) == n:
+		return data
+	case ok && cap(data) >= n:
+		data = data[:n]
+	default:
+		data = make([]T, n)
+	}
+	t.Data = data
+	return data
+}
+
 // Overwrite copies the elements of from to t and returns true, if both are of the
 // same type and shape.
 func (t Tensor) Overwrite(from Tensor) bool {

@@ -228,32 +228,14 @@ func (a *array[T]) bind(t *engine.Tensor) error {
 }
 
 func (a *array[T]) export(dst *engine.Tensor) {
-	if dst.Shape == nil || !slices.Equal(dst.Shape, a.shape) {
-		dst.Shape = append([]int{}, a.shape...) // the caller's may be that of another tensor
-	}
-	if a.half {
-		narrow := room[engine.Half](dst, len(a.data))
-		for i, v := range any(a.data).([]float32) {
-			narrow[i] = engine.HalfOf(v)
-		}
+	if !a.half {
+		copy(engine.Room[T](dst, a.shape), a.data)
 		return
 	}
-	copy(room[T](dst, len(a.data)), a.data)
-}
-
-// room returns the data of dst with n elements, for which it makes room.
-func room[T engine.Element](dst *engine.Tensor, n int) []T {
-	data, ok := dst.Data.([]T)
-	switch {
-	case ok && len(data) == n:
-		return data
-	case ok && cap(data) >= n:
-		data = data[:n]
-	default:
-		data = make([]T, n)
+	narrow := engine.Room[engine.Half](dst, a.shape)
+	for i, v := range any(a.data).([]float32) {
+		narrow[i] = engine.HalfOf(v)
 	}
-	dst.Data = data
-	return data
 }
 
 // product returns the product of dims, and whether it fits an int.

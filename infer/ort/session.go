@@ -253,9 +253,7 @@ func (s *session) runInto(ctx context.Context, inputs, outputs []*engine.Tensor)
 		if err != nil {
 			return fmt.Errorf("output %q: %w", s.outputs[i].Name, err)
 		}
-		if !t.Overwrite(y) {
-			*t = y.Clone()
-		}
+		t.Assign(y)
 	}
 	if s.varying.Load() {
 		c.dropOutputs()
