@@ -99,7 +99,7 @@ const maxPrompt = 1 << 12
 // is drawn by Seed, each with the same probability.
 func (g *Generator) Generate(ctx context.Context, prompt string, opts GenerateOptions) iter.Seq2[rune, error] {
 	return func(yield func(rune, error) bool) {
-		if err := opts.validate(); err != nil {
+		if err := cmp.Or(opts.validate(), ctx.Err()); err != nil {
 			yield(0, err)
 			return
 		}

@@ -315,6 +315,11 @@ func TestGenerateEnds(t *testing.T) {
 	if n != 6 {
 		t.Errorf("%d characters of a cancelled text", n)
 	}
+	for r, err := range generator(t, e).Generate(ctx, "", infer.GenerateOptions{Length: 1}) {
+		if r != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("after that %q, %v", r, err)
+		}
+	}
 }
 
 func TestGenerateErrors(t *testing.T) {

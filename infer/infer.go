@@ -125,7 +125,9 @@ func (m *Model) Outputs() []engine.ValueInfo { return m.session.Outputs() }
 func (m *Model) State() []models.StatePair { return m.steps.pairs }
 
 // Run computes the named outputs, or all of them if none is named. Inputs that
-// have a default may be left out.
+// have a default may be left out. It ends with ctx: the native engine within a
+// recurrent layer too, ONNX Runtime between two operators, so that a long sequence
+// is better run in parts there.
 func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
 	if err := m.retain(); err != nil {
 		return nil, err

@@ -61,7 +61,8 @@ func (s *State) Clone() *State {
 //
 // A forecaster that was trained on windows knows only states that are as old as a
 // window: for longer series use [Forecaster], which gives it a window each time, or
-// train it with --tbptt. A NaN in x goes into the state and stays there.
+// train it with --tbptt. On the native engine a NaN in x goes into the state and
+// stays there; ONNX Runtime makes numbers of it, so check x where it may have one.
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {
 	if err := m.checkSteps(engine.Float32); err != nil {
 		return nil, err

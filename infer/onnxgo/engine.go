@@ -85,7 +85,7 @@ func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outp
 			return nil, err
 		}
 	}
-	if err := s.backend.Run(); err != nil {
+	if err := s.backend.run(ctx); err != nil {
 		return nil, err
 	}
 	for name := range results {

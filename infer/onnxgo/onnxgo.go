@@ -171,7 +171,9 @@ func (b *Backend) ApplyOperation(op onnx.Operation, outputs ...graph.Node) error
 // Run computes the outputs of the model from its inputs, which must have been set. The
 // shapes of the inputs may be others than those of the last Run, but not their number
 // of dimensions.
-func (b *Backend) Run() error {
+func (b *Backend) Run() error { return b.run(context.Background()) }
+
+func (b *Backend) run(ctx context.Context) error {
 	inputs, err := b.inputs()
 	if err == nil {
 		err = b.compile(inputs)
@@ -179,7 +181,7 @@ func (b *Backend) Run() error {
 	if err != nil {
 		return fmt.Errorf("onnxgo: %w", err)
 	}
-	results, err := b.session.Run(context.Background(), inputs)
+	results, err := b.session.Run(ctx, inputs)
 	if err != nil {
 		return fmt.Errorf("onnxgo: %w", err)
 	}

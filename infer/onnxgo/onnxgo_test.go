@@ -1,7 +1,9 @@
 package onnxgo_test
 
 import (
+	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -293,6 +295,10 @@ func TestEngine(t *testing.T) {
 			t.Errorf("run %d: %v, not %v (%v)", i, got, want, err)
 		}
 	}
+	long := engine.Of(make([]float32, 40_000), 1, 20_000, 2)
+	if _, err := sessions[0].Run(&canceledLater{t.Context(), 5}, map[string]engine.Tensor{"input": long}, "cn"); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v, not that of the context", err)
+	}
 	for _, test := range []struct {
 		inputs       map[string]engine.Tensor
 		output, want string
@@ -307,6 +313,19 @@ func TestEngine(t *testing.T) {
 			t.Errorf("the error is %v, not %q", err, test.want)
 		}
 	}
+}
+
+// canceledLater is a context that is canceled after some calls of Err.
+type canceledLater struct {
+	context.Context
+	calls int
+}
+
+func (c *canceledLater) Err() error {
+	if c.calls--; c.calls < 0 {
+		return context.Canceled
+	}
+	return nil
 }
 
 // TestElsewhere runs models from elsewhere, but for one with an If.

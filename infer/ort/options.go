@@ -61,7 +61,8 @@ func Optimization(level Level) Option {
 
 // Profile writes what each operator of each Run took to a JSON file, in the format
 // of Chrome's trace viewer, when a session is closed. The file's name begins with
-// the given prefix, which may have folders in it, and goes on with the time.
+// the given prefix, which may have folders in it, and goes on with the time. Open
+// fails where no file can be made there.
 func Profile(prefix string) Option {
 	return func(e *ortEngine) { e.profile = prefix }
 }
@@ -85,10 +86,12 @@ func RequireProvider() Option {
 	return func(e *ortEngine) { e.required = true }
 }
 
+const maxThreads = 1024
+
 func (e *ortEngine) validate() error {
 	switch {
-	case e.threads < 1:
-		return fmt.Errorf("%d threads: there must be at least 1", e.threads)
+	case e.threads < 1 || e.threads > maxThreads:
+		return fmt.Errorf("%d threads: there must be from 1 to %d", e.threads, maxThreads)
 	case e.level < NoOptimization || e.level > All:
 		return fmt.Errorf("optimization level %d: there are %d to %d", e.level, NoOptimization, All)
 	case e.device < 0:

@@ -571,6 +571,7 @@ func TestEngines(t *testing.T) {
 	}
 	for want, e := range map[string]engine.Engine{
 		"0 threads":                    ort.CPU(ort.Threads(0)),
+		"4294967304 threads":           ort.CPU(ort.Threads(1<<32 + 8)),
 		"optimization level 4":         ort.CPU(ort.Optimization(ort.All + 1)),
 		"the first is cuda:0":          ort.CUDA(-1),
 		"a memory limit of 0 bytes":    ort.CUDA(0, ort.MemoryLimit(0)),
@@ -813,6 +814,9 @@ func TestProfile(t *testing.T) {
 	}
 	if data, err := os.ReadFile(filepath.Join(dir, files[0].Name())); err != nil || !strings.Contains(string(data), `"op_name" : "LSTM"`) {
 		t.Errorf("the profile is %s (%v)", data, err)
+	}
+	if _, err := ort.CPU(ort.Profile(filepath.Join(dir, "nowhere", "profile"))).Open(lstm(t, 3)); err == nil || !strings.Contains(err.Error(), "the profile cannot be written") {
+		t.Errorf("the error is %v", err)
 	}
 }
 

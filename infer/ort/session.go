@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strconv"
@@ -120,7 +121,7 @@ func (e *ortEngine) options(library string) (*ort.SessionOptions, error) {
 		}[e.level]),
 	)
 	if err == nil && e.profile != "" {
-		err = options.EnableProfiling(e.profile)
+		err = errors.Join(checkWritable(e.profile), options.EnableProfiling(e.profile))
 	}
 	if err == nil && e.cuda {
 		err = e.appendCUDA(options, library)
@@ -130,6 +131,16 @@ func (e *ortEngine) options(library string) (*ort.SessionOptions, error) {
 		return nil, err
 	}
 	return options, nil
+}
+
+// checkWritable makes a file whose name begins with prefix, and removes it: ONNX
+// Runtime says nothing where it cannot write its own.
+func checkWritable(prefix string) error {
+	f, err := os.CreateTemp(filepath.Dir(prefix), filepath.Base(prefix)+"*")
+	if err != nil {
+		return fmt.Errorf("the profile cannot be written: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func (e *ortEngine) appendCUDA(options *ort.SessionOptions, library string) error {
