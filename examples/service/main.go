@@ -52,7 +52,7 @@ func run(ctx context.Context, hangup <-chan os.Signal, args []string, log io.Wri
 			return err
 		}
 	}
-	s, err := newService(data)
+	s, err := newService(ctx, data)
 	if err != nil {
 		return err
 	}
@@ -65,6 +65,7 @@ func run(ctx context.Context, hangup <-chan os.Signal, args []string, log io.Wri
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 	}
 	served := make(chan error, 1)
@@ -75,19 +76,20 @@ func run(ctx context.Context, hangup <-chan os.Signal, args []string, log io.Wri
 		case err := <-served:
 			return err
 		case <-hangup:
-			if err := s.reload(*path); err != nil {
+			if err := s.reload(ctx, *path); err != nil {
 				fmt.Fprintf(log, "the model stays as it is: %v\n", err)
 			}
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
+			defer server.Close() // on those who do not read
 			return server.Shutdown(last)
 		}
 	}
 }
 
 // reload takes the model in a file.
-func (s *service) reload(path string) error {
+func (s *service) reload(ctx context.Context, path string) error {
 	if path == "" {
 		return errors.New("there is no file to read again: start the service with -model")
 	}
@@ -95,5 +97,5 @@ func (s *service) reload(path string) error {
 	if err != nil {
 		return err
 	}
-	return s.take(data)
+	return s.take(ctx, data)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/rnnkit/rnnkit/infer"
 )
@@ -16,13 +17,14 @@ const (
 	maxModel  = 64 << 20 // bytes
 	maxSeries = 1 << 20  // bytes of JSON
 	maxSteps  = 1000
+	maxTry    = 10 * time.Second // for the first forecast of a model
 )
 
 // service answers with the model that live holds, which is a forecaster.
 type service struct{ live *infer.Live }
 
-func newService(model []byte) (*service, error) {
-	m, err := open(model)
+func newService(ctx context.Context, model []byte) (*service, error) {
+	m, err := open(ctx, model)
 	if err != nil {
 		return nil, err
 	}
@@ -30,25 +32,35 @@ func newService(model []byte) (*service, error) {
 }
 
 // open returns a model that has forecast once.
-func open(data []byte) (*infer.Model, error) {
+func open(ctx context.Context, data []byte) (*infer.Model, error) {
 	m, err := infer.OpenBytes(data)
 	if err != nil {
 		return nil, err
 	}
-	f, err := infer.NewForecaster(m)
-	if err == nil {
-		_, err = f.Forecast(context.Background(), make([]float64, f.Window()), 1)
-	}
-	if err != nil {
+	if err := try(ctx, m); err != nil {
 		m.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
+func try(ctx context.Context, m *infer.Model) error {
+	f, err := infer.NewForecaster(m)
+	if err != nil {
+		return err
+	}
+	if f.Window() > maxSeries/2 {
+		return fmt.Errorf("its window is %d values, more than a request can hold", f.Window())
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxTry)
+	defer cancel()
+	_, err = f.Forecast(ctx, make([]float64, f.Window()), 1)
+	return err
+}
+
 // take swaps the model for another one, if that can forecast.
-func (s *service) take(data []byte) error {
-	m, err := open(data)
+func (s *service) take(ctx context.Context, data []byte) error {
+	m, err := open(ctx, data)
 	if err != nil {
 		return err
 	}
@@ -66,24 +78,36 @@ func (s *service) handler() http.Handler {
 // forecast answers {"series": [...], "steps": 3} with {"forecast": [...]}.
 func (s *service) forecast(w http.ResponseWriter, r *http.Request) {
 	var request struct {
-		Series []float64 `json:"series"`
-		Steps  int       `json:"steps"`
+		Series []*float64 `json:"series"` // nil for a null
+		Steps  int        `json:"steps"`
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSeries)).Decode(&request); err != nil {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSeries))
+	if err == nil {
+		err = json.Unmarshal(body, &request)
+	}
+	if err != nil {
 		refuse(w, fmt.Errorf("the request is no JSON of a series: %w", err))
 		return
+	}
+	series := make([]float64, len(request.Series))
+	for i, v := range request.Series {
+		if v == nil {
+			refuse(w, fmt.Errorf("value %d of the series is null: leave none out", i+1))
+			return
+		}
+		series[i] = *v
 	}
 	if request.Steps < 1 || request.Steps > maxSteps {
 		refuse(w, fmt.Errorf("steps is %d: ask for 1 to %d", request.Steps, maxSteps))
 		return
 	}
 	var y []float64
-	err := s.live.Use(func(m *infer.Model) error {
+	err = s.live.Use(func(m *infer.Model) error {
 		f, err := infer.NewForecaster(m)
 		if err != nil {
 			return err
 		}
-		y, err = f.Forecast(r.Context(), request.Series, request.Steps)
+		y, err = f.Forecast(r.Context(), series, request.Steps)
 		return err
 	})
 	if err != nil {
@@ -110,7 +134,7 @@ func (s *service) describe(w http.ResponseWriter, _ *http.Request) {
 func (s *service) replace(w http.ResponseWriter, r *http.Request) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxModel))
 	if err == nil {
-		err = s.take(data)
+		err = s.take(r.Context(), data)
 	}
 	if err != nil {
 		refuse(w, fmt.Errorf("the model stays as it is: %w", err))

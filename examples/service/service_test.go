@@ -36,6 +36,20 @@ func newer(t testing.TB, series []float64, steps int) (file []byte, answer []flo
 	return file, answerOf(t, file, series, steps)
 }
 
+// wide returns the file of a forecaster of a window that memory does not hold.
+func wide(t testing.TB) []byte {
+	t.Helper()
+	m, err := models.New(models.Forecaster("y", 1<<30), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := export.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 func answerOf(t testing.TB, file []byte, series []float64, steps int) []float64 {
 	t.Helper()
 	m, err := infer.OpenBytes(file)
@@ -87,7 +101,7 @@ func do(ctx context.Context, method, url string, body []byte, status int) (strin
 }
 
 func TestService(t *testing.T) {
-	s, err := newService(embedded)
+	s, err := newService(t.Context(), embedded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,11 +125,14 @@ func TestService(t *testing.T) {
 	for _, test := range []struct{ method, path, body, want string }{
 		{"POST", "/forecast", `{"series": [1, 2], "steps": 1}`, "needs at least its window of 50"},
 		{"POST", "/forecast", `{"series": [`, "no JSON of a series"},
+		{"POST", "/forecast", `{"series": [1], "steps": 1} 2`, "no JSON of a series"},
+		{"POST", "/forecast", `{"series": [1, null], "steps": 1}`, "value 2 of the series is null"},
 		{"POST", "/forecast", `{"series": [], "steps": 1001}`, "steps is 1001: ask for 1 to 1000"},
 		{"POST", "/forecast", `{"series": []}`, "steps is 0: ask for 1 to 1000"},
 		{"POST", "/forecast", `{"series": [` + strings.Repeat("1, ", maxSeries), "too large"},
 		{"PUT", "/model", "no model", "the model stays as it is"},
 		{"PUT", "/model", string(embedded[:9000]), "truncated"},
+		{"PUT", "/model", string(wide(t)), "its window is 1073741824 values, more than a request can hold"},
 	} {
 		if text, err := do(t.Context(), test.method, server.URL+test.path, []byte(test.body), http.StatusBadRequest); err != nil || !strings.Contains(text, test.want) {
 			t.Errorf("%s %s: %q (%v), not %q", test.method, test.path, text, err, test.want)
@@ -249,7 +266,7 @@ func TestRunErrors(t *testing.T) {
 		}
 	}
 	s := &service{}
-	if err := s.reload(""); err == nil {
+	if err := s.reload(t.Context(), ""); err == nil {
 		t.Error("a service without a file was reloaded")
 	}
 }
