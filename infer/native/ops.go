@@ -155,6 +155,7 @@ func init() { // operators with graphs refer to the table
 		"Tile":                  with(6, 2, 2, newTile),
 		"TopK":                  {since: 1, inputs: [2]int{1, 2}, outputs: [2]int{1, 2}, build: newTopK},
 		"Transpose":             unary(1, newTranspose),
+		"Trilu":                 with(14, 1, 2, newTrilu),
 		"Unsqueeze":             with(1, 1, 2, newUnsqueeze),
 		"Where":                 with(9, 3, 3, newWhere),
 		"Xor":                   with(7, 2, 2, newLogic),

@@ -413,6 +413,14 @@ var families = []func(*drawOp){
 		}
 		d.op("Pad", 1, attributes...)
 	},
+	func(d *drawOp) { // Trilu
+		d.empty = true
+		d.add(pick(d.draw, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int64, onnxgraph.Bool), d.shape(2, 4, 5)...)
+		if d.chance(60) {
+			d.ints(int64(d.IntN(11) - 5))
+		}
+		d.op("Trilu", 1, "upper", int64(d.IntN(2)))
+	},
 	func(d *drawOp) { // Concat
 		d.empty = true
 		s := d.shape(1, 4, 3)

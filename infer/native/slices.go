@@ -307,3 +307,53 @@ func (op *reverseSequence) run() error {
 	}
 	return nil
 }
+
+// trilu keeps the elements on and above a diagonal of each matrix, or on and below
+// it, and makes the others 0.
+type trilu struct {
+	in, out value
+	k       *indices // how far the diagonal lies above the main one; nil for 0
+	upper   bool
+	places  *array[int64]
+}
+
+func newTrilu(n *node) operator {
+	op := &trilu{in: n.inputs[0], out: outputLike(n, 0, n.inputs[0]), upper: n.flag("upper", true), places: temp[int64](n)}
+	if n.given(1) {
+		op.k = indicesOf(n, 1)
+	}
+	return op
+}
+
+func (op *trilu) shapes() error {
+	shape := op.in.info().shape
+	if len(shape) < 2 {
+		return fmt.Errorf("the shape is %v, and must have two dimensions or more", shape)
+	}
+	op.out.info().setShape(shape)
+	return nil
+}
+
+func (op *trilu) run() error {
+	k := int64(0)
+	if op.k != nil {
+		if op.k.len() != 1 {
+			return fmt.Errorf("the diagonal has shape %v, and must be a scalar", op.k.shape())
+		}
+		k = op.k.at(0)
+	}
+	shape := op.in.info().shape
+	if err := op.places.resizeTo(shape...); err != nil {
+		return err
+	}
+	rows, cols := shape[len(shape)-2], shape[len(shape)-1]
+	for at := range op.places.data {
+		op.places.data[at] = int64(at)
+		if above := int64(at%cols - at/cols%rows); op.upper && above < k || !op.upper && above > k {
+			op.places.data[at] = -1
+		}
+	}
+	op.out.fill(nil)
+	op.out.take(op.in, op.places.data)
+	return nil
+}
