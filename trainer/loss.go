@@ -23,6 +23,15 @@ type Loss interface {
 	weight(label int64) float64
 }
 
+// lossSize is the size of a loss of this package, and an error for any other.
+func lossSize(loss Loss, outputs int) (int, error) {
+	switch loss.(type) {
+	case CrossEntropy, valueLoss:
+		return loss.size(outputs)
+	}
+	return 0, fmt.Errorf("trainer: the loss is a %T: give a CrossEntropy, or what a function such as MSE returns, as it is", loss)
+}
+
 // valueLoss is a Loss of rows that have values.
 type valueLoss interface {
 	Loss

@@ -43,6 +43,9 @@ func TestOptionErrors(t *testing.T) {
 		"2 class weights for 3 outputs":              {three, Options{Loss: CrossEntropy{Weights: []float64{1, 2}}}},
 		"weight of class 1 is -1":                    {three, Options{Loss: CrossEntropy{Weights: []float64{1, -1, 1}}}},
 		"Smoothing is 1":                             {three, Options{Loss: CrossEntropy{Smoothing: 1}}},
+		"the loss is a *trainer.CrossEntropy":        {three, Options{Loss: &CrossEntropy{}}},
+		"the loss is a *trainer.CrossEntropy: give":  {three, Options{Loss: (*CrossEntropy)(nil)}},
+		"the loss is a struct":                       {three, Options{Loss: struct{ Loss }{CrossEntropy{}}}},
 	} {
 		source := examples{spec: test.spec, count: 4, time: 3}
 		_, err := Fit(t.Context(), newModel(t, test.spec), source, source, test.opts)

@@ -81,7 +81,7 @@ type row struct{ out, grad, targets []float64 }
 func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], loss Loss, seed uint64, threads int) (*passes[T], error) {
 	p := &passes[T]{meta: meta, params: params, loss: loss, seed: seed}
 	var err error
-	if p.values, err = loss.size(meta.Spec.Outputs); err != nil {
+	if p.values, err = lossSize(loss, meta.Spec.Outputs); err != nil {
 		return nil, err
 	}
 	if meta.OutputScale != nil && p.values == 0 {

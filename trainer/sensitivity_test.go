@@ -76,6 +76,9 @@ func TestInputGradientsOfTokens(t *testing.T) {
 	if len(got) != 2*3*3 || slices.Contains(got[:15], 0) || slices.ContainsFunc(got[15:], func(v float64) bool { return v != 0 }) {
 		t.Errorf("%v", got)
 	}
+	if _, err := InputGradients(m, b, nil); err == nil {
+		t.Error("no loss is taken for one")
+	}
 	b.Labels[0] = 5
 	if _, err := InputGradients(m, b, CrossEntropy{}); err == nil {
 		t.Error("a label that the model does not know is taken")

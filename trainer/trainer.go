@@ -132,7 +132,7 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 	case o.Carry && spec.Bidirectional:
 		return o, fmt.Errorf("trainer: Carry is set: the state of a bidirectional model cannot go on from batch to batch")
 	}
-	if _, err := o.Loss.size(spec.Outputs); err != nil {
+	if _, err := lossSize(o.Loss, spec.Outputs); err != nil {
 		return o, err
 	}
 	var err error
