@@ -202,7 +202,7 @@ func (f *fit[T]) restore(data []byte) error {
 	}
 	f.order, f.history, f.at, f.plateau = order, h.History, h.At, h.Plateau
 	f.best.loss, f.best.since = h.BestLoss, h.Since
-	f.updates = len(h.History)*f.batches() + (h.At.Examples+f.opts.Batch-1)/f.opts.Batch
+	f.updates = len(h.History)*f.batches() + f.batchesOf(h.At.Examples)
 	for _, n := range h.Carried {
 		s := f.addShard()
 		s.carried = n

@@ -3,6 +3,8 @@ package trainer
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
@@ -241,6 +243,41 @@ func TestProgressAddsUp(t *testing.T) {
 	}
 	if !(history[0].Seconds > 0) {
 		t.Errorf("the epoch took %g s", history[0].Seconds)
+	}
+}
+
+// TestABatchOfAll takes all examples at once, and goes on from a checkpoint
+// after such a batch: how far beyond their number Batch lies changes nothing.
+func TestABatchOfAll(t *testing.T) {
+	spec := testSpecs()[2]
+	source := examples{spec: spec, count: 10, time: 3}
+	for _, shape := range []Shape{Constant, Cosine, OneCycle} {
+		var want []float32
+		for _, batch := range []int{10, math.MaxInt} {
+			path := filepath.Join(t.TempDir(), "c")
+			opts := Options{Epochs: 4, Batch: batch, Schedule: Schedule{Shape: shape}, Checkpoint: path, CheckpointEvery: 1}
+			var checkpoint []byte
+			opts.OnEpoch = func(e Epoch) {
+				if e.Epoch == 2 { // and the checkpoint is from before its test
+					checkpoint, _ = os.ReadFile(path)
+				}
+			}
+			for _, opts.Resume = range []bool{false, true} {
+				m := newModel(t, spec)
+				if _, err := Fit(t.Context(), m, source, nil, opts); err != nil {
+					t.Fatal(err)
+				}
+				if want == nil {
+					want = m.Params.Data
+				}
+				if !slices.Equal(m.Params.Data, want) {
+					t.Errorf("%s, batches of %d, resume %t: other parameters than with batches of 10", shape, batch, opts.Resume)
+				}
+				if err := os.WriteFile(path, checkpoint, 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 	}
 }
 

@@ -369,9 +369,12 @@ func (f *fit[T]) epoch(ctx context.Context) (Epoch, error) {
 	return epoch, nil
 }
 
-// batches is the number of updates in an epoch.
-func (f *fit[T]) batches() int {
-	return (len(f.order) + f.opts.Batch - 1) / f.opts.Batch
+// batches is the number of updates in an epoch, and batchesOf for its first
+// examples.
+func (f *fit[T]) batches() int { return f.batchesOf(len(f.order)) }
+
+func (f *fit[T]) batchesOf(examples int) int {
+	return examples/f.opts.Batch + min(examples%f.opts.Batch, 1)
 }
 
 // update adds up the gradients of the shards, in their order, and lets the
