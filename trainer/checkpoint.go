@@ -19,7 +19,7 @@ import (
 // little-endian numbers, and the SHA-256 of all that. The blocks are those of
 // fit.blocks, then the order of the examples in 64-bit integers. Dropout needs
 // no state: its draws follow from the seed and the number of updates.
-const checkpointMagic = "rnnkit checkpoint 1\n"
+const checkpointMagic = "rnnkit checkpoint 2\n"
 
 type header struct {
 	Terms    []term   `json:"terms"`
@@ -29,7 +29,6 @@ type header struct {
 	BestLoss float64  `json:"best_loss"`
 	Since    int      `json:"since"` // epochs, the best
 	Shuffle  []byte   `json:"shuffle"`
-	Carried  []int    `json:"carried"` // examples whose state each shard carries
 }
 
 // term is something that decides the result of a fit.
@@ -69,10 +68,8 @@ func (f *fit[T]) terms() []term {
 func (f *fit[T]) blocks() [][]T {
 	list := append([][]T{f.params.Data}, f.moments...)
 	list = append(list, f.best.params)
-	for _, s := range f.shards {
-		if s.carried > 0 {
-			list = append(list, s.final.h, s.final.c)
-		}
+	if f.carried > 0 {
+		list = append(list, f.last.h, f.last.c)
 	}
 	return list
 }
@@ -134,11 +131,6 @@ func (f *fit[T]) marshal() ([]byte, error) {
 	if h.Shuffle, err = f.shuffle.MarshalBinary(); err != nil {
 		return nil, err
 	}
-	for _, s := range f.shards {
-		if s.carried > 0 {
-			h.Carried = append(h.Carried, s.carried)
-		}
-	}
 	line, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -183,9 +175,8 @@ func (f *fit[T]) restore(data []byte) error {
 		return damaged(err.Error())
 	}
 	size := binary.Size(f.params.Data)*(1+len(f.moments)) + binary.Size(f.best.params) + 8*len(f.order)
-	for _, n := range h.Carried {
-		size += 2 * binary.Size(f.params.Data[:1]) * f.states(n)
-	}
+	carried := f.carriedAt(h.At)
+	size += 2 * binary.Size(f.params.Data[:1]) * f.states(carried)
 	if len(body) != size {
 		return damaged(fmt.Sprintf("%d bytes follow its header, not %d", len(body), size))
 	}
@@ -203,12 +194,9 @@ func (f *fit[T]) restore(data []byte) error {
 	f.order, f.history, f.at, f.plateau = order, h.History, h.At, h.Plateau
 	f.best.loss, f.best.since = h.BestLoss, h.Since
 	f.updates = len(h.History)*f.batches() + f.batchesOf(h.At.Examples)
-	for _, n := range h.Carried {
-		s := f.addShard()
-		s.carried = n
-		kernels.Grow(&s.final.h, f.states(n))
-		kernels.Grow(&s.final.c, f.states(n))
-	}
+	f.carried = carried
+	kernels.Grow(&f.last.h, f.states(carried))
+	kernels.Grow(&f.last.c, f.states(carried))
 	for _, block := range f.blocks() {
 		n, err := binary.Decode(body, binary.LittleEndian, block)
 		if err != nil {
@@ -219,9 +207,12 @@ func (f *fit[T]) restore(data []byte) error {
 	return nil
 }
 
-// states is the number of values of h, or of c, for as many examples.
-func (f *fit[T]) states(examples int) int {
-	return f.meta.Spec.Layers * f.meta.Spec.Directions() * f.meta.Spec.Hidden * examples
+// carriedAt is the number of examples whose state is carried from there on.
+func (f *fit[T]) carriedAt(at position) int {
+	if !f.opts.Carry || at.Examples == 0 {
+		return 0
+	}
+	return (at.Examples-1)%f.opts.Batch + 1
 }
 
 // sameTerms returns an error that names the first term that is another here.
@@ -249,13 +240,6 @@ func (f *fit[T]) check(h *header) error {
 		return fmt.Errorf("it has %d epochs of %d", len(h.History), f.opts.Epochs)
 	case at < 0 || at > len(f.order) || at%f.opts.Batch != 0 && !last:
 		return fmt.Errorf("it stands at example %d", at)
-	case len(h.Carried) > 0 && (!f.opts.Carry || at == 0 || len(h.Carried) > (min(f.opts.Batch, len(f.order))-1)/f.size+1):
-		return fmt.Errorf("it carries the states of %d shards", len(h.Carried))
-	}
-	for i, n := range h.Carried {
-		if n < 1 || n > f.size {
-			return fmt.Errorf("shard %d carries the states of %d examples", i, n)
-		}
 	}
 	return nil
 }

@@ -521,25 +521,18 @@ func TestDamagedCheckpoint(t *testing.T) {
 	refused("sealed, an example too many", seal(append(slices.Clip(body), make([]byte, 8)...)))
 	refused("sealed, an example twice", seal(append(slices.Clone(body[:len(body)-8]), body[len(body)-16:len(body)-8]...)))
 	refused("sealed, an example of none", seal(append(slices.Clone(body[:len(body)-8]), bytes.Repeat([]byte{255}, 8)...)))
-	order := len(body) - 8*37
-	fewer := append(slices.Clone(body[:order-4*16]), body[order:]...)
-	refused("sealed, a negative number of states", seal(bytes.Replace(fewer, []byte("[16,2]"), []byte("[16,-2]"), 1)))
 	for old, changed := range map[string]string{
-		`"carried":[16,2]`: `"carried":[16,1]`,
-		`[16,2]`:           `[17,1]`,
-		`16,2]`:            `1152921504606846992,2]`, // 16 + 2**60, times 16 bytes each
-		`16,2`:             `16,1,1`,
-		`"examples":36`:    `"examples":35`,
-		`s":36`:            `s":-36`,
-		`":36`:             `":38`,
-		`es":36`:           `es":54`,
-		`:36,`:             `:0,`,
-		`"shuffle":"`:      `"shuffle":"AA`,
-		`"history":[`:      `"history":[{},{},`,
-		`history":[`:       `history":[{},{},{},`,
-		`"terms":[{`:       `"terms":[{},{`,
-		`"terms"`:          `"Terms":[],"a"`,
-		`{"terms"`:         `{"since":1e999,"terms"`,
+		`"examples":36`: `"examples":35`,
+		`s":36`:         `s":-36`,
+		`":36`:          `":38`,
+		`es":36`:        `es":54`,
+		`:36,`:          `:0,`,
+		`"shuffle":"`:   `"shuffle":"AA`,
+		`"history":[`:   `"history":[{},{},`,
+		`history":[`:    `history":[{},{},{},`,
+		`"terms":[{`:    `"terms":[{},{`,
+		`"terms"`:       `"Terms":[],"a"`,
+		`{"terms"`:      `{"since":1e999,"terms"`,
 	} {
 		if !bytes.Contains(body, []byte(old)) {
 			t.Fatalf("the header has no %s", old)

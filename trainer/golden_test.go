@@ -90,7 +90,7 @@ func TestGoldens(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.close()
-			if err := p.read(fixed(batch), nil); err != nil {
+			if err := p.read(fixed(batch), firstExamples(c.Batch)); err != nil {
 				t.Fatal(err)
 			}
 			value := p.run(training, 0)

@@ -130,6 +130,93 @@ func TestCarry(t *testing.T) {
 	}
 }
 
+// cut is a Source of a series cut into streams, whose targets are its values:
+// part by part, of each stream that has it, as many steps as that row says.
+type cut struct {
+	steps [][]int // 0 for the streams, the last ones, that have ended
+}
+
+func (c cut) Len() (n int) {
+	for _, part := range c.steps {
+		for _, steps := range part {
+			n += min(steps, 1)
+		}
+	}
+	return n
+}
+
+func (c cut) Read(b *datasets.Batch, examples []int) error {
+	*b = datasets.Batch{Size: len(examples)}
+	var values [][]float32
+	at := make([]int, len(c.steps[0]))
+	for _, part := range c.steps {
+		for stream, steps := range part {
+			if steps == 0 {
+				continue
+			}
+			x := make([]float32, steps)
+			for i := range x {
+				x[i] = float32(math.Sin(float64((stream+1)*(at[stream]+i+1)))) * 2
+			}
+			at[stream] += steps
+			values = append(values, x)
+		}
+	}
+	for _, i := range examples {
+		b.Time = max(b.Time, len(values[i]))
+	}
+	for _, i := range examples {
+		padded := append(slices.Clip(values[i]), make([]float32, b.Time-len(values[i]))...)
+		b.Lengths = append(b.Lengths, len(values[i]))
+		b.Inputs = append(b.Inputs, padded...)
+		b.Targets = append(b.Targets, padded...)
+	}
+	return nil
+}
+
+// TestCarryGoesOnInTheSamePlace cuts streams at different steps, so that their
+// order by length changes, and lets some end before the others.
+func TestCarryGoesOnInTheSamePlace(t *testing.T) {
+	last := func(steps, streams int) []int { // in a batch of 19, two shards
+		return append(slices.Repeat([]int{steps}, streams), make([]int, 19-streams)...)
+	}
+	first, second := make([]int, 19), make([]int, 19)
+	for i := range first {
+		first[i] = 1 + 3*i%5
+		second[i] = 6 - first[i]
+	}
+	for name, test := range map[string]struct{ whole, parts cut }{
+		"even":          {cut{[][]int{last(6, 19)}}, cut{[][]int{last(2, 19), last(4, 19)}}},
+		"ragged":        {cut{[][]int{last(6, 19)}}, cut{[][]int{first, second}}},
+		"fewer at last": {cut{[][]int{append(slices.Repeat([]int{6}, 11), slices.Repeat([]int{2}, 8)...)}}, cut{[][]int{last(2, 19), last(4, 11)}}},
+	} {
+		for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
+			spec := models.Spec{Cell: cell, Features: 1, Hidden: 4, Layers: 2, Readout: models.ReadAll, Outputs: 1}
+			loss := func(source cut, carry bool) Epoch {
+				t.Helper()
+				m := newModel(t, spec)
+				for i := range m.Params.Data {
+					m.Params.Data[i] *= 3
+				}
+				history, err := Fit(t.Context(), m, source, source, Options{Epochs: 1, Batch: 19, LearningRate: 1e-30, Carry: carry, NoShuffle: true, Threads: 2})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return history[0]
+			}
+			whole, parts, apart := loss(test.whole, false), loss(test.parts, true), loss(test.parts, false)
+			for _, pair := range [][2]float64{{whole.TrainLoss, parts.TrainLoss}, {whole.TestLoss, parts.TestLoss}} {
+				if !(math.Abs(pair[0]-pair[1]) <= 1e-6*pair[0]) {
+					t.Errorf("%s, %s: the loss is %g over whole streams, %g over parts", name, cell, pair[0], pair[1])
+				}
+			}
+			if math.Abs(apart.TrainLoss-whole.TrainLoss) <= 1e-4*whole.TrainLoss {
+				t.Errorf("%s, %s: the state makes no difference", name, cell)
+			}
+		}
+	}
+}
+
 func TestCarryNeedsABatchOfAllStreams(t *testing.T) {
 	streams, err := datasets.NewStreams(make([]float32, 101), 20, 5)
 	if err != nil {

@@ -36,8 +36,11 @@ type passes[T models.Float] struct {
 	loss   Loss
 	values int // that a row of targets has; 0 if it has a label
 	seed   uint64
-	carry  bool // the state goes on from batch to batch
-	size   int  // of a shard; the same for all batches if the state is carried
+	size   int // of a shard
+
+	carry   bool     // the state goes on from batch to batch
+	carried int      // examples of the batch before whose state does
+	last    state[T] // that they ended with, each [carried, layers, hidden]
 
 	batch   datasets.Batch
 	weight  float64 // of all rows of the batch
@@ -62,16 +65,15 @@ const (
 // shard is a part of a batch with all that is needed to run it.
 type shard[T models.Float] struct {
 	*network[T]
-	first   int   // the batch's example that the shard begins with
-	order   []int // of the shard's examples, the longest first
-	scaled  []float32
-	row     row               // of values
-	top     []T               // of each row's outputs, for labels
-	sums    []T               // of the powers of each row's outputs
-	grads   *models.Params[T] // nil before the first training
-	loss    float64           // weighted sum over rows
-	score   score
-	carried int // examples whose final state the shard has
+	first  int   // the batch's example that the shard begins with
+	order  []int // of the shard's examples, the longest first
+	scaled []float32
+	row    row               // of values
+	top    []T               // of each row's outputs, for labels
+	sums   []T               // of the powers of each row's outputs
+	grads  *models.Params[T] // nil before the first training
+	loss   float64           // weighted sum over rows
+	score  score
 }
 
 // row is room for a row of outputs in float64, with its targets.
@@ -99,6 +101,9 @@ func (p *passes[T]) close() { p.team.close() }
 func (p *passes[T]) read(source datasets.Source, examples []int) error {
 	if err := source.Read(&p.batch, examples); err != nil {
 		return fmt.Errorf("trainer: reading examples: %w", err)
+	}
+	if p.batch.Size != len(examples) {
+		return fmt.Errorf("trainer: the source read %d examples when asked for %d: it must read those", p.batch.Size, len(examples))
 	}
 	if err := checkInputs(&p.batch, p.meta.Spec); err != nil {
 		return err
@@ -203,9 +208,7 @@ func (p *passes[T]) rowsOf(i int) int {
 // asked for. draw numbers the draws of dropout.
 func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 	p.purpose, p.draw = purpose, draw
-	if !p.carry { // or a state would go to another shard
-		p.size = shardSize(p.meta.Spec, p.batch.Size)
-	}
+	p.size = shardSize(p.meta.Spec, p.batch.Size)
 	for len(p.shards)*p.size < p.batch.Size {
 		p.addShard()
 	}
@@ -214,8 +217,15 @@ func (p *passes[T]) run(purpose purpose, draw uint64) float64 {
 		p.packed = newPacked(shards[0].network)
 		p.packed.Params = p.params
 	}
+	if p.carry {
+		kernels.Grow(&p.last.h, p.states(p.batch.Size))
+		kernels.Grow(&p.last.c, p.states(p.batch.Size))
+	}
 	p.team.run(shards[0].packs(), p.packJob)
 	p.team.run(len(shards), p.shardJob)
+	if p.carry {
+		p.carried = p.batch.Size
+	}
 	var sum float64
 	for _, s := range shards {
 		sum += s.loss
@@ -238,10 +248,11 @@ func (p *passes[T]) active() []*shard[T] {
 }
 
 // forget makes the next batch begin from zero even if the state is carried.
-func (p *passes[T]) forget() {
-	for _, s := range p.shards {
-		s.carried = 0
-	}
+func (p *passes[T]) forget() { p.carried = 0 }
+
+// states is the number of values of h, or of c, for as many examples.
+func (p *passes[T]) states(examples int) int {
+	return examples * p.meta.Spec.Layers * p.meta.Spec.Hidden
 }
 
 func (p *passes[T]) runShard(i int) {
@@ -254,7 +265,7 @@ func (p *passes[T]) runShard(i int) {
 	s.keepState = p.carry
 	s.forward(&p.packed, p.purpose == training)
 	if p.carry {
-		s.carried = s.batch
+		s.handOn(p)
 	}
 	if p.purpose == answering {
 		return
@@ -329,13 +340,43 @@ func (s *shard[T]) begin(p *passes[T]) {
 				}
 			}
 		}
-	case p.carry && s.carried == s.batch:
-		copy(s.initial.h, s.final.h)
-		copy(s.initial.c, s.final.c)
 	default:
 		clear(s.initial.h)
 		clear(s.initial.c)
+		s.goOn(p)
 	}
+}
+
+// goOn takes the states that are carried to the places of the shard's examples.
+func (s *shard[T]) goOn(p *passes[T]) {
+	for i, example := range s.order {
+		if s.first+example >= p.carried {
+			continue
+		}
+		for l := range s.spec.Layers {
+			place, carried := s.places(l, i)
+			copy(s.initial.h[place:], p.last.h[carried:][:s.spec.Hidden])
+			copy(s.initial.c[place:], p.last.c[carried:][:s.spec.Hidden])
+		}
+	}
+}
+
+// handOn makes the final states those that are carried.
+func (s *shard[T]) handOn(p *passes[T]) {
+	for i := range s.order {
+		for l := range s.spec.Layers {
+			place, carried := s.places(l, i)
+			copy(p.last.h[carried:], s.final.h[place:][:s.spec.Hidden])
+			copy(p.last.c[carried:], s.final.c[place:][:s.spec.Hidden])
+		}
+	}
+}
+
+// places returns where the state of a layer and of example i of order lies in
+// the network, and where among those that are carried.
+func (s *shard[T]) places(layer, i int) (network, carried int) {
+	example := s.first + s.order[i]
+	return (layer*s.batch + i) * s.spec.Hidden, (example*s.spec.Layers + layer) * s.spec.Hidden
 }
 
 // measure sets loss and the gradient of the outputs.

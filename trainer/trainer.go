@@ -35,8 +35,8 @@ type Options struct {
 	Threads   int    // goroutines that compute (runtime.GOMAXPROCS)
 
 	// Carry makes the state after each example that before the one in the
-	// same place of the next batch, which so goes on from it; gradients end
-	// between them. It is truncated backpropagation through time, for a
+	// same place of the next batch, which so goes on from it, however long
+	// either is; gradients end between them. It is truncated backpropagation through time, for a
 	// Source such as datasets.Streams. It implies NoShuffle.
 	Carry bool
 
@@ -236,9 +236,7 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 	if err != nil {
 		return nil, err
 	}
-	if passes.carry = opts.Carry; opts.Carry {
-		passes.size = shardSize(meta.Spec, opts.Batch)
-	}
+	passes.carry = opts.Carry
 	f := &fit[T]{
 		passes:  passes,
 		opts:    opts,
