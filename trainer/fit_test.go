@@ -246,6 +246,33 @@ func TestProgressAddsUp(t *testing.T) {
 	}
 }
 
+// sized is a Source that keeps the size of the largest batch that is read.
+type sized struct {
+	examples
+	largest *int
+}
+
+func (s sized) Read(b *datasets.Batch, indexes []int) error {
+	*s.largest = max(*s.largest, len(indexes))
+	return s.examples.Read(b, indexes)
+}
+
+// TestTestsTakeNoLargerBatches bounds the memory of the tests by that of the
+// training.
+func TestTestsTakeNoLargerBatches(t *testing.T) {
+	spec := testSpecs()[0]
+	for batch, want := range map[int]int{1: 16, 32: 32, 100: 100, 1000: 256} {
+		largest := 0
+		test := sized{examples{spec: spec, count: 600, time: 2}, &largest}
+		if _, err := Fit(t.Context(), newModel(t, spec), examples{spec: spec, count: 20, time: 2}, test, Options{Epochs: 1, Batch: batch}); err != nil {
+			t.Fatal(err)
+		}
+		if largest != want {
+			t.Errorf("batches of %d: the test takes %d examples at once, not %d", batch, largest, want)
+		}
+	}
+}
+
 // TestABatchOfAll takes all examples at once, and goes on from a checkpoint
 // after such a batch: how far beyond their number Batch lies changes nothing.
 func TestABatchOfAll(t *testing.T) {

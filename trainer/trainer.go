@@ -445,7 +445,7 @@ func (f *fit[T]) change(i int) {
 // evaluate returns the mean loss over test and, for a loss of classes, the part
 // of rows that are right; 0 if test is empty.
 func (f *fit[T]) evaluate() (loss, accuracy float64, err error) {
-	size := 256
+	size := min(max(f.opts.Batch, 16), 256) // as large as in training, or memory would grow
 	if f.carry {
 		size = f.opts.Batch
 		if s, ok := f.test.(*datasets.Streams); ok {
