@@ -79,6 +79,28 @@ func TestBatchErrors(t *testing.T) {
 	}
 }
 
+// TestLabelsOfPadding puts labels that no model knows where no step is.
+func TestLabelsOfPadding(t *testing.T) {
+	spec := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadAll, Outputs: 3}
+	fit := func(padding int64) []Epoch {
+		t.Helper()
+		source := examples{spec: spec, count: 2, time: 3, damage: func(b *datasets.Batch) {
+			b.Targets, b.Lengths, b.Labels = nil, []int{1, 3}, []int64{2, padding, padding, 0, 1, 2}
+		}}
+		history, err := Fit(t.Context(), newModel(t, spec), source, source, Options{Loss: CrossEntropy{Weights: []float64{1, 2, 3}}, Epochs: 1, NoShuffle: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return history
+	}
+	want := fit(0)[0]
+	for _, padding := range []int64{datasets.Ignore, -100, 3} {
+		if got := fit(padding)[0]; got.TrainLoss != want.TrainLoss || got.TestLoss != want.TestLoss || got.TestAccuracy != want.TestAccuracy {
+			t.Errorf("with labels %d in the padding: %+v, not %+v", padding, got, want)
+		}
+	}
+}
+
 // TestIgnoredLabels trains on a batch that has nothing to teach.
 func TestIgnoredLabels(t *testing.T) {
 	spec := models.Spec{Cell: models.GRU, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadLast, Outputs: 3}

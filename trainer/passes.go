@@ -165,17 +165,15 @@ func (p *passes[T]) checkTargets() error {
 		return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d targets and %d labels: the loss needs %d and %d",
 			b.Size, b.Time, len(b.Targets), len(b.Labels), rows*p.values, labels)
 	}
-	for i, label := range b.Labels {
-		if label != datasets.Ignore && (label < 0 || label >= int64(p.meta.Spec.Outputs)) {
-			return fmt.Errorf("trainer: row %d of the batch has label %d: the model knows those from 0 to %d", i, label, p.meta.Spec.Outputs-1)
-		}
-	}
 	p.weight = 0
 	for i := range b.Size {
 		for t := range p.rowsOf(i) {
-			var label int64
+			row, label := i*p.rowsEach()+t, int64(0)
 			if p.values == 0 {
-				label = b.Labels[i*p.rowsEach()+t]
+				label = b.Labels[row]
+			}
+			if label != datasets.Ignore && (label < 0 || label >= int64(p.meta.Spec.Outputs)) {
+				return fmt.Errorf("trainer: row %d of the batch has label %d: the model knows those from 0 to %d", row, label, p.meta.Spec.Outputs-1)
 			}
 			p.weight += p.loss.weight(label)
 		}
