@@ -1,6 +1,9 @@
 package models
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Model is a model with its parameters and all that a user of it has to know.
 type Model struct {
@@ -22,13 +25,16 @@ func New(meta Metadata, seed uint64, recipes ...Recipe) (*Model, error) {
 }
 
 // Validate returns an error that names the first field of the metadata that does
-// not fit, or says that the parameters are not those of the Spec.
+// not fit, or says what is wrong with the parameters.
 func (m *Model) Validate() error {
 	if err := m.Metadata.Validate(); err != nil {
 		return err
 	}
 	if m.Params == nil || !m.Params.fit(m.Spec) {
 		return fmt.Errorf("models: the parameters are not those of the Spec, which has %.0f: make them with NewParams", m.Spec.size())
+	}
+	if !m.Params.whole(m.Spec) {
+		return errors.New("models: the fields of the parameters are no views of their Data, as after gob or JSON: make parameters with NewParams and copy Data to theirs")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"slices"
@@ -72,6 +73,36 @@ func TestMetadataValidate(t *testing.T) {
 		test.change(&m)
 		if _, err := New(m, 0); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("the error is %v, not about %s", err, test.want)
+		}
+	}
+}
+
+// TestParametersApart refuses parameters whose fields are copies: what changes
+// Data would not change them.
+func TestParametersApart(t *testing.T) {
+	m, err := New(Forecaster("y", 50), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Model
+	if err := json.Unmarshal(data, &read); err != nil {
+		t.Fatal(err)
+	}
+	if err := read.Validate(); err == nil || !strings.Contains(err.Error(), "no views of their Data") {
+		t.Errorf("after JSON the error is %v", err)
+	}
+	for _, field := range []*[]float32{&m.Params.Layers[0].R, &m.Params.Head.B} {
+		view := *field
+		*field = slices.Clone(view)
+		if m.Validate() == nil {
+			t.Error("a field that is a copy is taken")
+		}
+		if *field = view; m.Validate() != nil {
+			t.Error(m.Validate())
 		}
 	}
 }

@@ -86,3 +86,15 @@ func (p *Params[T]) fit(s Spec) bool {
 	}
 	return len(p.Layers) == s.Layers && len(p.Data) == total
 }
+
+// whole tells whether the parts, which fit, are views of Data.
+func (p *Params[T]) whole(s Spec) bool {
+	rest := p.Data
+	for _, v := range p.views(s) {
+		if v.size > 0 && &(*v.slice)[0] != &rest[0] {
+			return false
+		}
+		rest = rest[v.size:]
+	}
+	return true
+}
