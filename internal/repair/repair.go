@@ -40,7 +40,8 @@ type Repaired struct {
 	Batch   int      // of the example that the model was exported with
 	Time    int
 
-	// KeptTime is why the time has the size that it had, nil where it is open.
+	// KeptTime is why the time has the size that it had, even where the inputs
+	// declare an open one; nil where it is open, or no input has a time.
 	KeptTime error
 
 	original []inputs.Input
@@ -81,10 +82,11 @@ func Repair(ctx context.Context, m *onnxgraph.Model, o Options) (*Repaired, erro
 	}
 	probe.time = fixed(time)
 	r, err := repair(ctx, m, list, probe, o.Memory)
-	if err == nil && slices.ContainsFunc(list, func(in inputs.Input) bool { return in.Fixed(inputs.Time) > 0 }) {
-		r.KeptTime = kept
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	r.KeptTime = kept
+	return r, nil
 }
 
 // example returns the batch and the time of the example that m was exported

@@ -135,6 +135,19 @@ func TestTorch(t *testing.T) {
 	}
 }
 
+// TestKeptTime tells a time that the weights fix, though the input leaves it open.
+func TestKeptTime(t *testing.T) {
+	m := onnxtest.ReadModel(t, "testdata/flat_torchscript.onnx")
+	m.Graph.Inputs[0].Shape[1] = onnxgraph.Dim{Symbol: "steps"}
+	r, err := Repair(t.Context(), m, Options{Time: 4, Memory: native.DefaultMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.KeptTime == nil || !strings.Contains(r.KeptTime.Error(), "a time of 11") {
+		t.Errorf("the time is kept: %v", r.KeptTime)
+	}
+}
+
 func TestAlign(t *testing.T) {
 	b, tm := size{1, 3, 1, 3}, size{5, 5, 13, 13}
 	bt := b.times(tm)
