@@ -3,6 +3,7 @@ package repair
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -227,6 +228,30 @@ func TestVerify(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := r.Verify(t.Context(), m, engines(t), 1e-5, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// refusing is an engine that runs no model.
+type refusing struct{}
+
+func (refusing) String() string { return "refusing" }
+func (refusing) Open([]byte) (engine.Session, error) {
+	return nil, errors.New("no double yet")
+}
+
+// TestRefused leaves out an engine that does not run the original, but for the first.
+func TestRefused(t *testing.T) {
+	m := onnxtest.ReadModel(t, "testdata/last_dynamo.onnx")
+	r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks, err := r.Verify(t.Context(), m, []engine.Engine{native.New(), refusing{}}, 1e-5, 1)
+	if err != nil || len(checks) != 4 || checks[0].Engine != "refusing" || checks[0].Refused == nil || checks[1].Refused != nil {
+		t.Error(checks, err)
+	}
+	if _, err := r.Verify(t.Context(), m, []engine.Engine{refusing{}}, 1e-5, 1); err == nil || !strings.Contains(err.Error(), "the model as it is: ") {
 		t.Error(err)
 	}
 }

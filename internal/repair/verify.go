@@ -20,20 +20,37 @@ type Check struct {
 
 	// Against is what the answers were compared with.
 	Against string
+
+	// Refused is why an engine was not compared: it does not run the original.
+	// Only Engine is set beside it.
+	Refused error
 }
 
 // Verify runs the model with several batches and times, on the values that
 // random inputs of the seed have, and compares the answers with those of the
 // original to the same rows, as many at a time as it takes. Where the original
 // takes no other time, there the engines are compared with each other, the first
-// being the judge. It is an error if any answers differ.
+// being the judge. It is an error if any answers differ, or if the first engine
+// does not run the original; another that does not is left out.
 func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engines []engine.Engine, tolerance float64, seed uint64) ([]Check, error) {
-	before, err := openAll(original, engines)
+	var checks []Check
+	var able []engine.Engine
+	for i, e := range engines {
+		switch err := r.runs(ctx, original, e, seed); {
+		case err == nil:
+			able = append(able, e)
+		case i == 0 || ctx.Err() != nil:
+			return nil, fmt.Errorf("the model as it is: %w", err)
+		default:
+			checks = append(checks, Check{Engine: e.String(), Refused: err})
+		}
+	}
+	before, err := openAll(original, able[:1])
 	defer closeAll(before)
 	if err != nil {
 		return nil, fmt.Errorf("the model as it is: %w", err)
 	}
-	after, err := openAll(r.Model, engines)
+	after, err := openAll(r.Model, able)
 	defer closeAll(after)
 	if err != nil {
 		return nil, fmt.Errorf("the repaired model: %w", err)
@@ -42,7 +59,6 @@ func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engine
 	if !r.sizes.time.isFixed() {
 		times = []int{r.Time, r.Time + 1, 2*r.Time + 3}
 	}
-	var checks []Check
 	for _, time := range times {
 		for _, batch := range slices.Compact([]int{1, r.Batch, r.Batch + 1, 2*r.Batch + 3}) {
 			given, err := inputs.Random(r.inputs, nil, batch, time, seed)
@@ -66,11 +82,25 @@ func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engine
 				if err != nil {
 					return nil, fmt.Errorf("batch %d, time %d: the repaired model does not answer as %s on %s: %w", batch, time, against, m.Engine(), err)
 				}
-				checks = append(checks, Check{batch, time, m.Engine(), d, against})
+				checks = append(checks, Check{Batch: batch, Time: time, Engine: m.Engine(), Difference: d, Against: against})
 			}
 		}
 	}
 	return checks, nil
+}
+
+// runs returns why an engine does not run the original as it was exported, if so.
+func (r *Repaired) runs(ctx context.Context, original *onnxgraph.Model, e engine.Engine, seed uint64) error {
+	given, err := inputs.Random(r.original, nil, r.Batch, r.Time, seed)
+	if err != nil {
+		return err
+	}
+	all, err := openAll(original, []engine.Engine{e})
+	defer closeAll(all)
+	if err == nil {
+		_, err = all[0].Run(ctx, given)
+	}
+	return err
 }
 
 func openAll(m *onnxgraph.Model, engines []engine.Engine) ([]*infer.Model, error) {
