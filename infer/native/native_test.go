@@ -74,6 +74,7 @@ func TestOps(t *testing.T) {
 		{"Range backwards", graph(call("Constant", nil, []string{"a"}, "value_int", int64(5)), call("Constant", nil, []string{"b"}, "value_int", int64(-2)), call("Constant", nil, []string{"c"}, "value_int", int64(-3)), call("Range", []string{"a", "b", "c"}, []string{"y"})), engine.Of([]int64{5, 2, -1}, 3)},
 		{"Gather nothing of nothing", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{0, 2}, Data: []float32{}}), call("Constant", nil, []string{"i"}, "value", ints64("", []int64{}...)), call("Gather", []string{"c", "i"}, []string{"y"})), engine.Of([]float32{}, 0, 2)},
 		{"AveragePool beyond the end", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 4}, Data: []float32{1, 2, 3, 4}}), call("AveragePool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{3}, "strides", []int64{2}, "ceil_mode", int64(1), "count_include_pad", int64(1))), engine.Of([]float32{2, 3.5}, 1, 1, 2)},
+		{"Hardmax of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 7}), call("Hardmax", []string{"c"}, []string{"y"})), engine.Of([]float32{0, 1, 0}, 3)},
 		{"Softmax before opset 13", change(graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 2, 2}, Data: []float32{0, 0, 0, 0}}), call("Softmax", []string{"c"}, []string{"y"})), opset(12)), engine.Of([]float32{0.25, 0.25, 0.25, 0.25}, 1, 2, 2)},
 		{"If", branches(onnxgraph.Graph{Nodes: []onnxgraph.Node{call("Neg", []string{"x"}, []string{"n"}), call("Neg", []string{"n"}, []string{"p"})}, Outputs: []onnxgraph.Value{{Name: "p"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}), x23},
 		{"Loop", counting(), engine.Of([]float32{4, 8, 12, 16, 20, 24}, 2, 3)},
@@ -539,7 +540,9 @@ func everything() *onnxgraph.Model {
 		call("Add", []string{"right", "k"}, []string{"more"}),
 		call("Reshape", []string{"more", "rows"}, []string{"flat"}),
 		call("Unsqueeze", []string{"flat", "zero"}, []string{"lifted"}),
-		call("Identity", []string{"lifted"}, []string{"out"}),
+		call("Softmax", []string{"lifted"}, []string{"shares"}, "axis", int64(1)),
+		call("LogSoftmax", []string{"shares"}, []string{"logs"}),
+		call("Identity", []string{"logs"}, []string{"out"}),
 	})
 	for i := range g.Nodes {
 		if n := &g.Nodes[i]; n.OpType == "LSTM" {

@@ -235,6 +235,27 @@ func (d *drawOp) shape(least, most, size int) []int {
 	return shape
 }
 
+// long makes the last dimension of some shapes several registers long.
+func (d *drawOp) long(shape []int) []int {
+	if len(shape) > 0 && d.chance(30) {
+		shape[len(shape)-1] *= 1 + d.IntN(30)
+	}
+	return shape
+}
+
+// special puts values of all magnitudes into some tensors, infinities and NaN too.
+func (d *drawOp) special(v onnxgraph.Tensor) {
+	x, ok := v.Data.([]float32)
+	if !ok || d.chance(60) {
+		return
+	}
+	for i := range x {
+		if d.chance(10) {
+			x[i] = pick(d.draw, float32(math.Inf(-1)), float32(math.Inf(1)), float32(math.NaN()), 0, 1e-30, -50, 100, -1e9, math.MaxFloat32)
+		}
+	}
+}
+
 // narrower returns a shape that can be broadcast with that one.
 func (d *drawOp) narrower(shape []int) []int {
 	shape = slices.Clone(shape[d.IntN(len(shape)+1):])
@@ -299,8 +320,12 @@ var families = []func(*drawOp){
 	},
 	func(d *drawOp) { // functions
 		d.empty = true
-		d.add(pick(d.draw, floatTypes...), d.shape(0, 3, 5)...)
-		d.op(pick(d.draw, "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Abs", "Neg", "Floor", "Ceil", "Round", "Sign", "Erf", "Reciprocal", "Softplus", "Softsign", "Sin", "Cos", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "ThresholdedRelu", "Celu", "HardSwish", "Not", "IsNaN"), 1)
+		x := d.add(pick(d.draw, floatTypes...), d.long(d.shape(0, 3, 5))...)
+		name := pick(d.draw, "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Abs", "Neg", "Floor", "Ceil", "Round", "Sign", "Erf", "Reciprocal", "Softplus", "Softsign", "Sin", "Cos", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "ThresholdedRelu", "Celu", "HardSwish", "Not", "IsNaN")
+		if name != "ThresholdedRelu" { // in ONNX Runtime it hides NaN
+			d.special(x)
+		}
+		d.op(name, 1)
 	},
 	func(d *drawOp) { // Where
 		d.empty = true
@@ -665,9 +690,12 @@ var families = []func(*drawOp){
 		}
 	},
 	func(d *drawOp) { // Softmax and the like
-		s := d.shape(1, 4, 4)
-		d.add(pick(d.draw, floatTypes...), s...)
-		d.op(pick(d.draw, "Softmax", "LogSoftmax", "Hardmax"), 1, "axis", d.axis(len(s)))
+		s := d.long(d.shape(1, 4, 4))
+		x, name := d.add(pick(d.draw, floatTypes...), s...), pick(d.draw, "Softmax", "LogSoftmax", "Hardmax")
+		if name != "Hardmax" { // in ONNX Runtime it goes by a NaN or not, as it lies
+			d.special(x)
+		}
+		d.op(name, 1, "axis", d.axis(len(s)))
 	},
 	func(d *drawOp) { // Cast
 		d.empty = true

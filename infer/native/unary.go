@@ -260,10 +260,12 @@ func (op *clip[T]) run() error {
 
 // softmax works along one axis, or before opset 13 along all from there on.
 type softmax[T float] struct {
-	unary unary[T, T]
-	axis  int64
-	old   bool
-	f     func(column kernels.Matrix[T])
+	unary    unary[T, T]
+	axis     int64
+	old      bool
+	f        func(op *softmax[T], dst, x []T)
+	column   *array[T] // and what becomes of it, where the axis is not the last
+	top, sum [1]T
 }
 
 func newSoftmax(n *node) operator {
@@ -271,13 +273,15 @@ func newSoftmax(n *node) operator {
 }
 
 func newSoftmaxOf[T float](n *node) operator {
-	op := &softmax[T]{unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)}, old: n.opset < 13}
+	op := &softmax[T]{unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)}, old: n.opset < 13, column: temp[T](n)}
 	def := int64(-1)
 	if op.old {
 		def = 1
 	}
 	op.axis = attribute(n, "axis", def)
-	op.f = map[string]func(kernels.Matrix[T]){"Softmax": softmaxOf[T], "LogSoftmax": logSoftmaxOf[T], "Hardmax": hardmaxOf[T]}[n.OpType]
+	op.f = map[string]func(op *softmax[T], dst, x []T){
+		"Softmax": (*softmax[T]).softmax, "LogSoftmax": (*softmax[T]).logSoftmax, "Hardmax": (*softmax[T]).hardmax,
+	}[n.OpType]
 	return op
 }
 
@@ -289,59 +293,55 @@ func (op *softmax[T]) shapes() error {
 }
 
 func (op *softmax[T]) run() error {
-	shape, out := op.unary.in.shape, op.unary.out.data
-	copy(out, op.unary.in.data)
-	size, inner := alongAxis(shape, op.axis)
+	x, out := op.unary.in.data, op.unary.out.data
+	size, inner := alongAxis(op.unary.in.shape, op.axis)
 	if op.old {
 		size, inner = size*inner, 1
 	}
+	if inner == 1 {
+		for at := 0; at < len(out); at += size {
+			op.f(op, out[at:at+size], x[at:at+size])
+		}
+		return nil
+	}
+	if err := op.column.resizeTo(2, size); err != nil {
+		return err
+	}
+	column, dst := op.column.data[:size], op.column.data[size:]
 	for at := 0; at < len(out); at += size * inner {
-		for i := range inner {
-			op.f(kernels.Matrix[T]{Rows: size, Cols: 1, Stride: inner, Data: out[at+i:]})
+		for i := at; i < at+inner; i++ {
+			for k := range column {
+				column[k] = x[i+k*inner]
+			}
+			op.f(op, dst, column)
+			for k, v := range dst {
+				out[i+k*inner] = v
+			}
 		}
 	}
 	return nil
 }
 
-// greatest returns the greatest value of a column and where it is first.
-func greatest[T float](x kernels.Matrix[T]) (T, int) {
-	best, at := x.Data[0], 0
-	for i := range x.Rows {
-		if v := x.Data[i*x.Stride]; v > best || v != v && best == best {
-			best, at = v, i
+// softmax leaves the greatest value and the sum of the powers in op.top and op.sum.
+func (op *softmax[T]) softmax(dst, x []T) {
+	kernels.Softmax(kernels.Dense(1, len(x), dst), kernels.Dense(1, len(x), x), op.top[:], op.sum[:])
+}
+
+func (op *softmax[T]) logSoftmax(dst, x []T) {
+	op.softmax(dst, x)
+	top, log := op.top[0], T(math.Log(float64(op.sum[0])))
+	for i, v := range x {
+		dst[i] = v - top - log
+	}
+}
+
+func (op *softmax[T]) hardmax(dst, x []T) {
+	at := 0
+	for i, v := range x {
+		if v > x[at] || v != v && x[at] == x[at] {
+			at = i
 		}
 	}
-	return best, at
-}
-
-func softmaxOf[T float](x kernels.Matrix[T]) {
-	top, _ := greatest(x)
-	sum := 0.0
-	for i := range x.Rows {
-		e := math.Exp(float64(x.Data[i*x.Stride] - top))
-		x.Data[i*x.Stride] = T(e)
-		sum += e
-	}
-	for i := range x.Rows {
-		x.Data[i*x.Stride] = T(float64(x.Data[i*x.Stride]) / sum)
-	}
-}
-
-func logSoftmaxOf[T float](x kernels.Matrix[T]) {
-	top, _ := greatest(x)
-	sum := 0.0
-	for i := range x.Rows {
-		sum += math.Exp(float64(x.Data[i*x.Stride] - top))
-	}
-	for i := range x.Rows {
-		x.Data[i*x.Stride] = T(float64(x.Data[i*x.Stride]-top) - math.Log(sum))
-	}
-}
-
-func hardmaxOf[T float](x kernels.Matrix[T]) {
-	_, at := greatest(x)
-	for i := range x.Rows {
-		x.Data[i*x.Stride] = 0
-	}
-	x.Data[at*x.Stride] = 1
+	clear(dst)
+	dst[at] = 1
 }
