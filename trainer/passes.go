@@ -380,15 +380,15 @@ func (s *shard[T]) places(layer, i int) (network, carried int) {
 // measure sets loss and the gradient of the outputs.
 func (s *shard[T]) measure(p *passes[T]) {
 	s.loss, s.score = 0, score{}
-	if p.weight == 0 {
-		clear(s.dout)
-		return
-	}
 	switch loss := p.loss.(type) {
 	case CrossEntropy:
 		s.measureClasses(p, loss)
 	case valueLoss:
 		s.measureValues(p, loss)
+	}
+	if p.weight == 0 {
+		clear(s.dout)
+		return
 	}
 	kernels.Scale(s.dout, T(1/p.weight))
 }
@@ -431,7 +431,7 @@ func (s *shard[T]) measureClasses(p *passes[T], loss CrossEntropy) {
 			clear(dout.Row(row))
 			continue
 		}
-		s.score.add(out.Row(row)[label] == s.top[row])
+		s.score.add(slices.Index(out.Row(row), s.top[row]) == int(label))
 		mass, sum := crossEntropy(loss, dout.Row(row), out.Row(row), int(label))
 		s.loss += mass*float64(s.top[row]) - sum
 		if mass != 1 {

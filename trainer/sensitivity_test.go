@@ -141,3 +141,37 @@ func TestAccuracy(t *testing.T) {
 		}
 	}
 }
+
+// TestAccuracyOfTies answers all classes alike: the first is the one taken.
+func TestAccuracyOfTies(t *testing.T) {
+	m, data := threeClasses(t)
+	clear(m.Params.Head.W)
+	copy(m.Params.Head.B, []float32{1, 1, 1}) // which a tiny step leaves alone
+	history, err := Fit(t.Context(), m, data, data, Options{Epochs: 1, Loss: CrossEntropy{}, LearningRate: 1e-30})
+	if err != nil || history[0].TestAccuracy != 1.0/3 {
+		t.Errorf("the accuracy is not a third: %+v, %v", history, err)
+	}
+}
+
+// TestAccuracyCountsClassesOfNoWeight tests on batches of 16, of which the
+// first has only a class that the loss does not count.
+func TestAccuracyCountsClassesOfNoWeight(t *testing.T) {
+	m, data := threeClasses(t)
+	slices.Sort(data.Labels)
+	m.Params.Head.B[0] = 100 // says 0 always
+	history, err := Fit(t.Context(), m, data, data, Options{Epochs: 1, Batch: 16, Loss: CrossEntropy{Weights: []float64{0, 1, 1}, Smoothing: 0.1}, LearningRate: 1e-30})
+	if err != nil || history[0].TestAccuracy != 1.0/3 {
+		t.Errorf("the accuracy is not a third: %+v, %v", history, err)
+	}
+}
+
+// threeClasses returns a model and 48 sequences with the labels 0, 1 and 2 in
+// turn.
+func threeClasses(t *testing.T) (*models.Model, *datasets.Sequences) {
+	t.Helper()
+	data := datasets.Echo(48, 4, 2)
+	for i := range data.Labels {
+		data.Labels[i] = int64(i % 3)
+	}
+	return newModel(t, models.Spec{Cell: models.RNN, Features: 1, Hidden: 6, Layers: 1, Readout: models.ReadLast, Outputs: 3}), data
+}

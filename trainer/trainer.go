@@ -77,8 +77,8 @@ type Epoch struct {
 	TrainLoss float64 `json:"train_loss"`
 	TestLoss  float64 `json:"test_loss"`
 
-	// TestAccuracy is the part of the test rows whose most likely class is
-	// their label, where the loss is one of classes.
+	// TestAccuracy is the part of the test rows whose most likely class, the
+	// first of those, is their label, where the loss is one of classes.
 	TestAccuracy float64 `json:"test_accuracy,omitempty"`
 
 	Seconds float64 `json:"seconds"`
