@@ -95,16 +95,28 @@ func MAE() Loss {
 	}}
 }
 
-// Huber is (y - t)²/2 for differences up to delta, and goes on as a straight
-// line beyond: Huber, "Robust Estimation of a Location Parameter" (1964).
+// Huber is (y - t)²/2 for differences up to delta, which must be more than 0,
+// and goes on as a straight line beyond: Huber, "Robust Estimation of a Location Parameter" (1964).
 func Huber(delta float64) Loss {
-	return pointwise{fmt.Sprintf("huber(%g)", delta), func(y, t float64) (float64, float64) {
+	return huber{delta, pointwise{fmt.Sprintf("huber(%g)", delta), func(y, t float64) (float64, float64) {
 		d := y - t
 		if math.Abs(d) <= delta {
 			return d * d / 2, d
 		}
 		return delta * (math.Abs(d) - delta/2), delta * sign(d)
-	}}
+	}}}
+}
+
+type huber struct {
+	delta float64
+	pointwise
+}
+
+func (h huber) size(outputs int) (int, error) {
+	if !(float32(h.delta) > 0) {
+		return 0, fmt.Errorf("trainer: the delta of the Huber loss is %g: as a float32 it must be more than 0", h.delta)
+	}
+	return h.pointwise.size(outputs)
 }
 
 // BinaryCrossEntropy is -t log σ(y) - (1-t) log(1-σ(y)) for outputs y that are

@@ -45,6 +45,10 @@ func TestOptionErrors(t *testing.T) {
 		"Smoothing is 1":                             {three, Options{Loss: CrossEntropy{Smoothing: 1}}},
 		"the loss is a *trainer.CrossEntropy":        {three, Options{Loss: &CrossEntropy{}}},
 		"the loss is a *trainer.CrossEntropy: give":  {three, Options{Loss: (*CrossEntropy)(nil)}},
+		"the delta of the Huber loss is 0":           {one, Options{Loss: Huber(0)}},
+		"the delta of the Huber loss is -1":          {one, Options{Loss: Huber(-1)}},
+		"the delta of the Huber loss is NaN":         {one, Options{Loss: Huber(math.NaN())}},
+		"the delta of the Huber loss is 1e-46":       {one, Options{Loss: Huber(1e-46)}},
 		"the loss is a struct":                       {three, Options{Loss: struct{ Loss }{CrossEntropy{}}}},
 	} {
 		source := examples{spec: test.spec, count: 4, time: 3}
@@ -270,5 +274,18 @@ func TestPatience(t *testing.T) {
 	}
 	if !slices.Equal(m.Params.Data, best) {
 		t.Error("the parameters are not those of the best epoch")
+	}
+}
+
+// TestPlateauStops lowers the rate as ReduceLROnPlateau does, which leaves it
+// where that would make a difference of 1e-8 or less.
+func TestPlateauStops(t *testing.T) {
+	s := Schedule{Gamma: 0.1, Patience: 1}
+	p := plateau{Factor: 1, Best: 1}
+	for i, want := range []float64{1e-6, 1e-7, 1e-7, 1e-8, 1e-8, 1e-8, 1e-8, 1e-8} {
+		p.after(s, 1e-6, 1)
+		if got := 1e-6 * p.Factor; !(math.Abs(got-want) <= 1e-12*want) {
+			t.Errorf("after %d bad epochs the rate is %g, not %g", i+1, got, want)
+		}
 	}
 }

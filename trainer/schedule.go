@@ -18,7 +18,8 @@ type Schedule struct {
 	Gamma float64 `json:"gamma,omitempty"` // what Step and Plateau multiply the rate by (0.1)
 
 	// Plateau counts the epochs whose test loss is not below the best by a
-	// part in 10,000. More than Patience in a row (10) lower the rate.
+	// part in 10,000. More than Patience in a row (10) lower the rate, where
+	// that makes a difference of more than 1e-8.
 	Patience int `json:"patience,omitempty"`
 }
 
@@ -97,15 +98,23 @@ type plateau struct {
 	Bad    int     `json:"bad"` // epochs in a row that were not better
 }
 
-// after takes the test loss of an epoch into account.
-func (p *plateau) after(s Schedule, loss float64) {
+// after takes the test loss of an epoch into account, for the learning rate
+// that Factor changes.
+func (p *plateau) after(s Schedule, rate, loss float64) {
 	switch {
 	case loss < p.Best*(1-1e-4):
 		p.Best, p.Bad = loss, 0
 	default:
 		if p.Bad++; p.Bad > s.Patience {
-			p.Factor *= s.Gamma
+			p.lower(s.Gamma, rate)
 			p.Bad = 0
 		}
+	}
+}
+
+// lower multiplies Factor by gamma, unless that is as good as nothing.
+func (p *plateau) lower(gamma, rate float64) {
+	if old := rate * p.Factor; old-old*gamma > 1e-8 {
+		p.Factor *= gamma
 	}
 }

@@ -315,7 +315,7 @@ func (f *fit[T]) note(e Epoch) {
 	f.at = position{}
 	f.reorder()
 	if f.opts.Schedule.Shape == Plateau {
-		f.plateau.after(f.opts.Schedule, e.TestLoss)
+		f.plateau.after(f.opts.Schedule, f.opts.LearningRate, e.TestLoss)
 	}
 	f.best.since++
 	if e.TestLoss < f.best.loss {
