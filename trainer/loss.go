@@ -96,7 +96,8 @@ func MAE() Loss {
 }
 
 // Huber is (y - t)²/2 for differences up to delta, which must be more than 0,
-// and goes on as a straight line beyond: Huber, "Robust Estimation of a Location Parameter" (1964).
+// and goes on as a straight line beyond: Huber, "Robust Estimation of a Location
+// Parameter" (1964).
 func Huber(delta float64) Loss {
 	return huber{delta, pointwise{fmt.Sprintf("huber(%g)", delta), func(y, t float64) (float64, float64) {
 		d := y - t

@@ -509,6 +509,29 @@ func TestAdam(t *testing.T) {
 	}
 }
 
+// TestShareOfTheGradient makes first steps in float32, in which the moments are
+// 1-β times the gradient and its square, for a β that rounds off by as much.
+func TestShareOfTheGradient(t *testing.T) {
+	const beta = 0.999
+	want := func(t *testing.T, name string, got float32, want float64) {
+		t.Helper()
+		if !(math.Abs(float64(got)-want) <= 1e-7*want) {
+			t.Fatalf("%s: %.9g, not %.9g", name, got, want)
+		}
+	}
+	onVariants(t, func(t *testing.T) {
+		params, m, v := make([]float32, 35), make([]float32, 35), make([]float32, 35)
+		Adam(params, slices.Repeat([]float32{1}, 35), m, v, AdamStep{LearningRate: 1, Beta1: beta, Beta2: beta, Epsilon: 1e-8, Step: 1})
+		for i := range params {
+			want(t, "Adam's first moment", m[i], 1-beta)
+			want(t, "Adam's second moment", v[i], 1-beta)
+		}
+	})
+	square := []float32{0}
+	RMS([]float32{1}, square, beta, 1e-8)
+	want(t, "RMSprop's mean square", square[0], 1-beta)
+}
+
 func BenchmarkMul(b *testing.B) {
 	for _, hidden := range []int{16, 32, 64, 128, 512} {
 		const batch, steps = 16, 50

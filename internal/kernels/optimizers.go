@@ -12,17 +12,18 @@ type AdamStep struct {
 // Stochastic Optimization" (2015). m and v are the running moments of grads.
 func Adam[T Float](params, grads, m, v []T, s AdamStep) {
 	beta1, beta2, epsilon := T(s.Beta1), T(s.Beta2), T(s.Epsilon)
+	rest1, rest2 := T(1-s.Beta1), T(1-s.Beta2) // not of the rounded betas, which for 0.999 is off by 1e-5
 	rate := T(s.LearningRate / (1 - math.Pow(s.Beta1, float64(s.Step))))
 	unbias := T(1 / math.Sqrt(1-math.Pow(s.Beta2, float64(s.Step))))
 	n := len(params)
 	if s := simdFor[T](); s != nil {
-		s.adam(n, start(params, n), start(grads, n), start(m, n), start(v, n), float32(beta1), float32(1-beta1), float32(beta2), float32(1-beta2), float32(rate), float32(unbias), float32(epsilon))
+		s.adam(n, start(params, n), start(grads, n), start(m, n), start(v, n), float32(beta1), float32(rest1), float32(beta2), float32(rest2), float32(rate), float32(unbias), float32(epsilon))
 		return
 	}
 	grads, m, v = grads[:n], m[:n], v[:n]
 	for i, g := range grads {
-		m[i] = beta1*m[i] + (1-beta1)*g
-		v[i] = beta2*v[i] + (1-beta2)*g*g
+		m[i] = beta1*m[i] + rest1*g
+		v[i] = beta2*v[i] + rest2*g*g
 		params[i] -= rate * m[i] / (T(math.Sqrt(float64(v[i])))*unbias + epsilon)
 	}
 }
@@ -49,10 +50,10 @@ func Momentum[T Float](params, grads, velocity []T, rate, momentum float64, nest
 // divides grads by its root plus epsilon: Tieleman and Hinton, RMSprop (lecture
 // 6.5 of "Neural Networks for Machine Learning", 2012).
 func RMS[T Float](grads, square []T, alpha, epsilon float64) {
-	a, eps := T(alpha), T(epsilon)
+	a, rest, eps := T(alpha), T(1-alpha), T(epsilon)
 	square = square[:len(grads)]
 	for i, g := range grads {
-		square[i] = a*square[i] + (1-a)*g*g
+		square[i] = a*square[i] + rest*g*g
 		grads[i] = g / (T(math.Sqrt(float64(square[i]))) + eps)
 	}
 }
