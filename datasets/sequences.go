@@ -42,6 +42,9 @@ func (s *Sequences) Range(i, j int) *Sequences {
 // order that is drawn from seed: the first part trains and the rest tests. It is
 // an error if either would be empty.
 func (s *Sequences) Split(fraction float64, seed uint64) (train, test *Sequences, err error) {
+	if err := s.check(); err != nil {
+		return nil, nil, err
+	}
 	n := int(fraction * float64(s.Len()))
 	if !(fraction > 0 && fraction < 1) || n == 0 {
 		return nil, nil, fmt.Errorf("split at %v of %d sequences: %d would train, so use more sequences and a fraction such as 0.8", fraction, s.Len(), n)
@@ -73,8 +76,24 @@ func (s *Sequences) length(i int) int {
 	return len(s.Inputs[i]) / s.Features
 }
 
+// check reports fields that do not go together.
+func (s *Sequences) check() error {
+	switch {
+	case s.Tokens != nil && len(s.Tokens) != s.Len():
+		return fmt.Errorf("%d sequences of tokens and %d labels: give as many", len(s.Tokens), s.Len())
+	case s.Tokens == nil && len(s.Inputs) != s.Len():
+		return fmt.Errorf("%d sequences of numbers and %d labels: give as many", len(s.Inputs), s.Len())
+	case s.Tokens == nil && s.Features < 1 && s.Len() > 0:
+		return fmt.Errorf("Features is %d: it must be 1 or more, the values of a step", s.Features)
+	}
+	return nil
+}
+
 // Read implements [Source].
 func (s *Sequences) Read(b *Batch, examples []int) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	*b = Batch{Size: len(examples), Lengths: b.Lengths[:0], Inputs: b.Inputs[:0], Tokens: b.Tokens[:0], Targets: b.Targets[:0], Labels: b.Labels[:0]}
 	for _, i := range examples {
 		if i < 0 || i >= s.Len() {

@@ -133,3 +133,20 @@ func TestSequencesSplit(t *testing.T) {
 		}
 	}
 }
+
+func TestSequencesThatDoNotGoTogether(t *testing.T) {
+	for want, s := range map[string]datasets.Sequences{
+		"Features is 0":                        {Inputs: [][]float32{{1, 2}, {3}}, Labels: []int64{0, 1}},
+		"1 sequences of numbers and 2 labels":  {Inputs: [][]float32{{1, 2}}, Labels: []int64{0, 1}, Features: 1},
+		"1 sequences of tokens and 2 labels":   {Tokens: [][]int64{{1, 2}}, Labels: []int64{0, 1}},
+		"0 sequences of numbers and 2 labels:": {Labels: []int64{0, 1}, Features: 1},
+	} {
+		var b datasets.Batch
+		_, _, split := s.Split(0.5, 1)
+		for _, err := range []error{s.Read(&b, []int{0, 1}), split} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("the error is %v, not %q", err, want)
+			}
+		}
+	}
+}

@@ -85,6 +85,9 @@ func (m *Metadata) Validate() error {
 	if n := len(m.Labels); n > 0 && n != m.Spec.Outputs && !(n == 2 && m.Spec.Outputs == 1) {
 		return fmt.Errorf("models: there are %d Labels for %d outputs: there must be as many, or two for one", n, m.Spec.Outputs)
 	}
+	if m.InputScale != nil && m.Spec.Vocabulary > 0 {
+		return errors.New("models: there is an InputScale: a model of tokens can have none")
+	}
 	if err := m.InputScale.validate("InputScale", m.Spec.Features); err != nil {
 		return err
 	}

@@ -66,6 +66,9 @@ func TestMetadataValidate(t *testing.T) {
 		{"InputScale", func(m *Metadata) { m.InputScale = &Scale{} }},
 		{"InputScale", func(m *Metadata) { m.InputScale = one(0, 0) }},
 		{"InputScale", func(m *Metadata) { m.InputScale = one(0, -1) }},
+		{"InputScale", func(m *Metadata) {
+			m.Spec.Vocabulary, m.Spec.Embedding, m.Spec.Features, m.InputScale = 9, 4, 0, &Scale{}
+		}},
 		{"OutputScale", func(m *Metadata) { m.OutputScale = one(float32(math.NaN()), 1) }},
 		{"OutputScale", func(m *Metadata) { m.OutputScale = one(0, float32(math.Inf(1))) }},
 	} {

@@ -116,7 +116,9 @@ func checkInputs(b *datasets.Batch, spec models.Spec) error {
 	if b.Size < 1 || b.Time < 1 {
 		return fmt.Errorf("trainer: a batch has %d examples of %d steps: it must have 1 or more of each", b.Size, b.Time)
 	}
-	states, cells := spec.Layers*spec.Directions()*b.Size*spec.Hidden, 0
+	// In float64, in which large sizes do not overflow.
+	steps := float64(b.Size) * float64(b.Time)
+	states, cells := float64(spec.Layers*spec.Directions()*spec.Hidden)*float64(b.Size), 0.0
 	if spec.Cell == models.LSTM {
 		cells = states
 	}
@@ -124,16 +126,17 @@ func checkInputs(b *datasets.Batch, spec models.Spec) error {
 		states, cells = 0, 0
 	}
 	for _, f := range []struct {
-		name       string
-		have, want int
+		name string
+		have int
+		want float64
 	}{
-		{"inputs", len(b.Inputs), b.Size * b.Time * spec.Features},
-		{"tokens", len(b.Tokens), b.Size * b.Time * min(spec.Vocabulary, 1)},
+		{"inputs", len(b.Inputs), steps * float64(spec.Features)},
+		{"tokens", len(b.Tokens), steps * float64(min(spec.Vocabulary, 1))},
 		{"values of H0", len(b.H0), states},
 		{"values of C0", len(b.C0), cells},
 	} {
-		if f.have != f.want {
-			return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d %s: the model needs %d", b.Size, b.Time, f.have, f.name, f.want)
+		if float64(f.have) != f.want {
+			return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d %s: the model needs %.0f", b.Size, b.Time, f.have, f.name, f.want)
 		}
 	}
 	if n := len(b.Lengths); n != 0 && n != b.Size {

@@ -167,6 +167,9 @@ func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts
 	if test == nil {
 		test = &datasets.Sequences{}
 	}
+	if n := test.Len(); n < 0 {
+		return nil, fmt.Errorf("trainer: the test source has %d examples: its Len must be 0 or more", n)
+	}
 	if test.Len() == 0 && (opts.Patience < math.MaxInt || opts.Schedule.Shape == Plateau) {
 		return nil, errors.New("trainer: there are no test examples, by whose loss Patience and the schedule plateau go: give some, or leave these out")
 	}
@@ -226,7 +229,7 @@ const (
 
 // newFit takes options with their defaults.
 func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], train, test datasets.Source, opts Options) (*fit[T], error) {
-	if train == nil || train.Len() == 0 {
+	if train == nil || train.Len() < 1 {
 		return nil, fmt.Errorf("trainer: there are no training examples")
 	}
 	if s, ok := train.(*datasets.Streams); ok && opts.Carry && s.Streams() != opts.Batch {

@@ -294,6 +294,24 @@ func TestFitWithoutTest(t *testing.T) {
 	}
 }
 
+func TestFitOnLessThanNoExamples(t *testing.T) {
+	m, train, _ := sine(t, 0)
+	if _, err := Fit(t.Context(), m, examples{count: -1}, nil, Options{}); err == nil || !strings.Contains(err.Error(), "no training examples") {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := Fit(t.Context(), m, train, examples{count: -1}, Options{Patience: 2}); err == nil || !strings.Contains(err.Error(), "has -1 examples") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestPredictOfSizesThatOverflow multiplies them to 0 in an int.
+func TestPredictOfSizesThatOverflow(t *testing.T) {
+	spec := testSpecs()[2]
+	if _, err := Predict(newModel(t, spec), &datasets.Batch{Size: 1 << 32, Time: 1 << 32}); err == nil || !strings.Contains(err.Error(), "0 inputs: the model needs 18446744073709551616") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestFitEndsAfterTheBatchWhenCancelled(t *testing.T) {
 	m, train, test := sine(t, 0)
 	before := slices.Clone(m.Params.Data)
