@@ -76,6 +76,8 @@ func (o Optimizer) withDefaults() (Optimizer, error) {
 			return o, fmt.Errorf("trainer: Optimizer.%s is %g: %s does not use it", f.name, *f.value, o.Method)
 		case !(*f.value >= 0 && *f.value < f.limit):
 			return o, fmt.Errorf("trainer: Optimizer.%s is %g: it must be at least 0 and less than %g", f.name, *f.value, f.limit)
+		case *f.value > 0 && !positive(*f.value):
+			return o, fmt.Errorf("trainer: Optimizer.%s is %g: as a float32 it must be more than 0 and finite", f.name, *f.value)
 		case *f.value == 0 && f.read:
 			*f.value = f.standard
 		}

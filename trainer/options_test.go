@@ -25,6 +25,10 @@ func TestOptionErrors(t *testing.T) {
 		"Alpha is 0.9: sgd does not use it":          {one, Options{Optimizer: Optimizer{Method: SGD, Alpha: 0.9}}},
 		"Beta2 is 1: it must be at least 0 and less": {one, Options{Optimizer: Optimizer{Beta2: 1}}},
 		"Epsilon is -1":                              {one, Options{Optimizer: Optimizer{Epsilon: -1}}},
+		"Epsilon is 1e-46: as a float32":             {one, Options{Optimizer: Optimizer{Epsilon: 1e-46}}},
+		"WeightDecay is 1e+39: as a float32":         {one, Options{Optimizer: Optimizer{WeightDecay: 1e39}}},
+		"LearningRate is 1e+39: as a float32":        {one, Options{LearningRate: 1e39}},
+		"LearningRate is 1e-46: as a float32":        {one, Options{LearningRate: 1e-46}},
 		"WeightDecay is NaN":                         {one, Options{Optimizer: Optimizer{WeightDecay: math.NaN()}}},
 		"Schedule.Shape is":                          {one, Options{Schedule: Schedule{Shape: "zigzag"}}},
 		"Schedule.Warmup is -1":                      {one, Options{Schedule: Schedule{Warmup: -1}}},
@@ -286,6 +290,52 @@ func TestPlateauStops(t *testing.T) {
 		p.after(s, 1e-6, 1)
 		if got := 1e-6 * p.Factor; !(math.Abs(got-want) <= 1e-12*want) {
 			t.Errorf("after %d bad epochs the rate is %g, not %g", i+1, got, want)
+		}
+	}
+}
+
+// spoiled is a Source whose batches have no numbers once so many are read.
+type spoiled struct {
+	datasets.Source
+	left *int
+}
+
+func (s spoiled) Read(b *datasets.Batch, indexes []int) error {
+	err := s.Source.Read(b, indexes)
+	if *s.left--; *s.left < 0 {
+		b.Inputs[0] = float32(math.NaN())
+	}
+	return err
+}
+
+// TestBestParametersAfterALossThatIsNotFinite ends a fit in its first epoch,
+// where there are none, in its second and after some that were not the best.
+func TestBestParametersAfterALossThatIsNotFinite(t *testing.T) {
+	for _, epochs := range []int{0, 1, 12} {
+		m, train, test := sine(t, 0)
+		batches := 24*epochs + 3
+		var last, best []float32
+		var losses []float64
+		_, err := Fit(t.Context(), m, spoiled{train, &batches}, test, Options{Epochs: 20, LearningRate: 0.1, Patience: 20,
+			OnBatch: func(Progress) { last = slices.Clone(m.Params.Data) },
+			OnEpoch: func(e Epoch) {
+				if losses = append(losses, e.TestLoss); e.TestLoss == slices.Min(losses) {
+					best = slices.Clone(m.Params.Data)
+				}
+			},
+		})
+		if err == nil || !strings.Contains(err.Error(), "the loss is NaN") || len(losses) != epochs {
+			t.Fatalf("%d epochs: %v, %v", epochs, losses, err)
+		}
+		want := best
+		if epochs == 0 {
+			want = last
+		}
+		if !slices.Equal(m.Params.Data, want) {
+			t.Errorf("after %d epochs: not the best parameters of those with %g", epochs, losses)
+		}
+		if epochs == 12 && losses[11] == slices.Min(losses) {
+			t.Errorf("the last is the best of %g, which proves nothing", losses)
 		}
 	}
 }

@@ -121,8 +121,8 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 	switch {
 	case o.Threads > MaxThreads:
 		return o, fmt.Errorf("trainer: Threads is %d: it must be from 1 to %d", o.Threads, MaxThreads)
-	case !(o.LearningRate > 0) || math.IsInf(o.LearningRate, 0):
-		return o, fmt.Errorf("trainer: LearningRate is %g: it must be more than 0", o.LearningRate)
+	case !positive(o.LearningRate):
+		return o, fmt.Errorf("trainer: LearningRate is %g: as a float32 it must be more than 0 and finite", o.LearningRate)
 	case !(o.ClipNorm >= 0):
 		return o, fmt.Errorf("trainer: ClipNorm is %g: it must be more than 0", o.ClipNorm)
 	case o.CheckpointEvery < 0:
@@ -143,6 +143,13 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 	return o, err
 }
 
+// positive tells whether v, as the float32 that it is computed with, is more
+// than 0 and finite.
+func positive(v float64) bool {
+	f := float32(v)
+	return f > 0 && !math.IsInf(float64(f), 0)
+}
+
 // Fit trains m in place on the examples of train and measures it after each
 // epoch on those of test, which may be empty or nil but for a Patience and the
 // schedule plateau. It returns the results of the epochs, those before a checkpoint
@@ -155,7 +162,8 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 // context's error; m then has the parameters trained so far, and an epoch cut
 // short is the last of those returned. A loss or a gradient that is not finite
 // is an error too, and leaves m as it was before that batch; so is a checkpoint
-// that cannot be written.
+// that cannot be written. With a Patience m has the best parameters however the
+// fit ends, once an epoch is finished.
 func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts Options) ([]Epoch, error) {
 	opts, err := opts.withDefaults(m.Spec)
 	if err != nil {
@@ -266,15 +274,24 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 	return f, nil
 }
 
-// run makes the epochs that are left.
+// run makes the epochs that are left, and leaves the best parameters if they
+// are kept.
 func (f *fit[T]) run(ctx context.Context) ([]Epoch, error) {
 	if err := f.start(); err != nil {
 		return nil, err
 	}
+	err := f.epochs(ctx)
+	if len(f.history) > 0 && f.best.params != nil {
+		copy(f.params.Data, f.best.params)
+	}
+	return f.history, err
+}
+
+func (f *fit[T]) epochs(ctx context.Context) error {
 	for len(f.history) < f.opts.Epochs && ctx.Err() == nil && f.best.since < f.opts.Patience {
 		epoch, err := f.epoch(ctx)
 		if err != nil {
-			return f.history, err
+			return err
 		}
 		if epoch.Examples == 0 {
 			break
@@ -284,23 +301,16 @@ func (f *fit[T]) run(ctx context.Context) ([]Epoch, error) {
 			f.opts.OnEpoch(epoch)
 		}
 		if epoch.Examples < len(f.order) { // and saved
-			return f.end(ctx)
+			return ctx.Err()
 		}
 		if err := f.saveIfDue(); err != nil {
-			return f.history, err
+			return err
 		}
 	}
 	if err := f.save(); err != nil {
-		return f.history, err
+		return err
 	}
-	return f.end(ctx)
-}
-
-func (f *fit[T]) end(ctx context.Context) ([]Epoch, error) {
-	if f.best.since > 0 && f.best.params != nil {
-		copy(f.params.Data, f.best.params)
-	}
-	return f.history, ctx.Err()
+	return ctx.Err()
 }
 
 // reorder draws the order of the examples in the next epoch.
