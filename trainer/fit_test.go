@@ -99,6 +99,22 @@ func TestDropout(t *testing.T) {
 	}
 }
 
+// TestDropoutOfALargeBatch compares what is dropped of the examples from 65,536
+// on with what the next update drops of the first.
+func TestDropoutOfALargeBatch(t *testing.T) {
+	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 3, Layers: 2, Dropout: 0.5, Readout: models.ReadLast, Outputs: 1}
+	const far = 1 << 16
+	p := testPasses(t, newModel(t, spec), 7, 1)
+	defer p.close()
+	p.batch = datasets.Batch{Size: far + 32, Time: 1, Inputs: make([]float32, far+32), Targets: make([]float32, far+32)}
+	p.run(training, 0)
+	kept := slices.Clone(p.shards[far/p.size].layers[0].keep)
+	p.run(training, 1)
+	if slices.Equal(kept, p.shards[0].layers[0].keep) {
+		t.Error("they drop the same values")
+	}
+}
+
 // TestLossIsInScaledUnits compares the losses with what Predict answers.
 func TestLossIsInScaledUnits(t *testing.T) {
 	for _, spec := range testSpecs() {

@@ -261,7 +261,7 @@ func (p *passes[T]) runShard(i int) {
 	s.first = i * p.size
 	s.load(p)
 	if p.purpose == training {
-		s.dropout.Seed(p.seed+dropoutStream, p.draw<<16+uint64(s.first))
+		s.dropout.Seed(p.seed+dropoutStream, p.draw<<32+uint64(s.first))
 	}
 	s.keepState = p.carry
 	s.forward(&p.packed, p.purpose == training)
