@@ -1,38 +1,59 @@
 package repair
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// alignBudget bounds the search of align.
-const alignBudget = 1 << 14
+const (
+	// alignBudget bounds the search of align.
+	alignBudget = 1 << 14
 
-// align returns the sizes that a Reshape from in to out has, where out is its
-// target in the first probe: dimensions lie in the same order before and after,
-// so that runs of some have the product of runs of the others. Of the ways there
-// are it takes the one with the most dimensions that are fixed or in plain, the
-// batch and the time; known are sizes that occur in the model.
-func align(in []size, out []int, plain, known []size) ([]size, bool) {
-	a := aligner{in: in, out: out, plain: plain, known: known, cost: len(out) + 1, budget: alignBudget}
+	// mostWays bounds what align returns.
+	mostWays = 3
+)
+
+// A way is one of the meanings that the target of a Reshape can have.
+type way struct {
+	sizes []size
+	cost  int
+	moved int // how many sizes are not where they were
+}
+
+// align returns what the sizes that a Reshape makes of in can be, the likeliest
+// first, where out is its target in the first probe: dimensions lie in the same
+// order before and after, so that runs of some have the product of runs of the
+// others. Likely are few runs that change, few sizes made of others, and then sizes
+// that stay where they were; known are sizes that occur in the model.
+func align(in []size, out []int, s sizes, known []size) []way {
+	a := aligner{in: in, out: out, sizes: s, known: known, budget: alignBudget}
 	a.search(0, 0, nil, 0)
-	return a.best, a.cost <= len(out)
+	return a.ways
 }
 
 type aligner struct {
-	in           []size
-	out          []int
-	plain, known []size
-	best         []size
-	cost         int // of best
-	budget       int
+	in     []size
+	out    []int
+	sizes  sizes
+	known  []size
+	ways   []way
+	budget int
 }
 
-// search extends sizes for out[:j], made of in[:i].
-func (a *aligner) search(i, j int, sizes []size, cost int) {
+// search extends made for out[:j], made of in[:i].
+func (a *aligner) search(i, j int, made []size, cost int) {
 	a.budget--
-	if cost >= a.cost || a.budget < 0 {
+	if a.budget < 0 {
 		return
 	}
 	if i == len(a.in) && j == len(a.out) {
-		a.best, a.cost = slices.Clone(sizes), cost
+		w := way{sizes: slices.Clone(made), cost: cost}
+		for k, s := range made {
+			if k >= len(a.in) || a.in[k] != s {
+				w.moved++
+			}
+		}
+		a.keep(w)
 		return
 	}
 	for k := range len(a.in) - i + 1 {
@@ -42,18 +63,34 @@ func (a *aligner) search(i, j int, sizes []size, cost int) {
 			product = product.times(s)
 		}
 		for outs := 0; j+outs <= len(a.out); outs++ {
-			if ins+outs > 0 && (ins <= 1 || outs <= 1) {
-				a.assign(i+ins, j, j+outs, product, sizes, cost)
+			switch {
+			case ins == 1 && outs == 1 && product[0] == a.out[j]:
+				a.search(i+1, j+1, append(made, product), cost+a.price(product))
+			case ins+outs > 0 && (ins <= 1 || outs <= 1):
+				a.assign(i+ins, j, j+outs, product, made, cost+2)
 			}
 		}
 	}
 }
 
+// keep adds w to the ways unless the same sizes are there for less.
+func (a *aligner) keep(w way) {
+	at := slices.IndexFunc(a.ways, func(other way) bool { return slices.Equal(other.sizes, w.sizes) })
+	switch {
+	case at < 0:
+		a.ways = append(a.ways, w)
+	case a.ways[at].cost > w.cost:
+		a.ways[at] = w
+	}
+	slices.SortStableFunc(a.ways, func(v, w way) int { return cmp.Or(cmp.Compare(v.cost, w.cost), cmp.Compare(v.moved, w.moved)) })
+	a.ways = a.ways[:min(len(a.ways), mostWays)]
+}
+
 // assign gives out[j:end] sizes whose product is rest, and goes on from in[i:].
-func (a *aligner) assign(i, j, end int, rest size, sizes []size, cost int) {
+func (a *aligner) assign(i, j, end int, rest size, made []size, cost int) {
 	if j == end {
 		if rest == fixed(1) {
-			a.search(i, j, sizes, cost)
+			a.search(i, j, made, cost)
 		}
 		return
 	}
@@ -61,21 +98,30 @@ func (a *aligner) assign(i, j, end int, rest size, sizes []size, cost int) {
 	if a.budget < 0 {
 		return
 	}
-	candidates := slices.Concat(a.plain, []size{rest, fixed(a.out[j])}, a.known)
+	candidates := slices.Concat([]size{a.sizes.batch, a.sizes.time, rest, fixed(a.out[j])}, a.known)
 	for k, s := range candidates {
 		if s[0] != a.out[j] || slices.Contains(candidates[:k], s) {
 			continue
 		}
-		left, ok := quotient(rest, s)
-		if !ok {
-			continue
+		if left, ok := quotient(rest, s); ok {
+			a.assign(i, j+1, end, left, append(made, s), cost+a.price(s))
 		}
-		more := 0
-		if !s.isFixed() && !slices.Contains(a.plain, s) {
-			more = 1
-		}
-		a.assign(i, j+1, end, left, append(sizes, s), cost+more)
 	}
+}
+
+// price is how unlikely it is that a dimension has a size: rows of batch and time
+// are common, a batch of constants is not.
+func (a *aligner) price(s size) int {
+	batch, time := a.sizes.batch, a.sizes.time
+	switch {
+	case s.isFixed(), s == batch, s == time:
+		return 0
+	case s == batch.times(time):
+		return 2
+	case s[0]*batch[1] == s[1]*batch[0] && s[2]*batch[3] == s[3]*batch[2]:
+		return 3
+	}
+	return 1
 }
 
 // quotient returns s / by where that is whole.

@@ -77,9 +77,11 @@ func (t *trace) sources(i int) []source {
 	return list
 }
 
+// mendReshape takes the likeliest meaning of a constant target; the others are
+// tried if that leads nowhere.
 func (r *repairer) mendReshape(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
-	if len(n.Inputs) != 2 {
+	if len(n.Inputs) != 2 || r.settled[n.Outputs[0]] {
 		return ""
 	}
 	target, _ := t.constant(ctx, n.Inputs[1])
@@ -93,17 +95,34 @@ func (r *repairer) mendReshape(ctx context.Context, t *trace, i int) string {
 	for _, s := range sources {
 		known = append(known, s.size)
 	}
-	want, ok := align(in, out, []size{r.sizes.batch, r.sizes.time}, known)
-	if !ok || i < t.failed && slices.Equal(t.shapes[n.Outputs[0]], want) {
+	ways := align(in, out, r.sizes, known)
+	now := t.shapes[n.Outputs[0]]
+	r.settled[n.Outputs[0]] = true
+	if len(ways) == 0 {
+		return ""
+	}
+	for _, w := range slices.Backward(ways[1:]) {
+		other := r.clone()
+		if change := other.reshape(i, dims, w.sizes, now, in, sources); change != "" {
+			other.changes = append(other.changes, fmt.Sprintf("%s: %s", describe(i, n), change))
+		}
+		r.others = append(r.others, other)
+	}
+	return r.reshape(i, dims, ways[0].sizes, now, in, sources)
+}
+
+// reshape has a Reshape from in make want, and says so, unless it makes that now.
+func (r *repairer) reshape(i int, dims []int64, want, now, in []size, sources []source) string {
+	if slices.Equal(want, now) {
 		return ""
 	}
 	shape, nodes, ok := r.target(want, in, sources)
 	if !ok {
 		return ""
 	}
-	node := *n
-	node.Inputs = []string{n.Inputs[0], shape}
-	node.Attributes = slices.DeleteFunc(slices.Clone(n.Attributes), func(a onnxgraph.Attribute) bool { return a.Name == "allowzero" })
+	node := r.model.Graph.Nodes[i]
+	node.Inputs = []string{node.Inputs[0], shape}
+	node.Attributes = slices.DeleteFunc(slices.Clone(node.Attributes), func(a onnxgraph.Attribute) bool { return a.Name == "allowzero" })
 	r.replace(i, append(nodes, node)...)
 	return fmt.Sprintf("the target %v is %s", dims, r.texts(want))
 }

@@ -19,8 +19,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
 // openTime is the time that models with an open one are first run with.
@@ -148,15 +151,27 @@ type repairer struct {
 	sizes   sizes
 	changes []string
 	used    map[string]bool // names of values
+	settled map[string]bool // the values whose shape a choice was made for
+	others  []*repairer     // who chose otherwise
 }
 
+// clone returns a repairer that goes on from here by itself.
+func (r *repairer) clone() *repairer {
+	model := *r.model
+	model.Graph.Initializers = slices.Clip(model.Graph.Initializers)
+	return &repairer{model: &model, sizes: r.sizes, changes: slices.Clip(r.changes), used: maps.Clone(r.used), settled: maps.Clone(r.settled)}
+}
+
+// mostTries bounds how many choices of the meaning of targets are tried.
+const mostTries = 8
+
 // repair returns m with a batch, and a time unless it is fixed in probe, that
-// are symbolic.
+// are symbolic. Where a target can mean several things it takes what answers as
+// m does, or else what is likeliest.
 func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe sizes, memory int) (*Repaired, error) {
 	model := *m
-	model.Graph.Nodes = slices.Clone(m.Graph.Nodes)
-	model.Graph.Initializers = slices.Clone(m.Graph.Initializers)
-	r := &repairer{model: &model, sizes: probe, used: map[string]bool{}}
+	model.Graph.Initializers = slices.Clip(m.Graph.Initializers)
+	r := &repairer{model: &model, sizes: probe, used: map[string]bool{}, settled: map[string]bool{}}
 	for _, v := range m.Graph.Inputs {
 		r.used[v.Name] = true
 	}
@@ -170,8 +185,30 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 	}
 	symbols := r.symbols(list)
 	open := r.openInputs(list, symbols)
-	for range 2*len(m.Graph.Nodes) + 8 {
-		t, err := newTrace(ctx, r.model, open, probe, memory)
+	var likeliest *Repaired
+	var why error
+	tries := []*repairer{r}
+	for k := 0; k < mostTries && len(tries) > 0 && ctx.Err() == nil; k++ {
+		next := tries[len(tries)-1] // the latest choice, as what fails is mostly near
+		done, err := next.finish(ctx, list, open, symbols, memory)
+		tries = append(tries[:len(tries)-1], next.others...)
+		if k == 0 {
+			likeliest, why = done, err
+		}
+		if err == nil && k+len(tries) > 0 {
+			_, err = done.Verify(ctx, m, []engine.Engine{native.New(native.MaxMemory(memory))}, verify.Tolerance, 1)
+		}
+		if err == nil {
+			return done, nil
+		}
+	}
+	return likeliest, cmp.Or(why, ctx.Err())
+}
+
+// finish makes the changes that are left to make.
+func (r *repairer) finish(ctx context.Context, list, open []inputs.Input, symbols symbols, memory int) (*Repaired, error) {
+	for range 2*len(r.model.Graph.Nodes) + 8 {
+		t, err := newTrace(ctx, r.model, open, r.sizes, memory)
 		if err != nil {
 			return nil, err
 		}
@@ -188,10 +225,10 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 			return nil, err
 		}
 		outputs := r.openOutputs(t, symbols)
-		prune(&model.Graph)
+		prune(&r.model.Graph)
 		return &Repaired{
-			Model: r.model, Changes: r.changes, Batch: probe.batch[0], Time: probe.time[0],
-			original: list, inputs: open, outputs: outputs, sizes: probe,
+			Model: r.model, Changes: r.changes, Batch: r.sizes.batch[0], Time: r.sizes.time[0],
+			original: list, inputs: open, outputs: outputs, sizes: r.sizes,
 		}, nil
 	}
 	return nil, errors.New("repairs do not come to an end, which is a bug: report it with the model")
@@ -361,7 +398,7 @@ func prune(g *onnxgraph.Graph) {
 		need(&n, needed)
 	}
 	g.Nodes = kept
-	g.Initializers = slices.DeleteFunc(g.Initializers, func(t onnxgraph.Tensor) bool { return !needed[t.Name] })
+	g.Initializers = slices.DeleteFunc(slices.Clone(g.Initializers), func(t onnxgraph.Tensor) bool { return !needed[t.Name] })
 }
 
 // need adds what n reads, and what the graphs within it may read.

@@ -165,11 +165,13 @@ func TestAlign(t *testing.T) {
 		{[]size{tm, b, f(2), f(3)}, []int{5, 1, 6}, []size{tm, b, f(6)}},
 		{[]size{f(6)}, []int{2, 3}, []size{f(2), f(3)}},
 		{[]size{b}, []int{1, 1}, []size{b, f(1)}},
+		{[]size{tm, b, f(3)}, []int{5, 3}, []size{bt, f(3)}},
+		{[]size{f(1), b, f(1), f(3)}, []int{1, 1, 3}, []size{f(1), b, f(3)}},
 		{[]size{f(6)}, []int{4}, nil},
 	} {
-		got, ok := align(test.in, test.out, []size{b, tm}, nil)
-		if ok != (test.want != nil) || !slices.Equal(got, test.want) {
-			t.Errorf("%v to %v: %v, not %v", test.in, test.out, got, test.want)
+		ways := align(test.in, test.out, sizes{b, tm}, nil)
+		if (len(ways) > 0) != (test.want != nil) || len(ways) > 0 && !slices.Equal(ways[0].sizes, test.want) {
+			t.Errorf("%v to %v: %v, not %v", test.in, test.out, ways, test.want)
 		}
 	}
 }

@@ -91,6 +91,15 @@ class Folded(Cell):
         return torch.tanh(self.head(y)).view(batch, time, -1)
 
 
+class Steps(Cell):
+    """The same, of a time that comes before the batch."""
+
+    def forward(self, x):
+        time, batch, _ = x.shape
+        y = self.rnn(x)[0].reshape(time * batch, H)
+        return torch.tanh(self.head(y)).view(time, batch, -1)
+
+
 class Flat(Cell):
     """The head reads all steps at once, so that their number is part of the model."""
 
@@ -182,6 +191,8 @@ MODULES = {
     "state": (State(batch_first=True, num_layers=2), with_state, 1, 4),
     "attention": (Attention(batch_first=True), sequences, 2, 4),
     "mixed": (Mixed(batch_first=True), sequences, 2, 4),
+    "steps": (Steps(), time_major, 1, 5),
+    "steps_square": (Steps(), time_major, 4, 4),
 }
 
 
