@@ -271,7 +271,7 @@ func (r *repairer) mendExpand(ctx context.Context, t *trace, i int) string {
 	}
 	if data, ok := t.constant(ctx, n.Inputs[0]); ok {
 		for axis, d := range data.Shape {
-			if one, same := firstRow(data, axis); same && d > 1 && (d == r.sizes.batch[0] || d == r.sizes.time[0]) {
+			if one, same := firstRow(data, axis); same && d > 1 && r.mayVary(d) {
 				r.setInput(i, 0, r.constant(one.Shape, one.Data))
 				return fmt.Sprintf("of its data, the same %d times along dimension %d, one is widened", d, axis)
 			}
@@ -295,6 +295,12 @@ func (r *repairer) mendExpand(ctx context.Context, t *trace, i int) string {
 	}
 	r.setInput(i, 1, r.constant([]int{len(open)}, open))
 	return fmt.Sprintf("the target %v is %v, which keeps the sizes of its data", dims, open)
+}
+
+// mayVary tells whether a size of the example can be so many rows of its batch or
+// of its time.
+func (r *repairer) mayVary(d int) bool {
+	return d%r.sizes.batch[0] == 0 || d%r.sizes.time[0] == 0
 }
 
 // mendOperands narrows a constant operand that is the same for the whole batch,
@@ -323,7 +329,7 @@ func (r *repairer) mendOperands(ctx context.Context, t *trace, i int) string {
 		}
 		for axis := range max(axes, 0) {
 			d := value.Shape[axis]
-			if one, same := firstRow(value, axis); same && d > 1 && (d == r.sizes.batch[0] || d == r.sizes.time[0]) {
+			if one, same := firstRow(value, axis); same && d > 1 && (d == r.sizes.batch[0] || d == r.sizes.time[0] || full && r.mayVary(d)) {
 				r.setInput(i, input, r.constant(one.Shape, one.Data))
 				return fmt.Sprintf("of its constant operand, the same %d times along dimension %d, one is left", d, axis)
 			}

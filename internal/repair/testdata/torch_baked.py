@@ -100,6 +100,34 @@ class Steps(Cell):
         return torch.tanh(self.head(y)).view(time, batch, -1)
 
 
+class Inner(nn.Module):
+    """Reads the features of each step as a sequence, and then what it made of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.GRU(1, H, batch_first=True)
+        self.outer = nn.GRU(H, H, batch_first=True)
+
+    def forward(self, x):
+        batch, time, features = x.shape
+        y = self.inner(x.reshape(batch * time, features, 1))[0][:, -1]
+        return self.outer(y.view(batch, time, H))[0]
+
+
+class OneStep(nn.Module):
+    """A cell takes all steps from a state of zeros, of which constants are left."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(2, H)
+        self.rnn = nn.GRU(H, H, batch_first=True)
+
+    def forward(self, x):
+        batch, time, features = x.shape
+        y = self.cell(x.reshape(batch * time, features))
+        return self.rnn(y.view(batch, time, H))[0]
+
+
 class Flat(Cell):
     """The head reads all steps at once, so that their number is part of the model."""
 
@@ -193,6 +221,8 @@ MODULES = {
     "mixed": (Mixed(batch_first=True), sequences, 2, 4),
     "steps": (Steps(), time_major, 1, 5),
     "steps_square": (Steps(), time_major, 4, 4),
+    "inner": (Inner(), sequences, 2, 4),
+    "one_step": (OneStep(), sequences, 2, 4),
 }
 
 
