@@ -66,7 +66,7 @@ func (a *aligner) search(i, j int, made []size, cost int) {
 			switch {
 			case ins == 1 && outs == 1 && product[0] == a.out[j]:
 				a.search(i+1, j+1, append(made, product), cost+a.price(product))
-			case ins+outs > 0 && (ins <= 1 || outs <= 1):
+			case ins+outs > 0 && (ins <= 1 || outs <= 1 || ins <= 3 && outs == 2): // the last as of heads
 				a.assign(i+ins, j, j+outs, product, made, cost+2)
 			}
 		}
@@ -99,6 +99,11 @@ func (a *aligner) assign(i, j, end int, rest size, made []size, cost int) {
 		return
 	}
 	candidates := slices.Concat([]size{a.sizes.batch, a.sizes.time, rest, fixed(a.out[j])}, a.known)
+	if j+2 == end {
+		if s, ok := quotient(rest, fixed(a.out[j+1])); ok { // rather more rows than wider ones
+			candidates = slices.Insert(candidates, 0, s)
+		}
+	}
 	for k, s := range candidates {
 		if s[0] != a.out[j] || slices.Contains(candidates[:k], s) {
 			continue

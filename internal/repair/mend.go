@@ -23,7 +23,7 @@ func (r *repairer) mend(ctx context.Context, t *trace) (string, error) {
 			return fmt.Sprintf("%s: %s", describe(i, n), change), nil
 		}
 		if i == t.failed {
-			return "", fmt.Errorf("no constant in the graph is to blame that it does not run %w", t.err)
+			return "", fmt.Errorf("no constant was found whose change lets it run %w", t.err)
 		}
 	}
 	return "", nil

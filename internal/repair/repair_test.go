@@ -167,6 +167,9 @@ func TestAlign(t *testing.T) {
 		{[]size{b}, []int{1, 1}, []size{b, f(1)}},
 		{[]size{tm, b, f(3)}, []int{5, 3}, []size{bt, f(3)}},
 		{[]size{f(1), b, f(1), f(3)}, []int{1, 1, 3}, []size{f(1), b, f(3)}},
+		{[]size{tm, b, f(16)}, []int{5, 4, 4}, []size{tm, b.times(f(4)), f(4)}},
+		{[]size{tm, b.times(f(4)), f(4)}, []int{5, 16}, []size{bt, f(16)}},
+		{[]size{b, f(2), tm.times(f(4))}, []int{1, 8, 5}, []size{b, f(8), tm}},
 		{[]size{f(6)}, []int{4}, nil},
 	} {
 		ways := align(test.in, test.out, sizes{b, tm}, nil)

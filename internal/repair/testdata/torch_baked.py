@@ -128,6 +128,19 @@ class OneStep(nn.Module):
         return self.rnn(y.view(batch, time, H))[0]
 
 
+class Heads(nn.Module):
+    """Attention, whose heads are sequences of the batch to it."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.GRU(2, 4, batch_first=True)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, x):
+        y = self.rnn(x)[0]
+        return self.attention(y, y, y, need_weights=False)[0]
+
+
 class Flat(Cell):
     """The head reads all steps at once, so that their number is part of the model."""
 
@@ -223,6 +236,7 @@ MODULES = {
     "steps_square": (Steps(), time_major, 4, 4),
     "inner": (Inner(), sequences, 2, 4),
     "one_step": (OneStep(), sequences, 2, 4),
+    "heads": (Heads(), sequences, 3, 4),
 }
 
 
