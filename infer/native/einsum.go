@@ -9,11 +9,12 @@ import (
 // einsum sums products of elements whose coordinates have the same labels, as in
 // https://onnx.ai/onnx/operators/onnx__Einsum.html.
 type einsum[T number] struct {
-	in    []*array[T]
-	out   *array[T]
-	terms []string // of the inputs; an ellipsis is a single '.'
-	to    string   // of the output
-	walk  walk
+	in     []*array[T]
+	out    *array[T]
+	terms  []string // of the inputs; an ellipsis is a single '.'
+	to     string   // of the output
+	walk   walk
+	memory *memory
 
 	labels []byte // those of the output, then those that are summed over
 	sizes  []int
@@ -26,7 +27,7 @@ func newEinsum(n *node) operator {
 }
 
 func newEinsumOf[T number](n *node) operator {
-	op := &einsum[T]{out: output[T](n, 0)}
+	op := &einsum[T]{out: output[T](n, 0), memory: n.memory}
 	for i := range n.inputs {
 		if !n.given(i) {
 			n.fail("input %d is missing", i)
@@ -141,6 +142,9 @@ func (op *einsum[T]) shapes() error {
 		}
 	}
 	op.out.setShape(op.sizes[:outputs])
+	if len(op.labels) == 0 { // products of scalars count as one step along a label
+		return op.label('.', 0, 1, 0)
+	}
 	return nil
 }
 
@@ -180,21 +184,53 @@ func (op *einsum[T]) run() error {
 	if slices.Contains(op.sizes, 0) {
 		return nil
 	}
-	op.walk.reset()
-	outputs := len(op.out.shape)
-	inner, _ := product(op.sizes[outputs:]...)
-	for k, size := range op.sizes {
-		op.walk.add(size, op.steps[k])
+	return op.sum(0, 0, offsets{})
+}
+
+// part is how many products are added up at a time: to find their elements takes
+// longer than to multiply them.
+const part = piece / 16
+
+// sum adds up the products along label k and those after it, the first of which is
+// product at, of the elements from.
+func (op *einsum[T]) sum(k, at int, from offsets) error {
+	each, _ := product(op.sizes[k+1:]...)
+	some := max(1, part/each) // of the steps along the label
+	for left := op.sizes[k]; left > 0; left -= some {
+		n := min(some, left)
+		var err error
+		if each > part {
+			err = op.sum(k+1, at, from)
+		} else if err = op.memory.spend(n * each * (piece / part)); err == nil {
+			op.sumPart(k, n, at, from)
+		}
+		if err != nil {
+			return err
+		}
+		at += n * each
+		for i, step := range op.steps[k] {
+			from[i] += n * step
+		}
 	}
-	n, step := op.walk.inner()
-	op.walk.rows(func(at int, from offsets) {
-		for i := range n {
-			v := op.in[0].data[from[0]+i*step[0]]
+	return nil
+}
+
+// sumPart is sum for n steps along label k.
+func (op *einsum[T]) sumPart(k, n, at int, from offsets) {
+	op.walk.reset()
+	op.walk.add(n, op.steps[k])
+	for j, size := range op.sizes[k+1:] {
+		op.walk.add(size, op.steps[k+1+j])
+	}
+	inner, _ := product(op.sizes[len(op.out.shape):]...)
+	size, step := op.walk.inner()
+	op.walk.rows(func(row int, offset offsets) {
+		for i := range size {
+			v := op.in[0].data[from[0]+offset[0]+i*step[0]]
 			for j := 1; j < len(op.in); j++ {
-				v *= op.in[j].data[from[j]+i*step[j]]
+				v *= op.in[j].data[from[j]+offset[j]+i*step[j]]
 			}
-			op.out.data[(at+i)/inner] += v
+			op.out.data[(at+row+i)/inner] += v
 		}
 	})
-	return nil
 }

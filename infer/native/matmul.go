@@ -14,6 +14,7 @@ type matMul[T float] struct {
 	a, b, bias, out *array[T]
 	walk            walk
 	batch           []int
+	memory          *memory
 }
 
 func newMatMul(n *node) operator {
@@ -22,7 +23,7 @@ func newMatMul(n *node) operator {
 }
 
 func newMatMulOf[T float](n *node) operator {
-	op := &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0)}
+	op := &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0), memory: n.memory}
 	if n.err == nil { // a bias has the type of b
 		op.bias = input[T](n, 2)
 	}
@@ -84,14 +85,36 @@ func (op *matMul[T]) run() error {
 	}
 	op.walk.broadcast(batch, batchA, batchB)
 	size, step := op.walk.inner()
+	var err error
 	op.walk.rows(func(out int, at offsets) {
-		for i := range size {
-			kernels.MulNN(
-				kernels.Dense(m, n, op.out.data[(out+i)*m*n:]),
-				kernels.Dense(m, k, op.a.data[(at[0]+i*step[0])*m*k:]),
-				kernels.Dense(k, n, op.b.data[(at[1]+i*step[1])*k*n:]))
+		for i := 0; i < size && err == nil; i++ {
+			dst := kernels.Dense(m, n, op.out.data[(out+i)*m*n:])
+			a := kernels.Dense(m, k, op.a.data[(at[0]+i*step[0])*m*k:])
+			b := kernels.Dense(k, n, op.b.data[(at[1]+i*step[1])*k*n:])
+			err = byRows[T](op.memory, m, k*n, func(from, to int) {
+				kernels.MulNN(dst.RowRange(from, to), a.RowRange(from, to), b)
+			})
 		}
 	})
+	return err
+}
+
+// byRows has multiply make a product, which takes so many multiplications a row,
+// of about a piece of rows at a time. The kernels that read the right factor once
+// for many rows get as many as they need for that.
+func byRows[T float](m *memory, rows, each int, multiply func(from, to int)) error {
+	least := 256
+	if size[T]() > 4 || kernels.Variant() == "generic" {
+		least = 4
+	}
+	some := max(least, piece/max(1, each))
+	for from := 0; from < rows; from += some {
+		to := min(from+some, rows)
+		if err := m.spend((to - from) * each); err != nil {
+			return err
+		}
+		multiply(from, to)
+	}
 	return nil
 }
 
@@ -100,10 +123,11 @@ type intMatMul[T integer] struct {
 	a, b, out *array[T]
 	walk      walk
 	batch     []int
+	memory    *memory
 }
 
 func newIntMatMul[T integer](n *node) operator {
-	return &intMatMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0)}
+	return &intMatMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0), memory: n.memory}
 }
 
 func (op *intMatMul[T]) shapes() (err error) {
@@ -116,21 +140,25 @@ func (op *intMatMul[T]) run() error {
 	batchB, _, n := matrixOf(op.b.shape, false)
 	op.walk.broadcast(op.batch, batchA, batchB)
 	size, step := op.walk.inner()
+	var err error
 	op.walk.rows(func(out int, at offsets) {
-		for i := range size {
+		for i := 0; i < size && err == nil; i++ {
 			dst := op.out.data[(out+i)*m*n:][:m*n]
 			a := op.a.data[(at[0]+i*step[0])*m*k:][:m*k]
 			b := op.b.data[(at[1]+i*step[1])*k*n:][:k*n]
-			mulInts(dst, a, b, m, k, n)
+			err = mulInts(op.memory, dst, a, b, m, k, n)
 		}
 	})
-	return nil
+	return err
 }
 
 // mulInts sets dst [m, n] to a b, of a [m, k] and b [k, n].
-func mulInts[T integer](dst, a, b []T, m, k, n int) {
+func mulInts[T integer](memory *memory, dst, a, b []T, m, k, n int) error {
 	clear(dst)
 	for i := range m {
+		if err := memory.spend(k * n); err != nil {
+			return err
+		}
 		row := dst[i*n:][:n]
 		for p, x := range a[i*k:][:k] {
 			for j, y := range b[p*n:][:n] {
@@ -138,6 +166,7 @@ func mulInts[T integer](dst, a, b []T, m, k, n int) {
 			}
 		}
 	}
+	return nil
 }
 
 // gemm is alpha a b + beta c, of matrices that may be transposed.
@@ -148,6 +177,7 @@ type gemm[T float] struct {
 	walk           walk
 	mul            *array[T]
 	laidOut        kernels.Packed[T] // bᵀ
+	memory         *memory
 }
 
 func newGemm(n *node) operator {
@@ -163,7 +193,7 @@ func newGemmOf[T float](n *node) operator {
 		a: input[T](n, 0), b: input[T](n, 1), c: input[T](n, 2), out: output[T](n, 0),
 		alpha: T(attribute(n, "alpha", float32(1))), beta: T(attribute(n, "beta", float32(1))),
 		transA: attribute(n, "transA", int64(0)) != 0, transB: attribute(n, "transB", int64(0)) != 0,
-		mul: temp[T](n),
+		mul: temp[T](n), memory: n.memory,
 	}
 }
 
@@ -225,7 +255,9 @@ func (op *gemm[T]) run() error {
 		clear(product)
 	}
 	if k > 0 {
-		op.multiply(kernels.Dense(m, n, product))
+		if err := op.multiply(kernels.Dense(m, n, product)); err != nil {
+			return err
+		}
 	}
 	if op.alpha != 1 {
 		for i, v := range product {
@@ -236,28 +268,41 @@ func (op *gemm[T]) run() error {
 }
 
 // multiply adds the product of the factors to dst.
-func (op *gemm[T]) multiply(dst kernels.Matrix[T]) {
+func (op *gemm[T]) multiply(dst kernels.Matrix[T]) error {
 	a := kernels.Dense(op.a.shape[0], op.a.shape[1], op.a.data)
 	b := kernels.Dense(op.b.shape[0], op.b.shape[1], op.b.data)
 	switch {
-	case op.transA && op.transB: // rare, and slow
-		for i := range dst.Rows {
-			for j := range dst.Cols {
-				sum := dst.Row(i)[j]
-				for p, v := range b.Row(j) {
-					sum += a.Row(p)[i] * v
-				}
-				dst.Row(i)[j] = sum
-			}
-		}
-	case op.transA:
-		kernels.MulTN(dst, a, b)
-	case op.transB:
-		if op.laidOut.Cols == 0 || !op.b.constant {
-			op.laidOut.PackT(b)
-		}
-		kernels.Mul(dst, dst, a, &op.laidOut)
-	default:
-		kernels.MulNN(dst, a, b)
+	case op.transA && op.transB:
+		return mulTT(op.memory, dst, a, b)
+	case op.transB && (op.laidOut.Cols == 0 || !op.b.constant):
+		op.laidOut.PackT(b)
 	}
+	return byRows[T](op.memory, dst.Rows, b.Rows*b.Cols, func(from, to int) {
+		dst := dst.RowRange(from, to)
+		switch {
+		case op.transA:
+			kernels.MulTN(dst, a.ColRange(from, to), b)
+		case op.transB:
+			kernels.Mul(dst, dst, a.RowRange(from, to), &op.laidOut)
+		default:
+			kernels.MulNN(dst, a.RowRange(from, to), b)
+		}
+	})
+}
+
+// mulTT adds aᵀ bᵀ to dst, which is rare, and slow.
+func mulTT[T float](m *memory, dst, a, b kernels.Matrix[T]) error {
+	for i := range dst.Rows {
+		if err := m.spend(b.Rows * b.Cols); err != nil {
+			return err
+		}
+		for j := range dst.Cols {
+			sum := dst.Row(i)[j]
+			for p, v := range b.Row(j) {
+				sum += a.Row(p)[i] * v
+			}
+			dst.Row(i)[j] = sum
+		}
+	}
+	return nil
 }

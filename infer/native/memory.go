@@ -16,6 +16,7 @@ type memory struct {
 
 	ctx   context.Context // of the run
 	steps int             // how many nodes the run has computed
+	spent int             // multiplications since the context was last asked
 }
 
 // tracked is a value with its header at hand.
@@ -82,6 +83,20 @@ func (m *memory) step() error {
 	if m.steps++; m.steps > maxSteps {
 		return fmt.Errorf("the run has computed %d nodes without an end: a loop of the model may not terminate", maxSteps)
 	}
+	return m.ctx.Err()
+}
+
+// piece is about how many multiplications are made between two looks at the
+// context.
+const piece = 100_000_000
+
+// spend counts the multiplications that come next, and reports whether the run
+// goes on once a piece is made.
+func (m *memory) spend(n int) error {
+	if m.spent += n; m.spent <= piece {
+		return nil
+	}
+	m.spent = n
 	return m.ctx.Err()
 }
 
