@@ -147,14 +147,16 @@ func (p *program) resolve(g *onnxgraph.Graph) error {
 			return err
 		}
 	}
+	seen := map[int]bool{}
 	for _, v := range p.graph.Outputs {
 		slot, ok := p.find(v.Name)
 		if !ok {
 			return fmt.Errorf("output %q of the graph is written by nothing", v.Name)
 		}
-		if p.outer == nil && slices.Contains(p.outputSlots, slot) {
+		if p.outer == nil && seen[slot] {
 			return fmt.Errorf("output %q of the graph is there twice", v.Name)
 		}
+		seen[slot] = true
 		p.outputSlots = append(p.outputSlots, slot)
 	}
 	p.absorb()
