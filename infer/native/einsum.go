@@ -141,6 +141,9 @@ func (op *einsum[T]) shapes() error {
 			return err
 		}
 	}
+	if _, ok := product(op.sizes...); !ok {
+		return fmt.Errorf("the equation's labels stand for dimensions of size %v, which are too many products", op.sizes)
+	}
 	op.out.setShape(op.sizes[:outputs])
 	if len(op.labels) == 0 { // products of scalars count as one step along a label
 		return op.label('.', 0, 1, 0)

@@ -167,6 +167,7 @@ func TestRunErrors(t *testing.T) {
 		{"Conv", one("Conv", list(floats("w", 1, 1, 2))), []string{"[1 1 2]", "[2 3]"}},
 		{"MaxPool", one("MaxPool", nil, "kernel_shape", []int64{2}), []string{"[2 3]"}},
 		{"Einsum", one("Einsum", nil, "equation", "ii->i"), []string{"2", "3"}},
+		{"Einsum of too many", graph(call("Constant", nil, []string{"s"}, "value_ints", []int64{128, 128, 128}), call("ConstantOfShape", []string{"s"}, []string{"c"}), call("Einsum", []string{"c", "c", "c"}, []string{"y"}, "equation", "abc,def,ghi->")), []string{"[128 128 ", "too many"}},
 		{"BatchNormalization", one("BatchNormalization", list(floats("a", 2), floats("b", 3), floats("c", 3), floats("d", 3))), []string{"[2]", "[3]"}},
 		{"Div by 0", graph(call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_int", int64(0)), call("Div", []string{"s", "c"}, []string{"y"})), []string{"by 0"}},
 	} {
