@@ -566,7 +566,10 @@ func everything() *onnxgraph.Model {
 		call("Unsqueeze", []string{"flat", "zero"}, []string{"lifted"}),
 		call("Softmax", []string{"lifted"}, []string{"shares"}, "axis", int64(1)),
 		call("LogSoftmax", []string{"shares"}, []string{"logs"}),
-		call("Identity", []string{"logs"}, []string{"out"}),
+		call("Relu", []string{"logs"}, []string{"positive"}),
+		call("Sigmoid", []string{"positive"}, []string{"squashed"}),
+		call("Tanh", []string{"squashed"}, []string{"squeezed"}),
+		call("Identity", []string{"squeezed"}, []string{"out"}),
 	})
 	for i := range g.Nodes {
 		if n := &g.Nodes[i]; n.OpType == "LSTM" {

@@ -327,6 +327,11 @@ var families = []func(*drawOp){
 		}
 		d.op(name, 1)
 	},
+	func(d *drawOp) { // Gelu
+		d.opset = 21
+		d.special(d.add(onnxgraph.Float32, d.long(d.shape(0, 3, 5))...))
+		d.op("Gelu", 1, "approximate", pick(d.draw, "none", "tanh"))
+	},
 	func(d *drawOp) { // Where
 		d.empty = true
 		s := d.shape(0, 3, 4)

@@ -45,7 +45,7 @@ var functions = map[string]func(float64) float64{
 	"Atan": math.Atan, "Atanh": math.Atanh, "Cos": math.Cos, "Cosh": math.Cosh,
 	"Sin": math.Sin, "Sinh": math.Sinh, "Tan": math.Tan,
 	"Ceil": math.Ceil, "Floor": math.Floor, "Round": math.RoundToEven,
-	"Erf": math.Erf, "Exp": math.Exp, "Log": math.Log, "Sqrt": math.Sqrt,
+	"Exp": math.Exp, "Log": math.Log, "Sqrt": math.Sqrt,
 	"Reciprocal": func(x float64) float64 { return 1 / x },
 	"Softplus":   softplus,
 	"Softsign":   func(x float64) float64 { return x / (1 + math.Abs(x)) },
@@ -71,12 +71,13 @@ func newFunctionOf[T float](n *node) operator {
 	})
 }
 
-func newSquash(n *node) operator {
-	return byType(n, 0, newSquashOf[float32], newSquashOf[float64], nil, nil, nil, nil)
+// newVector builds the functions that kernels compute for vectors.
+func newVector(n *node) operator {
+	return byType(n, 0, newVectorOf[float32], newVectorOf[float64], nil, nil, nil, nil)
 }
 
-func newSquashOf[T float](n *node) operator {
-	return newUnary(n, elements(map[string]func(T) T{"Sigmoid": kernels.Sigmoid[T], "Tanh": kernels.Tanh[T]}[n.OpType]))
+func newVectorOf[T float](n *node) operator {
+	return newUnary(n, map[string]func(dst, src []T){"Sigmoid": kernels.Sigmoids[T], "Tanh": kernels.Tanhs[T], "Erf": kernels.Erfs[T]}[n.OpType])
 }
 
 // newActivation builds the functions that have parameters.
@@ -126,25 +127,30 @@ func newActivationOf[T float](n *node) operator {
 			return 0
 		}
 	case "Gelu":
-		f = gelu[T](n)
+		return newUnary(n, gelu[T](n))
 	}
 	return newUnary(n, elements(f))
 }
 
 func expm1[T float](x T) T { return T(math.Expm1(float64(x))) }
 
-func gelu[T float](n *node) func(T) T {
+func gelu[T float](n *node) func(dst, src []T) {
+	scale, squash := func(x T) T { return x / math.Sqrt2 }, kernels.Erfs[T]
 	switch approximate := attribute(n, "approximate", "none"); approximate {
 	case "none":
-		return func(x T) T { return T(0.5 * float64(x) * (1 + math.Erf(float64(x)/math.Sqrt2))) }
 	case "tanh":
-		return func(x T) T {
-			v := float64(x)
-			return T(0.5 * v * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v))))
-		}
+		scale, squash = func(x T) T { return T(math.Sqrt(2/math.Pi)) * (x + 0.044715*x*x*x) }, kernels.Tanhs[T]
 	default:
 		n.fail("attribute \"approximate\" is %q, and must be none or tanh", approximate)
-		return nil
+	}
+	return func(dst, src []T) {
+		for i, x := range src {
+			dst[i] = scale(x)
+		}
+		squash(dst, dst)
+		for i, x := range src {
+			dst[i] = 0.5 * x * (1 + dst[i])
+		}
 	}
 }
 
@@ -161,13 +167,8 @@ func newSignedOf[T number](n *node) operator {
 			}
 			return x
 		}),
-		"Neg": elements(func(x T) T { return -x }),
-		"Relu": func(dst, src []T) {
-			src = src[:len(dst)]
-			for i := range dst {
-				dst[i] = max(src[i], 0)
-			}
-		},
+		"Neg":  elements(func(x T) T { return -x }),
+		"Relu": relus[T],
 		"Sign": elements(func(x T) T {
 			switch {
 			case x > 0:
@@ -178,6 +179,16 @@ func newSignedOf[T number](n *node) operator {
 			return x // 0 or NaN
 		}),
 	}[n.OpType])
+}
+
+func relus[T number](dst, src []T) {
+	if dst, ok := any(dst).([]float32); ok {
+		kernels.ReLUs(dst, any(src).([]float32))
+		return
+	}
+	for i, v := range src {
+		dst[i] = max(v, 0)
+	}
 }
 
 func newNot(n *node) operator { return newUnary(n, elements(func(x bool) bool { return !x })) }

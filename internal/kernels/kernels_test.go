@@ -350,10 +350,12 @@ func TestSoftmax(t *testing.T) {
 	})
 }
 
-// activations returns tanh(x), sigmoid(x) and e^-|x| of a variant, by way of the
-// cells and of the softmax of -|x| and 0.
-func activations(x []float32) (tanh, sigmoid, exp []float32) {
+// activations returns tanh(x), sigmoid(x), e^-|x| and erf(x) of a variant, the first
+// three by way of the cells and of the softmax of -|x| and 0.
+func activations(x []float32) (tanh, sigmoid, exp, erf []float32) {
 	n := len(x)
+	erf = make([]float32, n)
+	Erfs(erf, x)
 	tanh, exp, gates := make([]float32, n), make([]float32, n), make([]float32, 3*n)
 	pairs, top, sums := make([]float32, 2*n), make([]float32, n), make([]float32, n)
 	for i, v := range x {
@@ -367,31 +369,34 @@ func activations(x []float32) (tanh, sigmoid, exp []float32) {
 	copy(gates, x)
 	zeros := Dense(1, n, make([]float32, n))
 	GRUForward(Dense(1, 3*n, gates), zeros, zeros, Dense(1, n, make([]float32, n)))
-	return tanh, gates[:n], exp
+	return tanh, gates[:n], exp, erf
 }
 
 func TestActivationsAtTheEdges(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
-	tests := []struct{ x, sigmoid, tanh float64 }{
-		{nan, nan, nan}, {-nan, nan, nan}, {inf, 1, 1}, {-inf, 0, -1}, {1000, 1, 1}, {-1000, 0, -1}, {0, 0.5, 0},
-		{math.MaxFloat32, 1, 1}, {-math.MaxFloat32, 0, -1},
-		{math.SmallestNonzeroFloat32, 0.5, math.SmallestNonzeroFloat32}, {-math.SmallestNonzeroFloat32, 0.5, -math.SmallestNonzeroFloat32},
+	tests := []struct{ x, sigmoid, tanh, erf float64 }{
+		{nan, nan, nan, nan}, {-nan, nan, nan, nan}, {inf, 1, 1, 1}, {-inf, 0, -1, -1}, {1000, 1, 1, 1}, {-1000, 0, -1, -1}, {0, 0.5, 0, 0},
+		{math.MaxFloat32, 1, 1, 1}, {-math.MaxFloat32, 0, -1, -1}, {math.Copysign(0, -1), 0.5, math.Copysign(0, -1), math.Copysign(0, -1)},
+		{math.SmallestNonzeroFloat32, 0.5, math.SmallestNonzeroFloat32, math.SmallestNonzeroFloat32},
+		{-math.SmallestNonzeroFloat32, 0.5, -math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32},
 	}
 	var x []float32
 	for _, test := range tests {
 		x = append(x, float32(test.x))
 	}
 	onVariants(t, func(t *testing.T) {
-		tanh, sigmoid, _ := activations(slices.Clone(x))
+		tanh, gate, _, erf := activations(slices.Clone(x))
+		sigmoid := make([]float32, len(x))
+		Sigmoids(sigmoid, x)
 		for i, test := range tests {
-			if got, want := fmt.Sprint(sigmoid[i], tanh[i]), fmt.Sprint(float32(test.sigmoid), float32(test.tanh)); got != want {
-				t.Errorf("at %v: sigmoid and tanh are %s, not %s", test.x, got, want)
+			if got, want := fmt.Sprint(sigmoid[i], gate[i], tanh[i], erf[i]), fmt.Sprint(float32(test.sigmoid), float32(test.sigmoid), float32(test.tanh), float32(test.erf)); got != want {
+				t.Errorf("at %v: sigmoid, that of a gate, tanh and erf are %s, not %s", test.x, got, want)
 			}
 		}
 	})
 }
 
-// TestActivationsToTheLastPlace bounds the errors of sigmoid, tanh and e^-|x|, in
+// TestActivationsToTheLastPlace bounds the errors of sigmoid, tanh, e^-|x| and erf, in
 // units in the last place, over every 4099th float32, or all of them with
 // RNNKIT_EXHAUSTIVE=1 (a quarter of an hour).
 func TestActivationsToTheLastPlace(t *testing.T) {
@@ -400,7 +405,7 @@ func TestActivationsToTheLastPlace(t *testing.T) {
 		step = 1
 	}
 	onVariants(t, func(t *testing.T) {
-		var worstTanh, worstSigmoid, worstExp, atTanh, atSigmoid, atExp float64
+		var worstTanh, worstSigmoid, worstExp, worstErf, atTanh, atSigmoid, atExp, atErf float64
 		x := make([]float32, 0, 1<<12)
 		for bits := uint64(0); bits < 1<<32; {
 			x = x[:0]
@@ -409,7 +414,7 @@ func TestActivationsToTheLastPlace(t *testing.T) {
 					x = append(x, v)
 				}
 			}
-			tanh, sigmoid, exp := activations(slices.Clone(x))
+			tanh, sigmoid, exp, erf := activations(slices.Clone(x))
 			for i, v := range x {
 				v := float64(v)
 				if e := ulps(tanh[i], math.Tanh(v)); !(e <= worstTanh) {
@@ -421,13 +426,49 @@ func TestActivationsToTheLastPlace(t *testing.T) {
 				if e := ulps(exp[i], math.Exp(-math.Abs(v))); !(e <= worstExp) {
 					worstExp, atExp = e, v
 				}
+				if e := ulps(erf[i], math.Erf(v)); !(e <= worstErf) {
+					worstErf, atErf = e, v
+				}
 			}
 		}
-		t.Logf("tanh is at most %.2f units off, at %v; sigmoid %.2f, at %v; exp %.2f, at %v", worstTanh, atTanh, worstSigmoid, atSigmoid, worstExp, atExp)
-		if !(worstTanh <= MaxErrorTanh && worstSigmoid <= MaxErrorSigmoid && worstExp <= MaxErrorExp) {
-			t.Errorf("that is more than %v, %v and %v", MaxErrorTanh, MaxErrorSigmoid, MaxErrorExp)
+		t.Logf("tanh is at most %.2f units off, at %v; sigmoid %.2f, at %v; exp %.2f, at %v; erf %.2f, at %v", worstTanh, atTanh, worstSigmoid, atSigmoid, worstExp, atExp, worstErf, atErf)
+		if !(worstTanh <= MaxErrorTanh && worstSigmoid <= MaxErrorSigmoid && worstExp <= MaxErrorExp && worstErf <= MaxErrorErf) {
+			t.Errorf("that is more than %v, %v, %v and %v", MaxErrorTanh, MaxErrorSigmoid, MaxErrorExp, MaxErrorErf)
 		}
 	})
+}
+
+// TestFunctions compares what computes a function of each element, elsewhere and in
+// place, with the function in float64.
+func TestFunctions(t *testing.T) {
+	for name, f := range map[string]struct {
+		compute func(dst, x []float32)
+		exact   func(float64) float64
+	}{
+		"Sigmoids": {Sigmoids[float32], Sigmoid[float64]},
+		"Tanhs":    {Tanhs[float32], math.Tanh},
+		"ReLUs":    {ReLUs[float32], func(x float64) float64 { return max(x, 0) }},
+		"Erfs":     {Erfs[float32], math.Erf},
+	} {
+		onVariants(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(13, 14))
+			for n := range 70 {
+				x, checkX := guarded[float32](t, rng, 1, n)
+				dst, checkDst := guarded[float32](t, rng, 1, n)
+				was := slices.Clone(x.Row(0))
+				f.compute(dst.Row(0), x.Row(0))
+				f.compute(x.Row(0), x.Row(0))
+				checkX()
+				checkDst()
+				for i, v := range was {
+					got, inPlace, want := float64(dst.Row(0)[i]), float64(x.Row(0)[i]), f.exact(float64(v))
+					if !(math.Abs(got-want) <= 3e-7*math.Abs(want)) || inPlace != got {
+						t.Fatalf("%s of %d values: of %v it is %v, and %v in place, not %v", name, n, v, got, inPlace, want)
+					}
+				}
+			}
+		})
+	}
 }
 
 // ulps returns how far got is from want in units of the last place of the

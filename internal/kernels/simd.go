@@ -31,6 +31,9 @@ type simd struct {
 
 	softmax func(rows, n int, dst *float32, dstStride int, x *float32, xStride int, largest, sums *float32)
 
+	sigmoids func(n int, dst, x *float32)
+	erfs     func(n int, dst, x *float32)
+
 	pickRows func(rows, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
 	addRows  func(rows, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
 

@@ -3758,6 +3758,382 @@ end:
 	VZEROUPPER
 	RET
 
+// func sigmoidsAVX2(n int, dst *float32, x *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidsAVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	SHLQ $0x02, AX
+	MOVQ dst+8(FP), CX
+	MOVQ x+16(FP), DX
+	XORQ BX, BX
+
+loop:
+	SUBQ         $0x20, AX
+	JL           tail
+	VMOVUPS      (DX)(BX*1), Y0
+	VORPS        constant80000000<>+0(SB), Y0, Y1
+	VMOVUPS      constantc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       constant3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS constant3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS constantb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      constant3ab6887e<>+0(SB), Y3
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y1, Y3
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y1, Y3
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y1, Y3
+	VFMADD213PS  constant3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y1, Y1, Y3
+	VADDPS       constant3f800000<>+0(SB), Y3, Y3
+	VMULPS       constant3f000000<>+0(SB), Y2, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VSUBPS       Y1, Y2, Y2
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       constant0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       constant0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       constant3f800000<>+0(SB), Y3, Y1
+	VMOVUPS      constant3f800000<>+0(SB), Y2
+	VMOVUPS      constant3f800000<>+0(SB), Y2
+	VBLENDVPS    Y0, Y3, Y2, Y3
+	VDIVPS       Y1, Y3, Y3
+	VMOVAPS      Y3, Y0
+	VMOVUPS      Y0, (CX)(BX*1)
+	ADDQ         $0x20, BX
+	JMP          loop
+
+tail:
+	ADDQ         $0x20, AX
+	JZ           end
+	SHRQ         $0x02, AX
+	LEAQ         masks<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         AX, DI
+	VMOVUPS      (SI)(DI*4), Y0
+	VMASKMOVPS   (DX)(BX*1), Y0, Y1
+	VORPS        constant80000000<>+0(SB), Y1, Y2
+	VMOVUPS      constantc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      constant3ab6887e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VADDPS       constant3f800000<>+0(SB), Y4, Y4
+	VMULPS       constant3f000000<>+0(SB), Y3, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VSUBPS       Y2, Y3, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       constant0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       constant0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       constant3f800000<>+0(SB), Y4, Y2
+	VMOVUPS      constant3f800000<>+0(SB), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y3
+	VBLENDVPS    Y1, Y4, Y3, Y4
+	VDIVPS       Y2, Y4, Y4
+	VMOVAPS      Y4, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(BX*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func erfsAVX2(n int, dst *float32, x *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·erfsAVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	SHLQ $0x02, AX
+	MOVQ dst+8(FP), CX
+	MOVQ x+16(FP), DX
+	XORQ BX, BX
+
+loop:
+	SUBQ         $0x20, AX
+	JL           tail
+	VMOVUPS      (DX)(BX*1), Y0
+	VORPS        constant80000000<>+0(SB), Y0, Y1
+	VMOVUPS      constantc0800000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      constantb71b4b5e<>+0(SB), Y2
+	VFMADD213PS  constantb8f6b630<>+0(SB), Y1, Y2
+	VFMADD213PS  constantba25e4f8<>+0(SB), Y1, Y2
+	VFMADD213PS  constantbada802a<>+0(SB), Y1, Y2
+	VFMADD213PS  constantb9283006<>+0(SB), Y1, Y2
+	VFMADD213PS  constant3c9ce6e3<>+0(SB), Y1, Y2
+	VFMADD213PS  constant3dd27d2f<>+0(SB), Y1, Y2
+	VFMADD213PS  constantbf22f97d<>+0(SB), Y1, Y2
+	VFMADD213PS  constant3f906ebb<>+0(SB), Y1, Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      constantc2200000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       constant3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS constant3f318000<>+0(SB), Y3, Y1
+	VFNMADD231PS constantb95e8083<>+0(SB), Y3, Y1
+	VMOVUPS      constant3ab6887e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y1, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y1, Y4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y1, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y4, Y4
+	VFMADD213PS  Y1, Y1, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       constant0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VSUBPS       constant3f800000<>+0(SB), Y3, Y2
+	VFMADD213PS  Y2, Y3, Y4
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VANDPS       constant80000000<>+0(SB), Y0, Y0
+	VORPS        Y4, Y0, Y0
+	VMOVUPS      Y0, (CX)(BX*1)
+	ADDQ         $0x20, BX
+	JMP          loop
+
+tail:
+	ADDQ         $0x20, AX
+	JZ           end
+	SHRQ         $0x02, AX
+	LEAQ         masks<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         AX, DI
+	VMOVUPS      (SI)(DI*4), Y0
+	VMASKMOVPS   (DX)(BX*1), Y0, Y1
+	VORPS        constant80000000<>+0(SB), Y1, Y2
+	VMOVUPS      constantc0800000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      constantb71b4b5e<>+0(SB), Y3
+	VFMADD213PS  constantb8f6b630<>+0(SB), Y2, Y3
+	VFMADD213PS  constantba25e4f8<>+0(SB), Y2, Y3
+	VFMADD213PS  constantbada802a<>+0(SB), Y2, Y3
+	VFMADD213PS  constantb9283006<>+0(SB), Y2, Y3
+	VFMADD213PS  constant3c9ce6e3<>+0(SB), Y2, Y3
+	VFMADD213PS  constant3dd27d2f<>+0(SB), Y2, Y3
+	VFMADD213PS  constantbf22f97d<>+0(SB), Y2, Y3
+	VFMADD213PS  constant3f906ebb<>+0(SB), Y2, Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      constantc2200000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMULPS       constant3fb8aa3b<>+0(SB), Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS constant3f318000<>+0(SB), Y4, Y2
+	VFNMADD231PS constantb95e8083<>+0(SB), Y4, Y2
+	VMOVUPS      constant3ab6887e<>+0(SB), Y5
+	VFMADD213PS  constant3c0905b1<>+0(SB), Y2, Y5
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y2, Y5
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Y2, Y5
+	VFMADD213PS  constant3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y5, Y5
+	VFMADD213PS  Y2, Y2, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       constant0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VSUBPS       constant3f800000<>+0(SB), Y4, Y3
+	VFMADD213PS  Y3, Y4, Y5
+	VANDPS       constant7fffffff<>+0(SB), Y5, Y5
+	VANDPS       constant80000000<>+0(SB), Y1, Y1
+	VORPS        Y5, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(BX*1)
+
+end:
+	VZEROUPPER
+	RET
+
+DATA constantc0800000<>+0(SB)/4, $0xc0800000
+DATA constantc0800000<>+4(SB)/4, $0xc0800000
+DATA constantc0800000<>+8(SB)/4, $0xc0800000
+DATA constantc0800000<>+12(SB)/4, $0xc0800000
+DATA constantc0800000<>+16(SB)/4, $0xc0800000
+DATA constantc0800000<>+20(SB)/4, $0xc0800000
+DATA constantc0800000<>+24(SB)/4, $0xc0800000
+DATA constantc0800000<>+28(SB)/4, $0xc0800000
+DATA constantc0800000<>+32(SB)/4, $0xc0800000
+DATA constantc0800000<>+36(SB)/4, $0xc0800000
+DATA constantc0800000<>+40(SB)/4, $0xc0800000
+DATA constantc0800000<>+44(SB)/4, $0xc0800000
+DATA constantc0800000<>+48(SB)/4, $0xc0800000
+DATA constantc0800000<>+52(SB)/4, $0xc0800000
+DATA constantc0800000<>+56(SB)/4, $0xc0800000
+DATA constantc0800000<>+60(SB)/4, $0xc0800000
+GLOBL constantc0800000<>(SB), RODATA|NOPTR, $64
+
+DATA constantb71b4b5e<>+0(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+4(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+8(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+12(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+16(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+20(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+24(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+28(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+32(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+36(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+40(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+44(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+48(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+52(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+56(SB)/4, $0xb71b4b5e
+DATA constantb71b4b5e<>+60(SB)/4, $0xb71b4b5e
+GLOBL constantb71b4b5e<>(SB), RODATA|NOPTR, $64
+
+DATA constantb8f6b630<>+0(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+4(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+8(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+12(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+16(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+20(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+24(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+28(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+32(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+36(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+40(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+44(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+48(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+52(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+56(SB)/4, $0xb8f6b630
+DATA constantb8f6b630<>+60(SB)/4, $0xb8f6b630
+GLOBL constantb8f6b630<>(SB), RODATA|NOPTR, $64
+
+DATA constantba25e4f8<>+0(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+4(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+8(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+12(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+16(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+20(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+24(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+28(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+32(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+36(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+40(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+44(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+48(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+52(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+56(SB)/4, $0xba25e4f8
+DATA constantba25e4f8<>+60(SB)/4, $0xba25e4f8
+GLOBL constantba25e4f8<>(SB), RODATA|NOPTR, $64
+
+DATA constantbada802a<>+0(SB)/4, $0xbada802a
+DATA constantbada802a<>+4(SB)/4, $0xbada802a
+DATA constantbada802a<>+8(SB)/4, $0xbada802a
+DATA constantbada802a<>+12(SB)/4, $0xbada802a
+DATA constantbada802a<>+16(SB)/4, $0xbada802a
+DATA constantbada802a<>+20(SB)/4, $0xbada802a
+DATA constantbada802a<>+24(SB)/4, $0xbada802a
+DATA constantbada802a<>+28(SB)/4, $0xbada802a
+DATA constantbada802a<>+32(SB)/4, $0xbada802a
+DATA constantbada802a<>+36(SB)/4, $0xbada802a
+DATA constantbada802a<>+40(SB)/4, $0xbada802a
+DATA constantbada802a<>+44(SB)/4, $0xbada802a
+DATA constantbada802a<>+48(SB)/4, $0xbada802a
+DATA constantbada802a<>+52(SB)/4, $0xbada802a
+DATA constantbada802a<>+56(SB)/4, $0xbada802a
+DATA constantbada802a<>+60(SB)/4, $0xbada802a
+GLOBL constantbada802a<>(SB), RODATA|NOPTR, $64
+
+DATA constantb9283006<>+0(SB)/4, $0xb9283006
+DATA constantb9283006<>+4(SB)/4, $0xb9283006
+DATA constantb9283006<>+8(SB)/4, $0xb9283006
+DATA constantb9283006<>+12(SB)/4, $0xb9283006
+DATA constantb9283006<>+16(SB)/4, $0xb9283006
+DATA constantb9283006<>+20(SB)/4, $0xb9283006
+DATA constantb9283006<>+24(SB)/4, $0xb9283006
+DATA constantb9283006<>+28(SB)/4, $0xb9283006
+DATA constantb9283006<>+32(SB)/4, $0xb9283006
+DATA constantb9283006<>+36(SB)/4, $0xb9283006
+DATA constantb9283006<>+40(SB)/4, $0xb9283006
+DATA constantb9283006<>+44(SB)/4, $0xb9283006
+DATA constantb9283006<>+48(SB)/4, $0xb9283006
+DATA constantb9283006<>+52(SB)/4, $0xb9283006
+DATA constantb9283006<>+56(SB)/4, $0xb9283006
+DATA constantb9283006<>+60(SB)/4, $0xb9283006
+GLOBL constantb9283006<>(SB), RODATA|NOPTR, $64
+
+DATA constant3c9ce6e3<>+0(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+4(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+8(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+12(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+16(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+20(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+24(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+28(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+32(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+36(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+40(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+44(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+48(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+52(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+56(SB)/4, $0x3c9ce6e3
+DATA constant3c9ce6e3<>+60(SB)/4, $0x3c9ce6e3
+GLOBL constant3c9ce6e3<>(SB), RODATA|NOPTR, $64
+
+DATA constant3dd27d2f<>+0(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+4(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+8(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+12(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+16(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+20(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+24(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+28(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+32(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+36(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+40(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+44(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+48(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+52(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+56(SB)/4, $0x3dd27d2f
+DATA constant3dd27d2f<>+60(SB)/4, $0x3dd27d2f
+GLOBL constant3dd27d2f<>(SB), RODATA|NOPTR, $64
+
+DATA constantbf22f97d<>+0(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+4(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+8(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+12(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+16(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+20(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+24(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+28(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+32(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+36(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+40(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+44(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+48(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+52(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+56(SB)/4, $0xbf22f97d
+DATA constantbf22f97d<>+60(SB)/4, $0xbf22f97d
+GLOBL constantbf22f97d<>(SB), RODATA|NOPTR, $64
+
+DATA constant3f906ebb<>+0(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+4(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+8(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+12(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+16(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+20(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+24(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+28(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+32(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+36(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+40(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+44(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+48(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+52(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+56(SB)/4, $0x3f906ebb
+DATA constant3f906ebb<>+60(SB)/4, $0x3f906ebb
+GLOBL constant3f906ebb<>(SB), RODATA|NOPTR, $64
+
 // func pickRowsAVX2(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
 // Requires: AVX
 TEXT ·pickRowsAVX2(SB), NOSPLIT, $0-56
@@ -8516,6 +8892,192 @@ divide_end:
 	ADDQ $0x04, DI
 	DECQ AX
 	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func sigmoidsAVX512(n int, dst *float32, x *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sigmoidsAVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	SHLQ $0x02, CX
+	MOVQ dst+8(FP), AX
+	MOVQ x+16(FP), DX
+	XORQ BX, BX
+
+loop:
+	SUBQ         $0x40, CX
+	JL           tail
+	VMOVUPS      (DX)(BX*1), Z0
+	VORPS        constant80000000<>+0(SB), Z0, Z1
+	VMOVUPS      constantc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS constant3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS constantb95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      constant3ab6887e<>+0(SB), Z3
+	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z3
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z3
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z3
+	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z3
+	VMULPS       Z1, Z3, Z3
+	VFMADD213PS  Z1, Z1, Z3
+	VADDPS       constant3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VADDPS       constant3f800000<>+0(SB), Z3, Z1
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VPMOVD2M     Z0, K1
+	VMOVAPS      Z3, K1, Z2
+	VMOVAPS      Z2, Z3
+	VRCP14PS     Z1, Z0
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VMOVUPS      Z2, Z2
+	VFNMADD231PS Z1, Z0, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVAPS      Z3, Z0
+	VMOVUPS      Z0, (AX)(BX*1)
+	ADDQ         $0x40, BX
+	JMP          loop
+
+tail:
+	ADDQ         $0x40, CX
+	JZ           end
+	SHRQ         $0x02, CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (DX)(BX*1), K1, Z0
+	VORPS        constant80000000<>+0(SB), Z0, Z1
+	VMOVUPS      constantc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS constant3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS constantb95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      constant3ab6887e<>+0(SB), Z3
+	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z3
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z3
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z3
+	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z3
+	VMULPS       Z1, Z3, Z3
+	VFMADD213PS  Z1, Z1, Z3
+	VADDPS       constant3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VADDPS       constant3f800000<>+0(SB), Z3, Z1
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VPMOVD2M     Z0, K2
+	VMOVAPS      Z3, K2, Z2
+	VMOVAPS      Z2, Z3
+	VRCP14PS     Z1, Z0
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VMOVUPS      Z2, Z2
+	VFNMADD231PS Z1, Z0, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVAPS      Z3, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func erfsAVX512(n int, dst *float32, x *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·erfsAVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	SHLQ $0x02, CX
+	MOVQ dst+8(FP), AX
+	MOVQ x+16(FP), DX
+	XORQ BX, BX
+
+loop:
+	SUBQ         $0x40, CX
+	JL           tail
+	VMOVUPS      (DX)(BX*1), Z0
+	VORPS        constant80000000<>+0(SB), Z0, Z1
+	VMOVUPS      constantc0800000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      constantb71b4b5e<>+0(SB), Z2
+	VFMADD213PS  constantb8f6b630<>+0(SB), Z1, Z2
+	VFMADD213PS  constantba25e4f8<>+0(SB), Z1, Z2
+	VFMADD213PS  constantbada802a<>+0(SB), Z1, Z2
+	VFMADD213PS  constantb9283006<>+0(SB), Z1, Z2
+	VFMADD213PS  constant3c9ce6e3<>+0(SB), Z1, Z2
+	VFMADD213PS  constant3dd27d2f<>+0(SB), Z1, Z2
+	VFMADD213PS  constantbf22f97d<>+0(SB), Z1, Z2
+	VFMADD213PS  constant3f906ebb<>+0(SB), Z1, Z2
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      constantc2200000<>+0(SB), Z3
+	VMAXPS       Z1, Z3, Z1
+	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z1
+	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z1
+	VMOVUPS      constant3ab6887e<>+0(SB), Z4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z4
+	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z4, Z4
+	VFMADD213PS  Z1, Z1, Z4
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       constant0000007f<>+0(SB), Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VSUBPS       constant3f800000<>+0(SB), Z3, Z2
+	VFMADD213PS  Z2, Z3, Z4
+	VPTERNLOGD   $0xe4, constant80000000<>+0(SB), Z4, Z0
+	VMOVUPS      Z0, (AX)(BX*1)
+	ADDQ         $0x40, BX
+	JMP          loop
+
+tail:
+	ADDQ         $0x40, CX
+	JZ           end
+	SHRQ         $0x02, CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (DX)(BX*1), K1, Z0
+	VORPS        constant80000000<>+0(SB), Z0, Z1
+	VMOVUPS      constantc0800000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      constantb71b4b5e<>+0(SB), Z2
+	VFMADD213PS  constantb8f6b630<>+0(SB), Z1, Z2
+	VFMADD213PS  constantba25e4f8<>+0(SB), Z1, Z2
+	VFMADD213PS  constantbada802a<>+0(SB), Z1, Z2
+	VFMADD213PS  constantb9283006<>+0(SB), Z1, Z2
+	VFMADD213PS  constant3c9ce6e3<>+0(SB), Z1, Z2
+	VFMADD213PS  constant3dd27d2f<>+0(SB), Z1, Z2
+	VFMADD213PS  constantbf22f97d<>+0(SB), Z1, Z2
+	VFMADD213PS  constant3f906ebb<>+0(SB), Z1, Z2
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      constantc2200000<>+0(SB), Z3
+	VMAXPS       Z1, Z3, Z1
+	VMULPS       constant3fb8aa3b<>+0(SB), Z1, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS constant3f318000<>+0(SB), Z3, Z1
+	VFNMADD231PS constantb95e8083<>+0(SB), Z3, Z1
+	VMOVUPS      constant3ab6887e<>+0(SB), Z4
+	VFMADD213PS  constant3c0905b1<>+0(SB), Z1, Z4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z1, Z4
+	VFMADD213PS  constant3e2aaa6f<>+0(SB), Z1, Z4
+	VFMADD213PS  constant3f000000<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z4, Z4
+	VFMADD213PS  Z1, Z1, Z4
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       constant0000007f<>+0(SB), Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VSUBPS       constant3f800000<>+0(SB), Z3, Z2
+	VFMADD213PS  Z2, Z3, Z4
+	VPTERNLOGD   $0xe4, constant80000000<>+0(SB), Z4, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*1)
 
 end:
 	VZEROUPPER

@@ -74,6 +74,16 @@ func gruBackwardAVX2(rows int, n int, gates *float32, gatesStride int, u *float3
 //go:noescape
 func softmaxAVX2(rows int, n int, dst *float32, dstStride int, x *float32, xStride int, largest *float32, sums *float32)
 
+// sigmoidsAVX2 is Sigmoids.
+//
+//go:noescape
+func sigmoidsAVX2(n int, dst *float32, x *float32)
+
+// erfsAVX2 is Erfs.
+//
+//go:noescape
+func erfsAVX2(n int, dst *float32, x *float32)
+
 // pickRowsAVX2 is PickRows.
 //
 //go:noescape
@@ -183,6 +193,16 @@ func gruBackwardAVX512(rows int, n int, gates *float32, gatesStride int, u *floa
 //
 //go:noescape
 func softmaxAVX512(rows int, n int, dst *float32, dstStride int, x *float32, xStride int, largest *float32, sums *float32)
+
+// sigmoidsAVX512 is Sigmoids.
+//
+//go:noescape
+func sigmoidsAVX512(n int, dst *float32, x *float32)
+
+// erfsAVX512 is Erfs.
+//
+//go:noescape
+func erfsAVX512(n int, dst *float32, x *float32)
 
 // pickRowsAVX512 is PickRows.
 //

@@ -13,6 +13,7 @@ func main() {
 		}
 		set.cells()
 		set.softmax()
+		set.functions()
 		set.rowKernels()
 		set.optimizers()
 	}

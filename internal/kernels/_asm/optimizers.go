@@ -20,6 +20,7 @@ func (s *instructions) vectorwise(name, doc string, vectors, numbers []string, b
 	Pragma("noescape")
 	Doc(name + s.name + " is " + doc + ".")
 
+	s.hold()
 	n, at, number := bytesOf("n"), make(map[string]GPVirtual), make(map[string]Register)
 	for _, v := range vectors {
 		at[v] = pointer(v)
