@@ -40,7 +40,7 @@ func TestExternalData(t *testing.T) {
 	}{
 		{"part", []string{"location", "w.bin", "offset", "4", "length", "12"}, allowed, ""},
 		{"rest", []string{"location", "w.bin", "offset", "4"}, allowed, ""},
-		{"not allowed", []string{"location", "w.bin", "offset", "4"}, nil, "external data is not supported"},
+		{"not allowed", []string{"location", "w.bin", "offset", "4"}, nil, "open the model with native.ExternalData"},
 		{"up", []string{"location", "../w.bin", "offset", "4"}, allowed, "escapes"},
 		{"absolute", []string{"location", filepath.Join(folder, "w.bin"), "offset", "4"}, allowed, "escapes"},
 		{"link", []string{"location", "link.bin", "offset", "4"}, allowed, "escapes"},

@@ -86,7 +86,17 @@ func (e *ortEngine) load(model []byte) (engine.Session, error) {
 	if err := e.validate(); err != nil {
 		return nil, err
 	}
-	g, err := describe(model)
+	outline, err := onnxgraph.Outline(model)
+	if err != nil {
+		return nil, err
+	}
+	if n := doubleRecurrent(&outline.Graph); n != nil && !e.cuda {
+		return nil, fmt.Errorf("%s %q computes in float64, and ONNX Runtime's CPU code only in float32: use the native engine", n.OpType, n.Name)
+	}
+	if onnxgraph.InOtherFiles(model) { // which ONNX Runtime would take from the working directory
+		return nil, errors.New("tensors of the model lie in other files: save it as one file")
+	}
+	g, err := describe(outline)
 	if err != nil {
 		return nil, err
 	}
@@ -140,11 +150,7 @@ type graph struct {
 	metadata map[string]string
 }
 
-func describe(model []byte) (*graph, error) {
-	m, err := onnxgraph.Unmarshal(model)
-	if err != nil {
-		return nil, err
-	}
+func describe(m *onnxgraph.Model) (*graph, error) {
 	g := &graph{defaults: make(map[string]engine.Tensor), metadata: make(map[string]string)}
 	for _, p := range m.Metadata {
 		g.metadata[p.Key] = p.Value
@@ -160,6 +166,9 @@ func describe(model []byte) (*graph, error) {
 			g.inputs = append(g.inputs, info)
 		case m.IRVersion >= 4: // before, every weight had to be an input, and none could be fed
 			t := m.Graph.Initializers[i]
+			if _, missing := t.Data.(onnxgraph.DataType); missing {
+				return nil, fmt.Errorf("input %q: its default cannot be read: save it in the model's file", v.Name)
+			}
 			info.Optional = true
 			g.inputs = append(g.inputs, info)
 			g.defaults[v.Name] = engine.Tensor{Shape: t.Shape, Data: t.Data}

@@ -27,7 +27,7 @@ type engineFlags struct {
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.engine, "engine", "auto", "native, onnxruntime, or auto: onnxruntime where it is installed, else native")
+	flags.StringVar(&f.engine, "engine", "auto", "native, onnxruntime, or auto: onnxruntime where it is installed and takes the model, else native")
 	flags.StringVar(&f.provider, "provider", "cpu", "cpu or cuda, which is onnxruntime's")
 	flags.BoolVar(&f.required, "require-provider", false, "fail if the provider cuda leaves operators to the CPU that compute more than shapes")
 	addOrtLib(flags, &f.ortLib)

@@ -71,7 +71,7 @@ func (o *inferOptions) adapt(ctx context.Context, model *infer.Model) (*infer.Mo
 	if err != nil {
 		return nil, err
 	}
-	m, err := onnxgraph.Unmarshal(data)
+	m, err := onnxgraph.UnmarshalAny(data)
 	if err != nil {
 		return nil, err
 	}

@@ -35,13 +35,13 @@ type graph struct {
 	given  map[string]engine.Tensor
 }
 
-// readGraph reads the model at path, as bytes too.
+// readGraph reads the model at path, for any engine, as bytes too.
 func readGraph(path string) (*onnxgraph.Model, []byte, error) {
 	data, err := readModel(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := onnxgraph.Unmarshal(data)
+	m, err := onnxgraph.UnmarshalAny(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

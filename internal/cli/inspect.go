@@ -93,7 +93,11 @@ func (o *inspectOptions) run(ctx context.Context, path string) error {
 	}
 	r := newInspection(path, len(data), m)
 	r.try(data, native.New(), ort.CPU(ort.Library(o.ortLib)))
-	r.Baked = append(r.Baked, baked(ctx, m)...)
+	if r.Engines[0].Runs {
+		r.Baked = append(r.Baked, baked(ctx, m)...)
+	} else {
+		r.Baked = append(r.Baked, "cannot be told: the native engine does not run the model")
+	}
 	if o.json {
 		encoder := json.NewEncoder(o.Out)
 		encoder.SetIndent("", "  ")
@@ -326,19 +330,18 @@ func countOps(g *onnxgraph.Graph) []opCount {
 	return ops
 }
 
-// countParameters counts the floats that are constants of the graph, which the
-// defaults of inputs are not.
+// countParameters counts the floats, and the integers of 8 bits that quantised ones
+// are, among the constants of the graph, which the defaults of inputs are not.
 func countParameters(g *onnxgraph.Graph) int {
 	sum := 0
 	for _, t := range g.Initializers {
 		if slices.ContainsFunc(g.Inputs, func(v onnxgraph.Value) bool { return v.Name == t.Name }) {
 			continue
 		}
-		switch data := t.Data.(type) {
-		case []float32:
-			sum += len(data)
-		case []float64:
-			sum += len(data)
+		switch t.Type() {
+		case onnxgraph.Float16, onnxgraph.BFloat16, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int8, onnxgraph.Uint8:
+			size, _ := engine.Size(t.Shape)
+			sum += size
 		}
 	}
 	return sum

@@ -19,7 +19,7 @@ func TestInspect(t *testing.T) {
 			Inputs:       []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Size: -1}, {Size: 3}}}, {Name: "h", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 2}}}},
 			Outputs:      []onnxgraph.Value{{Name: "y", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}}},
 			Nodes:        []onnxgraph.Node{{OpType: "If", Attributes: []onnxgraph.Attribute{{Name: "then_branch", Value: branch}}}, {OpType: "Relu"}},
-			Initializers: []onnxgraph.Tensor{{Name: "h", Shape: []int{2}, Data: make([]float32, 2)}, {Name: "w", Shape: []int{5}, Data: make([]float32, 5)}, {Name: "v", Shape: []int{3}, Data: make([]float64, 3)}, {Name: "i", Shape: []int{1}, Data: []int64{1}}},
+			Initializers: []onnxgraph.Tensor{{Name: "h", Shape: []int{2}, Data: make([]float32, 2)}, {Name: "w", Shape: []int{5}, Data: make([]float32, 5)}, {Name: "v", Shape: []int{3}, Data: make([]float64, 3)}, {Name: "half", Shape: []int{10, 2}, Data: make([]onnxgraph.Half, 20)}, {Name: "quantised", Shape: []int{10, 10}, Data: onnxgraph.Int8}, {Name: "huge", Shape: []int{1 << 40, 1 << 40}, Data: onnxgraph.Int8}, {Name: "i", Shape: []int{1}, Data: []int64{1}}},
 		},
 	}
 	var out bytes.Buffer
@@ -35,7 +35,7 @@ outputs     y int64[]
 ops         Relu 2
             If 1
             com.microsoft.Gelu 1
-parameters  8
+parameters  128
 metadata author: "someone"
 `
 	if out.String() != want {

@@ -73,9 +73,13 @@ written.`,
 }
 
 func (o *repairOptions) run(ctx context.Context, path string) error {
-	m, _, err := readGraph(path)
+	data, err := readModel(path)
 	if err != nil {
 		return err
+	}
+	m, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		return fmt.Errorf("%s cannot be repaired: %w", path, err)
 	}
 	layouts, err := assignments("--layout", o.layouts, m)
 	if err != nil {
@@ -94,7 +98,7 @@ func (o *repairOptions) run(ctx context.Context, path string) error {
 	case r.KeptTime != nil:
 		fmt.Fprintf(o.Out, "the time stays %d: %v\n", r.Time, r.KeptTime)
 	}
-	engines, err := o.engines()
+	engines, err := o.engines(data)
 	if err != nil {
 		return err
 	}
@@ -120,8 +124,8 @@ func (o *repairOptions) run(ctx context.Context, path string) error {
 	return nil
 }
 
-// engines are the native one and, where it is here, ONNX Runtime.
-func (o *repairOptions) engines() ([]engine.Engine, error) {
+// engines are the native one and, where it is here and opens the model, ONNX Runtime.
+func (o *repairOptions) engines(model []byte) ([]engine.Engine, error) {
 	_, err := ortlib.Find(o.ortLib)
 	switch {
 	case errors.Is(err, ortlib.ErrNotFound) && o.ortLib == "" || !ort.Cgo:
@@ -130,7 +134,13 @@ func (o *repairOptions) engines() ([]engine.Engine, error) {
 	case err != nil:
 		return nil, err
 	}
-	return []engine.Engine{native.New(), ort.CPU(ort.Library(o.ortLib))}, nil
+	other := ort.CPU(ort.Library(o.ortLib))
+	session, err := other.Open(model)
+	if err != nil {
+		fmt.Fprintf(o.Err, "not compared: %v\n", err)
+		return []engine.Engine{native.New()}, nil
+	}
+	return []engine.Engine{native.New(), other}, session.Close()
 }
 
 // bakedTime bounds how long inspect looks for what is baked in.

@@ -97,7 +97,8 @@ func (in Input) check() error {
 }
 
 // obvious returns the layout of an input that no recurrent node tells of: by its
-// symbols, where one is called a batch, else by the usual order.
+// symbols, where one is called a batch, else the batch comes first. The time is
+// called so, or else it is the one open dimension, or else the second.
 func obvious(v onnxgraph.Value) string {
 	letters := []byte(strings.Repeat(string(Other), len(v.Shape)))
 	for i, d := range v.Shape {
@@ -110,15 +111,24 @@ func obvious(v onnxgraph.Value) string {
 			letters[i] = Time
 		}
 	}
-	if slices.Contains(letters, Batch) {
+	named := slices.Contains(letters, Batch)
+	if !named && len(letters) > 0 {
+		letters = []byte(string(Batch) + strings.Repeat(string(Other), len(letters)-1))
+	}
+	if slices.Contains(letters, Time) {
 		return string(letters)
 	}
-	letters = []byte(strings.Repeat(string(Other), len(v.Shape)))
-	if len(letters) > 0 {
-		letters[0] = Batch
+	var open []int
+	for i, d := range v.Shape {
+		if letters[i] != Batch && (d.Symbol != "" || d.Size < 0) {
+			open = append(open, i)
+		}
 	}
 	float := v.Type == onnxgraph.Float32 || v.Type == onnxgraph.Float64 || v.Type == onnxgraph.Float16
-	if len(letters) > 2 || len(letters) == 2 && (!float || v.Shape[1].Symbol != "" || v.Shape[1].Size < 0) {
+	switch {
+	case len(open) == 1:
+		letters[open[0]] = Time
+	case !named && (len(letters) > 2 || len(letters) == 2 && !float):
 		letters[1] = Time
 	}
 	return string(letters)

@@ -78,7 +78,7 @@ func value(typ onnxgraph.DataType, dims ...onnxgraph.Dim) onnxgraph.Value {
 }
 
 func TestObvious(t *testing.T) {
-	n, open, three := onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: 3}
+	n, batch, open, three := onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Symbol: "batch"}, onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: 3}
 	for want, v := range map[string]onnxgraph.Value{
 		"":     value(onnxgraph.Int64),
 		"b":    value(onnxgraph.Float32, n),
@@ -86,6 +86,9 @@ func TestObvious(t *testing.T) {
 		"bt":   value(onnxgraph.Float32, n, open),
 		"btf":  value(onnxgraph.Float32, n, three, three),
 		"btff": value(onnxgraph.Float32, three, three, three, three),
+		"bfft": value(onnxgraph.Float32, n, three, three, onnxgraph.Dim{Symbol: "W"}), // a picture of any width
+		"bfff": value(onnxgraph.Float32, batch, three, three, three),
+		"bft":  value(onnxgraph.Float32, batch, three, open),
 		"tbf":  value(onnxgraph.Float32, onnxgraph.Dim{Symbol: "seq_len"}, onnxgraph.Dim{Symbol: "Batch"}, three),
 		"fbf":  value(onnxgraph.Float32, three, onnxgraph.Dim{Symbol: "batch_size"}, three),
 	} {
@@ -93,8 +96,41 @@ func TestObvious(t *testing.T) {
 			t.Errorf("%v: %q, not %q", v, got, want)
 		}
 	}
+	if got := obvious(value(onnxgraph.Float32, n, open, three, open)); got != "btff" {
+		t.Errorf("two open dimensions: %q", got)
+	}
 	if got := obvious(value(onnxgraph.Int64, three, three)); got != "bt" {
 		t.Errorf("tokens: %q", got)
+	}
+}
+
+// TestQuantised goes back through what quantising a model puts between its nodes.
+func TestQuantised(t *testing.T) {
+	node := func(op, inputs, outputs string) onnxgraph.Node {
+		return onnxgraph.Node{OpType: op, Inputs: strings.Fields(inputs), Outputs: strings.Fields(outputs)}
+	}
+	m := &onnxgraph.Model{Graph: onnxgraph.Graph{
+		Inputs: []onnxgraph.Value{
+			value(onnxgraph.Float32, onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Symbol: "m"}, onnxgraph.Dim{Size: 3}),
+			{Name: "tokens", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Symbol: "m"}}},
+		},
+		Initializers: []onnxgraph.Tensor{{Name: "table", Shape: []int{40, 8}, Data: onnxgraph.Int8}, {Name: "w", Shape: []int{3, 3}, Data: onnxgraph.Int8}},
+		Nodes: []onnxgraph.Node{
+			node("DynamicQuantizeLinear", "x", "q scale zero"),
+			node("MatMulInteger", "q w zero", "product"),
+			node("Cast", "product", "floats"),
+			node("DynamicQuantizeLSTM", "floats w w", "y"),
+			node("Gather", "table tokens", "embedded"),
+			node("DequantizeLinear", "embedded", "vectors"),
+			node("GRU", "vectors w w", "z"),
+		},
+	}}
+	list, err := Of(m, nil)
+	if err != nil || len(list) != 2 {
+		t.Fatal(list, err)
+	}
+	if x, tokens := list[0], list[1]; x.Layout != "tbf" || tokens.Layout != "tb" || tokens.Limit != 40 {
+		t.Errorf("layouts %s and %s, not tbf and tb; tokens below %d, not 40", x.Layout, tokens.Layout, tokens.Limit)
 	}
 }
 

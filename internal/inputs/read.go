@@ -50,7 +50,7 @@ func newReader(g *onnxgraph.Graph) *reader {
 	}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		if n.OpType != "LSTM" && n.OpType != "GRU" && n.OpType != "RNN" {
+		if !slices.Contains([]string{"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}, n.OpType) {
 			continue
 		}
 		x, state := "tbf", "fbf"
@@ -119,11 +119,11 @@ func (r *reader) follow(n *onnxgraph.Node, input int, layout string, state bool)
 		if len(p.Inputs) == 2 && len(r.tensors[p.Inputs[1]].Shape) == 0 { // one of a dimension
 			r.follow(p, 0, insert(layout, []int64{at}), state)
 		}
-	case "MatMul":
+	case "MatMul", "MatMulInteger":
 		if len(layout) > 0 {
 			r.follow(p, 0, layout[:len(layout)-1]+string(Other), state)
 		}
-	case "Slice", "Identity", "Cast", "Split", "Pad":
+	case "Slice", "Identity", "Cast", "Split", "Pad", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear":
 		r.follow(p, 0, layout, state)
 	case "Relu", "Tanh", "Sigmoid", "LeakyRelu", "Elu", "Selu", "PRelu", "Conv", "BatchNormalization", "LayerNormalization", "Dropout",
 		"Add", "Sub", "Mul", "Div", "Concat", "Clip", "Reshape", "Where", "Max", "Min":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
@@ -20,9 +21,42 @@ type External struct {
 	Limit int64  // how many bytes they may have together
 }
 
+// location is a key of every external tensor.
+var location = []byte("location")
+
+// InOtherFiles reports whether tensors of a serialised model lie in other files,
+// wherever they are in it.
+func InOtherFiles(model []byte) bool {
+	p := new(onnxpb.ModelProto)
+	if !bytes.Contains(model, location) || proto.Unmarshal(model, p) != nil {
+		return false
+	}
+	return graphOutside(p.Graph) || slices.ContainsFunc(p.Functions, func(f *onnxpb.FunctionProto) bool {
+		return slices.ContainsFunc(f.Node, nodeOutside) || slices.ContainsFunc(f.AttributeProto, attributeOutside)
+	})
+}
+
+func graphOutside(g *onnxpb.GraphProto) bool {
+	return slices.ContainsFunc(g.GetInitializer(), tensorOutside) || slices.ContainsFunc(g.GetNode(), nodeOutside) || slices.ContainsFunc(g.GetSparseInitializer(), mayBeOutside)
+}
+
+func nodeOutside(n *onnxpb.NodeProto) bool { return slices.ContainsFunc(n.Attribute, attributeOutside) }
+
+func attributeOutside(a *onnxpb.AttributeProto) bool {
+	return tensorOutside(a.T) || graphOutside(a.G) || mayBeOutside(a.SparseTensor) ||
+		slices.ContainsFunc(slices.Concat(a.Tensors, a.Graphs, a.SparseTensors), mayBeOutside)
+}
+
+func tensorOutside(t *onnxpb.TensorProto) bool {
+	return len(t.GetExternalData()) > 0 || t.GetDataLocation() != onnxpb.TensorProto_DEFAULT
+}
+
+// mayBeOutside is for messages that this package does not look into.
+func mayBeOutside(message []byte) bool { return bytes.Contains(message, location) }
+
 // Whole returns a serialised model with the data of its external tensors in it.
 func Whole(model []byte, external External) ([]byte, error) {
-	if !bytes.Contains(model, []byte("location")) { // a key of every external tensor
+	if !bytes.Contains(model, location) {
 		return model, nil
 	}
 	p := new(onnxpb.ModelProto)
@@ -38,7 +72,7 @@ func Whole(model []byte, external External) ([]byte, error) {
 // load reads the data of the external tensors of a graph into it.
 func (e *External) load(g *onnxpb.GraphProto, depth int) error {
 	if e.Dir == "" || depth > maxDepth {
-		return nil // graphFrom refuses it
+		return nil // reader.graph refuses it
 	}
 	for _, t := range g.Initializer {
 		if err := e.loadTensor(t); err != nil {

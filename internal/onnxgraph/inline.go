@@ -49,8 +49,11 @@ func standardOpset(imports []*onnxpb.OperatorSetIdProto) int64 {
 	return 0
 }
 
-func (in *inliner) graph(g *onnxpb.GraphProto, depth int) (err error) {
-	g.Node, err = in.expand(nil, g.Node, depth)
+func (in *inliner) graph(g *onnxpb.GraphProto, depth int) error {
+	nodes, err := in.expand(nil, g.Node, depth)
+	if err == nil {
+		g.Node = nodes
+	}
 	return err
 }
 

@@ -113,6 +113,9 @@ func tensorProto(t *Tensor) (*onnxpb.TensorProto, error) {
 	if t.Type() == Undefined {
 		return nil, fmt.Errorf("tensor %q: data of type %T is not supported: use one of the types of Tensor.Data", t.Name, t.Data)
 	}
+	if typ, ok := t.Data.(DataType); ok {
+		return nil, fmt.Errorf("tensor %q: its elements, of type %v, were left out when the model was read", t.Name, typ)
+	}
 	n, err := elements(t.Shape)
 	if err != nil {
 		return nil, fmt.Errorf("tensor %q: %w", t.Name, err)

@@ -87,7 +87,8 @@ type Dim struct {
 
 // Tensor is a constant (TensorProto) in row-major order. Data has one of the
 // types []Half, []float32, []float64, []int32, []int64, []uint8, []bool, and as many
-// elements as the product of Shape, so one for a scalar, whose Shape is empty.
+// elements as the product of Shape, so one for a scalar, whose Shape is empty. Where
+// [UnmarshalAny] and [Outline] leave out the elements it is their [DataType].
 type Tensor struct {
 	Name  string
 	Shape []int
@@ -100,7 +101,9 @@ type Half = engine.Half
 // Type returns the element type of t, Undefined where Data has none of the
 // types that a Tensor may hold.
 func (t *Tensor) Type() DataType {
-	switch t.Data.(type) {
+	switch data := t.Data.(type) {
+	case DataType:
+		return data
 	case []Half:
 		return Float16
 	case []float32:
@@ -132,6 +135,12 @@ const (
 	Uint8     DataType = DataType(onnxpb.TensorProto_UINT8)
 	Bool      DataType = DataType(onnxpb.TensorProto_BOOL)
 	Float16   DataType = DataType(onnxpb.TensorProto_FLOAT16)
+)
+
+// Element types of weights that a Tensor cannot hold.
+const (
+	Int8     DataType = DataType(onnxpb.TensorProto_INT8)
+	BFloat16 DataType = DataType(onnxpb.TensorProto_BFLOAT16)
 )
 
 // String returns Go's name of the type where there is one ("float32",

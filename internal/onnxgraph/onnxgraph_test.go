@@ -185,15 +185,21 @@ func TestUnmarshalRefuses(t *testing.T) {
 			m.Graph.Output = []*onnxpb.ValueInfoProto{{Name: proto.String("y"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_MapType{}}}}
 		}, `output "y": only tensors are supported`},
 
+		{"sequence within", attribute(&onnxpb.AttributeProto{G: &onnxpb.GraphProto{
+			Output: []*onnxpb.ValueInfoProto{{Name: proto.String("list"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{}}}},
+		}}), `output "list": only tensors are supported, no sequences, maps, optionals or sparse tensors: run the model with ONNX Runtime`},
+
 		{"external data", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{1}, ExternalData: [][]byte{{}}}),
-			`tensor "W": external data is not supported: save the model as one file`},
+			`tensor "W": its data lies in another file: open the model with native.ExternalData`},
 		{"data location", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{0}, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()}),
-			`tensor "W": external data is not supported`},
+			`tensor "W": its data lies in another file`},
 		{"segment", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{0}, Segment: []byte{}}),
 			`tensor "W": a segment of a tensor is not supported`},
 		{"no type", tensor(&onnxpb.TensorProto{}), `tensor "W": type undefined is not supported`},
 		{"bfloat16", tensor(&onnxpb.TensorProto{DataType: proto.Int32(16), RawData: []byte{0, 0}}),
 			`tensor "W": type bfloat16 is not supported`},
+		{"int8", tensor(&onnxpb.TensorProto{DataType: proto.Int32(3), RawData: []byte{0}}),
+			`tensor "W": type int8 is not supported, only float16, float32, float64, int32, int64, uint8 and bool: run the model with ONNX Runtime`},
 		{"string", tensor(&onnxpb.TensorProto{DataType: proto.Int32(8), StringData: [][]byte{{}}}),
 			`tensor "W": type string is not supported`},
 		{"type from the future", tensor(&onnxpb.TensorProto{DataType: proto.Int32(99)}),
@@ -258,6 +264,57 @@ func TestUnmarshalRefuses(t *testing.T) {
 			wantError(t, err, tt.want)
 		})
 	}
+}
+
+// TestUnmarshalAny has beside each other what Unmarshal refuses.
+func TestUnmarshalAny(t *testing.T) {
+	int8s := func(name string) *onnxpb.TensorProto {
+		return &onnxpb.TensorProto{Name: &name, DataType: proto.Int32(int32(Int8)), Dims: []int64{2, 1}, RawData: []byte{1, 2}}
+	}
+	name := proto.String
+	graph := onnxpb.AttributeProto_GRAPH.Enum()
+	p := &onnxpb.ModelProto{
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}},
+		Functions:   []*onnxpb.FunctionProto{{Name: name("Old"), OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(9)}}}},
+		Graph: &onnxpb.GraphProto{
+			SparseInitializer: [][]byte{{}},
+			Initializer: []*onnxpb.TensorProto{
+				int8s("W"),
+				{Name: name("far"), DataType: proto.Int32(1), Dims: []int64{3}, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()},
+				{Name: name("near"), DataType: proto.Int32(1), Dims: []int64{1}, FloatData: []float32{7}},
+			},
+			Node: []*onnxpb.NodeProto{
+				{OpType: name("Old")},
+				{OpType: name("Constant"), Attribute: []*onnxpb.AttributeProto{{Name: name("value"), T: int8s("")}}},
+				{OpType: name("Optional"), Attribute: []*onnxpb.AttributeProto{{Name: name("type"), Tp: []byte{}}, {Name: name("i"), I: proto.Int64(3)}}},
+				{OpType: name("Loop"), Attribute: []*onnxpb.AttributeProto{{Name: name("body"), Type: graph, G: &onnxpb.GraphProto{
+					Input: []*onnxpb.ValueInfoProto{{Name: name("list"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{}}}},
+				}}}},
+			},
+		},
+	}
+	got, err := UnmarshalAny(protobuf(t, p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Graph{
+		Initializers: []Tensor{{"W", []int{2, 1}, Int8}, {"far", []int{3}, Float32}, {"near", []int{1}, []float32{7}}},
+		Nodes: []Node{
+			{OpType: "Old"},
+			{OpType: "Constant", Attributes: []Attribute{{"value", Tensor{"", []int{2, 1}, Int8}}}},
+			{OpType: "Optional", Attributes: []Attribute{{"i", int64(3)}}},
+			{OpType: "Loop", Attributes: []Attribute{{"body", &Graph{Inputs: []Value{{Name: "list"}}}}}},
+		},
+	}
+	if !reflect.DeepEqual(got.Graph, want) {
+		t.Errorf("got\n%+v\nnot\n%+v", got.Graph, want)
+	}
+	_, err = Marshal(got)
+	wantError(t, err, `its elements, of type int8, were left out when the model was read`)
+
+	p.Graph.Input = []*onnxpb.ValueInfoProto{{Name: name("x"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{}}}}
+	_, err = UnmarshalAny(protobuf(t, p))
+	wantError(t, err, `input "x": only tensors are supported`)
 }
 
 func TestUnmarshalEmptySymbol(t *testing.T) {
@@ -328,6 +385,9 @@ func TestSharedModels(t *testing.T) {
 			refused++
 			continue
 		}
+		if anyEngine, err := UnmarshalAny(data); err != nil || !bytes.Equal(marshal(t, anyEngine), marshal(t, m)) {
+			t.Errorf("%s: for any engine it is another model: %v", path, err)
+		}
 		again, err := Unmarshal(marshal(t, m))
 		if err != nil {
 			t.Errorf("%s: marshalled and read again: %v", path, err)
@@ -355,12 +415,16 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		anyEngine, anyErr := UnmarshalAny(data)
 		m, err := Unmarshal(data)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("error of several lines: %v", err)
 			}
 			return
+		}
+		if anyErr != nil || !bytes.Equal(marshal(t, anyEngine), marshal(t, m)) {
+			t.Errorf("for any engine it is another model: %v", anyErr)
 		}
 		first := marshal(t, m)
 		again, err := Unmarshal(first)

@@ -35,20 +35,39 @@ func UnmarshalWith(data []byte, external External) (*Model, error) {
 	if err := external.load(p.Graph, 1); err != nil {
 		return nil, err
 	}
-	return modelFrom(p, len(data))
+	return reader{}.model(p, len(data))
 }
 
-// Outline is Unmarshal without the elements of initializers, wherever they lie: each
-// has its name, and no more.
+// UnmarshalAny is Unmarshal of a model for any engine: what a Model cannot hold is
+// left out where it is no input or output of the model. A tensor of another type, or
+// with its elements elsewhere, has its type for Data, and an inner value that is no
+// tensor has none. Attributes of other kinds and sparse initializers are not there,
+// and where a function cannot be inlined calls stay calls.
+func UnmarshalAny(data []byte) (*Model, error) {
+	p, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	return reader{lenient: true}.model(p, len(data))
+}
+
+// Outline is UnmarshalAny without the elements of initializers, but for those of
+// the defaults of inputs.
 func Outline(data []byte) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
 		return nil, err
 	}
-	for i, t := range p.Graph.Initializer {
-		p.Graph.Initializer[i] = &onnxpb.TensorProto{Name: t.Name, DataType: proto.Int32(int32(Float32)), Dims: []int64{0}}
+	inputs := make(map[string]bool)
+	for _, v := range p.Graph.Input {
+		inputs[v.GetName()] = true
 	}
-	return modelFrom(p, len(data))
+	for _, t := range p.Graph.Initializer {
+		if !inputs[t.GetName()] {
+			t.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+		}
+	}
+	return reader{lenient: true}.model(p, len(data))
 }
 
 func parse(data []byte) (*onnxpb.ModelProto, error) {
@@ -70,12 +89,17 @@ func parse(data []byte) (*onnxpb.ModelProto, error) {
 	return p, nil
 }
 
-// modelFrom returns the model of p, whose file has so many bytes.
-func modelFrom(p *onnxpb.ModelProto, size int) (*Model, error) {
-	if err := inline(p, size); err != nil {
+// reader makes plain Go values of protobuf's.
+type reader struct {
+	lenient bool // leaves out what these cannot hold, which else is an error
+}
+
+// model returns the model of p, whose file has so many bytes.
+func (r reader) model(p *onnxpb.ModelProto, size int) (*Model, error) {
+	if err := inline(p, size); err != nil && !r.lenient {
 		return nil, err
 	}
-	graph, err := graphFrom(p.Graph, 1)
+	graph, err := r.graph(p.Graph, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -110,37 +134,37 @@ func truncated(data []byte) bool {
 	return false
 }
 
-func graphFrom(p *onnxpb.GraphProto, depth int) (*Graph, error) {
+func (r reader) graph(p *onnxpb.GraphProto, depth int) (*Graph, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("graphs lie in one another more than %d deep, which is not supported", maxDepth)
 	}
-	if len(p.SparseInitializer) > 0 {
+	if len(p.SparseInitializer) > 0 && !r.lenient {
 		return nil, fmt.Errorf("graph %q: sparse initializers are not supported: save them as dense tensors", p.GetName())
 	}
 	g := &Graph{Name: p.GetName()}
 	for i, n := range p.Node {
-		node, err := nodeFrom(n, depth)
+		node, err := r.node(n, depth)
 		if err != nil {
 			return nil, fmt.Errorf("node %d (op %q, name %q): %w", i, n.GetOpType(), n.GetName(), err)
 		}
 		g.Nodes = append(g.Nodes, node)
 	}
 	for _, v := range p.Input {
-		value, err := valueFrom(v)
+		value, err := r.value(v, depth)
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %w", v.GetName(), err)
 		}
 		g.Inputs = append(g.Inputs, value)
 	}
 	for _, v := range p.Output {
-		value, err := valueFrom(v)
+		value, err := r.value(v, depth)
 		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", v.GetName(), err)
 		}
 		g.Outputs = append(g.Outputs, value)
 	}
 	for _, t := range p.Initializer {
-		tensor, err := tensorFrom(t)
+		tensor, err := r.tensor(t)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.GetName(), err)
 		}
@@ -149,7 +173,7 @@ func graphFrom(p *onnxpb.GraphProto, depth int) (*Graph, error) {
 	return g, nil
 }
 
-func nodeFrom(p *onnxpb.NodeProto, depth int) (Node, error) {
+func (r reader) node(p *onnxpb.NodeProto, depth int) (Node, error) {
 	n := Node{
 		Name:    p.GetName(),
 		OpType:  p.GetOpType(),
@@ -158,7 +182,10 @@ func nodeFrom(p *onnxpb.NodeProto, depth int) (Node, error) {
 		Outputs: p.Output,
 	}
 	for _, a := range p.Attribute {
-		value, err := attributeValue(a, depth)
+		value, err := r.attribute(a, depth)
+		if err != nil && r.lenient {
+			continue
+		}
 		if err != nil {
 			return Node{}, fmt.Errorf("attribute %q: %w", a.GetName(), err)
 		}
@@ -167,7 +194,7 @@ func nodeFrom(p *onnxpb.NodeProto, depth int) (Node, error) {
 	return n, nil
 }
 
-func attributeValue(p *onnxpb.AttributeProto, depth int) (any, error) {
+func (r reader) attribute(p *onnxpb.AttributeProto, depth int) (any, error) {
 	if p.GetRefAttrName() != "" {
 		return nil, errors.New("a reference to a function's attribute is not supported: inline the function before saving")
 	}
@@ -186,7 +213,7 @@ func attributeValue(p *onnxpb.AttributeProto, depth int) (any, error) {
 		if p.T == nil {
 			return nil, errors.New("the tensor is missing")
 		}
-		t, err := tensorFrom(p.T)
+		t, err := r.tensor(p.T)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", p.T.GetName(), err)
 		}
@@ -195,7 +222,7 @@ func attributeValue(p *onnxpb.AttributeProto, depth int) (any, error) {
 		if p.G == nil {
 			return nil, errors.New("the graph is missing")
 		}
-		return graphFrom(p.G, depth+1)
+		return r.graph(p.G, depth+1)
 	case onnxpb.AttributeProto_FLOATS:
 		return p.Floats, nil
 	case onnxpb.AttributeProto_INTS:
@@ -252,6 +279,17 @@ func attributeKind(p *onnxpb.AttributeProto) (onnxpb.AttributeProto_AttributeTyp
 	return held[0], nil
 }
 
+func (r reader) value(p *onnxpb.ValueInfoProto, depth int) (Value, error) {
+	v, err := valueFrom(p)
+	switch {
+	case err == nil || depth == 1:
+		return v, err
+	case r.lenient:
+		return Value{Name: p.GetName()}, nil
+	}
+	return v, fmt.Errorf("%w: run the model with ONNX Runtime", err)
+}
+
 func valueFrom(p *onnxpb.ValueInfoProto) (Value, error) {
 	v := Value{Name: p.GetName()}
 	if p.GetType().GetValue() == nil {
@@ -280,10 +318,22 @@ func valueFrom(p *onnxpb.ValueInfoProto) (Value, error) {
 	return v, nil
 }
 
+func (r reader) tensor(p *onnxpb.TensorProto) (Tensor, error) {
+	t, err := tensorFrom(p)
+	if err == nil || !r.lenient {
+		return t, err
+	}
+	t = Tensor{Name: p.GetName(), Shape: make([]int, len(p.Dims)), Data: DataType(p.GetDataType())}
+	for i, d := range p.Dims {
+		t.Shape[i] = int(d)
+	}
+	return t, nil
+}
+
 func tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 	switch {
-	case len(p.ExternalData) > 0 || p.GetDataLocation() != onnxpb.TensorProto_DEFAULT:
-		return Tensor{}, errors.New("external data is not supported: save the model as one file")
+	case tensorOutside(p):
+		return Tensor{}, errors.New("its data lies in another file: open the model with native.ExternalData, or save it as one file")
 	case p.Segment != nil:
 		return Tensor{}, errors.New("a segment of a tensor is not supported: save the tensor whole")
 	}
@@ -319,7 +369,7 @@ func tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 		}
 		t.Data, err = values(p, n, truth)
 	default:
-		err = fmt.Errorf("type %v is not supported: save it as float16, float32, float64, int32, int64, uint8 or bool", typ)
+		err = fmt.Errorf("type %v is not supported, only float16, float32, float64, int32, int64, uint8 and bool: run the model with ONNX Runtime", typ)
 	}
 	if err != nil {
 		return Tensor{}, err
