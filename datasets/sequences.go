@@ -84,7 +84,7 @@ func (s *Sequences) check() error {
 	case s.Tokens == nil && len(s.Inputs) != s.Len():
 		return fmt.Errorf("%d sequences of numbers and %d labels: give as many", len(s.Inputs), s.Len())
 	case s.Tokens == nil && s.Features < 1 && s.Len() > 0:
-		return fmt.Errorf("Features is %d: it must be 1 or more, the values of a step", s.Features)
+		return fmt.Errorf("steps of %d values: Features must be 1 or more", s.Features)
 	}
 	return nil
 }
