@@ -177,6 +177,7 @@ type gemm[T float] struct {
 	walk           walk
 	mul            *array[T]
 	laidOut        kernels.Packed[T] // bᵀ
+	weighs         int               // bytes of it, where b is not constant
 	memory         *memory
 }
 
@@ -274,7 +275,12 @@ func (op *gemm[T]) multiply(dst kernels.Matrix[T]) error {
 	switch {
 	case op.transA && op.transB:
 		return mulTT(op.memory, dst, a, b)
-	case op.transB && (op.laidOut.Cols == 0 || !op.b.constant):
+	case op.transB && !op.b.constant:
+		if err := op.memory.keep(&op.weighs, inPanels(b.Rows, b.Cols), size[T]()); err != nil {
+			return fmt.Errorf("a factor of shape %v is too large: %w", op.b.shape, err)
+		}
+		op.laidOut.PackT(b)
+	case op.transB && op.laidOut.Cols == 0:
 		op.laidOut.PackT(b)
 	}
 	return byRows[T](op.memory, dst.Rows, b.Rows*b.Cols, func(from, to int) {
@@ -288,6 +294,13 @@ func (op *gemm[T]) multiply(dst kernels.Matrix[T]) error {
 			kernels.MulNN(dst, a.RowRange(from, to), b)
 		}
 	})
+}
+
+// inPanels returns how many elements a matrix of weights, [rows, cols], has at most
+// once it is laid out for products.
+func inPanels(rows, cols int) int {
+	const panel = 32
+	return (rows + panel - 1) / panel * panel * cols
 }
 
 // mulTT adds aᵀ bᵀ to dst, which is rare, and slow.

@@ -494,6 +494,46 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestMemoryOfWeights runs models within a limit that has room for the weights of the
+// file, but not for what is laid out of those that a run is given.
+func TestMemoryOfWeights(t *testing.T) {
+	const hidden, limit = 64, 1 << 16
+	weights := func(gates int) edit {
+		return func(m *onnxgraph.Model) {
+			m.Graph.Initializers = []onnxgraph.Tensor{floats("W", 1, gates*hidden, 3), floats("R", 1, gates*hidden, hidden), floats("B", 1, 2*gates*hidden)}
+		}
+	}
+	gemm := one("Gemm", []onnxgraph.Tensor{floats("W", 200, 200)}, "transB", int64(1))
+	gemm.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Size: 1}, {Size: 200}}
+	for name, m := range map[string]*onnxgraph.Model{
+		"LSTM":        layer("LSTM", set("hidden_size", int64(hidden)), weights(4)),
+		"general GRU": layer("GRU", set("hidden_size", int64(hidden)), set("linear_before_reset", int64(0)), weights(3)),
+		"Gemm":        gemm,
+	} {
+		x := tensors{"x": tensor(floats("x", 1, 1, 3))}
+		if name == "Gemm" {
+			x["x"] = tensor(floats("x", 1, 200))
+		}
+		try := func(limit int) error {
+			session, err := New(MaxMemory(limit)).Open(marshal(t, m))
+			for i := 0; i < 3 && err == nil; i++ {
+				_, err = session.Run(t.Context(), x)
+			}
+			return err
+		}
+		if err := try(limit); err != nil {
+			t.Errorf("%s, weights of the file: %v", name, err)
+		}
+		m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "W", Type: onnxgraph.Float32})
+		if err := try(limit); err == nil || !strings.Contains(err.Error(), "allow more memory") {
+			t.Errorf("%s, weights of the run: the error is %v", name, err)
+		}
+		if err := try(8 * limit); err != nil {
+			t.Errorf("%s, weights of the run, with more memory: %v", name, err)
+		}
+	}
+}
+
 // TestManyOutputs opens a graph of many inputs that is to give all of them, in not
 // much more time than one that gives the first.
 func TestManyOutputs(t *testing.T) {

@@ -45,7 +45,7 @@ type recurrent[T cell.Float] struct {
 	live            []int
 	passage         passage[T]
 	memory          *memory
-	kept            int // bytes that the cells keep
+	kept, weighs    int // bytes that the cells keep of steps, and of weights that are not constant
 }
 
 // kind is what sets RNN, GRU and LSTM apart.
@@ -414,7 +414,7 @@ func (op *recurrent[T]) runGeneral(lengths []int32) error {
 		copyAs(s.c, op.state(op.c0, d))
 		op.directions[d].hidden = hidden
 		op.directions[d].constant = op.constant()
-		if err := op.directions[d].run(op.memory.ctx, s); err != nil {
+		if err := op.directions[d].run(op.memory, s); err != nil {
 			return err
 		}
 		copyAs(op.state(op.hn, d), s.h)
@@ -483,14 +483,29 @@ func (op *recurrent[T]) span(d, i, j, steps int) (from, to int) {
 	return i, j
 }
 
-// keep counts what the cells keep of so many steps.
+// keep counts what the cells keep of so many steps, and of weights that are not
+// constant.
 func (op *recurrent[T]) keep(steps, batch int) error {
 	if n, ok := product(len(op.directions)*op.keeps, steps, batch, op.hidden); !ok {
 		return fmt.Errorf("%d rows for hidden_size %d are too many", batch, op.hidden)
 	} else if err := op.memory.keep(&op.kept, n, size[T]()); err != nil {
 		return fmt.Errorf("%d rows for hidden_size %d are too many: %w", batch, op.hidden, err)
 	}
+	if op.constant() {
+		return nil
+	}
+	_, _, inputs := op.sizes()
+	n := len(op.directions) * weightsInPanels(op.gates*op.hidden, inputs, op.hidden)
+	if err := op.memory.keep(&op.weighs, n, size[T]()); err != nil {
+		return fmt.Errorf("weights for hidden_size %d are too many: %w", op.hidden, err)
+	}
 	return nil
+}
+
+// weightsInPanels returns how many elements W and R of a direction have at most once
+// they are laid out for products, of R in two parts.
+func weightsInPanels(rows, inputs, hidden int) int {
+	return inPanels(rows, inputs) + inPanels(rows, hidden) + inPanels(1, hidden)
 }
 
 // layOut makes the cells, and lays out their weights, once if they are constant.

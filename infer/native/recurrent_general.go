@@ -1,7 +1,7 @@
 package native
 
 import (
-	"context"
+	"fmt"
 
 	"github.com/rnnkit/rnnkit/internal/cell"
 	"github.com/rnnkit/rnnkit/internal/kernels"
@@ -21,6 +21,7 @@ type general[T cell.Float] struct {
 	advance           advance[T]
 
 	constant, laidOut bool // the weights are; w and r have them
+	weighs            int  // bytes of those that are not constant
 	wide              []float64
 	w                 kernels.Packed[float64]
 	r                 [2]kernels.Packed[float64] // of all gates, or of a GRU's z and r, and h
@@ -49,11 +50,13 @@ type advance[T cell.Float] func(g *general[T], s *passage[T])
 // takes part in those before its length. A row of length 0 has the last state 0,
 // and y has 0 after a row's end, as in ONNX Runtime. Where x has no steps at all
 // the last state is the first.
-func (g *general[T]) run(ctx context.Context, s *passage[T]) error {
-	g.layOut(s)
+func (g *general[T]) run(m *memory, s *passage[T]) error {
+	if err := g.layOut(m, s); err != nil {
+		return err
+	}
 	g.addBiases(s)
 	for i := range s.x.Time {
-		if err := ctx.Err(); err != nil {
+		if err := m.ctx.Err(); err != nil {
 			return err
 		}
 		t := i
@@ -87,12 +90,18 @@ func (g *general[T]) run(ctx context.Context, s *passage[T]) error {
 }
 
 // layOut lays out the weights for the products, once if they are constant.
-func (g *general[T]) layOut(s *passage[T]) {
+func (g *general[T]) layOut(m *memory, s *passage[T]) error {
 	if g.laidOut {
-		return
+		return nil
 	}
 	g.laidOut = g.constant
 	rows, first := s.gates.Cols, s.gates.Cols
+	if !g.constant {
+		n := weightsInPanels(rows, s.x.Width, g.hidden) + rows*max(s.x.Width, g.hidden)
+		if err := m.keep(&g.weighs, n, size[float64]()); err != nil {
+			return fmt.Errorf("weights for hidden_size %d are too many: %w", g.hidden, err)
+		}
+	}
 	if rows == 3*g.hidden {
 		first = 2 * g.hidden
 	}
@@ -100,6 +109,7 @@ func (g *general[T]) layOut(s *passage[T]) {
 	r := g.widened(rows, g.hidden, s.weights.R)
 	g.r[0].PackT(r.RowRange(0, first))
 	g.r[1].PackT(r.RowRange(first, rows))
+	return nil
 }
 
 // widened returns x as a matrix of float64, until the next call.
