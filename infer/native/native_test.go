@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -531,28 +530,6 @@ func TestMemoryOfWeights(t *testing.T) {
 		if err := try(8 * limit); err != nil {
 			t.Errorf("%s, weights of the run, with more memory: %v", name, err)
 		}
-	}
-}
-
-// TestManyOutputs opens a graph of many inputs that is to give all of them, in not
-// much more time than one that gives the first.
-func TestManyOutputs(t *testing.T) {
-	m := graph()
-	m.Graph.Inputs = nil
-	for i := range 200_000 {
-		m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: fmt.Sprint("x", i), Type: onnxgraph.Float32})
-	}
-	opening := func(outputs int) time.Duration {
-		m.Graph.Outputs = m.Graph.Inputs[:outputs]
-		data, begin := marshal(t, m), time.Now()
-		if _, err := New().Open(data); err != nil {
-			t.Fatal(err)
-		}
-		return time.Since(begin)
-	}
-	one, all := opening(1), opening(len(m.Graph.Inputs))
-	if all > 6*one {
-		t.Errorf("it takes %v, and %v with one output", all, one)
 	}
 }
 
