@@ -1,22 +1,21 @@
 package native
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // pooling makes one value of those that a window covers: the greatest, or the mean.
 type pooling[T number] struct {
 	window
-	x, out       *array[T]
-	indices      *array[int64] // of the greatest; nil if nobody wants them
-	columnMajor  bool          // the order of the indices
-	mean         bool
-	countPads    bool
-	global       bool
-	corner, stop []int // of the part of the window that is in the input
-	index        []int
-	position     []int
+	x, out      *array[T]
+	indices     *array[int64] // of the greatest; nil if nobody wants them
+	columnMajor bool          // the order of the indices
+	mean        bool
+	sums        *array[float64] // for the means of a line
+	countPads   bool
+	global      bool
+
+	// Of all dimensions but the last: the position, where in the input the part of the
+	// window begins that is in it, how many taps it has, and one of these.
+	position, corner, stop, tap []int
 }
 
 func newPool(n *node) operator {
@@ -28,7 +27,7 @@ func newPool(n *node) operator {
 
 func newPoolOf[T number](n *node) operator {
 	n.costly = true
-	op := &pooling[T]{x: input[T](n, 0), out: output[T](n, 0)}
+	op := &pooling[T]{x: input[T](n, 0), out: output[T](n, 0), sums: temp[float64](n)}
 	switch n.OpType {
 	case "GlobalMaxPool":
 		op.global = true
@@ -88,100 +87,166 @@ func (op *pooling[T]) shapes() error {
 	return nil
 }
 
+// run makes a line of the output of one line of the input after the other.
 func (op *pooling[T]) run() error {
-	rank := len(op.in)
-	op.position = resized(op.position, rank)
-	op.corner, op.stop, op.index = resized(op.corner, rank), resized(op.stop, rank), resized(op.index, rank)
+	last := len(op.in) - 1
+	width := op.window.out[last]
+	if op.mean {
+		if err := op.sums.resizeTo(width); err != nil {
+			return err
+		}
+	}
 	inSize, _ := product(op.in...)
 	outSize, _ := product(op.window.out...)
-	for plane := range len(op.out.data) / outSize {
-		x := op.x.data[plane*inSize:][:inSize]
-		for i := range outSize {
-			to := plane*outSize + i
-			if covered := op.cover(); op.mean {
-				op.out.data[to] = op.meanOf(x, covered)
-			} else {
-				v, at := op.greatest(x)
-				op.out.data[to] = v
-				if op.indices != nil {
-					op.indices.data[to] = int64(plane*inSize + at)
-				}
-			}
-			increment(op.position, op.window.out)
+	op.position, op.tap = resized(op.position, last), resized(op.tap, last)
+	op.corner, op.stop = resized(op.corner, last), resized(op.stop, last)
+	for at := 0; at < len(op.out.data); at += width {
+		begin := at / outSize * inSize
+		to := op.lineAt(at, width)
+		clear(op.tap)
+		for more := op.cover(); more; more = increment(op.tap, op.stop) {
+			to.fold(&op.window, op.x.data[begin:begin+inSize], op.line())
 		}
+		op.finish(to, at, begin)
+		increment(op.position, op.window.out[:last])
 	}
 	return nil
 }
 
-// cover sets the part of the window at op.position that is in the input: where
-// it begins and how many taps it has along each dimension. It returns how many
-// elements count for a mean.
-func (op *pooling[T]) cover() int {
-	counted := 1
+// cover sets the part of the window that is in the input, and reports whether there
+// is any.
+func (op *pooling[T]) cover() bool {
+	some := true
 	for k, p := range op.position {
-		dilation := op.dilation(k)
 		first := p*op.stride(k) - op.before[k]
-		skip := max(0, (-first+dilation-1)/dilation) // taps before the input
-		end := min(op.size[k], max(0, (op.in[k]-first+dilation-1)/dilation))
-		op.corner[k] = first + skip*dilation
-		op.stop[k] = max(0, end-skip)
-		if op.countPads {
-			end = min(op.size[k], (op.in[k]+op.after[k]-first+dilation-1)/dilation)
-			counted *= max(0, end)
-		} else {
-			counted *= op.stop[k]
-		}
+		begin, end := inside(op.in[k], op.size[k], first, op.dilation(k))
+		op.corner[k], op.stop[k] = first+begin*op.dilation(k), end-begin
+		some = some && begin < end
 	}
-	return counted
+	return some
 }
 
-// each calls f with each place of the input that is covered.
-func (op *pooling[T]) each(f func(place int)) {
-	for _, n := range op.stop {
-		if n == 0 {
-			return
+// line returns where the line of a plane begins that op.tap meets.
+func (op *pooling[T]) line() int {
+	line := 0
+	for k, i := range op.tap {
+		line = line*op.in[k] + op.corner[k] + i*op.dilation(k)
+	}
+	return line * op.in[len(op.tap)]
+}
+
+// pooled is a line of the output: the greatest values and where they are in the
+// plane of the input, -1 for none yet, or else the sums. What is not wanted is nil.
+type pooled[T number] struct {
+	greatest []T
+	places   []int64
+	sums     []float64
+}
+
+// lineAt returns a line of the output before anything is folded into it.
+func (op *pooling[T]) lineAt(at, width int) pooled[T] {
+	if op.mean {
+		clear(op.sums.data)
+		return pooled[T]{sums: op.sums.data}
+	}
+	to := pooled[T]{greatest: op.out.data[at:][:width]}
+	for p := range to.greatest {
+		to.greatest[p] = lowest[T]()
+	}
+	if op.indices != nil {
+		to.places = op.indices.data[at:][:width]
+		for p := range to.places {
+			to.places[p] = -1
 		}
 	}
-	clear(op.index)
-	for {
-		place := 0
-		for k, i := range op.index {
-			place = place*op.in[k] + op.corner[k] + i*op.dilation(k)
+	return to
+}
+
+// fold takes in the line of a plane that begins there. It goes by taps or by
+// positions, of which there are fewer.
+func (to pooled[T]) fold(w *window, plane []T, line int) {
+	last := len(w.in) - 1
+	positions, taps := w.out[last], w.size[last]
+	stride, dilation := w.stride(last), w.dilation(last)
+	from := -w.before[last] // where the first tap meets the line
+	if positions < taps {
+		for p := range positions {
+			begin, end := inside(w.in[last], taps, from, dilation)
+			to.take(p, 0, plane, line+from+begin*dilation, dilation, end-begin)
+			from += stride
 		}
-		f(place)
-		if !increment(op.index, op.stop) {
-			return
+		return
+	}
+	for range taps {
+		begin, end := inside(w.in[last], positions, from, stride)
+		to.take(begin, 1, plane, line+from+begin*stride, stride, end-begin)
+		from += dilation
+	}
+}
+
+// take takes in n elements from that place on, a step apart, each into the position
+// that is next by its own step.
+func (to pooled[T]) take(p, next int, plane []T, at, step, n int) {
+	switch {
+	case to.sums != nil:
+		for range n {
+			to.sums[p] += float64(plane[at])
+			p, at = p+next, at+step
+		}
+	case to.places != nil:
+		for range n {
+			if v := plane[at]; to.places[p] < 0 || v > to.greatest[p] || v != v {
+				to.greatest[p], to.places[p] = v, int64(at)
+			}
+			p, at = p+next, at+step
+		}
+	default:
+		for range n {
+			to.greatest[p] = max(to.greatest[p], plane[at])
+			p, at = p+next, at+step
 		}
 	}
 }
 
-func (op *pooling[T]) meanOf(x []T, counted int) T {
-	sum := 0.0
-	op.each(func(place int) { sum += float64(x[place]) })
-	if counted == 0 {
-		return T(math.NaN())
+// finish makes means of sums, and of places indices in the input, whose plane
+// begins there.
+func (op *pooling[T]) finish(to pooled[T], at, begin int) {
+	last := len(op.in) - 1
+	if op.mean {
+		counted := 1
+		for k, p := range op.position {
+			counted *= op.counted(k, p)
+		}
+		for p, sum := range to.sums {
+			op.out.data[at+p] = T(sum / float64(counted*op.counted(last, p)))
+		}
 	}
-	return T(sum / float64(counted))
+	for i, place := range to.places {
+		to.places[i] = int64(begin + op.index(int(max(place, 0))))
+	}
 }
 
-// greatest returns the greatest value that is covered and its index within the
-// plane.
-func (op *pooling[T]) greatest(x []T) (T, int) {
-	best, at := lowest[T](), -1
-	op.each(func(place int) {
-		if v := x[place]; at < 0 || v > best || v != v {
-			best, at = v, place
-		}
-	})
-	if op.columnMajor && at >= 0 {
-		rest, step, place := at, 1, 0
-		for k := range op.in {
-			inner, _ := product(op.in[k+1:]...)
-			place += rest / inner * step
-			rest %= inner
-			step *= op.in[k]
-		}
-		at = place
+// counted returns how many taps count for a mean along a dimension.
+func (op *pooling[T]) counted(k, position int) int {
+	before, size := op.before[k], op.in[k]
+	if op.countPads {
+		before, size = 0, op.before[k]+size+op.after[k]
 	}
-	return best, max(at, 0)
+	begin, end := inside(size, op.size[k], position*op.stride(k)-before, op.dilation(k))
+	return end - begin
+}
+
+// index returns the index of a place in a plane, in the order that is asked for.
+func (op *pooling[T]) index(place int) int {
+	if !op.columnMajor {
+		return place
+	}
+	index, step := 0, 1
+	for k := range op.in {
+		inner, _ := product(op.in[k+1:]...)
+		index += place / inner * step
+		place %= inner
+		step *= op.in[k]
+	}
+	return index
 }

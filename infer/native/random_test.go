@@ -647,7 +647,7 @@ var families = []func(*drawOp){
 		d.op(name, 1, attributes...)
 	},
 	func(d *drawOp) { // pooling
-		spatial := 1 + d.IntN(2)
+		spatial := 1 + d.IntN(3)
 		x := []int{1 + d.IntN(2), 1 + d.IntN(2)}
 		for range spatial {
 			x = append(x, 5+d.IntN(5))
@@ -655,13 +655,19 @@ var families = []func(*drawOp){
 		d.add(onnxgraph.Float32, x...)
 		switch name := pick(d.draw, "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"); name {
 		case "MaxPool", "AveragePool":
-			attributes := append(d.window(spatial), "kernel_shape", d.sizes(spatial, 2, 3))
+			attributes := append(d.window(spatial), "kernel_shape", d.sizes(spatial, 2, 5))
 			ceil, outputs := d.IntN(2), 1
 			if d.opset >= 10 {
 				attributes = append(attributes, "ceil_mode", int64(ceil))
 			}
+			dilates := name == "MaxPool" && d.opset >= 10 || d.opset >= 19
+			if dilates && !slices.Contains(attributes, any("auto_pad")) { // ONNX Runtime pads as if there were no dilations
+				attributes = append(attributes, "dilations", d.sizes(spatial, 1, 2))
+			}
 			if name == "MaxPool" {
-				outputs += d.IntN(2)
+				if outputs += d.IntN(2); outputs == 2 && d.chance(50) {
+					attributes = append(attributes, "storage_order", int64(1))
+				}
 			} else if ceil == 0 || d.opset >= 19 { // before, ONNX Runtime counts what lies behind the pads
 				attributes = append(attributes, "count_include_pad", int64(d.IntN(2)))
 			}
