@@ -157,6 +157,7 @@ type conv[T float] struct {
 	transposed    bool
 	outputPadding []int
 	outputShape   []int
+	memory        *memory
 }
 
 func newConv(n *node) operator {
@@ -171,6 +172,7 @@ func newConvOf[T float](n *node) operator {
 		covered:    temp[T](n),
 		answers:    temp[T](n),
 		transposed: n.OpType == "ConvTranspose",
+		memory:     n.memory,
 	}
 	op.dilations = positive(n, "dilations", 1)
 	group := attribute(n, "group", int64(1))
@@ -292,13 +294,19 @@ func (op *conv[T]) run() error {
 			out := kernels.Dense(outputs, outSize, op.out.data[(b*op.group+g)*outputs*outSize:])
 			rows := len(op.w.data) / columns / op.group
 			w := kernels.Dense(rows, columns, op.w.data[g*rows*columns:])
+			var err error
 			switch {
 			case op.transposed:
-				op.spreadTaps(out, x, w, positions)
+				err = op.spreadTaps(out, x, w, positions)
 			case few:
-				op.byPosition(out, x, w, g)
+				if err = op.memory.spend(outSize * len(w.Data)); err == nil {
+					op.byPosition(out, x, w, g)
+				}
 			default:
-				op.byTap(out, x, w, positions)
+				err = op.byTap(out, x, w, positions)
+			}
+			if err != nil {
+				return err
 			}
 		}
 	}
@@ -307,11 +315,14 @@ func (op *conv[T]) run() error {
 
 // byTap adds the products of the weights with what each tap of the kernel meets
 // at some positions at a time, which lies in lines of the input.
-func (op *conv[T]) byTap(out, x, w kernels.Matrix[T], positions int) {
+func (op *conv[T]) byTap(out, x, w kernels.Matrix[T], positions int) error {
 	last, taps := len(op.in)-1, w.Cols/x.Rows
 	clear(op.position)
 	for at := 0; at < out.Cols; at += positions {
 		n := min(positions, out.Cols-at)
+		if err := op.memory.spend(n * w.Rows * w.Cols); err != nil {
+			return err
+		}
 		for done := 0; done < n; {
 			part := min(n-done, op.window.out[last]-op.position[last])
 			for tap := range taps {
@@ -326,6 +337,7 @@ func (op *conv[T]) byTap(out, x, w kernels.Matrix[T], positions int) {
 		}
 		kernels.MulNN(out.ColRange(at, at+n), w, kernels.Dense(w.Cols, n, op.covered.data))
 	}
+	return nil
 }
 
 // byPosition is byTap for few positions, of which each covers a row of numbers to
@@ -362,11 +374,14 @@ func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) {
 
 // spreadTaps adds what the elements at some positions at a time of the input of a
 // transposed convolution spread, by each tap, over lines of the output.
-func (op *conv[T]) spreadTaps(out, x, w kernels.Matrix[T], positions int) {
+func (op *conv[T]) spreadTaps(out, x, w kernels.Matrix[T], positions int) error {
 	last, taps := len(op.in)-1, w.Cols/out.Rows
 	clear(op.position)
 	for at := 0; at < x.Cols; at += positions {
 		n := min(positions, x.Cols-at)
+		if err := op.memory.spend(n * w.Rows * w.Cols); err != nil {
+			return err
+		}
 		spread := kernels.Dense(w.Cols, n, op.covered.data)
 		spread.Zero()
 		kernels.MulTN(spread, w, x.ColRange(at, at+n))
@@ -382,6 +397,7 @@ func (op *conv[T]) spreadTaps(out, x, w kernels.Matrix[T], positions int) {
 			done += part
 		}
 	}
+	return nil
 }
 
 // advance goes on by n positions of that shape, which lie in one line.

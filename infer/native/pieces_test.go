@@ -64,6 +64,25 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// TestWindowsInPieces breaks off convolutions and a pool on their way.
+func TestWindowsInPieces(t *testing.T) {
+	for _, node := range []onnxgraph.Node{
+		call("Conv", []string{"x", "w"}, []string{"y"}),
+		call("ConvTranspose", []string{"x", "w"}, []string{"y"}),
+		call("MaxPool", []string{"x"}, []string{"y"}, "kernel_shape", []int64{20, 20}),
+		call("AveragePool", []string{"x"}, []string{"y"}, "kernel_shape", []int64{20, 20}),
+	} {
+		m := graph(node)
+		m.Graph.Inputs = []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32}}
+		m.Graph.Initializers = []onnxgraph.Tensor{floats("w", 16, 16, 5, 5)}
+		inputs := tensors{"x": tensor(floats("x", 1, 16, 200, 200))}
+		_, err := open(t, m).Run(&canceledLater{Context: t.Context(), calls: 2}, inputs) // of the node, and of its first piece
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: the error is %v", node.OpType, err)
+		}
+	}
+}
+
 // factors returns matrices of small integers, [m, k] and [k, n], of the latter as
 // many as batch says, and their products.
 func factors(sizes [3]int, batch int) (a, b, product engine.Tensor) {

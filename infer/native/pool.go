@@ -16,6 +16,8 @@ type pooling[T number] struct {
 	// Of all dimensions but the last: the position, where in the input the part of the
 	// window begins that is in it, how many taps it has, and one of these.
 	position, corner, stop, tap []int
+
+	memory *memory
 }
 
 func newPool(n *node) operator {
@@ -27,7 +29,7 @@ func newPool(n *node) operator {
 
 func newPoolOf[T number](n *node) operator {
 	n.costly = true
-	op := &pooling[T]{x: input[T](n, 0), out: output[T](n, 0), sums: temp[float64](n)}
+	op := &pooling[T]{x: input[T](n, 0), out: output[T](n, 0), sums: temp[float64](n), memory: n.memory}
 	switch n.OpType {
 	case "GlobalMaxPool":
 		op.global = true
@@ -105,6 +107,9 @@ func (op *pooling[T]) run() error {
 		to := op.lineAt(at, width)
 		clear(op.tap)
 		for more := op.cover(); more; more = increment(op.tap, op.stop) {
+			if err := op.memory.spend(width * op.size[last]); err != nil {
+				return err
+			}
 			to.fold(&op.window, op.x.data[begin:begin+inSize], op.line())
 		}
 		op.finish(to, at, begin)
