@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -31,7 +32,7 @@ type Model struct {
 	meta    *models.Metadata
 	steps   stepper
 
-	bindings sync.Pool // of *engine.Binding
+	bindings sync.Pool // of *binding
 
 	closed atomic.Bool
 	users  atomic.Int64 // the runs under way, and 1 until Close; the last one frees the session
@@ -125,15 +126,22 @@ func (m *Model) Outputs() []engine.ValueInfo { return m.session.Outputs() }
 func (m *Model) State() []models.StatePair { return m.steps.pairs }
 
 // Run computes the named outputs, or all of them if none is named. Inputs that
-// have a default may be left out. It ends with ctx: the native engine within a
-// recurrent layer too, ONNX Runtime between two operators, so that a long sequence
-// is better run in parts there.
+// have a default may be left out, and those that carry the model's [Model.State],
+// which are then zeros, for as many sequences as the other inputs have. It ends with
+// ctx: the native engine within a recurrent layer too, ONNX Runtime between two
+// operators, so that a long sequence is better run in parts there.
 func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
-	if err := m.retain(); err != nil {
+	results := engine.Wanted(m.session, outputs)
+	if err := m.RunInto(ctx, inputs, results); err != nil {
 		return nil, err
 	}
-	defer m.release()
-	return m.session.Run(ctx, inputs, outputs...)
+	return results, nil
+}
+
+// binding is the memory of a run.
+type binding struct {
+	engine.Binding
+	zeros []Tensor // for the states that are not given
 }
 
 // RunInto is Run for the outputs that are named in the given map, to which it
@@ -141,13 +149,16 @@ func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...st
 // that runs again and again, on inputs of the same shapes, allocate nothing. The
 // memory must not be that of an input.
 func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]Tensor) error {
-	b, ok := m.bindings.Get().(*engine.Binding)
+	b, ok := m.bindings.Get().(*binding)
 	if !ok {
-		b = new(engine.Binding)
+		b = &binding{zeros: make([]Tensor, len(m.steps.places))}
 	}
 	defer m.bindings.Put(b)
 	defer b.Release(m.session, outputs)
 	if err := b.Bind(m.session, inputs, outputs); err != nil {
+		return err
+	}
+	if err := m.begin(b.Inputs, b.zeros); err != nil {
 		return err
 	}
 	return m.run(ctx, b.Inputs, b.Outputs)
@@ -236,11 +247,12 @@ func (m *Model) checkTask(task models.Task) error {
 }
 
 // checkInput returns an error unless the graph reads what the metadata says, and
-// needs nothing else.
+// needs nothing else but its state.
 func (m *Model) checkInput() error {
 	want := inputOf(m.meta.Spec)
 	for _, in := range m.Inputs() {
-		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional {
+		isState := slices.ContainsFunc(m.steps.pairs, func(p models.StatePair) bool { return p.Input == in.Name })
+		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional && !isState {
 			return fmt.Errorf("the model reads %s, where its metadata tells of %s: export the model again", in, want)
 		}
 	}

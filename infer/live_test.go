@@ -228,12 +228,17 @@ func TestStepAllocates(t *testing.T) {
 	x := []float32{1}
 	inputs := map[string]infer.Tensor{"input": engine.Of(make([]float32, 20), 4, 5, 1)}
 	outputs := map[string]infer.Tensor{"output": {}, "hn": {}}
+	needy := open(t, edited(t, exported(t, floatSpec), required), native.New())
+	other := needy.NewState()
 	for name, test := range map[string]struct {
 		run  func() error
 		most float64
 	}{
 		"Step":    {func() error { _, err := m.Step(t.Context(), s, x); return err }, 1},
 		"RunInto": {func() error { return m.RunInto(t.Context(), inputs, outputs) }, 0},
+
+		"Step with a required state":   {func() error { _, err := needy.Step(t.Context(), other, x); return err }, 1},
+		"RunInto of a state not given": {func() error { return needy.RunInto(t.Context(), inputs, outputs) }, 0},
 	} {
 		least := test.most + 1
 		// Pools may have lost what they held: the race detector has them do so often.

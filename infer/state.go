@@ -199,7 +199,7 @@ func (m *Model) answer(ctx context.Context, s *State) ([]float32, error) {
 // advance runs m on s.inputs and the state, and writes s.outputs and s.next.
 func (m *Model) advance(ctx context.Context, s *State) error {
 	if len(s.tensors) == 0 {
-		if err := m.begin(s); err != nil {
+		if err := m.begin(s.inputs, make([]Tensor, len(m.steps.places))); err != nil {
 			return err
 		}
 	}
@@ -223,39 +223,48 @@ func (s *State) goOn() {
 // maxState is how many elements an initial state may have that a file asks for.
 const maxState = 1 << 26
 
-// begin sets those inputs that carry the state, are not given and have no default
-// to zeros. A dimension of no fixed size is that of the other inputs which has the
-// same symbol, or 1.
-func (m *Model) begin(s *State) error {
-	sizes := make(map[string]int)
-	for i, info := range m.Inputs() {
-		if t := s.inputs[i]; t != nil && len(t.Shape) == len(info.Shape) {
-			for k, d := range info.Shape {
-				sizes[d.Symbol] = t.Shape[k]
-			}
-		}
-	}
-	delete(sizes, "")
-	for _, p := range m.steps.places {
-		info := m.Inputs()[p.input]
-		if s.inputs[p.input] != nil || info.Optional {
+// begin sets those of inputs that carry the state, are not given and have no default
+// to zeros, in the given memory, which has a tensor for each state.
+func (m *Model) begin(inputs []*Tensor, zeros []Tensor) error {
+	infos := m.Inputs()
+	for i, p := range m.steps.places {
+		info := &infos[p.input]
+		if inputs[p.input] != nil || info.Optional {
 			continue
 		}
-		shape := make([]int, len(info.Shape))
-		for i, d := range info.Shape {
-			shape[i] = d.Size
-			if size, ok := sizes[d.Symbol]; ok {
-				shape[i] = size
-			} else if d.Symbol != "" || d.Size < 0 {
-				shape[i] = 1
-			}
+		shape := zeros[i].Shape[:0]
+		for _, d := range info.Shape {
+			shape = append(shape, sizeOf(d, infos, inputs))
 		}
 		size, err := engine.Size(shape)
 		if err != nil || size > maxState || info.Shape == nil {
-			return fmt.Errorf("the first state cannot be made: input %s has no shape, or too large a one: give it to StepTensors", info)
+			return fmt.Errorf("the first state cannot be made: input %s has no shape, or too large a one: give it", info)
 		}
-		zeros := engine.Zeros(info.Type, shape...)
-		s.inputs[p.input] = &zeros
+		if zeros[i].Shape = shape; zeros[i].Data == nil || zeros[i].Len() != size {
+			zeros[i] = engine.Zeros(info.Type, shape...)
+		}
+		inputs[p.input] = &zeros[i]
 	}
 	return nil
+}
+
+// sizeOf returns the size of a dimension: where it has none, that of a dimension of
+// the given inputs that has the same symbol, or 1.
+func sizeOf(d engine.Dim, infos []engine.ValueInfo, inputs []*Tensor) int {
+	if d.Symbol == "" {
+		if d.Size < 0 {
+			return 1
+		}
+		return d.Size
+	}
+	for i := range infos {
+		if t := inputs[i]; t != nil && len(t.Shape) == len(infos[i].Shape) {
+			for k, other := range infos[i].Shape {
+				if other.Symbol == d.Symbol {
+					return t.Shape[k]
+				}
+			}
+		}
+	}
+	return 1
 }

@@ -37,6 +37,8 @@ func newStepper(session engine.Session, meta *models.Metadata, data []byte) step
 		input:  indexOf(session.Inputs(), inputName),
 		output: indexOf(session.Outputs(), outputName),
 	}
+	named := s.pairs
+	placed := s.place(session)
 	switch {
 	case meta.Spec.Bidirectional:
 		s.err = errBackward
@@ -44,8 +46,8 @@ func newStepper(session engine.Session, meta *models.Metadata, data []byte) step
 		s.err = fmt.Errorf("a model of readout %q cannot run step by step: it reads the outputs of all steps; use Run on the whole", meta.Spec.Readout)
 	case len(meta.State) == 0:
 		s.err = errors.New("the model's metadata names no state: export it again")
-	case !s.place(session):
-		s.err = fmt.Errorf("the model's metadata names a state, %v, that the graph does not have: export it again", s.pairs)
+	case !placed:
+		s.err = fmt.Errorf("the model's metadata names a state, %v, that the graph does not have: export it again", named)
 	}
 	return s
 }
@@ -87,19 +89,20 @@ func foreignStepper(session engine.Session, data []byte) stepper {
 	return s
 }
 
-// place sets s.places, and tells whether the session has each input and output of
-// the pairs, and none of them twice.
+// place sets s.places. It keeps those pairs of which the session has the input and
+// the output, and none of them twice, and tells whether these are all.
 func (s *stepper) place(session engine.Session) bool {
 	inputs, outputs := map[int]bool{-1: true}, map[int]bool{-1: true}
-	for _, pair := range s.pairs {
+	named := s.pairs
+	s.pairs = nil
+	for _, pair := range named {
 		p := place{indexOf(session.Inputs(), pair.Input), indexOf(session.Outputs(), pair.Output)}
-		if inputs[p.input] || outputs[p.output] {
-			return false
+		if !inputs[p.input] && !outputs[p.output] {
+			inputs[p.input], outputs[p.output] = true, true
+			s.pairs, s.places = append(s.pairs, pair), append(s.places, p)
 		}
-		inputs[p.input], outputs[p.output] = true, true
-		s.places = append(s.places, p)
 	}
-	return true
+	return len(s.pairs) == len(named)
 }
 
 // indexOf returns the place of the value of that name, or -1.
