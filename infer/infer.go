@@ -56,11 +56,17 @@ func With(e engine.Engine) Option {
 
 // Open loads the ONNX model in the file of the given path.
 func Open(path string, opts ...Option) (*Model, error) {
+	return OpenContext(context.Background(), path, opts...)
+}
+
+// OpenContext is Open, and ends with ctx: at once with the native engine, with
+// another where that is an [engine.ContextOpener].
+func OpenContext(ctx context.Context, path string, opts ...Option) (*Model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the model: %w", err)
 	}
-	m, err := OpenBytes(data, opts...)
+	m, err := OpenBytesContext(ctx, data, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -70,11 +76,16 @@ func Open(path string, opts ...Option) (*Model, error) {
 // OpenBytes loads an ONNX model from the bytes of its file, which may be
 // reused afterwards.
 func OpenBytes(data []byte, opts ...Option) (*Model, error) {
+	return OpenBytesContext(context.Background(), data, opts...)
+}
+
+// OpenBytesContext is OpenBytes, and ends with ctx as [OpenContext] does.
+func OpenBytesContext(ctx context.Context, data []byte, opts ...Option) (*Model, error) {
 	o := options{engine: native.New()}
 	for _, option := range opts {
 		option(&o)
 	}
-	session, err := o.engine.Open(data)
+	session, err := engine.Open(ctx, o.engine, data)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,26 @@ type Engine interface {
 	Open(model []byte) (Session, error)
 }
 
+// A ContextOpener is an Engine whose Open can be ended.
+type ContextOpener interface {
+	Engine
+
+	// OpenContext is Open, and fails with the context's error soon after that is
+	// done.
+	OpenContext(ctx context.Context, model []byte) (Session, error)
+}
+
+// Open opens a model with e, and ends with ctx where e is a [ContextOpener].
+func Open(ctx context.Context, e Engine, model []byte) (Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if e, ok := e.(ContextOpener); ok {
+		return e.OpenContext(ctx, model)
+	}
+	return e.Open(model)
+}
+
 // A Session is one loaded model. It is safe for concurrent use; Close waits
 // for no one, so it must come after the last Run has returned.
 type Session interface {

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -165,5 +167,21 @@ func TestHalf(t *testing.T) {
 	}
 	if h := engine.HalfOf(math.MaxFloat32); h != infinity {
 		t.Errorf("the greatest float32 became %#x", h)
+	}
+}
+
+// plain is an engine that knows of no context.
+type plain struct{ engine.Engine }
+
+func (plain) Open([]byte) (engine.Session, error) { return nil, nil }
+
+func TestOpen(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := engine.Open(ctx, plain{}, nil); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if _, err := engine.Open(ctx, plain{}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
 	}
 }

@@ -30,7 +30,7 @@ func newSubgraph(n *node, name string, inputs ...value) *subgraph {
 		n.fail("attribute %q: the graph has %d inputs, and must have %d", name, len(g.Inputs), len(inputs))
 		return nil
 	}
-	r, err := newRunner(n.planned.graphs[name], n.runner, inputs...)
+	r, err := newRunner(n.planned.graphs[name], n.memory, n.runner, inputs...)
 	if err != nil {
 		n.fail("attribute %q: %w", name, err)
 		return nil

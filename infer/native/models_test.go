@@ -175,11 +175,11 @@ func runnerOf(t testing.TB, m *onnxgraph.Model) *runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := compile(m, DefaultMemory)
+	p, err := compile(t.Context(), m, DefaultMemory)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRunner(p, nil)
+	r, err := p.newRunner(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,8 +41,8 @@ func ExternalData(dir string) Option {
 	return func(e *native) { e.dir = dir }
 }
 
-// New returns the engine. Its sessions run on the calling goroutine, and are
-// [engine.Refiller]s.
+// New returns the engine, an [engine.ContextOpener]. Its sessions run on the calling
+// goroutine, and are [engine.Refiller]s.
 func New(opts ...Option) engine.Engine {
 	e := native{memory: DefaultMemory}
 	for _, opt := range opts {
@@ -58,13 +58,17 @@ type native struct {
 
 func (native) String() string { return "native" }
 
-func (e native) Open(model []byte) (_ engine.Session, err error) {
+func (e native) Open(model []byte) (engine.Session, error) {
+	return e.OpenContext(context.Background(), model)
+}
+
+func (e native) OpenContext(ctx context.Context, model []byte) (_ engine.Session, err error) {
 	defer recovered(&err)
 	m, err := onnxgraph.UnmarshalWith(model, onnxgraph.External{Dir: e.dir, Limit: int64(e.memory)})
 	if err != nil {
 		return nil, err
 	}
-	p, err := compile(m, e.memory)
+	p, err := compile(ctx, m, e.memory)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +119,7 @@ func (s *session) RunInto(ctx context.Context, inputs, outputs []*engine.Tensor)
 	}
 	r, ok := p.idle.Get().(*runner)
 	if !ok {
-		if r, err = newRunner(p, nil); err != nil {
+		if r, err = p.newRunner(ctx); err != nil {
 			return err
 		}
 	}

@@ -685,3 +685,14 @@ func BenchmarkLSTM(b *testing.B) {
 		})
 	}
 }
+
+// TestOpenEnds opens a model in a context that ends while its operators are built.
+func TestOpenEnds(t *testing.T) {
+	model := marshal(t, everything())
+	for calls := range 3 {
+		_, err := engine.Open(&canceledLater{Context: t.Context(), calls: calls}, New(), model)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("after %d looks at the context the error is %v", calls, err)
+		}
+	}
+}

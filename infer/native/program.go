@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,8 +51,8 @@ type planned struct {
 const maxNodes = 1 << 17
 
 // compile checks a model and returns its program, whose runs may take that many
-// bytes of memory.
-func compile(m *onnxgraph.Model, memory int) (*program, error) {
+// bytes of memory. It ends with ctx.
+func compile(ctx context.Context, m *onnxgraph.Model, memory int) (*program, error) {
 	if n := countNodes(&m.Graph); n > maxNodes {
 		return nil, fmt.Errorf("the model has %d nodes, and may have %d", n, maxNodes)
 	}
@@ -78,7 +79,7 @@ func compile(m *onnxgraph.Model, memory int) (*program, error) {
 		return nil, err
 	}
 	*p.folding += 1 << 16
-	r, err := newRunner(p, nil)
+	r, err := p.newRunner(ctx)
 	if err != nil {
 		return nil, err
 	}

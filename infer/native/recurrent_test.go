@@ -296,7 +296,7 @@ func TestTakenInTransposes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := compile(m, DefaultMemory)
+			p, err := compile(t.Context(), m, DefaultMemory)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -311,7 +311,7 @@ func TestTakenInTransposes(t *testing.T) {
 				want["y"] = transposed(want["y"], test.permY)
 			}
 			p.nodes[0].permX, p.nodes[0].permY = test.permX, test.permY
-			r, err := newRunner(p, nil)
+			r, err := p.newRunner(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

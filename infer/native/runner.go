@@ -32,20 +32,24 @@ type stage struct {
 	sized, steady bool // the outputs, as header has it
 }
 
-// newRunner builds the operators of p. All that is wrong with a node on its own
-// shows here. The first runner of a program also computes its constants. Of a
-// graph within another, outer is the runner of that, and the types of the
-// inputs that it does not declare are those of inputs.
-func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
+// newRunner builds the operators of p, until ctx ends. All that is wrong with a node
+// on its own shows here. The first runner of a program also computes its constants.
+func (p *program) newRunner(ctx context.Context) (*runner, error) {
+	m := &memory{limit: p.memory, ctx: ctx}
+	r, err := newRunner(p, m, nil)
+	m.ctx = nil
+	return r, err
+}
+
+// newRunner returns a runner in that memory. Of a graph within another, outer is the
+// runner of that, and the types of the inputs that it does not declare are those of
+// inputs.
+func newRunner(p *program, m *memory, outer *runner, inputs ...value) (*runner, error) {
 	r := &runner{
 		program: p,
+		memory:  m,
 		slots:   make([]value, len(p.slots)),
 		steps:   make([]stage, len(p.nodes)),
-	}
-	if outer == nil {
-		r.memory = &memory{limit: p.memory}
-	} else {
-		r.memory = outer.memory
 	}
 	for i, v := range p.graph.Inputs {
 		value, err := r.newInput(v, i, inputs)
@@ -76,6 +80,9 @@ func newRunner(p *program, outer *runner, inputs ...value) (*runner, error) {
 	for i := range p.nodes {
 		if p.nodes[i].folded {
 			continue
+		}
+		if err := m.ctx.Err(); err != nil {
+			return nil, err
 		}
 		if err := r.build(i); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.nodes[i].label, err)
