@@ -19,7 +19,13 @@ import (
 // little-endian numbers, and the SHA-256 of all that. The blocks are those of
 // fit.blocks, then the order of the examples in 64-bit integers. Dropout needs
 // no state: its draws follow from the seed and the number of updates.
-const checkpointMagic = "rnnkit checkpoint 2\n"
+//
+// Format 2 had no digest of the data, no vocabulary and no labels among its
+// terms, and so could be taken for a fit of other data.
+const (
+	checkpointFormat = "rnnkit checkpoint "
+	checkpointMagic  = checkpointFormat + "3\n"
+)
 
 type header struct {
 	Terms    []term   `json:"terms"`
@@ -31,28 +37,47 @@ type header struct {
 	Shuffle  []byte   `json:"shuffle"`
 }
 
-// term is something that decides the result of a fit.
+// term is something that decides the result of a fit, or what it means.
 type term struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
+// newTerm keeps of a value that is longer than a line its beginning and digest.
+func newTerm(name string, value any) term {
+	format := "%v"
+	if _, ok := value.([]string); ok {
+		format = "%q" // which tells where one ends
+	}
+	text := fmt.Sprintf(format, value)
+	if len(text) > 100 {
+		text = fmt.Sprintf("%.40s... (SHA-256 %x)", text, sha256.Sum256([]byte(text)))
+	}
+	return term{name, text}
+}
+
 // terms lists what must be the same for a fit to go on from a checkpoint.
 func (f *fit[T]) terms() []term {
 	var list []term
-	add := func(name string, value any) { list = append(list, term{name, fmt.Sprint(value)}) }
+	add := func(name string, value any) { list = append(list, newTerm(name, value)) }
 	for _, part := range []any{f.meta.Spec, f.opts.Optimizer, f.opts.Schedule} {
 		v := reflect.ValueOf(part)
 		for i := range v.NumField() {
 			add(v.Type().Name()+"."+v.Type().Field(i).Name, v.Field(i))
 		}
 	}
+	add("Task", f.meta.Task)
+	add("Window", f.meta.Window)
+	add("Horizon", f.meta.Horizon)
+	add("Columns", f.meta.Columns)
+	add("Vocabulary", f.meta.Vocabulary)
+	add("Labels", f.meta.Labels)
+	add("DataDigest", f.opts.DataDigest)
 	add("InputScale", f.meta.InputScale)
 	add("OutputScale", f.meta.OutputScale)
 	add("Loss", f.opts.Loss)
 	add("LearningRate", f.opts.LearningRate)
 	add("ClipNorm", f.opts.ClipNorm)
-	add("Epochs", f.opts.Epochs)
 	add("Batch", f.opts.Batch)
 	add("Patience", f.opts.Patience)
 	add("Seed", f.opts.Seed)
@@ -156,8 +181,11 @@ func (f *fit[T]) restore(data []byte) error {
 		return fmt.Errorf("the checkpoint is damaged: %s: start without Resume", what)
 	}
 	body, ok := bytes.CutPrefix(data, []byte(checkpointMagic))
-	if !ok {
-		return fmt.Errorf("it is not a checkpoint of this version of rnnkit: name another file, or start without Resume")
+	switch {
+	case !ok && bytes.HasPrefix(data, []byte(checkpointFormat)):
+		return fmt.Errorf("it is a checkpoint of another version of rnnkit: start without Resume")
+	case !ok:
+		return fmt.Errorf("it is not a checkpoint: name another file, or start without Resume")
 	}
 	end := len(data) - sha256.Size
 	if end < len(checkpointMagic) || sha256.Sum256(data[:end]) != [sha256.Size]byte(data[end:]) {
@@ -171,8 +199,11 @@ func (f *fit[T]) restore(data []byte) error {
 	if err := f.sameTerms(h.Terms); err != nil {
 		return err
 	}
-	if err := f.check(&h); err != nil {
-		return damaged(err.Error())
+	if at := h.At.Examples; at < 0 || at > len(f.order) || at%f.opts.Batch != 0 && at != len(f.order) {
+		return damaged(fmt.Sprintf("it stands at example %d", at))
+	}
+	if begun := len(h.History) + min(h.At.Examples, 1); begun > f.opts.Epochs {
+		return fmt.Errorf("it has begun %d epochs, and Epochs is %d: set it to that or more, or start without Resume", begun, f.opts.Epochs)
 	}
 	size := binary.Size(f.params.Data)*(1+len(f.moments)) + binary.Size(f.best.params) + 8*len(f.order)
 	carried := f.carriedAt(h.At)
@@ -226,20 +257,6 @@ func (f *fit[T]) sameTerms(theirs []term) error {
 			return fmt.Errorf("it is a checkpoint of another run: its %s is %s, not %s: give what that run was given, or start without Resume",
 				ours[i].Name, theirs[i].Value, ours[i].Value)
 		}
-	}
-	return nil
-}
-
-// check reports a header that no fit with the terms of this one can have
-// written.
-func (f *fit[T]) check(h *header) error {
-	at := h.At.Examples
-	last := at == len(f.order)
-	switch {
-	case len(h.History) > f.opts.Epochs || len(h.History) == f.opts.Epochs && at != 0:
-		return fmt.Errorf("it has %d epochs of %d", len(h.History), f.opts.Epochs)
-	case at < 0 || at > len(f.order) || at%f.opts.Batch != 0 && !last:
-		return fmt.Errorf("it stands at example %d", at)
 	}
 	return nil
 }

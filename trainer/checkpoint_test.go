@@ -372,8 +372,14 @@ func TestResumeErrors(t *testing.T) {
 	j := jobs()[5] // patience
 	j.opts.Epochs = 3
 	j.opts.Checkpoint = filepath.Join(t.TempDir(), "c")
+	j.opts.DataDigest = "a"
 	spec, opts := j.spec, j.opts
-	if _, _, err := j.fit(t, t.Context(), 3, opts); err != nil {
+	described := models.Metadata{Spec: spec, Task: models.Classify, Labels: []string{"no", "yes"}, Columns: []string{"x"}}
+	m, err := models.New(described, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Fit(t.Context(), m, examples{spec: spec, count: 43, time: 3}, examples{spec: spec, count: 20, time: 5}, opts); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(opts.Checkpoint)
@@ -399,7 +405,14 @@ func TestResumeErrors(t *testing.T) {
 		{"its LearningRate is 0.1, not 0.2:", func(m *models.Metadata, o *Options, _, _ *int) { o.LearningRate = 0.2 }},
 		{"its Schedule.Shape is constant, not step:", func(m *models.Metadata, o *Options, _, _ *int) { o.Schedule.Shape = Step }},
 		{"its ClipNorm is 0, not 1:", func(m *models.Metadata, o *Options, _, _ *int) { o.ClipNorm = 1 }},
-		{"its Epochs is 3, not 4:", func(m *models.Metadata, o *Options, _, _ *int) { o.Epochs = 4 }},
+		{"it has begun 3 epochs, and Epochs is 2: set it to that or more", func(m *models.Metadata, o *Options, _, _ *int) { o.Epochs = 2 }},
+		{`its Labels is ["no" "yes"], not ["yes" "no"]:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Labels = []string{"yes", "no"} }},
+		{`its Labels is ["no" "yes"], not ["no yes" ""]:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Labels = []string{"no yes", ""} }},
+		{`its Columns is ["x"], not []:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Columns = nil }},
+		{"its Task is classify, not forecast:", func(m *models.Metadata, o *Options, _, _ *int) { m.Task = models.Forecast }},
+		{"its Window is 0, not 3:", func(m *models.Metadata, o *Options, _, _ *int) { m.Window = 3 }},
+		{"its DataDigest is a, not b:", func(m *models.Metadata, o *Options, _, _ *int) { o.DataDigest = "b" }},
+		{"its DataDigest is a, not :", func(m *models.Metadata, o *Options, _, _ *int) { o.DataDigest = "" }},
 		{"its Batch is 10, not 11:", func(m *models.Metadata, o *Options, _, _ *int) { o.Batch = 11 }},
 		{"its Patience is 3, not 4:", func(m *models.Metadata, o *Options, _, _ *int) { o.Patience = 4 }},
 		{"its Seed is 5, not 6:", func(m *models.Metadata, o *Options, _, _ *int) { o.Seed = 6 }},
@@ -412,7 +425,7 @@ func TestResumeErrors(t *testing.T) {
 		{"cannot resume: open " + opts.Checkpoint + "x: no such file", func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint += "x" }},
 		{"", func(m *models.Metadata, o *Options, _, _ *int) { o.Threads, o.CheckpointEvery = 5, time.Hour }},
 	} {
-		meta, opts, trainSize, testSize := models.Metadata{Spec: spec}, opts, 43, 20
+		meta, opts, trainSize, testSize := described, opts, 43, 20
 		test.change(&meta, &opts, &trainSize, &testSize)
 		m, err := models.New(meta, 8)
 		if err != nil {
@@ -435,6 +448,102 @@ func TestResumeErrors(t *testing.T) {
 	opts.Checkpoint, opts.Resume = filepath.Join(t.TempDir(), "none", "c"), false
 	if _, _, err := j.fit(t, t.Context(), 3, opts); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a checkpoint in no folder: the error is %v", err)
+	}
+}
+
+// TestResumeWithMoreEpochs ends a fit early, wherever it is, and goes on with it.
+func TestResumeWithMoreEpochs(t *testing.T) {
+	for _, j := range jobs() {
+		if j.opts.Schedule.Shape == Cosine {
+			continue // whose rates depend on the epochs
+		}
+		wantParams, wantHistory := j.whole(t)
+		opts := j.opts
+		opts.Checkpoint = filepath.Join(t.TempDir(), "c")
+		for opts.Epochs = 1; opts.Epochs <= j.opts.Epochs; opts.Epochs++ {
+			params, history, err := j.fit(t, t.Context(), uint64(2+opts.Epochs), opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if opts.Epochs == j.opts.Epochs {
+				j.compare(t, "an epoch more each time", params, history, wantParams, wantHistory)
+			}
+			opts.Resume = true
+		}
+	}
+}
+
+// TestCosineGoesOnAsOverAllEpochs resumes with twice the epochs of a schedule that
+// had come to its end.
+func TestCosineGoesOnAsOverAllEpochs(t *testing.T) {
+	j := jobs()[3]
+	j.opts.Checkpoint = filepath.Join(t.TempDir(), "c")
+	j.whole(t)
+	j.opts.Resume, j.opts.Epochs = true, 6
+	var rates []float64
+	j.opts.OnBatch = func(p Progress) { rates = append(rates, p.LearningRate) }
+	if _, history := j.whole(t); len(history) != 6 || len(rates) != 15 {
+		t.Fatalf("%d epochs, the last in %d batches", len(history), len(rates))
+	}
+	s, err := j.opts.Schedule.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, rate := range rates {
+		if want := j.opts.LearningRate * s.factor(15+i, 30, 0); rate != want {
+			t.Errorf("the rate of update %d is %g, not %g", 15+i, rate, want)
+		}
+	}
+}
+
+// TestLongTerms tells long vocabularies apart by what lies beyond their beginning.
+func TestLongTerms(t *testing.T) {
+	a := strings.Split(strings.Repeat("é,x,", 200), ",")
+	b := slices.Clone(a)
+	b[399] = "y"
+	x, y := newTerm("Vocabulary", a), newTerm("Vocabulary", b)
+	if x == y || len(x.Value) > 200 || x != newTerm("Vocabulary", slices.Clone(a)) {
+		t.Errorf("%q and %q", x, y)
+	}
+}
+
+// TestCheckpointInUse has a second fit begin, and resume, while the first goes on.
+func TestCheckpointInUse(t *testing.T) {
+	j := jobs()[0]
+	j.opts.Checkpoint = filepath.Join(t.TempDir(), "c")
+	second := j
+	looked := false
+	j.opts.OnBatch = func(Progress) {
+		for _, resume := range []bool{false, true} {
+			second.opts.Resume = resume
+			_, _, err := second.fit(t, t.Context(), 3, second.opts)
+			if err == nil || !strings.Contains(err.Error(), "checkpoint: "+j.opts.Checkpoint+" is in use by another process: wait") {
+				t.Errorf("resume %v: the error is %v", resume, err)
+			}
+		}
+		looked = true
+	}
+	j.whole(t)
+	j.opts.OnBatch, j.opts.Resume = nil, true
+	if j.whole(t); !looked {
+		t.Error("there was no batch")
+	}
+}
+
+func TestCheckpointOfAnotherVersion(t *testing.T) {
+	j := jobs()[0]
+	j.opts.Checkpoint, j.opts.Resume = filepath.Join(t.TempDir(), "c"), true
+	for data, want := range map[string]string{
+		"rnnkit checkpoint 2\n{}\n": "it is a checkpoint of another version of rnnkit: start without Resume",
+		"rnnkit checkpoint 31\n":    "it is a checkpoint of another version of rnnkit: start without Resume",
+		"ONNX":                      "it is not a checkpoint: name another file",
+	} {
+		if err := os.WriteFile(j.opts.Checkpoint, []byte(data), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := j.fit(t, t.Context(), 3, j.opts); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: the error is %v", data, err)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/atomicfile"
 	"github.com/rnnkit/rnnkit/internal/kernels"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -44,13 +45,21 @@ type Options struct {
 	// on from where it is (none). It is written at the beginning, then after
 	// a batch every CheckpointEvery (30 s), and when the fit ends or ctx is
 	// cancelled; always as a whole, so that one that is killed leaves the
-	// last. Resume goes on from there, to the same parameters as a fit that
-	// was never stopped: what the file holds replaces the parameters that Fit
-	// is given, and everything else must be the same, but for Threads and the
-	// callbacks.
+	// last. While the fit goes on no other may have the same Checkpoint. Resume
+	// goes on from there, to the same parameters as a fit that was never
+	// stopped: what the file holds replaces the parameters that Fit is given,
+	// and everything else must be the same, but for Threads and the callbacks.
+	// Epochs may also be more, or fewer but not less than were begun; a schedule
+	// that ends with the last epoch then goes on as in a fit of that many.
 	Checkpoint      string
 	CheckpointEvery time.Duration
 	Resume          bool
+
+	// DataDigest says which data the examples are, as their SHA-256 does. Fit
+	// does not look at it, but a fit resumes only with the DataDigest that the
+	// checkpoint has, so that it does not go on with other data of the same
+	// size ("").
+	DataDigest string
 
 	OnBatch func(Progress) // called after every update, if not nil
 	OnEpoch func(Epoch)    // called after every epoch, and on a resume first for those before, if not nil
@@ -277,6 +286,13 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 // run makes the epochs that are left, and leaves the best parameters if they
 // are kept.
 func (f *fit[T]) run(ctx context.Context) ([]Epoch, error) {
+	if f.opts.Checkpoint != "" {
+		lock, err := atomicfile.LockPath(f.opts.Checkpoint)
+		if err != nil {
+			return nil, fmt.Errorf("trainer: checkpoint: %w", err)
+		}
+		defer lock.Unlock()
+	}
 	if err := f.start(); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
+	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
@@ -23,7 +24,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts drives the command as a person does. The condition [ort] says
-// that ONNX Runtime is here and that this build can use it.
+// that ONNX Runtime is here and that this build can use it, [shared] that the
+// shared test data is, in the folder SHARED.
 func TestScripts(t *testing.T) {
 	library, err := ortlib.Find("")
 	if err != nil && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
@@ -40,6 +42,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	shared := onnxtest.Root(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -50,13 +53,21 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ORT", library.Path)
 			env.Setenv("BAKED", baked) // models that PyTorch exported
 			env.Setenv("SCRIPTS", scripts)
+			env.Setenv("SHARED", shared)
 			env.Setenv("GOMODCACHE", os.Getenv("GOMODCACHE"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"onnxtest": onnxTest},
 		Condition: func(cond string) (bool, error) {
-			if cond == "ort" {
+			switch cond {
+			case "ort":
 				return library.Path != "" && ort.Cgo, nil
+			case "shared":
+				_, err := os.Stat(shared)
+				if err != nil && os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
+					return false, err
+				}
+				return err == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},

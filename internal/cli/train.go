@@ -128,7 +128,7 @@ func (o *trainOptions) run(ctx context.Context, j *job.Job) error {
 	how := "wrote"
 	switch {
 	case fitErr != nil && len(history) == 0:
-		return fitErr
+		return errors.New(flagNames.Replace(fitErr.Error()))
 	case fitErr != nil:
 		how = "failed: wrote the parameters from before to"
 	case interrupted:

@@ -59,7 +59,7 @@ func (o *trainOptions) addFileFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.metrics, "metrics", "", "a JSONL file for the losses of every epoch, and a classifier's accuracy")
 	f.StringVar(&o.Fit.Checkpoint, "checkpoint", "", "a file that holds all that is needed to go on")
 	f.DurationVar(&o.Fit.CheckpointEvery, "checkpoint-every", 30*time.Second, "how often to write it")
-	f.BoolVar(&o.Fit.Resume, "resume", false, "go on from the checkpoint, which is otherwise begun anew")
+	f.BoolVar(&o.Fit.Resume, "resume", false, "go on from the checkpoint, which is otherwise begun anew, with the same data and flags; --epochs may be more")
 	addOrtLib(f, &o.ortLib)
 }
 
@@ -237,4 +237,6 @@ var flagNames = strings.NewReplacer(
 	"Checkpoint", "--checkpoint",
 	"Resume", "--resume",
 	"Carry is set", "--tbptt is set",
+	"Epochs is", "--epochs is",
+	"DataDigest is", "data (by its digest) is",
 )

@@ -67,7 +67,10 @@ func newJob(t Terms, name string, meta models.Metadata, train, test datasets.Sou
 	if t.Fit.Loss, err = t.loss(); err != nil {
 		return nil, err
 	}
-	return &Job{Terms: t, Name: name, Model: m, Train: train, Test: test, digest: sha256.Sum256(data)}, nil
+	digest := sha256.Sum256(data)
+	cut := sha256.Sum256(fmt.Append(digest[:], t.TBPTT, t.Stride))
+	t.Fit.DataDigest = hex.EncodeToString(cut[:16])
+	return &Job{Terms: t, Name: name, Model: m, Train: train, Test: test, digest: digest}, nil
 }
 
 func (t Terms) loss() (trainer.Loss, error) {
