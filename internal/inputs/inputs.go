@@ -31,29 +31,30 @@ const maxElements = 1 << 26
 type Input struct {
 	engine.ValueInfo
 	Layout string // a letter for each dimension: "btf", "tbf", "bt"
+	Other  string // another layout, by which a part of the graph reads it, "" for none
 	Limit  int64  // what integers must be below, 0 if that is not known
-	State  bool   // it is an initial state of a recurrent node
+	State  bool   // it begins as zeros, and an output has what follows it
 }
 
 // Of returns the inputs of m that have no default, in order. Layouts are read
 // off the recurrent nodes, whose X is [time, batch, features] and whose states
-// are [directions, batch, hidden], by following the graph back from there;
-// inputs that are not reached so go by the names of their dimensions, else they
-// are taken as [batch, time, ...], but floats of two dimensions as [batch,
-// features]. given has the layouts of inputs for which that is wrong.
+// are [directions, batch, hidden], by following the graph back from there, and
+// then off the convolutions over one dimension, whose X is [batch, features,
+// time]. An input that is not reached so goes by the names of its dimensions,
+// else it is taken as [batch, time, ...], but floats of two dimensions as [batch,
+// features], and a state has no time. given has the layouts of inputs for which
+// that is wrong.
 func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {
-	r := newReader(&m.Graph)
+	r := newReader(m)
 	var list []Input
 	for _, v := range m.Graph.Inputs {
 		if r.constants[v.Name] {
 			continue
 		}
-		in := Input{ValueInfo: info(v), Layout: r.layouts[v.Name], Limit: r.limit(v.Name), State: r.states[v.Name]}
-		if len(in.Layout) != len(v.Shape) {
-			in.Layout = obvious(v)
-		}
+		in := Input{ValueInfo: info(v), Limit: r.limit(v.Name), State: r.states[v.Name]}
+		in.Layout, in.Other = r.layoutOf(v)
 		if layout, ok := given[v.Name]; ok {
-			in.Layout = layout
+			in.Layout, in.Other = layout, ""
 		}
 		if err := in.check(); err != nil {
 			return nil, err
@@ -94,6 +95,34 @@ func (in Input) check() error {
 		return fmt.Errorf("input %s: the layout %q has b or t twice: name one dimension each, and the others f", in.ValueInfo, in.Layout)
 	}
 	return nil
+}
+
+// layoutOf returns the layout of an input, and another that the graph tells of.
+func (r *reader) layoutOf(v onnxgraph.Value) (layout, other string) {
+	fits := slices.DeleteFunc(slices.Clone(r.layouts[v.Name]), func(l string) bool { return len(l) != len(v.Shape) })
+	switch {
+	case len(fits) > 1:
+		return fits[0], fits[1]
+	case len(fits) == 1:
+		return fits[0], ""
+	case r.states[v.Name]:
+		return ofState(v), ""
+	}
+	return obvious(v), ""
+}
+
+// ofState returns the layout of a state that no recurrent node tells of: its
+// batch is called so, or else it is the first open dimension, or else the first.
+func ofState(v onnxgraph.Value) string {
+	at := slices.IndexFunc(v.Shape, func(d onnxgraph.Dim) bool { return strings.Contains(strings.ToLower(d.Symbol), "batch") })
+	if at < 0 {
+		at = slices.IndexFunc(v.Shape, func(d onnxgraph.Dim) bool { return d.Symbol != "" || d.Size < 0 })
+	}
+	letters := []byte(strings.Repeat(string(Other), len(v.Shape)))
+	if len(letters) > 0 {
+		letters[max(at, 0)] = Batch
+	}
+	return string(letters)
 }
 
 // obvious returns the layout of an input that no recurrent node tells of: by its

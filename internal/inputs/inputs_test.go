@@ -67,10 +67,12 @@ func TestSharedLayouts(t *testing.T) {
 		"fairtalk_lstm_app":       {"btf"},
 		"nnsplit_de":              {"bt"},
 		"silero_vad_openvino_16k": {"bf", "fbf*"},
-		"silero_vad_v4_legacy":    {"bt", "", "fbf", "fbf"},
+		"silero_vad_v4_legacy":    {"bt", "", "fbf*", "fbf*"},
 	} {
 		checkLayouts(t, filepath.Join(root, "models", name, "model.onnx"), want...)
 	}
+	checkLayouts(t, filepath.Join(root, "field/f13-state-of-unnamed-dims-taken-for-time/vadlike.onnx"), "bt", "fbf*", "")
+	checkLayouts(t, filepath.Join(root, "field/engine/classify_channels_first/model.onnx"), "bft")
 }
 
 func value(typ onnxgraph.DataType, dims ...onnxgraph.Dim) onnxgraph.Value {
@@ -104,11 +106,94 @@ func TestObvious(t *testing.T) {
 	}
 }
 
+func node(op, inputs, outputs string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
+	return onnxgraph.Node{OpType: op, Inputs: strings.Fields(inputs), Outputs: strings.Fields(outputs), Attributes: attributes}
+}
+
+// TestWithin has states whose dimensions have no names, and which only graphs
+// within nodes read.
+func TestWithin(t *testing.T) {
+	open, two, four := onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: 2}, onnxgraph.Dim{Size: 4}
+	graph := func(inputs string, nodes ...onnxgraph.Node) *onnxgraph.Graph {
+		g := &onnxgraph.Graph{Nodes: nodes}
+		for _, name := range strings.Fields(inputs) {
+			g.Inputs = append(g.Inputs, onnxgraph.Value{Name: name})
+		}
+		return g
+	}
+	body := func(g *onnxgraph.Graph) onnxgraph.Attribute { return onnxgraph.Attribute{Name: "body", Value: g} }
+	branch := func(nodes ...onnxgraph.Node) onnxgraph.Attribute {
+		return onnxgraph.Attribute{Name: "then_branch", Value: graph("", nodes...)}
+	}
+	batchFirst := onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}
+	x := onnxgraph.Value{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open, open}}
+	state := onnxgraph.Value{Name: "s", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{two, open, four}}
+	for _, test := range []struct {
+		name  string
+		state onnxgraph.Value
+		nodes []onnxgraph.Node
+		want  string // layout of the state
+	}{
+		{"If within If", state, []onnxgraph.Node{node("If", "c", "y", branch(node("If", "c", "y", branch(node("GRU", "x w r b l s", "y")))))}, "fbf"},
+		{"Split in a branch", state, []onnxgraph.Node{node("If", "c", "y", branch(node("Split", "s", "h k"), node("LSTM", "x w r b l h k", "y")))}, "fbf"},
+		{"batch first", onnxgraph.Value{Name: "s", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open, two, four}},
+			[]onnxgraph.Node{node("If", "c", "y", branch(node("Transpose", "s", "h", batchFirst), node("RNN", "x w r b l h", "y")))}, "bff"},
+		{"carried by a Loop", state, []onnxgraph.Node{node("Loop", "n c s", "z", body(graph("i c h", node("GRU", "x w r b l h", "y z"))))}, "fbf"},
+		{"carried by a Scan", state, []onnxgraph.Node{node("Scan", "s x", "z y", onnxgraph.Attribute{Name: "num_scan_inputs", Value: int64(1)},
+			body(graph("h part", node("GRU", "part w r b l h", "y z"))))}, "fbf"},
+	} {
+		m := &onnxgraph.Model{Graph: onnxgraph.Graph{Inputs: []onnxgraph.Value{x, test.state}, Nodes: test.nodes}}
+		list, err := Of(m, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := list[1]; s.Layout != test.want || !s.State || list[0].State {
+			t.Errorf("%s: layout %s, state %t, not %s", test.name, s.Layout, s.State, test.want)
+		}
+	}
+}
+
+// TestCache has states that no recurrent node reads: an output continues them.
+func TestCache(t *testing.T) {
+	open, two, four := onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: 2}, onnxgraph.Dim{Size: 4}
+	batch := onnxgraph.Dim{Symbol: "Batch_size"}
+	for want, shape := range map[string][]onnxgraph.Dim{"fbf": {two, open, four}, "ffbf": {two, open, batch, four}, "bff": {two, two, four}} {
+		s := onnxgraph.Value{Name: "state", Type: onnxgraph.Float32, Shape: shape}
+		m := &onnxgraph.Model{Graph: onnxgraph.Graph{
+			Inputs:  []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open, open}}, s},
+			Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open}}, {Name: "stateN", Type: onnxgraph.Float32, Shape: shape}},
+			Nodes:   []onnxgraph.Node{node("Custom", "x state", "y stateN")},
+		}}
+		list, err := Of(m, nil)
+		if err != nil || list[1].Layout != want || !list[1].State {
+			t.Errorf("%v: %+v, not %s (%v)", shape, list, want, err)
+		}
+	}
+}
+
+// TestConvolutions reads the time off convolutions, where no recurrent node tells
+// of it, and both where the two differ.
+func TestConvolutions(t *testing.T) {
+	n, three := onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Size: 3}
+	weights := []onnxgraph.Tensor{{Name: "k", Shape: []int{8, 3, 5}, Data: make([]float32, 120)}}
+	for _, test := range []struct {
+		nodes         []onnxgraph.Node
+		layout, other string
+	}{
+		{[]onnxgraph.Node{node("BatchNormalization", "x s b m v", "z"), node("MaxPool", "z", "p"), node("Conv", "p k", "y")}, "bft", ""},
+		{[]onnxgraph.Node{node("Conv", "x k", "y"), node("Transpose", "x", "z", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}), node("LSTM", "z w r", "h")}, "btf", "bft"},
+		{[]onnxgraph.Node{node("Conv", "x square", "y")}, "btf", ""},
+	} {
+		m := &onnxgraph.Model{Graph: onnxgraph.Graph{Inputs: []onnxgraph.Value{value(onnxgraph.Float32, n, three, three)}, Nodes: test.nodes, Initializers: weights}}
+		list, err := Of(m, nil)
+		if err != nil || list[0].Layout != test.layout || list[0].Other != test.other {
+			t.Errorf("%v: %+v, not %s and %s (%v)", test.nodes, list, test.layout, test.other, err)
+		}
+	}
+}
+
 // TestQuantised goes back through what quantising a model puts between its nodes.
 func TestQuantised(t *testing.T) {
-	node := func(op, inputs, outputs string) onnxgraph.Node {
-		return onnxgraph.Node{OpType: op, Inputs: strings.Fields(inputs), Outputs: strings.Fields(outputs)}
-	}
 	m := &onnxgraph.Model{Graph: onnxgraph.Graph{
 		Inputs: []onnxgraph.Value{
 			value(onnxgraph.Float32, onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Symbol: "m"}, onnxgraph.Dim{Size: 3}),

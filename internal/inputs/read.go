@@ -8,23 +8,42 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// reader follows a graph back from its recurrent nodes to its inputs.
+// reader follows a graph back from its recurrent nodes to its inputs. A graph
+// within a node has a reader of its own, which hands what that graph does not
+// compute to the one around.
 type reader struct {
 	graph     *onnxgraph.Graph
+	outer     *reader
+	first     map[string]string // of what a Loop or a Scan carries on, the value it begins with
 	producer  map[string]*onnxgraph.Node
 	constants map[string]bool // initializers and the outputs of Constant
 	tensors   map[string]onnxgraph.Tensor
 
-	layouts map[string]string // of inputs that were reached
+	layouts map[string][]string // of inputs that were reached, each once
 	states  map[string]bool
 	seen    map[string]bool
 }
 
-func newReader(g *onnxgraph.Graph) *reader {
+// newReader returns a reader of m, which has followed it.
+func newReader(m *onnxgraph.Model) *reader {
+	r := scopeOf(&m.Graph, nil)
+	r.layouts, r.states = map[string][]string{}, map[string]bool{}
+	r.recurrent()
+	for _, pair := range onnxgraph.StatePairs(m) {
+		r.states[pair.Input] = true
+	}
+	r.convolutions()
+	return r
+}
+
+// scopeOf returns a reader of g, which is within a node of outer's graph.
+func scopeOf(g *onnxgraph.Graph, outer *reader) *reader {
 	r := &reader{
-		graph: g, producer: map[string]*onnxgraph.Node{},
-		constants: map[string]bool{}, tensors: map[string]onnxgraph.Tensor{},
-		layouts: map[string]string{}, states: map[string]bool{}, seen: map[string]bool{},
+		graph: g, outer: outer, first: map[string]string{}, producer: map[string]*onnxgraph.Node{},
+		constants: map[string]bool{}, tensors: map[string]onnxgraph.Tensor{}, seen: map[string]bool{},
+	}
+	if outer != nil {
+		r.layouts, r.states = outer.layouts, outer.states
 	}
 	for _, t := range g.Initializers {
 		r.constants[t.Name], r.tensors[t.Name] = true, t
@@ -35,23 +54,32 @@ func newReader(g *onnxgraph.Graph) *reader {
 			r.producer[name] = n
 		}
 		if n.OpType == "Constant" && len(n.Outputs) == 1 {
-			r.constants[n.Outputs[0]] = true
-			if value, ok := n.Attribute("value"); ok {
-				if t, ok := value.(onnxgraph.Tensor); ok {
-					r.tensors[n.Outputs[0]] = t
-				}
-			}
-			if value, ok := n.Attribute("value_int"); ok {
-				if v, ok := value.(int64); ok {
-					r.tensors[n.Outputs[0]] = onnxgraph.Tensor{Shape: []int{}, Data: []int64{v}}
-				}
-			}
+			r.constant(n)
 		}
 	}
-	for i := range g.Nodes {
-		n := &g.Nodes[i]
+	return r
+}
+
+// constant notes what a Constant holds.
+func (r *reader) constant(n *onnxgraph.Node) {
+	name := n.Outputs[0]
+	r.constants[name] = true
+	value, _ := n.Attribute("value")
+	if t, ok := value.(onnxgraph.Tensor); ok {
+		r.tensors[name] = t
+	}
+	value, _ = n.Attribute("value_int")
+	if v, ok := value.(int64); ok {
+		r.tensors[name] = onnxgraph.Tensor{Shape: []int{}, Data: []int64{v}}
+	}
+}
+
+// recurrent follows the inputs of all recurrent nodes, those in graphs within
+// nodes too.
+func (r *reader) recurrent() {
+	r.each(func(r *reader, n *onnxgraph.Node) {
 		if !slices.Contains([]string{"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}, n.OpType) {
-			continue
+			return
 		}
 		x, state := "tbf", "fbf"
 		if layout, _ := n.Attribute("layout"); layout == int64(1) {
@@ -61,26 +89,97 @@ func newReader(g *onnxgraph.Graph) *reader {
 		r.follow(n, 4, "b", false)
 		r.follow(n, 5, state, true)
 		r.follow(n, 6, state, true)
+	})
+}
+
+// convolutions follows what convolutions over one dimension read, as that is
+// the time.
+func (r *reader) convolutions() {
+	r.each(func(r *reader, n *onnxgraph.Node) {
+		if n.OpType == "Conv" && len(n.Inputs) > 1 && len(r.tensor(n.Inputs[1]).Shape) == 3 {
+			r.follow(n, 0, "bft", false)
+		}
+	})
+}
+
+// each calls f with every node, and with the reader of its graph.
+func (r *reader) each(f func(r *reader, n *onnxgraph.Node)) {
+	for i := range r.graph.Nodes {
+		n := &r.graph.Nodes[i]
+		f(r, n)
+		for _, a := range n.Attributes {
+			if g, ok := a.Value.(*onnxgraph.Graph); ok {
+				r.within(n, g).each(f)
+			}
+		}
 	}
-	return r
+}
+
+// within returns a reader of a graph within a node.
+func (r *reader) within(n *onnxgraph.Node, g *onnxgraph.Graph) *reader {
+	inner := scopeOf(g, r)
+	begin, end := 0, 0 // of the inputs that are carried on
+	switch n.OpType {
+	case "Loop":
+		begin, end = 2, len(g.Inputs)
+	case "Scan":
+		scanned, _ := n.Attribute("num_scan_inputs")
+		count, _ := scanned.(int64)
+		end = len(g.Inputs) - int(max(0, min(count, int64(len(g.Inputs)))))
+	}
+	for i := begin; i < min(end, len(n.Inputs)); i++ {
+		inner.first[g.Inputs[i].Name] = n.Inputs[i]
+	}
+	return inner
+}
+
+// tensor returns the constant of that name, an empty one if there is none.
+func (r *reader) tensor(name string) onnxgraph.Tensor {
+	for ; r != nil; r = r.outer {
+		if t, ok := r.tensors[name]; ok {
+			return t
+		}
+	}
+	return onnxgraph.Tensor{}
+}
+
+func (r *reader) isConstant(name string) bool {
+	return r != nil && (r.constants[name] || r.producer[name] == nil && r.outer.isConstant(name))
 }
 
 // follow goes back from an input of a node, which has that layout, to the
 // inputs of the graph.
 func (r *reader) follow(n *onnxgraph.Node, input int, layout string, state bool) {
-	if input >= len(n.Inputs) || n.Inputs[input] == "" || r.constants[n.Inputs[input]] {
-		return
+	if input < len(n.Inputs) {
+		r.value(n.Inputs[input], layout, state)
 	}
-	name := n.Inputs[input]
-	if r.seen[name] {
-		return
-	}
-	r.seen[name] = true
+}
+
+// value goes back from a value of that layout.
+func (r *reader) value(name, layout string, state bool) {
 	p := r.producer[name]
-	if p == nil {
-		r.layouts[name], r.states[name] = layout, state
-		return
+	first, carried := r.first[name]
+	switch {
+	case name == "" || r.constants[name]:
+	case p == nil && r.outer == nil:
+		r.states[name] = r.states[name] || state
+		if !slices.Contains(r.layouts[name], layout) {
+			r.layouts[name] = append(r.layouts[name], layout)
+		}
+	case r.seen[name]:
+	case carried:
+		r.seen[name] = true
+		r.outer.value(first, layout, state)
+	case p == nil:
+		r.outer.value(name, layout, state)
+	default:
+		r.seen[name] = true
+		r.back(p, layout, state)
 	}
+}
+
+// back goes back from the output of a node, which has that layout.
+func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 	switch p.OpType {
 	case "Transpose":
 		perm := ints(p, "perm")
@@ -110,13 +209,13 @@ func (r *reader) follow(n *onnxgraph.Node, input int, layout string, state bool)
 	case "Gather":
 		axis, _ := p.Attribute("axis")
 		at, _ := axis.(int64)
-		if len(p.Inputs) == 2 && r.constants[p.Inputs[0]] { // an embedding
+		if len(p.Inputs) == 2 && r.isConstant(p.Inputs[0]) { // an embedding
 			if at == 0 && len(layout) > 0 {
 				r.follow(p, 1, layout[:len(layout)-1], state)
 			}
 			return
 		}
-		if len(p.Inputs) == 2 && len(r.tensors[p.Inputs[1]].Shape) == 0 { // one of a dimension
+		if len(p.Inputs) == 2 && len(r.tensor(p.Inputs[1]).Shape) == 0 { // one of a dimension
 			r.follow(p, 0, insert(layout, []int64{at}), state)
 		}
 	case "MatMul", "MatMulInteger":
@@ -125,8 +224,10 @@ func (r *reader) follow(n *onnxgraph.Node, input int, layout string, state bool)
 		}
 	case "Slice", "Identity", "Cast", "Split", "Pad", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear":
 		r.follow(p, 0, layout, state)
-	case "Relu", "Tanh", "Sigmoid", "LeakyRelu", "Elu", "Selu", "PRelu", "Conv", "BatchNormalization", "LayerNormalization", "Dropout",
-		"Add", "Sub", "Mul", "Div", "Concat", "Clip", "Reshape", "Where", "Max", "Min":
+	case "Relu", "Tanh", "Sigmoid", "LeakyRelu", "Elu", "Selu", "PRelu", "HardSigmoid", "HardSwish", "Gelu", "Mish", "Softplus", "Softsign", "Erf",
+		"Exp", "Log", "Sqrt", "Abs", "Neg", "Pow", "Clip", "Dropout", "Conv", "MaxPool", "AveragePool",
+		"BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization",
+		"Add", "Sub", "Mul", "Div", "Concat", "Reshape", "Where", "Max", "Min":
 		for i := range p.Inputs {
 			r.follow(p, i, layout, state)
 		}
@@ -137,7 +238,7 @@ func (r *reader) follow(n *onnxgraph.Node, input int, layout string, state bool)
 // before opset 13 its attribute.
 func (r *reader) axes(n *onnxgraph.Node, input int) (axes []int64, ok bool) {
 	if input < len(n.Inputs) {
-		axes, ok = r.tensors[n.Inputs[input]].Data.([]int64)
+		axes, ok = r.tensor(n.Inputs[input]).Data.([]int64)
 		return axes, ok
 	}
 	axes = ints(n, "axes")
