@@ -78,19 +78,23 @@ func TestScripts(t *testing.T) {
 //
 //	onnxtest DIR OP INPUT OUTPUT
 //
-// It writes a test in ONNX's layout: a model of that one operator, and the
-// numbers that it reads and should write, separated by commas.
+// It writes a test in ONNX's layout: a model of that one operator, as OP or DOMAIN:OP,
+// and the numbers that it reads and should write, separated by commas.
 func onnxTest(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	value := func(name string) []onnxgraph.Value {
 		return []onnxgraph.Value{{Name: name, Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}}}}
 	}
+	domain, op, found := strings.Cut(args[1], ":")
+	if !found {
+		domain, op = "", args[1]
+	}
 	model, err := onnxgraph.Marshal(&onnxgraph.Model{
 		IRVersion: 8,
-		Opsets:    []onnxgraph.Opset{{Version: 17}},
+		Opsets:    []onnxgraph.Opset{{Version: 17}, {Domain: "com.microsoft", Version: 1}},
 		Graph: onnxgraph.Graph{
 			Name:   "g",
-			Nodes:  []onnxgraph.Node{{Name: "n", OpType: args[1], Inputs: []string{"x"}, Outputs: []string{"y"}}},
+			Nodes:  []onnxgraph.Node{{Name: "n", Domain: domain, OpType: op, Inputs: []string{"x"}, Outputs: []string{"y"}}},
 			Inputs: value("x"), Outputs: value("y"),
 		},
 	})

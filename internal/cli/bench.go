@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/flops"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/models"
@@ -30,6 +30,7 @@ type benchOptions struct {
 	batches  []int
 	times    []int
 	engines  []string
+	chosen   bool // engines are those of --engines
 	duration time.Duration
 	json     bool
 	ortLib   string
@@ -49,11 +50,13 @@ call fed to the next.
 A row of the table has the median of the calls, the 99th percentile, sequences a
 second, GFLOP/s (two operations for each multiplication of MatMul, Gemm, Conv and
 the recurrent operators, over the median) and allocations of Go memory. Where a
-model fixes the batch or the time, that one is timed.`,
+model fixes the batch or the time, that one is timed. ONNX Runtime is left out where
+it is not installed, unless --engines names it.`,
 		Example: `  rnnkit bench sine.onnx
   rnnkit bench sine.onnx --batch 1,32,256 --time 1,50 --engines native,onnxruntime --json`,
 		Args: oneModel("rnnkit bench MODEL.onnx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.chosen = cmd.Flags().Changed("engines")
 			if err := o.validate(); err != nil {
 				return err
 			}
@@ -108,13 +111,11 @@ func (o *benchOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	all := openAll(data, enginesOf(o.engines, o.ortLib)...)
-	defer closeAll(all)
-	for _, c := range all {
-		if c.err != nil {
-			return fmt.Errorf("%s: %w", path, c.err)
-		}
+	all, err := o.open(ctx, path, data)
+	if err != nil {
+		return err
 	}
+	defer closeAll(all)
 	list := []measurement{}
 	for _, batch := range g.sizes(inputs.Batch, o.batches) {
 		for _, time := range g.sizes(inputs.Time, o.times) {
@@ -131,11 +132,28 @@ func (o *benchOptions) run(ctx context.Context, path string) error {
 		}
 	}
 	if o.json {
-		encoder := json.NewEncoder(o.Out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(list)
+		return printJSON(o.Out, list)
 	}
 	return printMeasurements(o.Out, list)
+}
+
+// open opens the model on the engines. ONNX Runtime is left out where it is not
+// installed, unless --engines asks for it.
+func (o *benchOptions) open(ctx context.Context, path string, data []byte) ([]candidate, error) {
+	all := tryAll(ctx, data, o.engines, o.ortLib, maxOpen)
+	var open []candidate
+	for _, c := range all {
+		switch {
+		case c.err == nil:
+			open = append(open, c)
+		case !o.chosen && (errors.Is(c.err, ort.ErrNoLibrary) || !ort.Cgo && c.name != "native"):
+			fmt.Fprintln(o.Err, printable(fmt.Sprintf("not timed: %v", c.err)))
+		default:
+			closeAll(all)
+			return nil, fmt.Errorf("%s: %w", path, c.err)
+		}
+	}
+	return open, nil
 }
 
 // sizes returns those sizes that the inputs leave open for a letter, or the one

@@ -31,7 +31,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	message := oneLine(err)
+	message := printable(oneLine(err))
 	var usage usageError
 	if running && !errors.As(err, &usage) {
 		fmt.Fprintf(errOut, "rnnkit: %s\n", message)
@@ -143,6 +143,7 @@ func newRootCmd(s *streams) *cobra.Command {
 			cmd.AddCommand(verb)
 		}
 	}
+	cmd.AddCommand(newTryCmd(s))
 	cmd.SetHelpCommandGroupID("other")
 	cmd.SetCompletionCommandGroupID("other")
 	return cmd

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -120,9 +119,7 @@ func (o *conformanceOptions) run(ctx context.Context, dirs []string) error {
 		}
 	}
 	if o.json {
-		encoder := json.NewEncoder(o.Out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(report); err != nil {
+		if err := printJSON(o.Out, report); err != nil {
 			return err
 		}
 	} else {

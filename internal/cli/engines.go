@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/onnxgo"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
@@ -27,7 +30,7 @@ type engineFlags struct {
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.engine, "engine", "auto", "native, onnxruntime, or auto: onnxruntime where it is installed and takes the model, else native")
+	flags.StringVar(&f.engine, "engine", "auto", "native, onnxruntime, or auto: native, or where that refuses the model onnxruntime")
 	flags.StringVar(&f.provider, "provider", "cpu", "cpu or cuda, which is onnxruntime's")
 	flags.BoolVar(&f.required, "require-provider", false, "fail if the provider cuda leaves operators to the CPU that compute more than shapes")
 	addOrtLib(flags, &f.ortLib)
@@ -58,51 +61,54 @@ func (f *engineFlags) validate() error {
 }
 
 // open loads the model at path and says on log which engine runs it.
-func (f *engineFlags) open(path string, log io.Writer) (*infer.Model, error) {
-	m, why, err := f.choose(path)
-	if err == nil {
-		fmt.Fprintf(log, "engine: %s%s\n", m.Engine(), why)
-	}
-	return m, err
-}
-
-// choose also returns why auto did not take ONNX Runtime, in parentheses.
-func (f *engineFlags) choose(path string) (*infer.Model, string, error) {
+func (f *engineFlags) open(ctx context.Context, path string, log io.Writer) (*infer.Model, error) {
 	data, err := readModel(path)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	open := func(e engine.Engine, why string) (*infer.Model, string, error) {
-		m, err := infer.OpenBytes(data, infer.With(e))
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", path, err)
+	m, why, err := f.choose(ctx, data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	fmt.Fprintln(log, printable(fmt.Sprintf("engine: %s%s", m.Engine(), why)))
+	return m, nil
+}
+
+// choose also returns why auto did not take the native engine, in parentheses.
+func (f *engineFlags) choose(ctx context.Context, data []byte) (*infer.Model, string, error) {
+	if f.ortLib != "" { // a wrong path is told, though the native engine may do
+		if _, err := ortlib.Find(f.ortLib); err != nil {
+			return nil, "", err
 		}
-		return m, why, nil
 	}
-	pure := native.New(native.MaxMemory(f.maxMemory << 20))
+	m, refusal := openOn(f.chosen(), data)
+	if refusal == nil || f.engine != "auto" || f.provider == "cuda" {
+		return m, "", refusal
+	}
+	if _, err := onnxgraph.Outline(data); err != nil { // the file is at fault, not the engine
+		return nil, "", refusal
+	}
+	m, err := tryOpen(ctx, data, "onnxruntime", f.ortLib, maxOpen)
+	if err != nil {
+		return nil, "", fmt.Errorf("%w; %w", refusal, err)
+	}
+	return m, fmt.Sprintf(" (native: %v)", refusal), nil
+}
+
+// maxOpen is how long auto waits for ONNX Runtime to open a model.
+const maxOpen = 10 * time.Second
+
+// chosen is the engine that is asked for, or that auto takes first.
+func (f *engineFlags) chosen() engine.Engine {
 	switch {
-	case f.engine == "native":
-		return open(pure, "")
+	case f.provider == "cuda" && f.required:
+		return ort.CUDA(0, ort.Library(f.ortLib), ort.RequireProvider())
 	case f.provider == "cuda":
-		opts := []ort.Option{ort.Library(f.ortLib)}
-		if f.required {
-			opts = append(opts, ort.RequireProvider())
-		}
-		return open(ort.CUDA(0, opts...), "")
+		return engineOf("cuda", f.ortLib)
 	case f.engine == "onnxruntime":
-		return open(ort.CPU(ort.Library(f.ortLib)), "")
+		return engineOf(f.engine, f.ortLib)
 	}
-	_, err = ortlib.Find(f.ortLib)
-	if err != nil && !errors.Is(err, ortlib.ErrNotFound) {
-		return nil, "", err
-	}
-	if err == nil {
-		var m *infer.Model
-		if m, _, err = open(ort.CPU(ort.Library(f.ortLib)), ""); err == nil {
-			return m, "", nil
-		}
-	}
-	return open(pure, fmt.Sprintf(" (%v)", err))
+	return native.New(native.MaxMemory(f.maxMemory << 20))
 }
 
 // engineNames are the engines that verify and bench compare.
@@ -124,22 +130,17 @@ func checkEngines(flag string, list []string) error {
 	return nil
 }
 
-// enginesOf returns the engines of those names.
-func enginesOf(list []string, ortLib string) []engine.Engine {
-	var engines []engine.Engine
-	for _, name := range list {
-		switch name {
-		case "native":
-			engines = append(engines, native.New())
-		case "onnxruntime":
-			engines = append(engines, ort.CPU(ort.Library(ortLib)))
-		case "cuda":
-			engines = append(engines, ort.CUDA(0, ort.Library(ortLib)))
-		case "onnx-go":
-			engines = append(engines, onnxgo.Engine())
-		}
+// engineOf returns the engine of one of engineNames.
+func engineOf(name, ortLib string) engine.Engine {
+	switch name {
+	case "onnxruntime":
+		return ort.CPU(ort.Library(ortLib))
+	case "cuda":
+		return ort.CUDA(0, ort.Library(ortLib))
+	case "onnx-go":
+		return onnxgo.Engine()
 	}
-	return engines
+	return native.New()
 }
 
 // candidate is a model on one of the engines, or the reason why it is not.
@@ -157,6 +158,45 @@ func openAll(data []byte, engines ...engine.Engine) []candidate {
 		all[i] = candidate{e.String(), m, err}
 	}
 	return all
+}
+
+// tryAll opens any model on engines of those names, as tryOpen does.
+func tryAll(ctx context.Context, data []byte, names []string, ortLib string, each time.Duration) []candidate {
+	all := make([]candidate, len(names))
+	for i, name := range names {
+		m, err := tryOpen(ctx, data, name, ortLib, each)
+		all[i] = candidate{engineOf(name, ortLib).String(), m, err}
+	}
+	return all
+}
+
+// tryOpen opens any model on an engine, which may take so long. ONNX Runtime has to
+// open it in a process of its own first.
+func tryOpen(ctx context.Context, data []byte, name, ortLib string, timeout time.Duration) (*infer.Model, error) {
+	ctx, cancel := withTimeout(ctx, timeout)
+	defer cancel()
+	if name == "onnxruntime" || name == "cuda" {
+		t := trial{engine: name, library: ortLib, memory: native.DefaultMemory}
+		if _, err := t.run(ctx, data); err != nil {
+			return nil, err
+		}
+	}
+	return waitFor(ctx, "opening the model", func() (*infer.Model, error) {
+		return openOn(engineOf(name, ortLib), data)
+	})
+}
+
+// openOn opens a model that has something to answer.
+func openOn(e engine.Engine, data []byte) (*infer.Model, error) {
+	m, err := infer.OpenBytes(data, infer.With(e))
+	if err != nil {
+		return nil, err
+	}
+	if len(m.Outputs()) == 0 {
+		m.Close()
+		return nil, errors.New("the model has no outputs, so there is nothing to run")
+	}
+	return m, nil
 }
 
 func closeAll(all []candidate) {

@@ -87,7 +87,7 @@ func (o *generateOptions) validate(temperature bool) error {
 }
 
 func (o *generateOptions) run(ctx context.Context, path string) error {
-	model, err := o.open(path, o.Err)
+	model, err := o.open(ctx, path, o.Err)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -33,6 +36,40 @@ type graph struct {
 	model  *onnxgraph.Model
 	inputs []inputs.Input
 	given  map[string]engine.Tensor
+}
+
+const (
+	maxModel    = math.MaxInt32 // bytes of a model's file, as protobuf has it
+	maxExternal = 1 << 30       // bytes of a model's weights in files of their own
+)
+
+// readModel reads the model at path, with the weights that lie in other files of
+// its folder.
+func readModel(path string) ([]byte, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the model: %w", err)
+	}
+	if data, err = onnxgraph.Whole(data, onnxgraph.External{Dir: filepath.Dir(path), Limit: maxExternal}); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
+}
+
+// readFile reads a file that ends: no device, and no pipe that nobody writes to.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder: name a file in it", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is a pipe or a device: save the model to a file first", path)
+	case info.Size() > maxModel:
+		return nil, fmt.Errorf("%s has %d bytes, more than the %d that a model's file can have: keep the weights in a file beside it", path, info.Size(), maxModel)
+	}
+	return os.ReadFile(path)
 }
 
 // readGraph reads the model at path, for any engine, as bytes too.

@@ -82,7 +82,7 @@ func (o *hiddenOptions) validate() error {
 }
 
 func (o *hiddenOptions) run(ctx context.Context, path string) error {
-	model, err := o.open(path, o.Err)
+	model, err := o.open(ctx, path, o.Err)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (o *inferOptions) validate() error {
 const maxSteps = 10_000_000
 
 func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
-	model, err := o.open(o.model, o.Err)
+	model, err := o.open(ctx, o.model, o.Err)
 	if err != nil {
 		return err
 	}

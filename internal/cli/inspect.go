@@ -8,26 +8,26 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
 
 type inspectOptions struct {
 	*streams
-	json   bool
-	dot    bool
-	ortLib string
+	json    bool
+	dot     bool
+	run     bool
+	timeout time.Duration
+	ortLib  string
 }
 
 func newInspectCmd(s *streams) *cobra.Command {
@@ -36,23 +36,35 @@ func newInspectCmd(s *streams) *cobra.Command {
 		Use:   "inspect MODEL.onnx",
 		Short: "Show what is in a model",
 		Long: `Show the inputs, outputs, operators, parameters and metadata of any ONNX model,
-which of its outputs is fed back as which input, which engines run it, and if not
-why, and where an exporter has baked its example's batch or time into the graph,
-which 'rnnkit repair' makes symbolic.`,
+which of its outputs is fed back as which input, and which engines open it, and if
+not why. ONNX Runtime opens it in a process of its own, with the native engine's
+limit of memory. An engine that takes longer than --timeout is given up.
+
+The model does not run, unless --run asks for it: then experiments tell where an
+exporter has baked its example's batch or time into the graph, which 'rnnkit repair'
+makes symbolic. They too are given up after --timeout.
+
+Characters of the file's strings that a terminal would not print are escaped.`,
 		Example: `  rnnkit inspect sine.onnx
+  rnnkit inspect exported.onnx --run
   rnnkit inspect sine.onnx --json
   rnnkit inspect sine.onnx --dot | dot -Tsvg > sine.svg`,
 		Args: oneModel("rnnkit inspect MODEL.onnx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.json && o.dot {
+			switch {
+			case o.json && o.dot:
 				return usagef("--json and --dot exclude each other: choose one")
+			case o.timeout <= 0:
+				return usagef("--timeout is %v: it must be more than 0", o.timeout)
 			}
-			return o.run(cmd.Context(), args[0])
+			return o.inspect(cmd.Context(), args[0])
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.json, "json", false, "print one JSON object")
 	flags.BoolVar(&o.dot, "dot", false, "print the graph for Graphviz")
+	flags.BoolVar(&o.run, "run", false, "run the model, to tell what is baked in")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long each engine, and --run, may take")
 	addOrtLib(flags, &o.ortLib)
 	return cmd
 }
@@ -67,23 +79,7 @@ func oneModel(usage string) cobra.PositionalArgs {
 	}
 }
 
-// maxExternal is how many bytes a model's weights may have in files of their own.
-const maxExternal = 1 << 30
-
-// readModel reads the model at path, with the weights that lie in other files of
-// its folder.
-func readModel(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the model: %w", err)
-	}
-	if data, err = onnxgraph.Whole(data, onnxgraph.External{Dir: filepath.Dir(path), Limit: maxExternal}); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return data, nil
-}
-
-func (o *inspectOptions) run(ctx context.Context, path string) error {
+func (o *inspectOptions) inspect(ctx context.Context, path string) error {
 	m, data, err := readGraph(path)
 	if err != nil {
 		return err
@@ -92,18 +88,28 @@ func (o *inspectOptions) run(ctx context.Context, path string) error {
 		return printDot(o.Out, &m.Graph)
 	}
 	r := newInspection(path, len(data), m)
-	r.try(data, native.New(), ort.CPU(ort.Library(o.ortLib)))
-	if r.Engines[0].Runs {
-		r.Baked = append(r.Baked, baked(ctx, m)...)
-	} else {
-		r.Baked = append(r.Baked, "cannot be told: the native engine does not run the model")
+	r.try(ctx, data, o)
+	if o.run {
+		r.Baked = o.baked(ctx, m, r)
 	}
 	if o.json {
-		encoder := json.NewEncoder(o.Out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(r)
+		return printJSON(o.Out, r)
 	}
 	return r.print(o.Out)
+}
+
+// baked returns what is baked into m, or why that cannot be told.
+func (o *inspectOptions) baked(ctx context.Context, m *onnxgraph.Model, r *inspection) []string {
+	if !r.Engines[0].Runs {
+		return []string{"cannot be told: the native engine does not run the model"}
+	}
+	ctx, cancel := withTimeout(ctx, o.timeout)
+	defer cancel()
+	list, err := waitFor(ctx, "running the model", func() ([]string, error) { return baked(ctx, m), nil })
+	if err != nil {
+		return []string{"cannot be told: " + oneLine(err)}
+	}
+	return append([]string{}, list...)
 }
 
 // inspection is what `rnnkit inspect --json` prints.
@@ -116,10 +122,11 @@ type inspection struct {
 	Inputs     []value                    `json:"inputs"`
 	Outputs    []value                    `json:"outputs"`
 	State      []models.StatePair         `json:"state"`
+	Lost       []models.StatePair         `json:"lost_state,omitempty"` // named by the metadata, and not in the graph
 	Ops        []opCount                  `json:"ops"`
 	Parameters int                        `json:"parameters"`
 	Engines    []engineStatus             `json:"engines"`
-	Baked      []string                   `json:"baked"`
+	Baked      []string                   `json:"baked"` // null without --run
 	Metadata   map[string]json.RawMessage `json:"metadata"`
 }
 
@@ -149,14 +156,18 @@ type engineStatus struct {
 func newInspection(path string, size int, m *onnxgraph.Model) *inspection {
 	r := &inspection{
 		File: path, Size: size, IR: m.IRVersion, Producer: strings.TrimSpace(m.Producer + " " + m.ProducerVersion),
-		Ops: countOps(&m.Graph), Parameters: countParameters(&m.Graph), State: []models.StatePair{}, Baked: []string{}, Metadata: map[string]json.RawMessage{},
+		Ops: countOps(&m.Graph), Parameters: countParameters(&m.Graph), State: []models.StatePair{}, Metadata: map[string]json.RawMessage{},
 	}
 	for _, o := range m.Opsets {
 		r.Opsets = append(r.Opsets, opset(o))
 	}
+	defaults := map[string]bool{}
+	for _, t := range m.Graph.Initializers {
+		defaults[t.Name] = true
+	}
 	for _, v := range m.Graph.Inputs {
 		described := describe(v)
-		described.Optional = slices.ContainsFunc(m.Graph.Initializers, func(t onnxgraph.Tensor) bool { return t.Name == v.Name })
+		described.Optional = defaults[v.Name]
 		r.Inputs = append(r.Inputs, described)
 	}
 	for _, v := range m.Graph.Outputs {
@@ -172,55 +183,83 @@ func newInspection(path string, size int, m *onnxgraph.Model) *inspection {
 	return r
 }
 
-// try opens the model, given its bytes, on engines, and takes the state from the
-// first that runs it.
-func (r *inspection) try(data []byte, engines ...engine.Engine) {
-	all := openAll(data, engines...)
-	defer closeAll(all)
-	for _, c := range all {
-		status := engineStatus{Engine: c.name, Runs: c.err == nil}
-		if c.err != nil {
-			status.Reason = oneLine(c.err)
+// try opens the model, given its bytes, on the engines.
+func (r *inspection) try(ctx context.Context, data []byte, o *inspectOptions) {
+	m, err := tryOpen(ctx, data, "native", "", o.timeout)
+	var state []models.StatePair
+	if err == nil {
+		state = m.State()
+		m.Close()
+	}
+	r.addEngine("native", state, err)
+	ctx, cancel := withTimeout(ctx, o.timeout)
+	defer cancel()
+	t := trial{engine: "onnxruntime", library: o.ortLib, memory: native.DefaultMemory}
+	state, err = t.run(ctx, data)
+	r.addEngine(t.name(), state, err)
+}
+
+// addEngine says whether an engine opens the model, and takes the state from the
+// first that does.
+func (r *inspection) addEngine(name string, state []models.StatePair, err error) {
+	status := engineStatus{Engine: name, Runs: err == nil}
+	if err != nil {
+		status.Reason = oneLine(err)
+	}
+	r.Engines = append(r.Engines, status)
+	if len(r.State)+len(r.Lost) > 0 {
+		return
+	}
+	for _, pair := range state {
+		if slices.ContainsFunc(r.Inputs, func(v value) bool { return v.Name == pair.Input }) {
+			r.State = append(r.State, pair)
+		} else {
+			r.Lost = append(r.Lost, pair)
 		}
-		if c.err == nil && len(r.State) == 0 {
-			r.State = append(r.State, c.model.State()...)
-		}
-		r.Engines = append(r.Engines, status)
 	}
 }
 
 func (r *inspection) print(out io.Writer) error {
 	var text bytes.Buffer
 	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "file\t%s, %d bytes\n", r.File, r.Size)
-	fmt.Fprintf(w, "producer\t%s\n", r.Producer)
+	line := func(heading, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", heading, printable(fmt.Sprintf(format, args...)))
+	}
+	line("file", "%s, %d bytes", r.File, r.Size)
+	line("producer", "%s", r.Producer)
 	var opsets []string
 	for _, o := range r.Opsets {
 		opsets = append(opsets, strings.TrimSpace(fmt.Sprintf("%s %d", o.Domain, o.Version)))
 	}
-	fmt.Fprintf(w, "format\tIR %d, opset %s\n", r.IR, strings.Join(opsets, ", "))
+	line("format", "IR %d, opset %s", r.IR, strings.Join(opsets, ", "))
 	for i, v := range r.Inputs {
-		fmt.Fprintf(w, "%s\t%s\n", once(i, "inputs"), v)
+		line(once(i, "inputs"), "%s", v)
 	}
 	for i, v := range r.Outputs {
-		fmt.Fprintf(w, "%s\t%s\n", once(i, "outputs"), v)
+		line(once(i, "outputs"), "%s", v)
 	}
 	for i, pair := range r.State {
-		fmt.Fprintf(w, "%s\t%s goes on as %s\n", once(i, "state"), pair.Output, pair.Input)
+		line(once(i, "state"), "%s goes on as %s", pair.Output, pair.Input)
+	}
+	for i, pair := range r.Lost {
+		line(once(i, "lost state"), "%s, which the metadata names: a tool has taken the input out of the graph: go back to the model before", pair.Input)
 	}
 	for i, op := range r.Ops {
-		fmt.Fprintf(w, "%s\t%s %d\n", once(i, "ops"), op.Op, op.Count)
+		line(once(i, "ops"), "%s %d", op.Op, op.Count)
 	}
-	fmt.Fprintf(w, "parameters\t%d\n", r.Parameters)
+	line("parameters", "%d", r.Parameters)
 	for i, e := range r.Engines {
-		answer := "runs it"
-		if !e.Runs {
-			answer = "does not: " + e.Reason
+		if e.Runs {
+			line(once(i, "engines"), "%s runs it", e.Engine)
+		} else {
+			line(once(i, "engines"), "%s does not: %s", e.Engine, e.Reason)
 		}
-		fmt.Fprintf(w, "%s\t%s %s\n", once(i, "engines"), e.Engine, answer)
 	}
 	for i, change := range r.Baked {
-		fmt.Fprintf(w, "%s\t%s\n", once(i, "baked in"), change)
+		line(once(i, "baked in"), "%s", change)
+	}
+	if r.Baked == nil {
+		line("baked in", "not looked for, which takes runs of the model: --run")
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -230,7 +269,7 @@ func (r *inspection) print(out io.Writer) error {
 		if err := json.Indent(&document, r.Metadata[key], "", "  "); err != nil {
 			return err
 		}
-		fmt.Fprintf(&text, "metadata %s: %s\n", key, &document)
+		fmt.Fprintf(&text, "metadata %s: %s\n", printable(key), printableJSON(document.String()))
 	}
 	_, err := out.Write(text.Bytes())
 	return err
@@ -333,9 +372,13 @@ func countOps(g *onnxgraph.Graph) []opCount {
 // countParameters counts the floats, and the integers of 8 bits that quantised ones
 // are, among the constants of the graph, which the defaults of inputs are not.
 func countParameters(g *onnxgraph.Graph) int {
+	inputs := map[string]bool{}
+	for _, v := range g.Inputs {
+		inputs[v.Name] = true
+	}
 	sum := 0
 	for _, t := range g.Initializers {
-		if slices.ContainsFunc(g.Inputs, func(v onnxgraph.Value) bool { return v.Name == t.Name }) {
+		if inputs[t.Name] {
 			continue
 		}
 		switch t.Type() {

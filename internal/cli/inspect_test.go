@@ -36,6 +36,7 @@ ops         Relu 2
             If 1
             com.microsoft.Gelu 1
 parameters  128
+baked in    not looked for, which takes runs of the model: --run
 metadata author: "someone"
 `
 	if out.String() != want {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -169,9 +168,7 @@ func (s *runtimeStatus) examine(ortLib string) error {
 }
 
 func (s *runtimeStatus) printJSON(out io.Writer) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(s)
+	return printJSON(out, s)
 }
 
 func (s *runtimeStatus) print(out io.Writer) error {

@@ -34,6 +34,7 @@ type verifyOptions struct {
 	time      int
 	ortLib    string
 	tolerance float64
+	timeout   time.Duration
 }
 
 // cudaFactor is how much farther the answers of CUDA may lie apart than others.
@@ -50,11 +51,14 @@ with the state fed back. For a model that rnnkit exported these are sequences in
 the units that it was trained in, the trainer answers too, and steps with the
 state fed back must give what the whole sequence gives; for another the inputs
 are what the graph declares: normally distributed floats, and integers that index
-its tables. The times are the median of a call, for one sequence and for 256.
+its tables. The times are the median of a call, for one sequence and for 256, as far
+as a call takes less than two seconds.
 
 It fails if an engine does not run the model, or if a difference is larger than
 the tolerance, which is multiplied by the largest output where that is more than 1
-and, for CUDA, by 10. An engine that is not installed is left out.`,
+and, for CUDA, by 10, or if all is not done within --timeout. An engine that is not
+installed is left out. ONNX Runtime opens the model in a process of its own first,
+with the native engine's limit of memory.`,
 		Example: `  rnnkit verify sine.onnx
   rnnkit verify exported.onnx --engine native,onnxruntime --rows 3 --time 20
   rnnkit verify vad.onnx --input sr=16000 --time 512`,
@@ -72,6 +76,7 @@ and, for CUDA, by 10. An engine that is not installed is left out.`,
 	flags.IntVar(&o.rows, "rows", 7, "sequences to compare on")
 	flags.IntVar(&o.time, "time", 0, "steps of a sequence (default the model's window, else 50)")
 	flags.Float64Var(&o.tolerance, "tolerance", verify.Tolerance, "the largest difference that passes")
+	flags.DurationVar(&o.timeout, "timeout", time.Minute, "how long it may take in all")
 	o.add(flags)
 	addOrtLib(flags, &o.ortLib)
 	return cmd
@@ -85,6 +90,8 @@ func (o *verifyOptions) validate() error {
 		return usagef("--rows is %d: it must be 1 or more", o.rows)
 	case o.time < 0:
 		return usagef("--time is %d: it must be 1 or more", o.time)
+	case o.timeout <= 0:
+		return usagef("--timeout is %v: it must be more than 0", o.timeout)
 	}
 	return checkEngines("--engine", o.engines)
 }
@@ -94,7 +101,9 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	all := openAll(data, enginesOf(o.engines, o.ortLib)...)
+	ctx, cancel := withTimeout(ctx, o.timeout)
+	defer cancel()
+	all := tryAll(ctx, data, o.engines, o.ortLib, o.timeout)
 	defer closeAll(all)
 	at := slices.IndexFunc(all, func(c candidate) bool { return c.err == nil })
 	if at < 0 {
@@ -106,7 +115,7 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	}
 	want := make([]map[string]engine.Tensor, len(s.runs))
 	for i, run := range s.runs {
-		if want[i], err = run(ctx, all[at].model); err != nil {
+		if want[i], err = all[at].run(ctx, run); err != nil {
 			return fmt.Errorf("%s: %s: %w", path, all[at].name, err)
 		}
 	}
@@ -115,7 +124,7 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	fmt.Fprintln(w, "engine\tmax |difference|\tstep by step\tone sequence\t256 sequences")
 	var failures []error
 	if s.meta != nil {
-		row, err := o.trainerRow(s, data, want[0])
+		row, err := o.trainerRow(ctx, s, data, want[0])
 		if err != nil {
 			failures = append(failures, fmt.Errorf("%s: the trainer: %w", path, err))
 		}
@@ -123,7 +132,7 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	}
 	for i, c := range all {
 		if c.err != nil {
-			fmt.Fprintf(o.Err, "not compared: %v\n", c.err)
+			fmt.Fprintln(o.Err, printable("not compared: "+c.err.Error()))
 			if o.mustRun(i, c.err) {
 				failures = append(failures, fmt.Errorf("%s: %w", path, c.err))
 			}
@@ -136,6 +145,14 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 		fmt.Fprintf(w, "%s\t%s\n", c.name, strings.Join(row, "\t"))
 	}
 	return errors.Join(append(failures, w.Flush())...)
+}
+
+// way is a way to run a model.
+type way func(context.Context, *infer.Model) (map[string]engine.Tensor, error)
+
+// run runs the candidate's model in a way, as long as ctx allows.
+func (c candidate) run(ctx context.Context, way way) (map[string]engine.Tensor, error) {
+	return waitFor(ctx, "the run", func() (map[string]engine.Tensor, error) { return way(ctx, c.model) })
 }
 
 // mustRun tells whether it is a failure that engine i does not open the model:
@@ -153,7 +170,7 @@ type subject struct {
 
 	// runs are the ways to run it that engines are compared on. With meta all
 	// have the same answers.
-	runs []func(context.Context, *infer.Model) (map[string]engine.Tensor, error)
+	runs []way
 
 	// timed returns the inputs of a call that is timed.
 	timed   func(batch int) (map[string]engine.Tensor, error)
@@ -237,7 +254,7 @@ func (o *verifyOptions) row(ctx context.Context, s *subject, c candidate, want [
 		tolerance *= cudaFactor
 	}
 	for i, run := range s.runs {
-		got, err := run(ctx, c.model)
+		got, err := c.run(ctx, run)
 		if err != nil {
 			return append(row, "failed"), err
 		}
@@ -263,7 +280,7 @@ func (o *verifyOptions) row(ctx context.Context, s *subject, c candidate, want [
 		if err != nil {
 			return row, err
 		}
-		t, err := timeCall(func() error {
+		t, err := timeCall(ctx, func(ctx context.Context) error {
 			_, err := c.model.Run(ctx, given, s.outputs...)
 			return err
 		})
@@ -277,7 +294,7 @@ func (o *verifyOptions) row(ctx context.Context, s *subject, c candidate, want [
 
 // trainerRow compares the answers of the trainer, for the parameters in data,
 // with those of the engine that judges.
-func (o *verifyOptions) trainerRow(s *subject, data []byte, want map[string]engine.Tensor) (row []string, err error) {
+func (o *verifyOptions) trainerRow(ctx context.Context, s *subject, data []byte, want map[string]engine.Tensor) (row []string, err error) {
 	m, err := models.New(*s.meta, 0)
 	if err != nil {
 		return row, err
@@ -301,7 +318,7 @@ func (o *verifyOptions) trainerRow(s *subject, data []byte, want map[string]engi
 			return row, err
 		}
 		b := batchOf(given["input"])
-		t, err := timeCall(func() error {
+		t, err := timeCall(ctx, func(context.Context) error {
 			_, err := trainer.Predict(m, b)
 			return err
 		})
@@ -336,18 +353,29 @@ func sequenceLength(meta *models.Metadata) int {
 	return defaultTime
 }
 
+// maxTiming is how long the calls that are timed may take.
+const maxTiming = 2 * time.Second
+
 // timeCall returns the median time of a call, in words.
-func timeCall(call func() error) (string, error) {
-	var times []time.Duration
-	for begin := time.Now(); len(times) < 5 || time.Since(begin) < 200*time.Millisecond; {
-		start := time.Now()
-		if err := call(); err != nil {
-			return "", err
+func timeCall(ctx context.Context, call func(context.Context) error) (string, error) {
+	short, cancel := withTimeout(ctx, maxTiming)
+	defer cancel()
+	text, err := waitFor(short, "timing a call", func() (string, error) {
+		var times []time.Duration
+		for begin := time.Now(); len(times) < 5 || time.Since(begin) < 200*time.Millisecond; {
+			start := time.Now()
+			if err := call(short); err != nil {
+				return "", err
+			}
+			times = append(times, time.Since(start))
 		}
-		times = append(times, time.Since(start))
+		slices.Sort(times)
+		return times[len(times)/2].Round(100 * time.Nanosecond).String(), nil
+	})
+	if err != nil && short.Err() != nil && ctx.Err() == nil {
+		return fmt.Sprintf("> %v", maxTiming/5), nil
 	}
-	slices.Sort(times)
-	return times[len(times)/2].Round(100 * time.Nanosecond).String(), nil
+	return text, err
 }
 
 // verify compares the answers of every engine, given the bytes of the exported

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// trial opens a model on ONNX Runtime in a process of its own, since a file can keep
+// ONNX Runtime busy for hours, have it take all memory, or crash it.
+type trial struct {
+	engine  string // onnxruntime or cuda
+	library string
+	memory  int // bytes, beside what the file itself takes
+}
+
+// outcome is what the process prints.
+type outcome struct {
+	Refusal string             `json:"refusal"` // "" for a model that is opened
+	State   []models.StatePair `json:"state"`
+}
+
+// tryVerb is the hidden verb that the process runs.
+const tryVerb = "try-engine"
+
+func (t trial) name() string { return engineOf(t.engine, t.library).String() }
+
+// run returns the model's state, or why it cannot be opened within ctx.
+func (t trial) run(ctx context.Context, data []byte) ([]models.StatePair, error) {
+	name := t.name()
+	if !ort.Cgo {
+		_, err := engineOf(t.engine, t.library).Open(data) // which says so
+		return nil, err
+	}
+	if _, err := ortlib.Find(t.library); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	limit := t.memory + 4*len(data) // ONNX Runtime keeps some copies
+	cmd := exec.CommandContext(ctx, self, tryVerb, "--engine", t.engine, "--ort-lib", t.library, "--max-memory", strconv.Itoa(limit))
+	cmd.Args[0] = os.Args[0]
+	cmd.WaitDelay = time.Second
+	var out, errOut bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(data), &out, &errOut
+	err = cmd.Run()
+	var answer outcome
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%s: opening the model is broken off: %w", name, context.Cause(ctx))
+	case err != nil || json.Unmarshal(out.Bytes(), &answer) != nil:
+		line, _, _ := bytes.Cut(errOut.Bytes(), []byte("\n"))
+		return nil, fmt.Errorf("%s: opening the model within %d MiB ended the process (%w): %s", name, limit>>20, err, line)
+	case answer.Refusal != "":
+		return nil, errors.New(answer.Refusal)
+	}
+	return answer.State, nil
+}
+
+// newTryCmd is the other end of trial.run.
+func newTryCmd(s *streams) *cobra.Command {
+	var t trial
+	cmd := &cobra.Command{
+		Use:    tryVerb,
+		Short:  "Open the model on standard input on ONNX Runtime, and say whether that goes",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := t.limit(); err != nil {
+				return err
+			}
+			data, err := io.ReadAll(s.In)
+			if err != nil {
+				return err
+			}
+			var answer outcome
+			m, err := infer.OpenBytes(data, infer.With(engineOf(t.engine, t.library)))
+			if err != nil {
+				answer.Refusal = err.Error()
+			} else {
+				answer.State = m.State()
+			}
+			return json.NewEncoder(s.Out).Encode(answer)
+		},
+	}
+	cmd.Flags().StringVar(&t.engine, "engine", "onnxruntime", "onnxruntime or cuda")
+	cmd.Flags().IntVar(&t.memory, "max-memory", 0, "bytes that the process may take")
+	addOrtLib(cmd.Flags(), &t.library)
+	return cmd
+}
+
+// limit lets this process take no more than t.memory and what ONNX Runtime takes for
+// itself. A GPU's driver takes far more, so that there is no telling.
+func (t trial) limit() error {
+	if t.engine == "cuda" {
+		return nil
+	}
+	const base = 256 << 20
+	return limitMemory(uint64(t.memory) + base)
+}
+
+// waitFor returns what f returns, or an error where ctx is done before. Then f goes
+// on without anyone waiting for it: a call that no context ends, as into ONNX
+// Runtime, does not keep the command.
+func waitFor[T any](ctx context.Context, what string, f func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		value, err := f()
+		answered <- answer{value, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, fmt.Errorf("%s is broken off: %w", what, context.Cause(ctx))
+	}
+}
+
+// withTimeout returns a context whose cause says that the time is over.
+func withTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it takes longer than %v", timeout))
+}
