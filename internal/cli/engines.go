@@ -81,7 +81,7 @@ func (f *engineFlags) choose(ctx context.Context, data []byte) (*infer.Model, st
 			return nil, "", err
 		}
 	}
-	m, refusal := openOn(f.chosen(), data)
+	m, refusal := openOn(ctx, f.chosen(), data)
 	if refusal == nil || f.engine != "auto" || f.provider == "cuda" {
 		return m, "", refusal
 	}
@@ -182,13 +182,13 @@ func tryOpen(ctx context.Context, data []byte, name, ortLib string, timeout time
 		}
 	}
 	return waitFor(ctx, "opening the model", func() (*infer.Model, error) {
-		return openOn(engineOf(name, ortLib), data)
+		return openOn(ctx, engineOf(name, ortLib), data)
 	})
 }
 
 // openOn opens a model that has something to answer.
-func openOn(e engine.Engine, data []byte) (*infer.Model, error) {
-	m, err := infer.OpenBytes(data, infer.With(e))
+func openOn(ctx context.Context, e engine.Engine, data []byte) (*infer.Model, error) {
+	m, err := infer.OpenBytesContext(ctx, data, infer.With(e))
 	if err != nil {
 		return nil, err
 	}

@@ -180,7 +180,26 @@ func newInspection(path string, size int, m *onnxgraph.Model) *inspection {
 		}
 		r.Metadata[p.Key] = document
 	}
+	r.Lost = lostState(&m.Graph, r.Metadata[models.MetadataKey])
 	return r
+}
+
+// lostState returns the pairs of a document of rnnkit's that the graph has not.
+func lostState(g *onnxgraph.Graph, document json.RawMessage) (lost []models.StatePair) {
+	var meta models.Metadata
+	if json.Unmarshal(document, &meta) != nil {
+		return nil
+	}
+	inputs := map[string]bool{}
+	for _, v := range g.Inputs {
+		inputs[v.Name] = true
+	}
+	for _, pair := range meta.State {
+		if !inputs[pair.Input] {
+			lost = append(lost, pair)
+		}
+	}
+	return lost
 }
 
 // try opens the model, given its bytes, on the engines.
@@ -207,15 +226,8 @@ func (r *inspection) addEngine(name string, state []models.StatePair, err error)
 		status.Reason = oneLine(err)
 	}
 	r.Engines = append(r.Engines, status)
-	if len(r.State)+len(r.Lost) > 0 {
-		return
-	}
-	for _, pair := range state {
-		if slices.ContainsFunc(r.Inputs, func(v value) bool { return v.Name == pair.Input }) {
-			r.State = append(r.State, pair)
-		} else {
-			r.Lost = append(r.Lost, pair)
-		}
+	if len(r.State) == 0 {
+		r.State = append(r.State, state...)
 	}
 }
 

@@ -43,3 +43,39 @@ metadata author: "someone"
 		t.Errorf("got\n%s\nnot\n%s", &out, strings.TrimSpace(want))
 	}
 }
+
+// TestLostState shows a model of rnnkit's whose state a tool has folded away: c0 only.
+func TestLostState(t *testing.T) {
+	m := &onnxgraph.Model{
+		Metadata: []onnxgraph.Property{{Key: "rnnkit", Value: `{"state":[{"input":"h0","output":"hn"},{"input":"c0","output":"cn"}]}`}},
+		Graph:    onnxgraph.Graph{Inputs: []onnxgraph.Value{{Name: "input"}, {Name: "h0"}}},
+	}
+	var out bytes.Buffer
+	if err := newInspection("m.onnx", 1, m).print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "\nlost state  c0, which the metadata names: ") || strings.Contains(out.String(), "h0, which") {
+		t.Errorf("got\n%s", &out)
+	}
+}
+
+// TestPrintable has what a terminal would obey, and what it shows.
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"größe 東京 x_1":          "größe 東京 x_1",
+		"a\x1b[2Jb\r\nc\td\x7f": `a\x1b[2Jb\r\nc\td\x7f`,
+		"\u009b31m\u202e\u2028": `\u009b31m\u202e\u2028`,
+		"bad \xff utf-8 \ufffd": `bad \xff utf-8 ` + "\ufffd",
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("%q is printed %q, not %q", text, got, want)
+		}
+	}
+	var out bytes.Buffer
+	if err := printJSON(&out, map[string]string{"k": "\x1b\u009b\U000e0001é"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "{\n  \"k\": \"\\u001b\\u009b\\udb40\\udc01é\"\n}\n"; out.String() != want {
+		t.Errorf("got %q, not %q", &out, want)
+	}
+}
