@@ -33,6 +33,7 @@ interop: build .venv/requirements.txt ## compare exported models with Python's o
 	rm -rf bin/interop
 	mkdir -p bin/interop
 	bin/rnnkit train sine -o bin/interop/sine.onnx
+	cp export/testdata/optional_state_*.onnx bin/interop
 	go run ./scripts/interop bin/interop
 	.venv/bin/python scripts/interop/interop.py bin/interop
 

@@ -33,7 +33,7 @@ var engines = map[string]engine.Engine{"native": native.New(), "onnxruntime": or
 
 // exported returns a model of the spec as a file.
 func exported(b *testing.B, spec models.Spec) []byte {
-	m, err := models.New(models.Metadata{Spec: spec}, 1)
+	m, err := models.New(models.Metadata{Spec: spec, State: spec.State()}, 1)
 	if err != nil {
 		b.Fatal(err)
 	}

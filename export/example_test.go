@@ -21,6 +21,7 @@ func ExampleWriteFile() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	model.State = model.Spec.State() // so that any runtime can go on from it
 	path := filepath.Join(dir, "forecaster.onnx")
 	if err := export.WriteFile(path, model); err != nil {
 		log.Fatal(err)
@@ -36,8 +37,8 @@ func ExampleWriteFile() {
 	}
 	// Output:
 	// input float32[batch, time, 1]
-	// h0 float32[1, state_batch, 32]
-	// c0 float32[1, state_batch, 32]
+	// h0 float32[1, batch, 32]
+	// c0 float32[1, batch, 32]
 }
 
 func ExampleLoadParams() {

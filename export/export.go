@@ -8,12 +8,13 @@
 //	output  float32 [batch, outputs], or [batch, time, outputs] for readout all
 //	hidden  float32 [batch, time, directions*hidden], the last layer's outputs
 //
-// The state is optional. h0, and c0 for an LSTM, have zeros for a default and
-// are the state to begin with; hn and cn are the state after the last step. All
-// are float32 [layers*directions, batch, hidden], the layers one after the
-// other, the forward direction of each before the backward one, as in PyTorch. A
-// state to begin with may have batch 1 for all sequences, so in the file that
-// dimension of h0 and c0 has a symbol of its own, state_batch.
+// Where the model's [models.Metadata] have a State, the file takes it too and
+// gives it back: h0, and c0 for an LSTM, are the state to begin with, and hn and
+// cn that after the last step. All are float32 [layers*directions, batch, hidden],
+// the layers one after the other, the forward direction of each before the
+// backward one, as in PyTorch. These inputs are required, zeros begin a sequence:
+// few runtimes know inputs with a default. Without a State every run begins with
+// zeros.
 //
 // Values are in raw units: where the model has scales, they are part of the
 // graph. The model's Metadata is kept as JSON under [models.MetadataKey].
@@ -22,6 +23,8 @@ package export
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -42,19 +45,49 @@ func WriteFile(path string, m *models.Model) error {
 	return atomicfile.Write(path, data)
 }
 
+// Unmarshal returns the model in the bytes of a file that [Marshal] wrote, or an
+// earlier version of it, whose State was an input with a default. It fails for a
+// file from elsewhere, for one that is damaged, and for one whose layers, embedding
+// or head are not those that its metadata tell of.
+func Unmarshal(data []byte) (*models.Model, error) {
+	file, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	at := slices.IndexFunc(file.Metadata, func(p onnxgraph.Property) bool { return p.Key == models.MetadataKey })
+	if at < 0 {
+		return nil, fmt.Errorf("export: the file has no metadata %q: it is not one that rnnkit exported", models.MetadataKey)
+	}
+	meta, err := models.ParseMetadata(file.Metadata[at].Value)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	if 4*meta.Spec.Size() > float64(len(data)) {
+		return nil, fmt.Errorf("export: the file has %d bytes: the %.0f parameters that its metadata tell of take more", len(data), meta.Spec.Size())
+	}
+	m := &models.Model{Metadata: *meta, Params: models.NewParams[float32](meta.Spec)}
+	left, err := LoadParams(m.Params, m.Spec, data)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("export: the graph is not that of its metadata: %s", strings.Join(left, "; "))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 // Marshal returns m as the bytes of an ONNX file; the same model gives the
-// same bytes. It fails if the model's Spec is not valid or its parameters do
-// not fit it.
+// same bytes. It fails if the model's Spec is not valid, its parameters do not fit
+// it, or it has a State which is not that of the Spec.
 func Marshal(m *models.Model) ([]byte, error) {
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
+	if want := m.Spec.State(); len(m.State) > 0 && !slices.Equal(m.State, want) {
+		return nil, fmt.Errorf("export: State is %v: it must be %v, or empty", m.State, want)
+	}
 	meta := m.Metadata
 	meta.Format = models.MetadataFormat
-	meta.State = nil
-	for _, s := range stateNames(m.Spec.Cell) {
-		meta.State = append(meta.State, models.StatePair{Input: s + "0", Output: s + "n"})
-	}
 	document, err := json.Marshal(meta)
 	if err != nil {
 		return nil, fmt.Errorf("export: metadata: %w", err)
@@ -66,12 +99,4 @@ func Marshal(m *models.Model) ([]byte, error) {
 		Metadata:  []onnxgraph.Property{{Key: models.MetadataKey, Value: string(document)}},
 		Graph:     build(m),
 	})
-}
-
-// stateNames are the letters of a cell's state: h, and c for an LSTM.
-func stateNames(c models.Cell) []string {
-	if c == models.LSTM {
-		return []string{"h", "c"}
-	}
-	return []string{"h"}
 }

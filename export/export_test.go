@@ -43,6 +43,7 @@ func marshal(t *testing.T, m *models.Model) ([]byte, *onnxgraph.Model) {
 
 func TestMetadata(t *testing.T) {
 	m := newModel(t)
+	m.State = m.Spec.State()
 	m.InputScale = &models.Scale{Mean: []float32{3}, Std: []float32{2}}
 	m.Training = &models.Training{Data: "sine", Seed: math.MaxUint64, Epochs: 15, TestLoss: 0.0116}
 	data, file := marshal(t, m)
@@ -55,7 +56,6 @@ func TestMetadata(t *testing.T) {
 	}
 	want := m.Metadata
 	want.Format = models.MetadataFormat
-	want.State = []models.StatePair{{Input: "h0", Output: "hn"}, {Input: "c0", Output: "cn"}}
 	a, _ := json.Marshal(got)
 	b, _ := json.Marshal(want)
 	if !bytes.Equal(a, b) {
@@ -82,8 +82,6 @@ func TestWeightsAreCopied(t *testing.T) {
 		"layers.0.B": m.Params.Layers[0].B,
 		"head.W":     m.Params.Head.W,
 		"head.B":     m.Params.Head.B,
-		"h0":         make([]float32, 32),
-		"c0":         make([]float32, 32),
 	} {
 		if len(got[name]) != len(want) {
 			t.Errorf("%s has %d values, not %d", name, len(got[name]), len(want))
@@ -107,6 +105,7 @@ func TestErrors(t *testing.T) {
 		{"the parameters are not those of the Spec", func(m *models.Model) { m.Spec.Hidden++ }},
 		{"the parameters are not those of the Spec", func(m *models.Model) { m.Params = nil }},
 		{"InputScale has 1 means and 0 deviations", func(m *models.Model) { m.InputScale = &models.Scale{Mean: []float32{1}} }},
+		{"State is [{h0 hn}]: it must be [{h0 hn} {c0 cn}], or empty", func(m *models.Model) { m.State = m.Spec.State()[:1] }},
 		{"metadata", func(m *models.Model) { m.Training = &models.Training{TestLoss: math.NaN()} }},
 	} {
 		m := newModel(t)
@@ -122,20 +121,32 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestOutputs checks what the package comment promises of the file.
-func TestOutputs(t *testing.T) {
+// TestGraph checks what the package comment promises of the file, and that it is
+// easy on what reads it: a state is an ordinary input, no node reads an output, and
+// the only Gather is an embedding.
+func TestGraph(t *testing.T) {
+	deep := func(m *models.Metadata) {
+		m.Spec.Cell, m.Spec.Readout, m.Spec.Layers, m.Spec.Bidirectional = models.GRU, models.ReadAll, 2, true
+	}
+	stateful := func(m *models.Metadata) { m.State = m.Spec.State() }
 	for _, test := range []struct {
-		change func(*models.Spec)
-		want   []string
+		changes []func(*models.Metadata)
+		inputs  []string
+		outputs []string
 	}{
-		{func(*models.Spec) {}, []string{"output batch 1", "hidden batch time 32", "hn 1 batch 32", "cn 1 batch 32"}},
-		{func(s *models.Spec) {
-			s.Cell, s.Readout, s.Layers, s.Bidirectional = models.GRU, models.ReadAll, 2, true
-		},
+		{nil, []string{"input batch time 1"}, []string{"output batch 1", "hidden batch time 32"}},
+		{[]func(*models.Metadata){stateful},
+			[]string{"input batch time 1", "h0 1 batch 32", "c0 1 batch 32"},
+			[]string{"output batch 1", "hidden batch time 32", "hn 1 batch 32", "cn 1 batch 32"}},
+		{[]func(*models.Metadata){deep}, []string{"input batch time 1"}, []string{"output batch time 1", "hidden batch time 64"}},
+		{[]func(*models.Metadata){deep, stateful},
+			[]string{"input batch time 1", "h0 4 batch 32"},
 			[]string{"output batch time 1", "hidden batch time 64", "hn 4 batch 32"}},
 	} {
 		meta := models.Forecaster("y", 50)
-		test.change(&meta.Spec)
+		for _, change := range test.changes {
+			change(&meta)
+		}
 		m, err := models.New(meta, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -144,20 +155,120 @@ func TestOutputs(t *testing.T) {
 		if file.Producer != "rnnkit" || file.IRVersion != 8 || fmt.Sprint(file.Opsets) != "[{ 17}]" {
 			t.Errorf("producer %q, IR %d, opsets %v", file.Producer, file.IRVersion, file.Opsets)
 		}
-		var got []string
-		for _, v := range file.Graph.Outputs {
-			line := v.Name
-			for _, d := range v.Shape {
-				if d.Symbol != "" {
-					line += " " + d.Symbol
-				} else {
-					line += fmt.Sprint(" ", d.Size)
-				}
-			}
-			got = append(got, line)
+		lines(t, described(file.Graph.Inputs), test.inputs...)
+		lines(t, described(file.Graph.Outputs), test.outputs...)
+	}
+
+	for _, s := range allSpecs() {
+		for _, state := range [][]models.StatePair{nil, s.State()} {
+			_, file := marshal(t, &models.Model{Metadata: models.Metadata{Spec: s, State: state}, Params: drawn(s, 1)})
+			plain(t, &file.Graph, s)
 		}
-		if !slices.Equal(got, test.want) {
-			t.Errorf("the outputs are %q, not %q", got, test.want)
+	}
+}
+
+// plain checks that nothing in a graph asks more of a runtime than it must.
+func plain(t *testing.T, g *onnxgraph.Graph, s models.Spec) {
+	t.Helper()
+	for _, in := range g.Inputs {
+		if slices.ContainsFunc(g.Initializers, func(i onnxgraph.Tensor) bool { return i.Name == in.Name }) {
+			t.Errorf("%+v: input %s has a default", s, in.Name)
+		}
+	}
+	for _, n := range g.Nodes {
+		if n.OpType == "Gather" && n.Name != "embedded" {
+			t.Errorf("%+v: node %s is a Gather", s, n.Name)
+		}
+		if n.Inputs[len(n.Inputs)-1] == "" {
+			t.Errorf("%+v: node %s leaves its last input out", s, n.Name)
+		}
+		for _, out := range g.Outputs {
+			if slices.Contains(n.Inputs, out.Name) {
+				t.Errorf("%+v: node %s reads output %s", s, n.Name, out.Name)
+			}
+		}
+	}
+}
+
+func described(values []onnxgraph.Value) (list []string) {
+	for _, v := range values {
+		line := v.Name
+		for _, d := range v.Shape {
+			if d.Symbol != "" {
+				line += " " + d.Symbol
+			} else {
+				line += fmt.Sprint(" ", d.Size)
+			}
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
+// TestUnmarshal reads what Marshal wrote, and files of an earlier form, whose state
+// is an input with a default.
+func TestUnmarshal(t *testing.T) {
+	for _, s := range allSpecs() {
+		for _, state := range [][]models.StatePair{nil, s.State()} {
+			m := &models.Model{Metadata: models.Metadata{Task: models.Classify, Spec: s, State: state, Labels: []string{"no", "yes"}}, Params: drawn(s, 3)}
+			same(t, m)
+		}
+	}
+	for _, name := range []string{"optional_state_lstm2_tokens", "optional_state_gru2_bi"} {
+		old, err := Unmarshal(readTestdata(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := models.New(old.Metadata, 11) // as the file was made
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, name, old.Params.Data, again.Params.Data)
+		if !slices.Equal(old.State, old.Spec.State()) || old.Task == "" {
+			t.Errorf("%s: %+v", name, old.Metadata)
+		}
+		same(t, old)
+	}
+}
+
+// same checks that a model comes back from its bytes.
+func same(t *testing.T, m *models.Model) {
+	t.Helper()
+	data, _ := marshal(t, m)
+	got, err := Unmarshal(data)
+	if err != nil {
+		t.Fatalf("%+v: %v", m.Spec, err)
+	}
+	equal(t, fmt.Sprintf("%+v", m.Spec), got.Params.Data, m.Params.Data)
+	again, _ := marshal(t, got)
+	if !bytes.Equal(again, data) {
+		t.Errorf("%+v: the model that is read gives other bytes", m.Spec)
+	}
+}
+
+func TestUnmarshalErrors(t *testing.T) {
+	m := newModel(t)
+	m.Labels = nil
+	change := func(f func(*onnxgraph.Model)) []byte {
+		_, file := marshal(t, m)
+		f(file)
+		return marshalFile(t, file)
+	}
+	property := func(from, to string) []byte {
+		return change(func(f *onnxgraph.Model) { f.Metadata[0].Value = strings.Replace(f.Metadata[0].Value, from, to, 1) })
+	}
+	for want, data := range map[string][]byte{
+		"not an ONNX model":                           []byte("time,value\n"),
+		`the file has no metadata "rnnkit"`:           change(func(f *onnxgraph.Model) { f.Metadata[0].Key = "other" }),
+		`metadata "rnnkit" is damaged`:                property(`"format"`, `"`),
+		"use a newer rnnkit":                          property(`"format":1`, `"format":2`),
+		"Hidden is 0":                                 property(`"hidden":32`, `"hidden":0`),
+		"the file has":                                property(`"hidden":32`, `"hidden":8000`),
+		"do not fit the Spec":                         property(`"hidden":32`, `"hidden":31`),
+		"the graph is not that of its metadata: head": property(`"outputs":1`, `"outputs":2`),
+	} {
+		if _, err := Unmarshal(data); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
 		}
 	}
 }

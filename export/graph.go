@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -11,13 +12,11 @@ import (
 
 // build lays out the graph from the input to the outputs.
 func build(m *models.Model) onnxgraph.Graph {
-	g := &graph{spec: m.Spec, params: m.Params}
+	g := &graph{spec: m.Spec, params: m.Params, state: m.State}
 	g.Name = "rnnkit"
 	g.joined = g.shape("joined_shape", 0, 0, m.Spec.Width())
-	x := g.readInput(m.InputScale)
-	y, finalH := g.recurrent(x)
-	read := g.readout(y, finalH)
-	g.head(read, m.OutputScale)
+	y := g.recurrent(g.readInput(m.InputScale))
+	g.head(g.readout(y), m.OutputScale)
 	g.declareOutputs()
 	return g.Graph
 }
@@ -28,7 +27,8 @@ type graph struct {
 	onnxgraph.Graph
 	spec   models.Spec
 	params *models.Params[float32]
-	joined string // the shape that puts directions side by side
+	state  []models.StatePair // none where each run begins with zeros
+	joined string             // the shape that puts directions side by side
 }
 
 var (
@@ -56,112 +56,132 @@ func (g *graph) readInput(scale *models.Scale) string {
 	return g.node("Transpose", "steps", []string{x}, ints("perm", 1, 0, 2))
 }
 
-// recurrent runs x through the layers, with the state from h0 and c0 to hn and
-// cn. It returns the outputs of the last layer, [time, directions, batch,
-// hidden], and its final h, [directions, batch, hidden].
-func (g *graph) recurrent(x string) (y, finalH string) {
-	letters := stateNames(g.spec.Cell)
-	initial, final := make([][]string, len(letters)), make([][]string, len(letters))
-	shape := g.stateShape()
-	for s, letter := range letters {
-		initial[s] = g.initialState(letter, shape)
+// recurrent runs x through the layers and returns the outputs of the last one,
+// [time, directions, batch, hidden]. The state goes from h0 and c0 to hn and cn.
+func (g *graph) recurrent(x string) (y string) {
+	for _, pair := range g.state {
+		g.initialState(pair.Input)
 	}
-	dirs, rows := g.spec.Directions(), g.spec.Cell.Gates()*g.spec.Hidden
-	for i, l := range g.params.Layers {
+	for i := range g.params.Layers {
 		if i > 0 {
 			sideBySide := g.node("Transpose", layer(i-1, "by_batch"), []string{y}, ints("perm", 0, 2, 1, 3))
 			x = g.node("Reshape", layer(i-1, "joined"), []string{sideBySide, g.joined})
 		}
-		inputs := []string{
+		y = g.layer(i, x)
+	}
+	for _, pair := range g.state {
+		g.finalState(pair.Output)
+	}
+	return y
+}
+
+// layer adds the recurrent node of layer i, which reads x, and returns its outputs.
+func (g *graph) layer(i int, x string) (y string) {
+	l, dirs, rows := g.params.Layers[i], g.spec.Directions(), g.spec.Cell.Gates()*g.spec.Hidden
+	n := onnxgraph.Node{
+		Name: layer(i, string(g.spec.Cell)), OpType: strings.ToUpper(string(g.spec.Cell)),
+		Inputs: []string{
 			x,
 			g.floats(layer(i, "W"), l.W, dirs, rows, g.spec.LayerInputs(i)),
 			g.floats(layer(i, "R"), l.R, dirs, rows, g.spec.Hidden),
 			g.floats(layer(i, "B"), l.B, dirs, 2*rows),
-			"", // sequence_lens
-		}
-		y = layer(i, "Y")
-		outputs := []string{y}
-		for s, letter := range letters {
-			last := layer(i, letter)
-			if g.spec.Layers == 1 {
-				last = letter + "n"
-			}
-			inputs = append(inputs, initial[s][i])
-			outputs = append(outputs, last)
-			final[s] = append(final[s], last)
-		}
-		attributes := []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(g.spec.Hidden)}}
-		if g.spec.Bidirectional {
-			attributes = append(attributes, onnxgraph.Attribute{Name: "direction", Value: "bidirectional"})
-		}
-		if g.spec.Activation == models.ReLU {
-			attributes = append(attributes, onnxgraph.Attribute{Name: "activations", Value: slices.Repeat([]string{"Relu"}, dirs)})
-		}
-		if g.spec.Cell == models.GRU {
-			attributes = append(attributes, onnxgraph.Attribute{Name: "linear_before_reset", Value: int64(1)})
-		}
-		g.Nodes = append(g.Nodes, onnxgraph.Node{
-			Name: layer(i, string(g.spec.Cell)), OpType: strings.ToUpper(string(g.spec.Cell)),
-			Inputs: inputs, Outputs: outputs, Attributes: attributes,
-		})
+		},
+		Outputs:    []string{layer(i, "Y")},
+		Attributes: g.cellAttributes(),
 	}
-	if g.spec.Layers > 1 {
-		for s, letter := range letters {
-			g.node("Concat", letter+"n", final[s], axis(0))
-		}
+	if len(g.state) > 0 {
+		n.Inputs = append(n.Inputs, "") // sequence_lens
 	}
-	return y, final[0][g.spec.Layers-1]
+	for _, pair := range g.state {
+		initial := pair.Input
+		if g.spec.Layers > 1 {
+			initial = layer(i, initial)
+		}
+		n.Inputs = append(n.Inputs, initial)
+	}
+	for _, pair := range g.spec.State() {
+		n.Outputs = append(n.Outputs, layer(i, pair.Output))
+	}
+	g.Nodes = append(g.Nodes, n)
+	return n.Outputs[0]
 }
 
-// initialState declares the optional input of a letter of the state and
-// returns the part of each layer, [directions, batch, hidden].
-func (g *graph) initialState(letter, shape string) []string {
-	name, states := letter+"0", g.spec.Layers*g.spec.Directions()
-	// The default is a state of batch 1, which Expand widens, so the dimension
-	// must not share the symbol of the input's batch.
-	g.input(name, onnxgraph.Float32, size(states), onnxgraph.Dim{Symbol: "state_batch"}, size(g.spec.Hidden))
-	g.floats(name, make([]float32, states*g.spec.Hidden), states, 1, g.spec.Hidden)
-	wide := g.node("Expand", letter+"0_wide", []string{name, shape})
-	if g.spec.Layers == 1 {
-		return []string{wide}
+func (g *graph) cellAttributes() []onnxgraph.Attribute {
+	attributes := []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(g.spec.Hidden)}}
+	if g.spec.Bidirectional {
+		attributes = append(attributes, onnxgraph.Attribute{Name: "direction", Value: "bidirectional"})
 	}
+	if g.spec.Activation == models.ReLU {
+		attributes = append(attributes, onnxgraph.Attribute{Name: "activations", Value: slices.Repeat([]string{"Relu"}, g.spec.Directions())})
+	}
+	if g.spec.Cell == models.GRU {
+		attributes = append(attributes, onnxgraph.Attribute{Name: "linear_before_reset", Value: int64(1)})
+	}
+	return attributes
+}
+
+// initialState declares an input of the state and cuts it into the parts of the
+// layers, [directions, batch, hidden].
+func (g *graph) initialState(name string) {
+	g.input(name, onnxgraph.Float32, g.stateShape()...)
+	if g.spec.Layers > 1 {
+		g.Nodes = append(g.Nodes, onnxgraph.Node{
+			Name: name + "_split", OpType: "Split", Inputs: []string{name}, Outputs: g.parts(name),
+			Attributes: []onnxgraph.Attribute{axis(0)},
+		})
+	}
+}
+
+// finalState makes an output of the state of what the layers write of it, which
+// the head may read too, so that it is never the output itself.
+func (g *graph) finalState(name string) {
+	if parts := g.parts(name); len(parts) == 1 {
+		g.node("Identity", name, parts)
+	} else {
+		g.node("Concat", name, parts, axis(0))
+	}
+}
+
+// parts names the part of each layer in an input or output of the state.
+func (g *graph) parts(name string) []string {
 	parts := make([]string, g.spec.Layers)
 	for i := range parts {
-		parts[i] = layer(i, letter+"0")
+		parts[i] = layer(i, name)
 	}
-	g.Nodes = append(g.Nodes, onnxgraph.Node{
-		Name: letter + "0_split", OpType: "Split", Inputs: []string{wide}, Outputs: parts,
-		Attributes: []onnxgraph.Attribute{axis(0)},
-	})
 	return parts
 }
 
-// stateShape returns a value that holds [layers*directions, batch, hidden].
-func (g *graph) stateShape() string {
-	shape := g.node("Shape", "input_shape", []string{"input"})
-	actual := g.node("Gather", "input_batch", []string{shape, g.shape("batch_axis", 0)}, axis(0))
-	states := g.shape("state_count", g.spec.Layers*g.spec.Directions())
-	return g.node("Concat", "state_shape", []string{states, actual, g.shape("state_size", g.spec.Hidden)}, axis(0))
+func (g *graph) stateShape() []onnxgraph.Dim {
+	return []onnxgraph.Dim{size(g.spec.Layers * g.spec.Directions()), batch, size(g.spec.Hidden)}
 }
 
 // readout returns what the head reads. The outputs of all steps are there under
 // the name hidden, [batch, time, directions*hidden].
-func (g *graph) readout(y, finalH string) string {
+func (g *graph) readout(y string) string {
 	byBatch := g.node("Transpose", "hidden_by_batch", []string{y}, ints("perm", 2, 0, 1, 3))
-	hidden := g.node("Reshape", "hidden", []string{byBatch, g.joined})
+	hidden := g.node("Reshape", "hidden_joined", []string{byBatch, g.joined})
+	g.node("Identity", "hidden", []string{hidden}) // apart from what the head reads, as converters of outputs need it
 	switch g.spec.Readout {
-	case models.ReadLast:
-		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "last_step", Shape: []int{}, Data: []int64{-1}})
-		return g.node("Gather", "last", []string{hidden, "last_step"}, axis(1))
+	case models.ReadLast, models.ReadFinal:
+		return g.last(y)
 	case models.ReadMean:
 		return g.node("ReduceMean", "mean", []string{hidden}, ints("axes", 1), onnxgraph.Attribute{Name: "keepdims", Value: int64(0)})
 	case models.ReadMax:
 		return g.node("ReduceMax", "max", []string{hidden}, ints("axes", 1), onnxgraph.Attribute{Name: "keepdims", Value: int64(0)})
-	case models.ReadFinal:
-		final := g.node("Transpose", "final_by_batch", []string{finalH}, ints("perm", 1, 0, 2))
-		return g.node("Reshape", "final", []string{final, g.shape("final_shape", 0, g.spec.Width())})
 	}
 	return hidden
+}
+
+// last returns one step of y, [batch, directions*hidden]: the final state, but for
+// a backward direction whose output at the last step is asked for. It is not a
+// Gather with the index -1, for which some engines take 0.
+func (g *graph) last(y string) string {
+	step, perm := layer(g.spec.Layers-1, "hn"), []int64{1, 0, 2}
+	if g.spec.Readout == models.ReadLast && g.spec.Bidirectional {
+		step, perm = g.node("Slice", "last_step", []string{y, g.shape("last_start", -1), g.shape("last_end", math.MaxInt64), g.shape("time_axis", 0)}), []int64{2, 0, 1, 3}
+	}
+	byBatch := g.node("Transpose", "last_by_batch", []string{step}, ints("perm", perm...))
+	return g.node("Reshape", "last", []string{byBatch, g.shape("last_shape", 0, g.spec.Width())})
 }
 
 // head turns what it reads into output, in raw units.
@@ -185,8 +205,8 @@ func (g *graph) declareOutputs() {
 		g.output("output", batch, size(g.spec.Outputs))
 	}
 	g.output("hidden", batch, time, size(g.spec.Width()))
-	for _, letter := range stateNames(g.spec.Cell) {
-		g.output(letter+"n", size(g.spec.Layers*g.spec.Directions()), batch, size(g.spec.Hidden))
+	for _, pair := range g.state {
+		g.output(pair.Output, g.stateShape()...)
 	}
 }
 

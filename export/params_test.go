@@ -100,6 +100,7 @@ func TestLoadParamsRoundTrip(t *testing.T) {
 			m.Params.Data[0] = float32(math.Copysign(0, -1))
 			m.Params.Data[len(m.Params.Data)-1] = math.SmallestNonzeroFloat32
 			if scaled {
+				m.State = s.State()
 				m.OutputScale = &models.Scale{Mean: []float32{1, 2}, Std: []float32{3, 4}}
 				if s.Features > 0 {
 					m.InputScale = &models.Scale{Mean: []float32{5, 6, 7}, Std: []float32{8, 9, 10}}
@@ -301,7 +302,7 @@ func TestLoadParamsRefused(t *testing.T) {
 		{lstm, "has a B that is not a constant of floats", func(n *onnxgraph.Node) { n.Inputs[3] = "joined_shape" }},
 		{lstm, "must have three dimensions", func(n *onnxgraph.Node) { n.Inputs[1] = "head.B" }},
 		{lstm, "do not fit each other", func(n *onnxgraph.Node) { n.Inputs[3] = "head.B" }},
-		{lstm, "reads the final state of the layer before", func(n *onnxgraph.Node) { n.Inputs[0] = "layers.0.h" }},
+		{lstm, "reads the final state of the layer before", func(n *onnxgraph.Node) { n.Inputs[0] = "layers.0.hn" }},
 		{lstm, "hidden 4; LSTM \"layers.0.lstm\" is not one of a stack of layers", func(n *onnxgraph.Node) { n.Inputs[0] = "input" }},
 		{lstm, "the number of layers is 1, the Spec's 2", func(n *onnxgraph.Node) { n.Domain = "com.example" }},
 	} {
@@ -354,7 +355,7 @@ func TestLoadParamsRefused(t *testing.T) {
 
 // TestLoadParamsLeft checks that what stays as it is, is named.
 func TestLoadParamsLeft(t *testing.T) {
-	s := models.Spec{Cell: models.GRU, Vocabulary: 9, Embedding: 4, Hidden: 5, Layers: 2, Readout: models.ReadLast, Outputs: 2}
+	s := models.Spec{Cell: models.GRU, Vocabulary: 9, Embedding: 4, Hidden: 5, Layers: 2, Readout: models.ReadMean, Outputs: 2}
 	file := func(change func(*onnxgraph.Model)) []byte {
 		m := ours(t, s)
 		change(m)
@@ -713,7 +714,7 @@ func edit(g *onnxgraph.Graph, at, what, value int) {
 // ours is the file that Marshal writes of a model with ourParams.
 func ours(t testing.TB, s models.Spec) *onnxgraph.Model {
 	t.Helper()
-	data, err := Marshal(&models.Model{Metadata: models.Metadata{Spec: s}, Params: ourParams(s)})
+	data, err := Marshal(&models.Model{Metadata: models.Metadata{Spec: s, State: s.State()}, Params: ourParams(s)})
 	if err != nil {
 		t.Fatal(err)
 	}

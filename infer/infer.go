@@ -9,7 +9,6 @@ package infer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -104,17 +103,7 @@ func readMetadata(s engine.Session) (*models.Metadata, error) {
 	if !ok {
 		return nil, nil
 	}
-	var meta models.Metadata
-	if err := json.Unmarshal([]byte(document), &meta); err != nil {
-		return nil, fmt.Errorf("metadata %q is damaged: %w: export the model again", models.MetadataKey, err)
-	}
-	if meta.Format > models.MetadataFormat {
-		return nil, fmt.Errorf("metadata %q has format %d, and this rnnkit reads up to %d: use a newer rnnkit", models.MetadataKey, meta.Format, models.MetadataFormat)
-	}
-	if err := meta.Validate(); err != nil {
-		return nil, fmt.Errorf("metadata %q is damaged: %w: export the model again", models.MetadataKey, err)
-	}
-	return &meta, nil
+	return models.ParseMetadata(document)
 }
 
 // Engine names the engine that runs the model, and where: "native",

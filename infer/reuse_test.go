@@ -118,11 +118,7 @@ func TestFirstStateOfTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range f.Graph.Initializers {
-		if init := &f.Graph.Initializers[i]; init.Name == "h0" {
-			init.Shape, init.Data = []int{1, 1, 3}, []float32{0.5, -0.5, 1}
-		}
-	}
+	f.Graph.Initializers = append(f.Graph.Initializers, onnxgraph.Tensor{Name: "h0", Shape: []int{1, 1, 3}, Data: []float32{0.5, -0.5, 1}})
 	data, err := onnxgraph.Marshal(f)
 	if err != nil {
 		t.Fatal(err)

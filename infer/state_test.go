@@ -19,10 +19,10 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// exported returns the file of an untrained model, with the head that it needs.
+// exported returns the file of an untrained model, which takes a state.
 func exported(t testing.TB, spec models.Spec) []byte {
 	t.Helper()
-	m, err := models.New(models.Metadata{Spec: spec}, 7)
+	m, err := models.New(models.Metadata{Spec: spec, State: spec.State()}, 7)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -31,7 +32,7 @@ func (m *Model) Validate() error {
 		return err
 	}
 	if m.Params == nil || !m.Params.fit(m.Spec) {
-		return fmt.Errorf("models: the parameters are not those of the Spec, which has %.0f: make them with NewParams", m.Spec.size())
+		return fmt.Errorf("models: the parameters are not those of the Spec, which has %.0f: make them with NewParams", m.Spec.Size())
 	}
 	if !m.Params.whole(m.Spec) {
 		return errors.New("models: the fields of the parameters are no views of their Data, as after gob or JSON: make parameters with NewParams and copy Data to theirs")
@@ -66,8 +67,28 @@ type Metadata struct {
 	InputScale  *Scale `json:"input_scale,omitempty"`
 	OutputScale *Scale `json:"output_scale,omitempty"`
 
-	State    []StatePair `json:"state,omitempty"`
-	Training *Training   `json:"training,omitempty"`
+	// State is that of the Spec where the file takes a state and gives it back,
+	// and empty where every run begins with zeros.
+	State []StatePair `json:"state,omitempty"`
+
+	Training *Training `json:"training,omitempty"`
+}
+
+// ParseMetadata reads the document that a file has under [MetadataKey]. It fails
+// for one that is damaged or has a newer format.
+func ParseMetadata(document string) (*Metadata, error) {
+	meta := new(Metadata)
+	err := json.Unmarshal([]byte(document), meta)
+	switch {
+	case err == nil && meta.Format > MetadataFormat:
+		return nil, fmt.Errorf("metadata %q has format %d, and this rnnkit reads up to %d: use a newer rnnkit", MetadataKey, meta.Format, MetadataFormat)
+	case err == nil:
+		err = meta.Validate()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("metadata %q is damaged: %w: export the model again", MetadataKey, err)
+	}
+	return meta, nil
 }
 
 // Validate returns an error that names the first field that does not fit, a

@@ -123,8 +123,8 @@ func TestParams(t *testing.T) {
 		{Spec{Cell: GRU, Features: 3, Hidden: 5, Layers: 2, Bidirectional: true, Readout: ReadLast, Outputs: 2}, 832},
 	} {
 		p := NewParams[float32](test.spec)
-		if len(p.Data) != test.want || test.spec.size() != float64(test.want) {
-			t.Errorf("%+v has %d parameters, counted as %g, not %d", test.spec, len(p.Data), test.spec.size(), test.want)
+		if len(p.Data) != test.want || test.spec.Size() != float64(test.want) {
+			t.Errorf("%+v has %d parameters, counted as %g, not %d", test.spec, len(p.Data), test.spec.Size(), test.want)
 		}
 		// The views cover Data, each value once.
 		mark := func(x []float32) {

@@ -129,7 +129,7 @@ func (s Spec) Validate() error {
 	case s.Outputs < 1:
 		return &FieldError{"Outputs", s.Outputs, "1 or more"}
 	}
-	if n := s.size(); n > maxParams {
+	if n := s.Size(); n > maxParams {
 		return &FieldError{"Hidden", s.Hidden, fmt.Sprintf("smaller: the model would have %.3g parameters, the limit is %d", n, maxParams)}
 	}
 	return nil
@@ -137,8 +137,8 @@ func (s Spec) Validate() error {
 
 func quote[S ~string](s S) string { return fmt.Sprintf("%q", string(s)) }
 
-// size is the number of parameters, in a type that cannot overflow.
-func (s Spec) size() float64 {
+// Size returns the number of parameters, in a type that cannot overflow.
+func (s Spec) Size() float64 {
 	in, hidden, dirs := float64(s.Inputs()), float64(s.Hidden), float64(s.Directions())
 	perLayer := func(in float64) float64 { return dirs * float64(s.Cell.Gates()) * hidden * (in + hidden + 2) }
 	n := float64(s.Vocabulary)*float64(s.Embedding) + perLayer(in)
@@ -152,6 +152,16 @@ func (s Spec) Directions() int {
 		return 2
 	}
 	return 1
+}
+
+// State returns the inputs and outputs that carry the state of an exported model,
+// if its file has them.
+func (s Spec) State() []StatePair {
+	state := []StatePair{{Input: "h0", Output: "hn"}}
+	if s.Cell == LSTM {
+		state = append(state, StatePair{Input: "c0", Output: "cn"})
+	}
+	return state
 }
 
 // Stepwise tells whether the answers to a sequence can be had step by step, with

@@ -38,6 +38,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ours, err := filepath.Abs("../../export/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	scripts, err := filepath.Abs("../../scripts")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +56,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ONNXRUNTIME_SHARED_LIBRARY_PATH", "")
 			env.Setenv("ORT", library.Path)
 			env.Setenv("BAKED", baked) // models that PyTorch exported
+			env.Setenv("OURS", ours)   // models of ours whose state has a default, and PyTorch's
 			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("SHARED", shared)
 			env.Setenv("GOMODCACHE", os.Getenv("GOMODCACHE"))

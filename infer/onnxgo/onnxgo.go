@@ -11,8 +11,8 @@
 //
 // The decoder of onnx-go has limits that no backend can lift: it hands on no opset,
 // see [Opset], no If, Loop and Scan, no metadata, and no constant of float16 or uint8. An
-// input with a default in the file, such as the h0 of our own models, has no number for
-// SetInput, but can be had from GetNodeByName.
+// input with a default in the file, such as the h0 of our own older models, has no number
+// for SetInput, but can be had from GetNodeByName.
 //
 // The package is apart from the others so that only its users link onnx-go.
 package onnxgo

@@ -29,6 +29,7 @@ func TestGeneratesTheSame(t *testing.T) {
 				Spec:       models.Spec{Cell: cell, Vocabulary: len(vocabulary), Embedding: 7, Hidden: 9, Layers: layers, Readout: readout, Outputs: len(vocabulary)},
 				Vocabulary: vocabulary,
 			}
+			meta.State = meta.Spec.State()
 			m, err := models.New(meta, rng.Uint64())
 			if err != nil {
 				t.Fatal(err)

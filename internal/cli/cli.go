@@ -134,7 +134,7 @@ func newRootCmd(s *streams) *cobra.Command {
 	}{
 		{"train", "Train:", []*cobra.Command{newTrainCmd(s), newDataCmd(s), newLabCmd(s)}},
 		{"run", "Run a model:", []*cobra.Command{newInferCmd(s), newGenerateCmd(s), newHiddenCmd(s)}},
-		{"examine", "Examine and repair a model:", []*cobra.Command{newInspectCmd(s), newVerifyCmd(s), newBenchCmd(s), newRepairCmd(s), newConformanceCmd(s)}},
+		{"examine", "Examine and repair a model:", []*cobra.Command{newInspectCmd(s), newVerifyCmd(s), newBenchCmd(s), newRepairCmd(s), newExportCmd(s), newConformanceCmd(s)}},
 		{"other", "Other commands:", []*cobra.Command{newRuntimeCmd(s)}},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: group.id, Title: group.title})

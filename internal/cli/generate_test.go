@@ -53,6 +53,7 @@ func TestGenerateRefuses(t *testing.T) {
 	damaged := writeModel(t, func(m *models.Model) {
 		m.Task, m.Vocabulary = models.Generate, []string{"a", "bc"}
 		m.Spec = models.Spec{Cell: models.RNN, Vocabulary: 2, Embedding: 1, Hidden: 1, Layers: 1, Readout: models.ReadAll, Outputs: 2}
+		m.State = m.Spec.State()
 		m.Params, _ = models.Init(m.Spec, 0)
 	})
 	for _, test := range []struct {

@@ -168,7 +168,7 @@ func TestVerifyFails(t *testing.T) {
 	if status != 1 || !strings.Contains(errOut, `native: output "output" differs`) {
 		t.Errorf("status %d: %s", status, errOut)
 	}
-	if status, out, errOut := runMain("", "verify", writeModel(t, nil)); status != 0 || !regexp.MustCompile(`(?m)^native +0\.0e\+00 +\d`).MatchString(out) {
+	if status, out, errOut := runMain("", "verify", writeModel(t, func(m *models.Model) { m.State = m.Spec.State() })); status != 0 || !regexp.MustCompile(`(?m)^native +0\.0e\+00 +\d`).MatchString(out) {
 		t.Errorf("status %d: %s%s", status, out, errOut)
 	}
 }
@@ -228,7 +228,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.error }
 // TestVerifySteps swaps the names of the state in the metadata, which only the
 // steps notice.
 func TestVerifySteps(t *testing.T) {
-	path := writeModel(t, nil)
+	path := writeModel(t, func(m *models.Model) { m.State = m.Spec.State() })
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

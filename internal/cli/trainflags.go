@@ -56,6 +56,7 @@ func (o *trainOptions) addFlags(cmd *cobra.Command) {
 
 func (o *trainOptions) addFileFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
+	f.StringVar(&o.State, "state", o.State, "input: the file takes the state and gives it back, so that any runtime can go on from it; or none: every run begins with zeros")
 	f.StringVar(&o.metrics, "metrics", "", "a JSONL file for the losses of every epoch, and a classifier's accuracy")
 	f.StringVar(&o.Fit.Checkpoint, "checkpoint", "", "a file that holds all that is needed to go on")
 	f.DurationVar(&o.Fit.CheckpointEvery, "checkpoint-every", 30*time.Second, "how often to write it")
@@ -226,6 +227,7 @@ var flagNames = strings.NewReplacer(
 	"trainer: ", "",
 	"job: ", "",
 	"Init is", "--init-recipe is",
+	"State is", "--state is",
 	"Smoothing is", "--label-smoothing is",
 	"Optimizer.Method", "--optimizer",
 	"Optimizer.Momentum", "--momentum",

@@ -19,6 +19,7 @@ func ClassifyTerms() Terms {
 	return Terms{
 		Spec:   models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadFinal, Outputs: 1},
 		Init:   "default",
+		State:  StateNone,
 		Loss:   AutoLoss,
 		Scale:  true,
 		Window: 1,

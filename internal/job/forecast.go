@@ -18,6 +18,7 @@ func ForecastTerms() Terms {
 	return Terms{
 		Spec:     models.Forecaster("", 0).Spec,
 		Init:     "default",
+		State:    StateNone,
 		Window:   50,
 		Loss:     "mse",
 		Quantile: 0.5,

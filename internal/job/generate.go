@@ -20,6 +20,7 @@ func TextTerms() Terms {
 			Readout: models.ReadAll, Outputs: 2,
 		},
 		Init:   "default",
+		State:  StateInput,
 		Window: 64,
 		Stride: 64,
 		Loss:   "cross-entropy",

@@ -23,6 +23,8 @@ type Terms struct {
 	Spec models.Spec
 	Init string // "default", or a list of orthogonal, forget-bias, chrono
 
+	State string // of the file: StateInput or StateNone
+
 	Fit       trainer.Options // without a Loss
 	Loss      string          // mse, mae, huber, pinball, bce, cross-entropy or AutoLoss
 	Quantile  float64         // that pinball fits
@@ -36,6 +38,34 @@ type Terms struct {
 	Noise       float64 // deviation of the noise of a series
 	Stride      int     // characters from one window of a text to the next
 	Scale       bool    // the values are to be standardised
+}
+
+// What State may be: the file takes the state and gives it back, or has none and
+// every run begins with zeros.
+const (
+	StateInput = "input"
+	StateNone  = "none"
+)
+
+// StateFor is the usual State for a task. Text is made step by step, and other
+// answers are to whole sequences.
+func StateFor(task models.Task) string {
+	if task == models.Generate {
+		return StateInput
+	}
+	return StateNone
+}
+
+// StatePairs are those of a model's Metadata for a State. It fails for a word that
+// is none.
+func StatePairs(state string, spec models.Spec) ([]models.StatePair, error) {
+	switch state {
+	case StateInput:
+		return spec.State(), nil
+	case StateNone:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("job: State is %q: it must be %s or %s", state, StateInput, StateNone)
 }
 
 // Job is a training that is ready to begin.
@@ -56,6 +86,10 @@ type Job struct {
 func newJob(t Terms, name string, meta models.Metadata, train, test datasets.Source, data []byte) (*Job, error) {
 	meta.Spec = t.Spec
 	meta.Window = t.Window
+	var err error
+	if meta.State, err = StatePairs(t.State, t.Spec); err != nil {
+		return nil, err
+	}
 	recipes, err := t.Recipes()
 	if err != nil {
 		return nil, err
@@ -108,6 +142,9 @@ func (t Terms) Validate() error {
 	}
 	t.Fit.Carry = t.TBPTT > 0
 	if err := t.Fit.Validate(t.Spec); err != nil {
+		return err
+	}
+	if _, err := StatePairs(t.State, t.Spec); err != nil {
 		return err
 	}
 	_, err = t.Recipes()

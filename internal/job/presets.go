@@ -45,6 +45,7 @@ func notebook(spec models.Spec, cell models.Cell, loss string, rate float64, bat
 	return Terms{
 		Spec:     spec,
 		Init:     "default",
+		State:    StateNone,
 		Loss:     loss,
 		Quantile: 0.5,
 		Fit: trainer.Options{
@@ -60,7 +61,7 @@ func notebook(spec models.Spec, cell models.Cell, loss string, rate float64, bat
 func charsTerms(recipe string, cell models.Cell) Terms {
 	t := notebook(models.Spec{Cell: models.LSTM, Vocabulary: 30, Embedding: 32, Hidden: 64, Readout: models.ReadAll, Outputs: 30}, cell,
 		"cross-entropy", 1e-3, 32, 20)
-	t.Window, t.Stride = 40, 1
+	t.State, t.Window, t.Stride = StateInput, 40, 1
 	if recipe == Best {
 		t.Fit.LearningRate, t.Fit.ClipNorm, t.Fit.Epochs = 5e-3, 1, 200
 	}

@@ -66,6 +66,7 @@ func TestSteppedOutputsThatLie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.State = m.Spec.State()
 	data, err := export.Marshal(m)
 	if err != nil {
 		t.Fatal(err)

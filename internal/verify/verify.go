@@ -58,17 +58,13 @@ func Whole(ctx context.Context, m *infer.Model, input engine.Tensor) (map[string
 // fed back. It returns what Whole does.
 func Stepped(ctx context.Context, m *infer.Model, input engine.Tensor) (map[string]engine.Tensor, error) {
 	var all []map[string]engine.Tensor
-	inputs := map[string]engine.Tensor{}
+	state := m.NewState()
 	for t := range input.Shape[1] {
-		inputs["input"] = step(input, t)
-		outputs, err := m.Run(ctx, inputs)
+		outputs, err := m.StepTensors(ctx, state, map[string]engine.Tensor{"input": step(input, t)})
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", t+1, err)
 		}
 		all = append(all, outputs)
-		for _, pair := range m.Metadata().State {
-			inputs[pair.Input] = outputs[pair.Output]
-		}
 	}
 	result := map[string]engine.Tensor{}
 	for _, info := range m.Outputs() {

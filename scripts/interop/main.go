@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -72,7 +73,8 @@ func run(folder string) error {
 	return nil
 }
 
-// kinds returns the metadata of every kind of model, in sizes by chance.
+// kinds returns the metadata of every kind of model, in sizes by chance, and by
+// chance with a state or without.
 func kinds(rng *rand.Rand) []models.Metadata {
 	var list []models.Metadata
 	for _, kind := range []models.Spec{{Cell: models.RNN}, {Cell: models.RNN, Activation: models.ReLU}, {Cell: models.LSTM}, {Cell: models.GRU}} {
@@ -89,6 +91,9 @@ func kinds(rng *rand.Rand) []models.Metadata {
 								meta.Spec.Vocabulary, meta.Spec.Embedding = 2+rng.IntN(30), 1+rng.IntN(8)
 							} else {
 								meta.Spec.Features = 1 + rng.IntN(5)
+							}
+							if rng.IntN(2) == 0 {
+								meta.State = meta.Spec.State()
 							}
 							if scaled {
 								meta.OutputScale = randomScale(rng, meta.Spec.Outputs)
@@ -141,8 +146,9 @@ func name(m *models.Model) string {
 	return strings.Join(parts, "-")
 }
 
-// writeCases runs the model at path on several inputs. Those without a state go
-// to the trainer too, unless m is nil.
+// writeCases runs the model at path on several inputs. Those that begin with zeros
+// go to the trainer too, unless m is nil. A state with a default, as files of earlier
+// versions have it, may be left out, and have batch 1.
 func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 	loaded, err := infer.Open(path)
 	if err != nil {
@@ -168,13 +174,19 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		inputs := map[string]infer.Tensor{"input": input}
-		spec := loaded.Metadata().Spec
-		for _, state := range c.states {
-			if state == "c0" && spec.Cell != models.LSTM {
-				continue
+		for _, info := range loaded.Inputs() {
+			batch := c.stateBatch
+			if !info.Optional {
+				batch = c.batch
 			}
-			states := spec.Layers * spec.Directions()
-			inputs[state] = engine.Of(normal(rng, states*c.stateBatch*spec.Hidden), states, c.stateBatch, spec.Hidden)
+			states, hidden := info.Shape[0].Size, info.Shape[len(info.Shape)-1].Size
+			switch {
+			case info.Name == "input":
+			case slices.Contains(c.states, info.Name):
+				inputs[info.Name] = engine.Of(normal(rng, states*batch*hidden), states, batch, hidden)
+			case !info.Optional:
+				inputs[info.Name] = engine.Zeros(engine.Float32, states, batch, hidden)
+			}
 		}
 		native, err := loaded.Run(context.Background(), inputs)
 		if err != nil {

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/atomicfile"
+	"github.com/rnnkit/rnnkit/internal/job"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/verify"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+type exportOptions struct {
+	*streams
+	output string
+	state  string
+}
+
+func newExportCmd(s *streams) *cobra.Command {
+	o := &exportOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "export MODEL.onnx -o NEW.onnx",
+		Short: "Write a model of ours again, with its state or without",
+		Long: `Write a model that rnnkit exported again, in the form of today's files, with its
+parameters and all that its metadata say. With --state input the file takes the
+state as required inputs h0 (and c0 for an LSTM) and gives it back as hn (and cn):
+zeros begin a sequence, and any runtime can go on step by step. With none every run
+begins with zeros. In Go both forms run and stream alike.
+
+Before it is written the new file must give the old one's answers to random inputs.`,
+		Example: `  rnnkit export old.onnx -o new.onnx --state input
+  rnnkit export rhyme.onnx -o whole.onnx --state none`,
+		Args: oneModel("rnnkit export MODEL.onnx -o NEW.onnx"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.output == "" {
+				return usagef("say where to write the model: -o FILE.onnx")
+			}
+			if o.state != "" && o.state != job.StateInput && o.state != job.StateNone {
+				return usagef("--state is %q: it must be %s or %s", o.state, job.StateInput, job.StateNone)
+			}
+			if err := o.run(cmd.Context(), args[0]); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
+	flags.StringVar(&o.state, "state", "", "input or none (default input for a model that generates, else none)")
+	return cmd
+}
+
+func (o *exportOptions) run(ctx context.Context, path string) error {
+	old, err := readModel(path)
+	if err != nil {
+		return err
+	}
+	m, err := export.Unmarshal(old)
+	if err != nil {
+		return err
+	}
+	if o.state == "" {
+		o.state = job.StateFor(m.Task)
+	}
+	if m.State, err = job.StatePairs(o.state, m.Spec); err != nil {
+		return err
+	}
+	data, err := export.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if data, err = withProperties(data, old); err != nil {
+		return err
+	}
+	d, err := exportDifference(ctx, &m.Metadata, old, data)
+	if err != nil {
+		return fmt.Errorf("written again it answers something else, so it is not as rnnkit exported it: %w", err)
+	}
+	if err := atomicfile.Write(o.output, data); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Err, "verified: it differs from %s by at most %.1e\nwrote %s: %d bytes\n", path, d, o.output, len(data))
+	return nil
+}
+
+// withProperties adds to the model in data the metadata of old that are not ours.
+func withProperties(data, old []byte) ([]byte, error) {
+	from, err := onnxgraph.Unmarshal(old)
+	if err != nil || len(from.Metadata) == 1 {
+		return data, err
+	}
+	to, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range from.Metadata {
+		if p.Key != models.MetadataKey {
+			to.Metadata = append(to.Metadata, p)
+		}
+	}
+	return onnxgraph.Marshal(to)
+}
+
+// exportDifference returns how far the answers of two files of a model lie apart at
+// most, on random sequences, from zeros and where both take a state from a random
+// one. It is an error if that is more than [verify.Tolerance].
+func exportDifference(ctx context.Context, meta *models.Metadata, old, data []byte) (largest float64, err error) {
+	var opened [2]*infer.Model
+	for i, file := range [][]byte{old, data} {
+		if opened[i], err = infer.OpenBytes(file); err != nil {
+			return 0, err
+		}
+		defer opened[i].Close()
+	}
+	const rows = 3
+	input, err := verify.Input(meta, rows, sequenceLength(meta), 1)
+	if err != nil {
+		return 0, err
+	}
+	zeros := map[string]engine.Tensor{"input": input}
+	runs := []map[string]engine.Tensor{zeros}
+	if state := opened[0].State(); len(state) > 0 && len(opened[1].State()) > 0 {
+		random := maps.Clone(zeros)
+		for i, pair := range state {
+			random[pair.Input] = randomState(meta.Spec, rows, uint64(i))
+		}
+		runs = append(runs, random)
+	}
+	for _, inputs := range runs {
+		d, err := apart(ctx, meta, opened, inputs)
+		if err != nil {
+			return 0, err
+		}
+		largest = max(largest, d)
+	}
+	return largest, nil
+}
+
+// apart compares the outputs that both models have.
+func apart(ctx context.Context, meta *models.Metadata, opened [2]*infer.Model, inputs map[string]engine.Tensor) (float64, error) {
+	var answers [2]map[string]engine.Tensor
+	for i, m := range opened {
+		var err error
+		if answers[i], err = m.Run(ctx, inputs); err != nil {
+			return 0, err
+		}
+	}
+	maps.DeleteFunc(answers[0], func(name string, _ engine.Tensor) bool {
+		return !slices.ContainsFunc(opened[1].Outputs(), func(o engine.ValueInfo) bool { return o.Name == name })
+	})
+	return verify.Difference(answers[0], answers[1], verify.Tolerance, meta.OutputScale)
+}
+
+func randomState(spec models.Spec, rows int, seed uint64) engine.Tensor {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	h := make([]float32, spec.Layers*spec.Directions()*rows*spec.Hidden)
+	for i := range h {
+		h[i] = float32(rng.NormFloat64())
+	}
+	return engine.Of(h, spec.Layers*spec.Directions(), rows, spec.Hidden)
+}
