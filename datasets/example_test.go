@@ -41,7 +41,7 @@ func ExampleReadColumn() {
 	fmt.Println(err)
 	// Output:
 	// passengers [112 118] <nil>
-	// air.csv: line 4, column 2: "n/a" is not a number; write it like -12.5 or remove the line
+	// air.csv: line 4, column 2: "n/a" is a missing value; fill it in, for instance by interpolation
 }
 
 func ExampleWindows() {

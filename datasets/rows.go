@@ -9,6 +9,15 @@ import (
 	"strings"
 )
 
+// Rows are sequences from a CSV file, one a line.
+type Rows struct {
+	*Sequences // without Labels where the file has none
+
+	Names []string // of the classes
+	About string   // what was read, in words
+	Notes []string // what a person should know about it
+}
+
 // RowFormat says what the lines of a CSV file hold that a classifier is to read:
 // the values of its steps, or tokens.
 type RowFormat struct {
@@ -16,92 +25,229 @@ type RowFormat struct {
 	Tokens     int      // in place of Features, how many tokens there are
 	Vocabulary []string // their texts; none where lines hold their numbers, from 0
 	Labels     []string // the names of the classes; none where lines hold no labels
+	Label      string   // the column of the labels, by name or number; "" to find it
 }
 
-// ErrLabelOrValue is what a CSVError wraps where every line ends in one of the
-// Labels, and that may be its label or its last value.
-var ErrLabelOrValue = errors.New(`every line ends in one of the model's labels, which may be its label or its last value: if it is the label, give the file a first line whose last name is "label"`)
+// ErrLabelOrValue is what a CSVError wraps where every line ends, or begins, with
+// one of the Labels, and that may be its label or a value.
+var ErrLabelOrValue = errors.New(`which may be its label or a value: if it is the label, give the file a first line that calls it "label"`)
 
 // ReadRows reads sequences to be classified from CSV text, one a line. Lines may
 // have different lengths. The file is what errors call it; each is a *[CSVError].
 //
-// Separators, quotes and limits are those of [ReadColumn]. The first line is a
-// header if its last field is label, or if none of its fields is a number, a token
-// or a missing value. A file may hold the labels too, as the last field of each
-// line: it does where the header says label, or where the first line ends in what
-// is no step but one of the Labels. Else the Sequences have none, and it is an
-// error if every line ends in a value that could be one: see [ErrLabelOrValue].
-func ReadRows(r io.Reader, file string, f RowFormat) (*Sequences, error) {
-	records, err := newRecordReader(r, file)
+// Separators, quotes, numbers and limits are those of [ReadTable]; all numbers of
+// the file are written alike. The first line is a header if that of a table would
+// be, or if it names a label or none of its fields is a token. A column that the
+// header calls id or index or not at all, and one of dates, is not read.
+//
+// A file may hold the labels too: where the format or the header says so, by a
+// name such as label, class or target, or where the first line ends or begins with
+// what is no step but one of the Labels. Else the Sequences have none, and it is an
+// error if every line ends or begins with a value that could be one: see
+// [ErrLabelOrValue].
+func ReadRows(r io.Reader, file string, f RowFormat) (*Rows, error) {
+	lines, err := f.lines(r, file)
 	if err != nil {
 		return nil, err
 	}
-	records.ragged = true
-	record, labelled, err := f.begin(records)
-	labelled = labelled && len(f.Labels) > 0
-	if err == nil && !labelled {
-		last := record[len(record)-1]
-		labelled = !f.isStep(last) && f.label(last) >= 0
-	}
-	// After steps of several values a label would be one value too many.
-	unclear := !labelled && f.Features <= 1
-	s := &Sequences{Features: f.Features}
-	for ; err == nil; record, err = records.next() {
-		line, _ := records.FieldPos(0)
-		if last := len(record) - 1; labelled {
-			label := f.label(record[last])
-			if label < 0 {
-				return nil, &CSVError{file, line, last + 1, fmt.Errorf("%.40q is none of the labels that the model knows; end each line in one of %.200q", record[last], f.Labels)}
-			}
-			s.Labels = append(s.Labels, int64(label))
-			record = record[:last]
-		}
-		unclear = unclear && len(record) > 1 && f.label(record[len(record)-1]) >= 0
-		if column, err := f.add(s, record); err != nil {
-			if !labelled && len(f.Labels) > 0 && column == len(record) && !f.isStep(record[column-1]) {
-				err = fmt.Errorf("%w, or end each line in one of the labels %.200q", err, f.Labels)
-			}
-			return nil, &CSVError{file, line, column, err}
-		}
-	}
-	if err != io.EOF {
+	if err := f.findLabel(lines); err != nil {
 		return nil, err
 	}
-	if len(s.Inputs)+len(s.Tokens) == 0 {
-		return nil, &CSVError{File: file, Err: errors.New("no sequences; give it the values of one on each line")}
+	if err := f.findSkipped(lines); err != nil {
+		return nil, err
 	}
-	if unclear {
-		return nil, &CSVError{File: file, Err: ErrLabelOrValue}
+	s, labels, err := f.sequences(lines)
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	if err := f.unclear(lines); err != nil {
+		return nil, err
+	}
+	for i, label := range labels {
+		number := f.label(label)
+		if number < 0 {
+			_, _, place := lines.sequence(lines.first + i)
+			return nil, lines.fieldErrorf(lines.first+i, place, "%.40q is none of the labels that the model knows: %.200q", label, f.Labels)
+		}
+		s.Labels = append(s.Labels, int64(number))
+	}
+	return &Rows{Sequences: s, Names: f.Labels, About: lines.describe(s)}, nil
 }
 
-// begin returns the first record after the header, if there is one, and whether
-// that ends in label.
-func (f RowFormat) begin(records *recordReader) (record []string, labelled bool, err error) {
-	if record, err = records.next(); err != nil {
-		return nil, false, err
+// lines reads the records of a file, without those of spaces alone.
+func (f RowFormat) lines(r io.Reader, file string) (*rows, error) {
+	s, err := readSheet(r, file, true)
+	if err != nil {
+		return nil, err
 	}
-	labelled = strings.EqualFold(strings.TrimSpace(record[len(record)-1]), "label")
-	if labelled || !slices.ContainsFunc(record, f.isStep) {
-		record, err = records.next()
+	for i := len(s.records) - 1; i >= 0; i-- {
+		if record := s.records[i]; len(record) == 1 && strings.TrimSpace(record[0]) == "" && f.token(record[0]) < 0 && record[0] != "" {
+			s.records, s.lines = slices.Delete(s.records, i, i+1), slices.Delete(s.lines, i, i+1)
+		}
 	}
-	return record, labelled, err
+	none := s.errorf(0, 0, "no sequences; give it the values of one on each line")
+	if len(s.records) == 0 {
+		return nil, none
+	}
+	header, err := f.header(s)
+	if err != nil {
+		return nil, err
+	}
+	lines := &rows{sheet: s, label: noField}
+	if header {
+		lines.first = 1
+	}
+	if len(lines.data()) == 0 {
+		return nil, none
+	}
+	return lines, nil
+}
+
+// header tells whether the first record is one.
+func (f RowFormat) header(s *sheet) (bool, error) {
+	if f.Tokens == 0 {
+		return s.firstLine()
+	}
+	first := s.records[0]
+	ends := []string{first[0], first[len(first)-1]}
+	if len(first) > 1 && slices.ContainsFunc(ends, func(name string) bool {
+		return slices.Contains(labelWords, strings.ToLower(strings.TrimSpace(name))) && f.token(name) < 0
+	}) {
+		return true, nil
+	}
+	return !slices.ContainsFunc(first, f.isStep), nil
+}
+
+// findLabel finds the label in lines that are to be classified.
+func (f RowFormat) findLabel(lines *rows) error {
+	if len(f.Labels) == 0 {
+		return nil
+	}
+	if err := lines.findLabel(f.Label); err != nil || lines.label != noField {
+		return err
+	}
+	record := lines.data()[0]
+	for _, place := range []int{lastField, 0} {
+		field := record[max(0, place)]
+		if place == lastField {
+			field = record[len(record)-1]
+		}
+		if f.label(field) >= 0 && !f.isStep(field) {
+			lines.label = place
+			return nil
+		}
+	}
+	return nil
+}
+
+// unclear is an error if values of all lines may be labels.
+func (f RowFormat) unclear(lines *rows) error {
+	if lines.label != noField || f.Features > 1 {
+		return nil // after steps of several values a label would be one too many
+	}
+	endsIn := func(end func([]string) string) bool {
+		return !slices.ContainsFunc(lines.data(), func(record []string) bool { return len(record) < 2 || f.label(end(record)) < 0 })
+	}
+	switch {
+	case endsIn(func(record []string) string { return record[len(record)-1] }):
+		return lines.errorf(0, 0, "every line ends in one of the model's labels, %w", ErrLabelOrValue)
+	case len(lines.data()) > 2 && f.Tokens == 0 && endsIn(func(record []string) string { return record[0] }):
+		return lines.errorf(0, 0, "every line begins with one of the model's labels, %w", ErrLabelOrValue)
+	}
+	return nil
+}
+
+// findSkipped finds the columns that are no part of a sequence of numbers.
+func (f RowFormat) findSkipped(lines *rows) error {
+	if f.Tokens > 0 {
+		return nil
+	}
+	return lines.findSkipped()
+}
+
+// sequences reads the sequences of lines, and the texts of their labels where
+// those have some.
+func (f RowFormat) sequences(lines *rows) (s *Sequences, labels []string, err error) {
+	n, bad, problem := f.notation(lines)
+	s = &Sequences{Features: f.Features}
+	read := 0
+	for i := lines.first; i < len(lines.records); i++ {
+		fields, places, label := lines.sequence(i)
+		if problem != nil && bad < read+len(fields) {
+			return nil, nil, lines.fieldErrorf(i, places[bad-read], "%w", problem)
+		}
+		read += len(fields)
+		at, err := f.add(s, fields, n)
+		switch {
+		case err != nil && at < 0:
+			return nil, nil, lines.errorf(lines.lines[i], 0, "%w", err)
+		case err != nil:
+			return nil, nil, lines.fieldErrorf(i, places[at], "%w", f.adviseLabel(err, lines, i, places[at]))
+		case label >= 0 && label >= len(lines.records[i]):
+			return nil, nil, lines.errorf(lines.lines[i], 0, "%d fields, and the label is number %d; give it one", len(lines.records[i]), label+1)
+		case label >= 0:
+			labels = append(labels, strings.TrimSpace(lines.records[i][label]))
+		}
+	}
+	return s, labels, nil
+}
+
+// adviseLabel adds what to do if a last field that is no value is meant as a label.
+func (f RowFormat) adviseLabel(err error, lines *rows, record, place int) error {
+	if lines.label == noField && len(f.Labels) > 0 && place == len(lines.records[record])-1 && !f.isStep(lines.records[record][place]) {
+		return fmt.Errorf("%w, or end each line in one of the labels %.200q", err, f.Labels)
+	}
+	return err
+}
+
+// notation returns how all values of lines are written.
+func (f RowFormat) notation(lines *rows) (n notation, bad int, problem error) {
+	var values []string
+	plain := true
+	for i := lines.first; i < len(lines.records); i++ {
+		fields, _, _ := lines.sequence(i)
+		values = append(values, fields...)
+	}
+	for _, field := range values {
+		plain = plain && (isNumber(field) || isMissing(field))
+	}
+	if f.Tokens > 0 || plain {
+		return notation{}, 0, nil
+	}
+	return readNotation(values)
 }
 
 // isStep tells whether a field is, or is meant to be, a part of a sequence.
 func (f RowFormat) isStep(field string) bool {
+	if f.Tokens > 0 && f.token(field) >= 0 {
+		return true
+	}
 	_, err := parse(field)
-	return err != errText || f.token(field) >= 0
+	return err != errText
 }
 
 // label returns the number of the label in field, -1 for none.
 func (f RowFormat) label(field string) int {
-	return slices.Index(f.Labels, strings.TrimSpace(field))
+	field = strings.TrimSpace(field)
+	if i := slices.Index(f.Labels, field); i >= 0 {
+		return i
+	}
+	v, err := parse(field)
+	if err != nil {
+		return -1
+	}
+	return slices.IndexFunc(f.Labels, func(label string) bool {
+		same, err := parse(label)
+		return err == nil && same == v
+	})
 }
 
-// token returns the number of the token in field, -1 for none.
+// token returns the number of the token in field, -1 for none. A token may be a
+// space.
 func (f RowFormat) token(field string) int {
+	if i := slices.Index(f.Vocabulary, field); i >= 0 {
+		return i
+	}
 	field = strings.TrimSpace(field)
 	if len(f.Vocabulary) > 0 {
 		return slices.Index(f.Vocabulary, field)
@@ -112,18 +258,18 @@ func (f RowFormat) token(field string) int {
 	return -1
 }
 
-// add adds the sequence in fields to s. It returns what is wrong with it, and
-// with which column, 0 for all together.
-func (f RowFormat) add(s *Sequences, fields []string) (column int, err error) {
+// add adds the sequence in fields, written so, to s. It returns what is wrong with
+// it, and with which field, -1 for all together.
+func (f RowFormat) add(s *Sequences, fields []string, n notation) (at int, err error) {
 	if len(fields) == 0 {
-		return 0, errors.New("a label and no values; write the values of the sequence before it")
+		return -1, errors.New("a label and no values; write the values of the sequence beside it")
 	}
 	if f.Tokens > 0 {
 		tokens := make([]int64, len(fields))
 		for i, field := range fields {
 			token := f.token(field)
 			if token < 0 {
-				return i + 1, fmt.Errorf("%.40q is none of the model's %d tokens; write those that it was trained on", field, f.Tokens)
+				return i, fmt.Errorf("%.40q is none of the model's %d tokens; write those that it was trained on", field, f.Tokens)
 			}
 			tokens[i] = int64(token)
 		}
@@ -132,14 +278,14 @@ func (f RowFormat) add(s *Sequences, fields []string) (column int, err error) {
 	}
 	values := make([]float32, len(fields))
 	for i, field := range fields {
-		v, err := parse(field)
+		v, err := n.parse(field)
 		if err != nil {
-			return i + 1, fmt.Errorf("%.40q is %w", field, err)
+			return i, fmt.Errorf("%.40q is %w", field, err)
 		}
 		values[i] = float32(v)
 	}
 	if len(values)%f.Features != 0 {
-		return 0, fmt.Errorf("%d values, and the model reads %d a step; write a multiple of that", len(values), f.Features)
+		return -1, fmt.Errorf("%d values, and the model reads %d a step; write a multiple of that", len(values), f.Features)
 	}
 	s.Inputs = append(s.Inputs, values)
 	return 0, nil

@@ -1,12 +1,12 @@
 package datasets
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
-	"strings"
 )
 
 // Sequences is the [Source] of a classifier: sequences of numbers or of tokens,
@@ -39,8 +39,10 @@ func (s *Sequences) Range(i, j int) *Sequences {
 }
 
 // Split divides the sequences in two at the given fraction, rounded down, in an
-// order that is drawn from seed: the first part trains and the rest tests. It is
-// an error if either would be empty.
+// order that is drawn from seed: the first part trains and the rest tests. Equal
+// sequences come into the same part, at the place of the first of them, unless
+// nothing would be left to test or a class would be left out of what trains. It is
+// an error if either part would be empty.
 func (s *Sequences) Split(fraction float64, seed uint64) (train, test *Sequences, err error) {
 	if err := s.check(); err != nil {
 		return nil, nil, err
@@ -49,24 +51,87 @@ func (s *Sequences) Split(fraction float64, seed uint64) (train, test *Sequences
 	if !(fraction > 0 && fraction < 1) || n == 0 {
 		return nil, nil, fmt.Errorf("split at %v of %d sequences: %d would train, so use more sequences and a fraction such as 0.8", fraction, s.Len(), n)
 	}
-	shuffled := *s
-	shuffled.Labels = slices.Clone(s.Labels)
-	shuffled.Inputs, shuffled.Tokens = slices.Clone(s.Inputs), slices.Clone(s.Tokens)
-	rand.New(rand.NewPCG(seed, splitStream)).Shuffle(s.Len(), func(i, j int) {
-		swap(shuffled.Labels, i, j)
-		if s.Tokens != nil {
-			swap(shuffled.Tokens, i, j)
-		} else {
-			swap(shuffled.Inputs, i, j)
+	order := make([]int, s.Len())
+	for i := range order {
+		order[i] = i
+	}
+	rand.New(rand.NewPCG(seed, splitStream)).Shuffle(s.Len(), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	train, test = s.pick(order[:n]), s.pick(order[n:])
+	if together, cut := s.together(order, n); cut < len(order) {
+		if part := s.pick(together[:cut]); len(part.classes()) >= len(train.classes()) {
+			train, test = part, s.pick(together[cut:])
 		}
-	})
-	return shuffled.Range(0, n), shuffled.Range(n, s.Len()), nil
+	}
+	return train, test, nil
+}
+
+// pick returns the given sequences, shared with s.
+func (s *Sequences) pick(examples []int) *Sequences {
+	part := *s
+	part.Labels, part.Inputs, part.Tokens = nil, nil, nil
+	for _, i := range examples {
+		part.Labels = append(part.Labels, s.Labels[i])
+		if s.Tokens != nil {
+			part.Tokens = append(part.Tokens, s.Tokens[i])
+		} else {
+			part.Inputs = append(part.Inputs, s.Inputs[i])
+		}
+	}
+	return &part
+}
+
+// together returns the order with equal sequences beside the first of them, and
+// the first place from n on that does not part equal ones.
+func (s *Sequences) together(order []int, n int) (sorted []int, cut int) {
+	groups := map[string][]int{}
+	for _, i := range order {
+		key := s.key(i)
+		groups[key] = append(groups[key], i)
+	}
+	for _, i := range order {
+		group := groups[s.key(i)]
+		if group[0] != i {
+			continue
+		}
+		if len(sorted) < n {
+			cut = len(sorted) + len(group)
+		}
+		sorted = append(sorted, group...)
+	}
+	return sorted, cut
+}
+
+// Copies returns how many sequences are equal to one before them.
+func (s *Sequences) Copies() int {
+	seen := map[string]bool{}
+	for i := range s.Len() {
+		seen[s.key(i)] = true
+	}
+	return s.Len() - len(seen)
+}
+
+// key is the same text for equal sequences.
+func (s *Sequences) key(i int) string {
+	var data []byte
+	if s.Tokens != nil {
+		data, _ = binary.Append(data, binary.LittleEndian, s.Tokens[i])
+	} else {
+		data, _ = binary.Append(data, binary.LittleEndian, s.Inputs[i])
+	}
+	return string(data)
+}
+
+// classes are the different labels.
+func (s *Sequences) classes() map[int64]bool {
+	classes := map[int64]bool{}
+	for _, label := range s.Labels {
+		classes[label] = true
+	}
+	return classes
 }
 
 // splitStream keeps the draws of Split apart from others of the same seed.
 const splitStream = 0x73706c69
-
-func swap[T any](x []T, i, j int) { x[i], x[j] = x[j], x[i] }
 
 // length returns the number of steps of sequence i.
 func (s *Sequences) length(i int) int {
@@ -123,41 +188,50 @@ func (s *Sequences) Read(b *Batch, examples []int) error {
 	return nil
 }
 
-// ReadSequences reads labelled sequences of numbers from CSV text, one a line:
-// the values of its steps, and last the label. Lines may have different lengths.
-// It returns the labels' names, in order; [Sequences.Labels] are places in them.
-// The file is what errors call it; each is a *[CSVError].
+// ReadSequences reads labelled sequences of numbers from CSV text, one a line.
+// Lines may have different lengths. The label is in the column of the given name
+// or number; with "" in that which the header calls label, class or target, or
+// else y at an end; else it is the last field, or the first where only that is a
+// text. The file is what errors call it; each is a *[CSVError].
 //
-// Separators, quotes, limits and headers are those of [ReadRows].
-func ReadSequences(r io.Reader, file string) (s *Sequences, labels []string, err error) {
-	records, err := newRecordReader(r, file)
-	if err != nil {
-		return nil, nil, err
-	}
-	records.ragged = true
+// Separators, quotes, numbers, limits and headers are those of [ReadRows]. It is
+// an error if a label is missing.
+func ReadSequences(r io.Reader, file, label string) (*Rows, error) {
 	format := RowFormat{Features: 1}
-	s = &Sequences{Features: format.Features}
-	var names []string // of each sequence's label
-	record, _, err := format.begin(records)
-	for ; err == nil; record, err = records.next() {
-		line, _ := records.FieldPos(0)
-		last := len(record) - 1
-		name := strings.TrimSpace(record[last])
-		if name == "" {
-			return nil, nil, &CSVError{file, line, last + 1, errors.New("no label; write one as the last field")}
-		}
-		names = append(names, name)
-		if column, err := format.add(s, record[:last]); err != nil {
-			return nil, nil, &CSVError{file, line, column, err}
+	lines, err := format.lines(r, file)
+	if err != nil {
+		return nil, err
+	}
+	if err := lines.findLabel(label); err != nil {
+		return nil, err
+	}
+	if lines.label == noField {
+		if err := lines.guessLabel(); err != nil {
+			return nil, err
 		}
 	}
-	if err != io.EOF {
-		return nil, nil, err
+	if err := lines.findSkipped(); err != nil {
+		return nil, err
 	}
-	if labels, err = s.label(names); err != nil {
-		return nil, nil, &CSVError{File: file, Err: err}
+	s, names, err := format.sequences(lines)
+	if err != nil {
+		return nil, err
 	}
-	return s, labels, nil
+	for i, name := range names {
+		if slices.Contains(missingLabels, name) && !(name == "-" && slices.Contains(names, "+")) {
+			_, _, place := lines.sequence(lines.first + i)
+			return nil, lines.fieldErrorf(lines.first+i, place, "%.40q is a missing label; write the label, or leave the line out", name)
+		}
+	}
+	rows := &Rows{Sequences: s}
+	if rows.Names, err = s.label(names); err != nil {
+		return nil, lines.errorf(0, 0, "%w", err)
+	}
+	rows.About = lines.describe(s)
+	if note := noteAlike(rows.Names); note != "" {
+		rows.Notes = append(rows.Notes, note)
+	}
+	return rows, nil
 }
 
 // label gives the sequences the labels of those names. It returns the different
@@ -166,11 +240,11 @@ func (s *Sequences) label(names []string) (labels []string, err error) {
 	labels = slices.Compact(slices.Sorted(slices.Values(names)))
 	switch n := len(labels); {
 	case n == 0:
-		return nil, errors.New("no sequences; give it a line for each, with its label last")
+		return nil, errors.New("no sequences; give it a line for each, with its label")
 	case n == 1:
 		return nil, fmt.Errorf("all labels are %.40q; a classifier needs two or more", labels[0])
 	case n > 2 && 2*n > len(names):
-		return nil, fmt.Errorf("%d different labels on %d lines, such as %.40q; the last field must be the label", n, len(names), labels[0])
+		return nil, fmt.Errorf("%d different labels on %d lines, such as %.40q, which are too many: %w", n, len(names), labels[0], ErrWhichLabel)
 	}
 	s.Labels = make([]int64, len(names))
 	for i, name := range names {

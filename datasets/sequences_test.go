@@ -11,13 +11,15 @@ import (
 )
 
 func ExampleReadSequences() {
-	s, labels, err := datasets.ReadSequences(strings.NewReader("1,2,3,up\n2,1,down\n5,7,up\n"), "moves.csv")
-	fmt.Println(s.Inputs, s.Labels, labels, err)
-	_, _, err = datasets.ReadSequences(strings.NewReader("1,2,up\n2,x,down\n"), "moves.csv")
+	moves, err := datasets.ReadSequences(strings.NewReader("1,2,3,up\n2,1,down\n5,7,up\n"), "moves.csv", "")
+	fmt.Println(moves.Inputs, moves.Labels, moves.Names, err)
+	fmt.Println(moves.About)
+	_, err = datasets.ReadSequences(strings.NewReader("1,2,up\n2,x,down\n"), "moves.csv", "")
 	fmt.Println(err)
 	// Output:
 	// [[1 2 3] [2 1] [5 7]] [1 0 1] [down up] <nil>
-	// moves.csv: line 2, column 2: "x" is not a number; write it like -12.5 or remove the line
+	// 3 sequences of 2 to 3 steps, the label last
+	// moves.csv: line 2, column 2: "x" is not a number; write it like -12.5
 }
 
 func TestReadSequences(t *testing.T) {
@@ -31,13 +33,13 @@ func TestReadSequences(t *testing.T) {
 		{"1,2,Label\n1,2,1\n3,0\n", [][]float32{{1, 2}, {3}}, []int64{1, 0}, []string{"0", "1"}},
 		{"\ufeff1;2; b \n\n 3;a\n4;c\n4;c\n5;b\n6;a\n", [][]float32{{1, 2}, {3}, {4}, {4}, {5}, {6}}, []int64{1, 0, 2, 2, 1, 0}, []string{"a", "b", "c"}},
 	} {
-		s, names, err := datasets.ReadSequences(strings.NewReader(test.text), "f")
+		s, err := datasets.ReadSequences(strings.NewReader(test.text), "f", "")
 		if err != nil {
 			t.Errorf("%q: %v", test.text, err)
 			continue
 		}
-		if !reflect.DeepEqual(s.Inputs, test.inputs) || !slices.Equal(s.Labels, test.labels) || !slices.Equal(names, test.names) || s.Features != 1 {
-			t.Errorf("%q: %v, %v, %v", test.text, s.Inputs, s.Labels, names)
+		if !reflect.DeepEqual(s.Inputs, test.inputs) || !slices.Equal(s.Labels, test.labels) || !slices.Equal(s.Names, test.names) || s.Features != 1 {
+			t.Errorf("%q: %v, %v, %v", test.text, s.Inputs, s.Labels, s.Names)
 		}
 	}
 	for text, want := range map[string]string{
@@ -46,7 +48,7 @@ func TestReadSequences(t *testing.T) {
 		",2,3,up\n1,2,down\n":       `f: line 1, column 1: "" is a missing value`,
 		"x,2,up\n1,2,down\n":        `f: line 1, column 1: "x" is not a number`,
 		"?,up\n1,down\n":            `f: line 1, column 1: "?" is a missing value`,
-		"1,2,a\n3,4,\n":             "f: line 2, column 3: no label",
+		"1,2,a\n3,4,\n":             "f: line 2, column 3: \"\" is a missing label",
 		"1,2,a\nb\n":                "f: line 2: a label and no values",
 		"1,2,a\n\n3,nan,b\n":        `f: line 3, column 2: "nan" is a missing value`,
 		"1,2,a\n3,1e39,b\n":         `f: line 2, column 2: "1e39" is too large`,
@@ -56,7 +58,7 @@ func TestReadSequences(t *testing.T) {
 		"1,2,a\n3,\x004,b\n":        "f: line 2: a NUL byte",
 		strings.Repeat("1,", 1<<20): "f: line 1: longer than",
 	} {
-		if _, _, err := datasets.ReadSequences(strings.NewReader(text), "f"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := datasets.ReadSequences(strings.NewReader(text), "f", ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.30q: the error is %v, not %q", text, err, want)
 		}
 	}

@@ -22,18 +22,21 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 	o.greet()
 	meta := model.Metadata()
 	format := datasets.RowFormat{
-		Features: meta.Spec.Features, Tokens: meta.Spec.Vocabulary, Vocabulary: meta.Vocabulary, Labels: meta.Labels,
+		Features: meta.Spec.Features, Tokens: meta.Spec.Vocabulary, Vocabulary: meta.Vocabulary, Labels: meta.Labels, Label: o.label,
 	}
 	if o.unlabelled {
 		format.Labels = nil
 	}
 	rows, err := datasets.ReadRows(o.In, stdinName, format)
-	if errors.Is(err, datasets.ErrLabelOrValue) {
-		return fmt.Errorf("%w; if it is a value, give --unlabelled", err)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, datasets.ErrLabelOrValue):
+		return fmt.Errorf("%w, or name its column by --label; if it is a value, give --unlabelled", err)
+	case errors.Is(err, datasets.ErrWhichLabel):
+		return fmt.Errorf("%w, or name it by --label, or give --unlabelled", err)
+	case err != nil:
 		return err
 	}
+	o.tellRows(rows)
 	var sequences []infer.Tensor
 	for _, tokens := range rows.Tokens {
 		sequences = append(sequences, engine.Of(tokens, len(tokens)))

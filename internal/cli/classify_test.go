@@ -48,10 +48,12 @@ func TestInferClasses(t *testing.T) {
 		}
 		want += fmt.Sprintf("%d,%s,%v\n", i+1, c.Labels()[best], float32(p[best]))
 	}
+	log := "data: 4 sequences of 1 to 5 steps"
+	accuracy := fmt.Sprintf("\n%d of 4 labels right: accuracy %.4f", right, float64(right)/4)
 	for text, log := range map[string]string{
-		"A,G\nT\nC,C,C,G,T\nT,A\n":                                    "",
-		"A,G,two\nT,two\nC,C,C,G,T,two\nT,A,two\n":                    fmt.Sprintf("%d of 4 labels right: accuracy %.4f\n", right, float64(right)/4),
-		"b1,b2,label\nA,G,two\nT,two\nC,C,C,G,T,two\n\nT,A,\"two\"\n": fmt.Sprintf("%d of 4 labels right: accuracy %.4f\n", right, float64(right)/4),
+		"A,G\nT\nC,C,C,G,T\nT,A\n":                                    log + "\n",
+		"A,G,two\nT,two\nC,C,C,G,T,two\nT,A,two\n":                    log + ", the label last" + accuracy + "\n",
+		"b1,b2,label\nA,G,two\nT,two\nC,C,C,G,T,two\n\nT,A,\"two\"\n": log + `, the label last ("label")` + accuracy + "\n",
 	} {
 		status, out, errOut := runMain(text, "infer", path, "--engine", "native")
 		if status != 0 || out != want || errOut != "engine: native\n"+log {

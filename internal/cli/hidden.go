@@ -67,7 +67,7 @@ series.`,
 	flags.StringVarP(&o.picture, "output", "o", "", "draw the path to this file: .svg, .png or .pdf")
 	flags.BoolVar(&o.csv, "csv", false, "print the path as CSV, and what it explains on standard error")
 	flags.IntVar(&o.last, "last", 0, "show only this many steps at the end (default all)")
-	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only numeric one)")
+	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only one of values)")
 	o.add(flags)
 	return cmd
 }

@@ -23,6 +23,7 @@ type inferOptions struct {
 	steps      int
 	plot       string
 	raw        bool
+	label      string
 	unlabelled bool
 }
 
@@ -40,11 +41,11 @@ prediction. With --steps it prints the values beyond the end instead, each
 predicted from a window that holds the predictions before it.
 
 A classifier reads a sequence from each line, of any length, and prints a line
-for it with the likeliest label and its probability. Where the header's last name
-is label, or the lines end in labels as text, these are not read as a part of the
-sequence; how many the model has right is said on standard error. Where all lines
-end in numbers that are labels of the model, such a header or --unlabelled must say
-which they are.
+for it with the likeliest label and its probability. Where the header calls a column
+label, class or target, or the lines end in labels as text, these are not read as a
+part of the sequence; how many the model has right is said on standard error. Where
+all lines end in numbers that are labels of the model, such a header, --label or
+--unlabelled must say which they are.
 
 For a model that rnnkit did not export, --task says what it does, and the other
 flags what its graph does not tell: the input that reads the sequence, the output
@@ -83,9 +84,10 @@ writes one to a .npy or .json file.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only numeric one)")
+	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only one of values)")
 	flags.IntVar(&o.steps, "steps", 0, "print this many values beyond the end")
 	flags.StringVar(&o.plot, "plot", "", "draw the series and the predictions to this file: .svg, .png or .pdf")
+	flags.StringVar(&o.label, "label", "", "the column of the labels in lines for a classifier, by name or number")
 	flags.BoolVar(&o.unlabelled, "unlabelled", false, "the lines for a classifier hold no labels, though they end in values that could be some")
 	flags.BoolVar(&o.raw, "raw", false, "feed and print tensors as they are")
 	o.foreignFlags.add(flags)
@@ -94,8 +96,11 @@ writes one to a .npy or .json file.`,
 }
 
 func (o *inferOptions) validate() error {
-	if o.raw && (o.column != "" || o.steps != 0 || o.plot != "" || o.task != "" || o.unlabelled) {
-		return usagef("--raw goes with none of --task, --column, --steps, --plot and --unlabelled: leave out one or the other")
+	if o.raw && (o.column != "" || o.steps != 0 || o.plot != "" || o.task != "" || o.label != "" || o.unlabelled) {
+		return usagef("--raw goes with none of --task, --column, --steps, --plot, --label and --unlabelled: leave out one or the other")
+	}
+	if o.label != "" && o.unlabelled {
+		return usagef("--label and --unlabelled exclude each other: give one")
 	}
 	if err := o.foreignFlags.validate(); err != nil {
 		return err
@@ -144,8 +149,10 @@ func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
 		}
 		return o.classify(ctx, model)
 	}
-	if o.unlabelled {
-		return usagef("--unlabelled is for a classifier, and %s forecasts", o.model)
+	for _, name := range []string{"label", "unlabelled"} {
+		if flags.Changed(name) {
+			return usagef("--%s is for a classifier, and %s forecasts", name, o.model)
+		}
 	}
 	return o.forecast(ctx, model)
 }

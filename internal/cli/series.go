@@ -1,23 +1,39 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
 )
 
 const stdinName = "standard input"
 
-// readColumnFile reads a column of the CSV file at path, or of stdin for "-".
-func readColumnFile(path, column string, stdin io.Reader) (datasets.Column, error) {
-	return readData(path, stdin, func(r io.Reader, file string) (datasets.Column, error) {
-		return datasets.ReadColumn(r, file, column)
-	})
+// readColumnFile reads a column of the CSV file at path, or of stdin for "-", and
+// says what it read.
+func (s *streams) readColumnFile(path, column string) (t *datasets.Table, c datasets.Column, err error) {
+	if t, err = readData(path, s.In, datasets.ReadTable); err != nil {
+		return t, c, err
+	}
+	if c, err = t.Choose(column); err != nil {
+		return t, c, err
+	}
+	return t, c, s.tell(t, c)
+}
+
+// tell says what was read of a table, unless that is no series.
+func (s *streams) tell(t *datasets.Table, columns ...datasets.Column) error {
+	note, err := t.Check()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Err, "data: %s\n", t.Describe(columns...))
+	if note != "" {
+		fmt.Fprintf(s.Err, "note: %s\n", note)
+	}
+	return nil
 }
 
 // readData reads the file at path, or stdin for "-".
@@ -40,32 +56,33 @@ func (s *streams) greet() {
 	}
 }
 
-// readSeries reads from standard input the given column, or else one like that
-// which the model was trained on. It says so where its name is another.
+// readSeries reads from standard input the given column, or else the one that the
+// model was trained on, or else the only one of values, and says what it read.
 func (s *streams) readSeries(column string, trained []string) (datasets.Column, error) {
 	s.greet()
-	c, err := readColumnLike(s.In, column, trained)
-	// A file without a header has no names to compare.
-	named := !strings.HasPrefix(c.Name, "column ")
-	if err == nil && column == "" && len(trained) == 1 && named && c.Name != trained[0] {
+	t, err := datasets.ReadTable(s.In, stdinName)
+	if err != nil {
+		return datasets.Column{}, err
+	}
+	c, err := chooseLike(t, column, trained)
+	if err != nil {
+		return datasets.Column{}, err
+	}
+	if column == "" && len(trained) == 1 && t.Header && c.Name != trained[0] {
 		fmt.Fprintf(s.Err, "note: the model was trained on %.40q and reads %.40q\n", trained[0], c.Name)
 	}
-	return c, err
+	return c, s.tell(t, c)
 }
 
-// readColumnLike reads from stdin the given column, or else the one that the
-// model was trained on, or else the only numeric one.
-func readColumnLike(stdin io.Reader, column string, trained []string) (datasets.Column, error) {
+// chooseLike chooses the given column, or else the one that the model was trained
+// on, or else the only one of values.
+func chooseLike(t *datasets.Table, column string, trained []string) (datasets.Column, error) {
 	if column != "" || len(trained) != 1 {
-		return datasets.ReadColumn(stdin, stdinName, column)
+		return t.Choose(column)
 	}
-	data, err := io.ReadAll(stdin)
-	if err != nil {
-		return datasets.Column{}, fmt.Errorf("cannot read standard input: %w", err)
-	}
-	c, err := datasets.ReadColumn(bytes.NewReader(data), stdinName, trained[0])
+	c, err := t.Named(trained[0])
 	if errors.Is(err, datasets.ErrNoColumn) {
-		return datasets.ReadColumn(bytes.NewReader(data), stdinName, "")
+		return t.Choose("")
 	}
 	return c, err
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -22,11 +23,11 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
   rnnkit train forecast --data sales.csv --column revenue --seq-len 30 -o revenue.onnx`,
 	}, &path, &scale, func(ctx context.Context, name string) error {
-		c, err := readColumnFile(path, column, s.In)
+		t, c, err := s.readColumnFile(path, column)
 		if err != nil {
 			return err
 		}
-		if column == "" && c.Name == "column 1" {
+		if column == "" && !t.Header {
 			c.Name = "" // made up, and in a file of several columns it would choose one
 		}
 		j, err := job.Forecast(o.Terms, name, c.Name, c.Values)
@@ -37,7 +38,7 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
-	flags.StringVar(&column, "column", "", "its column, by name or number (default the only numeric one)")
+	flags.StringVar(&column, "column", "", "its column, by name or number (default the only one of values)")
 	flags.StringVar(&scale, "scale", "standard", "standard: mean 0, deviation 1 over the training part, undone inside the graph; or none")
 	o.addFlags(cmd)
 	return cmd
@@ -71,24 +72,23 @@ func newTrainTextCmd(s *streams) *cobra.Command {
 
 func newTrainClassifyCmd(s *streams) *cobra.Command {
 	o := &trainOptions{streams: s, task: models.Classify, auto: true, Terms: job.ClassifyTerms()}
-	var path, scale string
+	var path, label, scale string
 	cmd := o.newFileCmd(&cobra.Command{
 		Use:   "classify",
 		Short: "Tell the label of the sequences in your own CSV file",
 		Long: `Tell the label of the sequences in your own CSV file: one on each line, its
-values and then its label. Lines may have different lengths. A first line of names
-alone, or one whose last name is label, is a header.`,
-		Example: "  rnnkit train classify --data gestures.csv -o gestures.onnx",
+values and its label. Lines may have different lengths. The label is in the column
+that the first line calls label, class or target, or else last; --label names
+another. Columns of dates, and those that the first line calls id or index or not
+at all, are not read. Equal sequences train together or test together.`,
+		Example: `  rnnkit train classify --data gestures.csv -o gestures.onnx
+  rnnkit train classify --data ucr.tsv --label 1 -o ucr.onnx`,
 	}, &path, &scale, func(ctx context.Context, name string) error {
-		var labels []string
-		sequences, err := readData(path, s.In, func(r io.Reader, file string) (sequences *datasets.Sequences, err error) {
-			sequences, labels, err = datasets.ReadSequences(r, file)
-			return sequences, err
-		})
+		rows, err := s.readSequencesFile(path, label)
 		if err != nil {
 			return err
 		}
-		j, err := job.Classify(o.Terms, name, sequences, labels)
+		j, err := job.Classify(o.Terms, name, rows.Sequences, rows.Names)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -96,9 +96,37 @@ alone, or one whose last name is label, is a header.`,
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
+	flags.StringVar(&label, "label", "", "the column of the labels, by name or number (default the one that is called so, or the last)")
 	flags.StringVar(&scale, "scale", "standard", "standard: mean 0, deviation 1 over the training part, inside the graph; or none")
 	o.addFlags(cmd)
 	return cmd
+}
+
+// readSequencesFile reads labelled sequences from the CSV file at path, or from
+// stdin for "-", and says what it read.
+func (s *streams) readSequencesFile(path, label string) (*datasets.Rows, error) {
+	rows, err := readData(path, s.In, func(r io.Reader, file string) (*datasets.Rows, error) {
+		return datasets.ReadSequences(r, file, label)
+	})
+	if errors.Is(err, datasets.ErrWhichLabel) {
+		return nil, fmt.Errorf("%w, or name it by --label", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := rows.Copies(); n > 0 {
+		rows.Notes = append(rows.Notes, fmt.Sprintf("%d of %d sequences are equal to others, and train with those or test with them", n, rows.Len()))
+	}
+	s.tellRows(rows)
+	return rows, nil
+}
+
+// tellRows says what was read of sequences.
+func (s *streams) tellRows(rows *datasets.Rows) {
+	fmt.Fprintf(s.Err, "data: %s\n", rows.About)
+	for _, note := range rows.Notes {
+		fmt.Fprintf(s.Err, "note: %s\n", note)
+	}
 }
 
 // newFileCmd completes the command of a job over the file that path names once

@@ -1,0 +1,364 @@
+package datasets
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxMissing is the part of the rows that may be missing between others.
+const maxMissing = 0.1
+
+// axis is what tells the order of a table's rows: a column of times, or one that
+// counts.
+type axis struct {
+	column *Column
+	fields []string // as the file has them
+	clock  []string // beside a date, the time of the day
+	marks  []int64  // of each row, in units of that name
+	unit   int64    // from one row to the next, mostly
+	name   string
+	steady bool // most rows are a unit apart
+}
+
+// axis returns that of the table, or nil.
+func (t *Table) axis() *axis {
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Kind == Times && c.times != nil && !c.clock {
+			return t.timeAxis(c)
+		}
+	}
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Kind == Indices && !named(c.Name, idWords) {
+			a := &axis{column: c, fields: t.fields(i), unit: 1, name: "row"}
+			step := math.Abs(c.Values[min(1, t.rows-1)] - c.Values[0])
+			for _, v := range c.Values {
+				a.marks = append(a.marks, int64(math.Round((v-c.Values[0])/max(step, 1e-9))))
+			}
+			return a
+		}
+	}
+	return nil
+}
+
+// timeAxis returns the axis of a column of times, with the time of the day that
+// the next column may have.
+func (t *Table) timeAxis(c *Column) *axis {
+	a := &axis{column: c, fields: t.fields(c.Number - 1)}
+	times := c.times
+	for i := range t.Columns {
+		if clock := &t.Columns[i]; clock.clock && clock.times != nil && clock.err == nil && c.err == nil {
+			a.clock = t.fields(i)
+			midnight := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+			times = slices.Clone(times)
+			for row := range times {
+				times[row] = times[row].Add(clock.times[row].Sub(midnight))
+			}
+			break
+		}
+	}
+	a.measure(times)
+	return a
+}
+
+// calendar is a way to count time.
+type calendar struct {
+	name string
+	mark func(time.Time) int64
+}
+
+func months(t time.Time) int64 {
+	return int64(t.Year())*12 + int64(t.Month())
+}
+
+func days(t time.Time) int64 {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC).Unix() / 86400
+}
+
+// weekdays counts the days from Monday to Friday.
+func weekdays(t time.Time) int64 {
+	monday := days(t) + 3 // 1970-01-01 was a Thursday
+	return monday/7*5 + min(monday%7, 4)
+}
+
+// wall is the time that a clock shows, in microseconds, whatever its zone.
+func wall(t time.Time) int64 {
+	_, offset := t.Zone()
+	return t.UnixMicro() + int64(offset)*1e6
+}
+
+// measure counts times in the calendar that they keep to best.
+func (a *axis) measure(times []time.Time) {
+	typical := typicalStep(times)
+	var calendars []calendar
+	day := 24 * time.Hour
+	switch {
+	case typical >= 27*day:
+		calendars = []calendar{{"month", months}}
+	case typical >= day && typical%day == 0:
+		calendars = []calendar{{"day", days}, {"business day", weekdays}}
+		if slices.ContainsFunc(times, func(t time.Time) bool { return t.Weekday() == time.Saturday || t.Weekday() == time.Sunday }) {
+			calendars = calendars[:1]
+		}
+	}
+	calendars = append(calendars, calendar{"microsecond", time.Time.UnixMicro}, calendar{"microsecond", wall})
+	best := -1.0
+	for _, c := range calendars {
+		b := axis{name: c.name}
+		for _, t := range times {
+			b.marks = append(b.marks, c.mark(t))
+		}
+		b.unit = usualStep(b.marks)
+		if share := b.share(); share > best {
+			best = share
+			a.marks, a.unit, a.name = b.marks, b.unit, b.name
+		}
+	}
+	a.steady = best >= 0.8
+}
+
+// units are names for so many of a smaller unit, the largest first.
+var units = []struct {
+	of   string
+	size int64
+	name string
+}{
+	{"month", 12, "year"}, {"month", 3, "quarter"}, {"day", 7, "week"},
+	{"microsecond", 604800e6, "week"}, {"microsecond", 86400e6, "day"}, {"microsecond", 3600e6, "hour"},
+	{"microsecond", 60e6, "minute"}, {"microsecond", 1e6, "second"}, {"microsecond", 1e3, "millisecond"},
+}
+
+// typicalStep is the median of the steps between times, without their sign.
+func typicalStep(times []time.Time) time.Duration {
+	var steps []time.Duration
+	for i := 1; i < len(times); i++ {
+		if d := times[i].Sub(times[i-1]).Abs(); d != 0 {
+			steps = append(steps, d)
+		}
+	}
+	if len(steps) == 0 {
+		return 0
+	}
+	slices.Sort(steps)
+	return steps[len(steps)/2]
+}
+
+// usualStep is the most frequent step between marks, without its sign and never
+// 0, and of equally frequent ones the least.
+func usualStep(marks []int64) int64 {
+	counts := map[int64]int{}
+	usual := int64(0)
+	for i := 1; i < len(marks); i++ {
+		d := marks[i] - marks[i-1]
+		if d < 0 {
+			d = -d
+		}
+		counts[d]++
+	}
+	for d, n := range counts {
+		if d != 0 && (usual == 0 || n > counts[usual] || n == counts[usual] && d < usual) {
+			usual = d
+		}
+	}
+	return max(usual, 1)
+}
+
+// share is the part of the steps that are one unit.
+func (a *axis) share() float64 {
+	n := 0
+	for i := 1; i < len(a.marks); i++ {
+		if d := a.marks[i] - a.marks[i-1]; d == a.unit || d == -a.unit {
+			n++
+		}
+	}
+	return float64(n) / max(1, float64(len(a.marks)-1))
+}
+
+// summerTime tells whether the clock was put forward or back before a row: a
+// step an hour too long or too short, in the night to a Sunday.
+func (a *axis) summerTime(row int) bool {
+	const hour = 3600e6
+	if a.name != "microsecond" || a.unit > hour {
+		return false
+	}
+	off := a.marks[row] - a.marks[row-1] - a.unit
+	t := time.UnixMicro(a.marks[row]).UTC()
+	return (off == hour || off == -hour) && t.Weekday() == time.Sunday && t.Hour() < 5
+}
+
+// Check tells whether the rows of the table are one series from the oldest to the
+// newest, by its column of times, or else by one that counts. It is an error if
+// they are not, or if many are missing between them; note is what a person should
+// know all the same, or "".
+func (t *Table) Check() (note string, err error) {
+	a := t.axis()
+	if a == nil {
+		return t.noteUntold(), nil
+	}
+	if a.column.err != nil {
+		return "", a.column.err
+	}
+	var back, same, gaps []int // rows
+	missing := int64(0)
+	for row := 1; row < len(a.marks); row++ {
+		step := a.marks[row] - a.marks[row-1]
+		switch {
+		case step == a.unit || a.summerTime(row):
+		case step < 0:
+			back = append(back, row)
+		case step == 0:
+			same = append(same, row)
+		case step > a.unit:
+			gaps = append(gaps, row)
+			missing += (step+a.unit/2)/a.unit - 1
+		}
+	}
+	switch {
+	case len(back) > 0:
+		return "", t.backwards(a, back)
+	case len(same)*100 > t.rows:
+		return "", t.repeated(a, same)
+	}
+	return t.noteGaps(a, same, gaps, missing)
+}
+
+// backwards says what is wrong where time goes back.
+func (t *Table) backwards(a *axis, back []int) error {
+	row := back[0]
+	at, before := a.text(row), a.text(row-1)
+	descends := !slices.ContainsFunc(a.steps(), func(step int64) bool { return step > 0 })
+	key, value := t.keyThatChanges(back)
+	switch {
+	case descends:
+		return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s: the newest row is first; sort the rows from the oldest to the newest", at, before))
+	case key != nil:
+		return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s, where %s changes: there are several series below each other; give one alone, as the lines where it is %.40q", at, before, key, value))
+	case a.marks[row] <= a.marks[0]:
+		return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s, where the rows begin again: there are several series below each other; give one alone", at, before))
+	}
+	return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s; sort the rows from the oldest to the newest", at, before))
+}
+
+// repeated says what is wrong where rows have the same time.
+func (t *Table) repeated(a *axis, same []int) error {
+	row := same[0]
+	if key, value := t.keyThatChanges(same); key != nil {
+		return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s is there twice, with another %s: there are several series; give one alone, as the lines where it is %.40q", a.text(row), key, value))
+	}
+	return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s is there twice, as in the row before; give each time one row, for instance the mean of both", a.text(row)))
+}
+
+// noteGaps returns an error if many rows are missing, and else what to say of
+// those that are.
+func (t *Table) noteGaps(a *axis, same, gaps []int, missing int64) (note string, err error) {
+	const advice = "fill them in, for instance by interpolation"
+	switch {
+	case a.column.times == nil || len(same)+len(gaps) == 0:
+		return "", nil
+	case !a.steady:
+		row := slices.Min(append(same, gaps...))
+		return t.errorAt(row, a.column.Number-1, fmt.Errorf("the times are uneven, as from %s to %s, and are taken as even; bring them to even steps, for instance by interpolation", a.text(row-1), a.text(row))).Error(), nil
+	case len(gaps) == 0:
+		return t.errorAt(same[0], a.column.Number-1, fmt.Errorf("%s is there twice, and %d times in all; give each time one row, for instance the mean of both", a.text(same[0]), len(same))).Error(), nil
+	}
+	what := fmt.Errorf("rows are missing between %s and %s, %d in all (a row is %s)", a.text(gaps[0]-1), a.text(gaps[0]), missing, a.span(1))
+	if float64(missing) > maxMissing*float64(missing+int64(t.rows)) {
+		return "", t.errorAt(gaps[0], a.column.Number-1, fmt.Errorf("%w; %s", what, advice))
+	}
+	return t.errorAt(gaps[0], a.column.Number-1, fmt.Errorf("%w; rows are taken as even all the same: %s", what, advice)).Error(), nil
+}
+
+// noteUntold says of a column of dates why nothing is known of their order.
+func (t *Table) noteUntold() string {
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Kind == Times && c.times == nil && c.Values == nil {
+			return t.errorAt(0, i, fmt.Errorf("%.40q may have the day or the month first, and the other rows do not tell, so their order is not checked; write dates like 2024-12-31", t.fields(i)[0])).Error()
+		}
+	}
+	return ""
+}
+
+// keyThatChanges returns a column of names that changes at each of those rows,
+// and its first value.
+func (t *Table) keyThatChanges(rows []int) (key *Column, value string) {
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Kind != Keys && c.Kind != Texts && !(c.Kind == Indices && named(c.Name, idWords)) {
+			continue
+		}
+		fields := t.fields(i)
+		if !slices.ContainsFunc(rows, func(row int) bool { return fields[row] == fields[row-1] }) {
+			return c, fields[0]
+		}
+	}
+	return nil, ""
+}
+
+func (a *axis) steps() []int64 {
+	steps := make([]int64, 0, len(a.marks))
+	for i := 1; i < len(a.marks); i++ {
+		steps = append(steps, a.marks[i]-a.marks[i-1])
+	}
+	return steps
+}
+
+// text returns the time of a row as the file has it.
+func (a *axis) text(row int) string {
+	text := strings.TrimSpace(a.fields[row])
+	if a.clock != nil {
+		text += " " + strings.TrimSpace(a.clock[row])
+	}
+	return fmt.Sprintf("%.40s", text)
+}
+
+// span is so many units in words.
+func (a *axis) span(n int) string {
+	unit, name := a.unit, a.name
+	for _, known := range units {
+		if known.of == name && unit%known.size == 0 {
+			unit, name = unit/known.size, known.name
+			break
+		}
+	}
+	switch {
+	case n == 1 && unit == 1:
+		return "a " + name
+	case unit == 1:
+		return fmt.Sprintf("%d %ss", n, name)
+	case n == 1:
+		return fmt.Sprintf("%d %ss", unit, name)
+	}
+	return fmt.Sprintf("%d values every %d %ss", n, unit, name)
+}
+
+// String is how a column is called in what is said to a person.
+func (c *Column) String() string {
+	if c.nameless {
+		return fmt.Sprintf("column %d", c.Number)
+	}
+	return fmt.Sprintf("column %d %.40q", c.Number, c.Name)
+}
+
+// Describe says in a line what was read of the table: some of its columns, and the
+// time that they cover.
+func (t *Table) Describe(columns ...Column) string {
+	var b strings.Builder
+	for i := range columns {
+		fmt.Fprintf(&b, "%s, ", &columns[i])
+		if example := columns[i].example; example != "" {
+			fmt.Fprintf(&b, "where %s, ", example)
+		}
+	}
+	a := t.axis()
+	switch {
+	case a == nil || a.column.times == nil || a.column.err != nil:
+		fmt.Fprintf(&b, "%d values", t.rows)
+	case !a.steady || t.rows < 3:
+		fmt.Fprintf(&b, "%d values from %s to %s", t.rows, a.text(0), a.text(t.rows-1))
+	default:
+		fmt.Fprintf(&b, "%s from %s to %s", a.span(t.rows), a.text(0), a.text(t.rows-1))
+	}
+	return b.String()
+}

@@ -1,0 +1,206 @@
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var (
+	// labelWords are names of a column of labels, wherever it is.
+	labelWords = []string{"label", "labels", "class", "classes", "target", "category", "classification", "y_true"}
+	// rowWords are names of a column that counts or names the sequences.
+	rowWords = append([]string{"index", "idx", "row", "rownum", "rownames", "no", "nr", "obs", "#"}, idWords...)
+	// missingLabels stand for a label that is not known.
+	missingLabels = []string{"", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "?", "-", "--"}
+)
+
+// Places of a label in a record, besides the number of its field from 0.
+const (
+	lastField = -1
+	noField   = -2
+)
+
+// rows are the records of a sheet that hold sequences, and what their fields are.
+type rows struct {
+	*sheet
+	first int   // the record after the header
+	label int   // the place of the labels
+	skip  []int // fields that are not read
+	named bool  // the header tells which field is the label
+}
+
+// header returns the names of the fields, none where the sheet has none.
+func (r *rows) header() []string {
+	if r.first == 0 {
+		return nil
+	}
+	return r.records[0]
+}
+
+// data returns the records without the header and lines of spaces.
+func (r *rows) data() [][]string { return r.records[r.first:] }
+
+// findLabel finds the label in the header: by the name or the number given, or by
+// the words that it is called by. It is noField if neither tells.
+func (r *rows) findLabel(label string) error {
+	r.label = noField
+	var found []int
+	for i, name := range r.header() {
+		name = strings.TrimSpace(name)
+		end := i == 0 || i == len(r.header())-1
+		switch {
+		case label != "" && strings.EqualFold(name, label):
+			found = append(found, i)
+		case label == "" && (slices.Contains(labelWords, strings.ToLower(name)) || end && strings.EqualFold(name, "y")):
+			found = append(found, i)
+		}
+	}
+	if n, err := strconv.Atoi(label); err == nil && n >= 1 && n <= len(r.records[0]) && len(found) == 0 {
+		found = append(found, n-1)
+	}
+	switch {
+	case len(found) > 1:
+		return r.errorf(0, 0, "%d columns are called like labels, such as %.40q and %.40q: %w", len(found), r.records[0][found[0]], r.records[0][found[1]], ErrWhichLabel)
+	case len(found) == 1:
+		r.named = true
+		r.label = found[0]
+		if r.label == len(r.records[0])-1 {
+			r.label = lastField
+		}
+	case label != "":
+		return r.errorf(0, 0, "%w %.40q; the label is one of the columns %.200q, or its number", ErrNoColumn, label, r.records[0])
+	}
+	return nil
+}
+
+// ErrWhichLabel is what a CSVError wraps where there is no telling which column
+// has the labels.
+var ErrWhichLabel = errors.New("there is no telling which column has the labels: call that one label in the first line")
+
+// guessLabel chooses the label where the header does not tell: the last field, or
+// the first where only that is a text. It is an error where either may be it.
+func (r *rows) guessLabel() error {
+	r.label = lastField
+	var firsts, lasts []string
+	for _, record := range r.data() {
+		if len(record) > 1 {
+			firsts, lasts = append(firsts, record[0]), append(lasts, record[len(record)-1])
+		}
+	}
+	values := all(lasts, isNumber)
+	switch {
+	case values && all(firsts, isText):
+		r.label = 0
+	case values && !all(lasts, isWholeNumber) && all(firsts, isWholeNumber) && len(firsts) > 2 && 2*distinct(firsts) <= len(firsts):
+		return r.errorf(0, 0, "the first column has %d different whole numbers, and the last has other numbers: %w", distinct(firsts), ErrWhichLabel)
+	}
+	return nil
+}
+
+func isWholeNumber(field string) bool {
+	v, err := parse(field)
+	return err == nil && v == float64(int64(v))
+}
+
+// findSkipped finds the columns beside the label that count or name the sequences
+// or tell the time: by their names. It is an error where a file without names has
+// a first column that counts.
+func (r *rows) findSkipped() error {
+	for i, name := range r.header() {
+		fields := r.below(i)
+		named := slices.Contains(rowWords, strings.ToLower(strings.TrimSpace(name))) || strings.HasPrefix(name, "Unnamed: ")
+		nameless := i == 0 && strings.TrimSpace(name) == ""
+		counts := (named || nameless) && all(fields, isWholeNumber) && distinct(fields) == len(fields)
+		if i != r.label && (counts || all(fields, isTime)) {
+			r.skip = append(r.skip, i)
+		}
+	}
+	if len(r.header()) > 0 || r.label == 0 || len(r.records) < 5 {
+		return nil
+	}
+	start, _ := strconv.Atoi(strings.TrimSpace(r.records[0][0]))
+	alike := true
+	for i, record := range r.records {
+		if strings.TrimSpace(record[0]) != strconv.Itoa(start+i) || len(record) != len(r.records[0]) || start > 1 || len(record) < 2 {
+			return nil
+		}
+		alike = alike && isWholeNumber(record[1])
+	}
+	if alike {
+		return nil
+	}
+	return r.errorf(1, 1, "the column counts the lines; leave it out, or if it has values, give the file a first line of names")
+}
+
+// sequence returns the fields of record i that are values, with their places, and
+// the place of its label, noField where it has none.
+func (r *rows) sequence(i int) (fields []string, places []int, label int) {
+	record := r.records[i]
+	label = r.label
+	if label == lastField {
+		label = len(record) - 1
+	}
+	for place, field := range record {
+		if place != label && !slices.Contains(r.skip, place) {
+			fields, places = append(fields, field), append(places, place)
+		}
+	}
+	return fields, places, label
+}
+
+// describe says what is read of the records.
+func (r *rows) describe(s *Sequences) string {
+	var b strings.Builder
+	shortest, longest := s.length(0), 0
+	for i := range max(len(s.Inputs), len(s.Tokens)) {
+		shortest, longest = min(shortest, s.length(i)), max(longest, s.length(i))
+	}
+	fmt.Fprintf(&b, "%d sequences of %d", max(len(s.Inputs), len(s.Tokens)), shortest)
+	if longest > shortest {
+		fmt.Fprintf(&b, " to %d", longest)
+	}
+	b.WriteString(" steps")
+	switch {
+	case r.label == lastField && r.named:
+		fmt.Fprintf(&b, ", the label last (%.40q)", strings.TrimSpace(r.records[0][len(r.records[0])-1]))
+	case r.label == lastField:
+		b.WriteString(", the label last")
+	case r.label >= 0:
+		fmt.Fprintf(&b, ", the label in %s", r.column(r.label))
+	}
+	for _, i := range r.skip {
+		fmt.Fprintf(&b, "; %s names, counts or dates the lines and is not read", r.column(i))
+	}
+	return b.String()
+}
+
+func (r *rows) column(i int) string {
+	if len(r.header()) == 0 || strings.TrimSpace(r.records[0][i]) == "" {
+		return fmt.Sprintf("column %d", i+1)
+	}
+	return fmt.Sprintf("column %d %.40q", i+1, strings.TrimSpace(r.records[0][i]))
+}
+
+// noteAlike says which labels may be meant as one.
+func noteAlike(labels []string) string {
+	var pairs []string
+	seen := map[string]string{}
+	for _, label := range labels {
+		key, how := strings.ToLower(strings.Join(strings.Fields(label), " ")), "but for case and spaces"
+		if v, err := parse(label); err == nil {
+			key, how = strconv.FormatFloat(v, 'g', -1, 64), "as numbers"
+		}
+		if other, found := seen[key]; found {
+			pairs = append(pairs, fmt.Sprintf("%.40q and %.40q are equal %s", other, label, how))
+		} else {
+			seen[key] = label
+		}
+	}
+	if len(pairs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the labels %s, and are classes of their own; write them alike if they are one", strings.Join(pairs, ", "))
+}

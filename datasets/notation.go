@@ -1,0 +1,246 @@
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var (
+	errText     = errors.New("not a number; write it like -12.5")
+	errMissing  = errors.New("a missing value; fill it in, for instance by interpolation")
+	errInfinite = errors.New("infinite; write a number in its place")
+	errRange    = errors.New("too large for float32, which ends at 3.4e38; use a larger unit")
+)
+
+// parse reads a number as Go and most programs write it.
+func parse(field string) (float64, error) {
+	field = strings.TrimSpace(field)
+	if isMissing(field) {
+		return 0, errMissing
+	}
+	v, err := strconv.ParseFloat(field, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		return 0, errText
+	case err == nil && math.IsInf(v, 0):
+		return 0, errInfinite
+	case math.IsInf(float64(float32(v)), 0):
+		return 0, errRange
+	}
+	return v, nil
+}
+
+// isMissing tells whether a field stands for a value that is not known, as
+// pandas, R, databases and spreadsheets write it.
+func isMissing(field string) bool {
+	switch strings.ToLower(strings.TrimSpace(field)) {
+	case "", "na", "n/a", "<na>", "#na", "#n/a", "nan", "-nan", "null", "none", "nil", "nat", "?", "-", "--", ".":
+		return true
+	}
+	return false
+}
+
+func isNumber(field string) bool {
+	_, err := parse(field)
+	return err == nil || err == errRange
+}
+
+// numeral is the number in a field as it is written there.
+type numeral struct {
+	sign   string
+	digits string // with separators
+	before string // the sign of a currency
+	after  string // the same, or %
+}
+
+const spaces = ` \x{a0}\x{2009}\x{202f}`
+
+var (
+	numeralForm = regexp.MustCompile(`^([-+−]?)[` + spaces + `]*((?:[A-Z]{0,3}\p{Sc})?)[` + spaces + `]*([-+−]?)` +
+		`(\d+(?:[.,'’` + spaces + `]\d+)*\.?(?:[eE][-+]?\d+)?|[.,]\d+(?:[eE][-+]?\d+)?)` +
+		`[` + spaces + `]*(\p{Sc}|%?)$`)
+	unitForm = regexp.MustCompile(`^[-+−]?\d[\d.,'’]*[` + spaces + `]*([^\s\d.,:/'’-][^\s\d:]{0,11})$`)
+
+	separatorForm = regexp.MustCompile(`[.,'’` + spaces + `]`)
+)
+
+func readNumeral(field string) (numeral, bool) {
+	m := numeralForm.FindStringSubmatch(strings.TrimSpace(field))
+	if m == nil || m[1] != "" && m[3] != "" {
+		return numeral{}, false
+	}
+	return numeral{sign: m[1] + m[3], digits: m[4], before: m[2], after: m[5]}, true
+}
+
+// notation is how the fields of a column write their numbers: what a separator
+// means there is what it must mean in one of them, and no other says otherwise.
+type notation struct {
+	decimal, group string
+	before, after  string
+}
+
+// separators are those of a number, as far as it tells them apart.
+type separators struct {
+	decimal, group string
+	either         string // may be the one or the other
+	ok             bool
+}
+
+// separatorsOf tells groups of three digits from decimals.
+func separatorsOf(digits string) separators {
+	mantissa, _, _ := strings.Cut(strings.ToLower(digits), "e")
+	found := separatorForm.FindAllString(mantissa, -1)
+	parts := separatorForm.Split(mantissa, -1)
+	if len(found) == 0 {
+		return separators{ok: true}
+	}
+	last := found[len(found)-1]
+	point := last == "." || last == ","
+	whole := parts[:len(parts)-1]
+	switch {
+	case len(found) == 1 && point && grouped(parts):
+		return separators{either: last, ok: true}
+	case len(found) == 1 && point:
+		return separators{decimal: last, ok: true}
+	case alike(found) && grouped(parts):
+		return separators{group: last, ok: true}
+	case point && len(found) > 1 && alike(found[:len(found)-1]) && found[0] != last && grouped(whole):
+		return separators{group: found[0], decimal: last, ok: true}
+	}
+	return separators{}
+}
+
+// grouped tells whether the parts of a number are its thousands.
+func grouped(parts []string) bool {
+	if n := len(parts[0]); n < 1 || n > 3 || parts[0][0] == '0' {
+		return false
+	}
+	for _, part := range parts[1:] {
+		if len(part) != 3 {
+			return false
+		}
+	}
+	return true
+}
+
+func alike(list []string) bool {
+	for _, s := range list {
+		if s != list[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// readNotation returns how the numbers among fields are written. It is an error
+// about the field of that index if one of them is written otherwise, or all of
+// them may be read in two ways.
+func readNotation(fields []string) (n notation, at int, err error) {
+	first, either := -1, map[string]int{}
+	for i, field := range fields {
+		number, ok := readNumeral(field)
+		if !ok {
+			continue
+		}
+		if first < 0 {
+			first, n.before, n.after = i, number.before, number.after
+		}
+		if number.before != n.before || number.after != n.after {
+			return n, i, fmt.Errorf("%.40q is not written as %.40q is; give all numbers the same sign of a currency or %%, or none", field, fields[first])
+		}
+		s := separatorsOf(number.digits)
+		if _, seen := either[s.either]; !seen && s.either != "" {
+			either[s.either] = i
+		}
+		if !s.ok || !agree(&n.decimal, s.decimal) || !agree(&n.group, s.group) || n.decimal != "" && n.decimal == n.group {
+			return n, i, fmt.Errorf("%.40q has other separators than the numbers before it; write all numbers alike, as -12.5", field)
+		}
+	}
+	return n.settle(fields, either)
+}
+
+// agree sets what is not known yet, and tells whether the two are the same.
+func agree(known *string, found string) bool {
+	if *known == "" {
+		*known = found
+	}
+	return found == "" || *known == found
+}
+
+// settle decides about the separators that may be either, with the first field
+// that has each.
+func (n notation) settle(fields []string, either map[string]int) (notation, int, error) {
+	for _, s := range []string{".", ","} {
+		at, found := either[s]
+		switch {
+		case !found || s == n.decimal || s == n.group:
+		case n.decimal != "" && n.group == "":
+			n.group = s
+		case n.decimal == "" && n.group != "":
+			n.decimal = s
+		case n.decimal != "":
+			return n, at, fmt.Errorf("%.40q has other separators than other numbers; write all numbers alike, as -12.5", fields[at])
+		}
+	}
+	if n.decimal == "" && n.group == "" && len(either) > 0 {
+		at, comma := either[","]
+		if comma {
+			return n, at, fmt.Errorf("%.40q may be a decimal comma or thousands, and no other number of the column tells which; write it like -12.5", fields[at])
+		}
+		n.decimal = "."
+	}
+	return n, 0, nil
+}
+
+// parse reads the number in a field that is written so.
+func (n notation) parse(field string) (float64, error) {
+	v, err := parse(field)
+	if err == nil && n == (notation{}) {
+		return v, nil
+	}
+	number, ok := readNumeral(field)
+	switch {
+	case err == errText && !ok:
+		return 0, unreadable(field)
+	case n == (notation{}) || !ok:
+		return v, err
+	}
+	digits := number.digits
+	if n.group != "" {
+		digits = strings.ReplaceAll(digits, n.group, "")
+	}
+	if n.decimal != "" {
+		digits = strings.Replace(digits, n.decimal, ".", 1)
+	}
+	return parse(strings.Replace(number.sign, "−", "-", 1) + digits)
+}
+
+// unreadable says why a field that is meant as a value is no number.
+func unreadable(field string) error {
+	field = strings.TrimSpace(field)
+	switch {
+	case unitForm.MatchString(field):
+		return errors.New("a number with a unit; write the unit into the header and the number alone")
+	case strings.HasPrefix(field, "("):
+		return errors.New("in brackets; write a number like -12.5 without them")
+	}
+	return errText
+}
+
+// looksLikeValue tells whether a field is meant as a value, if a person reads
+// it, and with which unit.
+func looksLikeValue(field string) (unit string, ok bool) {
+	field = strings.TrimSpace(field)
+	inner := strings.TrimSuffix(strings.TrimPrefix(field, "("), ")")
+	if number, ok := readNumeral(inner); ok {
+		return "", separatorsOf(number.digits).ok
+	}
+	if m := unitForm.FindStringSubmatch(field); m != nil {
+		return m[1], true
+	}
+	return "", false
+}

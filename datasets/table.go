@@ -1,0 +1,536 @@
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is what a column of a table holds.
+type Kind int
+
+// The kinds of columns.
+const (
+	Texts   Kind = iota // anything else
+	Numbers             // values
+	Times               // when a row was taken
+	Indices             // numbers that count the rows, or name them
+	Keys                // texts that come again and again, and tell rows apart
+	Nothing             // missing values alone
+)
+
+// Column is a column from top to bottom.
+type Column struct {
+	Number int    // its place, from 1
+	Name   string // as in the header, or "column N" where that has none
+	Kind   Kind
+
+	// Values are its numbers, all of them finite as float32: at least one, where
+	// the kind is Numbers or Indices or the times are numbers.
+	Values []float64
+
+	times    []time.Time // of the kind Times: zero where one is missing; none where they cannot be told
+	clock    bool        // times of the day, without a date
+	nameless bool
+	example  string // a field that is not written as Go writes a number
+	err      error  // of the first field that cannot be used
+}
+
+// Table is a CSV file, and what each of its columns holds. It is what all
+// readers of series see.
+type Table struct {
+	File    string
+	Columns []Column
+	Header  bool // the first line has the names
+
+	sheet *sheet
+	rows  int
+}
+
+// ErrNoColumn is what a CSVError wraps where the file has no column of the
+// name or number asked for.
+var ErrNoColumn = errors.New("no column")
+
+// ReadTable reads CSV text. The file is what errors call it; each is a
+// *[CSVError].
+//
+// The text is UTF-8, or UTF-16 with a byte order mark. Lines end in \n, \r\n or
+// \r. Fields are separated by what a first line like sep=; says, else by tabs if
+// the first line has one outside quotes, else by semicolons, bars or commas.
+// Blank lines are skipped, but in a file of one column each is a missing value
+// unless it is at an end of the file.
+//
+// The first line has names if none of its fields is a number or a time, or if
+// they are names by the look of them: 0, 1, 2 or years above other numbers, a
+// whole number above numbers with decimals, date above dates. It is an error
+// where that is in doubt.
+//
+// Numbers are written like -12.5, or all numbers of a column with a decimal
+// comma, with thousands apart, with the sign of a currency or with a %, as long
+// as no other reading is possible. A column whose numbers cannot be read is
+// still one of the kind Numbers, and an error when it is chosen.
+//
+// Every record has as many fields as the first, no line is longer than 1 MiB,
+// and there are at most 16,384 columns; anything else is an error.
+func ReadTable(r io.Reader, file string) (*Table, error) {
+	s, err := readSheet(r, file, false)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.records) == 0 {
+		return nil, s.errorf(0, 0, "no data; give it a line for each value")
+	}
+	t := &Table{File: file, sheet: s}
+	if t.Header, err = s.firstLine(); err != nil {
+		return nil, err
+	}
+	t.rows = len(s.records)
+	if t.Header {
+		t.rows--
+	}
+	if t.rows == 0 {
+		return nil, s.errorf(0, 0, "a header and no data; give it a line for each value")
+	}
+	for i := range s.records[0] {
+		t.Columns = append(t.Columns, t.column(i))
+	}
+	t.findIndices()
+	return t, nil
+}
+
+// record returns the number of the record of a row, both from 0.
+func (t *Table) record(row int) int { return len(t.sheet.records) - t.rows + row }
+
+// fields returns those of a column, from top to bottom.
+func (t *Table) fields(column int) []string {
+	list := make([]string, t.rows)
+	for i := range list {
+		list[i] = t.sheet.records[t.record(i)][column]
+	}
+	return list
+}
+
+// column reads a column, counted from 0.
+func (t *Table) column(i int) Column {
+	c := Column{Number: i + 1}
+	if t.Header {
+		c.Name = strings.TrimSpace(t.sheet.records[0][i])
+	}
+	c.nameless = c.Name == ""
+	if c.nameless {
+		c.Name = fmt.Sprintf("column %d", i+1)
+	}
+	fields := t.fields(i)
+	plain, there := 0, 0
+	for _, field := range fields {
+		if isNumber(field) {
+			plain++
+		}
+		if !isMissing(field) {
+			there++
+		}
+	}
+	switch {
+	case there == 0:
+		c.Kind = Nothing
+		return c
+	case 2*plain > there:
+		t.readNumbers(&c, fields)
+		return c
+	}
+	if answers, clock := readTimes(fields); len(answers) > 0 {
+		c.Kind, c.clock = Times, clock
+		t.settleTimes(&c, fields, answers)
+		return c
+	}
+	if valuesAmong(fields, there) {
+		t.readNumbers(&c, fields)
+		return c
+	}
+	if distinct(fields)*2 <= there {
+		c.Kind = Keys
+	}
+	return c
+}
+
+// valuesAmong tells whether most fields of those that are there are values, if
+// not for numbers then for a person, of the same unit.
+func valuesAmong(fields []string, there int) bool {
+	units := map[string]int{}
+	for _, field := range fields {
+		if unit, ok := looksLikeValue(field); ok {
+			units[unit]++
+		}
+	}
+	for _, n := range units {
+		if 2*n > there {
+			return true
+		}
+	}
+	return false
+}
+
+func distinct(fields []string) int {
+	seen := map[string]bool{}
+	for _, field := range fields {
+		seen[strings.TrimSpace(field)] = true
+	}
+	return len(seen)
+}
+
+// readNumbers reads a column of values.
+func (t *Table) readNumbers(c *Column, fields []string) {
+	c.Kind = Numbers
+	n, bad, problem := notation{}, -1, error(nil)
+	if slices.ContainsFunc(fields, func(field string) bool { return !isNumber(field) && !isMissing(field) }) {
+		n, bad, problem = readNotation(fields)
+	}
+	for row, field := range fields {
+		v, err := n.parse(field)
+		if err != nil {
+			err = fmt.Errorf("%.40q is %w", field, err)
+		}
+		if row == bad && problem != nil {
+			err = problem
+		}
+		if err != nil {
+			c.err, c.Values = t.errorAt(row, c.Number-1, err), nil
+			return
+		}
+		if c.example == "" && !isNumber(field) {
+			c.example = fmt.Sprintf("%.40q is %s", field, strconv.FormatFloat(v, 'f', -1, 64))
+		}
+		c.Values = append(c.Values, v)
+	}
+	if times := numericTimes(t.nameOf(c), c.Values); times != nil {
+		c.Kind, c.times = Times, times
+	}
+}
+
+// nameOf returns the name of a column that has one in the file, else "".
+func (t *Table) nameOf(c *Column) string {
+	if c.nameless {
+		return ""
+	}
+	return c.Name
+}
+
+func (t *Table) errorAt(row, field int, err error) error {
+	return t.sheet.fieldErrorf(t.record(row), field, "%w", err)
+}
+
+// settleTimes chooses among what the fields of a column of times may mean: that
+// in which the rows are in order and most even, and none where two are.
+func (t *Table) settleTimes(c *Column, fields []string, answers [][]time.Time) {
+	best, again := -1.0, false
+	for _, times := range answers {
+		a := axis{column: c}
+		a.measure(times)
+		order := a.share()
+		if slices.IsSortedFunc(times, time.Time.Compare) {
+			order++
+		}
+		again = order == best
+		if order > best {
+			best, c.times = order, times
+		}
+	}
+	if again {
+		c.times = nil
+		return
+	}
+	for row, at := range c.times {
+		if !at.IsZero() {
+			continue
+		}
+		err := fmt.Errorf("%.40q is no time like %.40q; write all times alike, and leave out lines of totals", fields[row], fields[max(0, row-1)])
+		if isMissing(fields[row]) {
+			err = fmt.Errorf("%.40q is a missing time; fill it in", fields[row])
+		}
+		c.err = t.errorAt(row, c.Number-1, err)
+		return
+	}
+}
+
+// findIndices finds the columns of numbers that count the rows or name them. A
+// column that is alone is none.
+func (t *Table) findIndices() {
+	if len(t.Columns) == 1 {
+		if c := &t.Columns[0]; c.Kind == Times && c.Values != nil {
+			c.Kind = Numbers
+		}
+		return
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Kind == Numbers && c.err == nil && isIndex(t.nameOf(c), i == 0, t.Header, c.Values) {
+			c.Kind = Indices
+		}
+	}
+	t.findParts()
+}
+
+// isIndex tells whether the values of a column count the rows: by their steps
+// and its name, or because it is the first and has none.
+func isIndex(name string, first, header bool, values []float64) bool {
+	step, even := stepOf(values)
+	fromStart := values[0] == 0 || values[0] == 1
+	switch {
+	case name == "" && header || strings.HasPrefix(name, "Unnamed: "):
+		return first && whole(values) && (len(values) > 1 || fromStart)
+	case name == "":
+		return first && fromStart && even && step == 1 && len(values) > 2
+	case named(name, idWords) && whole(values):
+		return true
+	case !named(name, countWords):
+		return false
+	}
+	return even || whole(values) && recounts(values)
+}
+
+func whole(values []float64) bool {
+	return !slices.ContainsFunc(values, func(v float64) bool { return v != math.Trunc(v) })
+}
+
+// recounts tells whether values count by ones and begin again now and then, or
+// stay the same for a while.
+func recounts(values []float64) bool {
+	lowest := slices.Min(values)
+	for i := 1; i < len(values); i++ {
+		if d := values[i] - values[i-1]; d != 1 && d != 0 && values[i] != lowest {
+			return false
+		}
+	}
+	return len(values) > 2
+}
+
+// calendarParts are columns that together tell a time, and the largest number of
+// each.
+var calendarParts = []struct {
+	words   []string
+	highest float64
+}{
+	{yearWords, 2199}, {[]string{"month", "mon", "mo", "monat", "mois", "mes"}, 12}, {[]string{"day", "dd", "tag", "jour"}, 31},
+	{[]string{"hour", "hr", "hh", "stunde"}, 23}, {[]string{"minute", "min"}, 59},
+}
+
+// findParts finds a year, a month and so on in columns of their own, and gives
+// the time that they tell to the column of the year.
+func (t *Table) findParts() {
+	var parts []*Column
+	for _, part := range calendarParts {
+		for i := range t.Columns {
+			c := &t.Columns[i]
+			if c.Values != nil && named(t.nameOf(c), part.words) && whole(c.Values) && slices.Min(c.Values) >= 0 && slices.Max(c.Values) <= part.highest {
+				parts = append(parts, c)
+				break
+			}
+		}
+		if len(parts) == 0 {
+			return
+		}
+	}
+	if parts[0].Kind != Times || len(parts) == 1 || !named(parts[1].Name, calendarParts[1].words) {
+		return
+	}
+	times := make([]time.Time, t.rows)
+	for row := range times {
+		of := [5]int{1, 1, 1, 0, 0}
+		for i, c := range parts {
+			of[i] = int(c.Values[row])
+		}
+		times[row] = time.Date(of[0], time.Month(of[1]), of[2], of[3], of[4], 0, 0, time.UTC)
+	}
+	for _, c := range parts {
+		c.Kind, c.times = Times, nil
+	}
+	parts[0].times = times
+}
+
+// Choose returns the column of values that has that name, exactly or else
+// regardless of case, or that number from 1. The empty string chooses the only
+// column of values.
+func (t *Table) Choose(column string) (Column, error) {
+	chosen := t.values()
+	if column != "" {
+		c, err := t.find(column)
+		if err != nil {
+			return Column{}, err
+		}
+		chosen = []*Column{c}
+	} else if len(t.Columns) == 1 {
+		chosen = []*Column{&t.Columns[0]}
+	}
+	switch len(chosen) {
+	case 0:
+		return Column{}, t.noValues()
+	case 1:
+		return t.checked(chosen[0])
+	}
+	return Column{}, t.sheet.errorf(0, 0, "%d columns of numbers; choose one by name or number: %s", len(chosen), list(chosen))
+}
+
+// Select returns the columns of values of those names or numbers, or, where none
+// is given, all columns of values.
+func (t *Table) Select(columns ...string) (list []Column, err error) {
+	chosen := t.values()
+	if len(columns) > 0 {
+		chosen = nil
+	}
+	for _, column := range columns {
+		c, err := t.find(column)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, c)
+	}
+	if len(chosen) == 0 {
+		return nil, t.noValues()
+	}
+	for _, c := range chosen {
+		if err := t.check(c); err != nil {
+			return nil, err
+		}
+		list = append(list, *c)
+	}
+	return list, nil
+}
+
+// values returns the columns of values, whether they can be used or not.
+func (t *Table) values() (list []*Column) {
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Kind == Numbers {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// noValues is the error of a table that has no column of values.
+func (t *Table) noValues() error {
+	var others []*Column
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Values != nil {
+			others = append(others, c)
+		}
+	}
+	advice := "write numbers like -12.5, and separate them by commas, semicolons or tabs"
+	if len(others) > 0 {
+		advice = "what is there tells the time or counts the rows; if one of these has the values, choose it by name or number: " + list(others)
+	}
+	return t.sheet.errorf(0, 0, "no column of numbers; %s", advice)
+}
+
+// checked returns a column if it is one of values.
+func (t *Table) checked(c *Column) (Column, error) {
+	if err := t.check(c); err != nil {
+		return Column{}, err
+	}
+	return *c, nil
+}
+
+// check returns what is wrong with a column as one of values.
+func (t *Table) check(c *Column) error {
+	if c.err != nil || c.Values != nil {
+		return c.err
+	}
+	for row, field := range t.fields(c.Number - 1) {
+		_, err := notation{}.parse(field)
+		if err == nil {
+			continue
+		}
+		if c.Kind == Times {
+			err = errors.New("a time, and no value; choose another column")
+		}
+		return t.errorAt(row, c.Number-1, fmt.Errorf("%.40q is %w", field, err))
+	}
+	return nil
+}
+
+// find returns the column of the given name or number.
+func (t *Table) find(column string) (*Column, error) {
+	named, err := t.findName(column)
+	if n, notNumber := strconv.Atoi(column); notNumber == nil && n >= 1 && n <= len(t.Columns) {
+		if named != nil && named.Number != n {
+			return nil, t.sheet.errorf(0, 0, "%.40q is the name of column %d and the number of %s; give the columns names that are no numbers", column, named.Number, &t.Columns[n-1])
+		}
+		return &t.Columns[n-1], nil
+	}
+	return named, err
+}
+
+// findName returns the column of the given name, exactly or else regardless of
+// case.
+func (t *Table) findName(name string) (*Column, error) {
+	for _, same := range []func(a, b string) bool{
+		func(a, b string) bool { return a == b },
+		strings.EqualFold,
+	} {
+		var found []*Column
+		for i := range t.Columns {
+			if same(t.Columns[i].Name, name) {
+				found = append(found, &t.Columns[i])
+			}
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return nil, t.sheet.errorf(0, 0, "%d columns are called %.40q; choose one by number: %s", len(found), name, list(found))
+		}
+	}
+	var all []*Column
+	for i := range t.Columns {
+		all = append(all, &t.Columns[i])
+	}
+	return nil, t.sheet.errorf(0, 0, "%w %.40q; choose one by name or number: %s", ErrNoColumn, name, list(all))
+}
+
+// Named returns the column of values of that name, exactly or else regardless of
+// case.
+func (t *Table) Named(name string) (Column, error) {
+	c, err := t.findName(name)
+	if err != nil {
+		return Column{}, err
+	}
+	return t.checked(c)
+}
+
+// list returns the numbers and names of columns.
+func list(columns []*Column) string {
+	var b strings.Builder
+	for i, c := range columns {
+		if i == maxListed {
+			fmt.Fprintf(&b, " and %d more", len(columns)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%d %.40q", c.Number, c.Name)
+	}
+	return b.String()
+}
+
+// ReadColumn reads one column of numbers from CSV text, as [ReadTable] does,
+// chooses it as [Table.Choose] does, and refuses what [Table.Check] refuses.
+func ReadColumn(r io.Reader, file, column string) (Column, error) {
+	t, err := ReadTable(r, file)
+	if err != nil {
+		return Column{}, err
+	}
+	c, err := t.Choose(column)
+	if err != nil {
+		return Column{}, err
+	}
+	if _, err := t.Check(); err != nil {
+		return Column{}, err
+	}
+	return c, nil
+}

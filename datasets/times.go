@@ -1,0 +1,264 @@
+package datasets
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// layouts are the forms of dates and times that are read, as package time
+// writes them. Where both of a pair can be read, the day comes first or the
+// month does, and the order of the rows must tell.
+var layouts = []string{
+	"2006-1-2", "06-1-2", "2006-1", "2006/1/2", "2006/1", "2006.1.2",
+	"2006-1-2 15:04", "2006-1-2 15:04:05", "2006-1-2T15:04", "2006-1-2T15:04:05", "2006-1-2 15", "2006-1-2T15",
+	"2006-1-2T15:04:05Z07:00", "2006-1-2T15:04:05-0700", "2006-1-2T15:04Z07:00",
+	"2006-1-2 15:04:05Z07:00", "2006-1-2 15:04:05-0700", "2006-1-2 15:04:05 -0700", "2006-1-2 15:04:05 MST", "2006-1-2 15:04:05 -0700 MST",
+	"2006/1/2 15:04", "2006/1/2 15:04:05", "2006.1.2 15:04", "2006.1.2 15:04:05", "20060102 15:04", "20060102 15:04:05", "20060102T150405", "20060102T150405Z",
+
+	"2.1.2006", "2.1.06", "2.1.2006 15:04", "2.1.2006 15:04:05", "2.1.06 15:04", "2.1.06 15:04:05",
+	"2/1/2006", "2/1/06", "2/1/2006 15:04", "2/1/2006 15:04:05", "2/1/2006 3:04 PM", "2/1/2006 3:04:05 PM", "2/1/06 15:04", "2/1/06 15:04:05",
+	"1/2/2006", "1/2/06", "1/2/2006 15:04", "1/2/2006 15:04:05", "1/2/2006 3:04 PM", "1/2/2006 3:04:05 PM", "1/2/06 15:04", "1/2/06 15:04:05",
+	"2-1-2006", "2-1-06", "2-1-2006 15:04", "2-1-2006 15:04:05",
+	"1-2-2006", "1-2-06", "1-2-2006 15:04", "1-2-2006 15:04:05",
+	"1/2006", "1-2006",
+
+	"Jan 2006", "January 2006", "Jan-06", "Jan-2006", "2006-Jan", "2006 Jan", "2006 January",
+	"2 Jan 2006", "2 January 2006", "2-Jan-2006", "2-Jan-06", "2006-Jan-2", "2 Jan 2006 15:04", "2 Jan 2006 15:04:05", "2-Jan-2006 15:04:05",
+	"Jan 2, 2006", "Jan 2 2006", "January 2, 2006", "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 -0700", "Mon Jan 2 15:04:05 2006",
+	"2/Jan/2006:15:04:05 -0700",
+}
+
+// clocks are the forms of a time of the day.
+var clocks = []string{"15:04", "15:04:05", "3:04 PM", "3:04:05 PM"}
+
+var (
+	quarterForm = regexp.MustCompile(`^(\d{4})[- ]?[Qq]([1-4])$`)
+	quarterLast = regexp.MustCompile(`^[Qq]([1-4])[- /]?(\d{4})$`)
+	weekForm    = regexp.MustCompile(`^(\d{4})[- ]?W(\d\d)(?:-?([1-7]))?$`)
+	monthForm   = regexp.MustCompile(`^(\d{4})M(\d\d)$`)
+)
+
+// timeForm is a way to read a time.
+type timeForm func(field string) (time.Time, bool)
+
+func layoutForm(layout string) timeForm {
+	return func(field string) (time.Time, bool) {
+		t, err := time.Parse(layout, field)
+		return t, err == nil
+	}
+}
+
+// parseTimes reads the fields of a column by form. It returns how many are no
+// times, which are zero, and are not missing.
+func parseTimes(fields []string, form timeForm) (times []time.Time, bad int) {
+	times = make([]time.Time, len(fields))
+	for i, field := range fields {
+		field = strings.TrimSpace(field)
+		t, ok := form(field)
+		if ok {
+			times[i] = t
+		} else if !isMissing(field) {
+			bad++
+		}
+	}
+	return times, bad
+}
+
+// formsOf returns the forms that read one of the first fields that are there.
+func formsOf(fields []string) (forms []timeForm, clock bool) {
+	sample := fields[:0:0]
+	for _, field := range fields {
+		if !isMissing(field) {
+			sample = append(sample, strings.TrimSpace(field))
+		}
+		if len(sample) == 3 {
+			break
+		}
+	}
+	reads := func(form timeForm) bool {
+		return slices.ContainsFunc(sample, func(field string) bool {
+			_, ok := form(field)
+			return ok
+		})
+	}
+	for _, layout := range layouts {
+		if form := layoutForm(layout); reads(form) {
+			forms = append(forms, form)
+		}
+	}
+	if reads(partOfYear) {
+		forms = append(forms, partOfYear)
+	}
+	if len(forms) > 0 {
+		return forms, false
+	}
+	for _, layout := range clocks {
+		if form := layoutForm(layout); reads(form) {
+			forms = append(forms, form)
+		}
+	}
+	return forms, true
+}
+
+// partOfYear reads a quarter, a week of ISO 8601, or a month as 2024M01.
+func partOfYear(field string) (time.Time, bool) {
+	year, part, day := "", "", "1"
+	month, weekly := 0, false
+	if m := quarterForm.FindStringSubmatch(field); m != nil {
+		year, part, month = m[1], m[2], 3
+	} else if m := quarterLast.FindStringSubmatch(field); m != nil {
+		year, part, month = m[2], m[1], 3
+	} else if m := monthForm.FindStringSubmatch(field); m != nil {
+		year, part, month = m[1], m[2], 1
+	} else if m := weekForm.FindStringSubmatch(field); m != nil {
+		year, part, weekly = m[1], m[2], true
+		if m[3] != "" {
+			day = m[3]
+		}
+	}
+	y, err := strconv.Atoi(year)
+	if err != nil {
+		return time.Time{}, false
+	}
+	n, _ := strconv.Atoi(part)
+	if weekly {
+		d, _ := strconv.Atoi(day)
+		first := time.Date(y, 1, 4, 0, 0, 0, 0, time.UTC) // is in the first week
+		monday := first.AddDate(0, 0, -(int(first.Weekday())+6)%7)
+		return monday.AddDate(0, 0, 7*(n-1)+d-1), n >= 1 && n <= 53
+	}
+	return time.Date(y, time.Month(month*(n-1)+1), 1, 0, 0, 0, 0, time.UTC), n >= 1 && month*n <= 12
+}
+
+// readTimes returns the times of a column of which more than half are times,
+// all of one form, and none where that is no such column. Several answers are
+// what it may mean.
+func readTimes(fields []string) (answers [][]time.Time, clock bool) {
+	forms, clock := formsOf(fields)
+	there := 0
+	for _, field := range fields {
+		if !isMissing(field) {
+			there++
+		}
+	}
+	best := (there + 1) / 2
+	for _, form := range forms {
+		times, bad := parseTimes(fields, form)
+		if bad < best {
+			best, answers = bad, nil
+		}
+		if bad == best && bad < (there+1)/2 && !slices.ContainsFunc(answers, func(a []time.Time) bool { return slices.EqualFunc(a, times, time.Time.Equal) }) {
+			answers = append(answers, times)
+		}
+	}
+	return answers, clock
+}
+
+// Words that the name of a column has which tells the time, and of one that
+// counts or names the rows.
+var (
+	timeWords  = []string{"date", "time", "datetime", "timestamp", "ts", "ds", "epoch", "unix", "unixtime", "stamp", "day", "month", "week", "quarter", "year", "period", "datum", "zeit", "tag", "monat", "jahr", "fecha", "hora", "mes", "año", "ano", "jour", "mois", "année", "annee", "data", "giorno", "mese", "anno", "yr", "yyyymm", "yyyymmdd"}
+	yearWords  = []string{"year", "years", "yr", "yyyy", "jahr", "année", "annee", "año", "ano", "anno", "season", "saison"}
+	countWords = []string{"index", "idx", "row", "rows", "rownum", "rowid", "rownames", "no", "nr", "num", "number", "n", "i", "k", "t", "x", "obs", "observation", "record", "sample", "time", "date", "step", "tick", "period", "seq", "sequence", "#", "№", "year", "day", "week", "month", "hour", "lfd", "nummer", "zeile", "id"}
+	idWords    = []string{"id", "ids", "uid", "uuid", "guid", "key", "rowid"}
+)
+
+// named tells whether one of the words of a name is among words.
+func named(name string, words []string) bool {
+	if slices.Contains(words, strings.ToLower(name)) {
+		return true
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
+		return strings.ContainsRune(" _-.:/()[]", r)
+	}), func(word string) bool { return len(word) > 1 && slices.Contains(words, word) })
+}
+
+// numericTimes returns the times that a column of numbers tells: years, months
+// and days written without separators, or seconds since 1970 and parts of them.
+func numericTimes(name string, values []float64) []time.Time {
+	step, even := stepOf(values)
+	timely := named(name, timeWords)
+	for _, form := range []struct {
+		read func(v float64) (time.Time, bool)
+		sure bool // of so many values, whatever the column is called
+	}{
+		{yearOf, slices.Contains(yearWords, strings.ToLower(name)) || even && math.Abs(step) == 1 && (timely || name == "" || len(values) > 9)},
+		{digitsForm("20060102"), timely || len(values) > 2},
+		{digitsForm("200601"), timely || monthly(values)},
+		{digitsForm("2006010215"), timely || len(values) > 2},
+		{digitsForm("200601021504"), timely || len(values) > 2},
+		{digitsForm("20060102150405"), timely || len(values) > 2},
+		{epochOf(1), timely || even && name == ""},
+		{epochOf(1e3), timely || even && name == ""},
+		{epochOf(1e6), timely || even && name == ""},
+		{epochOf(1e9), timely || even && name == ""},
+	} {
+		if !form.sure {
+			continue
+		}
+		if times, ok := timesOf(values, form.read); ok {
+			return times
+		}
+	}
+	return nil
+}
+
+func timesOf(values []float64, read func(float64) (time.Time, bool)) ([]time.Time, bool) {
+	times := make([]time.Time, len(values))
+	for i, v := range values {
+		var ok bool
+		if times[i], ok = read(v); !ok {
+			return nil, false
+		}
+	}
+	return times, len(values) > 0
+}
+
+func yearOf(v float64) (time.Time, bool) {
+	return time.Date(int(v), 1, 1, 0, 0, 0, 0, time.UTC), v >= 1500 && v < 2200 && v == math.Trunc(v)
+}
+
+// digitsForm reads numbers whose digits have that layout.
+func digitsForm(layout string) func(float64) (time.Time, bool) {
+	return func(v float64) (time.Time, bool) {
+		t, err := time.Parse(layout, strconv.FormatFloat(v, 'f', -1, 64))
+		return t, err == nil && t.Year() >= 1700 && t.Year() < 2200
+	}
+}
+
+// epochOf reads times since 1970 of which a second has so many, from 1980 to
+// 2100.
+func epochOf(second float64) func(float64) (time.Time, bool) {
+	return func(v float64) (time.Time, bool) {
+		whole, part := math.Modf(v / second)
+		return time.Unix(int64(whole), int64(part*1e9)).UTC(), whole >= 315532800 && whole < 4102444800
+	}
+}
+
+// monthly tells whether numbers like 202412 go from one month to the next.
+func monthly(values []float64) bool {
+	for i := 1; i < len(values); i++ {
+		if d := values[i] - values[i-1]; d != 1 && d != 89 {
+			return false
+		}
+	}
+	return len(values) > 2
+}
+
+// stepOf returns how far apart values are, if that is the same for all.
+func stepOf(values []float64) (step float64, even bool) {
+	if len(values) < 2 {
+		return 0, false
+	}
+	step = values[1] - values[0]
+	for i := 2; i < len(values); i++ {
+		if d := values[i] - values[i-1]; !(math.Abs(d-step) <= 1e-6*math.Abs(step)) {
+			return 0, false
+		}
+	}
+	return step, step != 0
+}
