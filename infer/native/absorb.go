@@ -24,9 +24,13 @@ func (p *program) absorb() {
 		}
 	}
 	slices.Sort(gone)
-	for _, i := range slices.Backward(gone) {
-		p.nodes = slices.Delete(p.nodes, i, i+1)
+	kept := p.nodes[:0]
+	for i, n := range p.nodes {
+		if _, ok := slices.BinarySearch(gone, i); !ok {
+			kept = append(kept, n)
+		}
 	}
+	p.nodes = kept
 }
 
 // absorbTransposes lets a recurrent node read and write what Transposes around it

@@ -35,8 +35,7 @@ func (op *binary[In, Out]) shapes() error {
 }
 
 func (op *binary[In, Out]) run() error {
-	op.apply(op.f, op.out, op.a, op.b)
-	return nil
+	return op.apply(op.f, op.out, op.a, op.b)
 }
 
 // pairing brings the elements of two arrays side by side.
@@ -49,10 +48,10 @@ type pairing[In, Out element] struct {
 const chunk = 128
 
 // apply sets out, of the shape that a and b are broadcast to, to f of them.
-func (p *pairing[In, Out]) apply(f pairs[In, Out], out *array[Out], a, b *array[In]) {
+func (p *pairing[In, Out]) apply(f pairs[In, Out], out *array[Out], a, b *array[In]) error {
 	p.walk.broadcast(out.shape, a.shape, b.shape)
-	n, step := p.walk.inner()
-	p.walk.rows(func(to int, at offsets) {
+	_, step := p.walk.inner()
+	return p.walk.rows(out.pool.memory, func(to, n int, at offsets) {
 		dst := out.data[to : to+n]
 		if step[0] == 1 && step[1] == 1 {
 			f(dst, a.data[at[0]:][:n], b.data[at[1]:][:n])
@@ -130,7 +129,14 @@ func div[T number](dst, a, b []T) {
 type intDiv[T integer] struct{ *binary[T, T] }
 
 func (op *intDiv[T]) run() error {
-	if slices.Contains(op.b.data, 0) {
+	zero := false
+	err := op.out.pool.memory.parts(len(op.b.data), func(from, to int) {
+		zero = zero || slices.Contains(op.b.data[from:to], 0)
+	})
+	switch {
+	case err != nil:
+		return err
+	case zero:
 		return errors.New("an integer is divided by 0")
 	}
 	return op.binary.run()
@@ -223,8 +229,7 @@ func (op *pow[T]) run() error {
 	if err := convert(op.b, op.exponent); err != nil {
 		return err
 	}
-	op.pairing.apply(power[T], op.out, op.a, op.b)
-	return nil
+	return op.pairing.apply(power[T], op.out, op.a, op.b)
 }
 
 func power[T number](dst []T, a, b []float64) {
@@ -375,16 +380,22 @@ func widen(shape, other []int) ([]int, bool) {
 
 func (op *variadic[T]) run() error {
 	op.first.broadcast(op.out.shape, op.in[0].shape)
-	op.out.copyWalk(&op.first, op.in[0], 0)
-	for _, a := range op.in[1:] {
-		op.apply(op.f, op.out, op.out, a)
+	if err := op.out.copyWalk(&op.first, op.in[0], 0); err != nil {
+		return err
 	}
-	if op.mean {
-		for i := range op.out.data {
-			op.out.data[i] /= T(len(op.in))
+	for _, a := range op.in[1:] {
+		if err := op.apply(op.f, op.out, op.out, a); err != nil {
+			return err
 		}
 	}
-	return nil
+	if !op.mean {
+		return nil
+	}
+	return op.out.pool.memory.parts(len(op.out.data), func(from, to int) {
+		for i := from; i < to; i++ {
+			op.out.data[i] /= T(len(op.in))
+		}
+	})
 }
 
 // where picks from two inputs by a third.
@@ -421,8 +432,8 @@ func (op *where[T]) shapes() error {
 
 func (op *where[T]) run() error {
 	op.walk.broadcast(op.out.shape, op.cond.shape, op.a.shape, op.b.shape)
-	n, step := op.walk.inner()
-	op.walk.rows(func(out int, at offsets) {
+	_, step := op.walk.inner()
+	return op.walk.rows(op.out.pool.memory, func(out, n int, at offsets) {
 		for i := range n {
 			v := &op.a.data[at[1]+i*step[1]]
 			if !op.cond.data[at[0]+i*step[0]] {
@@ -431,5 +442,4 @@ func (op *where[T]) run() error {
 			op.out.data[out+i] = *v
 		}
 	})
-	return nil
 }

@@ -41,15 +41,17 @@ type value interface {
 	share(src value)
 	// release gives back the elements of a value that is not constant.
 	release()
-	// freeze returns a constant of the elements.
+	// freeze returns a constant of the elements, which count as memory for good.
 	freeze() value
+	// bytes returns how large the elements are.
+	bytes() int
 	// like returns a new value of the same type.
 	like(m *memory) value
 
 	// bind makes the value show t, which has its type; export copies it to dst,
 	// whose memory it uses if it fits.
 	bind(t *engine.Tensor) error
-	export(dst *engine.Tensor)
+	export(m *memory, dst *engine.Tensor) error
 	mover
 }
 
@@ -121,9 +123,7 @@ func constant(t onnxgraph.Tensor) (value, error) {
 		return constantOf(t.Shape, data), nil
 	case []engine.Half:
 		wide := make([]float32, len(data))
-		for i, h := range data {
-			wide[i] = h.Float32()
-		}
+		widenHalves(wide, data)
 		a := constantOf(t.Shape, wide)
 		a.half = true
 		return a, nil
@@ -196,10 +196,13 @@ func (a *array[T]) release() {
 	}
 }
 
+func (a *array[T]) bytes() int { return len(a.data) * size[T]() }
+
 func (a *array[T]) freeze() value {
 	c := constantOf(slices.Clone(a.shape), a.data)
 	if a.owns {
 		c.data = slices.Clone(a.data)
+		a.pool.memory.held += a.bytes()
 	}
 	c.half = a.half
 	return c
@@ -216,25 +219,30 @@ func (a *array[T]) bind(t *engine.Tensor) error {
 		if err := a.resize(); err != nil {
 			return err
 		}
-		wide := any(a.data).([]float32)
-		for i, h := range t.Data.([]engine.Half) {
-			wide[i] = h.Float32()
-		}
-		return nil
+		wide, halves := any(a.data).([]float32), t.Data.([]engine.Half)
+		return a.pool.memory.parts(len(wide), func(from, to int) { widenHalves(wide[from:to], halves[from:to]) })
 	}
 	a.release()
 	a.data, a.filled = t.Data.([]T), true
 	return nil
 }
 
-func (a *array[T]) export(dst *engine.Tensor) {
+func (a *array[T]) export(m *memory, dst *engine.Tensor) error {
 	if !a.half {
-		copy(engine.Room[T](dst, a.shape), a.data)
-		return
+		to := engine.Room[T](dst, a.shape)
+		return m.parts(len(to), func(i, end int) { copy(to[i:end], a.data[i:end]) })
 	}
-	narrow := engine.Room[engine.Half](dst, a.shape)
-	for i, v := range any(a.data).([]float32) {
-		narrow[i] = engine.HalfOf(v)
+	narrow, wide := engine.Room[engine.Half](dst, a.shape), any(a.data).([]float32)
+	return m.parts(len(narrow), func(i, end int) {
+		for ; i < end; i++ {
+			narrow[i] = engine.HalfOf(wide[i])
+		}
+	})
+}
+
+func widenHalves(dst []float32, src []engine.Half) {
+	for i, h := range src {
+		dst[i] = h.Float32()
 	}
 }
 

@@ -267,13 +267,14 @@ func (p *pile) add(v value) error {
 		if err := p.spare.resize(); err != nil {
 			return err
 		}
-		p.spare.copyAt(0, p.items, 0, p.items.len())
+		if err := p.spare.copyAt(0, p.items, 0, p.items.len()); err != nil {
+			return err
+		}
 		p.items.release()
 		p.items, p.spare = p.spare, p.items
 	}
-	p.items.copyAt(p.count*v.len(), v, 0, v.len())
 	p.count++
-	return nil
+	return p.items.copyAt((p.count-1)*v.len(), v, 0, v.len())
 }
 
 // finish moves the list to out. One without any has the shape that is declared,
@@ -291,11 +292,11 @@ func (p *pile) finish(out value, declared []onnxgraph.Dim) error {
 	if err := out.resize(); err != nil {
 		return err
 	}
-	if p.count > 0 {
-		out.copyAt(0, p.items, 0, out.len())
+	defer p.items.release()
+	if p.count == 0 {
+		return nil
 	}
-	p.items.release()
-	return nil
+	return out.copyAt(0, p.items, 0, out.len())
 }
 
 // scan computes a graph once for each slice of some inputs.
@@ -451,7 +452,9 @@ func (tr track) cut(dst value, t int) error {
 	outer, _ := product(shape[:k]...)
 	inner, _ := product(shape[k+1:]...)
 	for o := range outer {
-		dst.copyAt(o*inner, tr.value, (o*shape[k]+t)*inner, inner)
+		if err := dst.copyAt(o*inner, tr.value, (o*shape[k]+t)*inner, inner); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -479,7 +482,9 @@ func (tr track) put(src value, t, time int) error {
 	outer, _ := product(from[:k]...)
 	inner, _ := product(from[k:]...)
 	for o := range outer {
-		tr.copyAt((o*time+t)*inner, src, o*inner, inner)
+		if err := tr.copyAt((o*time+t)*inner, src, o*inner, inner); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -262,15 +262,8 @@ func (op *conv[T]) run() error {
 	taps, _ := product(op.size...)
 	inSize, _ := product(op.in...)
 	outSize, _ := product(op.window.out...)
-	for i := 0; i < len(op.out.data); i += outSize {
-		channel := op.out.data[i : i+outSize]
-		clear(channel)
-		if op.b != nil {
-			bias := op.b.data[i/outSize%len(op.b.data)]
-			for k := range channel {
-				channel[k] = bias
-			}
-		}
+	if err := op.begin(outSize); err != nil {
+		return err
 	}
 	if inSize == 0 || inputs == 0 {
 		return nil
@@ -299,9 +292,7 @@ func (op *conv[T]) run() error {
 			case op.transposed:
 				err = op.spreadTaps(out, x, w, positions)
 			case few:
-				if err = op.memory.spend(outSize * len(w.Data)); err == nil {
-					op.byPosition(out, x, w, g)
-				}
+				err = op.byPosition(out, x, w, g)
 			default:
 				err = op.byTap(out, x, w, positions)
 			}
@@ -313,6 +304,30 @@ func (op *conv[T]) run() error {
 	return nil
 }
 
+// begin sets each channel, of so many elements, to its bias.
+func (op *conv[T]) begin(size int) error {
+	if op.b == nil {
+		return op.out.fill(nil)
+	}
+	for at := 0; at < len(op.out.data); at += size {
+		bias := op.b.data[at/size%len(op.b.data)]
+		err := op.memory.parts(size, func(from, to int) {
+			channel := op.out.data[at+from : at+to]
+			for k := range channel {
+				channel[k] = bias
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// coverCost is how many multiplications take as long as to find, for one element that
+// is covered, where it is.
+const coverCost = 16
+
 // byTap adds the products of the weights with what each tap of the kernel meets
 // at some positions at a time, which lies in lines of the input.
 func (op *conv[T]) byTap(out, x, w kernels.Matrix[T], positions int) error {
@@ -320,7 +335,7 @@ func (op *conv[T]) byTap(out, x, w kernels.Matrix[T], positions int) error {
 	clear(op.position)
 	for at := 0; at < out.Cols; at += positions {
 		n := min(positions, out.Cols-at)
-		if err := op.memory.spend(n * w.Rows * w.Cols); err != nil {
+		if err := op.memory.spend(n * w.Cols * (w.Rows + coverCost)); err != nil {
 			return err
 		}
 		for done := 0; done < n; {
@@ -342,7 +357,7 @@ func (op *conv[T]) byTap(out, x, w kernels.Matrix[T], positions int) error {
 
 // byPosition is byTap for few positions, of which each covers a row of numbers to
 // be multiplied with all weights.
-func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) {
+func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) error {
 	if op.laidOut == nil {
 		op.laidOut = make([]kernels.Packed[T], op.group)
 	}
@@ -354,6 +369,9 @@ func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) {
 	size := op.size[last]
 	clear(op.position)
 	for p := range out.Cols {
+		if err := op.memory.spend(w.Cols * coverCost); err != nil {
+			return err
+		}
 		row := op.covered.data[p*w.Cols:]
 		for tap := 0; tap < taps; tap += size {
 			line, from := op.meet(tap, op.in)
@@ -363,13 +381,19 @@ func (op *conv[T]) byPosition(out, x, w kernels.Matrix[T], group int) {
 		}
 		op.advance(1, op.window.out)
 	}
-	answers := kernels.Dense(out.Cols, out.Rows, op.answers.data)
-	kernels.Mul(answers, kernels.Matrix[T]{}, kernels.Dense(out.Cols, w.Cols, op.covered.data), weights)
+	answers, covered := kernels.Dense(out.Cols, out.Rows, op.answers.data), kernels.Dense(out.Cols, w.Cols, op.covered.data)
+	err := byRows[T](op.memory, out.Cols, len(w.Data), func(from, to int) {
+		kernels.Mul(answers.RowRange(from, to), kernels.Matrix[T]{}, covered.RowRange(from, to), weights)
+	})
+	if err != nil {
+		return err
+	}
 	for p := range out.Cols {
 		for m, v := range answers.Row(p) {
 			out.Data[m*out.Stride+p] += v
 		}
 	}
+	return nil
 }
 
 // spreadTaps adds what the elements at some positions at a time of the input of a
@@ -379,7 +403,7 @@ func (op *conv[T]) spreadTaps(out, x, w kernels.Matrix[T], positions int) error 
 	clear(op.position)
 	for at := 0; at < x.Cols; at += positions {
 		n := min(positions, x.Cols-at)
-		if err := op.memory.spend(n * w.Rows * w.Cols); err != nil {
+		if err := op.memory.spend(n * w.Cols * (w.Rows + coverCost)); err != nil {
 			return err
 		}
 		spread := kernels.Dense(w.Cols, n, op.covered.data)

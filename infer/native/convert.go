@@ -13,24 +13,30 @@ func convert[T element](dst *array[T], src value) error {
 	if err := dst.resizeTo(src.info().shape...); err != nil {
 		return err
 	}
-	convertTo(dst.data, src)
-	return nil
+	return convertAll(dst, src)
 }
 
-func convertTo[T element](dst []T, src value) {
+// convertAll sets the elements of dst, of which there are as many as src has.
+func convertAll[T element](dst *array[T], src value) error {
+	return dst.pool.memory.parts(len(dst.data), func(from, to int) { convertPart(dst.data[from:to], src, from) })
+}
+
+// convertPart sets dst to the elements of src from that place on.
+func convertPart[T element](dst []T, src value, from int) {
+	to := from + len(dst)
 	switch src := src.(type) {
 	case *array[float32]:
-		convertFrom(any(dst), src.data)
+		convertFrom(dst, src.data[from:to])
 	case *array[float64]:
-		convertFrom(any(dst), src.data)
+		convertFrom(dst, src.data[from:to])
 	case *array[int32]:
-		convertFrom(any(dst), src.data)
+		convertFrom(dst, src.data[from:to])
 	case *array[int64]:
-		convertFrom(any(dst), src.data)
+		convertFrom(dst, src.data[from:to])
 	case *array[uint8]:
-		convertFrom(any(dst), src.data)
+		convertFrom(dst, src.data[from:to])
 	case *array[bool]:
-		convertBools(any(dst), src.data)
+		convertBools(dst, src.data[from:to])
 	}
 }
 
@@ -126,24 +132,32 @@ func (op *cast) shapes() error {
 func (op *cast) run() error {
 	switch out := op.out.(type) {
 	case *array[float32]:
-		convertTo(out.data, op.in)
 		if out.half {
-			for i, v := range out.data {
-				out.data[i] = engine.HalfOf(v).Float32()
-			}
+			return castHalf(out, op.in)
 		}
+		return convertAll(out, op.in)
 	case *array[float64]:
-		convertTo(out.data, op.in)
+		return convertAll(out, op.in)
 	case *array[int32]:
-		convertTo(out.data, op.in)
+		return convertAll(out, op.in)
 	case *array[int64]:
-		convertTo(out.data, op.in)
+		return convertAll(out, op.in)
 	case *array[uint8]:
-		convertTo(out.data, op.in)
+		return convertAll(out, op.in)
 	case *array[bool]:
-		convertTo(out.data, op.in)
+		return convertAll(out, op.in)
 	}
 	return nil
+}
+
+// castHalf is convertAll, rounded to float16.
+func castHalf(out *array[float32], in value) error {
+	return out.pool.memory.parts(len(out.data), func(from, to int) {
+		convertPart(out.data[from:to], in, from)
+		for i := from; i < to; i++ {
+			out.data[i] = engine.HalfOf(out.data[i]).Float32()
+		}
+	})
 }
 
 // scalar returns the only element of v.
@@ -152,6 +166,6 @@ func scalar(v value) (float64, error) {
 		return 0, fmt.Errorf("a value of shape %v must be a scalar", v.info().shape)
 	}
 	var x [1]float64
-	convertTo(x[:], v)
+	convertPart(x[:], v, 0)
 	return x[0], nil
 }

@@ -9,12 +9,11 @@ import (
 // einsum sums products of elements whose coordinates have the same labels, as in
 // https://onnx.ai/onnx/operators/onnx__Einsum.html.
 type einsum[T number] struct {
-	in     []*array[T]
-	out    *array[T]
-	terms  []string // of the inputs; an ellipsis is a single '.'
-	to     string   // of the output
-	walk   walk
-	memory *memory
+	in    []*array[T]
+	out   *array[T]
+	terms []string // of the inputs; an ellipsis is a single '.'
+	to    string   // of the output
+	walk  walk
 
 	labels []byte // those of the output, then those that are summed over
 	sizes  []int
@@ -27,7 +26,7 @@ func newEinsum(n *node) operator {
 }
 
 func newEinsumOf[T number](n *node) operator {
-	op := &einsum[T]{out: output[T](n, 0), memory: n.memory}
+	op := &einsum[T]{out: output[T](n, 0)}
 	for i := range n.inputs {
 		if !n.given(i) {
 			n.fail("input %d is missing", i)
@@ -183,57 +182,25 @@ func (op *einsum[T]) read(i int, term string) error {
 }
 
 func (op *einsum[T]) run() error {
-	clear(op.out.data)
+	if err := op.out.fill(nil); err != nil {
+		return err
+	}
 	if slices.Contains(op.sizes, 0) {
 		return nil
 	}
-	return op.sum(0, 0, offsets{})
-}
-
-// part is how many products are added up at a time: to find their elements takes
-// longer than to multiply them.
-const part = piece / 16
-
-// sum adds up the products along label k and those after it, the first of which is
-// product at, of the elements from.
-func (op *einsum[T]) sum(k, at int, from offsets) error {
-	each, _ := product(op.sizes[k+1:]...)
-	some := max(1, part/each) // of the steps along the label
-	for left := op.sizes[k]; left > 0; left -= some {
-		n := min(some, left)
-		var err error
-		if each > part {
-			err = op.sum(k+1, at, from)
-		} else if err = op.memory.spend(n * each * (piece / part)); err == nil {
-			op.sumPart(k, n, at, from)
-		}
-		if err != nil {
-			return err
-		}
-		at += n * each
-		for i, step := range op.steps[k] {
-			from[i] += n * step
-		}
-	}
-	return nil
-}
-
-// sumPart is sum for n steps along label k.
-func (op *einsum[T]) sumPart(k, n, at int, from offsets) {
 	op.walk.reset()
-	op.walk.add(n, op.steps[k])
-	for j, size := range op.sizes[k+1:] {
-		op.walk.add(size, op.steps[k+1+j])
+	for k, size := range op.sizes {
+		op.walk.add(size, op.steps[k])
 	}
 	inner, _ := product(op.sizes[len(op.out.shape):]...)
-	size, step := op.walk.inner()
-	op.walk.rows(func(row int, offset offsets) {
-		for i := range size {
-			v := op.in[0].data[from[0]+offset[0]+i*step[0]]
+	_, step := op.walk.inner()
+	return op.walk.rows(op.out.pool.memory, func(at, n int, from offsets) {
+		for i := range n {
+			v := op.in[0].data[from[0]+i*step[0]]
 			for j := 1; j < len(op.in); j++ {
-				v *= op.in[j].data[from[j]+offset[j]+i*step[j]]
+				v *= op.in[j].data[from[j]+i*step[j]]
 			}
-			op.out.data[(at+row+i)/inner] += v
+			op.out.data[(at+i)/inner] += v
 		}
 	})
 }

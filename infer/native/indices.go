@@ -54,18 +54,18 @@ func (op *elementPlaces) find(data []int) error {
 		}
 		op.walk.add(size, offsets{step})
 	}
-	n, step := op.walk.inner()
-	var err error
-	op.walk.rows(func(out int, at offsets) {
+	_, step := op.walk.inner()
+	var bad error
+	err := op.walk.rows(op.places.pool.memory, func(out, n int, at offsets) {
 		for i := range n {
-			k, bad := indexOf(op.indices.at(out+i), data[axis])
-			if bad != nil {
-				err = fmt.Errorf("%w for axis %d of shape %v", bad, axis, data)
+			k, err := indexOf(op.indices.at(out+i), data[axis])
+			if err != nil && bad == nil {
+				bad = fmt.Errorf("%w for axis %d of shape %v", err, axis, data)
 			}
 			op.places.data[out+i] = int64(at[0] + i*step[0] + k*op.from[axis])
 		}
 	})
-	return err
+	return cmp.Or(err, bad)
 }
 
 type gatherElements struct {
@@ -89,8 +89,7 @@ func (op *gatherElements) run() error {
 	if err := op.find(op.in.info().shape); err != nil {
 		return err
 	}
-	op.out.take(op.in, op.places.data)
-	return nil
+	return op.out.take(op.in, op.places.data)
 }
 
 // combine is what a scattered element does to the one that is there.
@@ -171,21 +170,21 @@ func (op *scatterElements[T]) shapes() error {
 }
 
 func (op *scatterElements[T]) run() error {
-	copy(op.out.data, op.in.data)
-	if len(op.updates.data) == 0 {
-		return nil
+	if err := op.out.copyAt(0, op.in, 0, len(op.in.data)); err != nil || len(op.updates.data) == 0 {
+		return err
 	}
 	if err := op.find(op.in.shape); err != nil {
 		return err
 	}
-	for i, at := range op.places.data {
-		v := op.updates.data[i]
-		if op.combine != nil {
-			v = op.combine(op.out.data[at], v)
+	return op.out.pool.memory.parts(len(op.places.data), func(from, to int) {
+		for i := from; i < to; i++ {
+			v, at := op.updates.data[i], op.places.data[i]
+			if op.combine != nil {
+				v = op.combine(op.out.data[at], v)
+			}
+			op.out.data[at] = v
 		}
-		op.out.data[at] = v
-	}
-	return nil
+	})
 }
 
 // slicePlace returns where the slice starts that a tuple of indices names in
@@ -232,7 +231,9 @@ func (op *scatterND[T]) shapes() error {
 }
 
 func (op *scatterND[T]) run() error {
-	copy(op.out.data, op.in.data)
+	if err := op.out.copyAt(0, op.in, 0, len(op.in.data)); err != nil {
+		return err
+	}
 	tuple := op.indices.shape[len(op.indices.shape)-1]
 	count, _ := product(op.indices.shape[:len(op.indices.shape)-1]...)
 	for i := range count {
@@ -240,16 +241,24 @@ func (op *scatterND[T]) run() error {
 		if err != nil {
 			return err
 		}
-		dst, src := op.out.data[at:at+size], op.updates.data[i*size:][:size]
-		if op.combine == nil {
-			copy(dst, src)
-			continue
-		}
-		for j, v := range src {
-			dst[j] = op.combine(dst[j], v)
+		if err := op.update(at, i*size, size); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// update writes n of the updates, from that place on.
+func (op *scatterND[T]) update(at, from, n int) error {
+	if op.combine == nil {
+		return op.out.copyAt(at, op.updates, from, n)
+	}
+	dst, src := op.out.data[at:at+n], op.updates.data[from:from+n]
+	return op.out.pool.memory.parts(n, func(i, end int) {
+		for ; i < end; i++ {
+			dst[i] = op.combine(dst[i], src[i])
+		}
+	})
 }
 
 // gatherND picks slices by tuples of indices, in each member of a batch.
@@ -294,7 +303,9 @@ func (op *gatherND) run() error {
 			if err != nil {
 				return err
 			}
-			op.out.copyAt(to, op.in, b*each+at, size)
+			if err := op.out.copyAt(to, op.in, b*each+at, size); err != nil {
+				return err
+			}
 			to += size
 		}
 	}
@@ -319,29 +330,32 @@ func newNonZeroOf[T element](n *node) operator {
 
 func (op *nonZero[T]) shapes() error {
 	count := 0
-	for _, v := range op.in.data {
-		if v != *new(T) {
-			count++
+	err := op.out.pool.memory.parts(len(op.in.data), func(from, to int) {
+		for _, v := range op.in.data[from:to] {
+			if v != *new(T) {
+				count++
+			}
 		}
-	}
+	})
 	op.out.setShape(nil, len(op.in.shape), count)
-	return nil
+	return err
 }
 
 func (op *nonZero[T]) run() error {
 	shape, n := op.in.shape, op.out.shape[1]
 	op.index = resized(op.index, len(shape))
 	at := 0
-	for _, v := range op.in.data {
-		if v != *new(T) {
-			for k, i := range op.index {
-				op.out.data[k*n+at] = int64(i)
+	return op.out.pool.memory.parts(len(op.in.data), func(from, to int) {
+		for _, v := range op.in.data[from:to] {
+			if v != *new(T) {
+				for k, i := range op.index {
+					op.out.data[k*n+at] = int64(i)
+				}
+				at++
 			}
-			at++
+			increment(op.index, shape)
 		}
-		increment(op.index, shape)
-	}
-	return nil
+	})
 }
 
 // oneHot sets the element that an index names to one value, and all others to
@@ -392,14 +406,21 @@ func (op *oneHot) run() error {
 		return err
 	}
 	depth, inner := alongAxis(op.out.info().shape, op.axis)
-	clear(op.places.data)
-	for i, at := range op.at.data {
-		if j, err := indexOf(at, depth); err == nil {
-			op.places.data[(i/inner*depth+j)*inner+i%inner] = 1
-		}
+	if err := op.places.fill(nil); err != nil {
+		return err
 	}
-	op.out.take(op.values, op.places.data)
-	return nil
+	err := op.at.pool.memory.parts(len(op.at.data), func(i, end int) {
+		for ; i < end; i++ {
+			if at := op.at.data[i]; at >= -int64(depth) && at < int64(depth) {
+				j := (int(at) + depth) % depth
+				op.places.data[(i/inner*depth+j)*inner+i%inner] = 1
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return op.out.take(op.values, op.places.data)
 }
 
 // constantOfShape fills a shape with one value.
@@ -430,8 +451,7 @@ func (op *constantOfShape) shapes() (err error) {
 }
 
 func (op *constantOfShape) run() error {
-	op.out.fill(op.with)
-	return nil
+	return op.out.fill(op.with)
 }
 
 // sequence is the operator Range.
@@ -480,10 +500,11 @@ func steps[T number](start, limit, delta T) float64 {
 }
 
 func (op *sequence[T]) run() error {
-	for i := range op.out.data {
-		op.out.data[i] = op.start.data[0] + T(i)*op.delta.data[0]
-	}
-	return nil
+	return op.out.pool.memory.parts(len(op.out.data), func(from, to int) {
+		for i := from; i < to; i++ {
+			op.out.data[i] = op.start.data[0] + T(i)*op.delta.data[0]
+		}
+	})
 }
 
 // dropout is the identity, as outside of training.
@@ -535,8 +556,8 @@ func (op *dropout) shapes() error {
 
 func (op *dropout) run() error {
 	op.out.share(op.in)
-	if op.mask != nil {
-		op.mask.fill(op.one)
+	if op.mask == nil {
+		return nil
 	}
-	return nil
+	return op.mask.fill(op.one)
 }

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -73,10 +74,8 @@ func matMulShape(batch, a, b []int, out *header) ([]int, error) {
 func (op *matMul[T]) run() error {
 	batchA, m, k := matrixOf(op.a.shape, true)
 	batchB, _, n := matrixOf(op.b.shape, false)
-	if op.bias == nil {
-		clear(op.out.data)
-	} else {
-		kernels.Copy(kernels.Dense(len(op.out.data)/n, n, op.out.data), kernels.Repeat(op.bias.data, len(op.out.data)/n))
+	if err := op.begin(); err != nil {
+		return err
 	}
 	batch := op.batch
 	if elements, _ := product(batchB...); elements == 1 && len(batchB) <= len(batchA) { // one product for the whole batch
@@ -84,9 +83,9 @@ func (op *matMul[T]) run() error {
 		batch, batchA, batchB = nil, nil, nil
 	}
 	op.walk.broadcast(batch, batchA, batchB)
-	size, step := op.walk.inner()
+	_, step := op.walk.inner()
 	var err error
-	op.walk.rows(func(out int, at offsets) {
+	ended := op.walk.rows(op.memory, func(out, size int, at offsets) {
 		for i := 0; i < size && err == nil; i++ {
 			dst := kernels.Dense(m, n, op.out.data[(out+i)*m*n:])
 			a := kernels.Dense(m, k, op.a.data[(at[0]+i*step[0])*m*k:])
@@ -96,18 +95,28 @@ func (op *matMul[T]) run() error {
 			})
 		}
 	})
-	return err
+	return cmp.Or(err, ended)
+}
+
+// begin sets the output to what the products are added to.
+func (op *matMul[T]) begin() error {
+	if op.bias == nil {
+		return op.out.fill(nil)
+	}
+	op.walk.broadcast(op.out.shape, op.bias.shape)
+	return op.out.copyWalk(&op.walk, op.bias, 0)
 }
 
 // byRows has multiply make a product, which takes so many multiplications a row,
 // of about a piece of rows at a time. The kernels that read the right factor once
 // for many rows get as many as they need for that.
 func byRows[T float](m *memory, rows, each int, multiply func(from, to int)) error {
-	least := 256
-	if size[T]() > 4 || kernels.Variant() == "generic" {
+	const long = 8 * piece // what these kernels make in a few hundredths of a second
+	least := min(256, long/max(1, each))
+	if slow[T]() {
 		least = 4
 	}
-	some := max(least, piece/max(1, each))
+	some := max(1, least, piece/max(1, each))
 	for from := 0; from < rows; from += some {
 		to := min(from+some, rows)
 		if err := m.spend((to - from) * each); err != nil {
@@ -117,6 +126,9 @@ func byRows[T float](m *memory, rows, each int, multiply func(from, to int)) err
 	}
 	return nil
 }
+
+// slow reports whether products of T are made without the kernels in assembly.
+func slow[T float]() bool { return size[T]() > 4 || kernels.Variant() == "generic" }
 
 // intMatMul is matMul of integers.
 type intMatMul[T integer] struct {
@@ -139,9 +151,9 @@ func (op *intMatMul[T]) run() error {
 	batchA, m, k := matrixOf(op.a.shape, true)
 	batchB, _, n := matrixOf(op.b.shape, false)
 	op.walk.broadcast(op.batch, batchA, batchB)
-	size, step := op.walk.inner()
+	_, step := op.walk.inner()
 	var err error
-	op.walk.rows(func(out int, at offsets) {
+	ended := op.walk.rows(op.memory, func(out, size int, at offsets) {
 		for i := 0; i < size && err == nil; i++ {
 			dst := op.out.data[(out+i)*m*n:][:m*n]
 			a := op.a.data[(at[0]+i*step[0])*m*k:][:m*k]
@@ -149,7 +161,7 @@ func (op *intMatMul[T]) run() error {
 			err = mulInts(op.memory, dst, a, b, m, k, n)
 		}
 	})
-	return err
+	return cmp.Or(err, ended)
 }
 
 // mulInts sets dst [m, n] to a b, of a [m, k] and b [k, n].
@@ -236,36 +248,48 @@ func (op *gemm[T]) shapes() error {
 func (op *gemm[T]) run() error {
 	m, k, _, n := op.sizes()
 	out := op.out.data
-	if op.c == nil || op.beta == 0 {
-		clear(out)
-	} else {
-		op.walk.broadcast(op.out.shape, op.c.shape)
-		op.out.copyWalk(&op.walk, op.c, 0)
-		if op.beta != 1 {
-			for i := range out {
-				out[i] *= op.beta
-			}
-		}
+	if err := op.begin(); err != nil {
+		return err
 	}
 	product := out
 	if op.alpha != 1 {
 		if err := op.mul.resizeTo(m, n); err != nil {
 			return err
 		}
+		if err := op.mul.fill(nil); err != nil {
+			return err
+		}
 		product = op.mul.data
-		clear(product)
 	}
 	if k > 0 {
 		if err := op.multiply(kernels.Dense(m, n, product)); err != nil {
 			return err
 		}
 	}
-	if op.alpha != 1 {
-		for i, v := range product {
-			out[i] += op.alpha * v
-		}
+	if op.alpha == 1 {
+		return nil
 	}
-	return nil
+	return op.memory.parts(len(out), func(from, to int) {
+		for i := from; i < to; i++ {
+			out[i] += op.alpha * product[i]
+		}
+	})
+}
+
+// begin sets the output to what the product is added to.
+func (op *gemm[T]) begin() error {
+	if op.c == nil || op.beta == 0 {
+		return op.out.fill(nil)
+	}
+	op.walk.broadcast(op.out.shape, op.c.shape)
+	if err := op.out.copyWalk(&op.walk, op.c, 0); err != nil || op.beta == 1 {
+		return err
+	}
+	return op.memory.parts(len(op.out.data), func(from, to int) {
+		for i := from; i < to; i++ {
+			op.out.data[i] *= op.beta
+		}
+	})
 }
 
 // multiply adds the product of the factors to dst.

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"unsafe"
 )
@@ -17,6 +18,7 @@ type memory struct {
 	ctx   context.Context // of the run
 	steps int             // how many nodes the run has computed
 	spent int             // multiplications since the context was last asked
+	left  *int            // how many may still be spent on constants; nil in a run
 }
 
 // tracked is a value with its header at hand.
@@ -32,15 +34,20 @@ type trimmer interface{ trim() }
 // drops the buffers that are not in use.
 func (m *memory) take(n, bytes int) error {
 	if n > (m.limit-m.held)/bytes {
-		for _, p := range m.pools {
-			p.trim()
-		}
+		m.trim()
 	}
 	if n > (m.limit-m.held)/bytes {
 		return fmt.Errorf("a run may take %d MiB: run it on less at a time, or allow more memory", m.limit>>20)
 	}
 	m.held += n * bytes
 	return nil
+}
+
+// trim drops the buffers that are not in use.
+func (m *memory) trim() {
+	for _, p := range m.pools {
+		p.trim()
+	}
 }
 
 // keep counts n elements of some bytes each, that an operator keeps for itself,
@@ -87,8 +94,18 @@ func (m *memory) step() error {
 }
 
 // piece is about how many multiplications are made between two looks at the
-// context.
+// context, or what takes as long.
 const piece = 100_000_000
+
+// An element takes as long as about that many multiplications: to compute it, or to
+// copy it along with its neighbours.
+const (
+	computed = 256
+	copied   = 16
+)
+
+// most is how many elements are computed in one go at most.
+const most = 1 << 16
 
 // spend counts the multiplications that come next, and reports whether the run
 // goes on once a piece is made.
@@ -96,8 +113,33 @@ func (m *memory) spend(n int) error {
 	if m.spent += n; m.spent <= piece {
 		return nil
 	}
+	return m.ask(n)
+}
+
+// errBudget ends the computing of constants when a model is opened.
+var errBudget = errors.New("the constants of the model take too long to compute")
+
+func (m *memory) ask(n int) error {
+	if m.left != nil {
+		if *m.left -= m.spent; *m.left < 0 {
+			return errBudget
+		}
+	}
 	m.spent = n
 	return m.ctx.Err()
+}
+
+// parts calls f for parts of n elements, one after the other, as long as the run
+// goes on.
+func (m *memory) parts(n int, f func(from, to int)) error {
+	for from := 0; from < n; from += most {
+		to := min(from+most, n)
+		if err := m.spend((to - from) * computed); err != nil {
+			return err
+		}
+		f(from, to)
+	}
+	return nil
 }
 
 // buffer is memory for elements, which several arrays may show.

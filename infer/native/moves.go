@@ -7,26 +7,26 @@ import (
 
 // The operators of this file copy elements to other places, of whatever type.
 
-// mover is how elements of any type are copied. The source has the type of the
-// destination.
+// mover is how elements of any type are copied, as long as the run goes on. The
+// source has the type of the destination.
 type mover interface {
 	// copyWalk sets the elements to those of src from that place on, operand 0
 	// of w.
-	copyWalk(w *walk, src value, from int)
+	copyWalk(w *walk, src value, from int) error
 	// copyAt sets n elements from at on to those of src from that place on.
-	copyAt(at int, src value, from, n int)
+	copyAt(at int, src value, from, n int) error
 	// take sets element i to element places[i] of src, or leaves it as it is
 	// where that is negative.
-	take(src value, places []int64)
+	take(src value, places []int64) error
 	// fill sets all elements to the one of src, or to zero if that is nil.
-	fill(src value)
+	fill(src value) error
 }
 
-func (a *array[T]) copyWalk(w *walk, src value, start int) {
+func (a *array[T]) copyWalk(w *walk, src value, start int) error {
 	from := src.(*array[T]).data
-	n, steps := w.inner()
+	_, steps := w.inner()
 	step := steps[0]
-	w.rows(func(out int, at offsets) {
+	return w.rows(a.pool.memory, func(out, n int, at offsets) {
 		row := a.data[out : out+n]
 		if step == 1 {
 			copy(row, from[start+at[0]:])
@@ -40,27 +40,42 @@ func (a *array[T]) copyWalk(w *walk, src value, start int) {
 	})
 }
 
-func (a *array[T]) copyAt(at int, src value, from, n int) {
-	copy(a.data[at:at+n], src.(*array[T]).data[from:from+n])
-}
-
-func (a *array[T]) take(src value, places []int64) {
-	from := src.(*array[T]).data
-	for i, k := range places {
-		if k >= 0 {
-			a.data[i] = from[k]
+func (a *array[T]) copyAt(at int, src value, from, n int) error {
+	data := src.(*array[T]).data
+	for {
+		part := min(n, piece/copied)
+		if err := a.pool.memory.spend(computed + part*copied); err != nil {
+			return err
 		}
+		copy(a.data[at:at+part], data[from:from+part])
+		if n -= part; n == 0 {
+			return nil
+		}
+		at, from = at+part, from+part
 	}
 }
 
-func (a *array[T]) fill(src value) {
+func (a *array[T]) take(src value, places []int64) error {
+	from := src.(*array[T]).data
+	return a.pool.memory.parts(len(places), func(i, end int) {
+		for ; i < end; i++ {
+			if k := places[i]; k >= 0 {
+				a.data[i] = from[k]
+			}
+		}
+	})
+}
+
+func (a *array[T]) fill(src value) error {
 	var v T
 	if src != nil {
 		v = src.(*array[T]).data[0]
 	}
-	for i := range a.data {
-		a.data[i] = v
-	}
+	return a.pool.memory.parts(len(a.data), func(from, to int) {
+		for i := from; i < to; i++ {
+			a.data[i] = v
+		}
+	})
 }
 
 // stridesOf appends to dst how far apart elements lie along each dimension.
@@ -135,8 +150,7 @@ func (op *transpose) run() error {
 	for k, d := range op.out.info().shape {
 		op.walk.add(d, offsets{from[op.axis(k)]})
 	}
-	op.out.copyWalk(&op.walk, op.in, 0)
-	return nil
+	return op.out.copyWalk(&op.walk, op.in, 0)
 }
 
 type expand struct {
@@ -168,8 +182,7 @@ func (op *expand) run() error {
 		return nil
 	}
 	op.walk.broadcast(op.out.info().shape, op.in.info().shape)
-	op.out.copyWalk(&op.walk, op.in, 0)
-	return nil
+	return op.out.copyWalk(&op.walk, op.in, 0)
 }
 
 // tile repeats the input along each dimension.
@@ -208,8 +221,7 @@ func (op *tile) run() error {
 		op.walk.add(op.times[k], offsets{0})
 		op.walk.add(d, offsets{from[k]})
 	}
-	op.out.copyWalk(&op.walk, op.in, 0)
-	return nil
+	return op.out.copyWalk(&op.walk, op.in, 0)
 }
 
 // gather picks slices of the input along an axis.
@@ -247,7 +259,9 @@ func (op *gather) run() error {
 			if err != nil {
 				return fmt.Errorf("%w for axis %d of shape %v", err, axis, in)
 			}
-			op.out.copyAt(at, op.in, (o*size+k)*inner, inner)
+			if err := op.out.copyAt(at, op.in, (o*size+k)*inner, inner); err != nil {
+				return err
+			}
 			at += inner
 		}
 	}
@@ -314,7 +328,9 @@ func (op *concat) run() error {
 	for o := range outer {
 		for _, v := range op.in {
 			n := v.len() / outer
-			op.out.copyAt(at, v, o*n, n)
+			if err := op.out.copyAt(at, v, o*n, n); err != nil {
+				return err
+			}
 			at += n
 		}
 	}
@@ -373,7 +389,9 @@ func (op *split) run() error {
 	for o := range outer {
 		for _, out := range op.out {
 			n := out.len() / outer
-			out.copyAt(o*n, op.in, at, n)
+			if err := out.copyAt(o*n, op.in, at, n); err != nil {
+				return err
+			}
 			at += n
 		}
 	}

@@ -8,7 +8,8 @@
 //
 // A model file need not be trusted: what it can ask for is checked when it is
 // opened, the sizes of what it computes before memory is taken. How long a model
-// computes is bounded by the context that is passed to Run.
+// computes is bounded by the context that is passed to Run, at which every operator
+// looks again and again. Opening takes time and memory in proportion to the file.
 package native
 
 import (
@@ -28,7 +29,8 @@ const DefaultMemory = 1 << 30
 // Option changes how the engine opens and runs models.
 type Option func(*native)
 
-// MaxMemory sets how many bytes the values of one run may take, without the
+// MaxMemory sets how many bytes the values of one run may take, with its outputs and
+// with what was computed of constants when the model was opened, but without the
 // constants of the file. What would take more is an error.
 func MaxMemory(bytes int) Option {
 	return func(e *native) { e.memory = bytes }

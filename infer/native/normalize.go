@@ -65,8 +65,13 @@ func (op *batchNorm[T]) run() error {
 		c := at / inner % channels
 		scale := float64(op.scale.data[c]) / math.Sqrt(float64(op.variance.data[c])+op.epsilon)
 		mean, b := float64(op.mean.data[c]), float64(op.b.data[c])
-		for i, v := range op.x.data[at : at+inner] {
-			op.out.data[at+i] = T((float64(v)-mean)*scale + b)
+		err := op.out.pool.memory.parts(inner, func(from, to int) {
+			for i := at + from; i < at+to; i++ {
+				op.out.data[i] = T((float64(op.x.data[i])-mean)*scale + b)
+			}
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -106,27 +111,41 @@ func (op *instanceNorm[T]) run() error {
 	inner, _ := product(op.x.shape[2:]...)
 	for at := 0; at < len(op.x.data); at += inner {
 		c := at / inner % len(op.scale.data)
-		row := op.x.data[at : at+inner]
-		mean, scale := moments(row, op.epsilon)
-		for i, v := range row {
-			op.out.data[at+i] = T((float64(v)-mean)*scale*float64(op.scale.data[c]) + float64(op.b.data[c]))
+		mean, scale, err := moments(op.out.pool.memory, op.x.data[at:at+inner], op.epsilon)
+		if err != nil {
+			return err
+		}
+		err = op.out.pool.memory.parts(inner, func(from, to int) {
+			for i := at + from; i < at+to; i++ {
+				op.out.data[i] = T((float64(op.x.data[i])-mean)*scale*float64(op.scale.data[c]) + float64(op.b.data[c]))
+			}
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // moments returns the mean of a row and the inverse of its standard deviation.
-func moments[T float](row []T, epsilon float64) (mean, inverse float64) {
-	for _, v := range row {
-		mean += float64(v)
+func moments[T float](m *memory, row []T, epsilon float64) (mean, inverse float64, err error) {
+	err = m.parts(len(row), func(from, to int) {
+		for _, v := range row[from:to] {
+			mean += float64(v)
+		}
+	})
+	if err != nil {
+		return 0, 0, err
 	}
 	mean /= float64(len(row))
 	variance := 0.0
-	for _, v := range row {
-		d := float64(v) - mean
-		variance += d * d
-	}
-	return mean, 1 / math.Sqrt(variance/float64(len(row))+epsilon)
+	err = m.parts(len(row), func(from, to int) {
+		for _, v := range row[from:to] {
+			d := float64(v) - mean
+			variance += d * d
+		}
+	})
+	return mean, 1 / math.Sqrt(variance/float64(len(row))+epsilon), err
 }
 
 // layerNorm normalises over the dimensions from an axis on.
@@ -201,17 +220,20 @@ func (op *layerNorm[T]) run() error {
 		b = op.b.shape
 	}
 	op.walk.broadcast(op.inner, op.scale.shape, b)
-	n, step := op.walk.inner()
+	_, step := op.walk.inner()
 	for at := 0; at < len(op.x.data); at += size {
 		row, out := op.x.data[at:at+size], op.out.data[at:at+size]
-		mean, inverse := moments(row, op.epsilon)
+		mean, inverse, err := moments(op.out.pool.memory, row, op.epsilon)
+		if err != nil {
+			return err
+		}
 		if op.mean != nil {
 			op.mean.data[at/size] = float32(mean)
 		}
 		if op.inverse != nil {
 			op.inverse.data[at/size] = float32(inverse)
 		}
-		op.walk.rows(func(to int, from offsets) {
+		err = op.walk.rows(op.out.pool.memory, func(to, n int, from offsets) {
 			for i := range n {
 				v := (float64(row[to+i]) - mean) * inverse * float64(op.scale.data[from[0]+i*step[0]])
 				if op.b != nil {
@@ -220,6 +242,9 @@ func (op *layerNorm[T]) run() error {
 				out[to+i] = T(v)
 			}
 		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

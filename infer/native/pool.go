@@ -94,7 +94,7 @@ func (op *pooling[T]) run() error {
 	last := len(op.in) - 1
 	width := op.window.out[last]
 	if op.mean {
-		if err := op.sums.resizeTo(width); err != nil {
+		if err := op.sums.resizeTo(min(width, most)); err != nil {
 			return err
 		}
 	}
@@ -104,17 +104,27 @@ func (op *pooling[T]) run() error {
 	op.corner, op.stop = resized(op.corner, last), resized(op.stop, last)
 	for at := 0; at < len(op.out.data); at += width {
 		begin := at / outSize * inSize
-		to := op.lineAt(at, width)
-		clear(op.tap)
-		for more := op.cover(); more; more = increment(op.tap, op.stop) {
-			if err := op.memory.spend(width * op.size[last]); err != nil {
+		for from := 0; from < width; from += most {
+			if err := op.runLine(at, from, min(most, width-from), begin, inSize); err != nil {
 				return err
 			}
-			to.fold(&op.window, op.x.data[begin:begin+inSize], op.line())
 		}
-		op.finish(to, at, begin)
 		increment(op.position, op.window.out[:last])
 	}
+	return nil
+}
+
+// runLine makes n elements, from that one on, of the line of the output at that place,
+// of a plane of the input that begins there and has that size.
+func (op *pooling[T]) runLine(at, from, n, begin, size int) error {
+	to := op.lineAt(at+from, from, n)
+	clear(op.tap)
+	for more := op.cover(); more; more = increment(op.tap, op.stop) {
+		if err := to.fold(op.memory, &op.window, op.x.data[begin:begin+size], op.line()); err != nil {
+			return err
+		}
+	}
+	op.finish(to, at+from, begin)
 	return nil
 }
 
@@ -143,23 +153,27 @@ func (op *pooling[T]) line() int {
 // pooled is a line of the output: the greatest values and where they are in the
 // plane of the input, -1 for none yet, or else the sums. What is not wanted is nil.
 type pooled[T number] struct {
+	first, n int // which positions along the line these are
 	greatest []T
 	places   []int64
 	sums     []float64
 }
 
-// lineAt returns a line of the output before anything is folded into it.
-func (op *pooling[T]) lineAt(at, width int) pooled[T] {
+// lineAt returns n positions, from the first on, of a line of the output, which are at
+// that place of it, before anything is folded into them.
+func (op *pooling[T]) lineAt(at, first, n int) pooled[T] {
+	to := pooled[T]{first: first, n: n}
 	if op.mean {
-		clear(op.sums.data)
-		return pooled[T]{sums: op.sums.data}
+		to.sums = op.sums.data[:n]
+		clear(to.sums)
+		return to
 	}
-	to := pooled[T]{greatest: op.out.data[at:][:width]}
+	to.greatest = op.out.data[at:][:n]
 	for p := range to.greatest {
 		to.greatest[p] = lowest[T]()
 	}
 	if op.indices != nil {
-		to.places = op.indices.data[at:][:width]
+		to.places = op.indices.data[at:][:n]
 		for p := range to.places {
 			to.places[p] = -1
 		}
@@ -169,24 +183,34 @@ func (op *pooling[T]) lineAt(at, width int) pooled[T] {
 
 // fold takes in the line of a plane that begins there. It goes by taps or by
 // positions, of which there are fewer.
-func (to pooled[T]) fold(w *window, plane []T, line int) {
+func (to pooled[T]) fold(m *memory, w *window, plane []T, line int) error {
 	last := len(w.in) - 1
-	positions, taps := w.out[last], w.size[last]
+	taps := w.size[last]
 	stride, dilation := w.stride(last), w.dilation(last)
-	from := -w.before[last] // where the first tap meets the line
-	if positions < taps {
-		for p := range positions {
+	from := to.first*stride - w.before[last] // where the first tap meets the line
+	if to.n < taps {
+		for p := range to.n {
 			begin, end := inside(w.in[last], taps, from, dilation)
-			to.take(p, 0, plane, line+from+begin*dilation, dilation, end-begin)
+			for ; begin < end; begin += most {
+				n := min(most, end-begin)
+				if err := m.spend(n * computed); err != nil {
+					return err
+				}
+				to.take(p, 0, plane, line+from+begin*dilation, dilation, n)
+			}
 			from += stride
 		}
-		return
+		return nil
 	}
 	for range taps {
-		begin, end := inside(w.in[last], positions, from, stride)
+		if err := m.spend(to.n * computed); err != nil {
+			return err
+		}
+		begin, end := inside(w.in[last], to.n, from, stride)
 		to.take(begin, 1, plane, line+from+begin*stride, stride, end-begin)
 		from += dilation
 	}
+	return nil
 }
 
 // take takes in n elements from that place on, a step apart, each into the position
@@ -223,7 +247,7 @@ func (op *pooling[T]) finish(to pooled[T], at, begin int) {
 			counted *= op.counted(k, p)
 		}
 		for p, sum := range to.sums {
-			op.out.data[at+p] = T(sum / float64(counted*op.counted(last, p)))
+			op.out.data[at+p] = T(sum / float64(counted*op.counted(last, to.first+p)))
 		}
 	}
 	for i, place := range to.places {

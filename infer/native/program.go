@@ -27,6 +27,8 @@ type program struct {
 	memory    int
 	constants map[int]value // by slot: initializers, and what was computed of constants
 	folding   *int          // how many more elements may be computed when the model is opened
+	work      *int          // and how many multiplications spent on them; nil afterwards
+	held      int           // bytes of what was computed
 	idle      sync.Pool     // of *runner
 }
 
@@ -56,7 +58,7 @@ func compile(ctx context.Context, m *onnxgraph.Model, memory int) (*program, err
 	if n := countNodes(&m.Graph); n > maxNodes {
 		return nil, fmt.Errorf("the model has %d nodes, and may have %d", n, maxNodes)
 	}
-	p := &program{metadata: map[string]string{}, memory: memory, folding: new(int)}
+	p := &program{metadata: map[string]string{}, memory: memory, folding: new(int), work: new(int)}
 	for _, kv := range m.Metadata {
 		if _, ok := p.metadata[kv.Key]; ok {
 			return nil, fmt.Errorf("the metadata has the key %q twice", kv.Key)
@@ -79,11 +81,13 @@ func compile(ctx context.Context, m *onnxgraph.Model, memory int) (*program, err
 		return nil, err
 	}
 	*p.folding += 1 << 16
+	*p.work += 20 * piece
 	r, err := p.newRunner(ctx)
 	if err != nil {
 		return nil, err
 	}
-	*p.folding = -1 // the runners to come share the constants
+	r.memory.trim()
+	*p.folding, p.work, p.held = -1, nil, r.memory.held // the runners to come share the constants
 	if err := p.describe(r); err != nil {
 		return nil, err
 	}
@@ -124,7 +128,7 @@ func opsetOf(m *onnxgraph.Model) (int64, error) {
 
 // within resolves a graph that an attribute of a node of p holds.
 func (p *program) within(g *onnxgraph.Graph) (*program, error) {
-	sub := &program{outer: p, opset: p.opset, memory: p.memory, folding: p.folding}
+	sub := &program{outer: p, opset: p.opset, memory: p.memory, folding: p.folding, work: p.work}
 	return sub, sub.resolve(g)
 }
 
@@ -234,6 +238,7 @@ func (p *program) resolveConstants(w writers) error {
 func (p *program) allowFolding(constant value) {
 	if *p.folding >= 0 {
 		*p.folding += 2 * constant.len()
+		*p.work += 16 * computed * constant.len()
 	}
 }
 

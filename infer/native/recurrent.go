@@ -44,6 +44,7 @@ type recurrent[T cell.Float] struct {
 	sorted          *array[T] // X in the order of ragged
 	live            []int
 	passage         passage[T]
+	from, rows      int // the part of the batch that is computed
 	memory          *memory
 	kept, weighs    int // bytes that the cells keep of steps, and of weights that are not constant
 }
@@ -292,6 +293,12 @@ func (op *recurrent[T]) sizes() (time, batch, inputs int) {
 	return sizes[timeAxis], sizes[batchAxis], sizes[widthAxis]
 }
 
+// part returns those sizes for the part of the batch that is computed.
+func (op *recurrent[T]) part() (time, rows, inputs int) {
+	time, _, inputs = op.sizes()
+	return time, op.rows, inputs
+}
+
 func (op *recurrent[T]) shapes() error {
 	if len(op.x.shape) != 3 {
 		return fmt.Errorf("input X has shape %v, and must have three dimensions", op.x.shape)
@@ -365,10 +372,41 @@ func (op *recurrent[T]) run() error {
 		if err := op.zeros.resizeTo(max(2*op.gates*op.hidden, batch*op.hidden)); err != nil {
 			return err
 		}
-		clear(op.zeros.data)
+		if err := op.zeros.fill(nil); err != nil {
+			return err
+		}
 	}
+	most := op.mostRows()
+	for op.from = 0; op.from == 0 || op.from < batch; op.from += most {
+		op.rows = min(most, batch-op.from)
+		var part []int32
+		if lengths != nil {
+			part = lengths[op.from : op.from+op.rows]
+		}
+		if err := op.runPart(time, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostRows returns how many rows a step takes at most in one go, in which nothing
+// looks at the context.
+func (op *recurrent[T]) mostRows() int {
+	const element = 64 // multiplications that take as long as a gate's function
+	_, _, inputs := op.sizes()
+	each := op.gates * op.hidden * (inputs + op.hidden + element)
+	budget := 4 * piece
+	if op.newCell == nil || slow[T]() {
+		budget = piece / 2
+	}
+	return min(max(budget/each, 4), 1<<14)
+}
+
+// runPart runs the layer for the rows of a part of the batch.
+func (op *recurrent[T]) runPart(time int, lengths []int32) error {
 	switch {
-	case op.newCell == nil || time == 0 || batch == 0:
+	case op.newCell == nil || time == 0 || op.rows == 0:
 		return op.runGeneral(lengths)
 	case lengths != nil:
 		return op.runRagged(lengths)
@@ -378,7 +416,7 @@ func (op *recurrent[T]) run() error {
 
 // runGeneral runs a layer of any form.
 func (op *recurrent[T]) runGeneral(lengths []int32) error {
-	time, batch, inputs := op.sizes()
+	time, batch, inputs := op.part()
 	rows, hidden := op.gates*op.hidden, op.hidden
 	work, ok := product(batch, inputs+rows+3*hidden)
 	if !ok {
@@ -408,7 +446,7 @@ func (op *recurrent[T]) runGeneral(lengths []int32) error {
 			bias: matrix(1, 2*rows).Data, live: op.live,
 		}
 		if op.p != nil {
-			s.p = op.part(op.p, d)
+			s.p = op.of(op.p, d)
 		}
 		copyAs(s.h, op.state(op.h0, d))
 		copyAs(s.c, op.state(op.c0, d))
@@ -427,8 +465,8 @@ func (op *recurrent[T]) runGeneral(lengths []int32) error {
 
 // runCells runs a layer without padding that package cell has.
 func (op *recurrent[T]) runCells() error {
-	time, batch, _ := op.sizes()
-	most := min(time, stretch(batch))
+	time, batch, _ := op.part()
+	most := min(time, op.stretch())
 	if err := op.keep(most, batch); err != nil {
 		return err
 	}
@@ -453,6 +491,9 @@ func (op *recurrent[T]) runCells() error {
 			s := cell.Sequences[T]{X: x, First: state}
 			if op.pick == nil {
 				s.X = x.Range(from, to)
+				if to-from == 1 { // without a gap to the next
+					s.X.StepStride = batch * s.X.RowStride
+				}
 			} else {
 				s.Pick = op.pick[from*batch : to*batch]
 			}
@@ -471,9 +512,9 @@ func (op *recurrent[T]) runCells() error {
 	return nil
 }
 
-// stretch returns how many steps of a batch a cell takes in one go: it keeps what
-// it computes of them, which shall stay in the cache, and looks at no context.
-func stretch(batch int) int { return max(1, 512/batch) }
+// stretch returns how many steps a cell takes in one go: it keeps what it computes of
+// them, which shall stay in the cache, and looks at no context.
+func (op *recurrent[T]) stretch() int { return max(1, min(512, op.mostRows())/op.rows) }
 
 // span returns which of so many steps those from i to j are that direction d takes.
 func (op *recurrent[T]) span(d, i, j, steps int) (from, to int) {
@@ -557,15 +598,18 @@ func (op *recurrent[T]) trim() {
 // op.pick.
 func (op *recurrent[T]) readX() (cell.Steps[T], error) {
 	if op.pick == nil {
-		return op.stepsOfX(true)
+		return op.stepsOfX(op.stretch() > 1)
 	}
-	time, batch, inputs := op.sizes()
+	time, batch, inputs := op.part()
 	rows := op.table.shape[0]
 	stride := strides(op.orderX, op.x.shape)
 	op.pick = op.pick[:0]
 	for t := range time {
+		if err := op.memory.spend(batch * computed); err != nil {
+			return cell.Steps[T]{}, err
+		}
 		for b := range batch {
-			at := (t*stride[timeAxis] + b*stride[batchAxis]) / inputs
+			at := (t*stride[timeAxis] + (op.from+b)*stride[batchAxis]) / inputs
 			token, err := indexOf(op.tokens.at(at), rows)
 			if err != nil {
 				return cell.Steps[T]{}, err
@@ -596,11 +640,12 @@ func strides(order []axis, shape []int) [4]int {
 // stepsOfX returns X as [time, batch, inputs], dense if it must be so that all
 // steps are one matrix.
 func (op *recurrent[T]) stepsOfX(dense bool) (cell.Steps[T], error) {
-	time, batch, inputs := op.sizes()
+	time, batch, inputs := op.part()
 	stride := strides(op.orderX, op.x.shape)
+	data := op.x.data[min(op.from*stride[batchAxis], len(op.x.data)):]
 	x := cell.Steps[T]{
 		Time: time, Batch: batch, Width: inputs,
-		StepStride: stride[timeAxis], RowStride: stride[batchAxis], Data: op.x.data,
+		StepStride: stride[timeAxis], RowStride: stride[batchAxis], Data: data,
 	}
 	switch {
 	case batch == 1:
@@ -617,8 +662,11 @@ func (op *recurrent[T]) stepsOfX(dense bool) (cell.Steps[T], error) {
 	packed := op.packed.data
 	for t := range time {
 		for b := range batch {
+			if err := op.memory.spend(inputs * computed); err != nil {
+				return x, err
+			}
 			for i := range inputs {
-				packed[0] = op.x.data[t*stride[timeAxis]+b*stride[batchAxis]+i*stride[widthAxis]]
+				packed[0] = data[t*stride[timeAxis]+b*stride[batchAxis]+i*stride[widthAxis]]
 				packed = packed[1:]
 			}
 		}
@@ -631,39 +679,41 @@ func (op *recurrent[T]) stepsOfY(d int) cell.Steps[T] {
 	if op.y == nil {
 		return cell.Steps[T]{}
 	}
-	time, batch, _ := op.sizes()
+	time, batch, _ := op.part()
 	stride := strides(op.orderY, op.y.shape)
 	return cell.Steps[T]{
 		Time: time, Batch: batch, Width: op.hidden,
-		StepStride: stride[timeAxis], RowStride: stride[batchAxis], Data: op.y.data[min(d*stride[directionAxis], len(op.y.data)):],
+		StepStride: stride[timeAxis], RowStride: stride[batchAxis],
+		Data: op.y.data[min(d*stride[directionAxis]+op.from*stride[batchAxis], len(op.y.data)):],
 	}
 }
 
 // state returns what a state has for direction d, zeros where it is left out.
 func (op *recurrent[T]) state(a *array[T], d int) kernels.Matrix[T] {
-	_, batch, _ := op.sizes()
-	m := kernels.Matrix[T]{Rows: batch, Cols: op.hidden, Stride: op.hidden}
+	m := kernels.Matrix[T]{Rows: op.rows, Cols: op.hidden, Stride: op.hidden}
 	switch {
 	case a == nil:
 		m.Data = op.zeros.data
+		return m
 	case op.batchFirst:
 		m.Stride, m.Data = len(op.directions)*op.hidden, a.data[d*op.hidden:]
 	default:
-		m.Data = op.part(a, d)
+		m.Data = op.of(a, d)
 	}
+	m.Data = m.Data[min(op.from*m.Stride, len(m.Data)):]
 	return m
 }
 
 func (op *recurrent[T]) weights(d int) cell.Weights[T] {
-	w := cell.Weights[T]{W: op.part(op.w, d), R: op.part(op.r, d), B: op.zeros.data}
+	w := cell.Weights[T]{W: op.of(op.w, d), R: op.of(op.r, d), B: op.zeros.data}
 	if op.b != nil {
-		w.B = op.part(op.b, d)
+		w.B = op.of(op.b, d)
 	}
 	return w
 }
 
-// part returns what a has for direction d, which is its first dimension.
-func (op *recurrent[T]) part(a *array[T], d int) []T {
+// of returns what a has for direction d, which is its first dimension.
+func (op *recurrent[T]) of(a *array[T], d int) []T {
 	n := len(a.data) / len(op.directions)
 	return a.data[d*n : (d+1)*n]
 }

@@ -52,11 +52,11 @@ func (r *ragged[T]) unpick(dst, src kernels.Matrix[T], n int) {
 // runRagged runs a layer that package cell has, of sequences of different
 // lengths.
 func (op *recurrent[T]) runRagged(lengths []int32) error {
-	time, batch, inputs := op.sizes()
+	time, batch, inputs := op.part()
 	r := &op.ragged
 	r.sort(lengths)
 	longest := len(r.counts)
-	most := min(longest, stretch(batch))
+	most := min(longest, op.stretch())
 	if err := op.keep(most, batch); err != nil {
 		return err
 	}

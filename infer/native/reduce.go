@@ -237,38 +237,56 @@ func reducedShape(out *header, in []int, axes *list, drop *[]bool, noop, keepDim
 }
 
 func (op *reduce[T]) run() error {
-	out := op.out.data
-	for i := range out {
-		out[i] = op.begin
+	if err := op.each(func(int) T { return op.begin }); err != nil {
+		return err
 	}
-	if op.last == nil {
-		op.pass(out, op.second != nil)
-	} else {
-		op.pass(out, false)
-		if err := op.sums.resizeTo(op.out.shape...); err != nil {
+	if op.last != nil {
+		if err := op.twice(); err != nil {
 			return err
 		}
-		clear(op.sums.data)
-		top := op.reducer
-		op.reducer.row, op.reducer.rows = sumOf[T], func(sums, src []T) { add(sums, sums, src) }
-		op.pass(op.sums.data, true)
-		op.reducer = top
-		for i, sum := range op.sums.data {
-			out[i] = op.last(out[i], sum)
-		}
+	} else if err := op.pass(op.out.data, op.second != nil); err != nil {
+		return err
 	}
-	if op.finish != nil {
-		for i, v := range out {
-			out[i] = op.finish(v, op.inner)
-		}
+	if op.finish == nil {
+		return nil
 	}
-	return nil
+	return op.each(func(i int) T { return op.finish(op.out.data[i], op.inner) })
+}
+
+// each sets each element of the output to f of its place.
+func (op *reduce[T]) each(f func(i int) T) error {
+	return op.out.pool.memory.parts(len(op.out.data), func(from, to int) {
+		for i := from; i < to; i++ {
+			op.out.data[i] = f(i)
+		}
+	})
+}
+
+// twice passes a second time, for the sums of what op.second makes of the elements.
+func (op *reduce[T]) twice() error {
+	if err := op.pass(op.out.data, false); err != nil {
+		return err
+	}
+	if err := op.sums.resizeTo(op.out.shape...); err != nil {
+		return err
+	}
+	if err := op.sums.fill(nil); err != nil {
+		return err
+	}
+	top := op.reducer
+	op.reducer.row, op.reducer.rows = sumOf[T], func(sums, src []T) { add(sums, sums, src) }
+	err := op.pass(op.sums.data, true)
+	op.reducer = top
+	if err != nil {
+		return err
+	}
+	return op.each(func(i int) T { return op.last(op.out.data[i], op.sums.data[i]) })
 }
 
 // pass adds the elements to sums, or what second makes of them.
-func (op *reduce[T]) pass(sums []T, second bool) {
+func (op *reduce[T]) pass(sums []T, second bool) error {
 	if len(op.in.data) == 0 {
-		return
+		return nil
 	}
 	op.walk.reset()
 	to := len(sums)
@@ -280,8 +298,8 @@ func (op *reduce[T]) pass(sums []T, second bool) {
 		}
 		op.walk.add(size, offsets{step})
 	}
-	n, step := op.walk.inner()
-	op.walk.rows(func(from int, at offsets) {
+	_, step := op.walk.inner()
+	return op.walk.rows(op.out.pool.memory, func(from, n int, at offsets) {
 		for i := 0; i < n; i += chunk {
 			src := op.in.data[from+i : from+min(n, i+chunk)]
 			k := at[0] + i*step[0]
@@ -334,10 +352,7 @@ func (op *reduceBools) run() error {
 	if err := op.reduce.run(); err != nil {
 		return err
 	}
-	for i, v := range op.reduce.out.data { // of nothing, the greatest is 0 and the least 255
-		op.out.data[i] = v != 0
-	}
-	return nil
+	return convertAll(op.out, op.reduce.out) // of nothing, the greatest is 0 and the least 255
 }
 
 // argMax finds where the greatest or least element along an axis is. A NaN is
@@ -399,10 +414,15 @@ func (op *argMax[T]) run() error {
 	for i := range op.out.data {
 		first := i/inner*inner*size + i%inner
 		best, at := op.in.data[first], 0
-		for k := 1; k < size; k++ {
-			if v := op.in.data[first+k*inner]; op.better(v, best) {
-				best, at = v, k
+		err := op.out.pool.memory.parts(size, func(k, end int) {
+			for ; k < end; k++ {
+				if v := op.in.data[first+k*inner]; op.better(v, best) {
+					best, at = v, k
+				}
 			}
+		})
+		if err != nil {
+			return err
 		}
 		op.out.data[i] = int64(at)
 	}
@@ -429,7 +449,8 @@ type topK[T number] struct {
 	least   bool
 	values  *array[T]
 	indices *array[int64]
-	order   *array[int64]
+
+	order, merged *array[int64]
 }
 
 func newTopK(n *node) operator {
@@ -439,7 +460,7 @@ func newTopK(n *node) operator {
 func newTopKOf[T number](n *node) operator {
 	op := &topK[T]{
 		in: input[T](n, 0), axis: attribute(n, "axis", int64(-1)),
-		values: output[T](n, 0), indices: output[int64](n, 1), order: temp[int64](n),
+		values: output[T](n, 0), indices: output[int64](n, 1), order: temp[int64](n), merged: temp[int64](n),
 	}
 	if n.opset < 10 {
 		op.k = &list{fixed: []int64{attribute(n, "k", int64(-1))}}
@@ -477,31 +498,82 @@ func (op *topK[T]) run() error {
 	if err := op.order.resizeTo(size); err != nil {
 		return err
 	}
+	if err := op.merged.resizeTo(size); err != nil {
+		return err
+	}
 	for o := range len(op.in.data) / (size * inner) {
 		for i := range inner {
 			src := op.in.data[o*size*inner+i:]
-			for j := range op.order.data {
-				op.order.data[j] = int64(j)
+			order, err := op.sort(src, inner, k)
+			if err != nil {
+				return err
 			}
-			slices.SortFunc(op.order.data, func(a, b int64) int {
-				x, y := src[int(a)*inner], src[int(b)*inner]
-				order := cmp.Compare(y, x)
-				if x != x || y != y { // cmp has NaN as the least
-					order = cmp.Compare(x, y)
+			err = op.values.pool.memory.parts(k, func(j, end int) {
+				for ; j < end; j++ {
+					to := (o*k+j)*inner + i
+					op.values.data[to], op.indices.data[to] = src[int(order[j])*inner], order[j]
 				}
-				if op.least {
-					order = -order
-				}
-				return cmp.Or(order, cmp.Compare(a, b))
 			})
-			for j, from := range op.order.data[:k] {
-				to := (o*k+j)*inner + i
-				op.values.data[to] = src[int(from)*inner]
-				op.indices.data[to] = from
+			if err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// sort returns the places of the first k of the elements that lie that far apart, in
+// order. It sorts some at a time and merges those, of which no more than k are kept.
+func (op *topK[T]) sort(src []T, inner, k int) ([]int64, error) {
+	before := func(a, b int64) int { return op.compare(src[int(a)*inner], src[int(b)*inner], a, b) }
+	order, merged := op.order.data, op.merged.data
+	const some = most / 4 // each takes several comparisons
+	for from := 0; from < len(order); from += some {
+		part := order[from:min(from+some, len(order))]
+		if err := op.values.pool.memory.spend(len(part) * 16 * computed); err != nil {
+			return nil, err
+		}
+		for j := range part {
+			part[j] = int64(from + j)
+		}
+		slices.SortFunc(part, before)
+	}
+	for width := some; width < len(order); width *= 2 {
+		for from := 0; from < len(order); from += 2 * width {
+			middle, to := min(from+width, len(order)), min(from+2*width, len(order))
+			a, b := order[from:min(middle, from+k)], order[middle:min(to, middle+k)]
+			if err := op.merge(merged[from:min(to, from+k)], a, b, before); err != nil {
+				return nil, err
+			}
+		}
+		order, merged = merged, order
+	}
+	return order, nil
+}
+
+// compare orders two elements, the places of which are a and b.
+func (op *topK[T]) compare(x, y T, a, b int64) int {
+	order := cmp.Compare(y, x)
+	if x != x || y != y { // cmp has NaN as the least
+		order = cmp.Compare(x, y)
+	}
+	if op.least {
+		order = -order
+	}
+	return cmp.Or(order, cmp.Compare(a, b))
+}
+
+// merge sets dst to the first of a and b, both in order.
+func (op *topK[T]) merge(dst, a, b []int64, before func(a, b int64) int) error {
+	return op.values.pool.memory.parts(len(dst), func(i, end int) {
+		for ; i < end; i++ {
+			if len(b) == 0 || len(a) > 0 && before(a[0], b[0]) < 0 {
+				dst[i], a = a[0], a[1:]
+			} else {
+				dst[i], b = b[0], b[1:]
+			}
+		}
+	})
 }
 
 // cumSum adds up along an axis.
@@ -537,19 +609,29 @@ func (op *cumSum[T]) run() error {
 	size, inner := alongAxis(op.in.shape, op.axis.at(0))
 	for o := range len(op.in.data) / (size * inner) {
 		for i := range inner {
-			var sum T
-			for k := range size {
-				if op.reverse {
-					k = size - 1 - k
-				}
-				at := (o*size+k)*inner + i
-				v := op.in.data[at]
-				op.out.data[at] = sum
-				if sum += v; !op.exclusive {
-					op.out.data[at] = sum
-				}
+			first, step := o*size*inner+i, inner
+			if op.reverse {
+				first, step = first+(size-1)*inner, -inner
+			}
+			if err := op.addUp(first, step, size); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// addUp adds up n elements from the first on, a step apart.
+func (op *cumSum[T]) addUp(first, step, n int) error {
+	var sum T
+	return op.out.pool.memory.parts(n, func(k, end int) {
+		for ; k < end; k++ {
+			at := first + k*step
+			v := op.in.data[at]
+			op.out.data[at] = sum
+			if sum += v; !op.exclusive {
+				op.out.data[at] = sum
+			}
+		}
+	})
 }

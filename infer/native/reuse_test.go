@@ -201,7 +201,7 @@ func TestSteadyMemory(t *testing.T) {
 		call("ConstantOfShape", []string{"s"}, []string{"b"}))
 	m.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Symbol: "n"}}
 	m.Graph.Outputs = []onnxgraph.Value{{Name: "a"}, {Name: "b"}}
-	session, err := New(MaxMemory(1 << 20)).Open(marshal(t, m))
+	session, err := New(MaxMemory(1<<20 + 1<<10)).Open(marshal(t, m))
 	if err != nil {
 		t.Fatal(err)
 	}

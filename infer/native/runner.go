@@ -35,9 +35,9 @@ type stage struct {
 // newRunner builds the operators of p, until ctx ends. All that is wrong with a node
 // on its own shows here. The first runner of a program also computes its constants.
 func (p *program) newRunner(ctx context.Context) (*runner, error) {
-	m := &memory{limit: p.memory, ctx: ctx}
+	m := &memory{limit: p.memory, held: p.held, ctx: ctx, left: p.work}
 	r, err := newRunner(p, m, nil)
-	m.ctx = nil
+	m.ctx, m.left = nil, nil
 	return r, err
 }
 
@@ -194,10 +194,16 @@ func (r *runner) follow(n *node, s *stage) error {
 		fold = fold && ok && n <= *r.program.folding
 		elements += n
 	}
-	if !fold || elements > *r.program.folding {
+	if !fold || elements > *r.program.folding || elements > (r.memory.limit-r.memory.held)/16 {
 		return nil
 	}
 	*r.program.folding -= elements
+	return r.fold(n, s)
+}
+
+// fold computes the outputs of a node that are constant. What would take too long is
+// left to the runs.
+func (r *runner) fold(n *node, s *stage) error {
 	err := s.run(true)
 	for i, v := range n.outputs {
 		if v != nil && err == nil {
@@ -207,9 +213,12 @@ func (r *runner) follow(n *node, s *stage) error {
 	for _, v := range s.computed {
 		v.release()
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		s.op = nil
-	} else if r.program.outer == nil {
+	case err == errBudget:
+		*r.program.folding = 0
+	case r.program.outer == nil:
 		return err
 	}
 	return nil
@@ -263,17 +272,28 @@ func (r *runner) run(ctx context.Context, inputs, outputs []*engine.Tensor) erro
 		return err
 	}
 	r.warm = plan
+	return r.export(outputs)
+}
+
+// export writes to those outputs that are not nil. They count as memory too.
+func (r *runner) export(outputs []*engine.Tensor) error {
 	bytes := 0
+	for i, t := range outputs {
+		if t != nil {
+			bytes += r.slots[r.program.outputSlots[i]].bytes()
+		}
+	}
+	if err := r.memory.take(bytes, 1); err != nil {
+		return fmt.Errorf("the outputs are too large: %w", err)
+	}
+	r.memory.held -= bytes
 	for i, t := range outputs {
 		if t == nil {
 			continue
 		}
-		v := r.slots[r.program.outputSlots[i]]
-		bytes += v.len() * 8
-		if bytes > r.memory.limit {
-			return fmt.Errorf("the outputs are too large: a run may take %d MiB: run it on less at a time, or allow more memory", r.memory.limit>>20)
+		if err := r.slots[r.program.outputSlots[i]].export(r.memory, t); err != nil {
+			return err
 		}
-		v.export(t)
 	}
 	return nil
 }

@@ -111,8 +111,7 @@ func (op *slice) run() error {
 		start += op.first[k] * from[k]
 		op.walk.add(size, offsets{op.step[k] * from[k]})
 	}
-	op.out.copyWalk(&op.walk, op.in, start)
-	return nil
+	return op.out.copyWalk(&op.walk, op.in, start)
 }
 
 // pad adds elements at both ends of dimensions, or takes some away.
@@ -212,7 +211,9 @@ func (op *pad) run() error {
 		return fmt.Errorf("the value to pad with has shape %v, and must be a scalar", op.with.info().shape)
 	}
 	if op.mode == "constant" {
-		op.out.fill(op.with)
+		if err := op.out.fill(op.with); err != nil {
+			return err
+		}
 	}
 	in, out := op.in.info().shape, op.out.info().shape
 	if err := op.places.resizeTo(out...); err != nil {
@@ -220,20 +221,28 @@ func (op *pad) run() error {
 	}
 	op.from = stridesOf(op.from[:0], in)
 	op.index = resized(op.index, len(out))
-	for at := range op.places.data {
-		place := 0
-		for k, i := range op.index {
-			if i = op.source(i-op.before[k], in[k]); i < 0 {
-				place = -1
-				break
-			}
-			place += i * op.from[k]
+	err := op.places.pool.memory.parts(len(op.places.data), func(from, to int) {
+		for at := from; at < to; at++ {
+			op.places.data[at] = op.place(in)
+			increment(op.index, out)
 		}
-		op.places.data[at] = int64(place)
-		increment(op.index, out)
+	})
+	if err != nil {
+		return err
 	}
-	op.out.take(op.in, op.places.data)
-	return nil
+	return op.out.take(op.in, op.places.data)
+}
+
+// place returns the place in the input of the element at op.index, -1 for none.
+func (op *pad) place(in []int) int64 {
+	place := 0
+	for k, i := range op.index {
+		if i = op.source(i-op.before[k], in[k]); i < 0 {
+			return -1
+		}
+		place += i * op.from[k]
+	}
+	return int64(place)
 }
 
 // source returns which element of a dimension of that size stands at index i,
@@ -302,7 +311,9 @@ func (op *reverseSequence) run() error {
 			if t < int(n) {
 				from = int(n) - 1 - t
 			}
-			op.out.copyAt(t*stepTime+b*stepBatch, op.in, from*stepTime+b*stepBatch, inner)
+			if err := op.out.copyAt(t*stepTime+b*stepBatch, op.in, from*stepTime+b*stepBatch, inner); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -347,13 +358,19 @@ func (op *trilu) run() error {
 		return err
 	}
 	rows, cols := shape[len(shape)-2], shape[len(shape)-1]
-	for at := range op.places.data {
-		op.places.data[at] = int64(at)
-		if above := int64(at%cols - at/cols%rows); op.upper && above < k || !op.upper && above > k {
-			op.places.data[at] = -1
+	err := op.places.pool.memory.parts(len(op.places.data), func(from, to int) {
+		for at := from; at < to; at++ {
+			op.places.data[at] = int64(at)
+			if above := int64(at%cols - at/cols%rows); op.upper && above < k || !op.upper && above > k {
+				op.places.data[at] = -1
+			}
 		}
+	})
+	if err == nil {
+		err = op.out.fill(nil)
 	}
-	op.out.fill(nil)
-	op.out.take(op.in, op.places.data)
-	return nil
+	if err != nil {
+		return err
+	}
+	return op.out.take(op.in, op.places.data)
 }

@@ -3,6 +3,7 @@ package native
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/rnnkit/rnnkit/internal/kernels"
 )
@@ -26,8 +27,9 @@ func (op *unary[In, Out]) shapes() error {
 }
 
 func (op *unary[In, Out]) run() error {
-	op.f(op.out.data, op.in.data)
-	return nil
+	return op.out.pool.memory.parts(len(op.out.data), func(from, to int) {
+		op.f(op.out.data[from:to], op.in.data[from:to])
+	})
 }
 
 // elements does f to each element.
@@ -95,10 +97,10 @@ func newActivationOf[T float](n *node) operator {
 	case "ThresholdedRelu":
 		alpha := parameter("alpha", 1)
 		f = func(x T) T {
-			if x > alpha || x != x {
+			if x > alpha {
 				return x
 			}
-			return 0
+			return 0 // of NaN too
 		}
 	case "HardSigmoid":
 		alpha, beta := parameter("alpha", 0.2), parameter("beta", 0.5)
@@ -233,15 +235,14 @@ func newOldClip[T number](n *node) operator {
 	if n.given(1) || n.given(2) {
 		n.fail("the bounds are attributes before opset 11")
 	}
-	op.unary = unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)}
+	op.unary = unary[T, T]{input[T](n, 0), output[T](n, 0), op.bound}
 	return op
 }
 
 func newClipOf[T number](n *node) operator {
-	return &clip[T]{
-		low: input[T](n, 1), top: input[T](n, 2),
-		unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)},
-	}
+	op := &clip[T]{low: input[T](n, 1), top: input[T](n, 2)}
+	op.unary = unary[T, T]{input[T](n, 0), output[T](n, 0), op.bound}
+	return op
 }
 
 func (op *clip[T]) shapes() error { return op.unary.shapes() }
@@ -257,26 +258,32 @@ func (op *clip[T]) run() error {
 		op.has[i] = true
 		*[]*T{&op.min, &op.max}[i] = bound.data[0]
 	}
-	for i, v := range op.unary.in.data {
+	return op.unary.run()
+}
+
+// bound sets dst to src between the bounds.
+func (op *clip[T]) bound(dst, src []T) {
+	for i, v := range src {
 		if op.has[0] {
 			v = max(v, op.min)
 		}
 		if op.has[1] {
 			v = min(v, op.max)
 		}
-		op.unary.out.data[i] = v
+		dst[i] = v
 	}
-	return nil
 }
 
 // softmax works along one axis, or before opset 13 along all from there on.
 type softmax[T float] struct {
-	unary    unary[T, T]
-	axis     int64
-	old      bool
-	f        func(op *softmax[T], dst, x []T)
-	column   *array[T] // and what becomes of it, where the axis is not the last
-	top, sum [1]T
+	unary  unary[T, T]
+	axis   int64
+	old    bool
+	f      func(op *softmax[T], dst, x []T) error
+	column *array[T] // and what becomes of it, where the axis is not the last
+	memory *memory
+
+	tops, sums []T // of the parts of a row: the greatest value, and the sum of the powers
 }
 
 func newSoftmax(n *node) operator {
@@ -284,13 +291,16 @@ func newSoftmax(n *node) operator {
 }
 
 func newSoftmaxOf[T float](n *node) operator {
-	op := &softmax[T]{unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)}, old: n.opset < 13, column: temp[T](n)}
+	op := &softmax[T]{
+		unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)},
+		old:   n.opset < 13, column: temp[T](n), memory: n.memory,
+	}
 	def := int64(-1)
 	if op.old {
 		def = 1
 	}
 	op.axis = attribute(n, "axis", def)
-	op.f = map[string]func(op *softmax[T], dst, x []T){
+	op.f = map[string]func(op *softmax[T], dst, x []T) error{
 		"Softmax": (*softmax[T]).softmax, "LogSoftmax": (*softmax[T]).logSoftmax, "Hardmax": (*softmax[T]).hardmax,
 	}[n.OpType]
 	return op
@@ -309,22 +319,36 @@ func (op *softmax[T]) run() error {
 	if op.old {
 		size, inner = size*inner, 1
 	}
-	if inner == 1 {
-		for at := 0; at < len(out); at += size {
-			op.f(op, out[at:at+size], x[at:at+size])
-		}
-		return nil
+	if inner > 1 {
+		return op.columns(out, x, size, inner)
 	}
+	for at := 0; at < len(out); at += size {
+		if err := op.f(op, out[at:at+size], x[at:at+size]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// columns works on rows whose elements lie apart.
+func (op *softmax[T]) columns(out, x []T, size, inner int) error {
 	if err := op.column.resizeTo(2, size); err != nil {
 		return err
 	}
 	column, dst := op.column.data[:size], op.column.data[size:]
 	for at := 0; at < len(out); at += size * inner {
 		for i := at; i < at+inner; i++ {
-			for k := range column {
-				column[k] = x[i+k*inner]
+			err := op.memory.parts(size, func(from, to int) {
+				for k := from; k < to; k++ {
+					column[k] = x[i+k*inner]
+				}
+			})
+			if err == nil {
+				err = op.f(op, dst, column)
 			}
-			op.f(op, dst, column)
+			if err != nil {
+				return err
+			}
 			for k, v := range dst {
 				out[i+k*inner] = v
 			}
@@ -333,26 +357,62 @@ func (op *softmax[T]) run() error {
 	return nil
 }
 
-// softmax leaves the greatest value and the sum of the powers in op.top and op.sum.
-func (op *softmax[T]) softmax(dst, x []T) {
-	kernels.Softmax(kernels.Dense(1, len(x), dst), kernels.Dense(1, len(x), x), op.top[:], op.sum[:])
-}
-
-func (op *softmax[T]) logSoftmax(dst, x []T) {
-	op.softmax(dst, x)
-	top, log := op.top[0], T(math.Log(float64(op.sum[0])))
-	for i, v := range x {
-		dst[i] = v - top - log
+// softmax makes that of each part of a row, and of these the row's. It leaves the
+// greatest value and the sum of the powers in op.tops[0] and op.sums[0].
+func (op *softmax[T]) softmax(dst, x []T) error {
+	count := (len(x) + most - 1) / most
+	kernels.Grow(&op.tops, count)
+	kernels.Grow(&op.sums, count)
+	err := op.memory.parts(len(x), func(from, to int) {
+		p, n := from/most, to-from
+		kernels.Softmax(kernels.Dense(1, n, dst[from:]), kernels.Dense(1, n, x[from:]), op.tops[p:], op.sums[p:])
+	})
+	if count == 1 || err != nil {
+		return err
 	}
-}
-
-func (op *softmax[T]) hardmax(dst, x []T) {
-	at := 0
-	for i, v := range x {
-		if v > x[at] || v != v && x[at] == x[at] {
-			at = i
+	top, sum := slices.Max(op.tops), 0.0
+	weight := func(p int) float64 { // of part p in the sum of the row
+		if lowest := T(math.Inf(-1)); op.tops[p] == lowest && top > lowest {
+			return 0
 		}
+		return float64(op.sums[p]) * math.Exp(float64(op.tops[p]-top))
 	}
-	clear(dst)
+	for p := range op.sums {
+		sum += weight(p)
+	}
+	err = op.memory.parts(len(x), func(from, to int) {
+		if w := weight(from / most); w == 0 && sum > 0 {
+			clear(dst[from:to]) // which may be NaN
+		} else {
+			kernels.Scale(dst[from:to], T(w/sum))
+		}
+	})
+	op.tops[0], op.sums[0] = top, T(sum)
+	return err
+}
+
+func (op *softmax[T]) logSoftmax(dst, x []T) error {
+	if err := op.softmax(dst, x); err != nil {
+		return err
+	}
+	top, log := op.tops[0], T(math.Log(float64(op.sums[0])))
+	return op.memory.parts(len(x), func(from, to int) {
+		for i, v := range x[from:to] {
+			dst[from+i] = v - top - log
+		}
+	})
+}
+
+func (op *softmax[T]) hardmax(dst, x []T) error {
+	at := 0
+	err := op.memory.parts(len(x), func(from, to int) {
+		for i, v := range x[from:to] {
+			if v > x[at] || v != v && x[at] == x[at] {
+				at = from + i
+			}
+		}
+		clear(dst[from:to])
+	})
 	dst[at] = 1
+	return err
 }

@@ -68,35 +68,49 @@ func (w *walk) inner() (n int, step offsets) {
 	return last.size, last.step
 }
 
-// rows calls f with the place in the shape and the offsets at which each run
-// along the innermost dimension starts.
-func (w *walk) rows(f func(out int, at offsets)) {
-	n, _ := w.inner()
+// rows calls f for each run along the innermost dimension, a long one in parts: with
+// the place in the shape and the offsets at which n elements start. It goes on as
+// long as the run does.
+func (w *walk) rows(m *memory, f func(out, n int, at offsets)) error {
+	size, step := w.inner()
 	outer := w.dims[:len(w.dims)-1]
 	var at offsets
 	out := 0
-	for {
-		f(out, at)
-		out += n
-		k := len(outer) - 1
-		for ; k >= 0; k-- {
-			d := &outer[k]
-			d.at++
-			for i, s := range d.step {
-				at[i] += s
+	for more := true; more; more = next(outer, &at) {
+		part := at
+		for end := out + size; out < end; {
+			n := min(most, end-out)
+			if err := m.spend(n * computed); err != nil {
+				return err
 			}
-			if d.at < d.size {
-				break
+			f(out, n, part)
+			out += n
+			for i, s := range step {
+				part[i] += n * s
 			}
-			for i, s := range d.step {
-				at[i] -= s * d.size
-			}
-			d.at = 0
-		}
-		if k < 0 {
-			return
 		}
 	}
+	return nil
+}
+
+// next goes on to the next place of those dimensions, and reports whether there is
+// one.
+func next(dims []walkDim, at *offsets) bool {
+	for k := len(dims) - 1; k >= 0; k-- {
+		d := &dims[k]
+		d.at++
+		for i, s := range d.step {
+			at[i] += s
+		}
+		if d.at < d.size {
+			return true
+		}
+		for i, s := range d.step {
+			at[i] -= s * d.size
+		}
+		d.at = 0
+	}
+	return false
 }
 
 // broadcast appends to dst the shape that shapes a and b are broadcast to, and
