@@ -118,7 +118,8 @@ func (s *sheet) counts(first []string) bool {
 	numbers := firstNumbers(first)
 	step, even := stepOf(numbers)
 	ones := even && step == 1 && numbers[0] >= 0
-	counting := ones && len(numbers) > 2 && s.above(first, isNumber, isWhole) < len(numbers)
+	fraction := func(field string) bool { return isNumber(field) && !isWhole(field) }
+	counting := false
 	whole := len(numbers) > 0
 	years := ones && numbers[0] >= 1900 && numbers[len(numbers)-1] <= 2100
 	for i, field := range first {
@@ -126,6 +127,7 @@ func (s *sheet) counts(first []string) bool {
 			continue
 		}
 		below := s.below(i)
+		counting = counting || ones && len(numbers) > 2 && slices.ContainsFunc(below, fraction)
 		years = years && !slices.ContainsFunc(below, isYear)
 		whole = whole && isWhole(field) && len(below) > 2 && sameDecimals(below)
 	}
