@@ -28,7 +28,7 @@ func NewGenerator(m *Model) (*Generator, error) {
 	if err := m.checkTask(models.Generate); err != nil {
 		return nil, err
 	}
-	if err := m.steps.err; err != nil {
+	if err := m.Streams(); err != nil {
 		return nil, err
 	}
 	if err := m.checkInput(); err != nil {

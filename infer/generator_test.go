@@ -378,19 +378,19 @@ func TestGenerateErrors(t *testing.T) {
 
 func TestNewGeneratorErrors(t *testing.T) {
 	for want, change := range map[string]func(*models.Metadata, *dice){
-		"no rnnkit metadata":                  func(_ *models.Metadata, d *dice) { d.meta = nil },
-		`task is "classify", not "generate"`:  func(m *models.Metadata, _ *dice) { m.Task = models.Classify },
-		"has a vocabulary of 0 and answers 3": func(m *models.Metadata, _ *dice) { m.Vocabulary = nil },
-		"of 3 and answers 2":                  func(m *models.Metadata, _ *dice) { m.Spec.Outputs = 2 },
-		`token 1 of the model is "the"`:       func(m *models.Metadata, _ *dice) { m.Vocabulary[1] = "the" },
-		`token 2 of the model is ""`:          func(m *models.Metadata, _ *dice) { m.Vocabulary[2] = "" },
-		"token 0 of the model is \"e\u0301\"": func(m *models.Metadata, _ *dice) { m.Vocabulary[0] = "e\u0301" },
-		"tokens 0 and 2 of the model are":     func(m *models.Metadata, _ *dice) { m.Vocabulary[2] = m.Vocabulary[0] },
-		"bidirectional model cannot":          func(m *models.Metadata, _ *dice) { m.Spec.Bidirectional = true },
-		`readout "max" cannot`:                func(m *models.Metadata, _ *dice) { m.Spec.Readout = models.ReadMax },
-		"names no state":                      func(m *models.Metadata, _ *dice) { m.State = nil },
-		"a state, [{c0 hn}], that the graph":  func(m *models.Metadata, _ *dice) { m.State[0].Input = "c0" },
-		"a state, [{h0 hn} {input hn}], that": func(m *models.Metadata, _ *dice) {
+		"no rnnkit metadata":                     func(_ *models.Metadata, d *dice) { d.meta = nil },
+		`task is "classify", not "generate"`:     func(m *models.Metadata, _ *dice) { m.Task = models.Classify },
+		"has a vocabulary of 0 and answers 3":    func(m *models.Metadata, _ *dice) { m.Vocabulary = nil },
+		"of 3 and answers 2":                     func(m *models.Metadata, _ *dice) { m.Spec.Outputs = 2 },
+		`token 1 of the model is "the"`:          func(m *models.Metadata, _ *dice) { m.Vocabulary[1] = "the" },
+		`token 2 of the model is ""`:             func(m *models.Metadata, _ *dice) { m.Vocabulary[2] = "" },
+		"token 0 of the model is \"e\u0301\"":    func(m *models.Metadata, _ *dice) { m.Vocabulary[0] = "e\u0301" },
+		"tokens 0 and 2 of the model are":        func(m *models.Metadata, _ *dice) { m.Vocabulary[2] = m.Vocabulary[0] },
+		"bidirectional model cannot":             func(m *models.Metadata, _ *dice) { m.Spec.Bidirectional = true },
+		`readout "max" cannot`:                   func(m *models.Metadata, _ *dice) { m.Spec.Readout = models.ReadMax },
+		"its graph cannot be read":               func(m *models.Metadata, _ *dice) { m.State = nil },
+		"step by step: its graph cannot be read": func(m *models.Metadata, _ *dice) { m.State[0].Input = "c0" },
+		"cannot run step by step: its graph": func(m *models.Metadata, _ *dice) {
 			m.State = append(m.State, models.StatePair{Input: "input", Output: "hn"})
 		},
 		"the model reads input float32[batch], where its metadata tells of input int64[batch, time]": func(_ *models.Metadata, d *dice) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/stepwise"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -29,7 +30,11 @@ type Model struct {
 	session engine.Session
 	engine  string
 	meta    *models.Metadata
-	steps   stepper
+
+	states                                 // of the graph itself
+	plan    func() (*stepwise.Plan, error) // how m is made to run step by step
+	stepper func() (*stepper, error)       // which the first call opens
+	opened  []engine.Session               // by that
 
 	bindings sync.Pool // of *binding
 
@@ -65,7 +70,7 @@ func OpenContext(ctx context.Context, path string, opts ...Option) (*Model, erro
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the model: %w", err)
 	}
-	m, err := OpenBytesContext(ctx, data, opts...)
+	m, err := open(ctx, data, true, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -73,13 +78,19 @@ func OpenContext(ctx context.Context, path string, opts ...Option) (*Model, erro
 }
 
 // OpenBytes loads an ONNX model from the bytes of its file, which may be
-// reused afterwards.
+// reused afterwards: of a model that streams without inputs for its state, it keeps a
+// copy until the first step.
 func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 	return OpenBytesContext(context.Background(), data, opts...)
 }
 
 // OpenBytesContext is OpenBytes, and ends with ctx as [OpenContext] does.
 func OpenBytesContext(ctx context.Context, data []byte, opts ...Option) (*Model, error) {
+	return open(ctx, data, false, opts)
+}
+
+// open opens a model from bytes that are its own, or which it may only read.
+func open(ctx context.Context, data []byte, owned bool, opts []Option) (*Model, error) {
 	o := options{engine: native.New()}
 	for _, option := range opts {
 		option(&o)
@@ -93,7 +104,8 @@ func OpenBytesContext(ctx context.Context, data []byte, opts ...Option) (*Model,
 		session.Close()
 		return nil, err
 	}
-	m := &Model{session: session, engine: o.engine.String(), meta: meta, steps: newStepper(session, meta, data)}
+	m := &Model{session: session, engine: o.engine.String(), meta: meta}
+	m.findStates(data, owned, o.engine)
 	m.users.Store(1)
 	return m, nil
 }
@@ -123,7 +135,14 @@ func (m *Model) Outputs() []engine.ValueInfo { return m.session.Outputs() }
 // State returns the inputs that carry the model's state, each with the output that
 // is its value for the next run: as the metadata of rnnkit names them, in a model
 // from elsewhere those that its graph tells of. The caller must not change it.
-func (m *Model) State() []models.StatePair { return m.steps.pairs }
+func (m *Model) State() []models.StatePair { return m.pairs }
+
+// Streams returns nil if [Model.Step] and its like can run m, and else why they
+// cannot: which node looks ahead, mixes the steps or is not known.
+func (m *Model) Streams() error {
+	_, err := m.plan()
+	return err
+}
 
 // Run computes the named outputs, or all of them if none is named. Inputs that
 // have a default may be left out, and those that carry the model's [Model.State],
@@ -151,47 +170,47 @@ type binding struct {
 func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]Tensor) error {
 	b, ok := m.bindings.Get().(*binding)
 	if !ok {
-		b = &binding{zeros: make([]Tensor, len(m.steps.places))}
+		b = &binding{zeros: make([]Tensor, len(m.places))}
 	}
 	defer m.bindings.Put(b)
 	defer b.Release(m.session, outputs)
 	if err := b.Bind(m.session, inputs, outputs); err != nil {
 		return err
 	}
-	if err := m.begin(b.Inputs, b.zeros); err != nil {
+	if err := m.begin(m.Inputs(), b.Inputs, b.zeros); err != nil {
 		return err
 	}
-	return m.run(ctx, b.Inputs, b.Outputs)
+	return m.run(ctx, m.session, b.Inputs, b.Outputs)
 }
 
 // run is [engine.Refiller.RunInto], on any session.
-func (m *Model) run(ctx context.Context, inputs, outputs []*Tensor) error {
+func (m *Model) run(ctx context.Context, session engine.Session, inputs, outputs []*Tensor) error {
 	if err := m.retain(); err != nil {
 		return err
 	}
 	defer m.release()
-	if r, ok := m.session.(engine.Refiller); ok {
+	if r, ok := session.(engine.Refiller); ok {
 		return r.RunInto(ctx, inputs, outputs)
 	}
 	named := make(map[string]Tensor, len(inputs))
 	for i, t := range inputs {
 		if t != nil {
-			named[m.Inputs()[i].Name] = *t
+			named[session.Inputs()[i].Name] = *t
 		}
 	}
 	var names []string
 	for i, t := range outputs {
 		if t != nil {
-			names = append(names, m.Outputs()[i].Name)
+			names = append(names, session.Outputs()[i].Name)
 		}
 	}
-	results, err := m.session.Run(ctx, named, names...)
+	results, err := session.Run(ctx, named, names...)
 	if err != nil {
 		return err
 	}
 	for i, t := range outputs {
 		if t != nil {
-			*t = results[m.Outputs()[i].Name]
+			*t = results[session.Outputs()[i].Name]
 		}
 	}
 	return nil
@@ -224,7 +243,11 @@ func (m *Model) release() error {
 	if m.users.Add(-1) > 0 {
 		return nil
 	}
-	return m.session.Close()
+	err := m.session.Close()
+	for _, s := range m.opened {
+		err = errors.Join(err, s.Close())
+	}
+	return err
 }
 
 // The names of the exported graph's input and output.
@@ -251,7 +274,7 @@ func (m *Model) checkTask(task models.Task) error {
 func (m *Model) checkInput() error {
 	want := inputOf(m.meta.Spec)
 	for _, in := range m.Inputs() {
-		isState := slices.ContainsFunc(m.steps.pairs, func(p models.StatePair) bool { return p.Input == in.Name })
+		isState := slices.ContainsFunc(m.pairs, func(p models.StatePair) bool { return p.Input == in.Name })
 		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional && !isState {
 			return fmt.Errorf("the model reads %s, where its metadata tells of %s: export the model again", in, want)
 		}

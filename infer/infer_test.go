@@ -232,7 +232,7 @@ func TestStepErrors(t *testing.T) {
 	for want, f := range map[string]*fake{
 		"no rnnkit metadata":         {},
 		"bidirectional model cannot": {meta: &bidirectional},
-		"names no state":             {meta: &stateless},
+		"its graph cannot be read":   {meta: &stateless},
 		`readout "mean" cannot`:      {meta: &pooled},
 	} {
 		m, err := infer.OpenBytes(nil, infer.With(f))

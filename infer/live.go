@@ -1,6 +1,9 @@
 package infer
 
-import "sync/atomic"
+import (
+	"errors"
+	"sync/atomic"
+)
 
 // Live holds the model that a service runs at the moment, and takes a newer one
 // while requests go on. It is safe for concurrent use.
@@ -32,8 +35,11 @@ func (l *Live) Use(f func(*Model) error) error {
 
 // Swap makes m the current model, of every Use from now on. The one before is
 // closed when the last Use of it has returned; Swap does not wait for that. After
-// Close it closes m and returns [ErrClosed].
+// Close it closes m and returns [ErrClosed]. A nil m is an error and changes nothing.
 func (l *Live) Swap(m *Model) error {
+	if m == nil {
+		return errors.New("there is no model to swap to: use Close to end")
+	}
 	for before := l.current.Load(); before != nil; before = l.current.Load() {
 		if l.current.CompareAndSwap(before, m) {
 			if before == m {

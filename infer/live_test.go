@@ -3,6 +3,7 @@ package infer_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -230,6 +232,8 @@ func TestStepAllocates(t *testing.T) {
 	outputs := map[string]infer.Tensor{"output": {}, "hn": {}}
 	needy := open(t, edited(t, exported(t, floatSpec), required), native.New())
 	other := needy.NewState()
+	stateless := open(t, edited(t, exported(t, floatSpec), withoutState), native.New())
+	third := stateless.NewState()
 	for name, test := range map[string]struct {
 		run  func() error
 		most float64
@@ -238,6 +242,7 @@ func TestStepAllocates(t *testing.T) {
 		"RunInto": {func() error { return m.RunInto(t.Context(), inputs, outputs) }, 0},
 
 		"Step with a required state":   {func() error { _, err := needy.Step(t.Context(), other, x); return err }, 1},
+		"Step without a state":         {func() error { _, err := stateless.Step(t.Context(), third, x); return err }, 1},
 		"RunInto of a state not given": {func() error { return needy.RunInto(t.Context(), inputs, outputs) }, 0},
 	} {
 		least := test.most + 1
@@ -251,6 +256,70 @@ func TestStepAllocates(t *testing.T) {
 		}
 		if least > test.most {
 			t.Errorf("%s allocates %v times", name, least)
+		}
+	}
+}
+
+// TestSwapToNothing keeps the model that is there.
+func TestSwapToNothing(t *testing.T) {
+	l := infer.NewLive(untrained(t, floatSpec))
+	if err := l.Swap(nil); err == nil || !strings.Contains(err.Error(), "no model to swap to") {
+		t.Errorf("the error is %v", err)
+	}
+	if err := l.Use(func(m *infer.Model) error { _, err := m.Step(t.Context(), m.NewState(), []float32{1}); return err }); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(l.Close(), l.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := l.Swap(nil); err == nil {
+		t.Error("after Close there is no error")
+	}
+}
+
+// TestStreamsAreClosed steps models without a state, and closes them: a step after it
+// is an error, and no session is left.
+func TestStreamsAreClosed(t *testing.T) {
+	for _, e := range engines(t) {
+		begun := edited(t, anonymous(t, exported(t, floatSpec), nil), func(g *onnxgraph.Graph) {
+			stateless(g)
+			for _, name := range []string{"h0", "c0"} {
+				g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Shape: []int{2, 1, 3}, Data: make([]float32, 6)})
+			}
+		})
+		for data, sessions := range map[string]int64{string(begun): 3, string(edited(t, exported(t, floatSpec), withoutState)): 2} {
+			counter := &counting{Engine: e}
+			m, err := infer.OpenBytes([]byte(data), infer.With(counter))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := counter.open.Load(); n != 1 {
+				t.Errorf("%s: %d sessions are open before the first step", e, n)
+			}
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					s := m.NewState()
+					for range 3 {
+						if _, err := m.Step(t.Context(), s, []float32{1}); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if n := counter.open.Load(); n != sessions {
+				t.Errorf("%s: %d sessions are open, not %d", e, n, sessions)
+			}
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+			if n := counter.open.Load(); n != 0 {
+				t.Errorf("%s: %d sessions are open after Close", e, n)
+			}
+			if _, err := m.Step(t.Context(), m.NewState(), []float32{1}); !errors.Is(err, infer.ErrClosed) {
+				t.Errorf("%s: after Close a step is %v", e, err)
+			}
 		}
 	}
 }

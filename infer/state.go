@@ -52,40 +52,46 @@ func (s *State) Clone() *State {
 // Steps one by one give the answers that a whole sequence gives.
 //
 // A model of rnnkit reads x of [features] and answers [outputs]. Any other model
-// that has a state must read float32, and nothing else besides the state, in a
-// shape that x fills: a dimension of no fixed size is 1, or the last one what is
-// left. Its answer is all of its first output that is no state.
+// must read float32, and nothing else besides its state, in a shape that x fills: a
+// dimension of no fixed size is 1, or the last one what is left. Its answer is all of
+// its first output that is no state.
 //
-// It is an error if the model takes no state, or cannot run step by step, as one
-// that reads sequences from their end too: see [models.Spec.Stepwise].
+// The graph need not have inputs and outputs for the state. Where it has none, the
+// first step of a model opens it once more with them, and a third time where it says
+// itself what the state is before the first step. It is an error if a node reads steps
+// that come later or mixes steps, as a backward layer, a mean over the time or a
+// convolution over it do, or if nobody knows whether it does: [Model.Streams] names
+// the node.
 //
 // A forecaster that was trained on windows knows only states that are as old as a
 // window: for longer series use [Forecaster], which gives it a window each time, or
 // train it with --tbptt. On the native engine a NaN in x goes into the state and
 // stays there; ONNX Runtime makes numbers of it, so check x where it may have one.
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {
-	if err := m.checkSteps(engine.Float32); err != nil {
+	steps, err := m.stepsOf(engine.Float32)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.join(m); err != nil {
+	if err := s.join(m, steps); err != nil {
 		return nil, err
 	}
 	if s.x.Len() != len(x) || len(x) == 0 {
-		shape, err := shapeOf(m.Inputs()[m.steps.input], len(x))
+		shape, err := steps.shapeOf(len(x))
 		if err != nil {
 			return nil, err
 		}
 		s.x = engine.Of(slices.Clone(x), shape...)
 	}
 	copy(s.x.Data.([]float32), x)
-	return m.answer(ctx, s)
+	return m.answer(ctx, steps, s)
 }
 
 // StepTokens is [Model.Step] for a model of tokens, int64 of [batch, time]. It
 // feeds the given tokens, at least one, in a single run, and returns the answer to
-// the last of them.
+// the last of them. A model from elsewhere may have the time first.
 func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]float32, error) {
-	if err := m.checkSteps(engine.Int64); err != nil {
+	steps, err := m.stepsOf(engine.Int64)
+	if err != nil {
 		return nil, err
 	}
 	if len(tokens) == 0 {
@@ -96,49 +102,51 @@ func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]fl
 			return nil, err
 		}
 	}
-	if err := s.join(m); err != nil {
+	if err := s.join(m, steps); err != nil {
 		return nil, err
 	}
 	if s.x.Len() != len(tokens) {
-		s.x = engine.Of(slices.Clone(tokens), 1, len(tokens))
+		s.x = engine.Of(slices.Clone(tokens), steps.tokens(len(tokens))...)
 	}
 	copy(s.x.Data.([]int64), tokens)
-	return m.answer(ctx, s)
+	return m.answer(ctx, steps, s)
 }
 
 // StepTensors is [Model.Run] with the inputs that carry the state fed from s, which
 // goes on. It is for steps of several inputs, of several sequences at once, of any
-// type and shape. An input that carries the state may be given too, and then goes
-// before that of s: to begin with another state than zeros.
+// type and shape; inputs that are the same for every step are given each time. An input
+// that carries the state may be given too, and then goes before that of s: to begin
+// with another state than zeros.
 func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
-	if m.steps.err != nil {
-		return nil, m.steps.err
+	steps, err := m.steps()
+	if err != nil {
+		return nil, err
 	}
-	if err := s.join(m); err != nil {
+	if err := s.join(m, steps); err != nil {
 		return nil, err
 	}
 	var b engine.Binding
 	results := engine.Wanted(m.session, outputs)
-	if err := b.Bind(m.session, inputs, results); err != nil {
+	if err := b.Bind(steps.session, inputs, results); err != nil {
 		return nil, err
 	}
 	copy(s.inputs, b.Inputs)
 	copy(s.outputs, b.Outputs)
-	if err := m.advance(ctx, s); err != nil {
+	if err := m.advance(ctx, steps, s); err != nil {
 		return nil, err
 	}
 	s.goOn()
-	for i, p := range m.steps.places {
+	for i, p := range steps.places {
 		if t := b.Outputs[p.output]; t != nil {
 			*t = s.tensors[i].Clone()
 		}
 	}
-	b.Release(m.session, results)
+	b.Release(steps.session, results)
 	return results, nil
 }
 
 // join prepares s for a step of m.
-func (s *State) join(m *Model) error {
+func (s *State) join(m *Model, steps *stepper) error {
 	if s == nil {
 		return errors.New("the state is nil: begin with NewState")
 	}
@@ -147,46 +155,50 @@ func (s *State) join(m *Model) error {
 		clear(s.outputs)
 		return nil
 	}
-	names := make([]string, len(m.steps.pairs))
+	names := make([]string, len(steps.pairs))
 	var tensors []Tensor
-	for i, pair := range m.steps.pairs {
+	for i, pair := range steps.pairs {
 		names[i] = pair.Input
 		if at := slices.Index(s.names, pair.Input); at >= 0 && at < len(s.tensors) {
 			tensors = append(tensors, s.tensors[at])
 		}
 	}
 	if len(s.tensors) > 0 && (len(s.tensors) != len(names) || len(tensors) != len(names)) {
-		return fmt.Errorf("the state is not one of this model, which has %v: begin with NewState", m.steps.pairs)
+		return fmt.Errorf("the state is not one of this model, which has %v: begin with NewState", steps.pairs)
 	}
 	*s = State{
 		names: names, tensors: tensors, model: m, next: make([]Tensor, len(names)),
-		inputs: make([]*Tensor, len(m.Inputs())), outputs: make([]*Tensor, len(m.Outputs())),
+		inputs: make([]*Tensor, len(steps.session.Inputs())), outputs: make([]*Tensor, len(steps.session.Outputs())),
 	}
 	return nil
 }
 
 // answer feeds s.x, steps of one sequence, and returns the answer to the last if it
 // is one of several tokens, else all of it.
-func (m *Model) answer(ctx context.Context, s *State) ([]float32, error) {
+func (m *Model) answer(ctx context.Context, steps *stepper, s *State) ([]float32, error) {
 	for i, t := range s.tensors {
 		if m.meta != nil && (len(t.Shape) != 3 || t.Shape[1] != 1) {
 			return nil, fmt.Errorf("state %q has shape %v, not [layers*directions, 1, hidden]: begin with NewState", s.names[i], t.Shape)
 		}
 	}
-	s.inputs[m.steps.input], s.outputs[m.steps.output] = &s.x, &s.y
-	if err := m.advance(ctx, s); err != nil {
+	s.inputs[steps.input], s.outputs[steps.output] = &s.x, &s.y
+	if err := m.advance(ctx, steps, s); err != nil {
 		return nil, err
 	}
-	name := m.Outputs()[m.steps.output].Name
+	name := m.Outputs()[steps.output].Name
 	y, err := engine.Values[float32](s.y)
 	if err != nil {
 		return nil, fmt.Errorf("output %q: %w", name, err)
 	}
+	shape, tokens := s.y.Shape, s.x.Type() == engine.Int64
 	size := len(y)
-	switch shape := s.y.Shape; {
+	switch {
 	case m.meta != nil:
 		size = m.meta.Spec.Outputs
-	case s.x.Type() == engine.Int64 && len(shape) > 0:
+	case tokens && steps.outputTime >= 0 && steps.outputTime < len(shape):
+		y = lastStep(y, shape, steps.outputTime)
+		size = len(y)
+	case tokens && len(shape) > 0:
 		size = shape[len(shape)-1]
 	}
 	if len(y) < size {
@@ -196,20 +208,60 @@ func (m *Model) answer(ctx context.Context, s *State) ([]float32, error) {
 	return slices.Clone(y[len(y)-size:]), nil
 }
 
-// advance runs m on s.inputs and the state, and writes s.outputs and s.next.
-func (m *Model) advance(ctx context.Context, s *State) error {
-	if len(s.tensors) == 0 {
-		if err := m.begin(s.inputs, make([]Tensor, len(m.steps.places))); err != nil {
-			return err
-		}
+// lastStep returns the part of y, of that shape, for the last step.
+func lastStep(y []float32, shape []int, time int) []float32 {
+	after := 1
+	for _, n := range shape[time+1:] {
+		after *= n
 	}
-	for i, p := range m.steps.places {
+	var last []float32
+	for part := range slices.Chunk(y, max(1, shape[time]*after)) {
+		last = append(last, part[len(part)-after:]...)
+	}
+	return last
+}
+
+// advance runs m on s.inputs and the state, and writes s.outputs and s.next.
+func (m *Model) advance(ctx context.Context, steps *stepper, s *State) error {
+	for i, p := range steps.places {
+		s.outputs[p.output] = &s.next[i]
 		if s.inputs[p.input] == nil && len(s.tensors) > 0 {
 			s.inputs[p.input] = &s.tensors[i]
 		}
-		s.outputs[p.output] = &s.next[i]
 	}
-	return m.run(ctx, s.inputs, s.outputs)
+	if len(s.tensors) > 0 {
+		return m.run(ctx, steps.session, s.inputs, s.outputs)
+	}
+	given, err := steps.given(s.inputs[len(m.Inputs()):])
+	if err != nil {
+		return err
+	}
+	if steps.first == nil || given {
+		if err := steps.begin(steps.session.Inputs(), s.inputs, make([]Tensor, len(steps.places))); err != nil {
+			return err
+		}
+		return m.run(ctx, steps.session, s.inputs, s.outputs)
+	}
+	own := s.inputs[:len(m.Inputs())]
+	if err := m.begin(m.Inputs(), own, make([]Tensor, len(m.places))); err != nil {
+		return err
+	}
+	return m.run(ctx, steps.first, own, s.outputs)
+}
+
+// given tells whether all or none of the states are given that the model's own graph
+// does not take.
+func (s *stepper) given(inputs []*Tensor) (bool, error) {
+	n := 0
+	for _, t := range inputs {
+		if t != nil {
+			n++
+		}
+	}
+	if s.first != nil && n > 0 && n < len(inputs) {
+		return false, fmt.Errorf("%d of the %d inputs that the model's state was given are there: give all of them or none, then the model begins with its own", n, len(inputs))
+	}
+	return n > 0, nil
 }
 
 // goOn takes s to the state that the model has written.
@@ -225,9 +277,8 @@ const maxState = 1 << 26
 
 // begin sets those of inputs that carry the state, are not given and have no default
 // to zeros, in the given memory, which has a tensor for each state.
-func (m *Model) begin(inputs []*Tensor, zeros []Tensor) error {
-	infos := m.Inputs()
-	for i, p := range m.steps.places {
+func (s *states) begin(infos []engine.ValueInfo, inputs []*Tensor, zeros []Tensor) error {
+	for i, p := range s.places {
 		info := &infos[p.input]
 		if inputs[p.input] != nil || info.Optional {
 			continue

@@ -4,78 +4,173 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/stepwise"
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// stepper is what a model needs to run step by step.
-type stepper struct {
+// states is what carries a state among the inputs and outputs of a session.
+type states struct {
 	pairs  []models.StatePair
 	places []place
-	input  int   // which input Step and StepTokens feed; -1 if there is none
-	output int   // which is the answer; -1 if there is none
-	err    error // why the model cannot run step by step
 }
 
-// place is where a pair's input and output stand among the model's.
+// place is where a pair's input and output stand among the session's.
 type place struct{ input, output int }
 
-var (
-	errBackward = errors.New("a bidirectional model cannot run step by step: it reads the sequence from its end too; use Run on the whole")
-	errNoState  = errors.New("the model cannot run step by step: it has no rnnkit metadata, and no input that is a state which an output gives; use Run on the whole")
-)
+// stepper is what a model runs step by step with.
+type stepper struct {
+	states
+	session engine.Session
+	first   engine.Session // for the first step, nil where that is one of session with zeros
 
-// newStepper reads what rnnkit's metadata says, or else the graph in a model's file.
-func newStepper(session engine.Session, meta *models.Metadata, data []byte) stepper {
-	if meta == nil {
-		return foreignStepper(session, data)
-	}
-	s := stepper{
-		pairs:  meta.State,
-		input:  indexOf(session.Inputs(), inputName),
-		output: indexOf(session.Outputs(), outputName),
-	}
-	named := s.pairs
-	placed := s.place(session)
-	switch {
-	case meta.Spec.Bidirectional:
-		s.err = errBackward
-	case !meta.Spec.Stepwise():
-		s.err = fmt.Errorf("a model of readout %q cannot run step by step: it reads the outputs of all steps; use Run on the whole", meta.Spec.Readout)
-	case len(meta.State) == 0:
-		s.err = errors.New("the model's metadata names no state: export it again")
-	case !placed:
-		s.err = fmt.Errorf("the model's metadata names a state, %v, that the graph does not have: export it again", named)
-	}
-	return s
+	input  int // which input Step and StepTokens feed; -1 if there is none
+	output int // which is the answer; -1 if there is none
+
+	// inputTime and outputTime are which of their dimensions is the time, -1 where
+	// that is not known.
+	inputTime, outputTime int
 }
 
-func foreignStepper(session engine.Session, data []byte) stepper {
-	m, err := onnxgraph.Outline(data)
-	if err != nil {
-		return stepper{err: fmt.Errorf("the model cannot run step by step: it has no rnnkit metadata, and its graph cannot be read: %w", err)}
+const useRun = "; use Run on the whole"
+
+var (
+	errBackward = errors.New("a bidirectional model cannot run step by step: it reads the sequence from its end too" + useRun)
+	errNoState  = errors.New("the model cannot run step by step: it has no rnnkit metadata, no input that is a state which an output gives, and no recurrent node that reads an input" + useRun)
+)
+
+// findStates sets what carries m's state, and how m is made to run step by step. Only
+// where it must be changed for that it keeps its bytes, until the first step: a copy
+// unless they are its own.
+func (m *Model) findStates(data []byte, owned bool, e engine.Engine) {
+	m.plan = sync.OnceValues(func() (*stepwise.Plan, error) { return m.planOurs(data) })
+	if m.meta == nil {
+		plan, err := m.planForeign(data)
+		m.plan = func() (*stepwise.Plan, error) { return plan, err }
+		if err != nil || len(plan.States) == 0 {
+			data = nil
+		}
+	} else if m.states.find(m.session, m.meta.State); m.isWhole() || !m.meta.Spec.Stepwise() {
+		data = nil
 	}
-	s := stepper{input: -1}
-	for _, pair := range onnxgraph.StatePairs(m) {
-		s.pairs = append(s.pairs, models.StatePair{Input: pair.Input, Output: pair.Output})
+	if !owned {
+		data = slices.Clone(data)
+	}
+	m.stepper = sync.OnceValues(func() (*stepper, error) { return m.newStepper(data, e) })
+}
+
+// isWhole tells whether the graph of a model of rnnkit carries all of its state.
+func (m *Model) isWhole() bool {
+	return len(m.states.pairs) > 0 && len(m.states.pairs) == len(m.meta.State)
+}
+
+// planOurs plans for a model of rnnkit, whose states get their usual names.
+func (m *Model) planOurs(data []byte) (*stepwise.Plan, error) {
+	spec := m.meta.Spec
+	switch {
+	case spec.Bidirectional:
+		return nil, errBackward
+	case !spec.Stepwise():
+		return nil, fmt.Errorf("a model of readout %q cannot run step by step: it reads the outputs of all steps"+useRun, spec.Readout)
+	case m.isWhole():
+		return &stepwise.Plan{}, nil
+	}
+	plan, err := m.planGraph(data)
+	if err == nil {
+		plan.Join(graphPairs(spec.State()))
+	}
+	return plan, err
+}
+
+// planForeign plans for a model from elsewhere, and finds its states.
+func (m *Model) planForeign(data []byte) (*stepwise.Plan, error) {
+	graph, err := onnxgraph.Outline(data)
+	if err != nil {
+		return nil, fmt.Errorf("the model cannot run step by step: it has no rnnkit metadata, and its graph cannot be read: %w", err)
+	}
+	var pairs []models.StatePair
+	for _, pair := range onnxgraph.StatePairs(graph) {
+		pairs = append(pairs, models.StatePair{Input: pair.Input, Output: pair.Output})
 		if pair.Backward {
-			s.err = errBackward
+			err = errBackward
 		}
 	}
+	if found := m.states.find(m.session, pairs); err == nil && !found {
+		err = errNoState
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.planOutline(graph)
+}
+
+func (m *Model) planGraph(data []byte) (*stepwise.Plan, error) {
+	graph, err := onnxgraph.Outline(data)
+	if err != nil {
+		return nil, fmt.Errorf("the model cannot run step by step: its graph cannot be read: %w", err)
+	}
+	return m.planOutline(graph)
+}
+
+func (m *Model) planOutline(graph *onnxgraph.Model) (*stepwise.Plan, error) {
+	plan, err := stepwise.Of(graph, graphPairs(m.states.pairs))
 	switch {
-	case len(s.pairs) > 0:
-	case m.Graph.Backward():
-		s.err = errBackward
-	default:
-		s.err = errNoState
+	case err == nil:
+		return plan, nil
+	case errors.Is(err, stepwise.ErrNoRecurrence) && len(m.states.pairs) > 0:
+		return &stepwise.Plan{}, nil // whoever gave it a state knows its steps
+	case errors.Is(err, stepwise.ErrNoRecurrence):
+		return nil, errNoState
 	}
-	if !s.place(session) && s.err == nil {
-		s.err = errNoState
+	return nil, fmt.Errorf("the model cannot run step by step: %w"+useRun, err)
+}
+
+func graphPairs(pairs []models.StatePair) (list []onnxgraph.StatePair) {
+	for _, p := range pairs {
+		list = append(list, onnxgraph.StatePair{Input: p.Input, Output: p.Output})
 	}
+	return list
+}
+
+// newStepper opens what m runs step by step with, given its bytes and its engine.
+func (m *Model) newStepper(data []byte, e engine.Engine) (*stepper, error) {
+	plan, err := m.plan()
+	if err != nil {
+		return nil, err
+	}
+	s := &stepper{states: m.states, session: m.session}
+	s.choose(m)
+	if len(plan.States) > 0 {
+		if err := m.openSteps(s, plan, data, e); err != nil {
+			return nil, fmt.Errorf("the model cannot run step by step: with its state as inputs and outputs: %w", err)
+		}
+	}
+	s.inputTime, s.outputTime = axisOf(plan, m.Inputs(), s.input), axisOf(plan, m.Outputs(), s.output)
+	return s, nil
+}
+
+// axisOf returns which dimension of a value is the time, or -1.
+func axisOf(plan *stepwise.Plan, infos []engine.ValueInfo, at int) int {
+	if at >= 0 {
+		if axis, ok := plan.Axes[infos[at].Name]; ok {
+			return axis
+		}
+	}
+	return -1
+}
+
+// choose sets what Step and StepTokens feed and which output is their answer.
+func (s *stepper) choose(m *Model) {
+	if m.meta != nil {
+		s.input, s.output = indexOf(m.Inputs(), inputName), indexOf(m.Outputs(), outputName)
+		return
+	}
+	s.input = -1
 	var others []int // inputs that must be fed, besides the state
-	for i, info := range session.Inputs() {
+	for i, info := range m.Inputs() {
 		if !info.Optional && !slices.ContainsFunc(s.places, func(p place) bool { return p.input == i }) {
 			others = append(others, i)
 		}
@@ -83,26 +178,58 @@ func foreignStepper(session engine.Session, data []byte) stepper {
 	if len(others) == 1 {
 		s.input = others[0]
 	}
-	s.output = slices.IndexFunc(session.Outputs(), func(info engine.ValueInfo) bool {
+	s.output = slices.IndexFunc(m.Outputs(), func(info engine.ValueInfo) bool {
 		return !slices.ContainsFunc(s.pairs, func(p models.StatePair) bool { return p.Output == info.Name })
 	})
-	return s
 }
 
-// place sets s.places. It keeps those pairs of which the session has the input and
-// the output, and none of them twice, and tells whether these are all.
-func (s *stepper) place(session engine.Session) bool {
+// openSteps opens the sessions of a model that is given states.
+func (m *Model) openSteps(s *stepper, plan *stepwise.Plan, data []byte, e engine.Engine) error {
+	open := func(first bool) (engine.Session, error) {
+		changed, err := plan.Rewrite(data, first)
+		if err != nil {
+			return nil, err
+		}
+		session, err := e.Open(changed)
+		if err == nil {
+			m.opened = append(m.opened, session)
+		}
+		return session, err
+	}
+	var err error
+	if s.session, err = open(false); err != nil {
+		return err
+	}
+	if plan.Begins {
+		if s.first, err = open(true); err != nil {
+			return err
+		}
+	}
+	pairs := slices.Clone(m.states.pairs)
+	for _, p := range plan.States {
+		pairs = append(pairs, models.StatePair{Input: p.Input, Output: p.Output})
+	}
+	if !s.states.find(s.session, pairs) || !slices.EqualFunc(m.Inputs(), s.session.Inputs()[:len(m.Inputs())], sameName) || !slices.EqualFunc(m.Outputs(), s.session.Outputs()[:len(m.Outputs())], sameName) {
+		return fmt.Errorf("the engine reads %v and answers %v", s.session.Inputs(), s.session.Outputs())
+	}
+	return nil
+}
+
+func sameName(a, b engine.ValueInfo) bool { return a.Name == b.Name }
+
+// find keeps those pairs of which the session has the input and the output, and none
+// of them twice, and tells whether these are all.
+func (s *states) find(session engine.Session, pairs []models.StatePair) bool {
 	inputs, outputs := map[int]bool{-1: true}, map[int]bool{-1: true}
-	named := s.pairs
-	s.pairs = nil
-	for _, pair := range named {
+	*s = states{}
+	for _, pair := range pairs {
 		p := place{indexOf(session.Inputs(), pair.Input), indexOf(session.Outputs(), pair.Output)}
 		if !inputs[p.input] && !outputs[p.output] {
 			inputs[p.input], outputs[p.output] = true, true
 			s.pairs, s.places = append(s.pairs, pair), append(s.places, p)
 		}
 	}
-	return len(s.pairs) == len(named)
+	return len(s.pairs) == len(pairs)
 }
 
 // indexOf returns the place of the value of that name, or -1.
@@ -110,40 +237,64 @@ func indexOf(infos []engine.ValueInfo, name string) int {
 	return slices.IndexFunc(infos, func(info engine.ValueInfo) bool { return info.Name == name })
 }
 
-// checkSteps returns the reason why m cannot run step by step on steps of the given
-// type, if there is one.
-func (m *Model) checkSteps(t engine.Type) error {
-	if m.steps.err != nil {
-		return m.steps.err
+// steps returns what m runs step by step with, or the reason why it cannot.
+func (m *Model) steps() (*stepper, error) {
+	if err := m.retain(); err != nil { // what is opened is closed with m
+		return nil, err
 	}
-	if m.steps.input < 0 || m.steps.output < 0 {
-		return fmt.Errorf("the model reads %v and answers %v, of which one each must be no state: use StepTensors", m.Inputs(), m.Outputs())
+	defer m.release()
+	return m.stepper()
+}
+
+// stepsOf is steps for steps of the given type.
+func (m *Model) stepsOf(t engine.Type) (*stepper, error) {
+	s, err := m.steps()
+	if err != nil {
+		return nil, err
 	}
-	switch input := m.Inputs()[m.steps.input]; input.Type {
+	if s.input < 0 || s.output < 0 {
+		return nil, fmt.Errorf("the model reads %v and answers %v, of which one each must be no state: use StepTensors", m.Inputs(), m.Outputs())
+	}
+	switch input := m.Inputs()[s.input]; input.Type {
 	case t:
-		return nil
+		return s, nil
 	case engine.Int64:
-		return errors.New("the model reads tokens: use StepTokens")
+		return nil, errors.New("the model reads tokens: use StepTokens")
 	case engine.Float32:
-		return errors.New("the model does not read tokens: use Step")
+		return nil, errors.New("the model does not read tokens: use Step")
 	default:
-		return fmt.Errorf("the model reads %s: use StepTensors", input)
+		return nil, fmt.Errorf("the model reads %s: use StepTensors", input)
 	}
 }
 
-// shapeOf returns the shape of one step of n values of that input.
-func shapeOf(input engine.ValueInfo, n int) ([]int, error) {
+// tokens returns the shape of n tokens.
+func (s *stepper) tokens(n int) []int {
+	shape := slices.Repeat([]int{1}, len(s.session.Inputs()[s.input].Shape))
+	if s.inputTime < 0 {
+		return []int{1, n}
+	}
+	shape[s.inputTime] = n
+	return shape
+}
+
+// shapeOf returns the shape of one step of n values.
+func (s *stepper) shapeOf(n int) ([]int, error) {
+	input := s.session.Inputs()[s.input]
 	shape := make([]int, len(input.Shape))
-	rest := n
+	rest, open := n, -1
 	for i, d := range input.Shape {
 		shape[i] = 1
-		if d.Symbol == "" && d.Size > 0 {
+		switch {
+		case i == s.inputTime:
+		case d.Symbol != "" || d.Size < 0:
+			open = i
+		case d.Size > 0:
 			shape[i] = d.Size
 			rest /= d.Size
 		}
 	}
-	if last := len(shape) - 1; last >= 0 && (input.Shape[last].Symbol != "" || input.Shape[last].Size < 0) {
-		shape[last] = rest
+	if last := len(shape) - 1; open == last || s.inputTime == last && open == last-1 && open >= 0 {
+		shape[open] = rest
 	}
 	if size, err := engine.Size(shape); err != nil || size != n || n == 0 {
 		return nil, fmt.Errorf("input %q: a step of %d values does not fit: the model needs %s", input.Name, n, input)

@@ -219,7 +219,7 @@ func TestForeignStepErrors(t *testing.T) {
 			_, err := m.StepTensors(t.Context(), m.NewState(), nil)
 			return err
 		},
-		"no rnnkit metadata, and no input that is a state": func() error {
+		"of which one each must be no state: use StepTensors": func() error {
 			m := open(t, withoutOutputs(t, float), native.New())
 			_, err := m.Step(t.Context(), m.NewState(), []float32{1})
 			return err

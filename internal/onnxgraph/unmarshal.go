@@ -52,7 +52,7 @@ func UnmarshalAny(data []byte) (*Model, error) {
 }
 
 // Outline is UnmarshalAny without the elements of initializers, but for those of
-// the defaults of inputs.
+// the defaults of inputs and of small ones, which may be shapes.
 func Outline(data []byte) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -63,11 +63,23 @@ func Outline(data []byte) (*Model, error) {
 		inputs[v.GetName()] = true
 	}
 	for _, t := range p.Graph.Initializer {
-		if !inputs[t.GetName()] {
+		if !inputs[t.GetName()] && !small(t.Dims) {
 			t.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
 		}
 	}
 	return reader{lenient: true}.model(p, len(data))
+}
+
+// small reports whether a tensor of those dimensions has no more elements than the
+// shape of any value.
+func small(dims []int64) bool {
+	n := int64(1)
+	for _, d := range dims {
+		if n *= d; n < 0 || n > 64 {
+			return false
+		}
+	}
+	return true
 }
 
 func parse(data []byte) (*onnxpb.ModelProto, error) {

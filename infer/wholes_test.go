@@ -1,0 +1,307 @@
+package infer_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// stepOf returns step t of a tensor whose time is the given axis.
+func stepOf(x infer.Tensor, axis, t int) infer.Tensor {
+	shape := slices.Clone(x.Shape)
+	shape[axis] = 1
+	switch data := x.Data.(type) {
+	case []int64:
+		return engine.Of(stepsOf(data, x.Shape, axis, t), shape...)
+	case []uint8:
+		return engine.Of(stepsOf(data, x.Shape, axis, t), shape...)
+	case []float32:
+		return engine.Of(stepsOf(data, x.Shape, axis, t), shape...)
+	}
+	panic("no sequence of that type")
+}
+
+func stepsOf[T any](data []T, shape []int, axis, t int) (part []T) {
+	after := 1
+	for _, n := range shape[axis+1:] {
+		after *= n
+	}
+	for rows := range slices.Chunk(data, shape[axis]*after) {
+		part = append(part, rows[t*after:][:after]...)
+	}
+	return part
+}
+
+// checkSteps runs m on whole sequences and step by step, and compares all outputs at
+// every step that they have. Of inputs that are in axes it feeds a step.
+func checkSteps(t *testing.T, m *infer.Model, inputs map[string]infer.Tensor, axes map[string]int) {
+	t.Helper()
+	whole, err := m.Run(t.Context(), inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	for name, axis := range axes {
+		steps = inputs[name].Shape[axis]
+	}
+	s := m.NewState()
+	for i := range steps {
+		fed := map[string]infer.Tensor{}
+		for name, x := range inputs {
+			fed[name] = x
+			if axis, ok := axes[name]; ok {
+				fed[name] = stepOf(x, axis, i)
+			}
+		}
+		if i == steps/2 { // and on from what was saved
+			saved := save(t, s)
+			s = m.NewState()
+			restore(t, s, saved)
+		}
+		got, err := m.StepTensors(t.Context(), s, fed)
+		if err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if len(got) != len(whole) {
+			t.Fatalf("step %d has %d outputs of %d", i, len(got), len(whole))
+		}
+		for name, y := range got {
+			want := whole[name]
+			if axis := differ(y.Shape, want.Shape); axis >= 0 {
+				want = stepOf(want, axis, i)
+			} else if i < steps-1 {
+				continue
+			}
+			if d := distance(y, want); !(d <= 1e-5) {
+				t.Errorf("output %q of step %d of %d differs by %g", name, i+1, steps, d)
+			}
+		}
+	}
+}
+
+// differ returns the axis in which two shapes differ, or -1.
+func differ(a, b []int) int {
+	for k := range a {
+		if a[k] != b[k] {
+			return k
+		}
+	}
+	return -1
+}
+
+// distance is the largest difference of two float32 tensors of one shape.
+func distance(a, b infer.Tensor) float64 {
+	x, y := a.Data.([]float32), b.Data.([]float32)
+	if !slices.Equal(a.Shape, b.Shape) || len(x) != len(y) {
+		return math.Inf(1)
+	}
+	largest := 0.0
+	for i := range x {
+		d := math.Abs(float64(x[i]) - float64(y[i]))
+		if !(d <= largest) {
+			largest = d
+		}
+	}
+	return largest
+}
+
+// random returns a tensor for an input: of 0 and 1 if it is of integers.
+func random(t *testing.T, info engine.ValueInfo, shape ...int) infer.Tensor {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(3, 4))
+	size, err := engine.Size(shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Type == engine.Int64 {
+		tokens := make([]int64, size)
+		for i := range tokens {
+			tokens[i] = rng.Int64N(5)
+		}
+		return engine.Of(tokens, shape...)
+	}
+	x := make([]float32, size)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return engine.Of(x, shape...)
+}
+
+// everySpec has models of every cell, of one layer and of more, and of every readout
+// that can run step by step.
+func everySpec() (specs []models.Spec) {
+	for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
+		for _, layers := range []int{1, 3} {
+			for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadAll} {
+				specs = append(specs, models.Spec{Cell: cell, Features: 2, Hidden: 3, Layers: layers, Readout: readout, Outputs: 2})
+			}
+			specs = append(specs, models.Spec{Cell: cell, Vocabulary: 5, Embedding: 2, Hidden: 3, Layers: layers, Readout: models.ReadAll, Outputs: 5})
+		}
+	}
+	return append(specs, models.Spec{Cell: models.RNN, Activation: models.ReLU, Features: 1, Hidden: 4, Layers: 2, Readout: models.ReadLast, Outputs: 1})
+}
+
+// TestStepsOfEveryForm has each model without states, ours and a nameless one: its
+// steps are the whole, and its state goes on in the form that has states.
+func TestStepsOfEveryForm(t *testing.T) {
+	for _, e := range engines(t) {
+		for _, spec := range everySpec() {
+			t.Run(fmt.Sprintf("%s/%s/%d/%s/%d", e, spec.Cell, spec.Layers, spec.Readout, spec.Vocabulary), func(t *testing.T) {
+				with := exported(t, spec)
+				without := edited(t, with, withoutState)
+				shape := []int{3, 6, spec.Features}
+				if spec.Vocabulary > 0 {
+					shape = shape[:2]
+				}
+				for _, data := range [][]byte{with, without, anonymous(t, without, otherNames)} {
+					m := open(t, data, e)
+					if err := m.Streams(); err != nil {
+						t.Fatal(err)
+					}
+					in := m.Inputs()[0]
+					checkSteps(t, m, map[string]infer.Tensor{in.Name: random(t, in, shape...)}, map[string]int{in.Name: 1})
+				}
+				checkSavedStates(t, open(t, with, e), open(t, without, e))
+			})
+		}
+	}
+}
+
+// withoutState makes a graph one that begins with zeros, which the nodes do not name.
+func withoutState(g *onnxgraph.Graph) {
+	g.Inputs = slices.DeleteFunc(g.Inputs, func(v onnxgraph.Value) bool { return v.Name == "h0" || v.Name == "c0" })
+	g.Outputs = slices.DeleteFunc(g.Outputs, func(v onnxgraph.Value) bool { return v.Name == "hn" || v.Name == "cn" })
+	g.Nodes = slices.DeleteFunc(g.Nodes, func(n onnxgraph.Node) bool {
+		return n.OpType == "Split" || slices.Contains(n.Outputs, "hn") && n.OpType != "GRU" && n.OpType != "RNN" && n.OpType != "LSTM" || slices.Contains(n.Outputs, "cn") && n.OpType == "Concat"
+	})
+	for i := range g.Nodes {
+		if n := &g.Nodes[i]; n.OpType == "GRU" || n.OpType == "RNN" || n.OpType == "LSTM" {
+			n.Inputs = n.Inputs[:4]
+		}
+	}
+}
+
+// checkSavedStates goes on in one model with the state of the other.
+func checkSavedStates(t *testing.T, a, b *infer.Model) {
+	t.Helper()
+	in := a.Inputs()[0]
+	shape := slices.Repeat([]int{1}, len(in.Shape))
+	if len(shape) == 3 {
+		shape[2] = in.Shape[2].Size
+	}
+	x := map[string]infer.Tensor{"input": random(t, in, shape...)}
+	var want infer.Tensor
+	for _, pair := range [][2]*infer.Model{{a, a}, {a, b}, {b, a}, {b, b}} {
+		s := pair[0].NewState()
+		if _, err := pair[0].StepTensors(t.Context(), s, x); err != nil {
+			t.Fatal(err)
+		}
+		var restored infer.State
+		restore(t, &restored, save(t, s))
+		got, err := pair[1].StepTensors(t.Context(), &restored, x, "output")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want.Data == nil {
+			want = got["output"]
+		}
+		if d := distance(got["output"], want); !(d <= 1e-6) {
+			t.Errorf("a saved state gives an answer that differs by %g", d)
+		}
+	}
+}
+
+// TestStepsOfTorch has models as PyTorch exports them, whose time is one size.
+func TestStepsOfTorch(t *testing.T) {
+	refused := map[string]string{
+		"all_bi":    `node "/rnn/GRU" (GRU) reads the sequence from its end too`,
+		"attention": `(Concat) mixes the steps`,
+	}
+	files, err := filepath.Glob("../internal/repair/testdata/*_torchscript.onnx")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	streamed := 0
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), "_torchscript.onnx")
+		for _, e := range engines(t) {
+			m, err := infer.Open(file, infer.With(e))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if name == "state" {
+				continue
+			}
+			if err := m.Streams(); err != nil {
+				if want := refused[name]; !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: the error is %v, not %q", name, err, want)
+				}
+				continue
+			}
+			streamed++
+			inputs, axes := map[string]infer.Tensor{}, map[string]int{}
+			for i, in := range m.Inputs() {
+				shape := make([]int, len(in.Shape))
+				for k, d := range in.Shape {
+					if shape[k] = d.Size; d.Symbol == "n" {
+						shape[k] = 2
+					} else if d.Symbol != "" {
+						shape[k] = 4
+					}
+				}
+				inputs[in.Name] = random(t, in, shape...)
+				if i == 0 {
+					axes[in.Name] = 1
+				}
+			}
+			t.Run(name+"/"+e.String(), func(t *testing.T) { checkSteps(t, m, inputs, axes) })
+		}
+	}
+	t.Log(streamed)
+}
+
+// TestStepsOfShared has the shared models that carry no state.
+func TestStepsOfShared(t *testing.T) {
+	want := map[string]string{
+		"keras_lstm_k1": "", "keras_lstm_k1_relu": "", "iisc_lstm": "",
+		"ecg_bilstm_keras":  `node "LSTM__159" (LSTM) reads the sequence from its end too`,
+		"fairtalk_lstm_app": `node "Conv_7" (Conv) looks at the steps beside each step`,
+		"nnsplit_de":        `node "Conv_6" (Conv) looks at the steps beside each step`,
+	}
+	for _, dir := range onnxtest.Folders(t, "models/*") {
+		reason, ok := want[filepath.Base(dir)]
+		if !ok {
+			continue
+		}
+		for _, e := range engines(t) {
+			m, err := infer.Open(filepath.Join(dir, "model.onnx"), infer.With(e))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if err := m.Streams(); reason != "" || err != nil {
+				if err == nil || reason == "" || !strings.Contains(err.Error(), reason) {
+					t.Errorf("%s: the error is %v, not %q", dir, err, reason)
+				}
+				continue
+			}
+			in := m.Inputs()[0]
+			shape := []int{max(1, in.Shape[0].Size), max(5, in.Shape[1].Size), in.Shape[2].Size}
+			checkSteps(t, m, map[string]infer.Tensor{in.Name: random(t, in, shape...)}, map[string]int{in.Name: 1})
+		}
+	}
+}
+
+var _ = native.New

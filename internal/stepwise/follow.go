@@ -1,0 +1,363 @@
+package stepwise
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// A kind is how a value depends on the steps of the sequence.
+type kind int
+
+const (
+	unknown   kind = iota // it comes from a node that is refused
+	still                 // it is the same for every step
+	counting              // it depends on how many steps there are, and on nothing else of them
+	everyStep             // it has a part for each step, which knows that step and those before
+	lastStep              // it knows the last step, and those before
+)
+
+// A value is what is known of a value of a graph.
+type value struct {
+	kind    kind
+	type_   onnxgraph.DataType
+	dims    []size // nil if not even their number is known
+	axis    int    // the dimension that is the time, of a value for every step
+	outer   size   // what comes before the time within that dimension
+	before  int64  // how many steps of a state come before those of the sequence
+	ints    []size // the elements of a small tensor of integers or truths, nil if not known
+	missing bool   // it is an input that is left out
+}
+
+// maxRank and maxInts bound what is kept of a value.
+const (
+	maxRank = 16
+	maxInts = 64
+)
+
+// follower follows the steps of a sequence through a graph.
+type follower struct {
+	opset    int64
+	values   map[string]value
+	carried  map[string]bool // what comes from inputs that carry a state
+	outer    *follower       // of the graph around, of a graph of a node
+	next     rune            // the next symbol
+	symbols  map[string]rune
+	carriers []carrier
+	read     bool  // a recurrent node reads the steps
+	err      error // why the graph cannot go step by step, the first reason
+}
+
+// A carrier is a node that carries something from step to step.
+type carrier struct {
+	node  *onnxgraph.Node
+	slots []slot
+}
+
+// A slot is a state of a carrier.
+type slot struct {
+	input, output int // the places of the state before the steps and after them
+	value         value
+	begins        bool // the graph says what it is before the first step
+}
+
+// fresh returns a size that is known to be equal to no other.
+func (f *follower) fresh() size {
+	f.next++
+	return size{factor: 1, symbols: string(f.next)}
+}
+
+// symbol returns the size that a graph calls by that name.
+func (f *follower) symbol(name string) size {
+	r, ok := f.symbols[name]
+	if !ok {
+		f.next++
+		r = f.next
+		f.symbols[name] = r
+	}
+	return size{factor: 1, symbols: string(r)}
+}
+
+// refuse keeps the first reason.
+func (f *follower) refuse(n *onnxgraph.Node, why error) {
+	if f.err == nil {
+		f.err = fmt.Errorf("node %q (%s) %w", nameOf(n), n.OpType, why)
+	}
+}
+
+// nameOf returns the name of a node, or of its first output if it has none.
+func nameOf(n *onnxgraph.Node) string {
+	if n.Name == "" && len(n.Outputs) > 0 {
+		return n.Outputs[0]
+	}
+	return n.Name
+}
+
+// graph follows the nodes of g that outputs depend on.
+func (f *follower) graph(g *onnxgraph.Graph) {
+	for i := range g.Initializers {
+		if t := &g.Initializers[i]; f.values[t.Name].kind == unknown { // else it is the default of an input
+			f.values[t.Name] = constant(*t)
+		}
+	}
+	needed := neededNodes(g)
+	for i := range g.Nodes {
+		if needed[i] {
+			f.node(&g.Nodes[i])
+		}
+	}
+}
+
+// neededNodes tells which nodes the outputs of g depend on.
+func neededNodes(g *onnxgraph.Graph) []bool {
+	wanted := map[string]bool{}
+	for _, v := range g.Outputs {
+		wanted[v.Name] = true
+	}
+	needed := make([]bool, len(g.Nodes))
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
+		n := &g.Nodes[i]
+		if slices.ContainsFunc(n.Outputs, func(name string) bool { return name != "" && wanted[name] }) {
+			needed[i] = true
+			for _, name := range reads(n) {
+				wanted[name] = true
+			}
+		}
+	}
+	return needed
+}
+
+// reads returns the names that a node and the graphs in it read.
+func reads(n *onnxgraph.Node) []string {
+	names := slices.Clone(n.Inputs)
+	for _, g := range graphs(n) {
+		for i := range g.Nodes {
+			names = append(names, reads(&g.Nodes[i])...)
+		}
+		for _, v := range g.Outputs {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+func graphs(n *onnxgraph.Node) (list []*onnxgraph.Graph) {
+	for _, a := range n.Attributes {
+		if g, ok := a.Value.(*onnxgraph.Graph); ok {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// constant returns the value of a tensor of the file.
+func constant(t onnxgraph.Tensor) value {
+	v := value{kind: still, type_: t.Type(), dims: []size{}}
+	for _, d := range t.Shape {
+		v.dims = append(v.dims, fixed(int64(d)))
+	}
+	if len(t.Shape) > 1 {
+		return v
+	}
+	switch data := t.Data.(type) {
+	case []int64:
+		v.ints = numbers(data)
+	case []int32:
+		v.ints = numbers(data)
+	case []bool:
+		ones := make([]int32, len(data))
+		for i := range data {
+			if data[i] {
+				ones[i] = 1
+			}
+		}
+		v.ints = numbers(ones)
+	}
+	return v
+}
+
+func numbers[T int64 | int32](data []T) []size {
+	if len(data) > maxInts {
+		return nil
+	}
+	sizes := make([]size, len(data))
+	for i, n := range data {
+		sizes[i] = fixed(int64(n))
+	}
+	return sizes
+}
+
+// node sets the values that n writes.
+func (f *follower) node(n *onnxgraph.Node) {
+	in := make([]value, len(n.Inputs))
+	most := still
+	for i, name := range n.Inputs {
+		in[i] = f.value(name)
+		if name == "" {
+			in[i] = value{kind: still, missing: true}
+		}
+		if in[i].kind == unknown {
+			return
+		}
+		most = max(most, in[i].kind)
+	}
+	c := &call{follower: f, Node: n, in: in}
+	var out []value
+	err := errUnknown
+	if rule := rules[n.OpType]; rule != nil && (n.Domain == "" || n.Domain == "com.microsoft" && contributed[n.OpType]) {
+		out, err = rule(c)
+	}
+	if len(graphs(n)) == 0 && most <= counting {
+		if err != nil { // nothing in it can be mixed
+			out, err = nil, nil
+		}
+		for len(out) < len(n.Outputs) {
+			out = append(out, value{kind: most})
+		}
+	}
+	if err != nil {
+		f.refuse(n, err)
+	}
+	for i, name := range n.Outputs {
+		if name != "" && i < len(out) {
+			f.set(name, c.finish(out[i]))
+		}
+	}
+}
+
+// value returns what is known of the value of that name, in f's graph or one around.
+func (f *follower) value(name string) value {
+	for ; f != nil; f = f.outer {
+		if v, ok := f.values[name]; ok {
+			return v
+		}
+	}
+	return value{}
+}
+
+func (f *follower) set(name string, v value) {
+	if len(v.dims) > maxRank {
+		v = value{}
+	}
+	if len(v.ints) > maxInts {
+		v.ints = nil
+	}
+	f.values[name] = v
+}
+
+var errUnknown = errors.New("is not known to keep the steps apart")
+
+// call is a node with what is known of its inputs.
+type call struct {
+	*follower
+	*onnxgraph.Node
+	in []value
+}
+
+// finish gives a value its type.
+func (c *call) finish(v value) value {
+	if v.type_ != onnxgraph.Undefined {
+		return v
+	}
+	from := 0
+	switch c.OpType {
+	case "Cast":
+		if to, ok := c.Attribute("to"); ok {
+			to, _ := to.(int64)
+			v.type_ = onnxgraph.DataType(to)
+		}
+		return v
+	case "Where", "DequantizeLinear", "DynamicQuantizeLSTM":
+		from = 1
+	}
+	if from < len(c.in) {
+		v.type_ = c.in[from].type_
+	}
+	return v
+}
+
+// input returns the value of an input, which may be left out.
+func (c *call) input(i int) value {
+	if i < len(c.in) {
+		return c.in[i]
+	}
+	return value{kind: still, missing: true}
+}
+
+// number returns an attribute, or a default.
+func (c *call) number(name string, standard int64) int64 {
+	if a, ok := c.Attribute(name); ok {
+		if n, ok := a.(int64); ok {
+			return n
+		}
+	}
+	return standard
+}
+
+func (c *call) numbers(name string) []int64 {
+	a, _ := c.Attribute(name)
+	list, _ := a.([]int64)
+	return list
+}
+
+func (c *call) text(name string) string {
+	a, _ := c.Attribute(name)
+	s, _ := a.(string)
+	return s
+}
+
+// list returns integers that are an attribute in older opsets and now an input. It
+// is not ok if they are not known, and nil if there are none.
+func (c *call) list(name string, input int) (list []size, ok bool) {
+	if v := c.input(input); !v.missing {
+		return v.ints, v.ints != nil
+	}
+	return numbers(c.numbers(name)), true
+}
+
+// axes returns axes of a value of that rank, from 0.
+func axes(list []size, rank int) ([]int, error) {
+	var all []int
+	for _, s := range list {
+		axis, ok := s.fixed()
+		if axis < 0 {
+			axis += int64(rank)
+		}
+		if !ok || axis < 0 || axis >= int64(rank) {
+			return nil, errShape
+		}
+		all = append(all, int(axis))
+	}
+	return all, nil
+}
+
+// axis returns the axis that an attribute names, from 0.
+func (c *call) axis(standard int64, rank int) (int, error) {
+	all, err := axes([]size{fixed(c.number("axis", standard))}, rank)
+	if err != nil {
+		return 0, err
+	}
+	return all[0], nil
+}
+
+var (
+	errShape   = errors.New("has a shape in which the time cannot be followed")
+	errCount   = errors.New("takes the number of steps into its values")
+	errMeeting = errors.New("brings the last step to those before it")
+	errMixes   = errors.New("mixes the steps")
+	errTaken   = errors.New("takes some of the steps, and not the last")
+	errFixed   = errors.New("has a constant with a value for each step")
+)
+
+// same returns a value like v of other dimensions, the time being the given axis.
+func (v value) like(dims []size, axis int) value {
+	return value{kind: v.kind, type_: v.type_, dims: dims, axis: axis, outer: v.outer, before: v.before}
+}
+
+// isStep tells whether that axis is the time of v.
+func (v value) isTime(axis int) bool { return v.kind == everyStep && v.axis == axis }
+
+// whole tells whether the time is a dimension by itself.
+func (v value) whole() bool { return v.dims[v.axis] == stepCount }

@@ -1,0 +1,669 @@
+package stepwise
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+var (
+	errReversed = errors.New("reads the steps in another order")
+	errPadded   = errors.New("pads the steps")
+	errLooks    = errors.New("looks at the steps beside each step")
+)
+
+func matMul(c *call) ([]value, error) {
+	if len(c.in) < 2 || c.in[0].dims == nil || c.in[1].dims == nil {
+		return nil, errShape
+	}
+	for _, v := range c.in[2:] {
+		if v.kind != still {
+			return nil, errMixes
+		}
+	}
+	a, b := c.in[0], c.in[1]
+	rows, columns := len(a.dims) > 1, len(b.dims) > 1
+	if !rows || !columns { // a vector
+		if a.kind == everyStep && a.axis == len(a.dims)-1 || b.kind == everyStep || !rows {
+			return nil, errMixes
+		}
+		return []value{a.like(slices.Clone(a.dims[:len(a.dims)-1]), a.axis)}, nil
+	}
+	if a.isTime(len(a.dims)-1) || b.isTime(len(b.dims)-2) {
+		return nil, errMixes
+	}
+	width := b.dims[len(b.dims)-1]
+	if b.isTime(len(b.dims) - 1) {
+		if a.kind != still {
+			return nil, errMixes
+		}
+	}
+	// As operands of one operator by elements, each is 1 where the other has its own.
+	left, right := a, b
+	left.dims, right.dims = slices.Clone(a.dims), slices.Clone(b.dims)
+	left.dims[len(left.dims)-1], right.dims[len(right.dims)-2] = one, one
+	left.ints, right.ints = nil, nil
+	out, err := c.join(left, right)
+	if err == nil && out[0].dims != nil {
+		out[0].dims[len(out[0].dims)-1] = width
+	}
+	return out, err
+}
+
+func gemm(c *call) ([]value, error) {
+	a, b, bias := c.input(0), c.input(1), c.input(2)
+	if len(a.dims) != 2 || len(b.dims) != 2 {
+		return nil, errShape
+	}
+	if c.number("transA", 0) != 0 {
+		a = a.like([]size{a.dims[1], a.dims[0]}, 1-a.axis)
+	}
+	if c.number("transB", 0) != 0 {
+		b = b.like([]size{b.dims[1], b.dims[0]}, 1-b.axis)
+	}
+	if a.isTime(1) || b.isTime(0) || a.kind == everyStep && b.kind != still || b.kind == everyStep && a.kind != still {
+		return nil, errMixes
+	}
+	left, right := a.like([]size{a.dims[0], one}, a.axis), b.like([]size{one, b.dims[1]}, b.axis)
+	if bias.missing {
+		return c.join(left, right)
+	}
+	return c.join(left, right, bias)
+}
+
+func softmax(c *call) ([]value, error) {
+	x := c.input(0)
+	standard := int64(-1)
+	if c.opset < 13 {
+		standard = 1
+	}
+	if x.dims == nil {
+		return nil, errShape
+	}
+	axis, err := c.axis(standard, len(x.dims))
+	if err != nil {
+		return nil, err
+	}
+	if x.isTime(axis) || c.opset < 13 && x.kind == everyStep && x.axis > axis {
+		return nil, errMixes
+	}
+	return []value{x.like(x.dims, x.axis)}, nil
+}
+
+func layerNormalization(c *call) ([]value, error) {
+	x := c.input(0)
+	if x.dims == nil {
+		return nil, errShape
+	}
+	axis, err := c.axis(-1, len(x.dims))
+	if err != nil {
+		return nil, err
+	}
+	if x.kind == everyStep && x.axis >= axis || c.othersMove(1) {
+		return nil, errMixes
+	}
+	return []value{x.like(x.dims, x.axis)}, nil
+}
+
+// othersMove tells whether an input from that one on depends on the steps.
+func (c *call) othersMove(from int) bool {
+	for i := from; i < len(c.in); i++ {
+		if c.in[i].kind != still {
+			return true
+		}
+	}
+	return false
+}
+
+func batchNormalization(c *call) ([]value, error) {
+	x := c.input(0)
+	if x.isTime(1) || c.othersMove(1) || c.number("training_mode", 0) != 0 {
+		return nil, errMixes
+	}
+	return []value{x}, nil
+}
+
+// alongAxis is for what mixes the elements of one axis.
+func alongAxis(c *call) ([]value, error) {
+	x := c.input(0)
+	if x.dims == nil {
+		return nil, errShape
+	}
+	axis, err := c.axis(-1, len(x.dims))
+	if err != nil {
+		return nil, err
+	}
+	if x.isTime(axis) {
+		return nil, errMixes
+	}
+	return []value{x.like(x.dims, x.axis)}, nil
+}
+
+func cumSum(c *call) ([]value, error) {
+	x, at := c.input(0), c.input(1)
+	if x.dims == nil || len(at.ints) != 1 {
+		return nil, errShape
+	}
+	list, err := axes(at.ints, len(x.dims))
+	if err != nil {
+		return nil, err
+	}
+	if x.isTime(list[0]) {
+		return nil, errMixes
+	}
+	return []value{x.like(x.dims, x.axis)}, nil
+}
+
+func topK(c *call) ([]value, error) {
+	out, err := alongAxis(c)
+	if err != nil {
+		return nil, err
+	}
+	axis, _ := c.axis(-1, len(out[0].dims))
+	if c.othersMove(1) {
+		return nil, errMixes
+	}
+	dims := slices.Clone(out[0].dims)
+	dims[axis] = c.fresh()
+	if k := c.input(1).ints; len(k) == 1 {
+		dims[axis] = k[0]
+	}
+	best := out[0].like(dims, out[0].axis)
+	places := best
+	places.type_ = onnxgraph.Int64
+	return []value{best, places}, nil
+}
+
+// rowByRow is for what mixes all but the first dimension.
+func rowByRow(c *call) ([]value, error) {
+	x := c.input(0)
+	if x.dims == nil || x.kind == everyStep && x.axis > 0 || c.othersMove(1) {
+		return nil, errMixes
+	}
+	out := x.like(slices.Clone(x.dims), x.axis)
+	if c.OpType == "GlobalAveragePool" || c.OpType == "GlobalMaxPool" {
+		for k := 2; k < len(out.dims); k++ {
+			out.dims[k] = one
+		}
+	}
+	return []value{out}, nil
+}
+
+func reduce(c *call) ([]value, error) {
+	x := c.input(0)
+	if x.dims == nil {
+		return nil, errShape
+	}
+	list, ok := c.list("axes", 1)
+	arg := c.OpType == "ArgMax" || c.OpType == "ArgMin"
+	if arg {
+		list, ok = []size{fixed(c.number("axis", 0))}, true
+	}
+	along, err := axes(list, len(x.dims))
+	switch {
+	case !ok || err != nil:
+		return nil, errShape
+	case len(list) == 0 && c.number("noop_with_empty_axes", 0) != 0:
+		return []value{x}, nil
+	}
+	reduced := func(k int) bool { return len(list) == 0 || slices.Contains(along, k) }
+	var dims []size
+	axis := x.axis
+	for k, d := range x.dims {
+		switch {
+		case reduced(k) && x.isTime(k):
+			return nil, errMixes
+		case reduced(k) && c.number("keepdims", 1) != 0:
+			dims = append(dims, one)
+		case reduced(k) && k < x.axis:
+			axis--
+		case !reduced(k):
+			dims = append(dims, d)
+		}
+	}
+	out := x.like(append([]size{}, dims...), axis)
+	if arg {
+		out.type_ = onnxgraph.Int64
+	}
+	return []value{out}, nil
+}
+
+// window is for convolutions and pools. One that looks at each step alone keeps the
+// steps apart.
+func window(c *call) ([]value, error) {
+	x, w := c.input(0), c.input(1)
+	kernel := numbers(c.numbers("kernel_shape"))
+	if c.OpType == "Conv" && kernel == nil && len(w.dims) > 2 {
+		kernel = w.dims[2:]
+	}
+	if len(x.dims) < 3 || len(kernel) != len(x.dims)-2 || c.othersMove(1) {
+		return nil, errShape
+	}
+	if x.isTime(1) {
+		return nil, errMixes
+	}
+	out := x.like(slices.Clone(x.dims), x.axis)
+	if c.OpType == "Conv" && len(w.dims) > 0 {
+		out.dims[1] = w.dims[0]
+	}
+	var reason error
+	for s := range kernel {
+		d, looks := c.slide(x.dims[s+2], kernel, s)
+		if x.isTime(s+2) && looks {
+			if x.before > 0 && d == (size{1, stepCount.symbols, d.plus}) && d.plus >= 0 && d.plus < x.before && !c.pads(s) {
+				out.before = d.plus
+			} else if reason = errLooks; d != stepCount {
+				return nil, reason
+			}
+		}
+		out.dims[s+2] = d
+	}
+	return []value{out}, reason
+}
+
+// pads tells whether a window goes beyond spatial dimension s.
+func (c *call) pads(s int) bool {
+	list := c.numbers("pads")
+	auto := c.text("auto_pad")
+	return auto != "" && auto != "NOTSET" && auto != "VALID" || s < len(list) && list[s] != 0 || s+len(list)/2 < len(list) && list[s+len(list)/2] != 0
+}
+
+// slide returns how many places a window has along spatial dimension s, and whether
+// it has more than one element there, or leaves some out.
+func (c *call) slide(d size, kernel []size, s int) (size, bool) {
+	at := func(name string, i int, standard int64) int64 {
+		if list := c.numbers(name); i < len(list) {
+			return list[i]
+		}
+		return standard
+	}
+	k, known := kernel[s].fixed()
+	stride, dilation := at("strides", s, 1), at("dilations", s, 1)
+	pads, ok := at("pads", s, 0), abs(k) <= limit && abs(dilation) <= limit
+	end := at("pads", s+len(kernel), 0)
+	same := c.text("auto_pad") == "SAME_UPPER" || c.text("auto_pad") == "SAME_LOWER"
+	if known && k == 1 && stride == 1 && (pads == 0 && end == 0 || same) {
+		return d, false
+	}
+	if !known || !ok || stride != 1 || abs(pads) > limit || abs(end) > limit {
+		return c.fresh(), true
+	}
+	if same {
+		return d, true
+	}
+	if d, ok = d.add(fixed(pads + end - (k-1)*dilation)); !ok {
+		d = c.fresh()
+	}
+	return d, true
+}
+
+func quantize(c *call) ([]value, error) {
+	x, scale := c.input(0), c.input(1)
+	if x.dims == nil || scale.dims == nil || c.othersMove(1) {
+		return nil, errMixes
+	}
+	axis, err := c.axis(1, len(x.dims))
+	if len(scale.dims) > 0 && scale.dims[0] != one && (err != nil || x.isTime(axis) || len(scale.dims) > 1) {
+		return nil, errFixed
+	}
+	out := x.like(x.dims, x.axis)
+	if c.OpType == "QuantizeLinear" {
+		out.type_ = c.input(2).type_
+	}
+	return []value{out}, nil
+}
+
+func reverse(c *call) ([]value, error) {
+	x := c.input(0)
+	if x.dims == nil || c.othersMove(1) {
+		return []value{x}, errReversed
+	}
+	if at := int(c.number("time_axis", 0)); x.kind == everyStep && x.axis == at {
+		return []value{x}, errReversed
+	}
+	return []value{x}, nil
+}
+
+func recurrent(c *call) ([]value, error) {
+	x := c.input(0)
+	first := c.number("layout", 0) == 0
+	along, rows := 0, 1
+	if !first {
+		along, rows = 1, 0
+	}
+	if len(x.dims) != 3 {
+		return nil, errShape
+	}
+	for _, i := range []int{1, 2, 3, 7} {
+		if c.input(i).kind != still {
+			return nil, errMixes
+		}
+	}
+	stepping := x.isTime(along)
+	reason := c.recurrentReason(x, along, rows)
+	out := c.recurrentValues(x, first, rows)
+	if !stepping {
+		return out, reason
+	}
+	c.read = true
+	if reason == nil {
+		reason = c.carry(out)
+	}
+	return out, reason
+}
+
+// recurrentReason returns why a recurrent node that reads x cannot go step by step.
+func (c *call) recurrentReason(x value, along, rows int) error {
+	lengths := c.input(4)
+	direction := c.text("direction")
+	begins := max(c.input(5).kind, c.input(6).kind)
+	switch {
+	case x.kind != everyStep:
+		if !lengths.missing && lengths.kind != still || begins == everyStep || x.kind == still && begins != still {
+			return errMixes
+		}
+		return nil
+	case x.isTime(rows) && (!lengths.missing && lengths.kind != still || begins == lastStep || begins == counting):
+		return errMixes
+	case x.isTime(rows):
+		return nil
+	case !x.isTime(along) || !x.whole():
+		return errShape
+	case direction != "" && direction != "forward":
+		return fmt.Errorf("reads the sequence from its end too: its direction is %s", direction)
+	case !lengths.missing:
+		return errors.New("takes the lengths of the sequences, which tell where they end")
+	case begins == everyStep || begins == lastStep:
+		return errors.New("begins with what another node knows of the whole sequence")
+	case begins == counting:
+		return errCount
+	}
+	return nil
+}
+
+// recurrentValues returns Y, Y_h and Y_c of a recurrent node that reads x.
+func (c *call) recurrentValues(x value, first bool, rows int) []value {
+	directions := fixed(1)
+	if c.text("direction") == "bidirectional" {
+		directions = fixed(2)
+	}
+	hidden := fixed(c.number("hidden_size", 0))
+	if hidden == fixed(0) {
+		hidden = c.fresh()
+	}
+	last := []size{directions, x.dims[rows], hidden}
+	all := []size{x.dims[0], directions, x.dims[1], hidden}
+	batchAt, rowsAt := 1, 2
+	if !first {
+		last = []size{x.dims[rows], directions, hidden}
+		all = []size{x.dims[0], x.dims[1], directions, hidden}
+		batchAt, rowsAt = 0, 0
+	}
+	y, h := x.like(all, 0), x.like(last, 0)
+	switch {
+	case x.isTime(rows):
+		y.axis, h.axis = rowsAt, batchAt
+	case x.kind == everyStep:
+		y.axis, h.kind = rows^1, lastStep
+	default:
+		for i := 5; i < min(7, len(c.in)); i++ {
+			y.kind = max(y.kind, c.in[i].kind)
+		}
+		h.kind = y.kind
+	}
+	return []value{y, h, h}
+}
+
+// carry notes that the node carries h, and an LSTM c, from step to step, unless they
+// come from inputs that do so already.
+func (c *call) carry(out []value) error {
+	states := 1
+	if c.OpType == "LSTM" {
+		states = 2
+	}
+	var slots []slot
+	for i := range states {
+		if c.isCarried(5 + i) {
+			continue
+		}
+		v := out[1+i]
+		v.type_ = c.input(2).type_
+		slots = append(slots, slot{5 + i, 1 + i, v, !c.input(5 + i).missing})
+	}
+	return c.addCarrier(slots)
+}
+
+// isCarried tells whether an input comes from one that carries a state of the model.
+func (c *call) isCarried(input int) bool {
+	return input < len(c.Inputs) && c.carried[c.Inputs[input]]
+}
+
+func (c *call) addCarrier(slots []slot) error {
+	if len(slots) == 0 {
+		return nil
+	}
+	if c.outer != nil {
+		return errors.New("lies within a graph of another node and carries something from step to step")
+	}
+	c.carriers = append(c.carriers, carrier{c.Node, slots})
+	return nil
+}
+
+// inner returns a follower of a graph of the node, which sees what the node sees.
+func (c *call) inner() *follower {
+	return &follower{opset: c.opset, values: map[string]value{}, carried: c.carried, outer: c.follower, next: c.next, symbols: c.symbols}
+}
+
+func conditional(c *call) ([]value, error) {
+	condition := c.input(0)
+	if condition.kind != still {
+		return nil, errMixes
+	}
+	var branches [][]value
+	for _, name := range []string{"then_branch", "else_branch"} {
+		a, _ := c.Attribute(name)
+		g, ok := a.(*onnxgraph.Graph)
+		if !ok {
+			return nil, errUnknown
+		}
+		if len(condition.ints) == 1 && (condition.ints[0] == one) != (name == "then_branch") {
+			continue // it is never taken
+		}
+		f := c.inner()
+		f.graph(g)
+		c.next, c.read = f.next, c.read || f.read
+		if f.err != nil {
+			return nil, fmt.Errorf("holds a graph that cannot go step by step: %w", f.err)
+		}
+		var out []value
+		for _, v := range g.Outputs {
+			out = append(out, f.value(v.Name))
+		}
+		branches = append(branches, out)
+	}
+	out := branches[0]
+	if len(branches) == 1 {
+		return out, nil
+	}
+	if len(branches[1]) != len(out) {
+		return nil, errShape
+	}
+	for i, v := range branches[1] {
+		o := &out[i]
+		if o.kind != v.kind || o.kind == everyStep && (o.axis != v.axis || o.outer != v.outer) {
+			return nil, errMixes
+		}
+		o.ints = nil
+		if !slices.Equal(o.dims, v.dims) {
+			if o.kind == everyStep || len(o.dims) != len(v.dims) {
+				o.dims = nil
+			}
+			for k := range o.dims {
+				if o.dims[k] != v.dims[k] {
+					o.dims = slices.Clone(o.dims)
+					o.dims[k] = c.fresh()
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// scan goes through the steps if it reads them one by one.
+func scan(c *call) ([]value, error) {
+	a, _ := c.Attribute("body")
+	body, ok := a.(*onnxgraph.Graph)
+	n := int(c.number("num_scan_inputs", 0))
+	states := len(c.in) - n
+	if !ok || n < 1 || states < 0 || len(body.Inputs) != len(c.in) || len(body.Outputs) < states || c.opset < 9 {
+		return nil, errUnknown
+	}
+	reading, err := c.scanReads(states)
+	if err != nil {
+		return nil, err
+	}
+	f := c.inner()
+	for i, in := range body.Inputs {
+		f.values[in.Name] = c.scanned(i, states)
+	}
+	for _, name := range captured(body) {
+		if v := c.value(name); v.kind > still {
+			return nil, errMixes
+		}
+	}
+	f.graph(body)
+	c.next = f.next
+	out := make([]value, len(body.Outputs))
+	for i, o := range body.Outputs {
+		v := f.value(o.Name)
+		if v.dims == nil && o.Shape != nil {
+			v.dims = c.declared(o.Shape)
+		}
+		out[i] = value{kind: reading, type_: v.type_, dims: v.dims}
+		if i >= states {
+			if out[i], err = c.stacked(out[i], i-states); err != nil {
+				return nil, err
+			}
+		} else if reading == everyStep {
+			out[i].kind, out[i].dims = lastStep, c.in[i].dims
+		}
+	}
+	if reading != everyStep {
+		return out, nil
+	}
+	c.read = true
+	var slots []slot
+	for i := range states {
+		if c.in[i].kind != still {
+			return nil, errors.New("begins with what another node knows of the whole sequence")
+		}
+		if !c.isCarried(i) {
+			slots = append(slots, slot{i, i, c.in[i], true})
+		}
+	}
+	return out, c.addCarrier(slots)
+}
+
+// scanReads returns what kind of sequences a Scan goes through.
+func (c *call) scanReads(states int) (kind, error) {
+	reading := still
+	for _, v := range c.in {
+		reading = max(reading, v.kind)
+	}
+	for i, v := range c.in[states:] {
+		axis := 0
+		if list := c.numbers("scan_input_axes"); i < len(list) {
+			axis = int(list[i])
+		}
+		if list := c.numbers("scan_input_directions"); i < len(list) && list[i] != 0 && v.kind == everyStep {
+			return 0, errReversed
+		}
+		if len(v.dims) == 0 {
+			return 0, errShape
+		}
+		if axis < 0 {
+			axis += len(v.dims)
+		}
+		if reading == everyStep && (!v.isTime(axis) || !v.whole()) {
+			return 0, errMixes
+		}
+	}
+	if reading == counting {
+		return 0, errCount
+	}
+	return reading, nil
+}
+
+// scanned returns what the body of a Scan sees of an input.
+func (c *call) scanned(i, states int) value {
+	v := c.in[i]
+	v.kind, v.ints = still, nil
+	if i < states || len(v.dims) == 0 {
+		return v
+	}
+	axis := 0
+	if list := c.numbers("scan_input_axes"); i-states < len(list) {
+		axis = int(list[i-states])
+	}
+	if axis < 0 {
+		axis += len(v.dims)
+	}
+	if axis < 0 || axis >= len(v.dims) {
+		return value{kind: still}
+	}
+	v.dims = slices.Delete(slices.Clone(v.dims), axis, axis+1)
+	return v
+}
+
+// stacked returns the output of a Scan, given that of its body.
+func (c *call) stacked(v value, i int) (value, error) {
+	if list := c.numbers("scan_output_directions"); i < len(list) && list[i] != 0 && v.kind == everyStep {
+		return v, errReversed
+	}
+	if v.dims == nil || len(v.dims) >= maxRank {
+		return v, errShape
+	}
+	axis := 0
+	if list := c.numbers("scan_output_axes"); i < len(list) {
+		axis = int(list[i])
+	}
+	if axis < 0 {
+		axis += len(v.dims) + 1
+	}
+	if axis < 0 || axis > len(v.dims) {
+		return v, errShape
+	}
+	length := stepCount
+	if v.kind != everyStep {
+		length = c.fresh()
+	}
+	v.dims = slices.Insert(slices.Clone(v.dims), axis, length)
+	v.axis, v.outer = axis, one
+	return v, nil
+}
+
+// captured returns the names that a graph within another reads of that.
+func captured(g *onnxgraph.Graph) (names []string) {
+	own := map[string]bool{"": true}
+	for _, v := range g.Inputs {
+		own[v.Name] = true
+	}
+	for _, t := range g.Initializers {
+		own[t.Name] = true
+	}
+	for i := range g.Nodes {
+		for _, name := range g.Nodes[i].Outputs {
+			own[name] = true
+		}
+	}
+	for i := range g.Nodes {
+		for _, name := range reads(&g.Nodes[i]) {
+			if !own[name] {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
