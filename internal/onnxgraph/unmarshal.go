@@ -52,7 +52,7 @@ func UnmarshalAny(data []byte) (*Model, error) {
 }
 
 // Outline is UnmarshalAny without the elements of initializers, but for those of
-// the defaults of inputs and of small ones, which may be shapes.
+// the defaults of inputs and of few int64, which may be shapes.
 func Outline(data []byte) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -63,23 +63,22 @@ func Outline(data []byte) (*Model, error) {
 		inputs[v.GetName()] = true
 	}
 	for _, t := range p.Graph.Initializer {
-		if !inputs[t.GetName()] && !small(t.Dims) {
+		if !inputs[t.GetName()] && !mayBeShape(t) {
 			t.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
 		}
 	}
 	return reader{lenient: true}.model(p, len(data))
 }
 
-// small reports whether a tensor of those dimensions has no more elements than the
-// shape of any value.
-func small(dims []int64) bool {
+// mayBeShape reports whether a tensor may hold a shape, or places in one.
+func mayBeShape(t *onnxpb.TensorProto) bool {
 	n := int64(1)
-	for _, d := range dims {
+	for _, d := range t.Dims {
 		if n *= d; n < 0 || n > 64 {
 			return false
 		}
 	}
-	return true
+	return DataType(t.GetDataType()) == Int64
 }
 
 func parse(data []byte) (*onnxpb.ModelProto, error) {
