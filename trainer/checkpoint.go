@@ -85,6 +85,9 @@ func (f *fit[T]) terms() []term {
 	add("Carry", f.opts.Carry)
 	add("number of training examples", f.train.Len())
 	add("number of test examples", f.test.Len())
+	if f.opts.Validation != nil {
+		add("number of validation examples", f.opts.Validation.Len())
+	}
 	return list
 }
 

@@ -1,12 +1,14 @@
 package trainer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,18 +226,112 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestALossThatIsNotFiniteChangesNothing checks that Fit leaves the parameters
-// as they were before the batch that failed.
-func TestALossThatIsNotFiniteChangesNothing(t *testing.T) {
-	m, train, test := sine(t, 0)
-	var before []float32
-	if _, err := Fit(t.Context(), m, train, test, Options{LearningRate: 1e38, OnBatch: func(Progress) {
-		before = slices.Clone(m.Params.Data)
-	}}); err == nil {
-		t.Fatal("no error")
+// TestDivergedFitHasTheParametersOfTheLastEpoch spoils a batch of the first epoch,
+// of the second and of the fourth.
+func TestDivergedFitHasTheParametersOfTheLastEpoch(t *testing.T) {
+	for _, epochs := range []int{0, 1, 3} {
+		m, train, test := sine(t, 0)
+		batches := 24*epochs + 3
+		want := slices.Clone(m.Params.Data)
+		history, err := Fit(t.Context(), m, spoiled{train, &batches}, test, Options{LearningRate: 0.01, OnEpoch: func(Epoch) {
+			want = slices.Clone(m.Params.Data)
+		}})
+		if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "the loss is NaN") || len(history) != epochs {
+			t.Fatalf("%d epochs: %+v (%v)", epochs, history, err)
+		}
+		if !slices.Equal(m.Params.Data, want) {
+			t.Errorf("after %d epochs: other parameters than those of the last", epochs)
+		}
 	}
-	if !slices.Equal(m.Params.Data, before) {
-		t.Error("the batch changed the parameters")
+}
+
+// TestLossOfTestsThatIsNotFinite is one that only the epoch's end finds.
+func TestLossOfTestsThatIsNotFinite(t *testing.T) {
+	for _, validation := range []bool{false, true} {
+		m, train, test := sine(t, 0)
+		tests := 12 // one read for each of an epoch's six batches, twice
+		opts := Options{LearningRate: 0.01}
+		var measured datasets.Source = spoiled{test, &tests}
+		if validation {
+			opts.Validation, measured = measured, test
+		}
+		var want []float32
+		opts.OnEpoch = func(Epoch) { want = slices.Clone(m.Params.Data) }
+		history, err := Fit(t.Context(), m, train, measured, opts)
+		if !errors.Is(err, ErrDiverged) || len(history) != 2 || !slices.Equal(m.Params.Data, want) {
+			t.Errorf("validation %v: %+v (%v), or other parameters than of the last epoch", validation, history, err)
+		}
+	}
+}
+
+// TestValidationChooses has Patience and the plateau go by examples of their own.
+func TestValidationChooses(t *testing.T) {
+	m, train, test := sine(t, 0)
+	// What is learned makes the loss of random values worse sooner or later.
+	random := examples{spec: m.Spec, count: 33, time: 5}
+	opts := Options{Epochs: 30, LearningRate: 0.02, Patience: 4}
+	byTest, err := Fit(t.Context(), m, train, random, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Clone(m.Params.Data)
+
+	m, train, test = sine(t, 0)
+	opts.Validation = random
+	history, err := Fit(t.Context(), m, train, test, opts)
+	if err != nil || len(history) != len(byTest) || len(history) == opts.Epochs || !slices.Equal(m.Params.Data, want) {
+		t.Fatalf("%d epochs, not the %d where the same examples test (%v), or other parameters", len(history), len(byTest), err)
+	}
+	for i, e := range history {
+		if e.ValidationLoss != byTest[i].TestLoss || e.TestLoss == e.ValidationLoss {
+			t.Errorf("epoch %d: %+v, not %+v", i+1, e, byTest[i])
+		}
+	}
+	if _, err := Fit(t.Context(), m, train, nil, opts); err != nil {
+		t.Errorf("without test examples: %v", err)
+	}
+	opts.Validation = &datasets.Sequences{}
+	if _, err := Fit(t.Context(), m, train, test, opts); err == nil {
+		t.Error("no error without examples to choose by")
+	}
+}
+
+// TestPredictExact holds answers in float64 to those in float32, and to what
+// moves them: a change that float32 does not see.
+func TestPredictExact(t *testing.T) {
+	for _, spec := range testSpecs() {
+		m := newModel(t, spec)
+		if spec.Vocabulary == 0 {
+			m.InputScale = &models.Scale{Mean: make([]float32, spec.Features), Std: slices.Repeat([]float32{3}, spec.Features)}
+		}
+		m.OutputScale = &models.Scale{Mean: slices.Repeat([]float32{2}, spec.Outputs), Std: slices.Repeat([]float32{7}, spec.Outputs)}
+		var b datasets.Batch
+		if err := (examples{spec: spec, count: 5, time: 4}).Read(&b, []int{3, 0, 4}); err != nil {
+			t.Fatal(err)
+		}
+		rounded, err := Predict(m, &b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exact, err := PredictExact(m, &b)
+		if err != nil || len(exact) != len(rounded) {
+			t.Fatalf("%d answers, not %d (%v)", len(exact), len(rounded), err)
+		}
+		differ := 0
+		for i, v := range exact {
+			if !(math.Abs(v-float64(rounded[i])) <= 1e-5) {
+				t.Errorf("answer %d is %g, not %g", i, v, rounded[i])
+			}
+			if v != float64(float32(v)) {
+				differ++
+			}
+		}
+		if differ == 0 {
+			t.Error("all answers are float32")
+		}
+	}
+	if _, err := PredictExact(&models.Model{}, &datasets.Batch{}); err == nil {
+		t.Error("no error for no model")
 	}
 }
 

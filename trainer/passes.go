@@ -65,15 +65,14 @@ const (
 // shard is a part of a batch with all that is needed to run it.
 type shard[T models.Float] struct {
 	*network[T]
-	first  int   // the batch's example that the shard begins with
-	order  []int // of the shard's examples, the longest first
-	scaled []float32
-	row    row               // of values
-	top    []T               // of each row's outputs, for labels
-	sums   []T               // of the powers of each row's outputs
-	grads  *models.Params[T] // nil before the first training
-	loss   float64           // weighted sum over rows
-	score  score
+	first int               // the batch's example that the shard begins with
+	order []int             // of the shard's examples, the longest first
+	row   row               // of values
+	top   []T               // of each row's outputs, for labels
+	sums  []T               // of the powers of each row's outputs
+	grads *models.Params[T] // nil before the first training
+	loss  float64           // weighted sum over rows
+	score score
 }
 
 // row is room for a row of outputs in float64, with its targets.
@@ -288,7 +287,6 @@ func (s *shard[T]) load(p *passes[T]) {
 	size := min(p.size, b.Size-s.first)
 	s.sort(p, size)
 	features := spec.Features
-	kernels.Grow(&s.scaled, features)
 	for i, example := range s.order {
 		for t := range b.Time {
 			from, to := (s.first+example)*b.Time+t, t*size+i
@@ -303,8 +301,9 @@ func (s *shard[T]) load(p *passes[T]) {
 			case p.meta.InputScale == nil:
 				kernels.Convert(s.input[to*features:], b.Inputs[from*features:][:features])
 			default:
-				p.meta.InputScale.Apply(s.scaled, b.Inputs[from*features:][:features])
-				kernels.Convert(s.input[to*features:], s.scaled)
+				step := s.input[to*features:][:features]
+				kernels.Convert(step, b.Inputs[from*features:])
+				scaleInputs(step, p.meta.InputScale)
 			}
 		}
 	}
@@ -460,15 +459,29 @@ func (p *passes[T]) scaleTargets(dst []float64, targets []float32) {
 	}
 }
 
+// scaleInputs brings the values of a step to the units of a scale, if not nil.
+func scaleInputs[T models.Float](step []T, scale *models.Scale) {
+	if scale == nil {
+		return
+	}
+	for i, v := range step {
+		step[i] = (v - T(scale.Mean[i])) / T(scale.Std[i])
+	}
+}
+
 // answers copies the shard's outputs, in raw units, to out, where they lie
 // example by example. What answers padding is zero.
-func (s *shard[T]) answers(p *passes[T], out []float32) {
+func (s *shard[T]) answers(p *passes[T], out []T) {
 	outputs, rows := s.spec.Outputs, p.rowsEach()
-	kernels.Grow(&s.scaled, outputs)
 	for i, example := range s.order {
 		for t := range p.rowsOf(s.first + example) {
-			kernels.Convert(s.scaled, s.out[(t*s.batch+i)*outputs:][:outputs])
-			p.meta.OutputScale.Invert(out[((s.first+example)*rows+t)*outputs:][:outputs], s.scaled)
+			row := out[((s.first+example)*rows+t)*outputs:][:outputs]
+			copy(row, s.out[(t*s.batch+i)*outputs:])
+			if scale := p.meta.OutputScale; scale != nil {
+				for k, v := range row {
+					row[k] = v*T(scale.Std[k]) + T(scale.Mean[k])
+				}
+			}
 		}
 	}
 }

@@ -5,12 +5,14 @@
 package trainer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -30,10 +32,15 @@ type Options struct {
 
 	Epochs    int    // passes over the training examples (15)
 	Batch     int    // examples between two updates; the last may have fewer (32)
-	Patience  int    // epochs without a lower test loss after which the fit ends; m then has the best parameters, also where it ends otherwise (none)
+	Patience  int    // epochs without a lower loss of Validation after which the fit ends; m then has the best parameters, also where it ends otherwise (none)
 	Seed      uint64 // of the shuffling and of dropout; 0 is a seed like any other
 	NoShuffle bool   // take the examples in the order of the source in every epoch
 	Threads   int    // goroutines that compute (runtime.GOMAXPROCS)
+
+	// Validation has the examples by whose loss Patience and the schedule plateau
+	// go (those of test). With some of their own the test loss is one of examples
+	// that nothing was chosen by.
+	Validation datasets.Source
 
 	// Carry makes the state after each example that before the one in the
 	// same place of the next batch, which so goes on from it, however long
@@ -86,6 +93,8 @@ type Epoch struct {
 	TrainLoss float64 `json:"train_loss"`
 	TestLoss  float64 `json:"test_loss"`
 
+	ValidationLoss float64 `json:"validation_loss,omitempty"` // with Options.Validation
+
 	// TestAccuracy is the part of the test rows whose most likely class, the
 	// first of those, is their label, where the loss is one of classes.
 	TestAccuracy float64 `json:"test_accuracy,omitempty"`
@@ -93,6 +102,14 @@ type Epoch struct {
 	Seconds float64 `json:"seconds"`
 
 	Examples int `json:"-"` // how many were trained on, fewer than there are if interrupted
+}
+
+// choosing is the loss that Patience and the schedule plateau go by.
+func (e Epoch) choosing(o Options) float64 {
+	if o.Validation != nil {
+		return e.ValidationLoss
+	}
+	return e.TestLoss
 }
 
 // Validate returns an error that names the first option that does not fit a
@@ -159,9 +176,12 @@ func positive(v float64) bool {
 	return f > 0 && !math.IsInf(float64(f), 0)
 }
 
+// ErrDiverged is the error of a fit whose loss or gradients are no longer finite.
+var ErrDiverged = errors.New("diverged")
+
 // Fit trains m in place on the examples of train and measures it after each
 // epoch on those of test, which may be empty or nil but for a Patience and the
-// schedule plateau. It returns the results of the epochs, those before a checkpoint
+// schedule plateau without Validation. It returns the results of the epochs, those before a checkpoint
 // that it resumes from among them.
 //
 // The examples are in raw units: Fit applies the scales of m where it has any,
@@ -169,10 +189,11 @@ func positive(v float64) bool {
 //
 // When ctx is cancelled, Fit ends after the current batch and returns the
 // context's error; m then has the parameters trained so far, and an epoch cut
-// short is the last of those returned. A loss or a gradient that is not finite
-// is an error too, and leaves m as it was before that batch; so is a checkpoint
-// that cannot be written. With a Patience m has the best parameters however the
-// fit ends, once an epoch is finished.
+// short is the last of those returned. A loss or a gradient that is not finite is
+// an [ErrDiverged], and leaves m as it was after the last epoch that was finished,
+// or at the beginning. A checkpoint that cannot be written is an error too. With a
+// Patience m has the best parameters however the fit ends, once an epoch is
+// finished.
 func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts Options) ([]Epoch, error) {
 	opts, err := opts.withDefaults(m.Spec)
 	if err != nil {
@@ -187,7 +208,8 @@ func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts
 	if n := test.Len(); n < 0 {
 		return nil, fmt.Errorf("trainer: the test source has %d examples: its Len must be 0 or more", n)
 	}
-	if test.Len() == 0 && (opts.Patience < math.MaxInt || opts.Schedule.Shape == Plateau) {
+	choosing := cmp.Or(opts.Validation, test)
+	if choosing.Len() == 0 && (opts.Patience < math.MaxInt || opts.Schedule.Shape == Plateau) {
 		return nil, errors.New("trainer: there are no test examples, by whose loss Patience and the schedule plateau go: give some, or leave these out")
 	}
 	f, err := newFit(&m.Metadata, m.Params, train, test, opts)
@@ -216,6 +238,7 @@ type fit[T models.Float] struct {
 	parts   []part[T] // of the parameters, with all that an update needs
 	plateau plateau
 	best    best[T]
+	whole   []T     // the parameters after the last epoch, or at the beginning
 	rate    float64 // of the last update
 	norm    float64 // of its gradients
 	scale   float64 // that they are clipped with
@@ -296,7 +319,11 @@ func (f *fit[T]) run(ctx context.Context) ([]Epoch, error) {
 	if err := f.start(); err != nil {
 		return nil, err
 	}
+	f.whole = slices.Clone(f.params.Data)
 	err := f.epochs(ctx)
+	if errors.Is(err, ErrDiverged) {
+		copy(f.params.Data, f.whole)
+	}
 	if len(f.history) > 0 && f.best.params != nil {
 		copy(f.params.Data, f.best.params)
 	}
@@ -344,11 +371,12 @@ func (f *fit[T]) note(e Epoch) {
 	f.at = position{}
 	f.reorder()
 	if f.opts.Schedule.Shape == Plateau {
-		f.plateau.after(f.opts.Schedule, f.opts.LearningRate, e.TestLoss)
+		f.plateau.after(f.opts.Schedule, f.opts.LearningRate, e.choosing(f.opts))
 	}
+	copy(f.whole, f.params.Data)
 	f.best.since++
-	if e.TestLoss < f.best.loss {
-		f.best.loss, f.best.since = e.TestLoss, 0
+	if loss := e.choosing(f.opts); loss < f.best.loss {
+		f.best.loss, f.best.since = loss, 0
 		copy(f.best.params, f.params.Data)
 	}
 }
@@ -385,15 +413,25 @@ func (f *fit[T]) epoch(ctx context.Context) (Epoch, error) {
 		}
 	}
 	epoch := Epoch{Epoch: e, Examples: f.at.Examples, TrainLoss: mean(f.at.Loss, f.at.Weight)}
-	var err error
-	if epoch.TestLoss, epoch.TestAccuracy, err = f.evaluate(); err != nil {
-		return epoch, err
-	}
-	if math.IsNaN(epoch.TestLoss) || math.IsInf(epoch.TestLoss, 0) {
-		return epoch, fmt.Errorf("trainer: the test loss is %g after epoch %d: lower the learning rate (%g), clip the gradients or scale the data", epoch.TestLoss, e, f.opts.LearningRate)
-	}
+	err := f.measure(&epoch)
 	epoch.Seconds = spent + time.Since(start).Seconds()
-	return epoch, nil
+	return epoch, err
+}
+
+// measure sets what an epoch's parameters do on examples that do not train.
+func (f *fit[T]) measure(e *Epoch) (err error) {
+	if e.TestLoss, e.TestAccuracy, err = f.evaluate(f.test); err != nil {
+		return err
+	}
+	if f.opts.Validation != nil {
+		if e.ValidationLoss, _, err = f.evaluate(f.opts.Validation); err != nil {
+			return err
+		}
+	}
+	if bad := e.TestLoss + e.ValidationLoss; math.IsNaN(bad) || math.IsInf(bad, 0) {
+		return fmt.Errorf("trainer: %w: the test loss is %g after epoch %d: lower the learning rate (%g), clip the gradients or scale the data", ErrDiverged, bad, e.Epoch, f.opts.LearningRate)
+	}
+	return nil
 }
 
 // batches is the number of updates in an epoch, and batchesOf for its first
@@ -415,8 +453,8 @@ func (f *fit[T]) update(epoch, batch int, loss float64) error {
 	f.norm = math.Sqrt(squares)
 	f.rate = f.opts.LearningRate * f.plateau.Factor * f.opts.Schedule.factor(f.updates, f.opts.Epochs*f.batches(), epoch-1)
 	if bad := loss + f.norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
-		return fmt.Errorf("trainer: the loss is %g and the norm of the gradients %g in epoch %d, batch %d: lower the learning rate (now %g), clip the gradients or scale the data",
-			loss, f.norm, epoch, batch, f.rate)
+		return fmt.Errorf("trainer: %w: the loss is %g and the norm of the gradients %g in epoch %d, batch %d: lower the learning rate (now %g), clip the gradients or scale the data",
+			ErrDiverged, loss, f.norm, epoch, batch, f.rate)
 	}
 	if f.scale = 1; f.opts.ClipNorm > 0 {
 		// Pascanu et al., "On the difficulty of training recurrent neural
@@ -471,13 +509,13 @@ func (f *fit[T]) change(i int) {
 	update(f.opts.Optimizer, p.params, p.grads, p.moments, f.rate, f.updates)
 }
 
-// evaluate returns the mean loss over test and, for a loss of classes, the part
-// of rows that are right; 0 if test is empty.
-func (f *fit[T]) evaluate() (loss, accuracy float64, err error) {
+// evaluate returns the mean loss over the examples of source and, for a loss of
+// classes, the part of rows that are right; 0 if it is empty.
+func (f *fit[T]) evaluate(source datasets.Source) (loss, accuracy float64, err error) {
 	size := min(max(f.opts.Batch, 16), 256) // as large as in training, or memory would grow
 	if f.carry {
 		size = f.opts.Batch
-		if s, ok := f.test.(*datasets.Streams); ok {
+		if s, ok := source.(*datasets.Streams); ok {
 			size = s.Streams()
 		}
 	}
@@ -486,12 +524,12 @@ func (f *fit[T]) evaluate() (loss, accuracy float64, err error) {
 	var sum, weight float64
 	var all score
 	var examples []int
-	for i := range f.test.Len() {
+	for i := range source.Len() {
 		examples = append(examples, i)
-		if len(examples) < size && i < f.test.Len()-1 {
+		if len(examples) < size && i < source.Len()-1 {
 			continue
 		}
-		if err := f.read(f.test, examples); err != nil {
+		if err := f.read(source, examples); err != nil {
 			return 0, 0, err
 		}
 		sum += f.passes.run(measuring, 0) * f.weight
@@ -516,10 +554,25 @@ func mean(sum, weight float64) float64 {
 // outputs], or [size, time, outputs] for a model with one answer a step, where
 // padding is answered by zeros. It does not read the targets and labels of b.
 func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
+	return predict(m, m.Params, b)
+}
+
+// PredictExact is Predict in float64, of parameters and inputs that are float32:
+// it tells what the rounding of float32 makes of an answer.
+func PredictExact(m *models.Model, b *datasets.Batch) ([]float64, error) {
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
 	}
-	p, err := newPasses(&m.Metadata, m.Params, MSE(), 0, 1)
+	params := models.NewParams[float64](m.Spec)
+	kernels.Convert(params.Data, m.Params.Data)
+	return predict(m, params, b)
+}
+
+func predict[T models.Float](m *models.Model, params *models.Params[T], b *datasets.Batch) ([]T, error) {
+	if err := m.Validate(); err != nil {
+		return nil, fmt.Errorf("trainer: %w", err)
+	}
+	p, err := newPasses(&m.Metadata, params, MSE(), 0, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -529,7 +582,7 @@ func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 		return nil, err
 	}
 	p.run(answering, 0)
-	out := make([]float32, b.Size*p.rowsEach()*m.Spec.Outputs)
+	out := make([]T, b.Size*p.rowsEach()*m.Spec.Outputs)
 	for _, s := range p.active() {
 		s.answers(p, out)
 	}
