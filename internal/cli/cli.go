@@ -21,7 +21,8 @@ type streams struct {
 }
 
 // Main runs the command with the given arguments and returns its exit status:
-// 0, 2 for a wrong command line, 1 for everything else that fails.
+// 0, 2 for a wrong command line, 128 and its number after a signal, 1 for
+// everything else that fails.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	running := false
 	root := newRootCmd(&streams{in, out, errOut})
@@ -35,10 +36,19 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	var usage usageError
 	if running && !errors.As(err, &usage) {
 		fmt.Fprintf(errOut, "rnnkit: %s\n", message)
-		return 1
+		return statusOf(err)
 	}
 	fmt.Fprintf(errOut, "rnnkit: %s (see '%s --help')\n", message, cmd.CommandPath())
 	return 2
+}
+
+// statusOf is the exit status of work that failed.
+func statusOf(err error) int {
+	var s signalled
+	if errors.As(err, &s) {
+		return s.status()
+	}
+	return 1
 }
 
 // oneLine returns the message of an error, which may join several.

@@ -2,15 +2,11 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/schollz/progressbar/v3"
@@ -76,9 +72,8 @@ Ctrl-C gives up the trainings under way and reports what is finished.`,
 }
 
 func runLab(ctx context.Context, s *streams, o lab.Options) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the next Ctrl-C ends the process at once
 	var bar *progressbar.ProgressBar
 	o.OnRun = func(p lab.Progress) {
 		if !isTerminal(s.Err) {
@@ -99,7 +94,7 @@ func runLab(ctx context.Context, s *streams, o lab.Options) error {
 	case r == nil:
 		return err
 	case len(r.Claims) == 0 && !r.Complete:
-		return errors.New("interrupted before the first training was finished: there is nothing to report")
+		return fmt.Errorf("%w before the first training was finished: there is nothing to report", context.Cause(ctx))
 	}
 	path := filepath.Join(o.Folder, "index.html")
 	if err := report.WriteFile(path, r); err != nil {
@@ -113,6 +108,9 @@ func runLab(ctx context.Context, s *streams, o lab.Options) error {
 		how = "interrupted: wrote what was finished to"
 	}
 	fmt.Fprintf(s.Err, "%s %s in %.0f s\n", how, path, r.Seconds)
+	if !r.Complete {
+		return context.Cause(ctx)
+	}
 	failed, bounded := 0, 0
 	for _, c := range r.Claims {
 		if c.Bound != "" {

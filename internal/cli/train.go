@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +27,11 @@ the trainer's answers before it is written. A part of the data is held out and
 tests: the last fifth of a series, the last tenth of a text, a fifth of labelled
 sequences drawn by the seed.
 
-Ctrl-C ends the training after the current batch and saves what was trained; a
-second one ends it at once. Where the loss or a gradient is no longer finite, the
-training fails, and the parameters from before are saved if there was an epoch.`, "job",
+Only a training that ends well writes its file. Ctrl-C and SIGTERM end it after
+the current batch: what was trained is saved beside it, as m.interrupted.onnx for
+m.onnx, and the exit status is 130 or 143; a second one ends it at once. Where the
+loss or a gradient is no longer finite the training fails, and m.diverged.onnx has
+the parameters after the last epoch before.`, "job",
 		newTrainPresetCmd(s, job.Chars, models.Generate, "Write a nursery rhyme, character by character"),
 		newTrainPresetCmd(s, job.Sine, models.Forecast, "Forecast a noisy sine, for a first try"),
 		newTrainPresetCmd(s, job.Echo, models.Classify, "Remember the first of a sequence of bits"),
@@ -121,47 +123,76 @@ func (o *trainOptions) run(ctx context.Context, j *job.Job) error {
 
 	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d steps of %s; %d test\n",
 		j.Spec.Cell, j.Spec.Layers, j.Spec.Hidden, j.Train.Len(), cmp.Or(j.TBPTT, j.Window), j.Name, j.Test.Len())
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the next Ctrl-C ends the process at once
-	history, interrupted, metricsErr, fitErr := o.fit(ctx, j, metrics)
-	how := "wrote"
-	switch {
-	case fitErr != nil && len(history) == 0:
-		return errors.New(flagNames.Replace(fitErr.Error()))
-	case fitErr != nil:
-		how = "failed: wrote the parameters from before to"
-	case interrupted:
-		how = "interrupted: wrote what was trained to"
+	history, metricsErr, ended := o.fit(ctx, j, metrics)
+	if len(history) == 0 {
+		return ended
 	}
-	j.Trained(history)
+	return errors.Join(o.save(context.WithoutCancel(ctx), j, ended), metricsErr)
+}
 
-	if data, err = export.Marshal(j.Model); err != nil {
-		return err
+// save verifies and writes the model of a training that ended with an error, or
+// nil if it ended well. Only then does the file take its place; else it stands
+// beside it under a name that says so.
+func (o *trainOptions) save(ctx context.Context, j *job.Job, ended error) error {
+	data, err := export.Marshal(j.Model)
+	if err != nil {
+		return errors.Join(ended, err)
 	}
-	// Verifying takes no time, and an interrupted model is saved all the same.
-	if err := o.verify(context.WithoutCancel(ctx), j, data, o.Err); err != nil {
-		return cmp.Or(fitErr, err)
+	path, how := o.output, "wrote"
+	ended = errors.Join(ended, o.verify(ctx, j, data, o.Err))
+	if ended != nil {
+		var what string
+		what, how = howEnded(ended)
+		path = beside(o.output, what)
 	}
-	if err := atomicfile.Write(o.output, data); err != nil {
-		return err
+	if err := atomicfile.Write(path, data); err != nil {
+		return errors.Join(ended, err)
 	}
 	summary, err := j.Summary()
 	if err != nil {
-		return err
+		return errors.Join(ended, err)
 	}
-	fmt.Fprintf(o.Err, "%s %s: %d bytes; %s\n", how, o.output, len(data), summary)
-	return errors.Join(fitErr, metricsErr)
+	fmt.Fprintf(o.Err, "%s %s: %d bytes; %s\n", how, path, len(data), summary)
+	if ended != nil {
+		return fmt.Errorf("%w: %s is as it was", ended, o.output)
+	}
+	return nil
 }
 
-// fit trains the model, with its progress on the error stream and a row an
-// epoch in metrics.
-func (o *trainOptions) fit(ctx context.Context, j *job.Job, metrics io.Writer) (history []trainer.Epoch, interrupted bool, metricsErr, err error) {
+// howEnded says in a word, for the name of a file, how a training ended that did
+// not end well, and in a sentence.
+func howEnded(ended error) (word, sentence string) {
+	var s signalled
+	switch {
+	case errors.As(ended, &s):
+		return "interrupted", "interrupted: wrote what was trained to"
+	case errors.Is(ended, trainer.ErrDiverged):
+		return "diverged", "diverged: wrote the parameters from before to"
+	}
+	return "failed", "failed: wrote what was trained to"
+}
+
+// beside puts a word before the extension of a path.
+func beside(path, word string) string {
+	extension := filepath.Ext(path)
+	return strings.TrimSuffix(path, extension) + "." + word + extension
+}
+
+// fit trains the model and notes how, with its progress on the error stream and a
+// row an epoch in metrics. The error is a signalled if a signal ended it.
+func (o *trainOptions) fit(ctx context.Context, j *job.Job, metrics io.Writer) (history []trainer.Epoch, metricsErr, err error) {
 	progress := newProgress(o.Err, j.Fit.Epochs, j.Test.Len() > 0)
 	rows := json.NewEncoder(metrics)
 	opts := j.Fit
-	opts.OnBatch = progress.batch
+	lowest := math.Inf(1) // loss so far
+	opts.OnBatch = func(p trainer.Progress) {
+		lowest = min(lowest, p.Loss)
+		progress.batch(p)
+	}
 	opts.OnEpoch = func(e trainer.Epoch) {
+		lowest = min(lowest, e.TrainLoss)
 		progress.epoch(e)
 		if e.Examples < j.Train.Len() {
 			return // cut short
@@ -172,15 +203,28 @@ func (o *trainOptions) fit(ctx context.Context, j *job.Job, metrics io.Writer) (
 	}
 	history, err = trainer.Fit(ctx, j.Model, j.Train, j.Test, opts)
 	progress.finish()
-	interrupted = err != nil && errors.Is(err, ctx.Err())
-	switch {
-	case interrupted && len(history) == 0:
-		return nil, true, nil, errors.New("interrupted before the first batch: nothing was trained, nothing is saved")
-	case interrupted:
-		err = nil
+	if len(history) > 0 {
+		j.Trained(history)
 	}
-	return history, interrupted, metricsErr, err
+	switch {
+	case err == nil:
+		err = j.Diverged(lowest)
+	case errors.Is(err, ctx.Err()):
+		err = context.Cause(ctx)
+		if len(history) == 0 {
+			err = fmt.Errorf("%w before the first batch: nothing was trained, nothing is saved", err)
+		}
+	default:
+		err = termError{err}
+	}
+	return history, metricsErr, err
 }
+
+// termError is an error of the trainer with flags for the names of its options.
+type termError struct{ error }
+
+func (e termError) Error() string { return flagNames.Replace(e.error.Error()) }
+func (e termError) Unwrap() error { return e.error }
 
 // warmStart takes the parameters of the file that --init names.
 func (o *trainOptions) warmStart(m *models.Model) error {

@@ -13,11 +13,82 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// Compare returns how far the answers of exported, the model as an engine runs
-// it, lie from the trainer's at most, and on how many examples: the first of
-// those that test, or of those that train where none test. It is an error if
-// they lie further apart than [verify.Tolerance].
-func (j *Job) Compare(ctx context.Context, exported *infer.Model) (largest float64, examples int, err error) {
+// How far answers may lie apart, as verify.Tolerance says: those of the exported
+// graph and of the trainer, both in float64, and those of an engine, which rounds.
+const (
+	exactTolerance    = verify.Tolerance / 100
+	roundingTolerance = verify.Tolerance * 1000
+)
+
+// CheckExport returns an error if the exported model stands for other answers
+// than the model: both are computed in float64, on the examples of [Job.Compare].
+func (j *Job) CheckExport(ctx context.Context, exported []byte) error {
+	exact, err := verify.OpenExact(exported)
+	if err != nil {
+		return err
+	}
+	defer exact.Close()
+	_, err = j.eachPart(func(b *datasets.Batch) error {
+		answers, err := trainer.PredictExact(j.Model, b)
+		if err != nil {
+			return err
+		}
+		got, err := exact.Output(ctx, inputOf(j.Model, b))
+		if err != nil {
+			return fmt.Errorf("it does not run: %w", err)
+		}
+		_, err = verify.Difference(outputOf(j.Model, b, answers), got, exactTolerance, j.Model.OutputScale)
+		return err
+	})
+	return err
+}
+
+// Comparison is how an engine's answers compare with the trainer's, those computed
+// in float64 and rounded once.
+type Comparison struct {
+	Largest  float64 // difference
+	Examples int     // that were compared
+
+	// Beyond says where they lie further apart than [verify.Tolerance], if they
+	// do. By so much an engine may be off that rounds every step.
+	Beyond error
+}
+
+// Compare compares the answers of exported, the model as an engine runs it, with
+// the trainer's: on the first of the examples that test, or of those that train
+// where none test. It is an error if they lie further apart than rounding brings
+// them.
+func (j *Job) Compare(ctx context.Context, exported *infer.Model) (c Comparison, err error) {
+	c.Examples, err = j.eachPart(func(b *datasets.Batch) error {
+		answers, err := trainer.PredictExact(j.Model, b)
+		if err != nil {
+			return err
+		}
+		rounded := make([]float32, len(answers))
+		for i, v := range answers {
+			rounded[i] = float32(v)
+		}
+		got, err := verify.Whole(ctx, exported, inputOf(j.Model, b))
+		if err != nil {
+			return fmt.Errorf("it does not run: %w", err)
+		}
+		want := outputOf(j.Model, b, rounded)
+		d, err := verify.Difference(want, got, roundingTolerance, j.Model.OutputScale)
+		if err != nil {
+			return fmt.Errorf("%w (if the losses are large, the weights have outgrown float32: lower the learning rate)", err)
+		}
+		if _, err := verify.Difference(want, got, verify.Tolerance, j.Model.OutputScale); err != nil && c.Beyond == nil {
+			c.Beyond = err
+		}
+		c.Largest = max(c.Largest, d)
+		return nil
+	})
+	return c, err
+}
+
+// eachPart calls compare with the examples to compare on, as many at once as an
+// engine takes. It returns how many they are.
+func (j *Job) eachPart(compare func(b *datasets.Batch) error) (examples int, err error) {
 	source := j.Test
 	if source.Len() == 0 {
 		source = j.Train
@@ -26,7 +97,7 @@ func (j *Job) Compare(ctx context.Context, exported *infer.Model) (largest float
 	examples = min(source.Len(), max(1, min(64, (1<<16)/j.Window)))
 	var b datasets.Batch
 	if err := source.Read(&b, firstOf(examples)); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	each := examples
 	if len(b.Lengths) > 0 {
@@ -34,37 +105,28 @@ func (j *Job) Compare(ctx context.Context, exported *infer.Model) (largest float
 	}
 	for part := range slices.Chunk(firstOf(examples), each) {
 		if err := source.Read(&b, part); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
-		d, err := compare(ctx, j.Model, exported, &b)
-		if err != nil {
-			return 0, 0, err
+		if err := compare(&b); err != nil {
+			return 0, err
 		}
-		largest = max(largest, d)
 	}
-	return largest, examples, nil
+	return examples, nil
 }
 
-func compare(ctx context.Context, m *models.Model, exported *infer.Model, b *datasets.Batch) (float64, error) {
-	answers, err := trainer.Predict(m, b)
-	if err != nil {
-		return 0, err
+// inputOf is what an engine is to be asked for the examples of b.
+func inputOf(m *models.Model, b *datasets.Batch) engine.Tensor {
+	if m.Spec.Vocabulary > 0 {
+		return engine.Of(b.Tokens, b.Size, b.Time)
 	}
+	return engine.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
+}
+
+// outputOf is what an engine is to say where the trainer's answers are these.
+func outputOf[T float32 | float64](m *models.Model, b *datasets.Batch, answers []T) map[string]engine.Tensor {
 	shape := []int{b.Size, m.Spec.Outputs}
 	if m.Spec.Readout == models.ReadAll {
 		shape = []int{b.Size, b.Time, m.Spec.Outputs}
 	}
-	input := engine.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
-	if m.Spec.Vocabulary > 0 {
-		input = engine.Of(b.Tokens, b.Size, b.Time)
-	}
-	got, err := verify.Whole(ctx, exported, input)
-	if err != nil {
-		return 0, fmt.Errorf("it does not run: %w", err)
-	}
-	d, err := verify.Difference(map[string]engine.Tensor{"output": engine.Of(answers, shape...)}, got, verify.Tolerance, m.OutputScale)
-	if err != nil {
-		return d, fmt.Errorf("%w (if the losses are large, the weights have outgrown float32: lower the learning rate)", err)
-	}
-	return d, nil
+	return map[string]engine.Tensor{"output": engine.Of(answers, shape...)}
 }

@@ -202,6 +202,20 @@ func (j *Job) Trained(history []trainer.Epoch) {
 	}
 }
 
+// divergence is how many times the lowest loss of a training, or 1 if that is more,
+// its last is when it has learned nothing.
+const divergence = 1000
+
+// Diverged returns a [trainer.ErrDiverged] if the loss of the trained model, though
+// finite, is out of all proportion to the lowest that there was.
+func (j *Job) Diverged(lowest float64) error {
+	if last := j.Model.Training.TrainLoss; last > divergence*max(lowest, 1) {
+		return fmt.Errorf("%w: the loss is %.3g, and has been %.3g: lower the learning rate (now %g), clip the gradients or scale the data",
+			trainer.ErrDiverged, last, lowest, j.Fit.LearningRate)
+	}
+	return nil
+}
+
 // Answers calls f with the examples of source, in order and some at a time, and
 // with what m answers to them: see [trainer.Predict].
 func Answers(m *models.Model, source datasets.Source, f func(b *datasets.Batch, answers []float32)) error {

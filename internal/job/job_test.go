@@ -121,23 +121,85 @@ func TestExportsAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := j.CheckExport(t.Context(), data); err != nil {
+			t.Errorf("%s in float64: %v", j.Name, err)
+		}
+		head := &j.Model.Params.Head.B[len(j.Model.Params.Head.B)-1]
+		before := *head
+		*head += 1e-4
+		if err := j.CheckExport(t.Context(), data); err == nil {
+			t.Errorf("%s in float64: another model passes", j.Name)
+		}
+		*head = before
 		for _, e := range engines {
 			m, err := infer.OpenBytes(data, infer.With(e))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d, examples, err := j.Compare(t.Context(), m); err != nil || examples < 2 || !(d <= 1e-5) {
-				t.Errorf("%s on %s: %g on %d examples, %v", j.Name, e, d, examples, err)
+			c, err := j.Compare(t.Context(), m)
+			if err != nil || c.Beyond != nil || c.Examples < 2 || !(c.Largest <= 1e-5) {
+				t.Errorf("%s on %s: %+v, %v", j.Name, e, c, err)
 			}
 			j.Model.Params.Data[0] += 1
 			j.Model.Params.Head.B[0] += 1
-			if _, _, err := j.Compare(t.Context(), m); err == nil {
+			if _, err := j.Compare(t.Context(), m); err == nil {
 				t.Errorf("%s on %s: another model passes", j.Name, e)
 			}
 			j.Model.Params.Data[0] -= 1
 			j.Model.Params.Head.B[0] -= 1
 			m.Close()
 		}
+	}
+}
+
+// skewed is the native engine, off by a number.
+type skewed struct {
+	engine.Engine
+	by float32
+}
+
+func (e skewed) Open(model []byte) (engine.Session, error) {
+	s, err := e.Engine.Open(model)
+	return skewedSession{s, e.by}, err
+}
+
+type skewedSession struct {
+	engine.Session
+	by float32
+}
+
+func (s skewedSession) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+	results, err := s.Session.Run(ctx, inputs, outputs...)
+	if err == nil {
+		data := results["output"].Data.([]float32)
+		data[len(data)-1] += s.by
+	}
+	return results, err
+}
+
+// TestCompareTellsRoundingFromFaults compares engines that are off by more and more.
+func TestCompareTellsRoundingFromFaults(t *testing.T) {
+	j, err := Echo.New(Echo.Terms(Best, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := export.Marshal(j.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		by            float64
+		beyond, fault bool
+	}{{0, false, false}, {5e-6, false, false}, {2e-5, true, false}, {1e-3, true, false}, {0.1, false, true}, {math.NaN(), false, true}} {
+		m, err := infer.OpenBytes(data, infer.With(skewed{native.New(), float32(test.by)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := j.Compare(t.Context(), m)
+		if (c.Beyond != nil) != test.beyond || (err != nil) != test.fault {
+			t.Errorf("off by %g: %+v, %v", test.by, c, err)
+		}
+		m.Close()
 	}
 }
 

@@ -193,11 +193,11 @@ func (a *arm) train(ctx context.Context, folder string, seed uint64) (*trained, 
 		return nil, err
 	}
 	defer t.model.Close()
-	d, _, err := j.Compare(ctx, t.model)
+	compared, err := j.Compare(ctx, t.model)
 	if err != nil {
 		return nil, err
 	}
-	t.Figures[exportDifference] = d
+	t.Figures[exportDifference] = compared.Largest
 	return t, a.measure(ctx, t)
 }
 

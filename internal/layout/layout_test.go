@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 	"internal/repair":     {"infer", "infer/engine", "infer/native", "internal/inputs", "internal/onnxgraph", "internal/verify"},
 	"internal/report":     {"trainer", "internal/atomicfile", "internal/lab"},
 	"internal/stepwise":   {"internal/onnxgraph"},
-	"internal/verify":     {"models", "infer", "infer/engine"},
+	"internal/verify":     {"models", "infer", "infer/engine", "infer/native", "internal/onnxgraph"},
 	"cmd/rnnkit":          {"internal/cli"},
 	"scripts/interop":     {everything},
 }

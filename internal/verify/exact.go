@@ -1,0 +1,80 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// Exact is a model that package export wrote, computed in float64: what its graph
+// stands for, without the rounding of an engine that computes in float32.
+type Exact struct{ session engine.Session }
+
+// OpenExact opens an exported model in float64, on the native engine.
+func OpenExact(model []byte) (*Exact, error) {
+	m, err := onnxgraph.Unmarshal(model)
+	if err != nil {
+		return nil, err
+	}
+	widen(&m.Graph)
+	data, err := onnxgraph.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	session, err := native.New().Open(data)
+	if err != nil {
+		return nil, err
+	}
+	return &Exact{session}, nil
+}
+
+// widen makes the float32 of a graph float64.
+func widen(g *onnxgraph.Graph) {
+	for _, values := range [][]onnxgraph.Value{g.Inputs, g.Outputs} {
+		for i := range values {
+			if values[i].Type == onnxgraph.Float32 {
+				values[i].Type = onnxgraph.Float64
+			}
+		}
+	}
+	for i, t := range g.Initializers {
+		g.Initializers[i].Data = widened(engine.Tensor{Shape: t.Shape, Data: t.Data}).Data
+	}
+}
+
+// widened returns float32 as float64, and any other tensor as it is.
+func widened(t engine.Tensor) engine.Tensor {
+	if _, ok := t.Data.([]float32); ok {
+		return engine.Of(values(t), t.Shape...)
+	}
+	return t
+}
+
+// Close frees the model.
+func (e *Exact) Close() error { return e.session.Close() }
+
+// Output returns what the model answers to input, whole sequences of float32 or
+// of tokens, from a state of zeros: float64 of the shape of its output.
+func (e *Exact) Output(ctx context.Context, input engine.Tensor) (map[string]engine.Tensor, error) {
+	inputs := map[string]engine.Tensor{"input": widened(input)}
+	for _, info := range e.session.Inputs() {
+		if info.Name == "input" || info.Optional {
+			continue
+		}
+		shape := make([]int, len(info.Shape))
+		for i, d := range info.Shape {
+			if shape[i] = int(d.Size); d.Symbol != "" {
+				shape[i] = input.Shape[0] // of a state only the batch is open
+			}
+		}
+		size, err := engine.Size(shape)
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", info.Name, err)
+		}
+		inputs[info.Name] = engine.Of(make([]float64, size), shape...)
+	}
+	return e.session.Run(ctx, inputs, "output")
+}
