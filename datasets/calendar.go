@@ -48,6 +48,11 @@ func (t *Table) axis() *axis {
 func (t *Table) timeAxis(c *Column) *axis {
 	a := &axis{column: c, fields: t.fields(c.Number - 1)}
 	times := c.times
+	if c.layout != "" {
+		for row, at := range times {
+			a.fields[row] = at.Format(c.layout)
+		}
+	}
 	for i := range t.Columns {
 		if clock := &t.Columns[i]; clock.clock && clock.times != nil && clock.err == nil && c.err == nil {
 			a.clock = t.fields(i)
@@ -235,7 +240,7 @@ func (t *Table) backwards(a *axis, back []int) error {
 		return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s: the newest row is first; sort the rows from the oldest to the newest", at, before))
 	case key != nil:
 		return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s, where %s changes: there are several series below each other; give one alone, as the lines where it is %.40q", at, before, key, value))
-	case a.marks[row] <= a.marks[0]:
+	case a.marks[row] <= a.marks[0] && 4*len(back) < t.rows:
 		return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s, where the rows begin again: there are several series below each other; give one alone", at, before))
 	}
 	return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s; sort the rows from the oldest to the newest", at, before))
@@ -280,16 +285,20 @@ func (t *Table) noteUntold() string {
 	return ""
 }
 
-// keyThatChanges returns a column of names that changes at each of those rows,
-// and its first value.
+// keyThatChanges returns a column of names that changes at each of those rows, or
+// one of numbers that changes there alone, and its first value.
 func (t *Table) keyThatChanges(rows []int) (key *Column, value string) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if c.Kind != Keys && c.Kind != Texts && !(c.Kind == Indices && named(c.Name, idWords)) {
-			continue
-		}
 		fields := t.fields(i)
-		if !slices.ContainsFunc(rows, func(row int) bool { return fields[row] == fields[row-1] }) {
+		changes := 0
+		for row := 1; row < len(fields); row++ {
+			if fields[row] != fields[row-1] {
+				changes++
+			}
+		}
+		named := c.Kind == Keys || c.Kind == Texts || c.Kind == Indices && named(c.Name, idWords) || changes == len(rows)
+		if named && !slices.ContainsFunc(rows, func(row int) bool { return fields[row] == fields[row-1] }) {
 			return c, fields[0]
 		}
 	}
@@ -323,6 +332,8 @@ func (a *axis) span(n int) string {
 		}
 	}
 	switch {
+	case n == 1 && unit == 1 && name == "hour":
+		return "an hour"
 	case n == 1 && unit == 1:
 		return "a " + name
 	case unit == 1:

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,7 +117,7 @@ func (s *sheet) names(first []string) bool {
 // many.
 func (s *sheet) counts(first []string) bool {
 	numbers := firstNumbers(first)
-	step, even := stepOf(numbers)
+	step, even := stepOf(numbers, 0)
 	ones := even && step == 1 && numbers[0] >= 0
 	fraction := func(field string) bool { return isNumber(field) && !isWhole(field) }
 	counting := false
@@ -144,15 +145,38 @@ func firstNumbers(record []string) (numbers []float64) {
 	return numbers
 }
 
-// countsInDoubt tells whether the first record may be 0, 1, 2 and so on for
-// names, as pandas writes them, above whole numbers; or one year above numbers
-// that are none.
+// strange tells whether a whole number above others that are none lies further
+// from them than they do from each other.
+func (s *sheet) strange(field string, below []string) bool {
+	v, _ := parse(field)
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, other := range below {
+		w, err := parse(other)
+		if err != nil || isWhole(other) {
+			return false
+		}
+		low, high = min(low, w), max(high, w)
+	}
+	return low < high && (v < low-(high-low) || v > high+(high-low))
+}
+
+// countsInDoubt tells whether the first record may be names: 0, 1, 2 and so on, as
+// pandas writes them, above whole numbers or above none; a whole number far from
+// the others of its column; or one year above numbers that are none.
 func (s *sheet) countsInDoubt(first []string) bool {
 	numbers := firstNumbers(first)
-	step, even := stepOf(numbers)
+	step, even := stepOf(numbers, 0)
 	long := slices.ContainsFunc(s.records, func(record []string) bool { return len(record) != len(first) })
 	if even && step == 1 && numbers[0] == 0 && len(numbers) > 3 && !long {
 		return true
+	}
+	if even && step == 1 && numbers[0] == 0 && !slices.ContainsFunc(s.records[1:], func(record []string) bool { return slices.ContainsFunc(record, isWhole) }) {
+		return true
+	}
+	for i, field := range first {
+		if isWhole(field) && s.strange(field, s.below(i)) {
+			return true
+		}
 	}
 	year := slices.IndexFunc(first, isYear)
 	return len(numbers) == 1 && year >= 0 && slices.ContainsFunc(first, isText) && !slices.ContainsFunc(s.below(year), isYear)
@@ -169,7 +193,7 @@ func (s *sheet) nameless(first []string) bool {
 	for i, field := range below {
 		count = count && strings.TrimSpace(field) == strconv.Itoa(i)
 	}
-	return count || all(below, isTime)
+	return count || all(below[:min(len(below), 50)], isTime)
 }
 
 func isWhole(field string) bool {

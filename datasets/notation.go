@@ -63,7 +63,10 @@ var (
 	numeralForm = regexp.MustCompile(`^([-+−]?)[` + spaces + `]*((?:[A-Z]{0,3}\p{Sc})?)[` + spaces + `]*([-+−]?)` +
 		`(\d+(?:[.,'’` + spaces + `]\d+)*\.?(?:[eE][-+]?\d+)?|[.,]\d+(?:[eE][-+]?\d+)?)` +
 		`[` + spaces + `]*(\p{Sc}|%?)$`)
+	// unitForm is a number and a unit, oddForm one with decimals and something else
+	// around it.
 	unitForm = regexp.MustCompile(`^[-+−]?\d[\d.,'’]*[` + spaces + `]*([^\s\d.,:/'’-][^\s\d:]{0,11})$`)
+	oddForm  = regexp.MustCompile(`^([^\s\d]{0,4})[` + spaces + `]*\d[\d.,]*[.,]\d+[` + spaces + `]*([^\s\d:/]{0,4})$`)
 
 	separatorForm = regexp.MustCompile(`[.,'’` + spaces + `]`)
 )
@@ -178,12 +181,10 @@ func (n notation) settle(fields []string, either map[string]int) (notation, int,
 		at, found := either[s]
 		switch {
 		case !found || s == n.decimal || s == n.group:
-		case n.decimal != "" && n.group == "":
-			n.group = s
 		case n.decimal == "" && n.group != "":
 			n.decimal = s
 		case n.decimal != "":
-			return n, at, fmt.Errorf("%.40q has other separators than other numbers; write all numbers alike, as -12.5", fields[at])
+			return n, at, fmt.Errorf("%.40q has another separator than other numbers of the column, and may be decimals or thousands; write all alike, as -12.5", fields[at])
 		}
 	}
 	if n.decimal == "" && n.group == "" && len(either) > 0 {
@@ -227,6 +228,8 @@ func unreadable(field string) error {
 		return errors.New("a number with a unit; write the unit into the header and the number alone")
 	case strings.HasPrefix(field, "("):
 		return errors.New("in brackets; write a number like -12.5 without them")
+	case oddForm.MatchString(field):
+		return errors.New("a number with something around it; write it like -12.5")
 	}
 	return errText
 }
@@ -241,6 +244,9 @@ func looksLikeValue(field string) (unit string, ok bool) {
 	}
 	if m := unitForm.FindStringSubmatch(field); m != nil {
 		return m[1], true
+	}
+	if m := oddForm.FindStringSubmatch(field); m != nil {
+		return m[1] + m[2], strings.Count(field, ".")+strings.Count(field, ",") == 1
 	}
 	return "", false
 }

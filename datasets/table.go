@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Kind is what a column of a table holds.
@@ -36,6 +37,7 @@ type Column struct {
 
 	times    []time.Time // of the kind Times: zero where one is missing; none where they cannot be told
 	clock    bool        // times of the day, without a date
+	layout   string      // of times that several columns tell
 	nameless bool
 	example  string // a field that is not written as Go writes a number
 	err      error  // of the first field that cannot be used
@@ -88,6 +90,9 @@ func ReadTable(r io.Reader, file string) (*Table, error) {
 	t := &Table{File: file, sheet: s}
 	if t.Header, err = s.firstLine(); err != nil {
 		return nil, err
+	}
+	if t.Header && !utf8.ValidString(strings.Join(s.records[0], "")) {
+		return nil, s.errorf(s.lines[0], 0, "not UTF-8; save the file in that encoding")
 	}
 	t.rows = len(s.records)
 	if t.Header {
@@ -202,7 +207,7 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 			c.err, c.Values = t.errorAt(row, c.Number-1, err), nil
 			return
 		}
-		if c.example == "" && !isNumber(field) {
+		if c.example == "" && (!isNumber(field) || t.sheet.comma == ';' && separatorsOf(strings.TrimSpace(field)).either != "") {
 			c.example = fmt.Sprintf("%.40q is %s", field, strconv.FormatFloat(v, 'f', -1, 64))
 		}
 		c.Values = append(c.Values, v)
@@ -268,7 +273,11 @@ func (t *Table) findIndices() {
 	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if c.Kind == Numbers && c.err == nil && isIndex(t.nameOf(c), i == 0, t.Header, c.Values) {
+		switch name := t.nameOf(c); {
+		case c.Kind != Numbers || c.err != nil:
+		case isCycle(name, c.Values):
+			c.Kind = Times
+		case isIndex(name, i == 0, t.Header, c.Values):
 			c.Kind = Indices
 		}
 	}
@@ -278,7 +287,8 @@ func (t *Table) findIndices() {
 // isIndex tells whether the values of a column count the rows: by their steps
 // and its name, or because it is the first and has none.
 func isIndex(name string, first, header bool, values []float64) bool {
-	step, even := stepOf(values)
+	step, even := stepOf(values, 1e-6)
+	_, nearly := stepOf(values, 0.01) // years may be written as 1949.083
 	fromStart := values[0] == 0 || values[0] == 1
 	switch {
 	case name == "" && header || strings.HasPrefix(name, "Unnamed: "):
@@ -290,7 +300,7 @@ func isIndex(name string, first, header bool, values []float64) bool {
 	case !named(name, countWords):
 		return false
 	}
-	return even || whole(values) && recounts(values)
+	return nearly || whole(values) && recounts(values)
 }
 
 func whole(values []float64) bool {
@@ -309,47 +319,100 @@ func recounts(values []float64) bool {
 	return len(values) > 2
 }
 
-// calendarParts are columns that together tell a time, and the largest number of
-// each.
-var calendarParts = []struct {
+// part is a column that tells a part of a time, within a larger one.
+type part struct {
 	words   []string
 	highest float64
-}{
-	{yearWords, 2199}, {[]string{"month", "mon", "mo", "monat", "mois", "mes"}, 12}, {[]string{"day", "dd", "tag", "jour"}, 31},
-	{[]string{"hour", "hr", "hh", "stunde"}, 23}, {[]string{"minute", "min"}, 59},
+	layout  string // of the time as far as this part
+	add     func(t time.Time, n int) time.Time
+}
+
+var (
+	monthPart   = part{[]string{"month", "mon", "mo", "monat", "mois", "mes"}, 12, "2006-01", func(t time.Time, n int) time.Time { return t.AddDate(0, n-1, 0) }}
+	quarterPart = part{[]string{"quarter", "quartal", "qtr"}, 4, "2006-01", func(t time.Time, n int) time.Time { return t.AddDate(0, 3*(n-1), 0) }}
+	weekPart    = part{[]string{"week", "woche", "semaine"}, 53, "2006-01-02", func(t time.Time, n int) time.Time { return t.AddDate(0, 0, 7*(n-1)) }}
+	dayPart     = part{[]string{"day", "dd", "tag", "jour"}, 31, "2006-01-02", func(t time.Time, n int) time.Time { return t.AddDate(0, 0, n-1) }}
+	weekdayPart = part{words: []string{"weekday", "dayofweek"}, highest: 7}
+	hourPart    = part{[]string{"hour", "hr", "hh", "stunde"}, 24, "2006-01-02 15h", func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Hour) }}
+	minutePart  = part{[]string{"minute"}, 59, "2006-01-02 15:04", func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Minute) }}
+)
+
+// partsOfYear are the columns that may stand beside one of years.
+var partsOfYear = [][]part{{monthPart, dayPart, hourPart, minutePart}, {quarterPart}, {weekPart}}
+
+// isCycle tells whether values count months, hours and the like, and begin again.
+func isCycle(name string, values []float64) bool {
+	for _, p := range []part{monthPart, quarterPart, weekPart, dayPart, weekdayPart, hourPart, minutePart} {
+		if named(name, p.words) {
+			_, even := stepOf(values, 0)
+			return !even && recounts(values) && p.fits(values)
+		}
+	}
+	return false
+}
+
+func (p part) fits(values []float64) bool {
+	return whole(values) && slices.Min(values) >= 0 && slices.Max(values) <= p.highest
 }
 
 // findParts finds a year, a month and so on in columns of their own, and gives
 // the time that they tell to the column of the year.
 func (t *Table) findParts() {
-	var parts []*Column
-	for _, part := range calendarParts {
-		for i := range t.Columns {
-			c := &t.Columns[i]
-			if c.Values != nil && named(t.nameOf(c), part.words) && whole(c.Values) && slices.Min(c.Values) >= 0 && slices.Max(c.Values) <= part.highest {
-				parts = append(parts, c)
+	at := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Kind == Times && c.Values != nil && named(c.Name, yearWords) })
+	if at < 0 {
+		return
+	}
+	year := &t.Columns[at]
+	for _, parts := range partsOfYear {
+		times := slices.Clone(year.times)
+		for n, p := range parts {
+			c, values := t.findPart(p)
+			if c == nil {
 				break
 			}
+			for row, v := range values {
+				times[row] = p.add(times[row], int(v))
+			}
+			c.Kind = Times
+			year.times, year.layout = slices.Clone(times), parts[n].layout
 		}
-		if len(parts) == 0 {
+		if year.layout != "" {
 			return
 		}
 	}
-	if parts[0].Kind != Times || len(parts) == 1 || !named(parts[1].Name, calendarParts[1].words) {
-		return
-	}
-	times := make([]time.Time, t.rows)
-	for row := range times {
-		of := [5]int{1, 1, 1, 0, 0}
-		for i, c := range parts {
-			of[i] = int(c.Values[row])
+}
+
+// findPart returns the column of a part of a time, and its numbers.
+func (t *Table) findPart(p part) (*Column, []float64) {
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if !named(t.nameOf(c), p.words) {
+			continue
 		}
-		times[row] = time.Date(of[0], time.Month(of[1]), of[2], of[3], of[4], 0, 0, time.UTC)
+		values := c.Values
+		if values == nil && p.layout == monthPart.layout {
+			values = monthNumbers(t.fields(i))
+		}
+		if values != nil && p.fits(values) {
+			return c, values
+		}
 	}
-	for _, c := range parts {
-		c.Kind, c.times = Times, nil
+	return nil, nil
+}
+
+// monthNumbers returns the numbers of months that are called by name, or nil.
+func monthNumbers(fields []string) (numbers []float64) {
+	for _, field := range fields {
+		month, err := time.Parse("January", strings.TrimSpace(field))
+		if err != nil {
+			month, err = time.Parse("Jan", strings.TrimSpace(field))
+		}
+		if err != nil {
+			return nil
+		}
+		numbers = append(numbers, float64(month.Month()))
 	}
-	parts[0].times = times
+	return numbers
 }
 
 // Choose returns the column of values that has that name, exactly or else

@@ -180,7 +180,7 @@ func named(name string, words []string) bool {
 // numericTimes returns the times that a column of numbers tells: years, months
 // and days written without separators, or seconds since 1970 and parts of them.
 func numericTimes(name string, values []float64) []time.Time {
-	step, even := stepOf(values)
+	step, even := stepOf(values, 0)
 	timely := named(name, timeWords)
 	for _, form := range []struct {
 		read func(v float64) (time.Time, bool)
@@ -249,14 +249,15 @@ func monthly(values []float64) bool {
 	return len(values) > 2
 }
 
-// stepOf returns how far apart values are, if that is the same for all.
-func stepOf(values []float64) (step float64, even bool) {
+// stepOf returns how far apart values are, if that is the same for all within a
+// part of it.
+func stepOf(values []float64, tolerance float64) (step float64, even bool) {
 	if len(values) < 2 {
 		return 0, false
 	}
 	step = values[1] - values[0]
 	for i := 2; i < len(values); i++ {
-		if d := values[i] - values[i-1]; !(math.Abs(d-step) <= 1e-6*math.Abs(step)) {
+		if d := values[i] - values[i-1]; !(math.Abs(d-step) <= tolerance*math.Abs(step)) {
 			return 0, false
 		}
 	}
