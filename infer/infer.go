@@ -100,6 +100,9 @@ func open(ctx context.Context, data []byte, owned bool, opts []Option) (*Model, 
 		return nil, err
 	}
 	meta, err := readMetadata(session)
+	if err == nil && len(session.Outputs()) == 0 {
+		err = errors.New("the model has no outputs, so there is nothing to compute: export it again")
+	}
 	if err != nil {
 		session.Close()
 		return nil, err

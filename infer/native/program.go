@@ -60,14 +60,14 @@ func compile(ctx context.Context, m *onnxgraph.Model, memory int) (*program, err
 	}
 	p := &program{metadata: map[string]string{}, memory: memory, folding: new(int), work: new(int)}
 	for _, kv := range m.Metadata {
-		if _, ok := p.metadata[kv.Key]; ok {
-			return nil, fmt.Errorf("the metadata has the key %q twice", kv.Key)
-		}
 		p.metadata[kv.Key] = kv.Value
 	}
 	var err error
 	if p.opset, err = opsetOf(m); err != nil {
 		return nil, err
+	}
+	if len(m.Graph.Outputs) == 0 {
+		return nil, errors.New("the model has no outputs, so there is nothing to compute: export it again")
 	}
 	g := m.Graph
 	if m.IRVersion < 4 { // every initializer had to be an input
@@ -110,20 +110,17 @@ func countNodes(g *onnxgraph.Graph) int {
 // opsetOf returns the version of the standard operators that m imports, 0
 // where it imports none.
 func opsetOf(m *onnxgraph.Model) (int64, error) {
-	var version int64
 	for _, o := range m.Opsets {
 		switch {
 		case o.Domain != "":
 			// A node of another domain is refused where it stands.
-		case version != 0:
-			return 0, errors.New("the model imports the standard opset twice")
 		case o.Version < 1 || o.Version > newestOpset:
 			return 0, fmt.Errorf("opset %d is not supported, only 1 to %d: convert the model (onnx.version_converter)", o.Version, newestOpset)
 		default:
-			version = o.Version
+			return o.Version, nil
 		}
 	}
-	return version, nil
+	return 0, nil
 }
 
 // within resolves a graph that an attribute of a node of p holds.
@@ -140,15 +137,8 @@ func (p *program) resolve(g *onnxgraph.Graph) error {
 	if err := p.resolveConstants(w); err != nil {
 		return err
 	}
-	later := map[string]string{}
 	for i := range p.graph.Nodes {
-		n := &p.graph.Nodes[i]
-		for _, name := range n.Outputs {
-			later[name] = label(i, n)
-		}
-	}
-	for i := range p.graph.Nodes {
-		if err := p.resolveNode(i, w, later); err != nil {
+		if err := p.resolveNode(i, w); err != nil {
 			return err
 		}
 	}
@@ -242,9 +232,8 @@ func (p *program) allowFolding(constant value) {
 	}
 }
 
-// resolveNode adds node i to p.nodes. Of a name that has no slot, later says
-// which node writes it.
-func (p *program) resolveNode(i int, w writers, later map[string]string) (err error) {
+// resolveNode adds node i to p.nodes.
+func (p *program) resolveNode(i int, w writers) (err error) {
 	node := planned{Node: &p.graph.Nodes[i], label: label(i, &p.graph.Nodes[i])}
 	if node.op, err = lookUp(node.Node, p.opset); err != nil {
 		return fmt.Errorf("%s: %w", node.label, err)
@@ -254,8 +243,6 @@ func (p *program) resolveNode(i int, w writers, later map[string]string) (err er
 		switch {
 		case name == "":
 			slot = -1
-		case !ok && later[name] != "":
-			return fmt.Errorf("%s reads %q before %s writes it: the nodes are out of order or form a cycle", node.label, name, later[name])
 		case !ok:
 			return fmt.Errorf("%s reads %q, which nothing writes", node.label, name)
 		default:

@@ -27,8 +27,11 @@ var location = []byte("location")
 // InOtherFiles reports whether tensors of a serialised model lie in other files,
 // wherever they are in it.
 func InOtherFiles(model []byte) bool {
-	p := new(onnxpb.ModelProto)
-	if !bytes.Contains(model, location) || proto.Unmarshal(model, p) != nil {
+	if !bytes.Contains(model, location) {
+		return false
+	}
+	p, err := decode(model, known)
+	if err != nil {
 		return false
 	}
 	return graphOutside(p.Graph) || slices.ContainsFunc(p.Functions, func(f *onnxpb.FunctionProto) bool {
@@ -59,8 +62,8 @@ func Whole(model []byte, external External) ([]byte, error) {
 	if !bytes.Contains(model, location) {
 		return model, nil
 	}
-	p := new(onnxpb.ModelProto)
-	if err := proto.Unmarshal(model, p); err != nil || p.Graph == nil {
+	p, err := decode(model, proto.UnmarshalOptions{})
+	if err != nil || p.Graph == nil {
 		return model, nil // whoever reads it says what is wrong
 	}
 	if err := external.load(p.Graph, 1); err != nil {

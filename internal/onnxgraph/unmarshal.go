@@ -4,11 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
@@ -82,16 +79,15 @@ func mayBeShape(t *onnxpb.TensorProto) bool {
 }
 
 func parse(data []byte) (*onnxpb.ModelProto, error) {
-	if len(data) == 0 {
-		return nil, errors.New("not an ONNX model: the file is empty")
+	if err := otherKind(data); err != nil {
+		return nil, err
 	}
-	p := new(onnxpb.ModelProto)
-	err := proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, p)
+	p, err := decode(data, known)
 	switch {
-	case err != nil && truncated(data):
-		return nil, fmt.Errorf("the model breaks off after %d bytes: the file may be truncated: save or fetch it again", len(data))
 	case err != nil:
-		return nil, errors.New("not an ONNX model: the file cannot be parsed as protobuf")
+		return nil, err
+	case p.Graph == nil && isSavedModel(data):
+		return nil, errors.New("not an ONNX model: " + saved)
 	case p.Graph == nil:
 		return nil, errors.New("not an ONNX model: it has no graph: the file may be of another kind, or truncated")
 	case len(p.OpsetImport) == 0:
@@ -121,28 +117,33 @@ func (r reader) model(p *onnxpb.ModelProto, size int) (*Model, error) {
 		Graph:           *graph,
 	}
 	for _, o := range p.OpsetImport {
-		m.Opsets = append(m.Opsets, Opset{domain(o.GetDomain()), o.GetVersion()})
+		if err := m.importOpset(Opset{domain(o.GetDomain()), o.GetVersion()}); err != nil && !r.lenient {
+			return nil, err
+		}
 	}
+	keys := make(map[string]bool)
 	for _, kv := range p.MetadataProps {
+		if keys[kv.GetKey()] {
+			return nil, fmt.Errorf("the metadata has the key %q twice: export the model again", kv.GetKey())
+		}
+		keys[kv.GetKey()] = true
 		m.Metadata = append(m.Metadata, Property{kv.GetKey(), kv.GetValue()})
 	}
 	return m, nil
 }
 
-// truncated reports whether data is a model that ends within a field. Writers
-// put the fields in order, so a model starts with field 1, the ir_version.
-func truncated(data []byte) bool {
-	if num, typ, _ := protowire.ConsumeTag(data); num != 1 || typ != protowire.VarintType {
-		return false
-	}
-	for len(data) > 0 {
-		_, _, n := protowire.ConsumeField(data)
-		if n < 0 {
-			return errors.Is(protowire.ParseError(n), io.ErrUnexpectedEOF)
+// importOpset adds an opset, once where the file has it twice, as skl2onnx writes.
+func (m *Model) importOpset(o Opset) error {
+	for _, other := range m.Opsets {
+		switch {
+		case other == o:
+			return nil
+		case other.Domain == o.Domain:
+			return fmt.Errorf("the model imports the opset of domain %q in versions %d and %d: save it with one", o.Domain, other.Version, o.Version)
 		}
-		data = data[n:]
 	}
-	return false
+	m.Opsets = append(m.Opsets, o)
+	return nil
 }
 
 func (r reader) graph(p *onnxpb.GraphProto, depth int) (*Graph, error) {
@@ -180,6 +181,9 @@ func (r reader) graph(p *onnxpb.GraphProto, depth int) (*Graph, error) {
 			return nil, fmt.Errorf("tensor %q: %w", t.GetName(), err)
 		}
 		g.Initializers = append(g.Initializers, tensor)
+	}
+	if err := g.sortNodes(); err != nil && !r.lenient {
+		return nil, err
 	}
 	return g, nil
 }

@@ -1,0 +1,140 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxtest"
+)
+
+// TestField runs models from the field that were once refused, or gave another answer
+// than ONNX Runtime.
+func TestField(t *testing.T) {
+	for _, pattern := range []string{"field/engine/unsorted_nodes", "field/engine/float16_converter_unsorted_casts", "field/engine/opset_imported_twice", "field/f18-small/ThresholdedRelu_sp__ort"} {
+		for _, dir := range onnxtest.Folders(t, pattern) {
+			t.Run(filepath.Base(dir), func(t *testing.T) {
+				model, err := onnxtest.Model(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				session, err := New().Open(model)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sets, err := onnxtest.Sets(dir)
+				if err != nil || len(sets) == 0 {
+					t.Fatalf("%d sets: %v", len(sets), err)
+				}
+				for _, set := range sets {
+					if err := set.Run(t.Context(), session, 1e-3, 1e-5); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestLoopsEnd ends loops that do not end by themselves.
+func TestLoopsEnd(t *testing.T) {
+	body := func(condition string) *onnxgraph.Graph {
+		return &onnxgraph.Graph{
+			Inputs:  []onnxgraph.Value{{Name: "i"}, {Name: "go"}, {Name: "v"}},
+			Outputs: []onnxgraph.Value{{Name: condition}, {Name: "v"}},
+		}
+	}
+	for name, node := range map[string]onnxgraph.Node{
+		"without trips":          call("Loop", []string{"", "", "x"}, []string{"y"}, "body", body("go")),
+		"with many trips":        call("Loop", []string{"trips", "", "x"}, []string{"y"}, "body", body("go")),
+		"on a condition outside": call("Loop", []string{"", "true", "x"}, []string{"y"}, "body", body("true")),
+	} {
+		m := graph(node)
+		m.Graph.Initializers = []onnxgraph.Tensor{
+			{Name: "trips", Data: []int64{1 << 62}}, {Name: "true", Data: []bool{true}},
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		_, err := open(t, m).Run(ctx, tensors{"x": tensor(floats("x", 2, 3))})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: the error is %v", name, err)
+		}
+	}
+}
+
+// TestNestedBranches runs Ifs in one another, as deep as may be.
+func TestNestedBranches(t *testing.T) {
+	const depth = 31
+	g := &onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}
+	for range depth {
+		g = &onnxgraph.Graph{
+			Nodes:   []onnxgraph.Node{call("If", []string{"c"}, []string{"z"}, "then_branch", g, "else_branch", &onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}})},
+			Outputs: []onnxgraph.Value{{Name: "z"}},
+		}
+	}
+	m := graph(g.Nodes[0])
+	m.Graph.Nodes[0].Outputs[0] = "y"
+	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "c", Data: []bool{true}}}
+	x := tensor(floats("x", 2, 3))
+	if err := onnxtest.Compare(run(t, open(t, m), tensors{"x": x})["y"], x, 0, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFoldingEnds opens models whose constants take long to compute. What is left of
+// them is computed by the runs.
+func TestFoldingEnds(t *testing.T) {
+	for op, more := range map[string][]string{"TopK": {"one"}, "ArgMax": nil, "ReduceSum": nil} {
+		m := graph()
+		m.Graph.Initializers = []onnxgraph.Tensor{floats("w", 1<<16), ints64("one", 1)}
+		const nodes = 300
+		for i := range nodes {
+			out := fmt.Sprint("y", i)
+			m.Graph.Nodes = append(m.Graph.Nodes, call(op, append([]string{"w"}, more...), []string{out}))
+		}
+		m.Graph.Outputs[0].Name = fmt.Sprint("y", nodes-1)
+		r := runnerOf(t, m)
+		left := 0
+		for _, s := range r.steps {
+			if s.op != nil {
+				left++
+			}
+		}
+		if left < nodes/4 || left == nodes {
+			t.Errorf("%s: %d of %d nodes are left to the runs", op, left, nodes)
+		}
+		x, y := tensor(floats("x", 2, 3)), engine.Tensor{}
+		if err := r.run(t.Context(), []*engine.Tensor{&x}, []*engine.Tensor{&y}); err != nil || y.Len() != 1 {
+			t.Errorf("%s: %v, %v", op, y, err)
+		}
+	}
+}
+
+// TestMemoryOfOpening keeps what is computed of constants within the limit.
+func TestMemoryOfOpening(t *testing.T) {
+	m := graph()
+	m.Graph.Initializers = []onnxgraph.Tensor{floats("w", 1<<10)}
+	for i := range 20 {
+		out := string(rune('a' + i))
+		m.Graph.Nodes = append(m.Graph.Nodes, call("Neg", []string{"w"}, []string{out}))
+		m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: out})
+	}
+	m.Graph.Outputs = m.Graph.Outputs[1:]
+	const limit = 1 << 14
+	file, err := onnxgraph.Unmarshal(marshal(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := compile(t.Context(), file, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.held == 0 || p.held > limit/2 {
+		t.Errorf("%d bytes of %d are held", p.held, limit)
+	}
+}
