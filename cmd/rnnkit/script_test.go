@@ -38,6 +38,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	reading, err := filepath.Abs("../../internal/reading/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ours, err := filepath.Abs("../../export/testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -55,8 +59,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("RNNKIT_CACHE", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("ONNXRUNTIME_SHARED_LIBRARY_PATH", "")
 			env.Setenv("ORT", library.Path)
-			env.Setenv("BAKED", baked) // models that PyTorch exported
-			env.Setenv("OURS", ours)   // models of ours whose state has a default, and PyTorch's
+			env.Setenv("BAKED", baked)     // models that PyTorch exported
+			env.Setenv("READING", reading) // models that answer in many ways
+			env.Setenv("OURS", ours)       // models of ours whose state has a default, and PyTorch's
 			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("SHARED", shared)
 			env.Setenv("GOMODCACHE", os.Getenv("GOMODCACHE"))

@@ -19,11 +19,21 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
-	o.greet()
 	meta := model.Metadata()
-	format := datasets.RowFormat{
-		Features: meta.Spec.Features, Tokens: meta.Spec.Vocabulary, Vocabulary: meta.Vocabulary, Labels: meta.Labels, Label: o.label,
-	}
+	format := datasets.RowFormat{Features: meta.Spec.Features, Tokens: meta.Spec.Vocabulary, Vocabulary: meta.Vocabulary}
+	return o.classifyRows(ctx, classifier, meta.Labels, format, true)
+}
+
+// classifier tells how likely each sequence is to be of each class.
+type classifier interface {
+	ClassifyBatch(ctx context.Context, sequences []infer.Tensor) ([][]float64, error)
+}
+
+// classifyRows prints the label of every sequence from standard input, with its
+// probability where the classifier knows that.
+func (o *inferOptions) classifyRows(ctx context.Context, c classifier, labels []string, format datasets.RowFormat, likely bool) error {
+	o.greet()
+	format.Labels, format.Label = labels, o.label
 	if o.unlabelled {
 		format.Labels = nil
 	}
@@ -44,7 +54,7 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 	for _, values := range rows.Inputs {
 		sequences = append(sequences, engine.Of(values, len(values)/rows.Features, rows.Features))
 	}
-	probabilities, err := classifier.ClassifyBatch(ctx, sequences)
+	probabilities, err := c.ClassifyBatch(ctx, sequences)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
@@ -57,7 +67,14 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 		if rows.Labels != nil && rows.Labels[i] == int64(likeliest) {
 			right++
 		}
-		w.Write([]string{strconv.Itoa(i + 1), classifier.Labels()[likeliest], strconv.FormatFloat(p[likeliest], 'g', -1, 32)})
+		record := []string{strconv.Itoa(i + 1), strconv.Itoa(likeliest), ""}
+		if likeliest < len(labels) {
+			record[1] = labels[likeliest]
+		}
+		if likely {
+			record[2] = strconv.FormatFloat(p[likeliest], 'g', -1, 32)
+		}
+		w.Write(record)
 	}
 	w.Flush()
 	if err := w.Error(); err != nil {

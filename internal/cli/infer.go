@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -47,10 +46,13 @@ part of the sequence; how many the model has right is said on standard error. Wh
 all lines end in numbers that are labels of the model, such a header, --label or
 --unlabelled must say which they are.
 
-For a model that rnnkit did not export, --task says what it does, and the other
-flags what its graph does not tell: the input that reads the sequence, the output
-that answers, and the order of dimensions. A state begins as zeros. A classifier
-answers with logits, or with probabilities from a Softmax or one Sigmoid.
+For a model that rnnkit did not export, --task says what it does. Which input reads
+the sequence, which output answers, the order of dimensions, and whether a
+classifier answers with logits, probabilities or labels is read off the graph and
+found by experiment, and said on standard error. What stays in doubt is refused, and
+the flag named that decides it. A state begins as zeros. A forecaster of several
+columns reads all columns of numbers, or those that --column lists, in that order;
+one that reaches several steps ahead prints those beyond the end too.
 
 With --raw, tensors go in and out as they are: --input NAME=VALUE feeds a .npy or
 .json file, or JSON; what is not fed so is read from standard input, a JSON object
@@ -84,7 +86,7 @@ writes one to a .npy or .json file.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only one of values)")
+	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only one of values); of a model from elsewhere that reads several, a list like a,b,3")
 	flags.IntVar(&o.steps, "steps", 0, "print this many values beyond the end")
 	flags.StringVar(&o.plot, "plot", "", "draw the series and the predictions to this file: .svg, .png or .pdf")
 	flags.StringVar(&o.label, "label", "", "the column of the labels in lines for a classifier, by name or number")
@@ -125,36 +127,46 @@ func (o *inferOptions) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if o.raw {
 		return o.runRaw(ctx, model)
 	}
-	for _, name := range []string{"task", "window", "labels", "layout", "input", "output"} {
+	for _, name := range []string{"task", "window", "horizon", "target", "answers", "labels", "layout", "input", "output"} {
 		if model.Metadata() != nil && flags.Changed(name) {
 			return usagef("--%s is for a model from elsewhere, or for --raw: %s says itself what it is for", name, o.model)
 		}
 	}
-	if model.Metadata() == nil && o.task != "" {
-		if model, err = o.adapt(ctx, model); err != nil {
-			return fmt.Errorf("%s: %w", o.model, err)
-		}
+	task := models.Task(o.task)
+	if model.Metadata() != nil {
+		task = model.Metadata().Task
 	}
-	if model.Metadata() == nil {
-		return usagef("%s has no rnnkit metadata, so its task is unknown: give --task forecast or classify, or --raw", o.model)
+	if err := o.checkTask(flags, task); err != nil {
+		return err
 	}
-	switch model.Metadata().Task {
-	case models.Generate:
-		return usagef("%s generates: use rnnkit generate %s", o.model, o.model)
-	case models.Classify:
-		for _, name := range []string{"column", "steps", "plot"} {
-			if flags.Changed(name) {
-				return usagef("--%s is for a forecaster, and %s classifies", name, o.model)
-			}
-		}
+	switch {
+	case model.Metadata() == nil:
+		return o.inferForeign(ctx, model)
+	case task == models.Classify:
 		return o.classify(ctx, model)
 	}
-	for _, name := range []string{"label", "unlabelled"} {
+	return o.forecast(ctx, model)
+}
+
+// checkTask refuses what a model for that task does not do.
+func (o *inferOptions) checkTask(flags *pflag.FlagSet, task models.Task) error {
+	alien := map[models.Task][]string{
+		models.Classify: {"column", "steps", "plot", "horizon", "target"},
+		models.Forecast: {"label", "unlabelled", "answers", "labels"},
+	}
+	switch task {
+	case "":
+		return usagef("%s has no rnnkit metadata, so its task is unknown: give --task forecast or classify, or --raw", o.model)
+	case models.Generate:
+		return usagef("%s generates: use rnnkit generate %s", o.model, o.model)
+	}
+	for _, name := range alien[task] {
 		if flags.Changed(name) {
-			return usagef("--%s is for a classifier, and %s forecasts", name, o.model)
+			does := map[models.Task]string{models.Classify: "a forecaster, and %s classifies", models.Forecast: "a classifier, and %s forecasts"}
+			return usagef("--%s is for "+does[task], name, o.model)
 		}
 	}
-	return o.forecast(ctx, model)
+	return nil
 }
 
 // forecast prints the predictions of a series.
@@ -168,10 +180,8 @@ func (o *inferOptions) forecast(ctx context.Context, model *infer.Model) error {
 		return err
 	}
 	f := forecast{name: column.Name, series: column.Values}
-	from := 0
 	if o.steps > 0 {
 		f.first = len(f.series)
-		from = f.first
 		f.predictions, err = forecaster.Forecast(ctx, f.series, o.steps)
 	} else {
 		f.first = forecaster.Window()
@@ -180,12 +190,7 @@ func (o *inferOptions) forecast(ctx context.Context, model *infer.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
-	if o.plot != "" {
-		if err := f.draw(o.plot); err != nil {
-			return err
-		}
-	}
-	return f.print(o.Out, from)
+	return o.printForecasts([]forecast{f})
 }
 
 // forecast is a series with predictions of its values from row first on,
@@ -197,20 +202,61 @@ type forecast struct {
 	predictions []float64
 }
 
-// print writes the rows from the given one on as CSV, numbered from 1.
-func (f *forecast) print(out io.Writer, from int) error {
-	w := csv.NewWriter(out)
-	w.Write([]string{"row", f.name, "prediction"})
-	for row := from; row < f.first+len(f.predictions); row++ {
-		record := []string{strconv.Itoa(row + 1), "", ""}
-		if row < len(f.series) {
-			record[1] = strconv.FormatFloat(f.series[row], 'g', -1, 64)
+// printForecasts draws the forecasts and prints them as CSV, a line for each row,
+// numbered from 1: of those beyond the end alone where so many are asked for.
+func (o *inferOptions) printForecasts(list []forecast) error {
+	if o.plot != "" {
+		if len(list) > 1 || list[0].name == "" {
+			return usagef("--plot draws one column: leave it out, or name with --target the one that the model answers for")
 		}
-		if row >= f.first {
-			record[2] = strconv.FormatFloat(f.predictions[row-f.first], 'g', -1, 32)
+		if err := list[0].draw(o.plot); err != nil {
+			return err
+		}
+	}
+	row := 0
+	if o.steps > 0 {
+		row = list[0].first
+	}
+	w := csv.NewWriter(o.Out)
+	header := []string{"row"}
+	for _, f := range list {
+		header = append(header, f.header(len(list))...)
+	}
+	w.Write(header)
+	for ; row < list[0].first+len(list[0].predictions); row++ {
+		record := []string{strconv.Itoa(row + 1)}
+		for _, f := range list {
+			record = append(record, f.record(row)...)
 		}
 		w.Write(record)
 	}
 	w.Flush()
 	return w.Error()
+}
+
+// header returns the names of the fields of one of so many forecasts: the value
+// there, unless the column has no name, and the prediction.
+func (f forecast) header(of int) []string {
+	switch {
+	case f.name == "":
+		return []string{"prediction"}
+	case of == 1:
+		return []string{f.name, "prediction"}
+	}
+	return []string{f.name, f.name + " prediction"}
+}
+
+// record returns the fields of a row.
+func (f forecast) record(row int) []string {
+	record := []string{"", ""}
+	if row < len(f.series) {
+		record[0] = strconv.FormatFloat(f.series[row], 'g', -1, 64)
+	}
+	if row >= f.first {
+		record[1] = strconv.FormatFloat(f.predictions[row-f.first], 'g', -1, 32)
+	}
+	if f.name == "" {
+		return record[1:]
+	}
+	return record
 }

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
 )
@@ -72,6 +74,37 @@ func (s *streams) readSeries(column string, trained []string) (datasets.Column, 
 		fmt.Fprintf(s.Err, "note: the model was trained on %.40q and reads %.40q\n", trained[0], c.Name)
 	}
 	return c, s.tell(t, c)
+}
+
+// readColumns reads from standard input so many columns: those of a list of names or
+// numbers, or else all of values; and says what it read.
+func (s *streams) readColumns(list string, count int) (columns []datasets.Column, err error) {
+	if count == 1 {
+		c, err := s.readSeries(list, nil)
+		return []datasets.Column{c}, err
+	}
+	s.greet()
+	var names []string
+	if list != "" {
+		if names, err = csv.NewReader(strings.NewReader(list)).Read(); err != nil {
+			return nil, usagef("--column is %q: it must be a list of columns like a,b,3", list)
+		}
+	}
+	t, err := datasets.ReadTable(s.In, stdinName)
+	if err != nil {
+		return nil, err
+	}
+	if columns, err = t.Select(names...); err != nil {
+		return nil, err
+	}
+	if len(columns) != count {
+		var found []string
+		for _, c := range columns {
+			found = append(found, c.Name)
+		}
+		return nil, fmt.Errorf("%s: the model reads %d columns, and here are %d: %q: choose them with --column A,B,..., in the model's order", stdinName, count, len(columns), found)
+	}
+	return columns, s.tell(t, columns...)
 }
 
 // chooseLike chooses the given column, or else the one that the model was trained

@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/onnxtest":   {"infer/engine", "internal/npy", "internal/onnxgraph", "internal/onnxpb"},
 	"internal/ortlib":     {},
 	"internal/pca":        {},
+	"internal/reading":    {"infer/engine", "internal/inputs", "internal/onnxgraph"},
 	"internal/repair":     {"infer", "infer/engine", "infer/native", "internal/inputs", "internal/onnxgraph", "internal/verify"},
 	"internal/report":     {"trainer", "internal/atomicfile", "internal/lab"},
 	"internal/stepwise":   {"internal/onnxgraph"},
