@@ -28,8 +28,9 @@ import (
 // size or a form that our cells do not compute, and p is then as it was. An
 // embedding or head that the file does not have, or has of another size, stays
 // as it is in p: left says so, a line each, and names what the file computes
-// beside s, such as a convolution before the layers. Scales, which are constants
-// added or multiplied, and readouts pass without a word.
+// beside s, such as a convolution before the layers, a second dense layer, another
+// output or a state that begins with other than zeros. Scales of the input and of
+// the output, which are constants added or multiplied, pass without a word.
 func LoadParams(p *models.Params[float32], s models.Spec, model []byte) (left []string, err error) {
 	if err := (&models.Model{Metadata: models.Metadata{Spec: s}, Params: p}).Validate(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
@@ -60,7 +61,7 @@ func LoadParams(p *models.Params[float32], s models.Spec, model []byte) (left []
 			copy(to.B, from.B)
 		}
 	}
-	return slices.Concat(net.loadEmbedding(p, s), net.loadHead(p, s), net.others()), nil
+	return slices.Concat(net.loadEmbedding(p, s), net.loadHead(p, s), net.beside(&file.Graph, s)), nil
 }
 
 // maxProblems keeps the error for a file of another kind to a readable length.
@@ -79,7 +80,10 @@ type network struct {
 	head   onnxgraph.Tensor // its weights, [inputs, outputs]
 	bias   []float32
 
-	foreign []*onnxgraph.Node // what no Spec has
+	readout models.Readout // mean or max, or "" for others
+
+	foreign []*onnxgraph.Node        // what no Spec has
+	known   map[*onnxgraph.Node]bool // all that were looked at
 }
 
 // network follows the output with the most layers behind it back to the input.
@@ -98,7 +102,7 @@ func (r *reader) network(g *onnxgraph.Graph) (*network, error) {
 	for v := output; v != nil; v = v.from {
 		path = append(path, v)
 	}
-	net := &network{reader: r}
+	net := &network{reader: r, known: make(map[*onnxgraph.Node]bool)}
 	for _, v := range slices.Backward(path) {
 		net.add(v)
 	}
@@ -111,8 +115,13 @@ func (net *network) add(v *value) {
 	if n == nil {
 		return
 	}
+	net.known[n] = true
+	if readout := readouts[n.OpType]; readout != "" && len(net.layers) > 0 && net.linear == nil {
+		net.readout = readout
+	}
 	switch {
 	case v.layer != nil:
+		net.readout = ""
 		if net.linear != nil {
 			net.foreign = append(net.foreign, net.linear.node)
 			net.linear, net.bias = nil, nil
@@ -129,10 +138,24 @@ func (net *network) add(v *value) {
 		}
 	case net.linear != nil && net.bias == nil && v.from.source == net.linear && len(r.addend(n)) == net.head.Shape[1]:
 		net.bias = r.addend(n)
-	case layouts[n.OpType] || v.source != v || scales[n.OpType] && r.isScale(n):
+	case layouts[n.OpType] || v.source != v || net.isScale(n):
 	default:
 		net.foreign = append(net.foreign, n)
 	}
+}
+
+// readouts are the operators of those that are no choice of a step.
+var readouts = map[string]models.Readout{"ReduceMean": models.ReadMean, "ReduceMax": models.ReadMax}
+
+// isScale reports whether n scales the input, feature by feature, or the output.
+func (net *network) isScale(n *onnxgraph.Node) bool {
+	if !scales[n.OpType] || !net.reader.isScale(n) {
+		return false
+	}
+	if net.linear != nil {
+		return true
+	}
+	return len(net.layers) == 0 && net.embedding == nil && net.reader.isRow(n)
 }
 
 // layersOf returns the parameters of each layer's directions, and a line for
@@ -229,13 +252,6 @@ func (net *network) loadHead(p *models.Params[float32], s models.Spec) (left []s
 	return nil
 }
 
-func (net *network) others() (left []string) {
-	if len(net.foreign) == 0 {
-		return nil
-	}
-	return []string{"not in the Spec: " + describe(net.foreign...)}
-}
-
 // describe names nodes as messages do.
 func describe(nodes ...*onnxgraph.Node) string {
 	var names []string
@@ -284,6 +300,7 @@ func set(names ...string) map[string]bool {
 type reader struct {
 	constants map[string]onnxgraph.Tensor
 	values    map[string]*value
+	producers map[string]*onnxgraph.Node
 	budget    int // elements that may yet be copied when constants are computed
 }
 
@@ -291,7 +308,7 @@ type reader struct {
 func newReader(g *onnxgraph.Graph, bytes int) *reader {
 	// An exporter cuts and joins each weight a few times. A budget by the
 	// size of the file keeps a small hostile one from asking for much more.
-	r := &reader{constants: make(map[string]onnxgraph.Tensor), values: make(map[string]*value), budget: 2 * bytes}
+	r := &reader{constants: make(map[string]onnxgraph.Tensor), values: make(map[string]*value), producers: make(map[string]*onnxgraph.Node), budget: 2 * bytes}
 	for _, in := range g.Inputs {
 		r.define(in.Name, &value{})
 	}
@@ -303,6 +320,9 @@ func newReader(g *onnxgraph.Graph, bytes int) *reader {
 		n := &g.Nodes[i]
 		if n.Domain != "" {
 			n.OpType = n.Domain + "." + n.OpType // not to be taken for a standard one
+		}
+		for _, name := range n.Outputs {
+			r.producers[name] = n
 		}
 		r.read(n)
 	}
@@ -552,6 +572,18 @@ func (r *reader) weights(n *onnxgraph.Node) (w onnxgraph.Tensor, bias []float32,
 // isScale reports whether one of the two operands of n is constant.
 func (r *reader) isScale(n *onnxgraph.Node) bool {
 	return len(n.Inputs) == 2 && (r.values[n.Inputs[0]] == nil || r.values[n.Inputs[1]] == nil)
+}
+
+// isRow reports whether the constants among n's operands are known to have no more
+// than one dimension that is not 1, the last, or are not known at all.
+func (r *reader) isRow(n *onnxgraph.Node) bool {
+	for i := range n.Inputs {
+		shape := r.constant(n, i).Shape
+		if len(shape) > 0 && slices.ContainsFunc(shape[:len(shape)-1], func(d int) bool { return d != 1 }) {
+			return false
+		}
+	}
+	return true
 }
 
 // addend returns the constant floats that n adds to one value, if it does.

@@ -395,7 +395,7 @@ func TestLoadParamsLeft(t *testing.T) {
 			m.Graph.Nodes = slices.DeleteFunc(m.Graph.Nodes, func(n onnxgraph.Node) bool { return n.Name == "hn" })
 			insert(m, "head_product", "Mul")
 			nodeNamed(m, "").Inputs = []string{"", nodeNamed(m, "").Inputs[0]}
-		}, nil},
+		}, []string{`not in the Spec: Mul "added"`}},
 		{s, func(m *onnxgraph.Model) {
 			insert(m, "layers.1.gru", "Add")
 			nodeNamed(m, "").Inputs = []string{"steps", "layers.0.joined"}
@@ -409,7 +409,7 @@ func TestLoadParamsLeft(t *testing.T) {
 		{s, func(m *onnxgraph.Model) {
 			n := nodeNamed(m, "head_product")
 			n.OpType, n.Attributes = "Gemm", []onnxgraph.Attribute{{Name: "alpha", Value: float32(2)}}
-		}, []string{"head: the file has none", `not in the Spec: Gemm "head_product"`}},
+		}, []string{"head: the file has none", `not in the Spec: Gemm "head_product", Add "output"`}},
 	} {
 		p, before := drawn(test.spec, 6), drawn(test.spec, 6)
 		left, err := LoadParams(p, test.spec, file(test.change))
@@ -446,6 +446,146 @@ func TestLoadParamsLeft(t *testing.T) {
 	}
 	equal(t, "B", p.Layers[1].B, make([]float32, 30))
 	equal(t, "head B", p.Head.B, make([]float32, 2))
+}
+
+// TestLoadParamsBeside gives a file what no Spec has, one thing at a time.
+func TestLoadParamsBeside(t *testing.T) {
+	s := models.Spec{Cell: models.LSTM, Features: 3, Hidden: 5, Layers: 2, Readout: models.ReadLast, Outputs: 2}
+	constant := func(m *onnxgraph.Model, name string, data any, shape ...int) string {
+		m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: name, Shape: shape, Data: data})
+		return name
+	}
+	state := slices.Repeat([]float32{0, 0.7}, 5) // [1, 2, 5]
+	before := func(m *onnxgraph.Model, node string, added ...onnxgraph.Node) {
+		at := slices.IndexFunc(m.Graph.Nodes, func(n onnxgraph.Node) bool { return n.Name == node })
+		m.Graph.Nodes = slices.Insert(m.Graph.Nodes, at, added...)
+	}
+	after := func(m *onnxgraph.Model, added ...onnxgraph.Node) {
+		m.Graph.Nodes = append(m.Graph.Nodes, added...)
+		m.Graph.Outputs[0].Name = added[len(added)-1].Outputs[0]
+	}
+	node := func(op, name string, inputs ...string) onnxgraph.Node {
+		return onnxgraph.Node{OpType: op, Name: name, Inputs: inputs, Outputs: []string{name}}
+	}
+	begin := func(m *onnxgraph.Model, input int, name string) {
+		n := nodeNamed(m, "layers.1.lstm")
+		n.Inputs = append(n.Inputs, make([]string, 7)...)[:7]
+		n.Inputs[input] = name
+	}
+	full := func(v float32) onnxgraph.Attribute {
+		return onnxgraph.Attribute{Name: "value", Value: onnxgraph.Tensor{Shape: []int{1}, Data: []float32{v}}}
+	}
+	const layer = `layer 1 (LSTM "layers.1.lstm") `
+	for name, test := range map[string]struct {
+		want   string // "" for nothing to say
+		change func(m *onnxgraph.Model)
+	}{
+		"h0":      {layer + "begins with an initial_h that is a constant other than zero", func(m *onnxgraph.Model) { begin(m, 5, constant(m, "h", state, 1, 2, 5)) }},
+		"c0":      {layer + "begins with an initial_c that is a constant other than zero", func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", state, 1, 2, 5)) }},
+		"zero c0": {"", func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", make([]float32, 10), 1, 2, 5)) }},
+		"float64": {layer + "begins with an initial_c that is a constant other than zero", func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", []float64{1, 2, 3, 4, 5}, 1, 1, 5)) }},
+		"bytes":   {layer + "begins with an initial_c that is a constant of no floats", func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", []uint8{1, 2, 3, 4, 5}, 1, 1, 5)) }},
+		"learned h0, widened to the batch": {layer + "begins with an initial_h that is a constant other than zero", func(m *onnxgraph.Model) {
+			constant(m, "h", state[:5], 1, 1, 5)
+			before(m, "steps", node("Shape", "shape", "input"), node("Expand", "wide", "h", "shape"))
+			begin(m, 5, "wide")
+		}},
+		"ones": {layer + "begins with an initial_h that is a constant other than zero", func(m *onnxgraph.Model) {
+			n := node("ConstantOfShape", "ones", "shape")
+			n.Attributes = []onnxgraph.Attribute{full(1)}
+			before(m, "steps", node("Shape", "shape", "input"), n, node("Identity", "same", "ones"))
+			begin(m, 5, "same")
+		}},
+		"zeros": {"", func(m *onnxgraph.Model) {
+			n := node("ConstantOfShape", "zeros", "shape")
+			n.Attributes = []onnxgraph.Attribute{full(0)}
+			before(m, "steps", node("Shape", "shape", "input"), node("ConstantOfShape", "none", "shape"), n, node("Concat", "joined", "zeros", "none"))
+			begin(m, 5, "joined")
+		}},
+		"one part of two": {layer + "begins with an initial_h that is a constant other than zero", func(m *onnxgraph.Model) {
+			constant(m, "h", state, 1, 2, 5)
+			before(m, "steps", node("Shape", "shape", "input"), node("ConstantOfShape", "zeros", "shape"), node("Concat", "joined", "zeros", "h"))
+			begin(m, 5, "joined")
+		}},
+		"computed": {layer + `begins with an initial_h that is computed (ReduceSum "sum"), the Spec with zeros`, func(m *onnxgraph.Model) {
+			before(m, "steps", node("ReduceSum", "sum", "input"))
+			begin(m, 5, "sum")
+		}},
+		"lengths": {layer + "reads no further than constant sequence_lens", func(m *onnxgraph.Model) { begin(m, 4, constant(m, "lengths", []int32{3, 2}, 2)) }},
+		"mean": {"readout: the file's is mean, the Spec's last", func(m *onnxgraph.Model) {
+			n := node("ReduceMean", "mean", "hidden")
+			n.Attributes = []onnxgraph.Attribute{ints("axes", 1)}
+			before(m, "head_product", n)
+			nodeNamed(m, "head_product").Inputs[0] = "mean"
+		}},
+		"second dense layer": {`not in the Spec: MatMul "second"`, func(m *onnxgraph.Model) {
+			constant(m, "more", []float32{1, 2, 3, 4}, 2, 2)
+			after(m, node("MatMul", "second", "output", "more"))
+		}},
+		"second dense layer, behind an activation": {`not in the Spec: Tanh "bent", MatMul "second"`, func(m *onnxgraph.Model) {
+			constant(m, "more", []float32{1, 2, 3, 4}, 2, 2)
+			after(m, node("Tanh", "bent", "output"), node("MatMul", "second", "bent", "more"), node("Add", "biased", "second", constant(m, "bias2", []float32{1, 2}, 2)))
+		}},
+		"second output": {`not in the Spec: MatMul "other"`, func(m *onnxgraph.Model) {
+			before(m, "head_product", node("MatMul", "other", nodeNamed(m, "head_product").Inputs[0], constant(m, "more", state, 5, 2)))
+			m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: "other", Type: onnxgraph.Float32})
+		}},
+		"second output that nothing asks for": {"", func(m *onnxgraph.Model) {
+			before(m, "head_product", node("MatMul", "other", nodeNamed(m, "head_product").Inputs[0], constant(m, "more", state, 5, 2)))
+		}},
+		"way around the layers": {`not in the Spec: Add "sum", MatMul "around"`, func(m *onnxgraph.Model) {
+			before(m, "steps", node("MatMul", "around", "input", constant(m, "more", state[:6], 3, 2)))
+			after(m, node("Add", "sum", "output", "around"))
+		}},
+		"scale between": {`not in the Spec: Mul "times"`, func(m *onnxgraph.Model) {
+			before(m, "head_product", node("Mul", "times", nodeNamed(m, "head_product").Inputs[0], constant(m, "half", []float32{0.5})))
+			nodeNamed(m, "head_product").Inputs[0] = "times"
+		}},
+		"position": {`not in the Spec: Add "placed"`, func(m *onnxgraph.Model) {
+			before(m, "steps", node("Add", "placed", "input", constant(m, "positions", state[:6], 2, 3)))
+			nodeNamed(m, "steps").Inputs[0] = "placed"
+		}},
+		"scale": {"", func(m *onnxgraph.Model) {
+			before(m, "steps", node("Div", "smaller", "input", constant(m, "deviations", state[:3], 1, 3)))
+			nodeNamed(m, "steps").Inputs[0] = "smaller"
+			after(m, node("Mul", "larger", "output", constant(m, "two", []float32{2})))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := ours(t, s)
+			test.change(m)
+			p := drawn(s, 6)
+			left, err := LoadParams(p, s, marshalFile(t, m))
+			switch {
+			case err != nil:
+				t.Error(err)
+			case test.want == "" && len(left) > 0 || test.want != "" && !strings.Contains(strings.Join(left, "\n"), test.want):
+				t.Errorf("left is %q, not %q", left, test.want)
+			}
+			equal(t, "the first layer's W", p.Layers[0].W, ourParams(s).Layers[0].W)
+		})
+	}
+}
+
+// TestLoadParamsField reads files whose state begins with a constant, and one more.
+func TestLoadParamsField(t *testing.T) {
+	s := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 8, Layers: 1, Readout: models.ReadLast, Outputs: 1}
+	for _, name := range []string{"h0", "c0"} {
+		data, err := os.ReadFile(filepath.Join(onnxtest.Root(t), "field", "f17-init-drops-initial-state", "init2_"+name+".onnx"))
+		if err != nil {
+			if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+		left, err := LoadParams(drawn(s, 1), s, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := strings.Join(left, "\n"); !strings.Contains(all, "begins with an initial_"+name[:1]+" that is a constant other than zero, the Spec with zeros") {
+			t.Errorf("%s: left is %q", name, left)
+		}
+	}
 }
 
 // TestLoadParamsShared reads the models that others trained.

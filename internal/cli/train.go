@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
@@ -240,10 +241,52 @@ func (o *trainOptions) warmStart(m *models.Model) error {
 		return fmt.Errorf("%s: %w", o.start, err)
 	}
 	fmt.Fprintf(o.Err, "the parameters of %s\n", o.start)
-	for _, line := range left {
+	for _, line := range append(left, otherScales(data, m)...) {
 		fmt.Fprintf(o.Err, "but %s\n", line)
 	}
 	return nil
+}
+
+// otherScales returns a line for each scale of a file of ours that is not much like
+// that of m, whose units are those of its data.
+func otherScales(file []byte, m *models.Model) (lines []string) {
+	from, err := infer.OpenBytes(file)
+	if err != nil {
+		return nil
+	}
+	defer from.Close()
+	meta := from.Metadata()
+	if meta == nil {
+		return nil
+	}
+	add := func(what string, theirs, ours *models.Scale) {
+		if !alike(theirs, ours) {
+			lines = append(lines, fmt.Sprintf("%s: the file's is %s, this data's %s, and its parameters are of other units", what, describeScale(theirs), describeScale(ours)))
+		}
+	}
+	add("scale of the input", meta.InputScale, m.InputScale)
+	add("scale of the output", meta.OutputScale, m.OutputScale)
+	return lines
+}
+
+// alike tells whether two scales differ by less than a tenth of a deviation.
+func alike(a, b *models.Scale) bool {
+	if a == nil || b == nil || len(a.Mean) != len(b.Mean) {
+		return a == b
+	}
+	for i := range a.Mean {
+		if std := b.Std[i]; math.Abs(float64((a.Mean[i]-b.Mean[i])/std)) > 0.1 || math.Abs(float64(a.Std[i]/std-1)) > 0.1 {
+			return false
+		}
+	}
+	return true
+}
+
+func describeScale(s *models.Scale) string {
+	if s == nil {
+		return "none"
+	}
+	return fmt.Sprintf("mean %.4g, deviation %.4g", s.Mean, s.Std)
 }
 
 func (o *trainOptions) createMetrics() (io.WriteCloser, error) {
