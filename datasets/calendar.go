@@ -365,7 +365,7 @@ func (t *Table) Describe(columns ...Column) string {
 	a := t.axis()
 	switch {
 	case a == nil || a.column.times == nil || a.column.err != nil:
-		fmt.Fprintf(&b, "%d values", t.rows)
+		b.WriteString(plural(t.rows, "value"))
 	case !a.steady || t.rows < 3:
 		fmt.Fprintf(&b, "%d values from %s to %s", t.rows, a.text(0), a.text(t.rows-1))
 	default:

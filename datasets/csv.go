@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -73,6 +74,9 @@ func readSheet(r io.Reader, file string, ragged bool) (*sheet, error) {
 		}
 	}
 	s.dropEmptyEnd()
+	if s.ragged {
+		s.dropEmptyLast()
+	}
 	return s, nil
 }
 
@@ -142,6 +146,16 @@ func (s *sheet) dropEmptyEnd() {
 			return
 		}
 		s.records, s.lines = s.records[:n-1], s.lines[:n-1]
+	}
+}
+
+// dropEmptyLast drops the last field of all records if all end in a separator.
+func (s *sheet) dropEmptyLast() {
+	if slices.ContainsFunc(s.records, func(record []string) bool { return len(record) < 2 || record[len(record)-1] != "" }) {
+		return
+	}
+	for i, record := range s.records {
+		s.records[i] = record[:len(record)-1]
 	}
 }
 

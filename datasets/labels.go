@@ -106,33 +106,68 @@ func isWholeNumber(field string) bool {
 }
 
 // findSkipped finds the columns beside the label that count or name the sequences
-// or tell the time: by their names. It is an error where a file without names has
-// a first column that counts.
+// or tell the time. In a file without names a first column like that is an error.
 func (r *rows) findSkipped() error {
 	for i, name := range r.header() {
-		fields := r.below(i)
-		named := slices.Contains(rowWords, strings.ToLower(strings.TrimSpace(name))) || strings.HasPrefix(name, "Unnamed: ")
-		nameless := i == 0 && strings.TrimSpace(name) == ""
-		counts := (named || nameless) && all(fields, isWholeNumber) && distinct(fields) == len(fields)
-		if i != r.label && (counts || all(fields, isTime)) {
+		if i != r.label && r.isBeside(i, strings.TrimSpace(name)) {
 			r.skip = append(r.skip, i)
 		}
 	}
-	if len(r.header()) > 0 || r.label == 0 || len(r.records) < 5 {
-		return nil
+	switch {
+	case len(r.header()) > 0 || r.label == 0 || len(r.records) < 5:
+	case r.countsLines():
+		return r.errorf(1, 1, "the column counts the lines; leave it out, or if it has values, give the file a first line of names")
+	case numericTimes("", numbersOf(r.column(0))) != nil:
+		return r.errorf(1, 1, "the column tells the time; leave it out, or if it has values, give the file a first line of names")
 	}
-	start, _ := strconv.Atoi(strings.TrimSpace(r.records[0][0]))
+	return nil
+}
+
+// isBeside tells whether a column of that name is no part of the sequences.
+func (r *rows) isBeside(i int, name string) bool {
+	fields := r.column(i)
+	once := distinct(fields) == len(fields)
+	names := slices.Contains(rowWords, strings.ToLower(name)) || strings.HasPrefix(name, "Unnamed: ") || i == 0 && name == "" && all(fields, isWholeNumber)
+	return once && names || all(fields, isTime) || numericTimes(name, numbersOf(fields)) != nil
+}
+
+// column returns the fields of a column of the data.
+func (r *rows) column(i int) (list []string) {
+	for _, record := range r.data() {
+		if i < len(record) {
+			list = append(list, record[i])
+		}
+	}
+	return list
+}
+
+// numbersOf returns the numbers in fields, and nil if one is none.
+func numbersOf(fields []string) (numbers []float64) {
+	for _, field := range fields {
+		v, err := parse(field)
+		if err != nil {
+			return nil
+		}
+		numbers = append(numbers, v)
+	}
+	return numbers
+}
+
+// countsLines tells whether the first column has 0, 1, 2 and so on or 1, 2, 3, and
+// the second is of another kind.
+func (r *rows) countsLines() bool {
+	start, err := strconv.Atoi(strings.TrimSpace(r.records[0][0]))
+	if err != nil || start < 0 || start > 1 {
+		return false
+	}
 	alike := true
 	for i, record := range r.records {
-		if strings.TrimSpace(record[0]) != strconv.Itoa(start+i) || len(record) != len(r.records[0]) || start > 1 || len(record) < 2 {
-			return nil
+		if strings.TrimSpace(record[0]) != strconv.Itoa(start+i) || len(record) != len(r.records[0]) || len(record) < 2 {
+			return false
 		}
 		alike = alike && isWholeNumber(record[1])
 	}
-	if alike {
-		return nil
-	}
-	return r.errorf(1, 1, "the column counts the lines; leave it out, or if it has values, give the file a first line of names")
+	return !alike
 }
 
 // sequence returns the fields of record i that are values, with their places, and
@@ -154,34 +189,41 @@ func (r *rows) sequence(i int) (fields []string, places []int, label int) {
 // describe says what is read of the records.
 func (r *rows) describe(s *Sequences) string {
 	var b strings.Builder
-	shortest, longest := s.length(0), 0
-	for i := range max(len(s.Inputs), len(s.Tokens)) {
-		shortest, longest = min(shortest, s.length(i)), max(longest, s.length(i))
+	shortest, longest, n := s.length(0), s.Longest(), max(len(s.Inputs), len(s.Tokens))
+	for i := range n {
+		shortest = min(shortest, s.length(i))
 	}
-	fmt.Fprintf(&b, "%d sequences of %d", max(len(s.Inputs), len(s.Tokens)), shortest)
-	if longest > shortest {
-		fmt.Fprintf(&b, " to %d", longest)
+	fmt.Fprintf(&b, "%s of ", plural(n, "sequence"))
+	if shortest < longest {
+		fmt.Fprintf(&b, "%d to ", shortest)
 	}
-	b.WriteString(" steps")
+	b.WriteString(plural(longest, "step"))
 	switch {
 	case r.label == lastField && r.named:
 		fmt.Fprintf(&b, ", the label last (%.40q)", strings.TrimSpace(r.records[0][len(r.records[0])-1]))
 	case r.label == lastField:
 		b.WriteString(", the label last")
 	case r.label >= 0:
-		fmt.Fprintf(&b, ", the label in %s", r.column(r.label))
+		fmt.Fprintf(&b, ", the label in %s", r.title(r.label))
 	}
 	for _, i := range r.skip {
-		fmt.Fprintf(&b, "; %s names, counts or dates the lines and is not read", r.column(i))
+		fmt.Fprintf(&b, "; %s names, counts or dates the lines and is not read", r.title(i))
 	}
 	return b.String()
 }
 
-func (r *rows) column(i int) string {
+func (r *rows) title(i int) string {
 	if len(r.header()) == 0 || strings.TrimSpace(r.records[0][i]) == "" {
 		return fmt.Sprintf("column %d", i+1)
 	}
 	return fmt.Sprintf("column %d %.40q", i+1, strings.TrimSpace(r.records[0][i]))
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // noteAlike says which labels may be meant as one.

@@ -110,6 +110,20 @@ func (s *Sequences) Copies() int {
 	return s.Len() - len(seen)
 }
 
+// Shared returns how many sequences are equal to one of others.
+func (s *Sequences) Shared(others *Sequences) (n int) {
+	seen := map[string]bool{}
+	for i := range others.Len() {
+		seen[others.key(i)] = true
+	}
+	for i := range s.Len() {
+		if seen[s.key(i)] {
+			n++
+		}
+	}
+	return n
+}
+
 // key is the same text for equal sequences.
 func (s *Sequences) key(i int) string {
 	var data []byte
@@ -139,6 +153,14 @@ func (s *Sequences) length(i int) int {
 		return len(s.Tokens[i])
 	}
 	return len(s.Inputs[i]) / s.Features
+}
+
+// Longest returns the number of steps of the longest sequence.
+func (s *Sequences) Longest() (steps int) {
+	for i := range max(len(s.Inputs), len(s.Tokens)) {
+		steps = max(steps, s.length(i))
+	}
+	return steps
 }
 
 // check reports fields that do not go together.

@@ -46,6 +46,9 @@ func (o *inferOptions) classifyRows(ctx context.Context, c classifier, labels []
 	case err != nil:
 		return err
 	}
+	if longest := rows.Longest(); meta.Window > 0 && longest > meta.Window {
+		rows.Notes = append(rows.Notes, fmt.Sprintf("the model was trained on sequences of up to %d steps, and reads one of %d", meta.Window, longest))
+	}
 	o.tellRows(rows)
 	var sequences []infer.Tensor
 	for _, tokens := range rows.Tokens {

@@ -92,6 +92,7 @@ at all, are not read. Equal sequences train together or test together.`,
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		s.tellCopies(rows.Sequences, j)
 		return o.run(ctx, j)
 	})
 	flags := cmd.Flags()
@@ -114,11 +115,18 @@ func (s *streams) readSequencesFile(path, label string) (*datasets.Rows, error) 
 	if err != nil {
 		return nil, err
 	}
-	if n := rows.Copies(); n > 0 {
-		rows.Notes = append(rows.Notes, fmt.Sprintf("%d of %d sequences are equal to others, and train with those or test with them", n, rows.Len()))
-	}
 	s.tellRows(rows)
 	return rows, nil
+}
+
+// tellCopies says which part of a job equal sequences come into.
+func (s *streams) tellCopies(all *datasets.Sequences, j *job.Job) {
+	train, test := j.Train.(*datasets.Sequences), j.Test.(*datasets.Sequences)
+	if n := test.Shared(train); n > 0 {
+		fmt.Fprintf(s.Err, "note: %d of the %d sequences that test are equal to some that train, so the accuracy says little about others\n", n, test.Len())
+	} else if n := all.Copies(); n > 0 {
+		fmt.Fprintf(s.Err, "note: %d of %d sequences are equal to others; equal ones train together or test together\n", n, all.Len())
+	}
 }
 
 // tellRows says what was read of sequences.
