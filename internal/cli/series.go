@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -97,11 +98,14 @@ func (s *streams) readColumns(list string, count int) (columns []datasets.Column
 	if columns, err = t.Select(names...); err != nil {
 		return nil, err
 	}
-	if len(columns) != count {
-		var found []string
-		for _, c := range columns {
-			found = append(found, c.Name)
+	var found []string
+	for i, c := range columns {
+		if slices.ContainsFunc(columns[:i], func(d datasets.Column) bool { return d.Number == c.Number }) {
+			return nil, usagef("--column is %q: it names the column %q twice", list, c.Name)
 		}
+		found = append(found, c.Name)
+	}
+	if len(columns) != count {
 		return nil, fmt.Errorf("%s: the model reads %d columns, and here are %d: %q: choose them with --column A,B,..., in the model's order", stdinName, count, len(columns), found)
 	}
 	return columns, s.tell(t, columns...)
