@@ -50,7 +50,7 @@ func (m *Model) findStates(data []byte, owned bool, e engine.Engine) {
 	if m.meta == nil {
 		plan, err := m.planForeign(data)
 		m.plan = func() (*stepwise.Plan, error) { return plan, err }
-		if err != nil || len(plan.States) == 0 {
+		if err != nil || !plan.Changes() {
 			data = nil
 		}
 	} else if m.states.find(m.session, m.meta.State); m.isWhole() || !m.meta.Spec.Stepwise() {
@@ -143,7 +143,7 @@ func (m *Model) newStepper(data []byte, e engine.Engine) (*stepper, error) {
 	}
 	s := &stepper{states: m.states, session: m.session}
 	s.choose(m)
-	if len(plan.States) > 0 {
+	if plan.Changes() {
 		if err := m.openSteps(s, plan, data, e); err != nil {
 			return nil, fmt.Errorf("the model cannot run step by step: with its state as inputs and outputs: %w", err)
 		}

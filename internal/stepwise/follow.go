@@ -47,6 +47,7 @@ type follower struct {
 	symbols  map[string]rune
 	carriers []carrier
 	read     bool  // a recurrent node reads the steps
+	other    bool  // one reads them as something else: rows, features or weights
 	err      error // why the graph cannot go step by step, the first reason
 }
 

@@ -254,7 +254,7 @@ func window(c *call) ([]value, error) {
 		if x.isTime(s+2) && looks {
 			if x.before > 0 && d == (size{1, stepCount.symbols, d.plus}) && d.plus >= 0 && d.plus < x.before && !c.pads(s) {
 				out.before = d.plus
-			} else if reason = errLooks; d != stepCount {
+			} else if reason = errLooks; d != (size{1, stepCount.symbols, d.plus}) { // places are no steps any more
 				return nil, reason
 			}
 		}
@@ -338,10 +338,12 @@ func recurrent(c *call) ([]value, error) {
 	}
 	for _, i := range []int{1, 2, 3, 7} {
 		if c.input(i).kind != still {
+			c.other = true
 			return nil, errMixes
 		}
 	}
 	stepping := x.isTime(along)
+	c.other = c.other || x.kind == everyStep && (x.isTime(2) || x.isTime(rows) && x.whole())
 	reason := c.recurrentReason(x, along, rows)
 	out := c.recurrentValues(x, first, rows)
 	if !stepping {
@@ -365,7 +367,7 @@ func (c *call) recurrentReason(x value, along, rows int) error {
 			return errMixes
 		}
 		return nil
-	case x.isTime(rows) && (!lengths.missing && lengths.kind != still || begins == lastStep || begins == counting):
+	case x.isTime(rows) && (!lengths.missing && lengths.kind != still || begins == lastStep || begins == counting || !c.beginsByRow(rows)):
 		return errMixes
 	case x.isTime(rows):
 		return nil
@@ -381,6 +383,16 @@ func (c *call) recurrentReason(x value, along, rows int) error {
 		return errCount
 	}
 	return nil
+}
+
+// beginsByRow tells whether first states that depend on the steps have one for each row.
+func (c *call) beginsByRow(rows int) bool {
+	for i := 5; i < min(7, len(c.in)); i++ {
+		if v := c.in[i]; v.kind == everyStep && (v.axis != rows || v.dims[v.axis] != c.in[0].dims[rows] || v.outer != c.in[0].outer) {
+			return false
+		}
+	}
+	return true
 }
 
 // recurrentValues returns Y, Y_h and Y_c of a recurrent node that reads x.
@@ -473,7 +485,7 @@ func conditional(c *call) ([]value, error) {
 		}
 		f := c.inner()
 		f.graph(g)
-		c.next, c.read = f.next, c.read || f.read
+		c.next, c.read, c.other = f.next, c.read || f.read, c.other || f.other
 		if f.err != nil {
 			return nil, fmt.Errorf("holds a graph that cannot go step by step: %w", f.err)
 		}

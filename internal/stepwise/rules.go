@@ -124,13 +124,22 @@ func shape(c *call) ([]value, error) {
 	return []value{counts(slices.Clone(x.dims[start:max(start, end)]), 1)}, nil
 }
 
-// filled returns a value of those dimensions that is the same everywhere.
-func filled(dims []size) value {
-	v := value{kind: still, dims: dims}
-	if at := slices.IndexFunc(dims, size.hasTime); at >= 0 {
-		v.kind, v.axis, v.outer = everyStep, at, one
+// filled returns a value of those dimensions that is the same everywhere. It is not
+// ok if the time is in them in another way than once.
+func filled(dims []size) (v value, ok bool) {
+	v = value{kind: still, dims: dims}
+	for k, d := range dims {
+		if d.hasTime() {
+			if v.kind == everyStep {
+				return v, false
+			}
+			v.kind, v.axis = everyStep, k
+			if v.outer, ok = d.over(stepCount); !ok {
+				return v, false
+			}
+		}
 	}
-	return v
+	return v, true
 }
 
 func constantOfShape(c *call) ([]value, error) {
@@ -138,7 +147,10 @@ func constantOfShape(c *call) ([]value, error) {
 	if dims == nil {
 		return nil, errShape
 	}
-	v := filled(slices.Clone(dims))
+	v, ok := filled(slices.Clone(dims))
+	if !ok {
+		return nil, errShape
+	}
 	v.type_ = onnxgraph.Float32
 	if a, ok := c.Attribute("value"); ok {
 		if t, ok := a.(onnxgraph.Tensor); ok {
@@ -152,9 +164,6 @@ func constantOfShape(c *call) ([]value, error) {
 			}
 		}
 	}
-	if v.kind == everyStep && (slices.IndexFunc(dims[v.axis+1:], size.hasTime) >= 0 || !v.whole()) {
-		return nil, errShape
-	}
 	return []value{v}, nil
 }
 
@@ -166,8 +175,8 @@ func expand(c *call) ([]value, error) {
 		}
 		return nil, errShape
 	}
-	shape := filled(dims)
-	if shape.kind == everyStep && !shape.whole() {
+	shape, ok := filled(dims)
+	if !ok {
 		return nil, errShape
 	}
 	return c.join(x, shape)
@@ -873,8 +882,11 @@ func pad(c *call) ([]value, error) {
 	x := c.input(0)
 	pads, ok := c.list("pads", 1)
 	along, known := c.list("axes", 3)
-	if x.dims == nil || !ok || !known || len(pads) == 0 || len(pads)%2 != 0 {
+	switch {
+	case x.dims == nil || !known:
 		return nil, errShape
+	case !ok || len(pads) == 0 || len(pads)%2 != 0:
+		return []value{x}, errPadded
 	}
 	if len(along) == 0 {
 		for k := range len(pads) / 2 {

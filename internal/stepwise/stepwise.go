@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -33,6 +32,9 @@ type Plan struct {
 	symbols  map[size]onnxgraph.Dim // that the inputs declare
 }
 
+// Changes tells whether the graph goes step by step only after a change.
+func (p *Plan) Changes() bool { return len(p.States) > 0 || len(p.shapes) > 0 }
+
 // ErrNoRecurrence is the reason where nothing in a graph carries a state.
 var ErrNoRecurrence = errors.New("no recurrent node of it reads an input step by step")
 
@@ -45,28 +47,26 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 			err = fmt.Errorf("its graph cannot be followed, which is a bug: %v", p)
 		}
 	}()
-	var reason error
-	best := -1
+	likeliest, reason := -1, ErrNoRecurrence
+	closed := false // another dimension may be the time, so that none after it is taken for it
 	for _, c := range candidates(m, states) {
 		f := newFollower(m, states, c)
 		f.graph(&m.Graph)
 		f.checkOutputs(&m.Graph)
-		if f.err == nil && f.read {
+		given := len(states) > 0 // then a size that is fixed is the author's
+		switch {
+		case f.err == nil && f.read && !closed && (!given || c.open() || len(f.carriers) == 0):
 			return f.plan(m), nil
+		case f.err == nil || given && (!f.read || !c.open()):
+			continue
 		}
-		rank := 0
-		if f.read {
-			rank = 1
+		if !c.open() {
+			f.err = fmt.Errorf("%w; the time that its input declares is fixed at %d: make it symbolic first", f.err, c.dim.Size)
 		}
-		if f.err != nil && rank > best && (f.read || c.isNamed() && len(states) == 0) {
-			best, reason = rank, f.err
-			if !c.open() {
-				reason = fmt.Errorf("%w; the time that its input declares is fixed at %d: make it symbolic first", reason, c.dim.Size)
-			}
+		if n := c.likelihood(f); n > likeliest {
+			likeliest, reason = n, f.err
 		}
-	}
-	if reason == nil {
-		reason = ErrNoRecurrence
+		closed = closed || f.read || !f.other
 	}
 	return nil, reason
 }
@@ -74,16 +74,23 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 // candidate is what may be the time: those dimensions of inputs that have one symbol
 // or, without one, are at one place and of one size.
 type candidate struct {
-	dim  onnxgraph.Dim
-	axis int // of a dimension without a symbol
+	dim   onnxgraph.Dim
+	place int // of the first such dimension
 }
 
 func (c candidate) is(d onnxgraph.Dim, axis int) bool {
-	return d == c.dim && (d.Symbol != "" || axis == c.axis)
+	return d == c.dim && (d.Symbol != "" || axis == c.place)
 }
 
-// isNamed tells whether the dimension may be the time by its name.
-func (c candidate) isNamed() bool { return !strings.Contains(strings.ToLower(c.dim.Symbol), "batch") }
+// likelihood ranks what may be the time where nothing can go step by step.
+func (c candidate) likelihood(f *follower) (n int) {
+	for i, says := range []bool{c.place == 1, c.open(), !f.other, f.read} {
+		if says {
+			n += 1 << i
+		}
+	}
+	return n
+}
 
 // open tells whether the dimension may have any size.
 func (c candidate) open() bool { return c.dim.Symbol != "" || c.dim.Size < 0 }
@@ -96,11 +103,9 @@ func candidates(m *onnxgraph.Model, states []onnxgraph.StatePair) (list []candid
 			continue
 		}
 		for axis, d := range v.Shape {
-			c := candidate{dim: d, axis: axis}
-			if d.Symbol != "" {
-				c.axis = 0
-			}
-			if !slices.Contains(list, c) && len(list) < most && (len(states) == 0 || c.open()) {
+			c := candidate{d, axis}
+			known := slices.ContainsFunc(list, func(o candidate) bool { return o.is(d, axis) })
+			if !known && len(list) < most {
 				list = append(list, c)
 			}
 		}
