@@ -26,6 +26,7 @@ type RowFormat struct {
 	Vocabulary []string // their texts; none where lines hold their numbers, from 0
 	Labels     []string // the names of the classes; none where lines hold no labels
 	Label      string   // the column of the labels, by name or number; "" to find it
+	Longest    int      // steps of the longest sequence that the model was trained on, 0 if unknown
 }
 
 // ErrLabelOrValue is what a CSVError wraps where every line ends, or begins, with
@@ -71,7 +72,11 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Rows, error) {
 		}
 		s.Labels = append(s.Labels, int64(number))
 	}
-	return &Rows{Sequences: s, Names: f.Labels, About: lines.describe(s)}, nil
+	read := &Rows{Sequences: s, Names: f.Labels, About: lines.describe(s)}
+	if longest := s.Longest(); f.Longest > 0 && longest > f.Longest {
+		read.Notes = append(read.Notes, fmt.Sprintf("the model was trained on sequences of up to %d steps, and reads one of %d", f.Longest, longest))
+	}
+	return read, nil
 }
 
 // lines reads the records of a file, without those of spaces alone.

@@ -20,7 +20,7 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
 	meta := model.Metadata()
-	format := datasets.RowFormat{Features: meta.Spec.Features, Tokens: meta.Spec.Vocabulary, Vocabulary: meta.Vocabulary}
+	format := datasets.RowFormat{Features: meta.Spec.Features, Tokens: meta.Spec.Vocabulary, Vocabulary: meta.Vocabulary, Longest: meta.Window}
 	return o.classifyRows(ctx, classifier, meta.Labels, format, true)
 }
 
@@ -45,9 +45,6 @@ func (o *inferOptions) classifyRows(ctx context.Context, c classifier, labels []
 		return fmt.Errorf("%w, or name it by --label, or give --unlabelled", err)
 	case err != nil:
 		return err
-	}
-	if longest := rows.Longest(); meta.Window > 0 && longest > meta.Window {
-		rows.Notes = append(rows.Notes, fmt.Sprintf("the model was trained on sequences of up to %d steps, and reads one of %d", meta.Window, longest))
 	}
 	o.tellRows(rows)
 	var sequences []infer.Tensor
