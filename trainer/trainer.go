@@ -104,8 +104,9 @@ type Epoch struct {
 	Examples int `json:"-"` // how many were trained on, fewer than there are if interrupted
 }
 
-// choosing is the loss that Patience and the schedule plateau go by.
-func (e Epoch) choosing(o Options) float64 {
+// Choosing is the loss that Patience and the schedule plateau go by in a fit with
+// these options.
+func (e Epoch) Choosing(o Options) float64 {
 	if o.Validation != nil {
 		return e.ValidationLoss
 	}
@@ -371,11 +372,11 @@ func (f *fit[T]) note(e Epoch) {
 	f.at = position{}
 	f.reorder()
 	if f.opts.Schedule.Shape == Plateau {
-		f.plateau.after(f.opts.Schedule, f.opts.LearningRate, e.choosing(f.opts))
+		f.plateau.after(f.opts.Schedule, f.opts.LearningRate, e.Choosing(f.opts))
 	}
 	copy(f.whole, f.params.Data)
 	f.best.since++
-	if loss := e.choosing(f.opts); loss < f.best.loss {
+	if loss := e.Choosing(f.opts); loss < f.best.loss {
 		f.best.loss, f.best.since = loss, 0
 		copy(f.best.params, f.params.Data)
 	}

@@ -39,6 +39,9 @@ func (p *progress) batch(b trainer.Progress) {
 
 func (p *progress) epoch(e trainer.Epoch) {
 	measured := fmt.Sprintf("train loss %.5f", e.TrainLoss)
+	if e.ValidationLoss > 0 {
+		measured += fmt.Sprintf("  validation loss %.5f", e.ValidationLoss)
+	}
 	if p.tested {
 		measured += fmt.Sprintf("  test loss %.5f", e.TestLoss)
 	}

@@ -26,7 +26,8 @@ func newTrainCmd(s *streams) *cobra.Command {
 	return newGroupCmd("train", "Train a model and export it as ONNX", `Train a model and export it as one ONNX file, which is read back and must give
 the trainer's answers before it is written. A part of the data is held out and
 tests: the last fifth of a series, the last tenth of a text, a fifth of labelled
-sequences drawn by the seed.
+sequences drawn by the seed. With --patience or --schedule plateau the training goes
+by one half of that part, and the other half tests.
 
 Only a training that ends well writes its file. Ctrl-C and SIGTERM end it after
 the current batch: what was trained is saved beside it, as m.interrupted.onnx for
@@ -122,8 +123,12 @@ func (o *trainOptions) run(ctx context.Context, j *job.Job) error {
 	}
 	defer metrics.Close()
 
-	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d steps of %s; %d test\n",
-		j.Spec.Cell, j.Spec.Layers, j.Spec.Hidden, j.Train.Len(), cmp.Or(j.TBPTT, j.Window), j.Name, j.Test.Len())
+	held := fmt.Sprintf("%d test", j.Test.Len())
+	if j.Fit.Validation != nil {
+		held = fmt.Sprintf("%d to choose by, %d more test", j.Fit.Validation.Len(), j.Test.Len())
+	}
+	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d steps of %s; %s\n",
+		j.Spec.Cell, j.Spec.Layers, j.Spec.Hidden, j.Train.Len(), cmp.Or(j.TBPTT, j.Window), j.Name, held)
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	history, metricsErr, ended := o.fit(ctx, j, metrics)

@@ -110,10 +110,14 @@ func TestTrainIsTheLibrary(t *testing.T) {
 		d := json.NewDecoder(bytes.NewReader(rows))
 		for _, e := range history {
 			var got trainer.Epoch
-			if err := d.Decode(&got); err != nil || got.Epoch != e.Epoch || got.TrainLoss != e.TrainLoss || got.TestLoss != e.TestLoss || !(got.Seconds > 0) {
+			if err := d.Decode(&got); err != nil || got.Epoch != e.Epoch || got.TrainLoss != e.TrainLoss || got.TestLoss != e.TestLoss || got.ValidationLoss != e.ValidationLoss || !(got.Seconds > 0) {
 				t.Errorf("%s: the row of epoch %d is %+v (%v), not %+v", test.args, e.Epoch, got, err, e)
 			}
-			if line := fmt.Sprintf("epoch %d/%d  train loss %.5f  test loss %.5f  ", e.Epoch, want.Epochs, e.TrainLoss, e.TestLoss); !strings.Contains(log.String(), line) {
+			validation := ""
+			if want.Patience > 0 {
+				validation = fmt.Sprintf("  validation loss %.5f", e.ValidationLoss)
+			}
+			if line := fmt.Sprintf("epoch %d/%d  train loss %.5f%s  test loss %.5f  ", e.Epoch, want.Epochs, e.TrainLoss, validation, e.TestLoss); !strings.Contains(log.String(), line) {
 				t.Errorf("%s: no line %q in %s", test.args, line, &log)
 			}
 		}
@@ -175,6 +179,13 @@ func (j task) run(t *testing.T, values []float64) (*models.Model, []trainer.Epoc
 		m.InputScale, m.OutputScale = s, s
 	}
 	j.Seed = j.seed
+	if j.Patience > 0 {
+		validation, rest, err := test.Split(0.5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Validation, test = validation, rest
+	}
 	var source, testSource datasets.Source = train, test
 	if j.tbptt > 0 {
 		if source, err = datasets.NewStreams(train.Series(), j.Batch, j.tbptt); err != nil {
@@ -191,7 +202,7 @@ func (j task) run(t *testing.T, values []float64) (*models.Model, []trainer.Epoc
 	last := history[len(history)-1]
 	if j.Patience > 0 {
 		for _, e := range history {
-			if e.TestLoss < last.TestLoss {
+			if e.ValidationLoss < last.ValidationLoss {
 				last = e
 			}
 		}

@@ -109,7 +109,7 @@ func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
 	f.Float64Var(&t.ClipNorm, "clip", t.ClipNorm, "largest norm of all gradients together, 0 for none")
 	f.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the training data")
 	f.IntVar(&t.Batch, "batch", t.Batch, "examples between two updates")
-	f.IntVar(&t.Patience, "patience", 0, "epochs without a lower test loss after which to stop, with the best model (default never)")
+	f.IntVar(&t.Patience, "patience", 0, "epochs without a lower validation loss, of half of what is held out, after which to stop, with the best model (default never)")
 	if o.task == models.Forecast {
 		f.IntVar(&o.TBPTT, "tbptt", 0, "learn from every step of --batch parallel streams, cutting gradients every so many steps but not the state (default from windows)")
 	}

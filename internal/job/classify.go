@@ -68,7 +68,15 @@ func classifier(t Terms, name string, meta models.Metadata, train, test *dataset
 		train.AsTargets, test.AsTargets = true, true
 	}
 	meta.Task = models.Classify
-	j, err := newJob(t, name, meta, train, test, append(sequenceBytes(train), sequenceBytes(test)...))
+	data := append(sequenceBytes(train), sequenceBytes(test)...)
+	if t.chooses() {
+		validation, rest, err := test.Split(0.5, t.Fit.Seed)
+		if err != nil {
+			return nil, chosenBy(err)
+		}
+		t.Fit.Validation, test = validation, rest
+	}
+	j, err := newJob(t, name, meta, train, test, data)
 	if err != nil {
 		return nil, err
 	}

@@ -48,15 +48,15 @@ func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w (--seq-len)", err)
 	}
-	var source, testSource datasets.Source = train, test
-	if t.TBPTT > 0 {
-		t.Spec.Readout, t.Fit.Carry = models.ReadAll, true
-		if source, err = datasets.NewStreams(train.Series(), t.Fit.Batch, t.TBPTT); err != nil {
-			return nil, fmt.Errorf("%w (--batch and --tbptt)", err)
+	var validation *datasets.Windows
+	if t.chooses() {
+		if validation, test, err = test.Split(0.5); err != nil {
+			return nil, chosenBy(err)
 		}
-		if testSource, err = datasets.NewStreams(test.Series(), 1, t.TBPTT); err != nil {
-			return nil, fmt.Errorf("the last fifth: %w (--tbptt)", err)
-		}
+	}
+	source, testSource, err := t.sources(train, validation, test)
+	if err != nil {
+		return nil, err
 	}
 	data, err := binary.Append(nil, binary.LittleEndian, series)
 	if err != nil {
@@ -84,6 +84,30 @@ func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
 			loss, off, persistence(test.Series(), t.Window)), err
 	}
 	return j, nil
+}
+
+// sources sets what the fit chooses by, unless validation is nil, and returns what it
+// trains and tests on: the windows, or streams over their series.
+func (t *Terms) sources(train, validation, test *datasets.Windows) (source, testSource datasets.Source, err error) {
+	if t.TBPTT == 0 {
+		if validation != nil {
+			t.Fit.Validation = validation
+		}
+		return train, test, nil
+	}
+	t.Spec.Readout, t.Fit.Carry = models.ReadAll, true
+	if source, err = datasets.NewStreams(train.Series(), t.Fit.Batch, t.TBPTT); err != nil {
+		return nil, nil, fmt.Errorf("%w (--batch and --tbptt)", err)
+	}
+	if validation != nil {
+		if t.Fit.Validation, err = datasets.NewStreams(validation.Series(), 1, t.TBPTT); err != nil {
+			return nil, nil, chosenBy(err)
+		}
+	}
+	if testSource, err = datasets.NewStreams(test.Series(), 1, t.TBPTT); err != nil {
+		return nil, nil, fmt.Errorf("what is held out to test: %w (--tbptt)", err)
+	}
+	return source, testSource, nil
 }
 
 // narrow makes a series float32, unless that rounds away how its values differ.

@@ -55,6 +55,13 @@ func Text(t Terms, name, text string) (*Job, error) {
 
 func generator(t Terms, name, text string, vocabulary []string, train, test *datasets.Text) (*Job, error) {
 	t.Spec.Vocabulary, t.Spec.Outputs = len(vocabulary), len(vocabulary)
+	if t.chooses() && test.Len() > 0 {
+		validation, rest, err := test.Split(0.5)
+		if err != nil {
+			return nil, chosenBy(err)
+		}
+		t.Fit.Validation, test = validation, rest
+	}
 	j, err := newJob(t, name, models.Metadata{Task: models.Generate, Vocabulary: vocabulary}, train, test, []byte(text))
 	if err != nil {
 		return nil, err

@@ -73,12 +73,23 @@ type Job struct {
 	Terms
 	Name        string        // of the preset or the file
 	Model       *models.Model // with the parameters to begin with
-	Train, Test datasets.Source
+	Train, Test datasets.Source // beside Fit.Validation, where something is chosen
 
 	digest [sha256.Size]byte
 
 	// Summary says in words how good the model is on Test.
 	Summary func() (string, error)
+}
+
+// chooses tells whether the fit looks at what is held out: half of that then is for
+// it to choose by, and the other half tests what came of it.
+func (t Terms) chooses() bool {
+	return t.Fit.Patience > 0 || t.Fit.Schedule.Shape == trainer.Plateau
+}
+
+// chosenBy explains an error of halving what is held out.
+func chosenBy(err error) error {
+	return fmt.Errorf("half of what is held out is to choose by (--patience, --schedule plateau), the other half to test: %w", err)
 }
 
 // newJob returns the job without its Summary. The data are what the digest is
@@ -180,7 +191,7 @@ func (t Terms) Recipes() (list []models.Recipe, err error) {
 func (j *Job) Trained(history []trainer.Epoch) {
 	last := history[len(history)-1]
 	if j.Fit.Patience > 0 {
-		last = slices.MinFunc(history, func(a, b trainer.Epoch) int { return cmp.Compare(a.TestLoss, b.TestLoss) })
+		last = slices.MinFunc(history, func(a, b trainer.Epoch) int { return cmp.Compare(a.Choosing(j.Fit), b.Choosing(j.Fit)) })
 	}
 	epochs := len(history)
 	if history[epochs-1].Examples < j.Train.Len() {

@@ -293,6 +293,90 @@ func TestTrained(t *testing.T) {
 	}
 }
 
+// TestWhatChoosesDoesNotTest halves what is held out, for every kind of job, where
+// Patience or the plateau look at it, and not otherwise.
+func TestWhatChoosesDoesNotTest(t *testing.T) {
+	series := make([]float64, 121)
+	for i := range series {
+		series[i] = float64(i)
+	}
+	sequences := datasets.Echo(43, 6, 1)
+	kinds := map[string]struct {
+		terms Terms
+		make  func(Terms) (*Job, error)
+	}{
+		"forecast": {ForecastTerms(), func(t Terms) (*Job, error) { t.Window = 10; return Forecast(t, "", "y", series) }},
+		"streams": {ForecastTerms(), func(t Terms) (*Job, error) {
+			t.Window, t.TBPTT, t.Fit.Batch = 4, 3, 2
+			return Forecast(t, "", "y", series)
+		}},
+		"classify": {ClassifyTerms(), func(t Terms) (*Job, error) { return Classify(t, "", sequences, EchoLabels) }},
+		"text":     {TextTerms(), func(t Terms) (*Job, error) { t.Window, t.Stride = 4, 1; return Text(t, "", strings.Repeat("abcd", 60)) }},
+		"puzzle":   {Echo.Terms(Best, ""), func(t Terms) (*Job, error) { t.Samples, t.TestSamples = 20, 10; return Echo.New(t) }},
+	}
+	for name, kind := range kinds {
+		plain, err := kind.make(kind.terms)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if plain.Fit.Validation != nil {
+			t.Errorf("%s: examples to choose by, and nothing chooses", name)
+		}
+		plateau := kind.terms
+		plateau.Fit.Schedule.Shape = trainer.Plateau
+		patient := kind.terms
+		patient.Fit.Patience = 2
+		for _, terms := range []Terms{plateau, patient} {
+			j, err := kind.make(terms)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			validation := examplesOf(t, j.Fit.Validation)
+			test := examplesOf(t, j.Test)
+			if n := len(examplesOf(t, plain.Test)); !(len(validation) > 0 && len(test) > 0 && (len(validation)+len(test) <= n || name == "streams")) || j.Train.Len() != plain.Train.Len() {
+				t.Errorf("%s: %d to choose by and %d test, of %d", name, len(validation), len(test), n)
+			}
+			if name == "forecast" && validation[len(validation)-1] == test[0] {
+				t.Errorf("%s: %s chooses and tests", name, test[0])
+			}
+			if j.Model.Training != nil || j.digest != plain.digest {
+				t.Errorf("%s: the digest of the data depends on what chooses", name)
+			}
+		}
+	}
+	few := ClassifyTerms()
+	few.Fit.Patience = 1
+	if _, err := Classify(few, "", sequences.Range(0, 5), EchoLabels); err == nil || !strings.Contains(err.Error(), "half of what is held out is to choose by") {
+		t.Errorf("one held out: %v", err)
+	}
+}
+
+// examplesOf lists the examples of a source in words.
+func examplesOf(t *testing.T, source datasets.Source) (list []string) {
+	t.Helper()
+	for i := range source.Len() {
+		var b datasets.Batch
+		if err := source.Read(&b, []int{i}); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, fmt.Sprint(b))
+	}
+	return list
+}
+
+// TestTrainedIsChosenByValidation reports the test loss of the epoch that another
+// loss chose.
+func TestTrainedIsChosenByValidation(t *testing.T) {
+	j := &Job{Name: "x", Model: &models.Model{}, Train: datasets.Echo(100, 2, 1)}
+	j.Fit.Patience, j.Fit.Validation = 3, datasets.Echo(10, 2, 1)
+	j.Trained([]trainer.Epoch{
+		{Epoch: 1, Examples: 100, ValidationLoss: 3, TestLoss: 1}, {Epoch: 2, Examples: 100, ValidationLoss: 2, TestLoss: 5}, {Epoch: 3, Examples: 100, ValidationLoss: 4, TestLoss: 2},
+	})
+	if j.Model.Training.TestLoss != 5 {
+		t.Errorf("%+v", j.Model.Training)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	for want, change := range map[string]func(*Terms){
 		"Cell":                         func(t *Terms) { t.Spec.Cell = "x" },
