@@ -98,13 +98,10 @@ func (o *generateOptions) run(ctx context.Context, path string) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	err = o.write(generator.Generate(ctx, o.prompt, o.GenerateOptions))
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err != nil:
+	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return nil
+	return nil // Ctrl-C is how one ends a text
 }
 
 // write prints characters as they come, and a line end after those that did.

@@ -71,8 +71,8 @@ func StatePairs(state string, spec models.Spec) ([]models.StatePair, error) {
 // Job is a training that is ready to begin.
 type Job struct {
 	Terms
-	Name        string        // of the preset or the file
-	Model       *models.Model // with the parameters to begin with
+	Name        string          // of the preset or the file
+	Model       *models.Model   // with the parameters to begin with
 	Train, Test datasets.Source // beside Fit.Validation, where something is chosen
 
 	digest [sha256.Size]byte
