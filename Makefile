@@ -29,13 +29,16 @@ check: format vet staticcheck tidy generated cross nocgo variants race ## run ev
 generate: ## write the generated code anew
 	go generate ./...
 
-interop: build .venv/requirements.txt ## compare exported models with Python's onnx and onnxruntime
+interop: build .venv/requirements.txt scripts/interop/js/node_modules/.package-lock.json ## compare exported models with Python's onnx and onnxruntime, onnxruntime-node and -web
 	rm -rf bin/interop
 	mkdir -p bin/interop
 	bin/rnnkit train sine -o bin/interop/sine.onnx
+	bin/rnnkit export bin/interop/sine.onnx -o bin/interop/sine_steps.onnx --state input
+	bin/rnnkit train chars --epochs 3 -o bin/interop/chars.onnx
 	cp export/testdata/optional_state_*.onnx bin/interop
 	go run ./scripts/interop bin/interop
 	.venv/bin/python scripts/interop/interop.py bin/interop
+	node scripts/interop/js/main.mjs bin/interop
 
 goldens: torch ## write the answers of PyTorch, NumPy and scikit-learn, which tests compare with, anew (a large download)
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
@@ -64,7 +67,7 @@ soak: ## put load on examples/service for SOAK=1h, and swap its model every seco
 	RNNKIT_SOAK=$(SOAK) go test -count 1 -timeout 0 -run '^TestSoak$$' -v ./examples/service
 
 clean: ## remove what make has built
-	rm -rf bin .venv
+	rm -rf bin .venv scripts/interop/js/node_modules
 
 # If ONNX Runtime cannot be had (offline, no cgo) the tests that need it skip, unless
 # RNNKIT_REQUIRE_ORT=1 insists on it.
@@ -109,6 +112,9 @@ variants: runtime
 # With -race a training takes twenty times as long.
 race: runtime
 	CGO_ENABLED=1 go test -race -short -skip '^Example|^TestScripts/(sine|same_bytes|lab)$$' ./...
+
+scripts/interop/js/node_modules/.package-lock.json: scripts/interop/js/package-lock.json
+	npm --prefix scripts/interop/js ci --no-progress
 
 .venv/requirements.txt: scripts/interop/requirements.txt
 	python3 -m venv --clear .venv

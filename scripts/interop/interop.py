@@ -3,7 +3,8 @@
 The folder is one that `go run ./scripts/interop` has written. Every model must
 pass onnx's checker and its strict shape inference, and on every case our
 answers must be those of onnxruntime and of onnx's reference evaluator, in
-every output, of the shapes that the model declares.
+every output, of the shapes that the model declares. Cases that say so must have
+the same answers step by step in onnxruntime, with the state fed back.
 """
 
 import collections
@@ -17,7 +18,7 @@ import onnxruntime
 from onnx.reference import ReferenceEvaluator
 
 TOLERANCE = 1e-5
-OTHERS = "onnxruntime", "reference", "trainer"
+OTHERS = "onnxruntime", "stepwise", "reference", "trainer"
 
 
 def main(folder):
@@ -63,6 +64,8 @@ def check(path, group):
         inputs = {name: array(t, types[name]) for name, t in case["inputs"].items()}
         answers = {who: {name: array(t, np.float32) for name, t in outputs.items()} for who, outputs in case["answers"].items()}
         answers["onnxruntime"] = dict(zip(names, session.run(names, inputs)))
+        if case["stepwise"]:
+            answers["stepwise"] = stepwise(session, inputs, answers["onnxruntime"])
         if reference:
             answers["reference"] = dict(zip(names, reference.run(names, optional | inputs)))
         ours = answers.pop("native")
@@ -72,6 +75,19 @@ def check(path, group):
         for who, outputs in answers.items():
             for name, theirs in outputs.items():
                 compare(group, who, name, ours[name], theirs)
+
+
+def stepwise(session, inputs, whole):
+    """The same as whole, which has the outputs, from one step after the other."""
+    state = {name: t for name, t in inputs.items() if name != "input"}
+    steps = collections.defaultdict(list)
+    for step in range(inputs["input"].shape[1]):
+        answers = dict(zip(whole, session.run(list(whole), state | {"input": inputs["input"][:, step : step + 1]})))
+        for name, t in answers.items():
+            steps[name].append(t)
+        state = {name: answers[name[0] + "n"] for name in state}
+    last = {name[0] + "n" for name in state}
+    return {name: t[-1] if name in last or t[-1].ndim == 2 else np.concatenate(t, axis=1) for name, t in steps.items()}
 
 
 def array(tensor, dtype):

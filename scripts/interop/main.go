@@ -1,5 +1,5 @@
 // Command interop writes models of every kind that rnnkit exports to a folder,
-// beside each its inputs and our answers, for interop.py to check:
+// beside each its inputs and our answers, for interop.py and js/main.mjs to check:
 //
 //	go run ./scripts/interop FOLDER
 //
@@ -31,6 +31,9 @@ import (
 type testCase struct {
 	Inputs  map[string]infer.Tensor            `json:"inputs"`
 	Answers map[string]map[string]infer.Tensor `json:"answers"`
+
+	// Stepwise tells that the same answers are had step by step, with the state fed back.
+	Stepwise bool `json:"stepwise"`
 }
 
 func main() {
@@ -200,7 +203,9 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 			}
 			answers["trainer"] = map[string]infer.Tensor{"output": output}
 		}
-		cases = append(cases, testCase{inputs, answers})
+		meta := loaded.Metadata()
+		stepwise := meta.Spec.Stepwise() && len(meta.State) > 0 && len(inputs) == len(loaded.Inputs())
+		cases = append(cases, testCase{inputs, answers, stepwise})
 	}
 	data, err := json.Marshal(cases) // refuses NaN
 	if err != nil {
