@@ -8,8 +8,11 @@ import (
 	"time"
 )
 
-// maxMissing is the part of the rows that may be missing between others.
-const maxMissing = 0.1
+// Rows may be missing between others, as on holidays: a few, or a part of all.
+const (
+	fewMissing = 3
+	maxMissing = 0.1
+)
 
 // axis is what tells the order of a table's rows: a column of times, or one that
 // counts.
@@ -103,9 +106,9 @@ func (a *axis) measure(times []time.Time) {
 	case typical >= 27*day:
 		calendars = []calendar{{"month", months}}
 	case typical >= day && typical%day == 0:
-		calendars = []calendar{{"day", days}, {"business day", weekdays}}
-		if slices.ContainsFunc(times, func(t time.Time) bool { return t.Weekday() == time.Saturday || t.Weekday() == time.Sunday }) {
-			calendars = calendars[:1]
+		calendars = []calendar{{"day", days}}
+		if typical == day && skipsWeekends(times) {
+			calendars = []calendar{{"business day", weekdays}, {"day", days}}
 		}
 	}
 	calendars = append(calendars, calendar{"microsecond", time.Time.UnixMicro}, calendar{"microsecond", wall})
@@ -122,6 +125,17 @@ func (a *axis) measure(times []time.Time) {
 		}
 	}
 	a.steady = best >= 0.8
+}
+
+// skipsWeekends tells whether there are weekends between times, and none of the
+// times is on one.
+func skipsWeekends(times []time.Time) bool {
+	weekend := func(t time.Time) bool { return t.Weekday() == time.Saturday || t.Weekday() == time.Sunday }
+	between := false
+	for i := 1; i < len(times); i++ {
+		between = between || weekdays(times[i])-weekdays(times[i-1]) != days(times[i])-days(times[i-1])
+	}
+	return between && !slices.ContainsFunc(times, weekend)
 }
 
 // units are names for so many of a smaller unit, the largest first.
@@ -269,7 +283,7 @@ func (t *Table) noteGaps(a *axis, same, gaps []int, missing int64) (note string,
 		return t.errorAt(same[0], a.column.Number-1, fmt.Errorf("%s is there twice, and %d times in all; give each time one row, for instance the mean of both", a.text(same[0]), len(same))).Error(), nil
 	}
 	what := fmt.Errorf("rows are missing between %s and %s, %d in all (a row is %s)", a.text(gaps[0]-1), a.text(gaps[0]), missing, a.span(1))
-	if float64(missing) > maxMissing*float64(missing+int64(t.rows)) {
+	if missing > fewMissing && float64(missing) > maxMissing*float64(missing+int64(t.rows)) {
 		return "", t.errorAt(gaps[0], a.column.Number-1, fmt.Errorf("%w; %s", what, advice))
 	}
 	return t.errorAt(gaps[0], a.column.Number-1, fmt.Errorf("%w; rows are taken as even all the same: %s", what, advice)).Error(), nil

@@ -288,7 +288,7 @@ func (t *Table) findIndices() {
 // and its name, or because it is the first and has none.
 func isIndex(name string, first, header bool, values []float64) bool {
 	step, even := stepOf(values, 1e-6)
-	_, nearly := stepOf(values, 0.01) // years may be written as 1949.083
+	_, nearly := stepOf(values, 0.05) // years may be written as 1949.083
 	fromStart := values[0] == 0 || values[0] == 1
 	switch {
 	case name == "" && header || strings.HasPrefix(name, "Unnamed: "):
