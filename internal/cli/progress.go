@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -11,8 +10,8 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// progress shows how a training gets on: a bar on a terminal, else a line an
-// epoch.
+// progress shows how a training gets on: a line an epoch, and on a terminal a bar
+// below them.
 type progress struct {
 	out io.Writer
 	bar *progressbar.ProgressBar // nil until the first batch, and without a terminal
@@ -32,9 +31,13 @@ func (p *progress) batch(b trainer.Progress) {
 	}
 	if p.bar == nil {
 		p.bar = newBar(p.out, b.Epochs*b.Batches)
-		p.bar.Describe(fmt.Sprintf("epoch 1/%d", p.of))
+		progressbar.OptionSetDescription(p.inEpoch(b.Epoch))(p.bar) // without showing it yet
 	}
-	p.bar.Add(1)
+	p.bar.Set((b.Epoch-1)*b.Batches + b.Batch) // which after a resume is not where it began
+}
+
+func (p *progress) inEpoch(epoch int) string {
+	return fmt.Sprintf("epoch %d/%d", min(epoch, p.of), p.of)
 }
 
 func (p *progress) epoch(e trainer.Epoch) {
@@ -49,18 +52,18 @@ func (p *progress) epoch(e trainer.Epoch) {
 		measured += fmt.Sprintf("  accuracy %.4f", e.TestAccuracy)
 	}
 	if p.bar != nil {
-		// Short enough to stay in one line of 80 columns.
-		last := measured[strings.LastIndex(measured, "  ")+1:]
-		p.bar.Describe(fmt.Sprintf("epoch %d/%d %s", min(e.Epoch+1, p.of), p.of, strings.TrimSpace(last)))
-		return
+		p.bar.Clear()
 	}
 	fmt.Fprintf(p.out, "epoch %d/%d  %s  %.2f s\n", e.Epoch, p.of, measured, e.Seconds)
+	if p.bar != nil {
+		p.bar.Describe(p.inEpoch(e.Epoch + 1))
+	}
 }
 
-// finish takes the bar off the screen, with a line of where it stood.
+// finish takes the bar off the screen.
 func (p *progress) finish() {
 	if p.bar != nil {
-		fmt.Fprintln(p.out)
+		p.bar.Clear()
 	}
 }
 
