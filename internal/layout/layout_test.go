@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"internal/onnxpb":     {},
 	"internal/onnxref":    {},
 	"internal/onnxtest":   {"infer/engine", "internal/npy", "internal/onnxgraph", "internal/onnxpb"},
-	"internal/ortlib":     {},
+	"internal/ortlib":     {"internal/atomicfile"},
 	"internal/pca":        {},
 	"internal/reading":    {"infer/engine", "internal/inputs", "internal/onnxgraph"},
 	"internal/repair":     {"infer", "infer/engine", "infer/native", "internal/inputs", "internal/onnxgraph", "internal/verify"},

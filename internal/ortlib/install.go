@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/rnnkit/rnnkit/internal/atomicfile"
 )
 
 // Options say what [Install] installs.
@@ -203,16 +206,46 @@ func installPath(ctx context.Context, cache string, o Options) (Installed, error
 }
 
 // newStage makes a temporary directory in the cache, so that a rename out of
-// it stays on one file system.
+// it stays on one file system. It removes those that killed processes left.
 func newStage(cache string) (dir string, remove func(), err error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", nil, fmt.Errorf("the cache: %w: set RNNKIT_CACHE to a directory that can be written", err)
+		return "", nil, unwritableCache(err)
 	}
-	dir, err = os.MkdirTemp(cache, ".install-")
+	removeStages(cache)
+	dir = filepath.Join(cache, fmt.Sprintf("%s%08x", stagePrefix, rand.Uint32()))
+	lock, err := atomicfile.LockPath(dir)
 	if err != nil {
-		return "", nil, fmt.Errorf("the cache: %w: set RNNKIT_CACHE to a directory that can be written", err)
+		return "", nil, unwritableCache(err)
 	}
-	return dir, func() { os.RemoveAll(dir) }, nil
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		lock.Unlock()
+		return "", nil, unwritableCache(err)
+	}
+	return dir, func() {
+		os.RemoveAll(dir)
+		lock.Unlock()
+	}, nil
+}
+
+const stagePrefix = ".install-"
+
+// removeStages removes the temporary directories that no process has locked.
+func removeStages(cache string) {
+	entries, _ := os.ReadDir(cache)
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), stagePrefix) {
+			continue
+		}
+		dir := filepath.Join(cache, e.Name())
+		if lock, err := atomicfile.LockPath(dir); err == nil {
+			os.RemoveAll(dir)
+			lock.Unlock()
+		}
+	}
+}
+
+func unwritableCache(err error) error {
+	return fmt.Errorf("the cache: %w: set RNNKIT_CACHE to a directory that can be written", err)
 }
 
 // already reports whether dest has the library with the sum, and if so makes it

@@ -255,6 +255,44 @@ func skipOrFail(t *testing.T, why string) {
 }
 
 // TestInstallFromGo does what a user does, but not over the network.
+// TestStagesOfKilled removes the directories of processes that were killed, and not
+// that of one that lives.
+func TestStagesOfKilled(t *testing.T) {
+	cache := newCache(t)
+	living, remove, err := newStage(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(living, "half"), "a library")
+	for _, killed := range []string{".install-0badcafe", ".install-123456789"} {
+		write(t, filepath.Join(cache, killed, "half", "a"), "another")
+	}
+	write(t, filepath.Join(cache, "..install-0badcafe.lock"), "") // which nobody holds any more
+	write(t, filepath.Join(cache, "1.30.0", "lib"), "")
+	second, removeSecond, err := newStage(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := []string{filepath.Base(living), "1.30.0"}
+	entries, err := os.ReadDir(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != filepath.Base(second) && !slices.Contains(left, e.Name()) {
+			t.Errorf("there is still %s", e.Name())
+		}
+	}
+	if read(t, filepath.Join(living, "half")) != "a library" {
+		t.Error("what a living process has unpacked is gone")
+	}
+	remove()
+	removeSecond()
+	if entries, err = os.ReadDir(cache); err != nil || len(entries) != 1 {
+		t.Errorf("at the end there is %v (%v)", entries, err)
+	}
+}
+
 func TestInstallFromGo(t *testing.T) {
 	cache := newCache(t)
 	t.Setenv("GOPROXY", "off")
