@@ -67,6 +67,12 @@ func Profile(prefix string) Option {
 	return func(e *ortEngine) { e.profile = prefix }
 }
 
+// PassNaN lets models with recurrent operators run on NaN and infinities, of which
+// ONNX Runtime's CPU code makes numbers. It is off if not set.
+func PassNaN(on bool) Option {
+	return func(e *ortEngine) { e.passNaN = on }
+}
+
 // TF32 lets CUDA round the factors of float32 products to 10 bits, which is faster,
 // and wrong by up to 1e-3. It is off if not set.
 func TF32(on bool) Option {

@@ -10,6 +10,11 @@
 //
 // Without cgo the package builds, and Open fails with an error that says so.
 //
+// ONNX Runtime's recurrent operators on the CPU turn NaN into numbers, and infinities
+// into others than the ONNX standard has: a model with such operators is refused where
+// a weight of theirs is NaN or infinite, and a run where an input of the model is,
+// unless [PassNaN] lets them pass. What becomes NaN within the model is not seen.
+//
 // The binding is github.com/yalue/onnxruntime_go; session.go and value.go are all
 // that knows of it. Another one has to open a session from bytes, with options, and
 // run it on tensors.
@@ -18,7 +23,6 @@ package ort
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -49,6 +53,7 @@ type ortEngine struct {
 	arena    bool
 	pattern  bool
 	level    Level
+	passNaN  bool
 	profile  string // a prefix of paths, or "" for none
 
 	cuda     bool
@@ -96,10 +101,16 @@ func (e *ortEngine) load(model []byte) (engine.Session, error) {
 	if onnxgraph.InOtherFiles(model) { // which ONNX Runtime would take from the working directory
 		return nil, errors.New("tensors of the model lie in other files: save it as one file")
 	}
+	checked := !e.cuda && !e.passNaN
+	model, recurrent, err := onnxgraph.Guard(model, checked)
+	if err != nil {
+		return nil, err
+	}
 	g, err := describe(outline)
 	if err != nil {
 		return nil, err
 	}
+	g.finite = recurrent && checked
 	if e.required {
 		if err := e.checkPlacements(model); err != nil {
 			return nil, err
@@ -148,6 +159,7 @@ type graph struct {
 	outputs  []engine.ValueInfo
 	defaults map[string]engine.Tensor // of the inputs that are Optional
 	metadata map[string]string
+	finite   bool // inputs must be
 }
 
 func describe(m *onnxgraph.Model) (*graph, error) {
@@ -155,17 +167,20 @@ func describe(m *onnxgraph.Model) (*graph, error) {
 	for _, p := range m.Metadata {
 		g.metadata[p.Key] = p.Value
 	}
+	defaults := make(map[string]onnxgraph.Tensor)
+	for _, t := range m.Graph.Initializers {
+		defaults[t.Name] = t
+	}
 	for _, v := range m.Graph.Inputs {
 		info, err := valueInfo(v)
 		if err != nil {
 			return nil, fmt.Errorf("input %w", err)
 		}
-		i := slices.IndexFunc(m.Graph.Initializers, func(t onnxgraph.Tensor) bool { return t.Name == v.Name })
+		t, ok := defaults[v.Name]
 		switch {
-		case i < 0:
+		case !ok:
 			g.inputs = append(g.inputs, info)
 		case m.IRVersion >= 4: // before, every weight had to be an input, and none could be fed
-			t := m.Graph.Initializers[i]
 			if _, missing := t.Data.(onnxgraph.DataType); missing {
 				return nil, fmt.Errorf("input %q: its default cannot be read: save it in the model's file", v.Name)
 			}

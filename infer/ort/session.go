@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -234,6 +235,11 @@ func (s *session) runInto(ctx context.Context, inputs, outputs []*engine.Tensor)
 		if t != nil && t.Len() == 0 { // ONNX Runtime aborts the process on an LSTM with an empty batch
 			return fmt.Errorf("input %q is empty: shape %v has no elements", s.inputs[i].Name, t.Shape)
 		}
+		if t != nil && s.finite {
+			if err := t.CheckFinite(); err != nil {
+				return fmt.Errorf("input %q %w, of which the recurrent operators of ONNX Runtime make numbers: use the native engine, or let it pass", s.inputs[i].Name, err)
+			}
+		}
 	}
 	if len(outputs) != len(s.outputs) {
 		return fmt.Errorf("there are %d outputs for the model's %v", len(outputs), s.outputs)
@@ -415,10 +421,18 @@ func destroy(values []ort.Value) {
 	}
 }
 
+// guarded matches the failure of a node that onnxgraph.Guard has put in.
+var guarded = regexp.MustCompile(`Name:'shape of input (\d) of (\w+ ".*"), guard \d+'.*?(Input shape:\{[\d,]*\}|$)`)
+
 // oneLine joins the lines of an error of ONNX Runtime.
 func oneLine(err error) error {
 	if err == nil {
 		return nil
 	}
-	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if found := guarded.FindStringSubmatch(text); found != nil {
+		input := map[string]string{"0": "X", "1": "W", "2": "R"}[found[1]]
+		return fmt.Errorf("%s: input %s has another shape than the node needs, or no elements (%s): the native engine says which", found[2], input, found[3])
+	}
+	return errors.New(text)
 }

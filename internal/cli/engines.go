@@ -27,6 +27,7 @@ type engineFlags struct {
 	required  bool // of the provider, that it computes all
 	ortLib    string
 	maxMemory int // of a run of the native engine, in MiB
+	nan       string
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
@@ -35,6 +36,7 @@ func (f *engineFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.required, "require-provider", false, "fail if the provider cuda leaves operators to the CPU that compute more than shapes")
 	addOrtLib(flags, &f.ortLib)
 	flags.IntVar(&f.maxMemory, "max-memory", native.DefaultMemory>>20, "MiB that a run of the native engine may take")
+	flags.StringVar(&f.nan, "nan", "", "pass or refuse: what to do with NaN and infinities that go in or come out (default pass, but refuse what onnxruntime would make numbers of)")
 }
 
 func addOrtLib(flags *pflag.FlagSet, path *string) {
@@ -48,6 +50,8 @@ func (f *engineFlags) validate() error {
 		return usagef("--engine is %q: it must be auto, native or onnxruntime", f.engine)
 	}
 	switch {
+	case f.nan != "" && f.nan != "pass" && f.nan != "refuse":
+		return usagef("--nan is %q: it must be pass or refuse", f.nan)
 	case f.maxMemory < 1 || f.maxMemory > math.MaxInt>>20:
 		return usagef("--max-memory is %d: it must be a number of MiB from 1 on", f.maxMemory)
 	case f.provider != "cpu" && f.provider != "cuda":
@@ -88,27 +92,52 @@ func (f *engineFlags) choose(ctx context.Context, data []byte) (*infer.Model, st
 	if _, err := onnxgraph.Outline(data); err != nil { // the file is at fault, not the engine
 		return nil, "", refusal
 	}
-	m, err := tryOpen(ctx, data, "onnxruntime", f.ortLib, maxOpen)
+	m, err := f.fallBack(ctx, data)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w; %w", refusal, err)
 	}
 	return m, fmt.Sprintf(" (native: %v)", refusal), nil
 }
 
-// maxOpen is how long auto waits for ONNX Runtime to open a model.
+// maxOpen is how long ONNX Runtime may take to open a model that nobody asked it to.
 const maxOpen = 10 * time.Second
+
+// fallBack opens a model on ONNX Runtime, once a process of its own has.
+func (f *engineFlags) fallBack(ctx context.Context, data []byte) (*infer.Model, error) {
+	ctx, cancel := withTimeout(ctx, maxOpen)
+	defer cancel()
+	t := trial{engine: "onnxruntime", library: f.ortLib, memory: f.maxMemory << 20}
+	if _, err := t.run(ctx, data); err != nil {
+		return nil, err
+	}
+	return openOn(ctx, f.onnxRuntime(), data)
+}
 
 // chosen is the engine that is asked for, or that auto takes first.
 func (f *engineFlags) chosen() engine.Engine {
-	switch {
-	case f.provider == "cuda" && f.required:
-		return ort.CUDA(0, ort.Library(f.ortLib), ort.RequireProvider())
-	case f.provider == "cuda":
-		return engineOf("cuda", f.ortLib)
-	case f.engine == "onnxruntime":
-		return engineOf(f.engine, f.ortLib)
+	if f.engine == "onnxruntime" || f.provider == "cuda" {
+		return f.onnxRuntime()
 	}
-	return native.New(native.MaxMemory(f.maxMemory << 20))
+	return f.checked(native.New(native.MaxMemory(f.maxMemory << 20)))
+}
+
+func (f *engineFlags) onnxRuntime() engine.Engine {
+	opts := []ort.Option{ort.Library(f.ortLib), ort.PassNaN(f.nan == "pass")}
+	if f.provider != "cuda" {
+		return f.checked(ort.CPU(opts...))
+	}
+	if f.required {
+		opts = append(opts, ort.RequireProvider())
+	}
+	return f.checked(ort.CUDA(0, opts...))
+}
+
+// checked returns e as --nan has it.
+func (f *engineFlags) checked(e engine.Engine) engine.Engine {
+	if f.nan == "refuse" {
+		return engine.Finite(e)
+	}
+	return e
 }
 
 // engineNames are the engines that verify and bench compare.
@@ -130,11 +159,11 @@ func checkEngines(flag string, list []string) error {
 	return nil
 }
 
-// engineOf returns the engine of one of engineNames.
+// engineOf returns the engine of one of engineNames, which lets NaN pass.
 func engineOf(name, ortLib string) engine.Engine {
 	switch name {
 	case "onnxruntime":
-		return ort.CPU(ort.Library(ortLib))
+		return ort.CPU(ort.Library(ortLib), ort.PassNaN(true))
 	case "cuda":
 		return ort.CUDA(0, ort.Library(ortLib))
 	case "onnx-go":

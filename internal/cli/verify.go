@@ -52,7 +52,8 @@ the units that it was trained in, the trainer answers too, and steps with the
 state fed back must give what the whole sequence gives; for another the inputs
 are what the graph declares: normally distributed floats, and integers that index
 its tables. The times are the median of a call, for one sequence and for 256, as far
-as a call takes less than two seconds.
+as a call takes less than two seconds. Where an engine makes numbers of an input with
+NaN, and another does not, that is said.
 
 It fails if an engine does not run the model, or if a difference is larger than
 the tolerance, which is multiplied by the largest output where that is more than 1
@@ -144,7 +145,43 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\n", c.name, strings.Join(row, "\t"))
 	}
-	return errors.Join(append(failures, w.Flush())...)
+	failures = append(failures, w.Flush())
+	if err := o.compareNaN(ctx, s, all, all[at]); err != nil {
+		failures = append(failures, fmt.Errorf("%s: %w", path, err))
+	}
+	return errors.Join(failures...)
+}
+
+// compareNaN runs one sequence with a NaN in it, and says which engines make numbers
+// of it where the judge does not, or the other way.
+func (o *verifyOptions) compareNaN(ctx context.Context, s *subject, all []candidate, judge candidate) error {
+	given, err := s.timed(1)
+	if err != nil || !verify.PutNaN(given) {
+		return err
+	}
+	run := func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) { return m.Run(ctx, given) }
+	want, err := judge.run(ctx, run)
+	if err != nil {
+		return nil // that it does not run on NaN is no difference
+	}
+	for _, c := range all {
+		if c.err != nil || c.name == judge.name {
+			continue
+		}
+		got, err := c.run(ctx, run)
+		if err != nil {
+			continue
+		}
+		for _, pair := range []struct {
+			loses, keeps string
+			lost         bool
+		}{{c.name, judge.name, verify.LosesNaN(want, got)}, {judge.name, c.name, verify.LosesNaN(got, want)}} {
+			if pair.lost {
+				fmt.Fprintf(o.Out, "note: of an input with NaN %s makes numbers where %s answers NaN\n", pair.loses, pair.keeps)
+			}
+		}
+	}
+	return nil
 }
 
 // way is a way to run a model.

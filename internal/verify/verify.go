@@ -203,3 +203,37 @@ func valuesBy[T any](data []T, number func(T) float64) []float64 {
 	}
 	return all
 }
+
+// PutNaN sets one element in the middle of each float32 and float64 of inputs to NaN,
+// in copies, and tells whether there is one.
+func PutNaN(inputs map[string]engine.Tensor) bool {
+	found := false
+	for name, t := range inputs {
+		t = t.Clone()
+		switch data := t.Data.(type) {
+		case []float32:
+			if len(data) > 0 {
+				data[len(data)/2], found = float32(math.NaN()), true
+			}
+		case []float64:
+			if len(data) > 0 {
+				data[len(data)/2], found = math.NaN(), true
+			}
+		}
+		inputs[name] = t
+	}
+	return found
+}
+
+// LosesNaN tells whether got has a number where want has NaN.
+func LosesNaN(want, got map[string]engine.Tensor) bool {
+	for name, t := range want {
+		w, g := values(t), values(got[name])
+		for i := range min(len(w), len(g)) {
+			if math.IsNaN(w[i]) && !math.IsNaN(g[i]) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -199,3 +199,18 @@ func TestDifference(t *testing.T) {
 		}
 	}
 }
+
+func TestNaN(t *testing.T) {
+	x := engine.Of([]float32{1, 2, 3}, 3)
+	inputs := map[string]engine.Tensor{"x": x, "n": engine.Of([]int64{1}, 1), "none": engine.Of([]float64{}, 0)}
+	if !verify.PutNaN(inputs) || x.Data.([]float32)[1] != 2 || !math.IsNaN(float64(inputs["x"].Data.([]float32)[1])) {
+		t.Errorf("NaN is put so: %v", inputs)
+	}
+	if verify.PutNaN(map[string]engine.Tensor{"n": engine.Of([]int64{1}, 1)}) {
+		t.Error("NaN was put into an integer")
+	}
+	numbers := map[string]engine.Tensor{"x": x}
+	if !verify.LosesNaN(inputs, numbers) || verify.LosesNaN(numbers, inputs) || verify.LosesNaN(inputs, inputs) {
+		t.Error("what loses NaN is told wrongly")
+	}
+}

@@ -1,0 +1,484 @@
+package onnxgraph
+
+import (
+	"bytes"
+
+	"fmt"
+	"math"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxpb"
+)
+
+// Guard returns a serialised model whose recurrent nodes are safe on ONNX Runtime, of
+// which an LSTM reads beyond weights that are too small, and LSTM and GRU end the
+// process where X has no elements. Weights that are known to be of another shape than
+// the node needs are an error, which names the node. Before a node with shapes that
+// only a run knows, a Reshape is put in, which fails in its place. The inputs of the
+// graph must have elements, and the shapes that it declares. States are ONNX Runtime's
+// to check, which it does. With finite a constant weight that is NaN or infinite is an
+// error too. Recurrent tells whether there are such nodes.
+func Guard(model []byte, finite bool) (safe []byte, recurrent bool, err error) {
+	if !slices.ContainsFunc(recurrentOps, func(op string) bool { return bytes.Contains(model, []byte(op)) }) {
+		return model, false, nil
+	}
+	p := new(onnxpb.ModelProto)
+	if err := proto.Unmarshal(model, p); err != nil || p.Graph == nil {
+		return model, false, nil // whoever reads it says what is wrong
+	}
+	g := guard{finite: finite}
+	if slices.ContainsFunc(p.Functions, func(f *onnxpb.FunctionProto) bool { return slices.ContainsFunc(f.Node, isRecurrent) }) {
+		if err := inline(p, len(model)); err != nil {
+			return nil, true, fmt.Errorf("a function has recurrent nodes: %w", err)
+		}
+		p.Functions = nil
+		g.put = 1
+	}
+	s := newShapeScope(nil)
+	s.declare(p)
+	if err := g.graph(p.Graph, s, 1); err != nil {
+		return nil, true, err
+	}
+	if g.put > 0 {
+		model, err = proto.Marshal(p)
+	}
+	return model, g.recurrent > 0, err
+}
+
+// recurrentOps are the operators that Guard looks at. DynamicQuantizeLSTM is ONNX
+// Runtime's own.
+var recurrentOps = []string{"LSTM", "GRU", "RNN", quantizedLSTM}
+
+const quantizedLSTM = "DynamicQuantizeLSTM"
+
+func isRecurrent(n *onnxpb.NodeProto) bool {
+	if n.GetOpType() == quantizedLSTM {
+		return n.GetDomain() == "com.microsoft"
+	}
+	return domain(n.GetDomain()) == "" && slices.Contains(recurrentOps, n.GetOpType())
+}
+
+type guard struct {
+	finite    bool
+	recurrent int // nodes
+	put       int // names given to what is put in
+}
+
+// graph guards the nodes of a graph whose outer and declared values are in s.
+func (g *guard) graph(p *onnxpb.GraphProto, s *shapeScope, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("graphs lie in one another more than %d deep, which is not supported", maxDepth)
+	}
+	for _, t := range p.Initializer {
+		if _, declared := s.shapes[t.GetName()]; !declared {
+			s.constant(t.GetName(), t)
+		}
+	}
+	var nodes []*onnxpb.NodeProto
+	for i, n := range p.Node {
+		for _, a := range n.Attribute {
+			if a.G == nil {
+				continue
+			}
+			inner := newShapeScope(s)
+			for _, v := range a.G.Input {
+				inner.shapes[v.GetName()] = shape{}
+			}
+			if err := g.graph(a.G, inner, depth+1); err != nil {
+				return err
+			}
+		}
+		if isRecurrent(n) {
+			g.recurrent++
+			before, err := g.check(n, s)
+			if err != nil {
+				return fmt.Errorf("node %d (%s %q): %w", i, n.GetOpType(), n.GetName(), err)
+			}
+			nodes = append(nodes, before...)
+		}
+		s.infer(n)
+		nodes = append(nodes, n)
+	}
+	p.Node = nodes
+	return nil
+}
+
+// need is an input of a recurrent node with the shape that it must have, -1 for any
+// size.
+type need struct {
+	input int
+	name  string
+	dims  []int64
+}
+
+// check checks the inputs of n, and returns the nodes that have to come before.
+func (g *guard) check(n *onnxpb.NodeProto, s *shapeScope) (before []*onnxpb.NodeProto, err error) {
+	gates := map[string]int64{"LSTM": 4, "GRU": 3, "RNN": 1, quantizedLSTM: 4}[n.GetOpType()]
+	hidden, directions := recurrentSizes(n)
+	if hidden < 1 || hidden > math.MaxInt32 {
+		return nil, fmt.Errorf("attribute hidden_size is %d, and must be from 1 to %d", hidden, math.MaxInt32)
+	}
+	width := s.width(n)
+	w := need{1, "W", []int64{directions, gates * hidden, width}}
+	r := need{2, "R", []int64{directions, gates * hidden, hidden}}
+	if n.GetOpType() == quantizedLSTM {
+		w.dims = []int64{directions, width, gates * hidden}
+		r.dims = []int64{directions, hidden, gates * hidden}
+	}
+	for _, need := range []need{
+		{0, "X", []int64{-1, -1, width}}, w, r,
+		{3, "B", []int64{directions, 2 * gates * hidden}},
+		{7, "P", []int64{directions, 3 * hidden}},
+	} {
+		name := inputOf(n, need.input)
+		if name == "" && need.input <= r.input {
+			return nil, fmt.Errorf("input %s is missing: export the model again", need.name)
+		}
+		if g.finite {
+			if err := s.checkFinite(name); err != nil {
+				return nil, fmt.Errorf("input %s %w, of which ONNX Runtime makes numbers: train again, or use the native engine", need.name, err)
+			}
+		}
+		if known := s.shapeOf(name); !known.fits(need.dims) {
+			return nil, fmt.Errorf("input %s has shape %v, and must have %v for hidden_size %d: export the model again", need.name, known.dims, need.dims, hidden)
+		}
+	}
+	switch n.GetOpType() {
+	case "LSTM", quantizedLSTM:
+		for _, need := range []need{w, r} {
+			if width < 0 && need.input == w.input || !slices.Equal(s.shapeOf(inputOf(n, need.input)).dims, need.dims) {
+				before = append(before, g.reshapeTo(n, need)...)
+			}
+		}
+	case "RNN": // which looks at its weights, and takes an empty X
+		return nil, nil
+	}
+	if x := s.shapeOf(inputOf(n, 0)); !x.full || x.dims == nil || x.dims[2] < 0 {
+		before = append(before, g.fullX(n, width)...)
+	}
+	return before, nil
+}
+
+// recurrentSizes returns two attributes of a recurrent node.
+func recurrentSizes(n *onnxpb.NodeProto) (hidden, directions int64) {
+	directions = 1
+	for _, a := range n.Attribute {
+		switch {
+		case a.GetName() == "hidden_size":
+			hidden = a.GetI()
+		case a.GetName() == "direction" && string(a.S) == "bidirectional":
+			directions = 2
+		}
+	}
+	return hidden, directions
+}
+
+// width returns how many inputs a step of n has, by X or by W, -1 where neither is
+// known.
+func (s *shapeScope) width(n *onnxpb.NodeProto) int64 {
+	if x := s.shapeOf(inputOf(n, 0)).dims; len(x) == 3 && x[2] >= 0 {
+		return x[2]
+	}
+	w := s.shapeOf(inputOf(n, 1)).dims
+	if len(w) != 3 {
+		return -1
+	}
+	if n.GetOpType() == quantizedLSTM {
+		return w[1]
+	}
+	return w[2]
+}
+
+// reshapeTo returns nodes that fail unless an input has as many elements as it needs,
+// the width being X's where it is not known.
+func (g *guard) reshapeTo(n *onnxpb.NodeProto, need need) []*onnxpb.NodeProto {
+	at := slices.Index(need.dims, -1)
+	if at < 0 {
+		return g.reshape(n, need.input, need.dims)
+	}
+	mask, base := make([]int64, len(need.dims)), slices.Clone(need.dims)
+	mask[at], base[at] = 1, 0
+	sizes, last, width, where, others, placed, target := g.name(), g.name(), g.name(), g.name(), g.name(), g.name(), g.name()
+	// A Concat would be the pattern that ONNX Runtime takes for a Reshape to anything.
+	return []*onnxpb.NodeProto{
+		newNode("Shape", sizes, n.Input[0]),
+		constantNode(last, 2),
+		newNode("Gather", width, sizes, last),
+		constantNode(where, mask...),
+		newNode("Mul", placed, width, where),
+		constantNode(others, base...),
+		newNode("Add", target, placed, others),
+		g.reshapeBy(n, need.input, target),
+	}
+}
+
+// fullX returns nodes that fail where X has a dimension of no size, or another width.
+func (g *guard) fullX(n *onnxpb.NodeProto, width int64) []*onnxpb.NodeProto {
+	if width < 0 {
+		width = 0 // as it is: the weights go by X
+	}
+	var nodes []*onnxpb.NodeProto
+	for _, target := range [][]int64{{0, 0, width}, {-1, 0, width}, {0, -1, width}} {
+		nodes = append(nodes, g.reshape(n, 0, target)...)
+	}
+	return nodes
+}
+
+// reshape returns nodes that reshape an input of n, which then reads the result. Of
+// the target, 0 is the dimension as it is.
+func (g *guard) reshape(n *onnxpb.NodeProto, input int, target []int64) []*onnxpb.NodeProto {
+	name := g.name()
+	return []*onnxpb.NodeProto{constantNode(name, target...), g.reshapeBy(n, input, name)}
+}
+
+func (g *guard) reshapeBy(n *onnxpb.NodeProto, input int, target string) *onnxpb.NodeProto {
+	reshaped := newNode("Reshape", g.name(), n.Input[input], target)
+	reshaped.Name = proto.String(fmt.Sprintf("shape of input %d of %s %q, guard %d", input, n.GetOpType(), n.GetName(), g.put))
+	n.Input[input] = reshaped.Output[0]
+	return reshaped
+}
+
+func (g *guard) name() string {
+	g.put++
+	return fmt.Sprintf("rnnkit guard %d", g.put)
+}
+
+func newNode(op, output string, inputs ...string) *onnxpb.NodeProto {
+	return &onnxpb.NodeProto{OpType: proto.String(op), Input: inputs, Output: []string{output}}
+}
+
+// constantNode returns a Constant of integers.
+func constantNode(output string, values ...int64) *onnxpb.NodeProto {
+	n := newNode("Constant", output)
+	n.Attribute = []*onnxpb.AttributeProto{{
+		Name: proto.String("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(),
+		T: &onnxpb.TensorProto{DataType: proto.Int32(int32(Int64)), Dims: []int64{int64(len(values))}, Int64Data: values},
+	}}
+	return n
+}
+
+// inputOf returns the name of an input, "" for one that is left out.
+func inputOf(n *onnxpb.NodeProto, i int) string {
+	if i < len(n.Input) {
+		return n.Input[i]
+	}
+	return ""
+}
+
+// shape is what is known of a value before the model runs.
+type shape struct {
+	dims []int64 // -1 for an unknown size; nil if the number of dimensions is unknown
+	full bool    // no dimension has size 0
+}
+
+// fits tells whether the shape may be the one that is needed.
+func (s shape) fits(need []int64) bool {
+	if s.dims == nil {
+		return true
+	}
+	if len(s.dims) != len(need) {
+		return false
+	}
+	for i, d := range s.dims {
+		if d == 0 || d > 0 && need[i] >= 0 && d != need[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// shapeScope has what is known of the values of a graph, and of those around it.
+type shapeScope struct {
+	outer     *shapeScope
+	shapes    map[string]shape
+	constants map[string]*onnxpb.TensorProto
+}
+
+func newShapeScope(outer *shapeScope) *shapeScope {
+	return &shapeScope{outer, map[string]shape{}, map[string]*onnxpb.TensorProto{}}
+}
+
+func (s *shapeScope) shapeOf(name string) shape {
+	for ; s != nil && name != ""; s = s.outer {
+		if known, ok := s.shapes[name]; ok {
+			return known
+		}
+	}
+	return shape{}
+}
+
+// constantOf returns a constant, without elements for any other value and for those
+// of types that a Tensor cannot hold.
+func (s *shapeScope) constantOf(name string) Tensor {
+	for ; s != nil; s = s.outer {
+		if _, ok := s.shapes[name]; ok && s.constants[name] != nil {
+			t, _ := tensorFrom(s.constants[name])
+			return t
+		} else if ok {
+			break
+		}
+	}
+	return Tensor{}
+}
+
+// integers returns the elements of a constant of int64, nil for any other value.
+func (s *shapeScope) integers(name string) []int64 {
+	list, _ := s.constantOf(name).Data.([]int64)
+	return list
+}
+
+// checkFinite is that of a constant, nil for any other value.
+func (s *shapeScope) checkFinite(name string) error {
+	t := s.constantOf(name)
+	return engine.Tensor{Shape: t.Shape, Data: t.Data}.CheckFinite()
+}
+
+// declare takes the inputs of the model, which a run holds to what is declared.
+func (s *shapeScope) declare(p *onnxpb.ModelProto) {
+	weights := map[string]bool{}
+	if p.GetIrVersion() < 4 { // before, weights had to be inputs, and none could be fed
+		for _, t := range p.Graph.Initializer {
+			weights[t.GetName()] = true
+		}
+	}
+	for _, input := range p.Graph.Input {
+		v, err := valueFrom(input)
+		if weights[v.Name] {
+			continue
+		}
+		known := shape{full: true}
+		if err == nil && v.Shape != nil {
+			known.dims = make([]int64, len(v.Shape))
+			for i, d := range v.Shape {
+				if known.dims[i] = d.Size; d.Symbol != "" {
+					known.dims[i] = -1
+				}
+			}
+		}
+		s.shapes[v.Name] = known
+	}
+}
+
+func (s *shapeScope) constant(name string, t *onnxpb.TensorProto) {
+	s.shapes[name] = shape{append([]int64{}, t.GetDims()...), !slices.Contains(t.GetDims(), 0)}
+	s.constants[name] = t
+}
+
+// infer takes what is known of the outputs of n.
+func (s *shapeScope) infer(n *onnxpb.NodeProto) {
+	for _, name := range n.Output {
+		s.shapes[name] = shape{}
+	}
+	if len(n.Output) == 0 || domain(n.GetDomain()) != "" {
+		return
+	}
+	x := s.shapeOf(inputOf(n, 0))
+	var y shape
+	switch n.GetOpType() {
+	case "Constant":
+		for _, a := range n.Attribute {
+			if a.GetName() == "value" && a.T != nil {
+				s.constant(n.Output[0], a.T)
+			}
+		}
+		return
+	case "Identity", "Cast", "DequantizeLinear", "Relu", "Tanh", "Sigmoid", "Dropout":
+		y = x
+	case "Transpose":
+		y = transposed(n, x)
+	case "Reshape":
+		y = reshaped(n, x, s.integers(inputOf(n, 1)))
+	case "Gather":
+		y = gathered(n, x, s.shapeOf(inputOf(n, 1)))
+	case "Add", "Sub", "Mul", "Div":
+		y = broadcast(x, s.shapeOf(inputOf(n, 1)))
+	case "LSTM", "GRU", "RNN":
+		hidden, directions := recurrentSizes(n) // layout 1 is no matter: ONNX Runtime refuses it
+		y = shape{[]int64{-1, directions, -1, hidden}, x.full || n.GetOpType() != "RNN"}
+	}
+	s.shapes[n.Output[0]] = y
+}
+
+func transposed(n *onnxpb.NodeProto, x shape) shape {
+	var perm []int64
+	for i := range x.dims {
+		perm = append(perm, int64(len(x.dims)-1-i))
+	}
+	for _, a := range n.Attribute {
+		if a.GetName() == "perm" {
+			perm = a.Ints
+		}
+	}
+	y := shape{full: x.full}
+	if len(perm) != len(x.dims) {
+		return y
+	}
+	for _, axis := range perm {
+		if axis < 0 || axis >= int64(len(x.dims)) {
+			return shape{full: x.full}
+		}
+		y.dims = append(y.dims, x.dims[axis])
+	}
+	return y
+}
+
+// reshaped knows targets whose zeros are dimensions as they are, and a -1 at the end.
+func reshaped(n *onnxpb.NodeProto, x shape, target []int64) shape {
+	y := shape{full: x.full}
+	if len(n.Attribute) > 0 || target == nil {
+		return y
+	}
+	rest := int64(1) // of the dimensions that -1 stands for
+	for i, d := range x.dims {
+		if i >= len(target)-1 {
+			if d < 0 || rest > math.MaxInt32 || d > math.MaxInt32 {
+				rest = -1
+				break
+			}
+			rest *= d
+		}
+	}
+	for i, d := range target {
+		switch {
+		case d == 0 && i < len(x.dims):
+			d = x.dims[i]
+		case d == -1 && i == len(target)-1 && !slices.ContainsFunc(target[:i], func(d int64) bool { return d != 0 }):
+			d = rest
+		case d <= 0:
+			d = -1
+		}
+		y.dims = append(y.dims, d)
+	}
+	return y
+}
+
+// gathered knows rows of a table.
+func gathered(n *onnxpb.NodeProto, table, indices shape) shape {
+	y := shape{full: table.full && indices.full}
+	if len(n.Attribute) > 0 && n.Attribute[0].GetI() != 0 || table.dims == nil || indices.dims == nil {
+		return y
+	}
+	y.dims = slices.Concat(indices.dims, table.dims[min(1, len(table.dims)):])
+	return y
+}
+
+func broadcast(a, b shape) shape {
+	y := shape{full: a.full && b.full}
+	if a.dims == nil || b.dims == nil {
+		return y
+	}
+	if len(a.dims) < len(b.dims) {
+		a, b = b, a
+	}
+	y.dims = slices.Clone(a.dims)
+	offset := len(a.dims) - len(b.dims)
+	for i, d := range b.dims {
+		if at := &y.dims[offset+i]; *at == 1 || *at < 0 && d > 1 {
+			*at = d
+		}
+	}
+	return y
+}
