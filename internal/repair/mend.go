@@ -403,7 +403,7 @@ func (r *repairer) mendSlice(ctx context.Context, t *trace, i int) string {
 			ends[k] = math.MaxInt64
 			r.setInput(i, 2, r.constant([]int{len(ends)}, ends))
 			return fmt.Sprintf("the end %d of dimension %d is the end of the data", length, axis)
-		case length > 1 && starts[k] == length-1 && ends[k] >= length:
+		case length > 2 && starts[k] == length-1 && ends[k] >= length:
 			starts, ends = slices.Clone(starts), slices.Clone(ends)
 			starts[k], ends[k] = -1, math.MaxInt64
 			r.setInput(i, 1, r.constant([]int{len(starts)}, starts))
@@ -459,7 +459,7 @@ func (r *repairer) mendGather(ctx context.Context, t *trace, i int) string {
 	if !ok || len(index) != 1 || axis < 0 || axis >= int64(len(in)) || in[axis].isFixed() {
 		return ""
 	}
-	if last := int64(in[axis][0]) - 1; last < 1 || index[0] != last {
+	if last := int64(in[axis][0]) - 1; last < 2 || index[0] != last { // of two steps it may be the middle
 		return ""
 	}
 	r.setInput(i, 1, r.constant(value.Shape, []int64{-1}))

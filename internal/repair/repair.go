@@ -77,14 +77,14 @@ func Repair(ctx context.Context, m *onnxgraph.Model, o Options) (*Repaired, erro
 	}
 	var kept error
 	if has(inputs.Time) {
-		r, err := repair(ctx, m, list, probe, o.Memory)
+		r, err := repair(ctx, m, list, probe, o)
 		if err == nil || ctx.Err() != nil {
 			return r, err
 		}
 		kept = err
 	}
 	probe.time = fixed(time)
-	r, err := repair(ctx, m, list, probe, o.Memory)
+	r, err := repair(ctx, m, list, probe, o)
 	if err != nil {
 		return nil, err
 	}
@@ -147,19 +147,22 @@ func batchesOf(g *onnxgraph.Graph) []int {
 
 // repairer changes a model until it runs in all probes.
 type repairer struct {
-	model   *onnxgraph.Model
-	sizes   sizes
-	changes []string
-	used    map[string]bool // names of values
-	settled map[string]bool // the values whose shape a choice was made for
-	others  []*repairer     // who chose otherwise
+	original *onnxgraph.Model
+	example  int  // the time that the file was exported with, 0 where it does not tell
+	declared bool // the file itself tells it
+	model    *onnxgraph.Model
+	sizes    sizes
+	changes  []string
+	used     map[string]bool // names of values
+	settled  map[string]bool // the values whose shape a choice was made for
+	others   []*repairer     // who chose otherwise
 }
 
 // clone returns a repairer that goes on from here by itself.
 func (r *repairer) clone() *repairer {
 	model := *r.model
 	model.Graph.Initializers = slices.Clip(model.Graph.Initializers)
-	return &repairer{model: &model, sizes: r.sizes, changes: slices.Clip(r.changes), used: maps.Clone(r.used), settled: maps.Clone(r.settled)}
+	return &repairer{original: r.original, example: r.example, declared: r.declared, model: &model, sizes: r.sizes, changes: slices.Clip(r.changes), used: maps.Clone(r.used), settled: maps.Clone(r.settled)}
 }
 
 // mostTries bounds how many choices of the meaning of targets are tried.
@@ -168,10 +171,10 @@ const mostTries = 8
 // repair returns m with a batch, and a time unless it is fixed in probe, that
 // are symbolic. Where a target can mean several things it takes what answers as
 // m does, or else what is likeliest.
-func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe sizes, memory int) (*Repaired, error) {
+func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe sizes, o Options) (*Repaired, error) {
 	model := *m
 	model.Graph.Initializers = slices.Clip(m.Graph.Initializers)
-	r := &repairer{model: &model, sizes: probe, used: map[string]bool{}, settled: map[string]bool{}}
+	r := &repairer{original: m, model: &model, sizes: probe, used: map[string]bool{}, settled: map[string]bool{}}
 	for _, v := range m.Graph.Inputs {
 		r.used[v.Name] = true
 	}
@@ -183,6 +186,11 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 			r.used[name] = true
 		}
 	}
+	for _, in := range list {
+		r.example = max(r.example, in.Fixed(inputs.Time))
+	}
+	r.declared = r.example > 0
+	r.example = cmp.Or(r.example, o.Time)
 	symbols := r.symbols(list)
 	open := r.openInputs(list, symbols)
 	var likeliest *Repaired
@@ -190,13 +198,13 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 	tries := []*repairer{r}
 	for k := 0; k < mostTries && len(tries) > 0 && ctx.Err() == nil; k++ {
 		next := tries[len(tries)-1] // the latest choice, as what fails is mostly near
-		done, err := next.finish(ctx, list, open, symbols, memory)
+		done, err := next.finish(ctx, list, open, symbols, o.Memory)
 		tries = append(tries[:len(tries)-1], next.others...)
 		if k == 0 {
 			likeliest, why = done, err
 		}
 		if err == nil && k+len(tries) > 0 {
-			_, err = done.Verify(ctx, m, []engine.Engine{native.New(native.MaxMemory(memory))}, verify.Tolerance, 1)
+			_, err = done.Verify(ctx, m, []engine.Engine{native.New(native.MaxMemory(o.Memory))}, verify.Tolerance, 1)
 		}
 		if err == nil {
 			return done, nil
@@ -212,8 +220,8 @@ func (r *repairer) finish(ctx context.Context, list, open []inputs.Input, symbol
 		if err != nil {
 			return nil, err
 		}
+		defer t.close()
 		change, err := r.mend(ctx, t)
-		t.close()
 		if err != nil {
 			return nil, err
 		}
@@ -224,6 +232,9 @@ func (r *repairer) finish(ctx context.Context, list, open []inputs.Input, symbol
 		if err := r.check(t); err != nil {
 			return nil, err
 		}
+		if err := r.prove(ctx, t); err != nil {
+			return nil, err
+		}
 		outputs := r.openOutputs(t, symbols)
 		prune(&r.model.Graph)
 		return &Repaired{
@@ -232,6 +243,16 @@ func (r *repairer) finish(ctx context.Context, list, open []inputs.Input, symbol
 		}, nil
 	}
 	return nil, errors.New("repairs do not come to an end, which is a bug: report it with the model")
+}
+
+// prove reports why a time that is open now is not known to be read as at the
+// time of the export.
+func (r *repairer) prove(ctx context.Context, t *trace) error {
+	if r.sizes.time.isFixed() {
+		return nil
+	}
+	p := prover{ctx: ctx, trace: t, original: &r.original.Graph, time: r.sizes.time, example: r.example, declared: r.declared}
+	return p.prove()
 }
 
 // symbols are the names of the batch and the time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 
@@ -45,6 +46,8 @@ type trace struct {
 	session   engine.Session
 	inputs    map[string]engine.Tensor // of the first probe
 	dims      [probes]map[string][]int // shapes in each probe
+	producers map[string]*onnxgraph.Node
+	fixed     []int
 }
 
 // shapeOf is what the output is called that has the shape of a value.
@@ -66,6 +69,11 @@ func newTrace(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, s si
 	for i := range m.Graph.Nodes {
 		n := &m.Graph.Nodes[i]
 		constant := isConstant(n, t.constants)
+		if c, ok := counted(n); ok && n.OpType == "Loop" {
+			shown.Graph.Nodes[i] = c
+			shown.Graph.Nodes = append(shown.Graph.Nodes, onnxgraph.Node{OpType: "Shape", Inputs: []string{roundsOf(n)}, Outputs: []string{shapeOf(roundsOf(n))}})
+			show(shapeOf(roundsOf(n)))
+		}
 		for _, name := range named(n.Outputs) {
 			shown.Graph.Nodes = append(shown.Graph.Nodes, onnxgraph.Node{OpType: "Shape", Inputs: []string{name}, Outputs: []string{shapeOf(name)}})
 			show(shapeOf(name))
@@ -87,6 +95,31 @@ func newTrace(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, s si
 		return nil, err
 	}
 	return t, nil
+}
+
+// shownOf returns the values of n whose shape is shown.
+func shownOf(n *onnxgraph.Node) []string {
+	names := named(n.Outputs)
+	if _, ok := counted(n); ok && n.OpType == "Loop" {
+		names = append(names, roundsOf(n))
+	}
+	return names
+}
+
+// widths returns the sizes that dimensions have whatever batch and time are.
+func (t *trace) widths() []int {
+	if t.fixed == nil {
+		found := map[int]bool{2: true, 3: true}
+		for _, shape := range t.shapes {
+			for _, s := range shape {
+				if s.isFixed() && s[0] > 1 {
+					found[s[0]] = true
+				}
+			}
+		}
+		t.fixed = slices.Sorted(maps.Keys(found))
+	}
+	return t.fixed
 }
 
 func named(names []string) []string {
@@ -157,8 +190,8 @@ func (t *trace) runAsFar(ctx context.Context, given map[string]engine.Tensor, p 
 		_, t.err = t.run(ctx, given, t.failed+1)
 		results, err = t.run(ctx, given, t.failed)
 	}
-	for _, n := range t.graph.Nodes[:t.failed] {
-		for _, name := range named(n.Outputs) {
+	for i := range t.graph.Nodes[:t.failed] {
+		for _, name := range shownOf(&t.graph.Nodes[i]) {
 			dims, ok := results[shapeOf(name)].Data.([]int64)
 			if !ok {
 				continue
@@ -175,8 +208,8 @@ func (t *trace) runAsFar(ctx context.Context, given map[string]engine.Tensor, p 
 // run returns the shapes of all values of the first n nodes.
 func (t *trace) run(ctx context.Context, given map[string]engine.Tensor, n int) (map[string]engine.Tensor, error) {
 	var outputs []string
-	for _, node := range t.graph.Nodes[:n] {
-		for _, name := range named(node.Outputs) {
+	for i := range t.graph.Nodes[:n] {
+		for _, name := range shownOf(&t.graph.Nodes[i]) {
 			outputs = append(outputs, shapeOf(name))
 		}
 	}

@@ -1,0 +1,186 @@
+package repair
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// calculating are the operators whose constant operands may have been the time.
+var calculating = set("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Clip", "Where", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Concat", "Expand", "Gemm")
+
+// constants reports a constant that n calculates with which is a function of the
+// time in the example, or a factor that nothing explains.
+func (p *prover) constants(n *onnxgraph.Node) error {
+	if !calculating[n.OpType] {
+		return nil
+	}
+	for _, attribute := range []string{"alpha", "beta", "min", "max"} {
+		if value, ok := n.Attribute(attribute); ok {
+			if v, ok := value.(float32); ok {
+				if err := p.number(n, float64(v), true); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for k, name := range n.Inputs {
+		if n.OpType == "Expand" && k == 1 || n.OpType == "Gemm" || n.OpType == "Pow" && k == 1 && p.isCommonPower(name) {
+			continue
+		}
+		t, list, ok := p.value(name)
+		switch {
+		case !ok || len(list) == 0 || n.OpType == "Concat" && isInteger(t): // of a shape
+			continue
+		case isComparison(n) && slices.ContainsFunc(list, func(v float64) bool { return v == math.Trunc(v) && p.isLength(int64(v)) }):
+			return fmt.Errorf("it compares with the constant %v, and the time was %d", list, p.example)
+		}
+		if err := p.madeOf(n, name); err != nil {
+			return err
+		}
+		if v, ok := p.uniform(name); ok && !(isInteger(t) && math.Abs(v) <= 2) && !p.ofGelu(n, v) {
+			if err := p.number(n, v, len(list) == 1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func isComparison(n *onnxgraph.Node) bool {
+	return slices.Contains([]string{"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"}, n.OpType)
+}
+
+func isInteger(t onnxgraph.Tensor) bool {
+	return t.Type() == onnxgraph.Int64 || t.Type() == onnxgraph.Int32
+}
+
+func (p *prover) isCommonPower(name string) bool {
+	v, ok := p.uniform(name)
+	return ok && slices.Contains([]float64{2, 3, 0.5}, v)
+}
+
+// ofGelu tells whether v is the half or the two in a GELU, a Softplus or a
+// sigmoid that is written out.
+func (p *prover) ofGelu(n *onnxgraph.Node, v float64) bool {
+	if v != 0.5 && v != 2 || n.OpType != "Mul" && n.OpType != "Div" {
+		return false
+	}
+	nearby := slices.Clone(n.Inputs)
+	for _, other := range p.trace.graph.Nodes {
+		if slices.ContainsFunc(other.Inputs, func(name string) bool { return slices.Contains(n.Outputs, name) }) {
+			nearby = append(nearby, other.Inputs...)
+		}
+	}
+	for range 3 {
+		for _, name := range nearby {
+			switch from := p.producer(name); {
+			case from == nil:
+			case from.OpType == "Erf" || from.OpType == "Tanh":
+				return true
+			case from.OpType == "Add" || from.OpType == "Mul":
+				nearby = append(nearby, from.Inputs...)
+			}
+		}
+	}
+	return false
+}
+
+// madeOf reports a number that the exporter left as a node's operand and that
+// the time was, in the nodes that compute a constant.
+func (p *prover) madeOf(n *onnxgraph.Node, name string) error {
+	from := p.producer(name)
+	if from == nil || !slices.Contains([]string{"Mul", "Div", "Pow", "Sqrt", "Log", "Reciprocal", "Cast", "Exp", "Range", "Add", "Sub"}, from.OpType) {
+		return nil
+	}
+	for _, input := range from.Inputs {
+		if input == name {
+			continue
+		}
+		if v, ok := p.uniform(input); ok && p.isLength(int64(v)) && v == math.Trunc(v) {
+			return fmt.Errorf("its constant operand is computed of %g, and the time was %d", v, p.example)
+		}
+		if err := p.madeOf(n, input); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// number reports an operand v that is a function of the time, and a factor that
+// may be one.
+func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
+	v = math.Abs(v)
+	factor := n.OpType == "Mul" || n.OpType == "Div" || n.OpType == "Gemm"
+	switch {
+	case v == 0 || math.IsInf(v, 0) || math.IsNaN(v):
+		return nil
+	case v == 1 && (!factor || !alone || p.example < 1 || p.example > 2 || n.OpType == "Gemm"):
+		return nil
+	}
+	if function := p.ofTime(v, factor); function != "" {
+		return fmt.Errorf("its constant %.6g is %s of the time that was, %d", v, function, p.example)
+	}
+	if summed := slices.ContainsFunc(n.Inputs, func(name string) bool { return p.summed[name] }); factor && summed && (isCount(v) || isCount(1/v)) {
+		return fmt.Errorf("it divides a sum over the time by the constant %.6g", max(v, 1/v))
+	}
+	if factor && alone && p.declared && n.OpType != "Gemm" && !explained(v) {
+		return fmt.Errorf("its constant factor %.6g may have been a function of the time", v)
+	}
+	return nil
+}
+
+func isCount(v float64) bool { return v >= 2 && v < 1<<20 && near(v, math.Round(v)) }
+
+// ofTime names the function of the time in the example that v is, "" for none.
+func (p *prover) ofTime(v float64, factor bool) string {
+	t := float64(p.example)
+	if p.example == 0 {
+		return ""
+	}
+	type function struct {
+		name string
+		of   float64
+	}
+	list := []function{{"the number", t}, {"one less", t - 1}, {"the root", math.Sqrt(t)}}
+	if p.example > 3 {
+		list = append(list, function{"one more", t + 1}, function{"half", t / 2}, function{"half", math.Floor(t / 2)}, function{"twice", 2 * t}, function{"twice less one", 2*t - 1},
+			function{"the square", t * t}, function{"the root of one less", math.Sqrt(t - 1)}, function{"the logarithm", math.Log(t)}, function{"the logarithm of one more", math.Log(t + 1)}, function{"the logarithm", math.Log2(t)})
+	}
+	if factor {
+		for _, w := range p.trace.widths() {
+			list = append(list, function{"a multiple", t * float64(w)}, function{"a multiple less one", t*float64(w) - 1})
+		}
+	}
+	for _, f := range list {
+		if f.of != 0 && (v != 1 || f.of == 1) && (near(v, f.of) || near(v, 1/f.of)) {
+			return f.name
+		}
+	}
+	return ""
+}
+
+// explained tells whether a factor is one that people write: a few digits, a
+// fraction, the root of a width, or one of GELU's.
+func explained(v float64) bool {
+	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
+	if near(v, short) {
+		return true
+	}
+	for _, known := range []float64{math.Sqrt(2 / math.Pi), 0.044715, math.Pi, math.E, math.Ln2, math.Ln10, 2 * math.Pi, 1.702, 1.0507009873554805, 1.6732632423543772} {
+		if near(v, known) || near(v, 1/known) {
+			return true
+		}
+	}
+	for _, power := range []float64{1, 2, 4} {
+		for _, n := range []float64{math.Pow(v, power), math.Pow(v, -power)} {
+			if n < 1<<16 && n > 0.5 && math.Abs(n-math.Round(n)) < 2e-6*n {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,156 @@
+package repair
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+func isControl(n *onnxgraph.Node) bool {
+	return n.OpType == "Loop" || n.OpType == "Scan" || n.OpType == "If"
+}
+
+// roundsOf is what the output of a Loop is called that is as long as it has rounds.
+func roundsOf(n *onnxgraph.Node) string { return "rounds of " + n.Outputs[0] }
+
+// counted returns a Loop with an output more, which has an element for each round.
+func counted(n *onnxgraph.Node) (onnxgraph.Node, bool) {
+	c := *n
+	c.Attributes = slices.Clone(n.Attributes)
+	for k, a := range c.Attributes {
+		body, ok := a.Value.(*onnxgraph.Graph)
+		if !ok || len(n.Outputs) == 0 || len(body.Inputs) == 0 || len(n.Outputs) > len(body.Outputs)-1 {
+			continue
+		}
+		with := *body
+		name := roundsOf(n)
+		with.Nodes = append(slices.Clip(body.Nodes), onnxgraph.Node{OpType: "Identity", Inputs: []string{body.Inputs[0].Name}, Outputs: []string{name}})
+		with.Outputs = append(slices.Clip(body.Outputs), onnxgraph.Value{Name: name, Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}})
+		c.Attributes[k].Value = &with
+		c.Outputs = slices.Clone(n.Outputs)
+		for len(c.Outputs) < len(body.Outputs)-1 {
+			c.Outputs = append(c.Outputs, "")
+		}
+		c.Outputs = append(c.Outputs, name)
+		return c, true
+	}
+	return c, false
+}
+
+// loop must have as many rounds as there are steps.
+func (p *prover) loop(n *onnxgraph.Node) error {
+	rounds := p.trace.shapes[roundsOf(n)]
+	switch {
+	case len(rounds) != 1:
+		return errors.New("how many rounds it has is not known")
+	case !moves(rounds[0]):
+		return fmt.Errorf("it has %d rounds whatever the time is", rounds[0][0])
+	case !p.perStep(rounds[0]):
+		return errors.New("its rounds are not those of the time")
+	}
+	return p.within(n)
+}
+
+// scan has as many rounds as its sequences have steps.
+func (p *prover) scan(n *onnxgraph.Node) error {
+	count := int(integer(n, "num_scan_inputs", 1))
+	axes, _ := p.ints(n, len(n.Inputs), "scan_input_axes")
+	for k := range min(count, len(n.Inputs)) {
+		s := p.trace.shapes[n.Inputs[len(n.Inputs)-count+k]]
+		axis := int64(0)
+		if k < len(axes) {
+			axis = axes[k]
+		}
+		if axis < 0 {
+			axis += int64(len(s))
+		}
+		if axis >= int64(len(s)) || axis < 0 || !moves(s[axis]) {
+			return errors.New("it goes through a number of steps that does not depend on the time")
+		}
+	}
+	return p.within(n)
+}
+
+// branch is not followed where the condition depends on the input.
+func (p *prover) branch(n *onnxgraph.Node) error {
+	if _, _, constant := p.value(n.Inputs[0]); !constant {
+		return errors.New("which branch it takes may depend on the time")
+	}
+	return p.within(n)
+}
+
+// within applies the rules of constants to the graphs within a node, which may
+// take no step of a sequence around them by number.
+func (p *prover) within(n *onnxgraph.Node) error {
+	for _, a := range n.Attributes {
+		body, ok := a.Value.(*onnxgraph.Graph)
+		if !ok {
+			continue
+		}
+		before := p.locals
+		p.locals = constantsOf(body, before)
+		for i := range body.Nodes {
+			if err := p.inner(&body.Nodes[i]); err != nil {
+				return fmt.Errorf("in its graph %q, %s: %w", a.Name, describe(i, &body.Nodes[i]), err)
+			}
+		}
+		p.locals = before
+	}
+	return nil
+}
+
+func (p *prover) inner(n *onnxgraph.Node) error {
+	if n.OpType == "Loop" || n.OpType == "Scan" {
+		return errors.New("how many rounds it has is not known")
+	}
+	if err := p.constants(n); err != nil {
+		return err
+	}
+	if reads := slices.ContainsFunc(n.Inputs, p.varies); reads {
+		switch n.OpType {
+		case "Gather":
+			if _, _, constant := p.value(n.Inputs[1]); constant {
+				return errors.New("it takes a step by number")
+			}
+		case "Slice":
+			if _, constant := p.ints(n, 1, "starts"); constant {
+				return errors.New("it takes steps by number")
+			}
+		case "Split", "GatherND", "GatherElements", "SplitToSequence":
+			return errors.New("it takes steps of a sequence around its graph")
+		}
+	}
+	return p.within(n)
+}
+
+// constantsOf returns the constants of g and those around it.
+func constantsOf(g *onnxgraph.Graph, around map[string]onnxgraph.Tensor) map[string]onnxgraph.Tensor {
+	all := map[string]onnxgraph.Tensor{}
+	for name, t := range around {
+		all[name] = t
+	}
+	for _, t := range g.Initializers {
+		all[t.Name] = t
+	}
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		if n.OpType != "Constant" || len(n.Outputs) != 1 {
+			continue
+		}
+		for _, a := range n.Attributes {
+			switch v := a.Value.(type) {
+			case onnxgraph.Tensor:
+				all[n.Outputs[0]] = v
+			case float32:
+				all[n.Outputs[0]] = onnxgraph.Tensor{Shape: []int{}, Data: []float32{v}}
+			case int64:
+				all[n.Outputs[0]] = onnxgraph.Tensor{Shape: []int{}, Data: []int64{v}}
+			case []int64:
+				all[n.Outputs[0]] = onnxgraph.Tensor{Shape: []int{len(v)}, Data: v}
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,302 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// A prover tells whether a model computes at other times what it computes at the
+// time that it was exported with. That it runs there is not enough: steps that the
+// exporter took one by one, or a constant that was the time, answer wrongly
+// without a word. So each operator that meets the time has a rule, and what no
+// rule explains is an error.
+type prover struct {
+	ctx      context.Context
+	trace    *trace
+	original *onnxgraph.Graph // whose nodes errors name
+	time     size
+	example  int  // the time that the file was exported with, 0 where it does not tell
+	declared bool // the file itself tells it
+
+	locals map[string]onnxgraph.Tensor // constants of the graph within a node
+	summed map[string]bool             // sums over the time, not yet divided by it
+	made   map[string]bool             // values that a constant gave a dimension of as many steps
+	reads  map[string]int              // by weight, in how many products it stands
+}
+
+// prove returns why the answers at other times are not known to be right, by node.
+func (p *prover) prove() error {
+	p.summed, p.made, p.reads = map[string]bool{}, map[string]bool{}, map[string]int{}
+	nodes := p.trace.graph.Nodes
+	for i := range nodes {
+		n := &nodes[i]
+		if len(n.Outputs) == 0 || p.trace.constants[n.Outputs[0]] {
+			continue
+		}
+		if err := p.node(n); err != nil {
+			return fmt.Errorf("%s: %w", p.describe(i), err)
+		}
+	}
+	for i := range nodes {
+		if times := p.reads[p.weight(&nodes[i])]; p.isUnrolled(times) {
+			return fmt.Errorf("%s: its weights are read %d times, as by steps that are taken one by one", p.describe(i), times)
+		}
+	}
+	return p.outputs()
+}
+
+// describe names a node by its place in the original.
+func (p *prover) describe(i int) string {
+	n := &p.trace.graph.Nodes[i]
+	at := slices.IndexFunc(p.original.Nodes, func(o onnxgraph.Node) bool { return slices.Contains(o.Outputs, n.Outputs[0]) })
+	if at < 0 {
+		at = i
+	}
+	return describe(at, n)
+}
+
+// node applies the rules to a node of the model's own graph.
+func (p *prover) node(n *onnxgraph.Node) error {
+	if err := p.constants(n); err != nil {
+		return err
+	}
+	p.follow(n)
+	rule, known := rules[n.OpType]
+	switch meets := p.meets(n); {
+	case known && rule != nil && (meets || always[n.OpType]):
+		return rule(p, n)
+	case meets && (!known || n.Domain != "" && n.Domain != "ai.onnx"):
+		return errors.New("how it treats the time is not known")
+	}
+	return nil
+}
+
+// always are the operators that can make as many steps as there were.
+var always = set("Loop", "Scan", "If", "Expand", "Tile", "ConstantOfShape", "Concat", "RNN", "LSTM", "GRU")
+
+// meets tells whether n reads or writes a value with a dimension that the time changes.
+func (p *prover) meets(n *onnxgraph.Node) bool {
+	return slices.ContainsFunc(slices.Concat(n.Inputs, n.Outputs), p.varies)
+}
+
+func (p *prover) varies(name string) bool {
+	return slices.ContainsFunc(p.trace.shapes[name], moves)
+}
+
+// moves tells whether a size depends on the time.
+func moves(s size) bool { return s[0] != s[2] || s[1] != s[3] }
+
+// perStep tells whether a dimension is as many steps as the time, or more by a
+// number, or some for each.
+func (p *prover) perStep(s size) bool {
+	grown := p.time[2] - p.time[0]
+	return s[0] == s[1] && s[2] == s[3] && (s[2]-s[0])%grown == 0
+}
+
+// follow notes what the outputs of n hold of its inputs.
+func (p *prover) follow(n *onnxgraph.Node) {
+	if w := p.weight(n); w != "" {
+		p.reads[w]++
+	}
+	for k, name := range n.Inputs {
+		if p.made[name] && !isControl(n) && !(recurrent(n) && k >= 4) {
+			p.note(p.made, n)
+		}
+		if p.summed[name] && linear[n.OpType] {
+			p.note(p.summed, n)
+		}
+	}
+}
+
+func (p *prover) note(values map[string]bool, n *onnxgraph.Node) {
+	for _, name := range named(n.Outputs) {
+		values[name] = true
+	}
+}
+
+// linear are operators through which a sum stays one up to a factor.
+var linear = set("Add", "Sub", "Mul", "Div", "Neg", "Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten", "Expand", "Sqrt")
+
+// weight returns the initializer that n multiplies by, "" if it does not.
+func (p *prover) weight(n *onnxgraph.Node) string {
+	if n.OpType != "MatMul" && n.OpType != "Gemm" || len(n.Inputs) < 2 {
+		return ""
+	}
+	for _, name := range n.Inputs[:2] {
+		if p.trace.constants[name] {
+			return p.source(name)
+		}
+	}
+	return ""
+}
+
+// source goes back from a constant to the one that it is made of.
+func (p *prover) source(name string) string {
+	for range len(p.trace.graph.Nodes) {
+		n := p.producer(name)
+		if n == nil || !slices.Contains([]string{"Transpose", "Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Slice"}, n.OpType) {
+			break
+		}
+		name = n.Inputs[0]
+	}
+	return name
+}
+
+func (p *prover) producer(name string) *onnxgraph.Node {
+	if p.trace.producers == nil {
+		p.trace.producers = map[string]*onnxgraph.Node{}
+		for i := range p.trace.graph.Nodes {
+			for _, output := range p.trace.graph.Nodes[i].Outputs {
+				p.trace.producers[output] = &p.trace.graph.Nodes[i]
+			}
+		}
+	}
+	return p.trace.producers[name]
+}
+
+// mostReads is how often a weight may be read where the time of the export is
+// not known.
+const mostReads = 3
+
+func (p *prover) isUnrolled(times int) bool {
+	if p.example == 0 {
+		return times > mostReads
+	}
+	return times > 1 && times >= p.example-1 && times <= p.example+1
+}
+
+// outputs reports an output whose dimension a constant made as long as the time.
+func (p *prover) outputs() error {
+	for _, v := range p.trace.graph.Outputs {
+		for axis, s := range p.trace.shapes[v.Name] {
+			if p.made[v.Name] && s.isFixed() && p.isLength(int64(s[0])) {
+				return fmt.Errorf("output %q: dimension %d is %d whatever the time is, which was %d", v.Name, axis, s[0], p.example)
+			}
+		}
+	}
+	return nil
+}
+
+// isLength tells whether a number can be one of steps.
+func (p *prover) isLength(n int64) bool {
+	t := int64(p.example)
+	return t > 1 && n > 1 && (n >= t-1 && n <= t+1 || n == 2*t)
+}
+
+// value returns the elements of a constant, as numbers.
+func (p *prover) value(name string) (onnxgraph.Tensor, []float64, bool) {
+	tensor, ok := p.locals[name]
+	if !ok {
+		tensor, ok = p.trace.constant(p.ctx, name)
+	}
+	if !ok {
+		return tensor, nil, false
+	}
+	return tensor, numbers(tensor), true
+}
+
+// numbers returns the elements of t, nil for more than maxNumbers.
+func numbers(t onnxgraph.Tensor) []float64 {
+	const maxNumbers = 1 << 16
+	size := 1
+	for _, d := range t.Shape {
+		size *= d
+	}
+	if size > maxNumbers {
+		return nil
+	}
+	switch data := t.Data.(type) {
+	case []float32:
+		return numbersOf(data)
+	case []float64:
+		return numbersOf(data)
+	case []int64:
+		return numbersOf(data)
+	case []int32:
+		return numbersOf(data)
+	case []onnxgraph.Half:
+		var list []float64
+		for _, h := range data {
+			list = append(list, float64(h.Float32()))
+		}
+		return list
+	}
+	return nil
+}
+
+func numbersOf[T float32 | float64 | int64 | int32](data []T) []float64 {
+	list := make([]float64, len(data))
+	for i, v := range data {
+		list[i] = float64(v)
+	}
+	return list
+}
+
+// uniform returns the number that all elements of a value are, also where the
+// value is as long as something of the input.
+func (p *prover) uniform(name string) (float64, bool) {
+	if _, list, ok := p.value(name); ok {
+		if len(list) == 0 || slices.ContainsFunc(list, func(v float64) bool { return v != list[0] }) {
+			return 0, false
+		}
+		return list[0], true
+	}
+	n := p.producer(name)
+	switch {
+	case n == nil:
+		return 0, false
+	case n.OpType == "ConstantOfShape":
+		value, _ := n.Attribute("value")
+		t, _ := value.(onnxgraph.Tensor)
+		return slices.Concat(numbers(t), []float64{0})[0], true
+	case slices.Contains([]string{"Expand", "Tile", "Reshape", "Unsqueeze", "Squeeze", "Cast", "Identity"}, n.OpType) && n.Inputs[0] != name:
+		return p.uniform(n.Inputs[0])
+	}
+	return 0, false
+}
+
+// ints returns constant integers: those of an input, or of an attribute before
+// the opset in which that became an input.
+func (p *prover) ints(n *onnxgraph.Node, input int, attribute string) (list []int64, constant bool) {
+	if value, ok := n.Attribute(attribute); ok {
+		list, constant = value.([]int64)
+		return list, constant
+	}
+	if input >= len(n.Inputs) || n.Inputs[input] == "" {
+		return nil, true
+	}
+	t, _, ok := p.value(n.Inputs[input])
+	switch data := t.Data.(type) {
+	case []int64:
+		return data, ok
+	case []int32:
+		for _, v := range data {
+			list = append(list, int64(v))
+		}
+	}
+	return list, ok
+}
+
+func integer(n *onnxgraph.Node, attribute string, otherwise int64) int64 {
+	if value, ok := n.Attribute(attribute); ok {
+		if v, ok := value.(int64); ok {
+			return v
+		}
+	}
+	return otherwise
+}
+
+func set(names ...string) map[string]bool {
+	all := map[string]bool{}
+	for _, name := range names {
+		all[name] = true
+	}
+	return all
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-6*math.Abs(b) }

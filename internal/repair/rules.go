@@ -1,0 +1,400 @@
+package repair
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// rules are the operators whose part in the time is known. A nil rule is of those
+// that treat all steps alike, or read the whole time however long it is.
+var rules = map[string]func(*prover, *onnxgraph.Node) error{}
+
+func init() {
+	for _, name := range []string{
+		"Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Cos", "Cosh",
+		"Div", "Dropout", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish",
+		"Identity", "IsInf", "IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not", "Or",
+		"PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Sub", "Sum",
+		"Swish", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor",
+		"ArgMax", "ArgMin", "BatchNormalization", "CumSum", "Einsum", "Flatten", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "GroupNormalization",
+		"Hardmax", "InstanceNormalization", "LayerNormalization", "LogSoftmax", "LpNormalization", "MatMul", "MeanVarianceNormalization",
+		"OneHot", "Range", "RMSNormalization", "Shape", "SimplifiedLayerNormalization", "Size", "Softmax", "Squeeze", "Transpose", "Trilu", "Unsqueeze", "EyeLike",
+		"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger",
+		"ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp",
+	} {
+		rules[name] = nil
+	}
+	for _, name := range []string{"ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceProd", "ReduceLogSum"} {
+		rules[name] = (*prover).sum
+	}
+	for _, name := range []string{"GatherElements", "GatherND", "ScatterElements", "ScatterND"} {
+		rules[name] = (*prover).byIndex
+	}
+	for _, name := range []string{"Conv", "MaxPool", "AveragePool", "LpPool"} {
+		rules[name] = (*prover).convolution
+	}
+	for _, name := range []string{"Expand", "Tile", "ConstantOfShape"} {
+		rules[name] = (*prover).expand
+	}
+	for _, name := range []string{"RNN", "LSTM", "GRU"} {
+		rules[name] = (*prover).recurrent
+	}
+	rules["Gather"] = (*prover).gather
+	rules["Slice"] = (*prover).slice
+	rules["Split"] = (*prover).split
+	rules["Concat"] = (*prover).concat
+	rules["Reshape"] = (*prover).reshape
+	rules["Pad"] = (*prover).pad
+	rules["ReverseSequence"] = (*prover).reverse
+	rules["Loop"] = (*prover).loop
+	rules["Scan"] = (*prover).scan
+	rules["If"] = (*prover).branch
+}
+
+// sum notes that the time has been summed over.
+func (p *prover) sum(n *onnxgraph.Node) error {
+	count := func(name string) (k int) {
+		for _, s := range p.trace.shapes[name] {
+			if moves(s) {
+				k++
+			}
+		}
+		return k
+	}
+	if count(n.Outputs[0]) < count(n.Inputs[0]) || slices.ContainsFunc(p.trace.shapes[n.Inputs[0]], moves) && integer(n, "keepdims", 1) == 1 && count(n.Outputs[0]) == 0 {
+		p.note(p.summed, n)
+	}
+	return nil
+}
+
+// gather takes the first and the last step alone.
+func (p *prover) gather(n *onnxgraph.Node) error {
+	shape := p.trace.shapes[n.Inputs[0]]
+	axis := integer(n, "axis", 0)
+	if axis < 0 {
+		axis += int64(len(shape))
+	}
+	if axis < 0 || axis >= int64(len(shape)) || !moves(shape[axis]) {
+		return nil
+	}
+	_, index, constant := p.value(n.Inputs[1])
+	switch {
+	case !constant:
+		return nil
+	case len(index) != 1:
+		return fmt.Errorf("it takes %d steps by number", len(index))
+	case index[0] != 0 && index[0] != -1:
+		return fmt.Errorf("it takes step %g by number", index[0])
+	case !p.perStep(shape[axis]):
+		return fmt.Errorf("dimension %d, of which it takes number %g, is not the time alone", axis, index[0])
+	}
+	return nil
+}
+
+// slice cuts off one step at an end, or all but that.
+func (p *prover) slice(n *onnxgraph.Node) error {
+	shape := p.trace.shapes[n.Inputs[0]]
+	starts, ok1 := p.ints(n, 1, "starts")
+	ends, ok2 := p.ints(n, 2, "ends")
+	axes, ok3 := p.ints(n, 3, "axes")
+	steps, ok4 := p.ints(n, 4, "steps")
+	if !ok3 || !ok4 {
+		return errors.New("its axes or steps are computed")
+	}
+	for k := range max(len(starts), len(ends), len(axes)) {
+		axis := int64(k)
+		if k < len(axes) {
+			axis = axes[k]
+		}
+		if axis < 0 {
+			axis += int64(len(shape))
+		}
+		if axis < 0 || axis >= int64(len(shape)) || !moves(shape[axis]) {
+			continue
+		}
+		start, end, step := int64(0), int64(math.MaxInt64), int64(1)
+		if ok1 && k < len(starts) {
+			start = starts[k]
+		}
+		if ok2 && k < len(ends) {
+			end = ends[k]
+		}
+		if k < len(steps) {
+			step = steps[k]
+		}
+		if err := p.cut(start, end, step); err != nil {
+			return fmt.Errorf("%w of dimension %d", err, axis)
+		}
+		if (start != 0 || end < math.MaxInt32) && step == 1 && !p.perStep(shape[axis]) {
+			return fmt.Errorf("dimension %d, of which it takes a part, is not the time alone", axis)
+		}
+	}
+	return nil
+}
+
+// cut reports bounds of steps that may have been functions of the time. A bound
+// that is computed is 0 or the end here.
+func (p *prover) cut(start, end, step int64) error {
+	if step != 1 {
+		if step == -1 && (start == -1 || start >= math.MaxInt32) && end <= math.MinInt32 {
+			return nil
+		}
+		return fmt.Errorf("it takes steps from %d to %d by %d", start, end, step)
+	}
+	early := p.example == 2 || p.example == 3 // where 1 may be the middle
+	whole := end >= math.MaxInt32
+	switch {
+	case whole && start <= 0 && start >= -1, start == 0 && end == -1:
+		return nil
+	case (whole && start == 1 || start == 0 && end == 1) && !early:
+		return nil
+	case whole && start < 0 && p.declared && p.ofTime(float64(-start), false) == "":
+		return nil
+	case start == 0 && end < 0 && p.declared && p.ofTime(float64(-end), false) == "":
+		return nil
+	}
+	return fmt.Errorf("it takes steps %d to %d", start, end)
+}
+
+// split leaves the time whole.
+func (p *prover) split(n *onnxgraph.Node) error {
+	shape := p.trace.shapes[n.Inputs[0]]
+	axis := integer(n, "axis", 0)
+	if axis < 0 {
+		axis += int64(len(shape))
+	}
+	if axis < 0 || axis >= int64(len(shape)) || moves(shape[axis]) {
+		return fmt.Errorf("it splits the time into %d", len(n.Outputs))
+	}
+	return nil
+}
+
+// concat joins sequences, and one step that is learned.
+func (p *prover) concat(n *onnxgraph.Node) error {
+	out := p.trace.shapes[n.Outputs[0]]
+	axis := integer(n, "axis", 0)
+	if axis < 0 {
+		axis += int64(len(out))
+	}
+	if axis < 0 || axis >= int64(len(out)) || !moves(out[axis]) {
+		return p.stack(n, axis)
+	}
+	for _, name := range n.Inputs {
+		part := p.trace.shapes[name]
+		if t, _, ok := p.value(name); ok && part == nil {
+			for _, d := range t.Shape {
+				part = append(part, fixed(d))
+			}
+		}
+		if axis >= int64(len(part)) || moves(part[axis]) {
+			continue
+		}
+		if _, same := p.uniform(name); same || part[axis] != fixed(1) {
+			return fmt.Errorf("it lengthens the time by %d steps, as a padding does", part[axis][0])
+		}
+	}
+	return nil
+}
+
+// stack reports as many pieces as there were steps.
+func (p *prover) stack(n *onnxgraph.Node, axis int64) error {
+	if len(p.trace.shapes[n.Outputs[0]]) < 2 { // a shape
+		return nil
+	}
+	for _, name := range n.Inputs {
+		if s := p.trace.shapes[name]; axis < 0 || axis >= int64(len(s)) || s[axis] != fixed(1) {
+			return nil
+		}
+	}
+	if p.isLength(int64(len(n.Inputs))) {
+		return fmt.Errorf("it joins %d pieces, and the time was %d", len(n.Inputs), p.example)
+	}
+	return nil
+}
+
+// reshape makes no part of a sequence that depends on how long it is.
+func (p *prover) reshape(n *onnxgraph.Node) error {
+	in := p.trace.shapes[n.Inputs[0]]
+	whole := func(s size) bool { return (s[2]-s[0])%(p.time[2]-p.time[0]) == 0 }
+	if !slices.ContainsFunc(in, func(s size) bool { return !whole(s) }) {
+		for axis, s := range p.trace.shapes[n.Outputs[0]] {
+			if !whole(s) {
+				return fmt.Errorf("dimension %d of what it makes is a part of the time", axis)
+			}
+		}
+	}
+	return nil
+}
+
+// pad lengthens the time only for a window that takes as much off again.
+func (p *prover) pad(n *onnxgraph.Node) error {
+	shape := p.trace.shapes[n.Inputs[0]]
+	pads, constant := p.ints(n, 1, "pads")
+	axes, ok := p.ints(n, 3, "axes")
+	if !constant {
+		return nil
+	}
+	if !ok {
+		return errors.New("its axes are computed")
+	}
+	half := len(pads) / 2
+	for k := range half {
+		axis := k
+		if k < len(axes) {
+			axis = int(axes[k])
+		}
+		if axis < 0 {
+			axis += len(shape)
+		}
+		total := pads[k] + pads[k+half]
+		if axis >= len(shape) || !moves(shape[axis]) || pads[k] == 0 && pads[k+half] == 0 {
+			continue
+		}
+		if !p.windowed(n.Outputs[0], axis, int(total)) {
+			return fmt.Errorf("it lengthens the time by %d steps", total)
+		}
+	}
+	return nil
+}
+
+// windowed tells whether all that reads a value are windows, which take so many
+// steps off again.
+func (p *prover) windowed(name string, axis, total int) bool {
+	found := false
+	for i := range p.trace.graph.Nodes {
+		n := &p.trace.graph.Nodes[i]
+		if !slices.Contains(n.Inputs, name) {
+			continue
+		}
+		if n.OpType == "Squeeze" || n.OpType == "Unsqueeze" || n.OpType == "Transpose" { // as before a Conv of TensorFlow
+			if !slices.ContainsFunc(p.trace.shapes[n.Outputs[0]], func(s size) bool { return s == p.trace.shapes[name][axis] }) {
+				return false
+			}
+			to := slices.Index(p.trace.shapes[n.Outputs[0]], p.trace.shapes[name][axis])
+			if !p.windowed(n.Outputs[0], to, total) {
+				return false
+			}
+			found = true
+			continue
+		}
+		if n.OpType != "Conv" && n.OpType != "MaxPool" && n.OpType != "AveragePool" || axis < 2 {
+			return false
+		}
+		w := p.window(n, axis-2)
+		if w.reach != total+1 || w.stride != 1 || w.before != 0 || w.after != 0 {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// A window is what a convolution or a pooling reads of a dimension.
+type window struct{ kernel, reach, stride, before, after int }
+
+func (p *prover) window(n *onnxgraph.Node, k int) window {
+	at := func(name string, k int, otherwise int64) int {
+		if value, ok := n.Attribute(name); ok {
+			if list, ok := value.([]int64); ok && k < len(list) {
+				return int(list[k])
+			}
+		}
+		return int(otherwise)
+	}
+	kernel := int64(1)
+	if n.OpType == "Conv" {
+		if w := p.dims(n.Inputs[1]); k+2 < len(w) {
+			kernel = int64(w[k+2])
+		}
+	}
+	rank := len(p.trace.shapes[n.Inputs[0]]) - 2
+	w := window{kernel: at("kernel_shape", k, kernel), stride: at("strides", k, 1), before: at("pads", k, 0), after: at("pads", k+rank, 0)}
+	w.reach = (w.kernel-1)*at("dilations", k, 1) + 1
+	return w
+}
+
+func (p *prover) dims(name string) []int {
+	if t, _, ok := p.value(name); ok {
+		return t.Shape
+	}
+	return p.trace.dims[0][name]
+}
+
+// convolution reads a window of steps that is not the whole time.
+func (p *prover) convolution(n *onnxgraph.Node) error {
+	shape := p.trace.shapes[n.Inputs[0]]
+	for axis := 2; axis < len(shape); axis++ {
+		if !moves(shape[axis]) {
+			continue
+		}
+		w := p.window(n, axis-2)
+		length := shape[axis][0]
+		switch {
+		case w.stride > 1 && w.before != w.after:
+			return fmt.Errorf("it begins with %d steps of padding and ends with %d, which depends on the time", w.before, w.after)
+		case n.OpType == "Conv" && (p.example == 0 || w.reach < length+w.before+w.after):
+		case p.example > 0 && w.kernel > 1 && w.reach >= length:
+			return fmt.Errorf("its window of %d steps is the whole time", w.reach)
+		case n.OpType == "Conv":
+		case p.declared && w.kernel > 1 && (w.stride == w.kernel && length%w.kernel == 0 || p.ofTime(float64(w.kernel), false) != ""):
+			return fmt.Errorf("its window of %d steps may be a part of the time, which was %d", w.kernel, p.example)
+		}
+	}
+	return nil
+}
+
+// byIndex reads or writes steps that an input names.
+func (p *prover) byIndex(n *onnxgraph.Node) error {
+	if _, _, constant := p.value(n.Inputs[1]); constant {
+		return errors.New("its indices are constant")
+	}
+	return nil
+}
+
+// expand notes a dimension of as many steps that a constant makes.
+func (p *prover) expand(n *onnxgraph.Node) error {
+	out := p.trace.shapes[n.Outputs[0]]
+	in := p.trace.shapes[n.Inputs[0]]
+	if n.OpType == "ConstantOfShape" {
+		in = nil
+	} else if t, _, ok := p.value(n.Inputs[0]); ok {
+		in = nil
+		for _, d := range t.Shape {
+			in = append(in, fixed(d))
+		}
+	}
+	for axis, s := range out {
+		at := axis - len(out) + len(in)
+		if (at < 0 || in[at] != s) && s.isFixed() && p.isLength(int64(s[0])) {
+			p.note(p.made, n)
+		}
+	}
+	return nil
+}
+
+// recurrent reads all steps.
+func (p *prover) recurrent(n *onnxgraph.Node) error {
+	x := p.trace.shapes[n.Inputs[0]]
+	_, time := axes(n)
+	switch {
+	case len(x) != 3:
+	case !moves(x[time]) && p.made[n.Inputs[0]]:
+		return fmt.Errorf("it takes %d steps whatever the time is", x[time][0])
+	case len(n.Inputs) > 4 && n.Inputs[4] != "" && moves(x[time]):
+		if _, same := p.uniform(n.Inputs[4]); same || p.trace.constants[n.Inputs[4]] {
+			return errors.New("its sequence_lens are constant")
+		}
+	}
+	return nil
+}
+
+func (p *prover) reverse(n *onnxgraph.Node) error {
+	if _, same := p.uniform(n.Inputs[1]); same || p.trace.constants[n.Inputs[1]] {
+		return errors.New("its sequence_lens are constant")
+	}
+	return nil
+}
