@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -133,6 +132,7 @@ func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 	return nil
 }
 
+// isCount tells whether v is a number of steps.
 func isCount(v float64) bool { return v >= 2 && v < 1<<20 && near(v, math.Round(v)) }
 
 // ofTime names the function of the time in the example that v is, "" for none.
@@ -151,6 +151,9 @@ func (p *prover) ofTime(v float64, factor bool) string {
 			function{"the square", t * t}, function{"the root of one less", math.Sqrt(t - 1)}, function{"the logarithm", math.Log(t)}, function{"the logarithm of one more", math.Log(t + 1)}, function{"the logarithm", math.Log2(t)})
 	}
 	if factor {
+		for power := -3; power <= 3 && p.example > 3; power++ {
+			list = append(list, function{"a multiple", t * math.Pow10(power)})
+		}
 		for _, w := range p.trace.widths() {
 			list = append(list, function{"a multiple", t * float64(w)}, function{"a multiple less one", t*float64(w) - 1})
 		}
@@ -163,23 +166,23 @@ func (p *prover) ofTime(v float64, factor bool) string {
 	return ""
 }
 
-// explained tells whether a factor is one that people write: a few digits, a
-// fraction, the root of a width, or one of GELU's.
+// explained tells whether a factor is one that a model has whatever its time is: a
+// power of two or ten, the root of a width, the largest of a sample's or pixel's
+// type, or one of an activation.
 func explained(v float64) bool {
-	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
-	if near(v, short) {
+	v = max(v, 1/v)
+	if near(math.Exp2(math.Round(math.Log2(v))), v) || near(math.Pow10(int(math.Round(math.Log10(v)))), v) {
 		return true
 	}
-	for _, known := range []float64{math.Sqrt(2 / math.Pi), 0.044715, math.Pi, math.E, math.Ln2, math.Ln10, 2 * math.Pi, 1.702, 1.0507009873554805, 1.6732632423543772} {
-		if near(v, known) || near(v, 1/known) {
+	for _, known := range []float64{127, 127.5, 255, 32767, math.Sqrt(math.Pi / 2), math.Sqrt(2/math.Pi) * 2, 1 / 0.044715, math.Pi, 2 * math.Pi, math.E, 1 / math.Ln2, math.Ln10, 1.702, 1.0507009873554805, 1.6732632423543772} {
+		if near(v, known) {
 			return true
 		}
 	}
-	for _, power := range []float64{1, 2, 4} {
-		for _, n := range []float64{math.Pow(v, power), math.Pow(v, -power)} {
-			if n < 1<<16 && n > 0.5 && math.Abs(n-math.Round(n)) < 2e-6*n {
-				return true
-			}
+	for _, power := range []float64{2, 4} {
+		width := math.Pow(v, power)
+		if width < 1<<13 && math.Abs(width-math.Round(width)) < 2e-6*width && !near(v, math.Round(v)) {
+			return true
 		}
 	}
 	return false

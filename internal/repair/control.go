@@ -47,7 +47,7 @@ func (p *prover) loop(n *onnxgraph.Node) error {
 		return errors.New("how many rounds it has is not known")
 	case !moves(rounds[0]):
 		return fmt.Errorf("it has %d rounds whatever the time is", rounds[0][0])
-	case !p.perStep(rounds[0]):
+	case !ofTimeAlone(rounds[0]) || rounds[0][2]-rounds[0][0] != p.time[2]-p.time[0]:
 		return errors.New("its rounds are not those of the time")
 	}
 	return p.within(n)

@@ -91,12 +91,8 @@ func (p *prover) varies(name string) bool {
 // moves tells whether a size depends on the time.
 func moves(s size) bool { return s[0] != s[2] || s[1] != s[3] }
 
-// perStep tells whether a dimension is as many steps as the time, or more by a
-// number, or some for each.
-func (p *prover) perStep(s size) bool {
-	grown := p.time[2] - p.time[0]
-	return s[0] == s[1] && s[2] == s[3] && (s[2]-s[0])%grown == 0
-}
+// ofTimeAlone tells whether a size does not depend on the batch.
+func ofTimeAlone(s size) bool { return s[0] == s[1] && s[2] == s[3] }
 
 // follow notes what the outputs of n hold of its inputs.
 func (p *prover) follow(n *onnxgraph.Node) {

@@ -193,24 +193,24 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 	r.example = cmp.Or(r.example, o.Time)
 	symbols := r.symbols(list)
 	open := r.openInputs(list, symbols)
-	var likeliest *Repaired
-	var why error
+	var why error // of the likeliest
 	tries := []*repairer{r}
 	for k := 0; k < mostTries && len(tries) > 0 && ctx.Err() == nil; k++ {
 		next := tries[len(tries)-1] // the latest choice, as what fails is mostly near
 		done, err := next.finish(ctx, list, open, symbols, o.Memory)
 		tries = append(tries[:len(tries)-1], next.others...)
-		if k == 0 {
-			likeliest, why = done, err
-		}
 		if err == nil && k+len(tries) > 0 {
 			_, err = done.Verify(ctx, m, []engine.Engine{native.New(native.MaxMemory(o.Memory))}, verify.Tolerance, 1)
+		}
+		if err == nil && !probe.time.isFixed() {
+			err = done.behave(ctx, m, o.Memory)
 		}
 		if err == nil {
 			return done, nil
 		}
+		why = cmp.Or(why, err)
 	}
-	return likeliest, cmp.Or(why, ctx.Err())
+	return nil, cmp.Or(why, ctx.Err())
 }
 
 // finish makes the changes that are left to make.

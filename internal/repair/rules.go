@@ -89,7 +89,7 @@ func (p *prover) gather(n *onnxgraph.Node) error {
 		return fmt.Errorf("it takes %d steps by number", len(index))
 	case index[0] != 0 && index[0] != -1:
 		return fmt.Errorf("it takes step %g by number", index[0])
-	case !p.perStep(shape[axis]):
+	case !ofTimeAlone(shape[axis]):
 		return fmt.Errorf("dimension %d, of which it takes number %g, is not the time alone", axis, index[0])
 	}
 	return nil
@@ -129,7 +129,7 @@ func (p *prover) slice(n *onnxgraph.Node) error {
 		if err := p.cut(start, end, step); err != nil {
 			return fmt.Errorf("%w of dimension %d", err, axis)
 		}
-		if (start != 0 || end < math.MaxInt32) && step == 1 && !p.perStep(shape[axis]) {
+		if (start != 0 || end < math.MaxInt32) && step == 1 && !ofTimeAlone(shape[axis]) {
 			return fmt.Errorf("dimension %d, of which it takes a part, is not the time alone", axis)
 		}
 	}

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -131,32 +132,44 @@ func (r *Repaired) wanted(ctx context.Context, original *infer.Model, given map[
 	if time != r.Time && slices.ContainsFunc(r.original, func(in inputs.Input) bool { return in.Fixed(inputs.Time) > 0 }) {
 		return nil, "", nil
 	}
+	want, err = r.byRow(ctx, original, given, batch)
+	switch {
+	case errors.Is(err, errMixed), err == nil:
+		return want, "the original", err
+	case time != r.Time:
+		return nil, "", nil // its time is baked elsewhere
+	}
+	return nil, "", fmt.Errorf("the model as it is does not run: %w", err)
+}
+
+var errMixed = errors.New("rows of several sequences in one dimension, so the answers cannot be told apart")
+
+// byRow returns what a model answers to the rows of given, each with as many
+// after it as the original takes.
+func (r *Repaired) byRow(ctx context.Context, model *infer.Model, given map[string]engine.Tensor, batch int) (map[string]engine.Tensor, error) {
 	parts := map[string][]engine.Tensor{}
 	for row := range batch {
 		part := map[string]engine.Tensor{}
 		for _, in := range r.inputs {
 			part[in.Name] = rows(given[in.Name], in.Axis(inputs.Batch), row, r.Batch)
 		}
-		answers, err := original.Run(ctx, part)
-		if err != nil && time != r.Time {
-			return nil, "", nil // its time is baked elsewhere
-		}
+		answers, err := model.Run(ctx, part)
 		if err != nil {
-			return nil, "", fmt.Errorf("the model as it is does not run: %w", err)
+			return nil, err
 		}
 		for name, y := range answers {
 			parts[name] = append(parts[name], y)
 		}
 	}
-	want = map[string]engine.Tensor{}
+	all := map[string]engine.Tensor{}
 	for name, list := range parts {
 		axis := slices.Index(r.outputs[name], r.sizes.batch)
 		if axis < 0 && slices.ContainsFunc(r.outputs[name], func(s size) bool { return s[0] != s[1] }) {
-			return nil, "", fmt.Errorf("output %q has rows of several sequences in one dimension, so the answers cannot be told apart", name)
+			return nil, fmt.Errorf("output %q has %w", name, errMixed)
 		}
-		want[name] = join(list, axis)
+		all[name] = join(list, axis)
 	}
-	return want, "the original", nil
+	return all, nil
 }
 
 // rows returns n rows of x along an axis from the given one on, and then from

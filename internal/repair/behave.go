@@ -1,0 +1,290 @@
+package repair
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/inputs"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/verify"
+)
+
+// draws is how many changes of a step are tried before it is taken to move nothing.
+const draws = 4
+
+// behave reports an answer at a time that the original does not take which shows
+// that it is wrong: a row's that depends on the others, a step's that moves
+// nothing where all steps did, or those of the first steps, of which the original
+// says otherwise and which later steps do not change.
+func (r *Repaired) behave(ctx context.Context, original *onnxgraph.Model, memory int) error {
+	engines := []engine.Engine{native.New(native.MaxMemory(memory))}
+	before, err := openAll(original, engines)
+	defer closeAll(before)
+	if err != nil {
+		return err
+	}
+	after, err := openAll(r.Model, engines)
+	defer closeAll(after)
+	if err != nil {
+		return err
+	}
+	want, err := r.influence(ctx, before[0], r.original, r.Time)
+	if err != nil {
+		return err
+	}
+	for _, time := range []int{r.Time + 1, r.Time + 3} {
+		if err := r.sameRows(ctx, after[0], time); err != nil {
+			return fmt.Errorf("at a time of %d %w", time, err)
+		}
+		got, err := r.influence(ctx, after[0], r.inputs, time)
+		if err != nil {
+			return err
+		}
+		for name, moved := range got {
+			if err := r.compare(want[name], moved); err != nil {
+				return fmt.Errorf("at a time of %d output %q %w", time, name, err)
+			}
+		}
+		if err := r.sameFirst(ctx, before[0], after[0], time, want, got); err != nil {
+			return fmt.Errorf("at a time of %d %w", time, err)
+		}
+	}
+	return nil
+}
+
+// sameRows reports answers to a batch that are not those to its rows.
+func (r *Repaired) sameRows(ctx context.Context, m *infer.Model, time int) error {
+	batch := r.Batch + 1
+	given, err := inputs.Random(r.inputs, nil, batch, time, 1)
+	if err != nil {
+		return err
+	}
+	whole, err := m.Run(ctx, given)
+	if err != nil {
+		return fmt.Errorf("the repaired model does not run: %w", err)
+	}
+	rows, err := r.byRow(ctx, m, given, batch)
+	if err != nil {
+		return err
+	}
+	if _, err := verify.Difference(rows, whole, verify.Tolerance, nil); err != nil {
+		return fmt.Errorf("a batch has other answers than its rows: %w", err)
+	}
+	return nil
+}
+
+// moved is how far changes of some steps move an output: the first index is the
+// change, the second the step of the output, or 0 for one without a time.
+type moved struct {
+	steps []int
+	by    [][]float64
+}
+
+// influence changes steps of random inputs one at a time.
+func (r *Repaired) influence(ctx context.Context, m *infer.Model, list []inputs.Input, time int) (map[string]moved, error) {
+	given, err := inputs.Random(list, nil, r.Batch, time, 1)
+	if err != nil {
+		return nil, err
+	}
+	base, err := m.Run(ctx, given)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]moved{}
+	for _, step := range r.sampled(time) {
+		by := map[string][]float64{}
+		for draw := range draws {
+			changed, err := changeStep(list, given, r.Batch, time, step, uint64(draw+2))
+			if err != nil {
+				return nil, err
+			}
+			answers, err := m.Run(ctx, changed)
+			if err != nil {
+				return nil, err
+			}
+			for name, y := range answers {
+				by[name] = farthest(by[name], distances(base[name], y, slices.Index(r.outputs[name], r.sizes.time)))
+			}
+		}
+		for name, list := range by {
+			one := all[name]
+			all[name] = moved{append(one.steps, step), append(one.by, list)}
+		}
+	}
+	return all, nil
+}
+
+// sampled returns steps of a time: all of a short one, else some at both ends, and
+// about the end of the original's.
+func (r *Repaired) sampled(time int) []int {
+	const most = 32
+	var steps []int
+	for t := range time {
+		if time <= most || t < 4 || t >= r.Time-4 || t%(1+time/most) == 0 {
+			steps = append(steps, t)
+		}
+	}
+	return steps
+}
+
+// changeStep returns given with other values at a step of all inputs with a time.
+func changeStep(list []inputs.Input, given map[string]engine.Tensor, batch, time, step int, seed uint64) (map[string]engine.Tensor, error) {
+	others, err := inputs.Random(list, nil, batch, time, seed)
+	if err != nil {
+		return nil, err
+	}
+	changed := map[string]engine.Tensor{}
+	for _, in := range list {
+		x := given[in.Name]
+		axis := in.Axis(inputs.Time)
+		if axis < 0 {
+			changed[in.Name] = x
+			continue
+		}
+		parts := make([]engine.Tensor, time)
+		for t := range parts {
+			from := x
+			if t == step {
+				from = others[in.Name]
+			}
+			parts[t] = pick(from, axis, t)
+		}
+		changed[in.Name] = concat(parts, axis)
+	}
+	return changed, nil
+}
+
+// distances returns how far y lies from x at each index of an axis, or in all.
+func distances(x, y engine.Tensor, axis int) []float64 {
+	if axis < 0 || axis >= len(x.Shape) {
+		return []float64{distance(x, y)}
+	}
+	list := make([]float64, x.Shape[axis])
+	for k := range list {
+		list[k] = distance(pick(x, axis, k), pick(y, axis, k))
+	}
+	return list
+}
+
+func distance(x, y engine.Tensor) (far float64) {
+	a, b := numbers(onnxgraph.Tensor{Shape: x.Shape, Data: x.Data}), numbers(onnxgraph.Tensor{Shape: y.Shape, Data: y.Data})
+	for k := range min(len(a), len(b)) {
+		if d := math.Abs(a[k] - b[k]); d > far {
+			far = d
+		}
+	}
+	return far
+}
+
+func farthest(a, b []float64) []float64 {
+	if a == nil {
+		return b
+	}
+	for k := range a {
+		a[k] = max(a[k], b[k])
+	}
+	return a
+}
+
+// A relation tells whether the step t of the input may move the step s of an
+// output, of which there is only one without a time.
+type relation func(t, s int) bool
+
+var (
+	before relation = func(t, s int) bool { return t <= s }
+	after  relation = func(t, s int) bool { return t >= s }
+)
+
+// all tells whether each step moves those that it is in relation with, clearly.
+func (m moved) all(rel relation) bool {
+	largest, least := 0.0, math.Inf(1)
+	for k, t := range m.steps {
+		for s, by := range m.by[k] {
+			if largest = max(largest, by); rel(t, s) {
+				least = min(least, by)
+			}
+		}
+	}
+	return largest > 0 && least > 1e-5*largest
+}
+
+// none returns a pair in relation that moves, if any.
+func (m moved) find(rel relation, moves bool) (t, s int, found bool) {
+	for k, t := range m.steps {
+		for s, by := range m.by[k] {
+			if rel(t, s) && (by > 0) == moves {
+				return t, s, true
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+// compare reports how the steps of a time do not move the answers as those of the
+// original did.
+func (r *Repaired) compare(was, is moved) error {
+	if len(was.by) == 0 || len(is.by) == 0 {
+		return nil
+	}
+	anywhere := relation(func(int, int) bool { return true })
+	for _, rel := range []relation{anywhere, before, after} {
+		if len(was.by[0]) == 1 && len(is.by[0]) == 1 {
+			rel = anywhere
+		}
+		if was.all(rel) {
+			if t, _, found := is.find(rel, false); found {
+				return fmt.Errorf("does not depend on step %d, and each step of the %d of the original moved it", t, r.Time)
+			}
+		}
+	}
+	for _, rel := range []relation{before, after} {
+		not := relation(func(t, s int) bool { return !rel(t, s) })
+		if _, _, found := was.find(not, true); len(was.by[0]) > 1 && !found {
+			if t, s, found := is.find(not, true); found {
+				return fmt.Errorf("depends at step %d on step %d, as it did not in the original", s, t)
+			}
+		}
+	}
+	return nil
+}
+
+// sameFirst compares the first steps of outputs that no later step moves with the
+// original's.
+func (r *Repaired) sameFirst(ctx context.Context, original, repaired *infer.Model, time int, was, is map[string]moved) error {
+	later := relation(func(t, s int) bool { return t > s })
+	given, err := inputs.Random(r.inputs, nil, r.Batch, time, 1)
+	if err != nil {
+		return err
+	}
+	first := map[string]engine.Tensor{}
+	for _, in := range r.inputs {
+		first[in.Name] = rows(given[in.Name], in.Axis(inputs.Time), 0, r.Time)
+	}
+	want, err := original.Run(ctx, first)
+	if err != nil {
+		return err
+	}
+	got, err := repaired.Run(ctx, given)
+	if err != nil {
+		return err
+	}
+	for name, y := range want {
+		axis := slices.Index(r.outputs[name], r.sizes.time)
+		_, _, ahead := was[name].find(later, true)
+		if _, _, now := is[name].find(later, true); axis < 0 || ahead || now {
+			delete(want, name)
+			delete(got, name)
+			continue
+		}
+		want[name], got[name] = y, rows(got[name], axis, 0, r.Time)
+	}
+	if _, err := verify.Difference(want, got, verify.Tolerance, nil); err != nil {
+		return fmt.Errorf("the first %d steps have other answers than in the original: %w", r.Time, err)
+	}
+	return nil
+}
