@@ -34,6 +34,8 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 		switch {
 		case !ok || len(list) == 0 || n.OpType == "Concat" && isInteger(t): // of a shape
 			continue
+		case isInteger(t) && len(list) == 1 && p.isVocabulary(int(list[0])):
+			continue
 		case isComparison(n) && slices.ContainsFunc(list, func(v float64) bool { return v == math.Trunc(v) && p.isLength(int64(v)) }):
 			return fmt.Errorf("it compares with the constant %v, and the time was %d", list, p.example)
 		}
@@ -47,6 +49,17 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 		}
 	}
 	return nil
+}
+
+// isVocabulary tells whether a table that tokens index has so many rows.
+func (p *prover) isVocabulary(rows int) bool {
+	return slices.ContainsFunc(p.trace.graph.Nodes, func(n onnxgraph.Node) bool {
+		if n.OpType != "Gather" || len(n.Inputs) != 2 || p.trace.constants[n.Inputs[1]] {
+			return false
+		}
+		table, _, ok := p.value(n.Inputs[0])
+		return ok && len(table.Shape) == 2 && table.Shape[0] == rows
+	})
 }
 
 func isComparison(n *onnxgraph.Node) bool {
