@@ -23,6 +23,7 @@ type repairOptions struct {
 	graphFlags
 	output    string
 	time      int
+	timeout   time.Duration
 	ortLib    string
 	tolerance float64
 }
@@ -36,6 +37,11 @@ func newRepairCmd(s *streams) *cobra.Command {
 sizes of its example into the graph: into the shapes that it declares, the initial
 states, the targets of Reshape and Expand, or the index of the last step. What is
 changed is listed.
+
+The time is made symbolic only where each node's part in it is known, and where the
+answers at other times depend on every step as the model's do. Where a node takes
+steps by number, a loop has a constant count, or a constant may have been computed of
+the time, the time stays as it is, and the node is named.
 
 The fixed model is run with several batches and times on the native engine and,
 where it is installed, on ONNX Runtime, and must give the answers that the model
@@ -55,6 +61,8 @@ written.`,
 				return usagef("%s and -o are the same file: name another, to keep the original", args[0])
 			case o.time < 0:
 				return usagef("--time is %d: it must be 1 or more", o.time)
+			case o.timeout <= 0:
+				return usagef("--timeout is %v: it must be more than 0", o.timeout)
 			case !(o.tolerance > 0):
 				return usagef("--tolerance is %g: it must be more than 0", o.tolerance)
 			}
@@ -66,6 +74,7 @@ written.`,
 	flags.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
 	o.addLayout(flags)
 	flags.IntVar(&o.time, "time", 0, "the time to run the model with where it leaves that open (default 4)")
+	flags.DurationVar(&o.timeout, "timeout", time.Minute, "how long it may take in all")
 	flags.Float64Var(&o.tolerance, "tolerance", verify.Tolerance, "the largest difference that passes")
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of the random inputs")
 	addOrtLib(flags, &o.ortLib)
@@ -85,7 +94,11 @@ func (o *repairOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	r, err := repair.Repair(ctx, m, repair.Options{Layouts: layouts, Time: o.time, Memory: native.DefaultMemory})
+	ctx, cancel := withTimeout(ctx, o.timeout)
+	defer cancel()
+	r, err := waitFor(ctx, "the repair", func() (*repair.Repaired, error) {
+		return repair.Repair(ctx, m, repair.Options{Layouts: layouts, Time: o.time, Memory: native.DefaultMemory})
+	})
 	if err != nil {
 		return fmt.Errorf("%s cannot be repaired: %w", path, err)
 	}
@@ -93,16 +106,18 @@ func (o *repairOptions) run(ctx context.Context, path string) error {
 		fmt.Fprintln(o.Out, change)
 	}
 	switch {
-	case len(r.Changes) == 0 && r.KeptTime == nil:
-		fmt.Fprintln(o.Out, "nothing to repair: batch and time are symbolic")
 	case r.KeptTime != nil:
-		fmt.Fprintf(o.Out, "the time stays %d: %v\n", r.Time, r.KeptTime)
+		fmt.Fprintln(o.Out, keptTime(r))
+	case len(r.Changes) == 0 && r.Timeless:
+		fmt.Fprintln(o.Out, "nothing to repair: the batch is symbolic, and no input has a time")
+	case len(r.Changes) == 0:
+		fmt.Fprintln(o.Out, "nothing to repair: batch and time are symbolic")
 	}
 	engines, err := o.engines()
 	if err != nil {
 		return err
 	}
-	checks, err := r.Verify(ctx, m, engines, o.tolerance, o.seed)
+	checks, err := waitFor(ctx, "the comparison", func() ([]repair.Check, error) { return r.Verify(ctx, m, engines, o.tolerance, o.seed) })
 	if err != nil {
 		return fmt.Errorf("%s cannot be repaired: %w", path, err)
 	}
@@ -137,19 +152,22 @@ func (o *repairOptions) engines() ([]engine.Engine, error) {
 	return []engine.Engine{native.New(), ort.CPU(ort.Library(o.ortLib))}, nil
 }
 
-// bakedTime bounds how long inspect looks for what is baked in.
-const bakedTime = 20 * time.Second
+// keptTime says which time a model keeps, and why.
+func keptTime(r *repair.Repaired) string {
+	if r.Declared {
+		return fmt.Sprintf("the time stays %d: %v", r.Time, r.KeptTime)
+	}
+	return fmt.Sprintf("the time is declared open, but may be fixed: %v", r.KeptTime)
+}
 
 // baked says what an exporter has baked into a model, as far as it can be told.
 func baked(ctx context.Context, m *onnxgraph.Model) []string {
-	ctx, cancel := context.WithTimeout(ctx, bakedTime)
-	defer cancel()
 	r, err := repair.Repair(ctx, m, repair.Options{Memory: native.DefaultMemory})
 	if err != nil {
 		return []string{"cannot be told: " + oneLine(err)}
 	}
 	if r.KeptTime != nil {
-		return append(r.Changes, fmt.Sprintf("the time, which is %d: %v", r.Time, r.KeptTime))
+		return append(r.Changes, keptTime(r))
 	}
 	return r.Changes
 }

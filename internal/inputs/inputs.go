@@ -159,6 +159,8 @@ func obvious(v onnxgraph.Value) string {
 		letters[open[0]] = Time
 	case !named && (len(letters) > 2 || len(letters) == 2 && !float):
 		letters[1] = Time
+	case len(open) == 0 && (len(letters) == 3 || len(letters) == 2 && !float) && letters[0] == Batch: // but an image is no sequence
+		letters[1] = Time
 	}
 	return string(letters)
 }

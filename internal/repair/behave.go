@@ -78,11 +78,12 @@ func (r *Repaired) sameRows(ctx context.Context, m *infer.Model, time int) error
 	return nil
 }
 
-// moved is how far changes of some steps move an output: the first index is the
-// change, the second the step of the output, or 0 for one without a time.
+// moved is how far changes of some steps move an output, at most and at least of
+// all draws: the first index is the change, the second the step of the output, or 0
+// for one without a time.
 type moved struct {
-	steps []int
-	by    [][]float64
+	steps     []int
+	by, least [][]float64
 }
 
 // influence changes steps of random inputs one at a time.
@@ -97,7 +98,7 @@ func (r *Repaired) influence(ctx context.Context, m *infer.Model, list []inputs.
 	}
 	all := map[string]moved{}
 	for _, step := range r.sampled(time) {
-		by := map[string][]float64{}
+		by, least := map[string][]float64{}, map[string][]float64{}
 		for draw := range draws {
 			changed, err := changeStep(list, given, r.Batch, time, step, uint64(draw+2))
 			if err != nil {
@@ -108,12 +109,13 @@ func (r *Repaired) influence(ctx context.Context, m *infer.Model, list []inputs.
 				return nil, err
 			}
 			for name, y := range answers {
-				by[name] = farthest(by[name], distances(base[name], y, slices.Index(r.outputs[name], r.sizes.time)))
+				far := distances(base[name], y, slices.Index(r.outputs[name], r.sizes.time))
+				by[name], least[name] = each(by[name], far, math.Max), each(least[name], far, math.Min)
 			}
 		}
 		for name, list := range by {
 			one := all[name]
-			all[name] = moved{append(one.steps, step), append(one.by, list)}
+			all[name] = moved{append(one.steps, step), append(one.by, list), append(one.least, least[name])}
 		}
 	}
 	return all, nil
@@ -181,14 +183,16 @@ func distance(x, y engine.Tensor) (far float64) {
 	return far
 }
 
-func farthest(a, b []float64) []float64 {
+// each returns of a and b, which a nil a has no part in, one of two at each place.
+func each(a, b []float64, of func(a, b float64) float64) []float64 {
 	if a == nil {
 		return b
 	}
-	for k := range a {
-		a[k] = max(a[k], b[k])
+	list := make([]float64, min(len(a), len(b)))
+	for k := range list {
+		list[k] = of(a[k], b[k])
 	}
-	return a
+	return list
 }
 
 // A relation tells whether the step t of the input may move the step s of an
@@ -200,20 +204,21 @@ var (
 	after  relation = func(t, s int) bool { return t >= s }
 )
 
-// all tells whether each step moves those that it is in relation with, clearly.
+// all tells whether each change moves those that its step is in relation with,
+// clearly.
 func (m moved) all(rel relation) bool {
 	largest, least := 0.0, math.Inf(1)
 	for k, t := range m.steps {
 		for s, by := range m.by[k] {
 			if largest = max(largest, by); rel(t, s) {
-				least = min(least, by)
+				least = min(least, m.least[k][s])
 			}
 		}
 	}
 	return largest > 0 && least > 1e-5*largest
 }
 
-// none returns a pair in relation that moves, if any.
+// find returns a pair in relation that moves, or one that does not.
 func (m moved) find(rel relation, moves bool) (t, s int, found bool) {
 	for k, t := range m.steps {
 		for s, by := range m.by[k] {

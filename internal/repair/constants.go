@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -39,6 +40,9 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 		case isComparison(n) && slices.ContainsFunc(list, func(v float64) bool { return v == math.Trunc(v) && p.isLength(int64(v)) }):
 			return fmt.Errorf("it compares with the constant %v, and the time was %d", list, p.example)
 		}
+		if p.example == 1 && p.ofOneStep(n, t) {
+			return errors.New("its constant operand has a dimension of one step, as the time was")
+		}
 		if err := p.madeOf(n, name); err != nil {
 			return err
 		}
@@ -49,6 +53,18 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 		}
 	}
 	return nil
+}
+
+// ofOneStep tells whether an operand of n has a dimension where the result has the
+// time.
+func (p *prover) ofOneStep(n *onnxgraph.Node, operand onnxgraph.Tensor) bool {
+	out := p.trace.shapes[n.Outputs[0]]
+	for axis, s := range out {
+		if at := axis - len(out) + len(operand.Shape); at >= 0 && moves(s) && n.OpType != "Concat" {
+			return true
+		}
+	}
+	return false
 }
 
 // isVocabulary tells whether a table that tokens index has so many rows.
@@ -139,7 +155,7 @@ func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 	if summed := slices.ContainsFunc(n.Inputs, func(name string) bool { return p.summed[name] }); factor && summed && (isCount(v) || isCount(1/v)) {
 		return fmt.Errorf("it divides a sum over the time by the constant %.6g", max(v, 1/v))
 	}
-	if factor && alone && p.declared && n.OpType != "Gemm" && !explained(v) {
+	if factor && alone && p.example > 0 && n.OpType != "Gemm" && !explained(v) {
 		return fmt.Errorf("its constant factor %.6g may have been a function of the time", v)
 	}
 	return nil
@@ -163,10 +179,10 @@ func (p *prover) ofTime(v float64, factor bool) string {
 		list = append(list, function{"one more", t + 1}, function{"half", t / 2}, function{"half", math.Floor(t / 2)}, function{"twice", 2 * t}, function{"twice less one", 2*t - 1},
 			function{"the square", t * t}, function{"the root of one less", math.Sqrt(t - 1)}, function{"the logarithm", math.Log(t)}, function{"the logarithm of one more", math.Log(t + 1)}, function{"the logarithm", math.Log2(t)})
 	}
+	for power := -3; power <= 3 && p.example > 3; power++ {
+		list = append(list, function{"a multiple", t * math.Pow10(power)})
+	}
 	if factor {
-		for power := -3; power <= 3 && p.example > 3; power++ {
-			list = append(list, function{"a multiple", t * math.Pow10(power)})
-		}
 		for _, w := range p.trace.widths() {
 			list = append(list, function{"a multiple", t * float64(w)}, function{"a multiple less one", t*float64(w) - 1})
 		}

@@ -20,8 +20,7 @@ type prover struct {
 	trace    *trace
 	original *onnxgraph.Graph // whose nodes errors name
 	time     size
-	example  int  // the time that the file was exported with, 0 where it does not tell
-	declared bool // the file itself tells it
+	example  int // the time that the file was exported with, 0 where it does not tell
 
 	locals map[string]onnxgraph.Tensor // constants of the graph within a node
 	summed map[string]bool             // sums over the time, not yet divided by it
@@ -155,22 +154,17 @@ func (p *prover) producer(name string) *onnxgraph.Node {
 	return p.trace.producers[name]
 }
 
-// mostReads is how often a weight may be read where the time of the export is
-// not known.
-const mostReads = 3
-
+// isUnrolled tells whether a weight is read so often as by steps, of a half of the
+// time too. Twice may be two branches.
 func (p *prover) isUnrolled(times int) bool {
-	if p.example == 0 {
-		return times > mostReads
-	}
-	return times > 1 && times >= p.example-1 && times <= p.example+1
+	return times > 2 || times == 2 && p.example > 0 && p.example <= 5
 }
 
 // outputs reports an output whose dimension a constant made as long as the time.
 func (p *prover) outputs() error {
 	for _, v := range p.trace.graph.Outputs {
 		for axis, s := range p.trace.shapes[v.Name] {
-			if p.made[v.Name] && s.isFixed() && p.isLength(int64(s[0])) {
+			if p.made[v.Name] && s.isFixed() && p.isPart(s[0]) {
 				return fmt.Errorf("output %q: dimension %d is %d whatever the time is, which was %d", v.Name, axis, s[0], p.example)
 			}
 		}
@@ -182,6 +176,13 @@ func (p *prover) outputs() error {
 func (p *prover) isLength(n int64) bool {
 	t := int64(p.example)
 	return t > 1 && n > 1 && (n >= t-1 && n <= t+1 || n == 2*t)
+}
+
+// isPart tells whether a number of pieces may be the time, or a part or a multiple
+// of it.
+func (p *prover) isPart(n int) bool {
+	t := p.example
+	return t > 1 && n > 1 && (p.isLength(int64(n)) || t%n == 0 || n%t == 0 || n == t/2 || n == (t+1)/2)
 }
 
 // value returns the elements of a constant, as numbers.

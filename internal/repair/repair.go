@@ -43,6 +43,12 @@ type Repaired struct {
 	Batch   int      // of the example that the model was exported with
 	Time    int
 
+	// Declared tells that the file, or Options.Time, gives the time.
+	Declared bool
+
+	// Timeless tells that no input has a time.
+	Timeless bool
+
 	// KeptTime is why the time has the size that it had, even where the inputs
 	// declare an open one; nil where it is open, or no input has a time.
 	KeptTime error
@@ -75,6 +81,7 @@ func Repair(ctx context.Context, m *onnxgraph.Model, o Options) (*Repaired, erro
 		batch: size{batch, 2*batch + 1, batch, 2*batch + 1},
 		time:  size{time, time, 2*time + 3, 2*time + 3},
 	}
+	exported := exportedTime(list, o)
 	var kept error
 	if has(inputs.Time) {
 		r, err := repair(ctx, m, list, probe, o)
@@ -88,8 +95,18 @@ func Repair(ctx context.Context, m *onnxgraph.Model, o Options) (*Repaired, erro
 	if err != nil {
 		return nil, err
 	}
-	r.KeptTime = kept
+	r.KeptTime, r.Timeless, r.Declared = kept, !has(inputs.Time), exported > 0
 	return r, nil
+}
+
+// exportedTime returns the time that a model was exported with, 0 where neither
+// the file nor o tells it.
+func exportedTime(list []inputs.Input, o Options) int {
+	time := 0
+	for _, in := range list {
+		time = max(time, in.Fixed(inputs.Time))
+	}
+	return cmp.Or(time, o.Time)
 }
 
 // example returns the batch and the time of the example that m was exported
@@ -148,8 +165,7 @@ func batchesOf(g *onnxgraph.Graph) []int {
 // repairer changes a model until it runs in all probes.
 type repairer struct {
 	original *onnxgraph.Model
-	example  int  // the time that the file was exported with, 0 where it does not tell
-	declared bool // the file itself tells it
+	example  int // the time that the file was exported with, 0 where it does not tell
 	model    *onnxgraph.Model
 	sizes    sizes
 	changes  []string
@@ -162,7 +178,7 @@ type repairer struct {
 func (r *repairer) clone() *repairer {
 	model := *r.model
 	model.Graph.Initializers = slices.Clip(model.Graph.Initializers)
-	return &repairer{original: r.original, example: r.example, declared: r.declared, model: &model, sizes: r.sizes, changes: slices.Clip(r.changes), used: maps.Clone(r.used), settled: maps.Clone(r.settled)}
+	return &repairer{original: r.original, example: r.example, model: &model, sizes: r.sizes, changes: slices.Clip(r.changes), used: maps.Clone(r.used), settled: maps.Clone(r.settled)}
 }
 
 // mostTries bounds how many choices of the meaning of targets are tried.
@@ -186,11 +202,7 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 			r.used[name] = true
 		}
 	}
-	for _, in := range list {
-		r.example = max(r.example, in.Fixed(inputs.Time))
-	}
-	r.declared = r.example > 0
-	r.example = cmp.Or(r.example, o.Time)
+	r.example = exportedTime(list, o)
 	symbols := r.symbols(list)
 	open := r.openInputs(list, symbols)
 	var why error // of the likeliest
@@ -251,7 +263,7 @@ func (r *repairer) prove(ctx context.Context, t *trace) error {
 	if r.sizes.time.isFixed() {
 		return nil
 	}
-	p := prover{ctx: ctx, trace: t, original: &r.original.Graph, time: r.sizes.time, example: r.example, declared: r.declared}
+	p := prover{ctx: ctx, trace: t, original: &r.original.Graph, time: r.sizes.time, example: r.example}
 	return p.prove()
 }
 

@@ -152,9 +152,9 @@ func (p *prover) cut(start, end, step int64) error {
 		return nil
 	case (whole && start == 1 || start == 0 && end == 1) && !early:
 		return nil
-	case whole && start < 0 && p.declared && p.ofTime(float64(-start), false) == "":
+	case whole && start < 0 && p.example > 0 && p.ofTime(float64(-start), false) == "":
 		return nil
-	case start == 0 && end < 0 && p.declared && p.ofTime(float64(-end), false) == "":
+	case start == 0 && end < 0 && p.example > 0 && p.ofTime(float64(-end), false) == "":
 		return nil
 	}
 	return fmt.Errorf("it takes steps %d to %d", start, end)
@@ -210,7 +210,7 @@ func (p *prover) stack(n *onnxgraph.Node, axis int64) error {
 			return nil
 		}
 	}
-	if p.isLength(int64(len(n.Inputs))) {
+	if p.isPart(len(n.Inputs)) {
 		return fmt.Errorf("it joins %d pieces, and the time was %d", len(n.Inputs), p.example)
 	}
 	return nil
@@ -340,7 +340,7 @@ func (p *prover) convolution(n *onnxgraph.Node) error {
 		case p.example > 0 && w.kernel > 1 && w.reach >= length:
 			return fmt.Errorf("its window of %d steps is the whole time", w.reach)
 		case n.OpType == "Conv":
-		case p.declared && w.kernel > 1 && (w.stride == w.kernel && length%w.kernel == 0 || p.ofTime(float64(w.kernel), false) != ""):
+		case p.example > 0 && w.kernel > 1 && (w.stride == w.kernel && length%w.kernel == 0 || p.ofTime(float64(w.kernel), false) != ""):
 			return fmt.Errorf("its window of %d steps may be a part of the time, which was %d", w.kernel, p.example)
 		}
 	}
@@ -369,7 +369,7 @@ func (p *prover) expand(n *onnxgraph.Node) error {
 	}
 	for axis, s := range out {
 		at := axis - len(out) + len(in)
-		if (at < 0 || in[at] != s) && s.isFixed() && p.isLength(int64(s[0])) {
+		if (at < 0 || in[at] != s) && s.isFixed() && p.isPart(s[0]) {
 			p.note(p.made, n)
 		}
 	}
@@ -380,6 +380,13 @@ func (p *prover) expand(n *onnxgraph.Node) error {
 func (p *prover) recurrent(n *onnxgraph.Node) error {
 	x := p.trace.shapes[n.Inputs[0]]
 	_, time := axes(n)
+	for _, state := range n.Inputs[min(5, len(n.Inputs)):min(7, len(n.Inputs))] {
+		if v, ok := p.uniform(state); ok {
+			if err := p.number(n, v, false); err != nil {
+				return err
+			}
+		}
+	}
 	switch {
 	case len(x) != 3:
 	case !moves(x[time]) && p.made[n.Inputs[0]]:
