@@ -209,6 +209,9 @@ func (p *prover) stack(n *onnxgraph.Node, axis int64) error {
 		if s := p.trace.shapes[name]; axis < 0 || axis >= int64(len(s)) || s[axis] != fixed(1) {
 			return nil
 		}
+		if from := p.producer(name); from != nil && recurrent(from) { // states of layers
+			return nil
+		}
 	}
 	if p.isPart(len(n.Inputs)) {
 		return fmt.Errorf("it joins %d pieces, and the time was %d", len(n.Inputs), p.example)
