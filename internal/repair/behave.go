@@ -15,7 +15,7 @@ import (
 )
 
 // draws is how many changes of a step are tried before it is taken to move nothing.
-const draws = 4
+const draws = 6
 
 // behave reports an answer at a time that the original does not take which shows
 // that it is wrong: a row's that depends on the others, a step's that moves
@@ -152,13 +152,26 @@ func changeStep(list []inputs.Input, given map[string]engine.Tensor, batch, time
 		for t := range parts {
 			from := x
 			if t == step {
-				from = others[in.Name]
+				from = scaled(others[in.Name], float32(seed-1))
 			}
 			parts[t] = pick(from, axis, t)
 		}
 		changed[in.Name] = concat(parts, axis)
 	}
 	return changed, nil
+}
+
+// scaled returns x times a factor, so that a change is also seen behind a maximum.
+func scaled(x engine.Tensor, by float32) engine.Tensor {
+	data, ok := x.Data.([]float32)
+	if !ok {
+		return x
+	}
+	list := make([]float32, len(data))
+	for k, v := range data {
+		list[k] = by * v
+	}
+	return engine.Of(list, x.Shape...)
 }
 
 // distances returns how far y lies from x at each index of an axis, or in all.

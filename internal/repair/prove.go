@@ -98,8 +98,11 @@ func (p *prover) follow(n *onnxgraph.Node) {
 	if w := p.weight(n); w != "" {
 		p.reads[w]++
 	}
+	given := slices.ContainsFunc(n.Inputs, func(name string) bool { // so that no constant makes it
+		return !p.made[name] && name != "" && len(n.Outputs) > 0 && slices.Equal(p.trace.shapes[name], p.trace.shapes[n.Outputs[0]])
+	})
 	for k, name := range n.Inputs {
-		if p.made[name] && !isControl(n) && !(recurrent(n) && k >= 4) {
+		if p.made[name] && !given && !isControl(n) && !(recurrent(n) && k >= 4) {
 			p.note(p.made, n)
 		}
 		if p.summed[name] && linear[n.OpType] {
@@ -178,11 +181,11 @@ func (p *prover) isLength(n int64) bool {
 	return t > 1 && n > 1 && (n >= t-1 && n <= t+1 || n == 2*t)
 }
 
-// isPart tells whether a number of pieces may be the time, or a part or a multiple
-// of it.
+// isPart tells whether a number of pieces may be the time, or a half or a third of
+// it, or a multiple.
 func (p *prover) isPart(n int) bool {
 	t := p.example
-	return t > 1 && n > 1 && (p.isLength(int64(n)) || t%n == 0 || n%t == 0 || n == t/2 || n == (t+1)/2)
+	return t > 1 && n > 1 && (p.isLength(int64(n)) || n%t == 0 || n == t/2 || n == (t+1)/2 || n > 2 && t%n == 0)
 }
 
 // value returns the elements of a constant, as numbers.

@@ -1,11 +1,9 @@
-"""Writes JAX functions of a fixed time by jax2onnx: corpus_jax.py FOLDER.
+"""Writes JAX functions of a fixed time by jax2onnx: corpus_jax.py FOLDER [NAME...].
 
-The files are as corpus_torch.py's. lax.scan becomes a Loop or a Scan, a loop in
+With jax 0.12.0.1 and jax2onnx 0.17.1. The files are as corpus_torch.py's; those with
+_rows have an open batch. lax.scan becomes a Loop or a Scan, a loop in
 Python a graph as long as the time.
 """
-
-import pathlib
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +11,9 @@ import numpy
 from jax import lax
 from jax2onnx import to_onnx
 
-folder = pathlib.Path(sys.argv[1])
-only = sys.argv[2:]
-folder.mkdir(parents=True, exist_ok=True)
+import corpus
+
+folder, only = corpus.arguments()
 rng = numpy.random.default_rng(6)
 H, F = 4, 3
 W, U, V = (rng.normal(size=s).astype("f") / 2 for s in ((F, H), (H, H), (H, 2)))
@@ -109,17 +107,13 @@ def decoder(x):
 FUNCTIONS = [(f, 2, 5 + k % 4) for k, f in enumerate([scan_last, scan_all, scan_lstm, scan_mean, scan_back, fori, unrolled, unrolled_all, unrolled_lstm, total, associative, mean, middle, decoder])]
 answers = {}
 for f, b, t in FUNCTIONS:  # before jax2onnx changes the functions of JAX
-    arrays = answers["x_j_" + f.__name__] = {}
-    for k, (bb, tt) in enumerate([(b, t), (b + 1, t + 1), (2, 2 * t + 3), (1, max(2, t - 2)), (3, t + 4)]):
-        x = rng.normal(size=(bb, tt, F)).astype("f")
-        arrays[f"in{k}_0"], arrays[f"out{k}_0"] = x, numpy.asarray(f(x))
+    given = [rng.normal(size=(*sizes, F)).astype("f") for sizes in corpus.cases(b, t)]
+    answers[f] = [([x], [numpy.asarray(f(x))]) for x in given]
 for f, b, t in [*FUNCTIONS, *((f, "B", t) for f, _, t in FUNCTIONS)]:
     name = "x_j_" + f.__name__ + ("_rows" if b == "B" else "")
-    if only and name not in only:
+    if not name.startswith(only):
         continue
     try:
-        model = to_onnx(f, [(b, t, F)], model_name=name, opset=18)
-        (folder / (name + ".onnx")).write_bytes(model.SerializeToString())
-        numpy.savez(folder / (name + ".npz"), **answers["x_j_" + f.__name__])
+        corpus.save(folder / (name + ".onnx"), to_onnx(f, [(b, t, F)], model_name=name, opset=18), answers[f])
     except Exception as error:
-        print(f"{name}: not exported: {str(error).splitlines()[0][:200]}", file=sys.stderr)
+        corpus.tell(name, error)

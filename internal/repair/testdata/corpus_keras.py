@@ -1,12 +1,11 @@
-"""Writes Keras models of a fixed batch and time by tf2onnx: corpus_keras.py FOLDER.
+"""Writes Keras models of a fixed batch and time by tf2onnx: corpus_keras.py FOLDER [NAME...].
 
-The files are as corpus_torch.py's. GRU, SimpleRNN and masked layers become a Loop,
+With tensorflow-cpu 2.19.1 and tf2onnx 1.17.0. The files are as corpus_torch.py's;
+those with _rows have an open batch. GRU, SimpleRNN and masked layers become a Loop,
 whose trip count is constant; unrolled ones a graph as long as the time.
 """
 
 import os
-import pathlib
-import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -16,9 +15,9 @@ import tensorflow as tf
 import tf2onnx
 from keras import layers as L
 
-folder = pathlib.Path(sys.argv[1])
-only = sys.argv[2:]
-folder.mkdir(parents=True, exist_ok=True)
+import corpus
+
+folder, only = corpus.arguments()
 F = 3
 rng = numpy.random.default_rng(5)
 
@@ -106,20 +105,17 @@ def write(name, any_batch):
     run(tf.constant(x))  # builds the layers
     spec = [tf.TensorSpec([None if any_batch else b, *x.shape[1:]], x.dtype, "x")]
     name += "_rows" if any_batch else ""
-    tf2onnx.convert.from_function(tf.function(run, input_signature=spec), input_signature=spec, opset=17, output_path=str(folder / (name + ".onnx")))
-    arrays = {}
-    for k, (bb, tt) in enumerate([(b, t), (b + 1, t + 1), (2, 2 * t + 3), (1, max(2, t - 2)), (3, t + 4)]):
-        x = inputs(bb, tt)
-        arrays[f"in{k}_0"], arrays[f"out{k}_0"] = x, run(tf.constant(x)).numpy()
-    numpy.savez(folder / (name + ".npz"), **arrays)
+    model, _ = tf2onnx.convert.from_function(tf.function(run, input_signature=spec), input_signature=spec, opset=17)
+    given = [inputs(*sizes) for sizes in corpus.cases(b, t)]
+    corpus.save(folder / (name + ".onnx"), model, [([x], [run(tf.constant(x)).numpy()]) for x in given])
 
 
 keras.utils.set_random_seed(3)
 for name in MODELS:
-    if only and name not in only:
+    if not name.startswith(only):
         continue
     for any_batch in (False, True):
         try:
             write(name, any_batch)
         except Exception as error:
-            print(f"{name}: not exported: {str(error).splitlines()[0][:200]}", file=sys.stderr)
+            corpus.tell(name, error)

@@ -1,26 +1,25 @@
-"""Writes PyTorch models whose batch and time are baked in: corpus_torch.py FOLDER.
+"""Writes PyTorch models whose batch and time are baked in: corpus_torch.py FOLDER [NAME...].
 
 NAME.onnx is what an exporter made of an example; NAME.npz has inputs of other
 batches and times (in0_0, ... of case 0), and the module's own answers (out0_0).
-corpus_score.py tells what `rnnkit repair` makes of them. Those in FIXED compute
-with their time in Python, so that the exporters unroll them or leave a constant.
+corpus_score.py tells what `rnnkit repair` makes of them. Those whose name begins
+with x_ calculate with their time in Python, so that the exporters unroll them or
+leave a constant.
 """
 
 import logging
-import pathlib
-import sys
 import warnings
 
-import numpy
+import onnx
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+import corpus
+
 warnings.filterwarnings("ignore")
 logging.disable()
-folder = pathlib.Path(sys.argv[1])
-only = sys.argv[2:]
-folder.mkdir(parents=True, exist_ok=True)
+folder, only = corpus.arguments()
 FEATURES = 3
 
 
@@ -222,8 +221,9 @@ class ConvCell(nn.Module):
 class Decoder(nn.Module):
     """Reads a sequence, and says it again step by step."""
 
-    def __init__(self, unrolled=True):
+    def __init__(self, unrolled=True, part=1):
         super().__init__()
+        self.part = part
         self.enc = nn.GRU(FEATURES, 4, batch_first=True)
         self.cell, self.dec = nn.GRUCell(FEATURES, 4), nn.GRU(4, 4, batch_first=True)
         self.head, self.unrolled = nn.Linear(4, FEATURES), unrolled
@@ -231,9 +231,9 @@ class Decoder(nn.Module):
     def forward(self, x):
         h = self.enc(x)[1][0]
         if not self.unrolled:
-            return self.head(self.dec(h.unsqueeze(1).repeat(1, x.size(1), 1))[0])
+            return self.head(self.dec(h.unsqueeze(1).repeat(1, x.size(1) // self.part, 1))[0])
         y, ys = torch.zeros(x.size(0), FEATURES), []
-        for _ in range(x.size(1)):
+        for _ in range(x.size(1) // self.part):
             h = self.cell(y, h)
             y = self.head(h)
             ys.append(y)
@@ -337,6 +337,58 @@ def build_fixed():
     add("x_causal", Of(lambda m, x: m.rnn(m.c(F.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2))[0], c=nn.Conv1d(3, 3, 3), rnn=nn.GRU(3, 4, batch_first=True)), rows, 2, 9)
 
 
+    build_more()
+
+
+def build_more():
+    n = lambda x: x.size(1)
+    add("x_horizon_half", Decoder(part=2), rows, 2, 8)
+    add("x_horizon_third", Decoder(part=3), rows, 2, 9)
+    add("x_repeat_half", Decoder(False, part=2), rows, 2, 8)
+    add("x_major_cell", Of(lambda m, x: m.head(walk(x.transpose(0, 1), m.a)), a=nn.GRUCell(3, 4), head=nn.Linear(4, 2)), major, 2, 5)
+    add("x_backwards", Of(lambda m, x: m.head(walk(torch.stack([x[:, t] for t in reversed(range(n(x)))], 1), m.a)), a=nn.GRUCell(3, 4), head=nn.Linear(4, 2)), rows, 2, 5)
+    add("x_two_cells", Of(lambda m, x: m.head(walk(torch.stack([walk(x[:, :t + 1], m.a) for t in range(n(x))], 1), m.b)), a=nn.GRUCell(3, 4), b=nn.GRUCell(4, 4), head=nn.Linear(4, 2)), rows, 2, 4)
+    add("x_mask", gru(lambda m, x: m.head((m.rnn(x)[0] * (torch.arange(n(x)) < n(x) - 1).float()[None, :, None]).sum(1))), rows, 2, 6)
+    add("x_padto4", gru(lambda m, x: m.head(m.rnn(F.pad(x, (0, 0, 0, -n(x) % 4)))[0].mean(1))), rows, 2, 6)
+    add("x_padfront", gru(lambda m, x: m.head(m.rnn(F.pad(x, (0, 0, 12 - n(x) // 2, 0)))[0][:, -1])), rows, 2, 6)
+    add("x_state", gru(lambda m, x: m.head(m.rnn(x, torch.full((1, x.size(0), 4), n(x) / 10))[0][:, -1])), rows, 2, 6)
+    add("x_addT", gru(lambda m, x: m.head(m.rnn(x + n(x) / 10)[0][:, -1])), rows, 2, 7)
+    add("x_divT", gru(lambda m, x: m.head(m.rnn(x / n(x))[0])), rows, 2, 5)
+    add("x_third", gru(lambda m, x: m.head(m.rnn(x)[0][:, -(n(x) // 3):].mean(1))), rows, 2, 9)
+    add("x_min", gru(lambda m, x: m.head(m.rnn(x)[0][:, min(3, n(x) - 1)])), rows, 2, 6)
+    add("x_quarter", gru(lambda m, x: m.head(m.rnn(x)[0][:, n(x) // 4])), rows, 2, 7)
+    add("x_ends", gru(lambda m, x: m.head(m.rnn(x)[0][:, [0, n(x) // 2, n(x) - 1]].mean(1))), rows, 2, 7)
+    add("x_byrow", gru(lambda m, x: m.head(m.rnn(x)[0][torch.arange(x.size(0)), torch.full((x.size(0),), n(x) - 2)])), rows, 2, 7)
+    add("x_kernelT", Of(lambda m, x: m.head(m.rnn(x)[0].transpose(1, 2).unfold(2, n(x), 1)[:, :, 0].mean(2)), rnn=nn.GRU(3, 4, batch_first=True), head=nn.Linear(4, 2)), rows, 2, 6)
+    add("x_convT", Of(lambda m, x: m.head(m.conv(m.rnn(x)[0].transpose(1, 2))[..., 0]), rnn=nn.GRU(3, 4, batch_first=True), conv=nn.Conv1d(4, 4, 6), head=nn.Linear(4, 2)), rows, 2, 6)
+    add("x_step1", Of(lambda m, x: m.rnn(x + m.p[:n(x)])[0], rnn=nn.GRU(3, 4, batch_first=True), p=nn.Parameter(torch.randn(50, 3))), rows, 2, 1)
+    add("x_step1_sum", gru(lambda m, x: m.head(m.rnn(x)[0].sum(1) / n(x))), rows, 2, 1)
+    add("x_step2_sum", gru(lambda m, x: m.head(m.rnn(x)[0].sum(1) / n(x))), rows, 2, 2)
+    add("x_step3_half", gru(lambda m, x: m.head(m.rnn(x)[0][:, n(x) // 2])), rows, 2, 3)
+    add("x_step2_cells", CellNet("GRUCell", True), rows, 2, 2)
+    add("x_step1_cells", CellNet("LSTMCell", True), rows, 2, 1)
+    add("x_resize", gru(lambda m, x: m.head(m.rnn(F.interpolate(x.transpose(1, 2), size=n(x) // 2).transpose(1, 2))[0][:, -1])), rows, 2, 6)
+    add("x_temperature", gru(lambda m, x: m.head((torch.softmax(m.rnn(x)[0] / n(x), 1) * m.rnn(x)[0]).sum(1))), rows, 2, 6)
+    add("x_power", gru(lambda m, x: m.head(m.rnn(x)[0].mean(1) ** 2 * (n(x) - 1))), rows, 2, 6)
+    add("x_variance_both", gru(lambda m, x: m.head((m.rnn(x)[0] - m.rnn(x)[0].var((1, 2), keepdim=True))[:, -1])), rows, 2, 6)
+    add("x_tile", gru(lambda m, x: m.head(m.rnn(torch.cat([x, x.mean(1, keepdim=True).expand(-1, n(x), -1)], 2))[0][:, -1]), inputs=6), rows, 2, 6)
+    add("x_blocks", gru(lambda m, x: m.head(m.rnn(x.reshape(x.size(0) * 2, n(x) // 2, 3))[0][:, -1].reshape(x.size(0), 2, 4).mean(1))), rows, 2, 8)
+    add("x_lag_half", gru(lambda m, x: m.head(m.rnn(x[:, n(x) // 2:] - x[:, :n(x) // 2])[0][:, -1])), rows, 2, 8)
+    add("x_roll", gru(lambda m, x: m.head(m.rnn(x.roll(1, 1))[0][:, -1])), rows, 2, 6)
+    add("x_weights", gru(lambda m, x: m.head(m.rnn(x)[0].transpose(1, 2) @ torch.full((n(x), 1), 1 / n(x)))[..., 0], width=1, outputs=1), rows, 2, 6)
+    add("x_diff_T", gru(lambda m, x: m.head((m.rnn(x)[0][:, -1] - m.rnn(x)[0][:, 0]) / (n(x) - 1))), rows, 2, 6)
+    add("x_logits_T", gru(lambda m, x: torch.log_softmax(m.head(m.rnn(x)[0].sum(1)) - torch.tensor([float(n(x)), 0.0]), 1)), rows, 2, 6)
+    add("x_cumprod", gru(lambda m, x: m.head(torch.stack([m.rnn(x)[0][:, :t + 1].prod(1) for t in range(n(x))], 1))), rows, 2, 4)
+    add("x_esn", Of(lambda m, x: m.head(esn(x, m.w, m.u)), w=nn.Parameter(torch.randn(3, 4)), u=nn.Parameter(torch.randn(4, 4) / 2), head=nn.Linear(4, 2)), rows, 2, 6)
+
+
+def esn(x, w, u):
+    h = torch.zeros(x.size(0), 4)
+    for v in x.transpose(0, 1):
+        h = 0.7 * h + 0.3 * torch.tanh(v @ w + h @ u)
+    return h
+
+
 def walk(x, cell):
     h = torch.zeros(x.size(0), 4)
     for t in range(x.size(1)):
@@ -344,27 +396,23 @@ def walk(x, cell):
     return h
 
 
-def cases(b, t):
-    return [(b, t), (b + 1, t + 1), (2, 2 * t + 3), (1, max(2, t - 2)), (3, t + 4)]
-
-
-def write(name, module, inputs, b, t, exporter):
-    given = inputs(b, t)
-    torch.onnx.export(module, given, str(folder / (name + ".onnx")), verbose=False,
-                      **({"dynamo": True, "external_data": False} if exporter == "dyn" else {"dynamo": False, "opset_version": 17}))
-    arrays = {}
-    for k, (bb, tt) in enumerate(cases(b, t)):
-        x = inputs(bb, tt)
+def answers(module, inputs, b, t):
+    """The inputs and answers of each case that the module takes."""
+    for x in (inputs(*sizes) for sizes in corpus.cases(b, t)):
         try:
             with torch.no_grad():
                 y = module(*x)
-        except Exception:  # the module takes no such time
-            continue
-        for j, v in enumerate(x):
-            arrays[f"in{k}_{j}"] = v.numpy()
-        for j, v in enumerate(y if isinstance(y, tuple) else (y,)):
-            arrays[f"out{k}_{j}"] = v.numpy()
-    numpy.savez(folder / (name + ".npz"), **arrays)
+        except Exception:
+            yield (), ()
+        else:
+            yield [v.numpy() for v in x], [v.numpy() for v in (y if isinstance(y, tuple) else (y,))]
+
+
+def write(name, module, inputs, b, t, exporter):
+    path = folder / (name + ".onnx")
+    options = {"dynamo": True, "external_data": False} if exporter == "dyn" else {"dynamo": False, "opset_version": 17}
+    torch.onnx.export(module, inputs(b, t), str(path), verbose=False, **options)
+    corpus.save(path, onnx.load(path), answers(module, inputs, b, t))
 
 
 torch.manual_seed(12)
@@ -373,10 +421,10 @@ build_open()
 build_fixed()
 for name, (module, inputs, b, t, exporters) in MODELS.items():
     module.eval()
-    for exporter in exporters:
-        if only and f"{name}_{exporter}" not in only:
+    for file in (f"{name}_{exporter}" for exporter in exporters):
+        if not file.startswith(only):
             continue
         try:
-            write(f"{name}_{exporter}", module, inputs, b, t, exporter)
+            write(file, module, inputs, b, t, file.rpartition("_")[2])
         except Exception as error:
-            print(f"{name}_{exporter}: not exported: {str(error).splitlines()[0][:150]}", file=sys.stderr)
+            corpus.tell(file, error)
