@@ -12,7 +12,7 @@ TORCH       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rnnkit/torch
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test check generate interop goldens bench bench-torch fuzz lab soak clean
+.PHONY: help build test check generate interop goldens corpus bench bench-torch fuzz lab soak clean
 .PHONY: runtime torch format vet staticcheck tidy generated cross nocgo race
 
 help: ## list the targets
@@ -46,6 +46,10 @@ goldens: torch ## write the answers of PyTorch, NumPy and scikit-learn, which te
 	$(TORCH)/bin/python internal/pca/testdata/golden.py
 	$(TORCH)/bin/python internal/repair/testdata/torch_baked.py
 	$(TORCH)/bin/python internal/npy/testdata/golden.py
+
+corpus: build torch .venv/requirements.txt ## tell what repair makes of 260 exports of PyTorch (a large download)
+	$(TORCH)/bin/python internal/repair/testdata/corpus_torch.py bin/corpus
+	.venv/bin/python internal/repair/testdata/corpus_score.py bin/rnnkit bin/corpus
 
 bench: SHELL := /bin/bash -o pipefail
 bench: ## time an epoch of every workload, COUNT=10 times on 1 and 2 threads

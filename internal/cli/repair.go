@@ -73,7 +73,7 @@ written.`,
 	flags.SortFlags = false
 	flags.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
 	o.addLayout(flags)
-	flags.IntVar(&o.time, "time", 0, "the time to run the model with where it leaves that open (default 4)")
+	flags.IntVar(&o.time, "time", 0, "the time of the export, where the file leaves that open (default: one that it takes)")
 	flags.DurationVar(&o.timeout, "timeout", time.Minute, "how long it may take in all")
 	flags.Float64Var(&o.tolerance, "tolerance", verify.Tolerance, "the largest difference that passes")
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of the random inputs")

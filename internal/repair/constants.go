@@ -19,11 +19,10 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 		return nil
 	}
 	for _, attribute := range []string{"alpha", "beta", "min", "max"} {
-		if value, ok := n.Attribute(attribute); ok {
-			if v, ok := value.(float32); ok {
-				if err := p.number(n, float64(v), true); err != nil {
-					return err
-				}
+		value, _ := n.Attribute(attribute)
+		if v, ok := value.(float32); ok {
+			if err := p.number(n, float64(v), true); err != nil {
+				return err
 			}
 		}
 	}
@@ -31,29 +30,42 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 		if n.OpType == "Expand" && k == 1 || n.OpType == "Gemm" || n.OpType == "Pow" && k == 1 && p.isCommonPower(name) {
 			continue
 		}
-		t, list, ok := p.value(name)
-		switch {
-		case !ok || len(list) == 0 || n.OpType == "Concat" && isInteger(t): // of a shape
-			continue
-		case isInteger(t) && len(list) == 1 && p.isVocabulary(int(list[0])):
-			continue
-		case isComparison(n) && slices.ContainsFunc(list, func(v float64) bool { return v == math.Trunc(v) && p.isLength(int64(v)) }):
-			return fmt.Errorf("it compares with the constant %v, and the time was %d", list, p.example)
-		}
-		if p.example == 1 && p.ofOneStep(n, t) {
-			return errors.New("its constant operand has a dimension of one step, as the time was")
-		}
-		if err := p.madeOf(n, name); err != nil {
-			return err
-		}
-		if v, ok := p.uniform(name); ok && !(isInteger(t) && math.Abs(v) <= 2) && !p.ofGelu(n, v) {
-			if err := p.number(n, v, len(list) == 1); err != nil {
+		if t, list, ok := p.value(name); ok && len(list) > 0 {
+			if err := p.operand(n, name, t, list); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
+
+// operand reports a constant operand of the elements list.
+func (p *prover) operand(n *onnxgraph.Node, name string, t onnxgraph.Tensor, list []float64) error {
+	v, same := p.uniform(name)
+	switch {
+	case isInteger(t) && (n.OpType == "Concat" || len(list) == 1 && p.isVocabulary(int(list[0]))): // of a shape, or of tokens
+		return nil
+	case isComparison(n) && slices.ContainsFunc(list, func(v float64) bool { return v == math.Trunc(v) && p.isLength(int64(v)) }):
+		return fmt.Errorf("it compares with the constant %v, and the time was %d", list, p.example)
+	case p.example == 1 && p.ofOneStep(n, t):
+		return errors.New("its constant operand has a dimension of one step, as the time was")
+	}
+	if err := p.madeOf(n, name); err != nil {
+		return err
+	}
+	const few = 64
+	at := slices.IndexFunc(list, p.isWhole)
+	switch {
+	case same && !(isInteger(t) && math.Abs(v) <= 2) && !p.ofGelu(n, v):
+		return p.number(n, v, len(list) == 1)
+	case !same && !isInteger(t) && len(list) <= few && at >= 0:
+		return fmt.Errorf("its constant operand has the element %g, and the time was %d", list[at], p.example)
+	}
+	return nil
+}
+
+// isWhole tells whether v is a number of steps, which no weight is.
+func (p *prover) isWhole(v float64) bool { return v > 2 && v == math.Trunc(v) && p.isLength(int64(v)) }
 
 // ofOneStep tells whether an operand of n has a dimension where the result has the
 // time.
@@ -91,36 +103,49 @@ func (p *prover) isCommonPower(name string) bool {
 	return ok && slices.Contains([]float64{2, 3, 0.5}, v)
 }
 
-// ofGelu tells whether v is the half or the two in a GELU, a Softplus or a
-// sigmoid that is written out.
+// ofGelu tells whether v is the half of a GELU, or of a sigmoid that is written as
+// a tanh: what it multiplies, or is multiplied with next, has 1 added to a tanh or
+// an error function.
 func (p *prover) ofGelu(n *onnxgraph.Node, v float64) bool {
 	if v != 0.5 && v != 2 || n.OpType != "Mul" && n.OpType != "Div" {
 		return false
 	}
 	nearby := slices.Clone(n.Inputs)
 	for _, other := range p.trace.graph.Nodes {
-		if slices.ContainsFunc(other.Inputs, func(name string) bool { return slices.Contains(n.Outputs, name) }) {
+		if other.OpType == "Mul" && slices.Contains(other.Inputs, n.Outputs[0]) {
 			nearby = append(nearby, other.Inputs...)
 		}
 	}
-	for range 3 {
-		for _, name := range nearby {
-			switch from := p.producer(name); {
-			case from == nil:
-			case from.OpType == "Erf" || from.OpType == "Tanh":
-				return true
-			case from.OpType == "Add" || from.OpType == "Mul":
-				nearby = append(nearby, from.Inputs...)
-			}
+	for k := 0; k < len(nearby) && k < 16; k++ {
+		switch from := p.producer(nearby[k]); {
+		case from == nil:
+		case from.OpType == "Mul":
+			nearby = append(nearby, from.Inputs...)
+		case from.OpType == "Add" && slices.ContainsFunc(from.Inputs, p.isOne) && slices.ContainsFunc(from.Inputs, p.isSquashed):
+			return true
 		}
 	}
 	return false
+}
+
+func (p *prover) isOne(name string) bool {
+	v, ok := p.uniform(name)
+	return ok && v == 1
+}
+
+func (p *prover) isSquashed(name string) bool {
+	from := p.producer(name)
+	return from != nil && (from.OpType == "Erf" || from.OpType == "Tanh")
 }
 
 // madeOf reports a number that the exporter left as a node's operand and that
 // the time was, in the nodes that compute a constant.
 func (p *prover) madeOf(n *onnxgraph.Node, name string) error {
 	from := p.producer(name)
+	if p.seen[name] {
+		return nil
+	}
+	p.seen[name] = true
 	if from == nil || !slices.Contains([]string{"Mul", "Div", "Pow", "Sqrt", "Log", "Reciprocal", "Cast", "Exp", "Range", "Add", "Sub"}, from.OpType) {
 		return nil
 	}

@@ -59,14 +59,7 @@ func (p *prover) scan(n *onnxgraph.Node) error {
 	axes, _ := p.ints(n, len(n.Inputs), "scan_input_axes")
 	for k := range min(count, len(n.Inputs)) {
 		s := p.trace.shapes[n.Inputs[len(n.Inputs)-count+k]]
-		axis := int64(0)
-		if k < len(axes) {
-			axis = axes[k]
-		}
-		if axis < 0 {
-			axis += int64(len(s))
-		}
-		if axis >= int64(len(s)) || axis < 0 || !moves(s[axis]) {
+		if axis := place(at(axes, k, 0), s); axis < 0 || !moves(s[axis]) {
 			return errors.New("it goes through a number of steps that does not depend on the time")
 		}
 	}

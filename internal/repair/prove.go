@@ -26,14 +26,19 @@ type prover struct {
 	summed map[string]bool             // sums over the time, not yet divided by it
 	made   map[string]bool             // values that a constant gave a dimension of as many steps
 	reads  map[string]int              // by weight, in how many products it stands
+	seen   map[string]bool             // constants whose own making was looked at
+	visits int                         // of values that a padding is followed to
 }
 
 // prove returns why the answers at other times are not known to be right, by node.
 func (p *prover) prove() error {
-	p.summed, p.made, p.reads = map[string]bool{}, map[string]bool{}, map[string]int{}
+	p.summed, p.made, p.reads, p.seen = map[string]bool{}, map[string]bool{}, map[string]int{}, map[string]bool{}
 	nodes := p.trace.graph.Nodes
 	for i := range nodes {
 		n := &nodes[i]
+		if err := p.ctx.Err(); err != nil {
+			return err
+		}
 		if len(n.Outputs) == 0 || p.trace.constants[n.Outputs[0]] {
 			continue
 		}
@@ -42,6 +47,9 @@ func (p *prover) prove() error {
 		}
 	}
 	for i := range nodes {
+		if p.ctx.Err() != nil {
+			return p.ctx.Err()
+		}
 		if times := p.reads[p.weight(&nodes[i])]; p.isUnrolled(times) {
 			return fmt.Errorf("%s: its weights are read %d times, as by steps that are taken one by one", p.describe(i), times)
 		}

@@ -6,8 +6,13 @@
 // It runs the model with several batches and times in the native engine, follows
 // how each shape depends on them, and changes the first constant that stands in
 // the way, until nothing does. What was one size in the example is taken to be
-// the batch or the time where the graph says so, never by its value alone;
-// whether that is right, [Repaired.Verify] tells.
+// the batch or the time where the graph says so, never by its value alone.
+//
+// That a model runs at other times does not mean that it answers rightly there. The
+// time becomes symbolic only where a rule for each operator that meets it, a look at
+// each constant, and experiments with changes of each step leave no doubt; else it
+// stays, and the error names the node. At other batches [Repaired.Verify] compares
+// the answers with the original's.
 package repair
 
 import (
@@ -26,13 +31,14 @@ import (
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
-// openTime is the time that models with an open one are first run with.
-const openTime = 4
+// openTimes are the times that models with an open one are run with: the first
+// that they take.
+var openTimes = []int{4, 16, 64}
 
 // Options say what the file does not. The zero Options leave all to it.
 type Options struct {
 	Layouts map[string]string // of inputs by name: see package inputs
-	Time    int               // to run the model with where its inputs leave it open; 0 for 4
+	Time    int               // to run the model with where its inputs leave it open; 0 for one that it takes
 	Memory  int               // bytes that a run may take
 }
 
@@ -121,22 +127,27 @@ func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, o Opt
 			*n = max(*n, declared)
 		}
 	}
-	time = cmp.Or(time, o.Time, openTime)
+	times := []int{cmp.Or(time, o.Time)}
+	if times[0] == 0 {
+		times = openTimes
+	}
 	batches := []int{batch}
 	if batch == 0 {
 		batches = append([]int{1}, batchesOf(&m.Graph)...)
 	}
 	var first error
-	for _, b := range batches {
-		t, err := newTrace(ctx, m, list, sizes{fixed(b), fixed(time)}, o.Memory)
-		if err == nil {
-			t.close()
-			err = t.err
+	for _, time := range times {
+		for _, b := range batches {
+			t, err := newTrace(ctx, m, list, sizes{fixed(b), fixed(time)}, o.Memory)
+			if err == nil {
+				t.close()
+				err = t.err
+			}
+			if err == nil || ctx.Err() != nil {
+				return b, time, err
+			}
+			first = cmp.Or(first, err)
 		}
-		if err == nil {
-			return b, time, nil
-		}
-		first = cmp.Or(first, err)
 	}
 	return 0, 0, fmt.Errorf("the model as it is does not run: %w", first)
 }
@@ -301,6 +312,11 @@ func (r *repairer) openInputs(list []inputs.Input, s symbols) []inputs.Input {
 			switch {
 			case in.Layout[i] == inputs.Time && !r.sizes.time.isFixed():
 				symbol = s.time
+			case in.Layout[i] == inputs.Time && r.example > 0 && (d.Symbol != "" || d.Size < 0):
+				r.changes = append(r.changes, fmt.Sprintf("input %q: dimension %d was open and is %d", in.Name, i, r.example))
+				v.Shape[i] = onnxgraph.Dim{Size: int64(r.example)}
+				open[k].Shape[i] = engine.Dim{Size: r.example}
+				continue
 			case in.Layout[i] != inputs.Batch:
 				continue
 			}
@@ -331,6 +347,8 @@ func (r *repairer) openOutputs(t *trace, s symbols) map[string][]size {
 				was = v.Shape[i]
 			}
 			switch {
+			case d.isFixed() && r.example == 0 && r.sizes.time.isFixed() && i < len(v.Shape) && (was.Symbol != "" || was.Size < 0):
+				dims[i] = was // as the time, of which nobody said how long it is
 			case d.isFixed():
 				dims[i] = onnxgraph.Dim{Size: int64(d[0])}
 			case d == r.sizes.batch:

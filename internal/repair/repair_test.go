@@ -144,8 +144,25 @@ func TestKeptTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.KeptTime == nil || !strings.Contains(r.KeptTime.Error(), "a time of 11") {
+	if r.KeptTime == nil || !strings.Contains(r.KeptTime.Error(), "a time of 11") || !r.Declared {
 		t.Errorf("the time is kept: %v", r.KeptTime)
+	}
+	if d := r.Model.Graph.Inputs[0].Shape[1]; d != (onnxgraph.Dim{Size: 4}) {
+		t.Errorf("the time is declared as %v", d)
+	}
+}
+
+// TestDeclaredOpen keeps the declaration of a time that is open by it alone.
+func TestDeclaredOpen(t *testing.T) {
+	m := onnxtest.ReadModel(t, "testdata/fixed/x_lstmcell_all_ts.onnx")
+	steps := onnxgraph.Dim{Symbol: "steps"}
+	m.Graph.Inputs[0].Shape[1], m.Graph.Outputs[0].Shape[1] = steps, steps
+	r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.KeptTime == nil || r.Declared || r.Model.Graph.Inputs[0].Shape[1] != steps || r.Model.Graph.Outputs[0].Shape[1] != steps {
+		t.Errorf("%v: %v", r.KeptTime, r.Model.Graph.Outputs)
 	}
 }
 

@@ -66,6 +66,9 @@ func (p *prover) sum(n *onnxgraph.Node) error {
 		return k
 	}
 	if count(n.Outputs[0]) < count(n.Inputs[0]) || slices.ContainsFunc(p.trace.shapes[n.Inputs[0]], moves) && integer(n, "keepdims", 1) == 1 && count(n.Outputs[0]) == 0 {
+		if p.example == 1 {
+			return errors.New("it sums over the time, and of one step that may have been a mean")
+		}
 		p.note(p.summed, n)
 	}
 	return nil
@@ -74,11 +77,8 @@ func (p *prover) sum(n *onnxgraph.Node) error {
 // gather takes the first and the last step alone.
 func (p *prover) gather(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
-	axis := integer(n, "axis", 0)
-	if axis < 0 {
-		axis += int64(len(shape))
-	}
-	if axis < 0 || axis >= int64(len(shape)) || !moves(shape[axis]) {
+	axis := place(integer(n, "axis", 0), shape)
+	if axis < 0 || !moves(shape[axis]) {
 		return nil
 	}
 	_, index, constant := p.value(n.Inputs[1])
@@ -98,34 +98,19 @@ func (p *prover) gather(n *onnxgraph.Node) error {
 // slice cuts off one step at an end, or all but that.
 func (p *prover) slice(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
-	starts, ok1 := p.ints(n, 1, "starts")
-	ends, ok2 := p.ints(n, 2, "ends")
-	axes, ok3 := p.ints(n, 3, "axes")
-	steps, ok4 := p.ints(n, 4, "steps")
-	if !ok3 || !ok4 {
+	starts, _ := p.ints(n, 1, "starts")
+	ends, _ := p.ints(n, 2, "ends")
+	axes, ok1 := p.ints(n, 3, "axes")
+	steps, ok2 := p.ints(n, 4, "steps")
+	if !ok1 || !ok2 {
 		return errors.New("its axes or steps are computed")
 	}
 	for k := range max(len(starts), len(ends), len(axes)) {
-		axis := int64(k)
-		if k < len(axes) {
-			axis = axes[k]
-		}
-		if axis < 0 {
-			axis += int64(len(shape))
-		}
-		if axis < 0 || axis >= int64(len(shape)) || !moves(shape[axis]) {
+		axis := place(at(axes, k, int64(k)), shape)
+		if axis < 0 || !moves(shape[axis]) {
 			continue
 		}
-		start, end, step := int64(0), int64(math.MaxInt64), int64(1)
-		if ok1 && k < len(starts) {
-			start = starts[k]
-		}
-		if ok2 && k < len(ends) {
-			end = ends[k]
-		}
-		if k < len(steps) {
-			step = steps[k]
-		}
+		start, end, step := at(starts, k, 0), at(ends, k, math.MaxInt64), at(steps, k, 1)
 		if err := p.cut(start, end, step); err != nil {
 			return fmt.Errorf("%w of dimension %d", err, axis)
 		}
@@ -134,6 +119,25 @@ func (p *prover) slice(n *onnxgraph.Node) error {
 		}
 	}
 	return nil
+}
+
+// at returns the k-th of a list, which may be shorter.
+func at(list []int64, k int, otherwise int64) int64 {
+	if k < len(list) {
+		return list[k]
+	}
+	return otherwise
+}
+
+// place returns which dimension an axis is, -1 if it is none.
+func place(axis int64, shape []size) int {
+	if axis < 0 {
+		axis += int64(len(shape))
+	}
+	if axis < 0 || axis >= int64(len(shape)) {
+		return -1
+	}
+	return int(axis)
 }
 
 // cut reports bounds of steps that may have been functions of the time. A bound
@@ -163,11 +167,7 @@ func (p *prover) cut(start, end, step int64) error {
 // split leaves the time whole.
 func (p *prover) split(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
-	axis := integer(n, "axis", 0)
-	if axis < 0 {
-		axis += int64(len(shape))
-	}
-	if axis < 0 || axis >= int64(len(shape)) || moves(shape[axis]) {
+	if axis := place(integer(n, "axis", 0), shape); axis < 0 || moves(shape[axis]) {
 		return fmt.Errorf("it splits the time into %d", len(n.Outputs))
 	}
 	return nil
@@ -176,21 +176,13 @@ func (p *prover) split(n *onnxgraph.Node) error {
 // concat joins sequences, and one step that is learned.
 func (p *prover) concat(n *onnxgraph.Node) error {
 	out := p.trace.shapes[n.Outputs[0]]
-	axis := integer(n, "axis", 0)
-	if axis < 0 {
-		axis += int64(len(out))
-	}
-	if axis < 0 || axis >= int64(len(out)) || !moves(out[axis]) {
+	axis := place(integer(n, "axis", 0), out)
+	if axis < 0 || !moves(out[axis]) {
 		return p.stack(n, axis)
 	}
 	for _, name := range n.Inputs {
-		part := p.trace.shapes[name]
-		if t, _, ok := p.value(name); ok && part == nil {
-			for _, d := range t.Shape {
-				part = append(part, fixed(d))
-			}
-		}
-		if axis >= int64(len(part)) || moves(part[axis]) {
+		part := p.shape(name)
+		if axis >= len(part) || moves(part[axis]) {
 			continue
 		}
 		if _, same := p.uniform(name); same || part[axis] != fixed(1) {
@@ -201,12 +193,12 @@ func (p *prover) concat(n *onnxgraph.Node) error {
 }
 
 // stack reports as many pieces as there were steps.
-func (p *prover) stack(n *onnxgraph.Node, axis int64) error {
+func (p *prover) stack(n *onnxgraph.Node, axis int) error {
 	if len(p.trace.shapes[n.Outputs[0]]) < 2 { // a shape
 		return nil
 	}
 	for _, name := range n.Inputs {
-		if s := p.trace.shapes[name]; axis < 0 || axis >= int64(len(s)) || s[axis] != fixed(1) {
+		if s := p.trace.shapes[name]; axis < 0 || axis >= len(s) || s[axis] != fixed(1) {
 			return nil
 		}
 		if from := p.producer(name); from != nil && recurrent(from) { // states of layers
@@ -246,15 +238,9 @@ func (p *prover) pad(n *onnxgraph.Node) error {
 	}
 	half := len(pads) / 2
 	for k := range half {
-		axis := k
-		if k < len(axes) {
-			axis = int(axes[k])
-		}
-		if axis < 0 {
-			axis += len(shape)
-		}
+		axis := place(at(axes, k, int64(k)), shape)
 		total := pads[k] + pads[k+half]
-		if axis >= len(shape) || !moves(shape[axis]) || pads[k] == 0 && pads[k+half] == 0 {
+		if axis < 0 || !moves(shape[axis]) || pads[k] == 0 && pads[k+half] == 0 {
 			continue
 		}
 		if !p.windowed(n.Outputs[0], axis, int(total)) {
@@ -267,28 +253,17 @@ func (p *prover) pad(n *onnxgraph.Node) error {
 // windowed tells whether all that reads a value are windows, which take so many
 // steps off again.
 func (p *prover) windowed(name string, axis, total int) bool {
+	const mostVisits = 64
+	if p.visits++; p.visits > mostVisits {
+		return false
+	}
 	found := false
 	for i := range p.trace.graph.Nodes {
 		n := &p.trace.graph.Nodes[i]
 		if !slices.Contains(n.Inputs, name) {
 			continue
 		}
-		if n.OpType == "Squeeze" || n.OpType == "Unsqueeze" || n.OpType == "Transpose" { // as before a Conv of TensorFlow
-			if !slices.ContainsFunc(p.trace.shapes[n.Outputs[0]], func(s size) bool { return s == p.trace.shapes[name][axis] }) {
-				return false
-			}
-			to := slices.Index(p.trace.shapes[n.Outputs[0]], p.trace.shapes[name][axis])
-			if !p.windowed(n.Outputs[0], to, total) {
-				return false
-			}
-			found = true
-			continue
-		}
-		if n.OpType != "Conv" && n.OpType != "MaxPool" && n.OpType != "AveragePool" || axis < 2 {
-			return false
-		}
-		w := p.window(n, axis-2)
-		if w.reach != total+1 || w.stride != 1 || w.before != 0 || w.after != 0 {
+		if !p.takesOff(n, p.trace.shapes[name], axis, total) {
 			return false
 		}
 		found = true
@@ -296,35 +271,53 @@ func (p *prover) windowed(name string, axis, total int) bool {
 	return found
 }
 
+// takesOff tells whether n, or what reads it where it only moves dimensions, is
+// such a window of a value of that shape.
+func (p *prover) takesOff(n *onnxgraph.Node, shape []size, axis, total int) bool {
+	switch n.OpType {
+	case "Squeeze", "Unsqueeze", "Transpose": // as before a Conv of TensorFlow
+		to := slices.Index(p.trace.shapes[n.Outputs[0]], shape[axis])
+		return to >= 0 && p.windowed(n.Outputs[0], to, total)
+	case "Conv", "MaxPool", "AveragePool":
+		if axis < 2 {
+			return false
+		}
+		w := p.window(n, axis-2)
+		return w.reach == total+1 && w.stride == 1 && w.before == 0 && w.after == 0
+	}
+	return false
+}
+
 // A window is what a convolution or a pooling reads of a dimension.
 type window struct{ kernel, reach, stride, before, after int }
 
 func (p *prover) window(n *onnxgraph.Node, k int) window {
-	at := func(name string, k int, otherwise int64) int {
-		if value, ok := n.Attribute(name); ok {
-			if list, ok := value.([]int64); ok && k < len(list) {
-				return int(list[k])
-			}
-		}
-		return int(otherwise)
+	of := func(name string, k int, otherwise int64) int {
+		value, _ := n.Attribute(name)
+		list, _ := value.([]int64)
+		return int(at(list, k, otherwise))
 	}
 	kernel := int64(1)
 	if n.OpType == "Conv" {
-		if w := p.dims(n.Inputs[1]); k+2 < len(w) {
-			kernel = int64(w[k+2])
+		if w := p.shape(n.Inputs[1]); k+2 < len(w) {
+			kernel = int64(w[k+2][0])
 		}
 	}
 	rank := len(p.trace.shapes[n.Inputs[0]]) - 2
-	w := window{kernel: at("kernel_shape", k, kernel), stride: at("strides", k, 1), before: at("pads", k, 0), after: at("pads", k+rank, 0)}
-	w.reach = (w.kernel-1)*at("dilations", k, 1) + 1
+	w := window{kernel: of("kernel_shape", k, kernel), stride: of("strides", k, 1), before: of("pads", k, 0), after: of("pads", k+rank, 0)}
+	w.reach = (w.kernel-1)*of("dilations", k, 1) + 1
 	return w
 }
 
-func (p *prover) dims(name string) []int {
-	if t, _, ok := p.value(name); ok {
-		return t.Shape
+// shape returns that of a value, which may be a constant.
+func (p *prover) shape(name string) []size {
+	shape, ok := p.trace.shapes[name]
+	if t, _, constant := p.value(name); !ok && constant {
+		for _, d := range t.Shape {
+			shape = append(shape, fixed(d))
+		}
 	}
-	return p.trace.dims[0][name]
+	return shape
 }
 
 // convolution reads a window of steps that is not the whole time.
@@ -361,14 +354,9 @@ func (p *prover) byIndex(n *onnxgraph.Node) error {
 // expand notes a dimension of as many steps that a constant makes.
 func (p *prover) expand(n *onnxgraph.Node) error {
 	out := p.trace.shapes[n.Outputs[0]]
-	in := p.trace.shapes[n.Inputs[0]]
+	in := p.shape(n.Inputs[0])
 	if n.OpType == "ConstantOfShape" {
 		in = nil
-	} else if t, _, ok := p.value(n.Inputs[0]); ok {
-		in = nil
-		for _, d := range t.Shape {
-			in = append(in, fixed(d))
-		}
 	}
 	for axis, s := range out {
 		at := axis - len(out) + len(in)

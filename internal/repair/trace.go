@@ -87,7 +87,7 @@ func newTrace(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, s si
 	if err != nil {
 		return nil, err
 	}
-	if t.session, err = native.New(native.MaxMemory(memory)).Open(data); err != nil {
+	if t.session, err = engine.Open(ctx, native.New(native.MaxMemory(memory)), data); err != nil {
 		return nil, err
 	}
 	if err := t.probe(ctx, list, s); err != nil {

@@ -46,12 +46,12 @@ func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engine
 			checks = append(checks, Check{Engine: e.String(), Refused: err})
 		}
 	}
-	before, err := openAll(original, able[:1])
+	before, err := openAll(ctx, original, able[:1])
 	defer closeAll(before)
 	if err != nil {
 		return nil, fmt.Errorf("the model as it is: %w", err)
 	}
-	after, err := openAll(r.Model, able)
+	after, err := openAll(ctx, r.Model, able)
 	defer closeAll(after)
 	if err != nil {
 		return nil, fmt.Errorf("the repaired model: %w", err)
@@ -96,7 +96,7 @@ func (r *Repaired) runs(ctx context.Context, original *onnxgraph.Model, e engine
 	if err != nil {
 		return err
 	}
-	all, err := openAll(original, []engine.Engine{e})
+	all, err := openAll(ctx, original, []engine.Engine{e})
 	defer closeAll(all)
 	if err == nil {
 		_, err = all[0].Run(ctx, given)
@@ -104,14 +104,14 @@ func (r *Repaired) runs(ctx context.Context, original *onnxgraph.Model, e engine
 	return err
 }
 
-func openAll(m *onnxgraph.Model, engines []engine.Engine) ([]*infer.Model, error) {
+func openAll(ctx context.Context, m *onnxgraph.Model, engines []engine.Engine) ([]*infer.Model, error) {
 	data, err := onnxgraph.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
 	var all []*infer.Model
 	for _, e := range engines {
-		model, err := infer.OpenBytes(data, infer.With(e))
+		model, err := infer.OpenBytesContext(ctx, data, infer.With(e))
 		if err != nil {
 			return all, err
 		}

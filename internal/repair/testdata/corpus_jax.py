@@ -58,7 +58,7 @@ def scan_back(x):
 
 
 def fori(x):
-    return lax.fori_loop(0, x.shape[1], lambda t, h: jnp.tanh(lax.dynamic_index_in_dim(x, t, 1, keepdims=False) @ W + h @ U), start(x)) @ V
+    return lax.fori_loop(0, x.shape[1], lambda t, h: jnp.tanh(lax.dynamic_index_in_dim(x, t, 1, keepdims=False) @ jnp.asarray(W) + h @ jnp.asarray(U)), start(x)) @ V
 
 
 def unrolled(x):
@@ -88,7 +88,7 @@ def total(x):
 
 
 def associative(x):
-    return jnp.cumsum(jnp.tanh(x @ W), 1) @ V
+    return jnp.cumsum(jnp.tanh(x @ W), axis=1) @ V
 
 
 def mean(x):
@@ -104,7 +104,28 @@ def decoder(x):
     return jnp.swapaxes(lax.scan(lambda h, _: step(h, h @ W.T), h, None, length=x.shape[1])[1], 0, 1)
 
 
-FUNCTIONS = [(f, 2, 5 + k % 4) for k, f in enumerate([scan_last, scan_all, scan_lstm, scan_mean, scan_back, fori, unrolled, unrolled_all, unrolled_lstm, total, associative, mean, middle, decoder])]
+def chunked(x):
+    return lax.scan(step, start(x), jnp.swapaxes(x[:, : x.shape[1] // 2], 0, 1))[0] @ V
+
+
+def two_layers(x):
+    ys = lax.scan(step, start(x), jnp.swapaxes(x, 0, 1))[1]
+    return lax.scan(lambda h, y: (jnp.tanh(y @ U + h @ U),) * 2, start(x), ys)[0] @ V
+
+
+def counted(x):
+    return lax.while_loop(lambda s: s[0] < x.shape[1], lambda s: (s[0] + 1, step(s[1], lax.dynamic_index_in_dim(x, s[0], 1, keepdims=False))[0]), (0, start(x)))[1] @ V
+
+
+def decayed(x):
+    return jnp.einsum("bth,t->bh", jnp.tanh(x @ W), 0.9 ** jnp.arange(x.shape[1])[::-1]) @ V
+
+
+def deviation(x):
+    return jnp.std(jnp.tanh(x @ W), axis=1, ddof=1) @ V
+
+
+FUNCTIONS = [(f, 2, 5 + k % 4) for k, f in enumerate([scan_last, scan_all, scan_lstm, scan_mean, scan_back, fori, unrolled, unrolled_all, unrolled_lstm, total, associative, mean, middle, decoder, chunked, two_layers, counted, decayed, deviation])]
 answers = {}
 for f, b, t in FUNCTIONS:  # before jax2onnx changes the functions of JAX
     given = [rng.normal(size=(*sizes, F)).astype("f") for sizes in corpus.cases(b, t)]

@@ -166,7 +166,6 @@ def build_open():
     add("bn_last", with_modules(Net(READ["last"], "LSTM", before=bn), bn=nn.BatchNorm1d(FEATURES)), rows, 2, 7)
     project = lambda m, x: torch.tanh(m.more["in"](x))
     add("project_all", with_modules(Net(READ["all"], "GRU", before=project), **{"in": nn.Linear(FEATURES, FEATURES)}), rows, 3, 8)
-    add("proj_lstm", Net(lambda m, x: m.rnn(x)[0], "LSTM", proj_size=2), rows, 2, 6, ("ts",))
     add("two", Of(lambda m, x: m.head(m.b(m.a(x)[0])[0][:, -1]), a=nn.LSTM(3, 4, batch_first=True), b=nn.GRU(4, 5, batch_first=True), head=nn.Linear(5, 2)), rows, 2, 7)
     add("stacked_bi", Of(lambda m, x: m.head(m.b(m.a(x)[0])[0].mean(1)), a=nn.LSTM(3, 4, batch_first=True, bidirectional=True), b=nn.GRU(8, 5, batch_first=True), head=nn.Linear(5, 2)), rows, 1, 9)
     add("given_state", Of(lambda m, x, h: m.rnn(x, h), rnn=nn.GRU(3, 4, batch_first=True)), lambda b, t: (torch.randn(b, t, 3), torch.randn(1, b, 4)), 2, 5)
@@ -181,6 +180,14 @@ def build_open():
     add("difference", Of(lambda m, x: m.rnn(x - x[:, -1:])[0][:, -1] @ m.w, rnn=nn.GRU(3, 4, batch_first=True), w=nn.Parameter(torch.randn(4, 2))), rows, 1, 9)
     add("quantiles", Of(lambda m, x: m.head(m.rnn(x)[0][:, -1]).view(-1, 5, 3), rnn=nn.LSTM(3, 6, batch_first=True), head=nn.Linear(6, 15)), rows, 2, 12)
     add("vad", Of(lambda m, x: torch.sigmoid(m.head(m.rnn(x)[0])).squeeze(-1), rnn=nn.GRU(3, 4, batch_first=True, bidirectional=True), head=nn.Linear(8, 1)), rows, 1, 11)
+    for read in ("last", "mean", "all", "zeros", "flatten", "softmax", "hn"):
+        k += 1
+        add(f"o_{read}", Net(READ[read], "GRU" if k % 2 else "LSTM"), rows, 1 + k % 3, 5 + k % 6, ("old",))
+    add("o_norm", with_modules(Net(READ["last"], before=norm), norm=nn.LayerNorm(FEATURES)), rows, 2, 7, ("old",))
+    add("o_gelu", Net(READ["gelu"]), rows, 2, 4, ("old", "ts", "dyn"))
+    add("o_attend", with_modules(Net(READ["attend"], bidirectional=True), score=nn.Linear(8, 1)), rows, 2, 7, ("old",))
+    add("o_conv", with_modules(Net(READ["last"], "GRU", before=conv), conv=nn.Conv1d(FEATURES, FEATURES, 5, padding=2, stride=2)), rows, 2, 9, ("old", "ts", "dyn"))
+    add("o_tokens", with_modules(Net(READ["all"], before=embed), embed=nn.Embedding(11, FEATURES)), tokens, 2, 7, ("old",))
 
 
 class CellNet(nn.Module):
@@ -311,7 +318,6 @@ def build_fixed():
     add("x_feature", gru(lambda m, x: m.head(torch.cat([m.rnn(x)[0][:, -1], torch.full((x.size(0), 1), float(n(x)))], 1)), width=5), rows, 2, 7)
     add("x_lens", gru(lambda m, x: m.head((m.rnn(x)[0] * (torch.arange(n(x))[None] < torch.full((x.size(0), 1), n(x))).float()[..., None]).sum(1) / torch.full((x.size(0), 1), float(n(x))))), rows, 2, 6)
     add("x_packed", gru(lambda m, x: m.head(nn.utils.rnn.pad_packed_sequence(m.rnn(nn.utils.rnn.pack_padded_sequence(x, torch.full((x.size(0),), n(x)), batch_first=True))[0], batch_first=True)[0][:, -1])), rows, 2, 6, ("ts",))
-    add("x_packed_hn", gru(lambda m, x: m.head(m.rnn(nn.utils.rnn.pack_padded_sequence(x, torch.full((x.size(0),), n(x)), batch_first=True))[1][-1])), rows, 2, 6, ("ts",))
     add("x_frac", gru(lambda m, x: m.head(m.rnn(torch.cat([x, (torch.arange(n(x)) / n(x)).view(1, -1, 1).expand(x.size(0), -1, 1)], 2))[0][:, -1]), inputs=4), rows, 2, 6)
     add("x_decay", gru(lambda m, x: m.head((m.rnn(x)[0] * (0.9 ** torch.arange(n(x) - 1, -1, -1.0))[None, :, None]).sum(1))), rows, 2, 6)
     add("x_attscale", gru(lambda m, x: m.head((lambda y: torch.softmax(y @ y.transpose(1, 2) / n(x) ** 0.5, -1) @ y)(m.rnn(x)[0]))), rows, 2, 6)
@@ -410,7 +416,7 @@ def answers(module, inputs, b, t):
 
 def write(name, module, inputs, b, t, exporter):
     path = folder / (name + ".onnx")
-    options = {"dynamo": True, "external_data": False} if exporter == "dyn" else {"dynamo": False, "opset_version": 17}
+    options = {"dynamo": True, "external_data": False} if exporter == "dyn" else {"dynamo": False, "opset_version": 11 if exporter == "old" else 17}
     torch.onnx.export(module, inputs(b, t), str(path), verbose=False, **options)
     corpus.save(path, onnx.load(path), answers(module, inputs, b, t))
 

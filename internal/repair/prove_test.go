@@ -1,0 +1,284 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxtest"
+)
+
+// TestFixed keeps the time of models that a loop, steps taken one by one or a
+// constant fix. corpus_torch.py, corpus_keras.py and corpus_jax.py made them, and
+// the frameworks' own answers at other times are others than the files'.
+func TestFixed(t *testing.T) {
+	files, err := filepath.Glob("testdata/fixed/*.onnx")
+	if err != nil || len(files) < 30 {
+		t.Fatal(len(files), err)
+	}
+	for _, path := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".onnx"), func(t *testing.T) { keepsTime(t, path) })
+	}
+}
+
+// keepsTime repairs a model, which must keep its time, and returns why.
+func keepsTime(t *testing.T, path string) string {
+	t.Helper()
+	m := onnxtest.ReadModel(t, path)
+	r, err := Repair(t.Context(), m, Options{Memory: 1 << 28})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.KeptTime == nil {
+		t.Fatalf("its time is symbolic: %q", r.Changes)
+	}
+	was, is := m.Graph.Inputs[0].Shape, r.Model.Graph.Inputs[0].Shape
+	if is[1] != was[1] {
+		t.Errorf("it reads %v, and did read %v", is, was)
+	}
+	if _, err := r.Verify(t.Context(), m, engines(t), 1e-5, 1); err != nil {
+		t.Error(err)
+	}
+	return r.KeptTime.Error()
+}
+
+// shared returns a path in the shared test data.
+func shared(t *testing.T, parts ...string) string {
+	t.Helper()
+	root := onnxtest.Root(t)
+	if _, err := os.Stat(root); err != nil {
+		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("the shared test data is not here: set RNNKIT_SHARED")
+	}
+	return filepath.Join(append([]string{root}, parts...)...)
+}
+
+// TestField keeps the time of models that others exported, and names the node.
+func TestField(t *testing.T) {
+	const f10 = "f10-repair-makes-time-symbolic-where-the-graph-depends-on-it"
+	for file, why := range map[string]string{
+		f10 + "/cell_dyn.onnx":                             `node 13 (Gather "node_select_1"): it takes step 1 by number`,
+		f10 + "/cell_ts.onnx":                              `it takes step 1 by number`,
+		f10 + "/lens_ts.onnx":                              `(Div "/Div"): its constant 6 is the number of the time that was, 6`,
+		f10 + "/scaleT_ts.onnx":                            `its constant operand is computed of 6`,
+		f10 + "/summean_dyn.onnx":                          `(Div "node_div"): its constant 6 is`,
+		f10 + "/summean_ts.onnx":                           `(Div "/Div"): its constant 6 is`,
+		"engine/repair_loop_fixed_trip_count/model.onnx":   `(Loop): it has 4 rounds whatever the time is`,
+		"engine/repair_unrolled_steps/model.onnx":          `(Gather): it takes step 1 by number`,
+		"engine/repair_says_symbolic_but_fixed/model.onnx": `(Split`,
+	} {
+		t.Run(file, func(t *testing.T) {
+			if got := keepsTime(t, shared(t, "field", file)); !strings.Contains(got, why) {
+				t.Errorf("%s: not %q", got, why)
+			}
+		})
+	}
+}
+
+// TestHostile ends with its context.
+func TestHostile(t *testing.T) {
+	m := onnxtest.ReadModel(t, shared(t, "field", "hostile", "repair-hang-13920.onnx"))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Repair(ctx, m, Options{Memory: 1 << 26}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
+// net is a GRU that reads x [2, 6, 3], in which y is what its last state becomes.
+func net(nodes []onnxgraph.Node, constants ...onnxgraph.Tensor) *onnxgraph.Model {
+	weights := func(name string, shape ...int) onnxgraph.Tensor {
+		size := 1
+		for _, d := range shape {
+			size *= d
+		}
+		data := make([]float32, size)
+		for i := range data {
+			data[i] = float32((i*7)%11-5) / 10
+		}
+		return onnxgraph.Tensor{Name: name, Shape: shape, Data: data}
+	}
+	perm := []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}}
+	before := []onnxgraph.Node{
+		{OpType: "Transpose", Inputs: []string{"x"}, Outputs: []string{"xt"}, Attributes: perm},
+		{OpType: "GRU", Inputs: []string{"xt", "W", "R"}, Outputs: []string{"all", "last"}, Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(4)}}},
+		{OpType: "Squeeze", Inputs: []string{"all", "one"}, Outputs: []string{"steps"}}, // [6, 2, 4]
+		{OpType: "Squeeze", Inputs: []string{"last", "zero"}, Outputs: []string{"h"}},
+	}
+	return &onnxgraph.Model{
+		IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}},
+		Graph: onnxgraph.Graph{
+			Name:    "net",
+			Nodes:   append(before, nodes...),
+			Inputs:  []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 2}, {Size: 6}, {Size: 3}}}},
+			Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32}},
+			Initializers: append([]onnxgraph.Tensor{
+				weights("W", 1, 12, 3), weights("R", 1, 12, 4), int64s("zero", 0), int64s("one", 1),
+			}, constants...),
+		},
+	}
+}
+
+func int64s(name string, list ...int64) onnxgraph.Tensor {
+	return onnxgraph.Tensor{Name: name, Shape: []int{len(list)}, Data: list}
+}
+
+func number(name string, v float32) onnxgraph.Tensor {
+	return onnxgraph.Tensor{Name: name, Shape: []int{}, Data: []float32{v}}
+}
+
+func op(name, inputs string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
+	return onnxgraph.Node{OpType: name, Inputs: strings.Fields(inputs), Outputs: []string{"y"}, Attributes: attributes}
+}
+
+// TestRules has for each rule what it lets through and what it does not, of a time
+// that was 6.
+func TestRules(t *testing.T) {
+	axis := func(v int64) onnxgraph.Attribute { return onnxgraph.Attribute{Name: "axis", Value: v} }
+	axes := onnxgraph.Attribute{Name: "axes", Value: []int64{0}}
+	sum := onnxgraph.Node{OpType: "ReduceSum", Inputs: []string{"steps", "zero"}, Outputs: []string{"sum"}}
+	for _, test := range []struct {
+		name      string
+		nodes     []onnxgraph.Node
+		constants []onnxgraph.Tensor
+		why       string // "" where the time is open
+	}{
+		{"last state", []onnxgraph.Node{op("Identity", "h")}, nil, ""},
+		{"mean", []onnxgraph.Node{op("ReduceMean", "steps", axes)}, nil, ""},
+		{"sum", []onnxgraph.Node{op("ReduceSum", "steps zero")}, nil, ""},
+		{"last", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", -1)}, ""},
+		{"first", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 0)}, ""},
+		{"last by number", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 5)}, ""},
+		{"middle", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 3)}, "takes step 3"},
+		{"last but one", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", -2)}, "takes step -2"},
+		{"two", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 0, -1)}, "takes 2 steps"},
+		{"but the first", []onnxgraph.Node{op("Slice", "steps a b zero")}, []onnxgraph.Tensor{int64s("a", 1), int64s("b", 1<<62)}, ""},
+		{"but three", []onnxgraph.Node{op("Slice", "steps a b zero")}, []onnxgraph.Tensor{int64s("a", 3), int64s("b", 1<<62)}, "takes steps 3"},
+		{"last three", []onnxgraph.Node{op("Slice", "steps a b zero")}, []onnxgraph.Tensor{int64s("a", -3), int64s("b", 1<<62)}, "takes steps -3"},
+		{"first five", []onnxgraph.Node{op("Slice", "steps a b zero")}, []onnxgraph.Tensor{int64s("a", 0), int64s("b", 5)}, "takes steps 0 to 5"},
+		{"every other", []onnxgraph.Node{op("Slice", "steps a b zero c")}, []onnxgraph.Tensor{int64s("a", 0), int64s("b", 1<<62), int64s("c", 2)}, "by 2"},
+		{"flipped", []onnxgraph.Node{op("Slice", "steps a b zero c")}, []onnxgraph.Tensor{int64s("a", -1), int64s("b", -1<<62), int64s("c", -1)}, ""},
+		{"sum of six", []onnxgraph.Node{sum, op("Div", "sum k")}, []onnxgraph.Tensor{number("k", 6)}, "is the number of the time"},
+		{"sum of seven", []onnxgraph.Node{sum, op("Div", "sum k")}, []onnxgraph.Tensor{number("k", 7)}, "is one more"},
+		{"sum of eleven", []onnxgraph.Node{sum, op("Div", "sum k")}, []onnxgraph.Tensor{number("k", 13)}, "divides a sum over the time"},
+		{"root", []onnxgraph.Node{sum, op("Mul", "sum k")}, []onnxgraph.Tensor{number("k", 0.40824829)}, "is the root"},
+		{"odd factor", []onnxgraph.Node{op("Mul", "h k")}, []onnxgraph.Tensor{number("k", 0.4782969)}, "may have been a function"},
+		{"tenth", []onnxgraph.Node{op("Mul", "h k")}, []onnxgraph.Tensor{number("k", 0.6)}, "is a multiple"},
+		{"added tenth", []onnxgraph.Node{op("Add", "h k")}, []onnxgraph.Tensor{number("k", 0.6)}, "is a multiple"},
+		{"percent", []onnxgraph.Node{op("Mul", "h k")}, []onnxgraph.Tensor{number("k", 100)}, ""},
+		{"root of a width", []onnxgraph.Node{op("Div", "h k")}, []onnxgraph.Tensor{number("k", 3.3166248)}, ""},
+		{"softmax", []onnxgraph.Node{op("Softmax", "steps", axis(0))}, nil, ""},
+		{"padded", []onnxgraph.Node{op("Pad", "steps p")}, []onnxgraph.Tensor{int64s("p", 0, 0, 0, 2, 0, 0)}, "lengthens the time by 2"},
+		{"joined zeros", []onnxgraph.Node{
+			{OpType: "ReduceMax", Inputs: []string{"steps"}, Outputs: []string{"m"}, Attributes: []onnxgraph.Attribute{axes}},
+			{OpType: "Mul", Inputs: []string{"m", "k"}, Outputs: []string{"z"}}, {OpType: "Expand", Inputs: []string{"z", "e"}, Outputs: []string{"zz"}}, op("Concat", "steps zz", axis(0)),
+		}, []onnxgraph.Tensor{number("k", 0), int64s("e", 2, 1, 1)}, "as a padding"},
+		{"unknown", []onnxgraph.Node{op("TopK", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 3)}, "is not known"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, err := Repair(t.Context(), net(test.nodes, test.constants...), Options{Memory: native.DefaultMemory})
+			switch {
+			case err != nil:
+				t.Error(err)
+			case (r.KeptTime == nil) != (test.why == ""):
+				t.Errorf("the time is kept: %v, not %q", r.KeptTime, test.why)
+			case test.why != "" && !strings.Contains(r.KeptTime.Error(), test.why):
+				t.Errorf("%v: not %q", r.KeptTime, test.why)
+			}
+		})
+	}
+}
+
+// TestLoop opens a time that a loop goes through in as many rounds, and keeps it
+// where the count is constant.
+func TestLoop(t *testing.T) {
+	body := &onnxgraph.Graph{
+		Name: "body",
+		Nodes: []onnxgraph.Node{
+			{OpType: "Gather", Inputs: []string{"steps", "i"}, Outputs: []string{"step"}},
+			{OpType: "Add", Inputs: []string{"sum", "step"}, Outputs: []string{"more"}},
+			{OpType: "Identity", Inputs: []string{"go"}, Outputs: []string{"on"}},
+		},
+		Inputs:  []onnxgraph.Value{{Name: "i", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}}, {Name: "go", Type: onnxgraph.Bool, Shape: []onnxgraph.Dim{}}, {Name: "sum", Type: onnxgraph.Float32}},
+		Outputs: []onnxgraph.Value{{Name: "on", Type: onnxgraph.Bool}, {Name: "more", Type: onnxgraph.Float32}},
+	}
+	always := onnxgraph.Tensor{Name: "always", Shape: []int{}, Data: []bool{true}}
+	loop := func(count string) onnxgraph.Node {
+		return op("Loop", count+" always h", onnxgraph.Attribute{Name: "body", Value: body})
+	}
+	shape := onnxgraph.Node{OpType: "Shape", Inputs: []string{"steps"}, Outputs: []string{"shape"}}
+	length := onnxgraph.Node{OpType: "Gather", Inputs: []string{"shape", "k"}, Outputs: []string{"length"}}
+	scalar := func(v int64) onnxgraph.Tensor { return onnxgraph.Tensor{Name: "k", Shape: []int{}, Data: []int64{v}} }
+	for why, m := range map[string]*onnxgraph.Model{
+		"":                         net([]onnxgraph.Node{shape, length, loop("length")}, always, scalar(0)),
+		"it has 6 rounds":          net([]onnxgraph.Node{loop("k")}, always, scalar(6)),
+		"it has 4 rounds whatever": net([]onnxgraph.Node{shape, {OpType: "Gather", Inputs: []string{"shape", "two"}, Outputs: []string{"length"}}, loop("length")}, always, onnxgraph.Tensor{Name: "two", Shape: []int{}, Data: []int64{2}}),
+	} {
+		r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
+		if err != nil {
+			t.Fatal(why, err)
+		}
+		if (r.KeptTime == nil) != (why == "") || why != "" && !strings.Contains(r.KeptTime.Error(), why) {
+			t.Errorf("%v: not %q", r.KeptTime, why)
+		}
+	}
+}
+
+// TestBehave notices what a repaired model does otherwise than its original.
+func TestBehave(t *testing.T) {
+	m := onnxtest.ReadModel(t, "testdata/folded_dynamo.onnx")
+	r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
+	if err != nil || r.KeptTime != nil {
+		t.Fatal(err, r.KeptTime)
+	}
+	if err := r.behave(t.Context(), m, native.DefaultMemory); err != nil {
+		t.Error(err)
+	}
+	right := r.Model
+	for why, nodes := range map[string][]onnxgraph.Node{
+		// The mean of the batch is added, and taken away at a batch of 1.
+		"a batch has other answers than its rows": {
+			{OpType: "ReduceMax", Inputs: []string{"x", "from"}, Outputs: []string{"m"}},
+			{OpType: "Add", Inputs: []string{"x", "m"}, Outputs: []string{"new"}},
+		},
+		// Only as many steps as there were are read.
+		"depend": {
+			{OpType: "Slice", Inputs: []string{"x", "from", "to", "at"}, Outputs: []string{"a"}},
+			{OpType: "Slice", Inputs: []string{"x", "to", "end", "at"}, Outputs: []string{"b"}},
+			{OpType: "Sub", Inputs: []string{"b", "b"}, Outputs: []string{"nothing"}},
+			{OpType: "Concat", Inputs: []string{"a", "nothing"}, Outputs: []string{"new"}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(1)}}},
+		},
+		// All is multiplied by the time, less what it was.
+		"the first 5 steps have other answers": {
+			{OpType: "Shape", Inputs: []string{"x"}, Outputs: []string{"s"}},
+			{OpType: "Gather", Inputs: []string{"s", "at"}, Outputs: []string{"t"}},
+			{OpType: "Cast", Inputs: []string{"t"}, Outputs: []string{"f"}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(1)}}},
+			{OpType: "Mul", Inputs: []string{"x", "f"}, Outputs: []string{"new"}},
+		},
+	} {
+		wrong := *right
+		wrong.Graph.Initializers = append(wrong.Graph.Initializers[:len(wrong.Graph.Initializers):len(wrong.Graph.Initializers)], int64s("from", 0), int64s("to", 5), int64s("end", 1<<62), int64s("at", 1))
+		wrong.Graph.Nodes = nodes
+		for _, n := range right.Graph.Nodes {
+			n.Inputs = append([]string{}, n.Inputs...)
+			for k, name := range n.Inputs {
+				if name == "x" && n.OpType == "Transpose" {
+					n.Inputs[k] = "new"
+				}
+			}
+			wrong.Graph.Nodes = append(wrong.Graph.Nodes, n)
+		}
+		r.Model = &wrong
+		if err := r.behave(t.Context(), m, native.DefaultMemory); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%v: not %q", err, why)
+		}
+	}
+}
