@@ -284,8 +284,8 @@ func (s *states) begin(infos []engine.ValueInfo, inputs []*Tensor, zeros []Tenso
 			continue
 		}
 		shape := zeros[i].Shape[:0]
-		for _, d := range info.Shape {
-			shape = append(shape, sizeOf(d, infos, inputs))
+		for k := range info.Shape {
+			shape = append(shape, s.sizeOf(p.input, k, infos, inputs))
 		}
 		size, err := engine.Size(shape)
 		if err != nil || size > maxState || info.Shape == nil {
@@ -299,22 +299,30 @@ func (s *states) begin(infos []engine.ValueInfo, inputs []*Tensor, zeros []Tenso
 	return nil
 }
 
-// sizeOf returns the size of a dimension: where it has none, that of a dimension of
-// the given inputs that has the same symbol, or 1.
-func sizeOf(d engine.Dim, infos []engine.ValueInfo, inputs []*Tensor) int {
-	if d.Symbol == "" {
-		if d.Size < 0 {
-			return 1
-		}
+// sizeOf returns the size of dimension k of an input: where it declares none, that of
+// a dimension of the given inputs that has the same symbol, their batch if it is one,
+// or 1.
+func (s *states) sizeOf(input, k int, infos []engine.ValueInfo, inputs []*Tensor) int {
+	d := infos[input].Shape[k]
+	if d.Symbol == "" && d.Size >= 0 {
 		return d.Size
 	}
-	for i := range infos {
-		if t := inputs[i]; t != nil && len(t.Shape) == len(infos[i].Shape) {
-			for k, other := range infos[i].Shape {
-				if other.Symbol == d.Symbol {
-					return t.Shape[k]
-				}
+	for i, t := range inputs {
+		if t == nil || d.Symbol == "" || len(t.Shape) != len(infos[i].Shape) {
+			continue
+		}
+		for axis, other := range infos[i].Shape {
+			if other.Symbol == d.Symbol {
+				return t.Shape[axis]
 			}
+		}
+	}
+	if input >= len(s.batch) || s.batch[input] != k {
+		return 1
+	}
+	for i, axis := range s.batch {
+		if t := inputs[i]; t != nil && axis >= 0 && axis < len(t.Shape) {
+			return t.Shape[axis]
 		}
 	}
 	return 1

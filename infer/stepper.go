@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
 	"github.com/rnnkit/rnnkit/models"
@@ -16,6 +17,7 @@ import (
 type states struct {
 	pairs  []models.StatePair
 	places []place
+	batch  []int // which dimension of each input is the batch, -1 for none; only where an input may declare it by no symbol
 }
 
 // place is where a pair's input and output stand among the session's.
@@ -104,7 +106,23 @@ func (m *Model) planForeign(data []byte) (*stepwise.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.batch = batchOf(graph, m.Inputs())
 	return m.planOutline(graph)
+}
+
+// batchOf returns which dimension of each input is the batch, -1 where nobody knows.
+func batchOf(graph *onnxgraph.Model, infos []engine.ValueInfo) []int {
+	batch := slices.Repeat([]int{-1}, len(infos))
+	list, err := inputs.Of(graph, nil)
+	if err != nil {
+		return batch
+	}
+	for _, in := range list {
+		if i := indexOf(infos, in.Name); i >= 0 {
+			batch[i] = in.Axis(inputs.Batch)
+		}
+	}
+	return batch
 }
 
 func (m *Model) planGraph(data []byte) (*stepwise.Plan, error) {
@@ -221,7 +239,7 @@ func sameName(a, b engine.ValueInfo) bool { return a.Name == b.Name }
 // of them twice, and tells whether these are all.
 func (s *states) find(session engine.Session, pairs []models.StatePair) bool {
 	inputs, outputs := map[int]bool{-1: true}, map[int]bool{-1: true}
-	*s = states{}
+	*s = states{batch: s.batch}
 	for _, pair := range pairs {
 		p := place{indexOf(session.Inputs(), pair.Input), indexOf(session.Outputs(), pair.Output)}
 		if !inputs[p.input] && !outputs[p.output] {

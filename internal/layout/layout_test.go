@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"trainer":             {"models", "datasets", "internal/atomicfile", "internal/cell", "internal/kernels"},
 	"examples/service":    {"infer"},
 	"export":              {"models", "internal/onnxgraph", "internal/atomicfile"},
-	"infer":               {"models", "infer/engine", "infer/native", "internal/onnxgraph", "internal/stepwise"},
+	"infer":               {"models", "infer/engine", "infer/native", "internal/inputs", "internal/onnxgraph", "internal/stepwise"},
 	"infer/engine":        {},
 	"infer/native":        {"infer/engine", "internal/onnxgraph", "internal/cell", "internal/kernels"},
 	"infer/onnxgo":        {"infer/engine", "infer/native", "internal/onnxgraph"},

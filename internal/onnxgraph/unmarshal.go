@@ -49,7 +49,7 @@ func UnmarshalAny(data []byte) (*Model, error) {
 }
 
 // Outline is UnmarshalAny without the elements of initializers, but for those of
-// the defaults of inputs and of few int64, which may be shapes.
+// the defaults of inputs and of few integers and of single numbers, which may be shapes.
 func Outline(data []byte) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -67,7 +67,8 @@ func Outline(data []byte) (*Model, error) {
 	return reader{lenient: true}.model(p, len(data))
 }
 
-// mayBeShape reports whether a tensor may hold a shape, or places in one.
+// mayBeShape reports whether a tensor may hold a shape, places in one, or a number
+// that is compared with one.
 func mayBeShape(t *onnxpb.TensorProto) bool {
 	n := int64(1)
 	for _, d := range t.Dims {
@@ -75,7 +76,8 @@ func mayBeShape(t *onnxpb.TensorProto) bool {
 			return false
 		}
 	}
-	return DataType(t.GetDataType()) == Int64
+	typ := DataType(t.GetDataType())
+	return typ == Int64 || typ == Int32 || typ == Float32 && len(t.Dims) == 0
 }
 
 func parse(data []byte) (*onnxpb.ModelProto, error) {

@@ -167,6 +167,10 @@ func constant(t onnxgraph.Tensor) value {
 		v.ints = numbers(data)
 	case []int32:
 		v.ints = numbers(data)
+	case []float32:
+		if len(data) == 1 && data[0] == float32(int32(data[0])) {
+			v.ints = numbers([]int32{int32(data[0])})
+		}
 	case []bool:
 		ones := make([]int32, len(data))
 		for i := range data {
@@ -222,7 +226,11 @@ func (f *follower) node(n *onnxgraph.Node) {
 		f.refuse(n, err)
 	}
 	for i, name := range n.Outputs {
-		if name != "" && i < len(out) {
+		switch {
+		case name == "" || i >= len(out):
+		case out[i].kind == everyStep && out[i].axis >= len(out[i].dims):
+			f.refuse(n, errShape)
+		default:
 			f.set(name, c.finish(out[i]))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -50,6 +51,54 @@ func matMul(c *call) ([]value, error) {
 		out[0].dims[len(out[0].dims)-1] = width
 	}
 	return out, err
+}
+
+// einsum keeps the steps apart if the letter of the time is one of the result's.
+func einsum(c *call) ([]value, error) {
+	left, right, ok := strings.Cut(strings.ReplaceAll(c.text("equation"), " ", ""), "->")
+	terms := strings.Split(left, ",")
+	if !ok || len(terms) != len(c.in) || strings.Contains(left, ".") {
+		return nil, errShape
+	}
+	out := value{kind: still, axis: -1}
+	sizes := map[byte]size{}
+	for i, v := range c.in {
+		if len(terms[i]) != len(v.dims) {
+			return nil, errShape
+		}
+		out.kind = max(out.kind, v.kind)
+		for k, d := range v.dims {
+			letter := terms[i][k]
+			if old, ok := sizes[letter]; !ok || old == one {
+				sizes[letter] = d
+			}
+			if v.isTime(k) {
+				out.axis, out.outer = strings.IndexByte(right, letter), v.outer
+			}
+		}
+	}
+	for k := range len(right) {
+		out.dims = append(out.dims, sizes[right[k]])
+	}
+	if out.kind != everyStep {
+		if slices.ContainsFunc(c.in, func(v value) bool { return v.kind == counting }) && out.kind == lastStep {
+			return nil, errCount
+		}
+		return []value{out}, nil
+	}
+	if out.axis < 0 {
+		return nil, errMixes
+	}
+	letter := right[out.axis]
+	for i, v := range c.in {
+		switch at := strings.IndexByte(terms[i], letter); {
+		case v.kind == lastStep || v.kind == counting:
+			return nil, errMeeting
+		case at < 0 && v.kind == everyStep || at >= 0 && !v.isTime(at), at >= 0 && (v.outer != out.outer || v.dims[at] != sizes[letter]), strings.LastIndexByte(terms[i], letter) != at:
+			return nil, errMixes
+		}
+	}
+	return []value{out}, nil
 }
 
 func gemm(c *call) ([]value, error) {
@@ -176,10 +225,14 @@ func topK(c *call) ([]value, error) {
 	return []value{best, places}, nil
 }
 
-// rowByRow is for what mixes all but the first dimension.
+// rowByRow is for what mixes all but the first dimension, or the first two.
 func rowByRow(c *call) ([]value, error) {
 	x := c.input(0)
-	if x.dims == nil || x.kind == everyStep && x.axis > 0 || c.othersMove(1) {
+	last := 0
+	if c.OpType == "GlobalAveragePool" || c.OpType == "GlobalMaxPool" {
+		last = 1
+	}
+	if x.dims == nil || x.kind == everyStep && x.axis > last || c.othersMove(1) {
 		return nil, errMixes
 	}
 	out := x.like(slices.Clone(x.dims), x.axis)
@@ -241,7 +294,7 @@ func window(c *call) ([]value, error) {
 	if len(x.dims) < 3 || len(kernel) != len(x.dims)-2 || c.othersMove(1) {
 		return nil, errShape
 	}
-	if x.isTime(1) {
+	if x.isTime(1) && c.OpType == "Conv" {
 		return nil, errMixes
 	}
 	out := x.like(slices.Clone(x.dims), x.axis)
@@ -378,7 +431,7 @@ func (c *call) recurrentReason(x value, along, rows int) error {
 	case !lengths.missing:
 		return errors.New("takes the lengths of the sequences, which tell where they end")
 	case begins == everyStep || begins == lastStep:
-		return errors.New("begins with what another node knows of the whole sequence")
+		return errBegun
 	case begins == counting:
 		return errCount
 	}
@@ -569,7 +622,7 @@ func scan(c *call) ([]value, error) {
 	var slots []slot
 	for i := range states {
 		if c.in[i].kind != still {
-			return nil, errors.New("begins with what another node knows of the whole sequence")
+			return nil, errBegun
 		}
 		if !c.isCarried(i) {
 			slots = append(slots, slot{i, i, c.in[i], true})
@@ -629,16 +682,16 @@ func (c *call) scanned(i, states int) value {
 	return v
 }
 
-// stacked returns the output of a Scan, given that of its body.
+// stacked returns output i of a Scan, given that of its body; -1 is one of a Loop.
 func (c *call) stacked(v value, i int) (value, error) {
-	if list := c.numbers("scan_output_directions"); i < len(list) && list[i] != 0 && v.kind == everyStep {
+	if list := c.numbers("scan_output_directions"); i >= 0 && i < len(list) && list[i] != 0 && v.kind == everyStep {
 		return v, errReversed
 	}
 	if v.dims == nil || len(v.dims) >= maxRank {
 		return v, errShape
 	}
 	axis := 0
-	if list := c.numbers("scan_output_axes"); i < len(list) {
+	if list := c.numbers("scan_output_axes"); i >= 0 && i < len(list) {
 		axis = int(list[i])
 	}
 	if axis < 0 {

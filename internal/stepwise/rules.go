@@ -22,7 +22,7 @@ func init() { // rules of If and Scan come back to rules
 		"Add": arithmetic, "Sub": arithmetic, "Mul": arithmetic, "Div": arithmetic, "Equal": arithmetic, "Where": where,
 		"Reshape": reshape, "Flatten": flatten, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": transpose,
 		"Concat": concat, "Split": split, "Slice": slice, "Gather": gather, "OneHot": oneHot, "Pad": pad,
-		"MatMul": matMul, "MatMulInteger": matMul, "Gemm": gemm, "FusedGemm": gemm,
+		"Einsum": einsum, "MatMul": matMul, "MatMulInteger": matMul, "Gemm": gemm, "FusedGemm": gemm,
 		"Softmax": softmax, "LogSoftmax": softmax, "Hardmax": softmax,
 		"LayerNormalization": layerNormalization, "RMSNormalization": layerNormalization, "SimplifiedLayerNormalization": layerNormalization,
 		"BatchNormalization": batchNormalization, "LpNormalization": alongAxis, "CumSum": cumSum, "TopK": topK,
@@ -30,7 +30,7 @@ func init() { // rules of If and Scan come back to rules
 		"Conv": window, "AveragePool": window, "MaxPool": window, "LpPool": window,
 		"QuantizeLinear": quantize, "DequantizeLinear": quantize,
 		"ReverseSequence": reverse,
-		"RNN":             recurrent, "GRU": recurrent, "LSTM": recurrent, "If": conditional, "Scan": scan,
+		"RNN":             recurrent, "GRU": recurrent, "LSTM": recurrent, "If": conditional, "Scan": scan, "Loop": loop, "Less": less, "And": and,
 	}
 	for _, op := range []string{
 		"Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf", "Exp", "FastGelu", "Floor",
@@ -40,7 +40,7 @@ func init() { // rules of If and Scan come back to rules
 		rules[op] = unary
 	}
 	for _, op := range []string{
-		"And", "BiasGelu", "BitShift", "Clip", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Or", "PRelu", "Pow", "Sum", "Xor",
+		"BiasGelu", "BitShift", "Clip", "Greater", "GreaterOrEqual", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Or", "PRelu", "Pow", "Sum", "Xor",
 	} {
 		rules[op] = broadcast
 	}
@@ -78,7 +78,7 @@ func unary(c *call) ([]value, error) {
 func cast(c *call) ([]value, error) {
 	v := c.input(0)
 	v.type_ = onnxgraph.Undefined
-	if to := onnxgraph.DataType(c.number("to", 0)); to != onnxgraph.Int64 && to != onnxgraph.Int32 {
+	if onnxgraph.DataType(c.number("to", 0)) == onnxgraph.Bool {
 		v.ints = nil
 	}
 	return []value{v}, nil
@@ -636,8 +636,11 @@ func (c *call) concatTime(axis int) ([]value, error) {
 	dims := slices.Clone(last.dims)
 	out := last.like(dims, axis)
 	for _, v := range c.in[:len(c.in)-1] {
+		if len(v.dims) != len(dims) || !last.isTime(axis) {
+			return nil, errMixes
+		}
 		sum, ok := dims[axis].add(v.dims[axis])
-		if !ok || !last.isTime(axis) {
+		if !ok {
 			return nil, errMixes
 		}
 		dims[axis] = sum
@@ -733,6 +736,9 @@ func (v *value) sliceTime(start, end size, stride int64) error {
 	switch {
 	case stride < 0:
 		return errReversed
+	case stride == 1 && start == turns && end == size{1, turns.symbols, 1} && v.whole(): // the step of a turn
+		v.dims[v.axis], v.kind = one, still
+		return nil
 	case stride == 1 && known && from == 0 && (toEnd || v.dims[v.axis] == end):
 		return nil
 	case stride == 1 && known && from < 0 && from == -v.before && toEnd: // which is the state's next
@@ -830,14 +836,16 @@ func gather(c *call) ([]value, error) {
 
 // gatherTime takes the last step.
 func (v value) gatherTime(at value, dims []size) ([]value, error) {
-	if len(at.ints) != 1 || !v.whole() || at.ints[0] != fixed(-1) && at.ints[0] != (size{1, stepCount.symbols, -1}) {
+	if len(at.ints) != 1 || !v.whole() || at.ints[0] != fixed(-1) && at.ints[0] != (size{1, stepCount.symbols, -1}) && at.ints[0] != turns {
 		if len(at.ints) > 1 {
 			return []value{v}, errReversed
 		}
 		return nil, errTaken
 	}
 	out := v.like(dims, 0)
-	out.kind = lastStep
+	if out.kind = lastStep; at.ints[0] == turns {
+		out.kind = still // which every turn has of its own
+	}
 	return []value{out}, nil
 }
 
