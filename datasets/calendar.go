@@ -276,6 +276,8 @@ func (t *Table) noteGaps(a *axis, same, gaps []int, missing int64) (note string,
 	switch {
 	case a.column.times == nil || len(same)+len(gaps) == 0:
 		return "", nil
+	case a.pauses(gaps):
+		return t.errorAt(gaps[0], a.column.Number-1, fmt.Errorf("the rows pause from %s to %s and %d times in all, and are taken as even all the same", a.text(gaps[0]-1), a.text(gaps[0]), len(gaps))).Error(), nil
 	case !a.steady:
 		row := slices.Min(append(same, gaps...))
 		return t.errorAt(row, a.column.Number-1, fmt.Errorf("the times are uneven, as from %s to %s, and are taken as even; bring them to even steps, for instance by interpolation", a.text(row-1), a.text(row))).Error(), nil
@@ -287,6 +289,19 @@ func (t *Table) noteGaps(a *axis, same, gaps []int, missing int64) (note string,
 		return "", t.errorAt(gaps[0], a.column.Number-1, fmt.Errorf("%w; %s", what, advice))
 	}
 	return t.errorAt(gaps[0], a.column.Number-1, fmt.Errorf("%w; rows are taken as even all the same: %s", what, advice)).Error(), nil
+}
+
+// pauses tells whether gaps are the nights between the hours of a market and the
+// like: most rows after them have the same time of the day.
+func (a *axis) pauses(gaps []int) bool {
+	const day = 86400e6
+	counts, most := map[int64]int{}, 0
+	for _, row := range gaps {
+		clock := a.marks[row] % day
+		counts[clock]++
+		most = max(most, counts[clock])
+	}
+	return a.name == "microsecond" && a.unit < day && most > 2 && 5*most >= 4*len(gaps)
 }
 
 // noteUntold says of a column of dates why nothing is known of their order.

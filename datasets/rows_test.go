@@ -112,3 +112,59 @@ func FuzzReadRows(f *testing.F) {
 		}
 	})
 }
+
+// TestReadRowsLike: sequences to be classified are read as those that trained.
+func TestReadRowsLike(t *testing.T) {
+	pairs := datasets.RowFormat{Features: 1, Labels: []string{"down", "up"}}
+	numbers := datasets.RowFormat{Features: 1, Labels: []string{"1", "2"}, Longest: 2}
+	byNumber := datasets.RowFormat{Features: 1, Labels: []string{"1", "2"}, Label: "1"}
+	letters := datasets.RowFormat{Tokens: 4, Vocabulary: []string{" ", "a", ",", "\n"}, Labels: []string{"x", "y"}}
+	for _, test := range []struct {
+		format datasets.RowFormat
+		text   string
+		want   string // inputs, tokens, labels, notes
+	}{
+		{pairs, "class,a,b\nup,1,2\n", "[[1 2]] [] [1] []"},
+		{pairs, "up,1,2\ndown,2,1\n", "[[1 2] [2 1]] [] [1 0] []"},
+		{pairs, ",a,b\n17,1,2\n", "[[1 2]] [] [] []"},
+		{pairs, "id,a,b\nx,1,2\n", "[[1 2]] [] [] []"},
+		{pairs, "a;b\n1,5;2\n", "[[1.5 2]] [] [] []"},
+		{numbers, "target,a,b\n2.0,1,2\n1,2,1\n", "[[1 2] [2 1]] [] [1 0] []"},
+		{numbers, "5,6,7\n", "[[5 6 7]] [] [] [the model was trained on sequences of up to 2 steps, and reads one of 3]"},
+		{byNumber, "1,5,6\n2,7,8\n", "[[5 6] [7 8]] [] [0 1] []"},
+		{letters, "a, ,a\n \n\" \"\n\",\"\n\"\n\"\n", "[] [[1 0 1] [0] [0] [2] [3]] [] []"},
+		{letters, "a, ,x\n \n,y\n"[:6] + " ,y\n", "[] [[1 0] [0]] [0 1] []"},
+	} {
+		rows, err := datasets.ReadRows(strings.NewReader(test.text), "f", test.format)
+		if err != nil {
+			t.Errorf("%q: %v", test.text, err)
+			continue
+		}
+		if got := fmt.Sprint(rows.Inputs, rows.Tokens, rows.Labels, rows.Notes); got != test.want {
+			t.Errorf("%q: %s, not %s", test.text, got, test.want)
+		}
+	}
+	first := "1,0.5,3\n2,0.25,4\n2,0.5,3\n"
+	if _, err := datasets.ReadRows(strings.NewReader(first), "f", numbers); !errors.Is(err, datasets.ErrLabelOrValue) || !strings.Contains(err.Error(), "every line begins with one of the model's labels") {
+		t.Errorf("labels that may be values: %v", err)
+	}
+}
+
+func FuzzReadSequences(f *testing.F) {
+	f.Add("1,2,3,up\n2,1,down\n", "")
+	f.Add(",a,label\n0,1,x\n1,2,y\n", "")
+	f.Add("class;a\n1;1,5\n2;2,5\n", "1")
+	f.Add("\xff\xfea\x00,\x00\n\x00", "label")
+	f.Fuzz(func(t *testing.T, text, label string) {
+		rows, err := datasets.ReadSequences(strings.NewReader(text), "f", label)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("the error has lines: %q", err)
+			}
+			return
+		}
+		if rows.Len() == 0 || len(rows.Inputs) != rows.Len() || len(rows.Names) < 2 || strings.Contains(rows.About, "\n") {
+			t.Errorf("%d sequences, %d labels, %q", len(rows.Inputs), rows.Len(), rows.About)
+		}
+	})
+}

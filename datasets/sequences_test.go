@@ -152,3 +152,91 @@ func TestSequencesThatDoNotGoTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestReadSequencesLabels finds the labels, and leaves out what is beside the
+// sequences.
+func TestReadSequencesLabels(t *testing.T) {
+	for about, test := range map[string]struct{ label, text, inputs, names, says string }{
+		"first, by name":       {"", "class,a,b\nup,1,2\ndown,2,1\n", "[[1 2] [2 1]] [1 0]", "[down up]", `the label in column 1 "class"`},
+		"between":              {"", "a,label,b\n1,x,2\n2,y,1\n", "[[1 2] [2 1]] [0 1]", "[x y]", `the label in column 2 "label"`},
+		"y first":              {"", "y,a,b\n1,1,2\n0,2,1\n", "[[1 2] [2 1]] [1 0]", "[0 1]", `the label in column 1 "y"`},
+		"y is a coordinate":    {"", "x,y,z,kind\n1,1,2,u\n2,2,1,v\n", "[[1 1 2] [2 2 1]] [0 1]", "[u v]", "the label last"},
+		"first text":           {"", "up,1.5,2\ndown,2.5,1\n", "[[1.5 2] [2.5 1]] [1 0]", "[down up]", "the label in column 1"},
+		"by number":            {"2", "1,1,2.5\n2,0,1.5\n3,1,4.5\n", "[[1 2.5] [2 1.5] [3 4.5]] [1 0 1]", "[0 1]", "the label in column 2"},
+		"by any name":          {"outcome", "outcome,a,b\n1,1,2\n0,2,1\n", "[[1 2] [2 1]] [1 0]", "[0 1]", `the label in column 1 "outcome"`},
+		"by number, ragged":    {"1", "1,1.5,2.5\n2,0.5\n1,1,1,4.5\n", "[[1.5 2.5] [0.5] [1 1 4.5]] [0 1 0]", "[1 2]", "3 sequences of 1 to 3 steps, the label in column 1"},
+		"numbers for names":    {"", "0,1,2,target\n0.5,2,1,u\n1.5,1,1,v\n", "[[0.5 2 1] [1.5 1 1]] [0 1]", "[u v]", `the label last ("target")`},
+		"index of pandas":      {"", ",0,1,2\n0,0.5,2,u\n1,1.5,1,v\n", "[[0.5 2] [1.5 1]] [0 1]", "[u v]", "column 1 names, counts or dates the lines and is not read"},
+		"index out of order":   {"", ",a,label\n7,0.5,u\n3,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", "column 1 names"},
+		"ids":                  {"", "ID,a,label\nk7,0.5,u\nk3,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "ID" names`},
+		"dates":                {"", "day,a,label\n20240103,0.5,u\n20240101,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "day" names`},
+		"decimal comma":        {"", "a;b;label\n1,5;2;u\n0,25;1,125;v\n", "[[1.5 2] [0.25 1.125]] [0 1]", "[u v]", "2 sequences of 2 steps"},
+		"separators at ends":   {"", "1,2,u,\n2,1,v,\n", "[[1 2] [2 1]] [0 1]", "[u v]", "the label last"},
+		"\\r alone":            {"", "a,label\r1,u\r2,v\r", "[[1] [2]] [0 1]", "[u v]", "2 sequences of 1 step,"},
+		"sep=":                 {"", "sep=|\na|label\n1|u\n2|v\n", "[[1] [2]] [0 1]", "[u v]", "2 sequences"},
+		"plus and minus":       {"", "1,+\n2,-\n", "[[1] [2]] [0 1]", "[+ -]", "2 sequences"},
+		"a class of none":      {"", "1,none\n2,some\n", "[[1] [2]] [0 1]", "[none some]", "2 sequences"},
+		"sequences from 0 on":  {"", "0,1,2,u\n1,2,3,v\n2,3,4,u\n3,4,5,v\n4,5,6,u\n", "[[0 1 2] [1 2 3] [2 3 4] [3 4 5] [4 5 6]] [0 1 0 1 0]", "[u v]", "5 sequences of 3 steps"},
+		"equal as numbers":     {"", "1,0\n2,0.0\n3,1\n4,1\n5,0\n6,0.0\n", "[[1] [2] [3] [4] [5] [6]] [0 1 2 2 0 1]", "[0 0.0 1]", `the labels "0" and "0.0" are equal as numbers, and are classes of their own`},
+		"equal but for spaces": {"", "1,a b\n2,A  b\n", "[[1] [2]] [1 0]", "[A  b a b]", `the labels "A  b" and "a b" are equal but for case and spaces`},
+	} {
+		rows, err := datasets.ReadSequences(strings.NewReader(test.text), "f", test.label)
+		if err != nil {
+			t.Errorf("%s: %v", about, err)
+			continue
+		}
+		if got := fmt.Sprint(rows.Inputs, rows.Labels); got != test.inputs || fmt.Sprint(rows.Names) != test.names {
+			t.Errorf("%s: %s %v, not %s %s", about, got, rows.Names, test.inputs, test.names)
+		}
+		if said := rows.About + " " + strings.Join(rows.Notes, " "); !strings.Contains(said, test.says) {
+			t.Errorf("%s: %q, not %q", about, said, test.says)
+		}
+	}
+	for about, test := range map[string]struct{ label, text, want string }{
+		"UCR":                {"", "1\t0.5\t2.5\n2\t1.5\t1.5\n1\t2\t3.5\n1\t2\t3\n", "the first column has 2 different whole numbers, and the last has other numbers: there is no telling which column has the labels"},
+		"two labels":         {"", "label,a,class\nu,1,v\nv,2,u\n", `2 columns are called like labels, such as "label" and "class"`},
+		"no such label":      {"kind", "a,label\n1,u\n2,v\n", `no column "kind"; the label is one of the columns ["a" "label"]`},
+		"no such number":     {"3", "a,label\n1,u\n2,v\n", `no column "3"`},
+		"a line too short":   {"2", "1,u,2\n1\n2,v,3\n", "line 2: 1 fields, and the label is number 2"},
+		"index, no names":    {"", "0,0.5,u\n1,1.5,v\n2,0.5,u\n3,0.25,v\n4,0.125,u\n", "line 1, column 1: the column counts the lines"},
+		"dates, no names":    {"", "20240101,0.5,u\n20240102,1.5,v\n20240103,0.5,u\n20240104,0.25,v\n20240105,0.125,u\n", "line 1, column 1: the column tells the time"},
+		"units":              {"", "1 kg,2 kg,u\n2 kg,1 kg,v\n", `line 1, column 1: "1 kg" is a number with a unit`},
+		"thousands or not":   {"", "\"1,234\",5,u\n2,1,v\n", `line 1, column 1: "1,234" may be a decimal comma or thousands`},
+		"missing NaN":        {"", "a,label\n1,u\n2,NaN\n", `line 3, column 2: "NaN" is a missing label`},
+		"missing ?, first":   {"1", "u,1\n?,2\nv,3\n", `line 2, column 1: "?" is a missing label`},
+		"missing minus":      {"", "1,u\n2,-\n", `line 2, column 2: "-" is a missing label`},
+		"missing None":       {"", "1,u\n2,None\n", `line 2, column 2: "None" is a missing label`},
+		"values for labels":  {"", "a,b\n1,0.5\n2,0.25\n3,1.5\n", "3 different labels on 3 lines, such as \"0.25\", which are too many: there is no telling"},
+		"numbers, no header": {"", "0,1,2,3\n5,6,3,7\n4,2,4,3\n", "line 1: there is no telling whether this line has names or values"},
+	} {
+		if _, err := datasets.ReadSequences(strings.NewReader(test.text), "f", test.label); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: the error is %v, not %q", about, err, test.want)
+		}
+	}
+}
+
+// TestSplitKeepsCopies: equal sequences come into one part, and nothing else
+// changes with them.
+func TestSplitKeepsCopies(t *testing.T) {
+	s := &datasets.Sequences{Features: 1}
+	for i := range 60 {
+		for range 1 + i%4 {
+			s.Inputs, s.Labels = append(s.Inputs, []float32{float32(i), 2}), append(s.Labels, int64(i%2))
+		}
+	}
+	for seed := range uint64(5) {
+		train, test, err := s.Split(0.8, seed)
+		if err != nil || test.Shared(train) != 0 || train.Len()+test.Len() != s.Len() || train.Len() < s.Len()*8/10 || train.Len() > s.Len()*8/10+3 {
+			t.Errorf("%d train, %d test, %d of them equal to one that trains: %v", train.Len(), test.Len(), test.Shared(train), err)
+		}
+	}
+	if s.Copies() != s.Len()-60 {
+		t.Errorf("%d copies", s.Copies())
+	}
+	// Of two sequences each would be a part, without one of the classes.
+	two := &datasets.Sequences{Tokens: [][]int64{{1, 2}, {2, 1}, {1, 2}, {2, 1}, {1, 2}}, Labels: []int64{0, 1, 0, 1, 0}}
+	train, test, err := two.Split(0.8, 1)
+	if err != nil || train.Len() != 4 || test.Shared(train) != 1 {
+		t.Errorf("%d train, %d test: %v", train.Len(), test.Len(), err)
+	}
+}

@@ -358,7 +358,7 @@ func (p part) fits(values []float64) bool {
 // findParts finds a year, a month and so on in columns of their own, and gives
 // the time that they tell to the column of the year.
 func (t *Table) findParts() {
-	at := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Kind == Times && c.Values != nil && named(c.Name, yearWords) })
+	at := slices.IndexFunc(t.Columns, func(c Column) bool { return c.times != nil && c.Values != nil && named(c.Name, yearWords) })
 	if at < 0 {
 		return
 	}

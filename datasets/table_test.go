@@ -141,6 +141,7 @@ func TestTableRefuses(t *testing.T) {
 		"a gap":                   {without(10, 14), "line 12, column 1: rows are missing between 2024-01-10 and 2024-01-15, 4 in all (a row is a day); fill them in"},
 		"a small gap":             {without(10, 12), "note: f.csv: line 12, column 1: rows are missing between 2024-01-10 and 2024-01-13, 2 in all (a row is a day); rows are taken as even all the same: fill them in"},
 		"uneven":                  {"date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-04,3\n2024-01-09,5\n2024-01-10,4\n2024-01-14,4\n", "note: f.csv: line 4, column 1: the times are uneven, as from 2024-01-02 to 2024-01-04"},
+		"a market":                {"time,y\n" + rowsOf(8, func(i int, d string) string { return fmt.Sprintf("%s 09:00,%d\n%s 10:00,2\n%s 11:00,3", d, i*i, d, d) }), "note: f.csv: line 5, column 1: the rows pause from 2024-01-01 11:00 to 2024-01-02 09:00 and 7 times in all"},
 		"a total":                 {"date,y\n" + strings.Join(lines, "") + "Total,99\n", `line 32, column 1: "Total" is no time like "2024-01-30"; write all times alike, and leave out lines of totals`},
 		"a missing date":          {"date,y\n" + strings.Join(lines[:5], "") + ",5\n" + strings.Join(lines[6:], ""), `line 7, column 1: "" is a missing time`},
 		"the day or the month":    {"date,y\n01/02/2024,1\n02/02/2024,2\n03/02/2024,2\n", `note: f.csv: line 2, column 1: "01/02/2024" may have the day or the month first`},
