@@ -154,7 +154,7 @@ func (o *trainOptions) save(ctx context.Context, j *job.Job, ended error) error 
 		path = beside(o.output, what)
 	}
 	if err := atomicfile.Write(path, data); err != nil {
-		return errors.Join(ended, err)
+		return errors.Join(ended, err, rescue(path, data))
 	}
 	summary, err := j.Summary()
 	if err != nil {
@@ -165,6 +165,16 @@ func (o *trainOptions) save(ctx context.Context, j *job.Job, ended error) error 
 		return fmt.Errorf("%w: %s is as it was", ended, o.output)
 	}
 	return nil
+}
+
+// rescue writes to the temporary folder what could not be written to path, and says
+// so in an error.
+func rescue(path string, data []byte) error {
+	instead := filepath.Join(os.TempDir(), filepath.Base(path))
+	if err := atomicfile.Write(instead, data); err != nil {
+		return err
+	}
+	return fmt.Errorf("what was trained is in %s", instead)
 }
 
 // howEnded says in a word, for the name of a file, how a training ended that did
@@ -234,7 +244,7 @@ func (e termError) Unwrap() error { return e.error }
 
 // warmStart takes the parameters of the file that --init names.
 func (o *trainOptions) warmStart(m *models.Model) error {
-	if o.start == "" {
+	if o.start == "" || o.Fit.Resume { // the checkpoint has the parameters
 		return nil
 	}
 	data, err := readModel(o.start)

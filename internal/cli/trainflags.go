@@ -240,5 +240,5 @@ var flagNames = strings.NewReplacer(
 	"Resume", "--resume",
 	"Carry is set", "--tbptt is set",
 	"Epochs is", "--epochs is",
-	"DataDigest is", "data (by its digest) is",
+	"DataDigest is", "data (by its digest, with --stride and --tbptt) is",
 )

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -20,98 +21,124 @@ const (
 	roundingTolerance = verify.Tolerance * 1000
 )
 
-// CheckExport returns an error if the exported model stands for other answers
-// than the model: both are computed in float64, on the examples of [Job.Compare].
-func (j *Job) CheckExport(ctx context.Context, exported []byte) error {
-	exact, err := verify.OpenExact(exported)
-	if err != nil {
-		return err
-	}
-	defer exact.Close()
-	_, err = j.eachPart(func(b *datasets.Batch) error {
-		answers, err := trainer.PredictExact(j.Model, b)
-		if err != nil {
-			return err
-		}
-		got, err := exact.Output(ctx, inputOf(j.Model, b))
-		if err != nil {
-			return fmt.Errorf("it does not run: %w", err)
-		}
-		_, err = verify.Difference(outputOf(j.Model, b, answers), got, exactTolerance, j.Model.OutputScale)
-		return err
-	})
-	return err
-}
-
-// Comparison is how an engine's answers compare with the trainer's, those computed
-// in float64 and rounded once.
+// Comparison is how an engine's answers compare with the trainer's.
 type Comparison struct {
 	Largest  float64 // difference
 	Examples int     // that were compared
 
-	// Beyond says where they lie further apart than [verify.Tolerance], if they
-	// do. By so much an engine may be off that rounds every step.
+	// Beyond says where they lie further apart than [verify.Tolerance], if they do
+	// and float64 says that only by rounding.
 	Beyond error
 }
 
-// Compare compares the answers of exported, the model as an engine runs it, with
-// the trainer's: on the first of the examples that test, or of those that train
-// where none test. It is an error if they lie further apart than rounding brings
-// them.
-func (j *Job) Compare(ctx context.Context, exported *infer.Model) (c Comparison, err error) {
-	c.Examples, err = j.eachPart(func(b *datasets.Batch) error {
-		answers, err := trainer.PredictExact(j.Model, b)
-		if err != nil {
-			return err
-		}
-		rounded := make([]float32, len(answers))
-		for i, v := range answers {
-			rounded[i] = float32(v)
-		}
-		got, err := verify.Whole(ctx, exported, inputOf(j.Model, b))
-		if err != nil {
-			return fmt.Errorf("it does not run: %w", err)
-		}
-		want := outputOf(j.Model, b, rounded)
-		d, err := verify.Difference(want, got, roundingTolerance, j.Model.OutputScale)
-		if err != nil {
-			return fmt.Errorf("%w (if the losses are large, the weights have outgrown float32: lower the learning rate)", err)
-		}
-		if _, err := verify.Difference(want, got, verify.Tolerance, j.Model.OutputScale); err != nil && c.Beyond == nil {
-			c.Beyond = err
-		}
-		c.Largest = max(c.Largest, d)
-		return nil
-	})
-	return c, err
-}
-
-// eachPart calls compare with the examples to compare on, as many at once as an
-// engine takes. It returns how many they are.
-func (j *Job) eachPart(compare func(b *datasets.Batch) error) (examples int, err error) {
+// Compare compares the answers of exported, an engine's of file, with the trainer's:
+// on the first of the examples that test, or of those that train where none test.
+// Where they lie further apart than [verify.Tolerance] the judge is float64. It is an
+// error if the file answers otherwise than the trainer there, or the engine is off by
+// more than rounding explains.
+func (j *Job) Compare(ctx context.Context, file []byte, exported *infer.Model) (c Comparison, err error) {
 	source := j.Test
 	if source.Len() == 0 {
 		source = j.Train
 	}
 	// As many examples as an engine takes at once, however long they are.
-	examples = min(source.Len(), max(1, min(64, (1<<16)/j.Window)))
+	c.Examples = min(source.Len(), max(1, min(64, (1<<16)/j.Window)))
 	var b datasets.Batch
-	if err := source.Read(&b, firstOf(examples)); err != nil {
-		return 0, err
+	if err := source.Read(&b, firstOf(c.Examples)); err != nil {
+		return c, err
 	}
-	each := examples
+	each := c.Examples
 	if len(b.Lengths) > 0 {
 		each = 1 // an engine knows no padding
 	}
-	for part := range slices.Chunk(firstOf(examples), each) {
-		if err := source.Read(&b, part); err != nil {
-			return 0, err
-		}
-		if err := compare(&b); err != nil {
-			return 0, err
+	for part := range slices.Chunk(firstOf(c.Examples), each) {
+		if err := j.comparePart(ctx, &c, source, part, file, exported); err != nil {
+			return c, err
 		}
 	}
-	return examples, nil
+	return c, nil
+}
+
+// comparePart takes what the given examples say into c.
+func (j *Job) comparePart(ctx context.Context, c *Comparison, source datasets.Source, part []int, file []byte, exported *infer.Model) error {
+	var b datasets.Batch
+	if err := source.Read(&b, part); err != nil {
+		return err
+	}
+	want, got, err := j.answers(ctx, &b, exported)
+	if err != nil {
+		return err
+	}
+	d, err := verify.Difference(outputOf(j.Model, &b, want), got, verify.Tolerance, j.Model.OutputScale)
+	c.Largest = max(c.Largest, d)
+	output, ok := got["output"].Data.([]float32)
+	if err == nil || !ok || len(output) != len(want) {
+		return err
+	}
+	c.Beyond = err
+	worst, answers := farthest(want, output, b.Size)
+	if err := source.Read(&b, part[worst:worst+1]); err != nil {
+		return err
+	}
+	return j.judge(ctx, file, &b, answers)
+}
+
+// answers returns the trainer's answers and an engine's.
+func (j *Job) answers(ctx context.Context, b *datasets.Batch, exported *infer.Model) (want []float32, got map[string]engine.Tensor, err error) {
+	if want, err = trainer.Predict(j.Model, b); err != nil {
+		return nil, nil, err
+	}
+	if got, err = verify.Whole(ctx, exported, inputOf(j.Model, b)); err != nil {
+		return nil, nil, fmt.Errorf("it does not run: %w", err)
+	}
+	return want, got, nil
+}
+
+// farthest returns the one of size examples whose answers lie the furthest apart, and
+// what got has for it.
+func farthest(want, got []float32, size int) (example int, answers []float32) {
+	each := len(want) / size
+	largest := -1.0
+	for i := range want {
+		d := math.Abs(float64(want[i]) - float64(got[i]))
+		if math.IsNaN(d) {
+			d = math.Inf(1)
+		}
+		if d > largest {
+			largest, example = d, i/each
+		}
+	}
+	return example, got[example*each:][:each]
+}
+
+// judge returns an error if the file does not answer the one example of b as the
+// trainer does, both in float64, or if an engine's answers are off by more than
+// rounding explains.
+func (j *Job) judge(ctx context.Context, file []byte, b *datasets.Batch, answers []float32) error {
+	exact, err := trainer.PredictExact(j.Model, b)
+	if err != nil {
+		return err
+	}
+	graph, err := verify.OpenExact(file)
+	if err != nil {
+		return err
+	}
+	defer graph.Close()
+	got, err := graph.Output(ctx, inputOf(j.Model, b))
+	if err != nil {
+		return fmt.Errorf("it does not run in float64: %w", err)
+	}
+	if _, err := verify.Difference(outputOf(j.Model, b, exact), got, exactTolerance, j.Model.OutputScale); err != nil {
+		return fmt.Errorf("in float64 %w", err)
+	}
+	rounded := make([]float32, len(exact))
+	for i, v := range exact {
+		rounded[i] = float32(v)
+	}
+	if _, err := verify.Difference(outputOf(j.Model, b, rounded), outputOf(j.Model, b, answers), roundingTolerance, j.Model.OutputScale); err != nil {
+		return fmt.Errorf("%w (if the losses are large, the weights have outgrown float32: lower the learning rate)", err)
+	}
+	return nil
 }
 
 // inputOf is what an engine is to be asked for the examples of b.

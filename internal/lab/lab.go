@@ -189,11 +189,12 @@ func (a *arm) train(ctx context.Context, folder string, seed uint64) (*trained, 
 	}
 	t.Seconds = time.Since(begin).Seconds()
 	j.Trained(t.Epochs)
-	if err := t.write(folder, fmt.Sprintf("%s/%s-seed%d", modelsFolder, a.file(), seed)); err != nil {
+	file, err := t.write(folder, fmt.Sprintf("%s/%s-seed%d", modelsFolder, a.file(), seed))
+	if err != nil {
 		return nil, err
 	}
 	defer t.model.Close()
-	compared, err := j.Compare(ctx, t.model)
+	compared, err := j.Compare(ctx, file, t.model)
 	if err != nil {
 		return nil, err
 	}
@@ -202,28 +203,27 @@ func (a *arm) train(ctx context.Context, folder string, seed uint64) (*trained, 
 }
 
 // write writes the model and its metrics to files of the given name, and opens
-// the model.
-func (t *trained) write(folder, name string) error {
+// the model, which it returns as it was exported.
+func (t *trained) write(folder, name string) (file []byte, err error) {
 	t.Model, t.Metrics = name+".onnx", name+".jsonl"
-	data, err := export.Marshal(t.job.Model)
-	if err != nil {
-		return err
+	if file, err = export.Marshal(t.job.Model); err != nil {
+		return nil, err
 	}
-	if err := atomicfile.Write(filepath.Join(folder, t.Model), data); err != nil {
-		return err
+	if err := atomicfile.Write(filepath.Join(folder, t.Model), file); err != nil {
+		return nil, err
 	}
 	var rows bytes.Buffer
 	encoder := json.NewEncoder(&rows)
 	for _, e := range t.Epochs {
 		if err := encoder.Encode(e); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := atomicfile.Write(filepath.Join(folder, t.Metrics), rows.Bytes()); err != nil {
-		return err
+		return nil, err
 	}
-	t.model, err = infer.OpenBytes(data)
-	return err
+	t.model, err = infer.OpenBytes(file)
+	return file, err
 }
 
 // results puts together what the arms have.
