@@ -50,7 +50,7 @@ func (p *prover) loop(n *onnxgraph.Node) error {
 	case !ofTimeAlone(rounds[0]) || rounds[0][2]-rounds[0][0] != p.time[2]-p.time[0]:
 		return errors.New("its rounds are not those of the time")
 	}
-	return p.within(n)
+	return p.graphs(n)
 }
 
 // scan has as many rounds as its sequences have steps.
@@ -63,7 +63,7 @@ func (p *prover) scan(n *onnxgraph.Node) error {
 			return errors.New("it goes through a number of steps that does not depend on the time")
 		}
 	}
-	return p.within(n)
+	return p.graphs(n)
 }
 
 // branch is not followed where the condition depends on the input.
@@ -71,12 +71,12 @@ func (p *prover) branch(n *onnxgraph.Node) error {
 	if _, _, constant := p.value(n.Inputs[0]); !constant {
 		return errors.New("which branch it takes may depend on the time")
 	}
-	return p.within(n)
+	return p.graphs(n)
 }
 
-// within applies the rules of constants to the graphs within a node, which may
+// graphs applies the rules of constants to the graphs within a node, which may
 // take no step of a sequence around them by number.
-func (p *prover) within(n *onnxgraph.Node) error {
+func (p *prover) graphs(n *onnxgraph.Node) error {
 	for _, a := range n.Attributes {
 		body, ok := a.Value.(*onnxgraph.Graph)
 		if !ok {
@@ -115,7 +115,7 @@ func (p *prover) inner(n *onnxgraph.Node) error {
 			return errors.New("it takes steps of a sequence around its graph")
 		}
 	}
-	return p.within(n)
+	return p.graphs(n)
 }
 
 // constantsOf returns the constants of g and those around it.

@@ -393,7 +393,7 @@ func (r *repairer) mendSlice(ctx context.Context, t *trace, i int) string {
 		if axis < 0 {
 			axis += int64(len(in))
 		}
-		if axis < 0 || axis >= int64(len(in)) || in[axis].isFixed() {
+		if axis < 0 || axis >= int64(len(in)) || in[axis].isFixed() || r.example == 0 && moves(in[axis]) {
 			continue
 		}
 		length := int64(in[axis][0])
@@ -459,7 +459,7 @@ func (r *repairer) mendGather(ctx context.Context, t *trace, i int) string {
 	if !ok || len(index) != 1 || axis < 0 || axis >= int64(len(in)) || in[axis].isFixed() {
 		return ""
 	}
-	if last := int64(in[axis][0]) - 1; last < 2 || index[0] != last { // of two steps it may be the middle
+	if last := int64(in[axis][0]) - 1; last < 2 || r.example == 0 && moves(in[axis]) || index[0] != last { // of two steps it may be the middle
 		return ""
 	}
 	r.setInput(i, 1, r.constant(value.Shape, []int64{-1}))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,17 +96,6 @@ func TestHostile(t *testing.T) {
 
 // net is a GRU that reads x [2, 6, 3], in which y is what its last state becomes.
 func net(nodes []onnxgraph.Node, constants ...onnxgraph.Tensor) *onnxgraph.Model {
-	weights := func(name string, shape ...int) onnxgraph.Tensor {
-		size := 1
-		for _, d := range shape {
-			size *= d
-		}
-		data := make([]float32, size)
-		for i := range data {
-			data[i] = float32((i*7)%11-5) / 10
-		}
-		return onnxgraph.Tensor{Name: name, Shape: shape, Data: data}
-	}
 	perm := []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}}
 	before := []onnxgraph.Node{
 		{OpType: "Transpose", Inputs: []string{"x"}, Outputs: []string{"xt"}, Attributes: perm},
@@ -135,8 +125,25 @@ func number(name string, v float32) onnxgraph.Tensor {
 	return onnxgraph.Tensor{Name: name, Shape: []int{}, Data: []float32{v}}
 }
 
+// op is a node whose output is y, and to one with another.
 func op(name, inputs string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
-	return onnxgraph.Node{OpType: name, Inputs: strings.Fields(inputs), Outputs: []string{"y"}, Attributes: attributes}
+	return to("y", name, inputs, attributes...)
+}
+
+func to(output, name, inputs string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
+	return onnxgraph.Node{OpType: name, Inputs: strings.Fields(inputs), Outputs: []string{output}, Attributes: attributes}
+}
+
+func weights(name string, shape ...int) onnxgraph.Tensor {
+	size := 1
+	for _, d := range shape {
+		size *= d
+	}
+	data := make([]float32, size)
+	for i := range data {
+		data[i] = float32((i*7)%11-5) / 10
+	}
+	return onnxgraph.Tensor{Name: name, Shape: shape, Data: data}
 }
 
 // TestRules has for each rule what it lets through and what it does not, of a time
@@ -144,7 +151,17 @@ func op(name, inputs string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
 func TestRules(t *testing.T) {
 	axis := func(v int64) onnxgraph.Attribute { return onnxgraph.Attribute{Name: "axis", Value: v} }
 	axes := onnxgraph.Attribute{Name: "axes", Value: []int64{0}}
-	sum := onnxgraph.Node{OpType: "ReduceSum", Inputs: []string{"steps", "zero"}, Outputs: []string{"sum"}}
+	perm := onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}
+	float := onnxgraph.Attribute{Name: "to", Value: int64(onnxgraph.Float32)}
+	hidden := []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(4)}}
+	sum := to("sum", "ReduceSum", "steps zero")
+	channels := to("ch", "Transpose", "steps", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 2, 0}})
+	length := []onnxgraph.Node{to("shape", "Shape", "steps"), to("length", "Gather", "shape zero")}
+	inner := func(name string, n onnxgraph.Node) onnxgraph.Attribute {
+		return onnxgraph.Attribute{Name: name, Value: &onnxgraph.Graph{Name: name, Nodes: []onnxgraph.Node{n}, Outputs: []onnxgraph.Value{{Name: n.Outputs[0], Type: onnxgraph.Float32}}}}
+	}
+	scanned := inner("body", to("o", "Tanh", "in"))
+	scanned.Value.(*onnxgraph.Graph).Inputs = []onnxgraph.Value{{Name: "in", Type: onnxgraph.Float32}}
 	for _, test := range []struct {
 		name      string
 		nodes     []onnxgraph.Node
@@ -181,6 +198,27 @@ func TestRules(t *testing.T) {
 			{OpType: "ReduceMax", Inputs: []string{"steps"}, Outputs: []string{"m"}, Attributes: []onnxgraph.Attribute{axes}},
 			{OpType: "Mul", Inputs: []string{"m", "k"}, Outputs: []string{"z"}}, {OpType: "Expand", Inputs: []string{"z", "e"}, Outputs: []string{"zz"}}, op("Concat", "steps zz", axis(0)),
 		}, []onnxgraph.Tensor{number("k", 0), int64s("e", 2, 1, 1)}, "as a padding"},
+		{"two products", []onnxgraph.Node{to("a", "MatMul", "h M"), op("MatMul", "a M")}, []onnxgraph.Tensor{weights("M", 4, 4)}, ""},
+		{"three products", []onnxgraph.Node{to("a", "MatMul", "h M"), to("b", "MatMul", "a M"), op("MatMul", "b M")}, []onnxgraph.Tensor{weights("M", 4, 4)}, "its weights are read 3 times"},
+		{"split", []onnxgraph.Node{{OpType: "Split", Inputs: []string{"steps"}, Outputs: []string{"y", "b", "c"}}}, nil, "splits the time into 3"},
+		{"compared", append(length, to("less", "Less", "length k"), to("c", "Cast", "less", float), op("Mul", "h c")), []onnxgraph.Tensor{int64s("k", 6)}, "compares with the constant [6]"},
+		{"repeated", []onnxgraph.Node{to("u", "Unsqueeze", "h zero"), op("Expand", "u e")}, []onnxgraph.Tensor{int64s("e", 6, 1, 1)}, `output "y": dimension 0 is 6`},
+		{"repeated and read", []onnxgraph.Node{to("u", "Unsqueeze", "h zero"), to("rep", "Expand", "u e"), {OpType: "GRU", Inputs: []string{"rep", "W2", "R"}, Outputs: []string{"y"}, Attributes: hidden}},
+			[]onnxgraph.Tensor{int64s("e", 6, 1, 1), weights("W2", 1, 12, 4)}, "takes 6 steps whatever the time is"},
+		{"joined pieces", []onnxgraph.Node{to("t", "Tanh", "h"), to("e", "Exp", "h"), to("a", "Unsqueeze", "h zero"), to("b", "Unsqueeze", "t zero"), to("c", "Unsqueeze", "e zero"), op("Concat", "a b c", axis(0))}, nil, "joins 3 pieces"},
+		{"lengths", []onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}}, []onnxgraph.Tensor{{Name: "k", Shape: []int{2}, Data: []int32{4, 4}}}, "its sequence_lens are constant"},
+		{"state", []onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}}, []onnxgraph.Tensor{{Name: "k", Shape: []int{1, 2, 4}, Data: slices.Repeat([]float32{6}, 8)}}, "its constant 6 is the number"},
+		{"whole window", []onnxgraph.Node{channels, op("Conv", "ch K")}, []onnxgraph.Tensor{weights("K", 4, 4, 6)}, "window of 6 steps is the whole time"},
+		{"window", []onnxgraph.Node{channels, op("Conv", "ch K")}, []onnxgraph.Tensor{weights("K", 4, 4, 3)}, ""},
+		{"padded window", []onnxgraph.Node{channels, to("p", "Pad", "ch k"), op("Conv", "p K")}, []onnxgraph.Tensor{weights("K", 4, 4, 3), int64s("k", 0, 0, 2, 0, 0, 0)}, ""},
+		{"thirds", []onnxgraph.Node{channels, op("AveragePool", "ch", onnxgraph.Attribute{Name: "kernel_shape", Value: []int64{2}}, onnxgraph.Attribute{Name: "strides", Value: []int64{2}})}, nil, "may be a part of the time"},
+		{"stacked", []onnxgraph.Node{to("bt", "Transpose", "steps", perm), op("Reshape", "bt k")}, []onnxgraph.Tensor{int64s("k", 0, -1, 12)}, "begins within the time"},
+		{"branch", append(length, to("less", "Less", "length k"), op("If", "less", inner("then_branch", to("i", "Identity", "h")), inner("else_branch", to("i", "Neg", "h")))), []onnxgraph.Tensor{int64s("k", 100)}, "which branch it takes"},
+		{"step in a branch", []onnxgraph.Node{op("If", "yes", inner("then_branch", to("i", "Gather", "steps k")), inner("else_branch", to("i", "Neg", "h")))},
+			[]onnxgraph.Tensor{{Name: "yes", Shape: []int{}, Data: []bool{true}}, {Name: "k", Shape: []int{}, Data: []int64{2}}}, "takes a step by number"},
+		{"scan of columns", []onnxgraph.Node{to("columns", "Transpose", "h"), {OpType: "Scan", Inputs: []string{"columns"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned}}}, nil, "goes through a number of steps"},
+		{"scan of steps", []onnxgraph.Node{{OpType: "Scan", Inputs: []string{"steps"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned}}}, nil, ""},
+		{"element", []onnxgraph.Node{op("Sub", "h k")}, []onnxgraph.Tensor{{Name: "k", Shape: []int{4}, Data: []float32{0.1, 6, 0.2, 0.3}}}, "has the element 6"},
 		{"unknown", []onnxgraph.Node{op("TopK", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 3)}, "is not known"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -194,6 +232,45 @@ func TestRules(t *testing.T) {
 				t.Errorf("%v: not %q", r.KeptTime, test.why)
 			}
 		})
+	}
+}
+
+// TestOneStep keeps a time of one step where a constant of one may be a part of it.
+func TestOneStep(t *testing.T) {
+	for why, nodes := range map[string][]onnxgraph.Node{
+		"":                          {op("Add", "steps b")},
+		"a dimension of one step":   {op("Add", "steps k")},
+		"that may have been a mean": {op("ReduceSum", "steps zero")},
+	} {
+		m := net(nodes, weights("k", 1, 1, 4), weights("b", 4))
+		m.Graph.Inputs[0].Shape[1].Size = 1
+		r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (r.KeptTime == nil) != (why == "") || why != "" && !strings.Contains(r.KeptTime.Error(), why) {
+			t.Errorf("%v: not %q", r.KeptTime, why)
+		}
+	}
+}
+
+// TestOpen keeps a time that is only declared open, whatever it was.
+func TestOpen(t *testing.T) {
+	for why, nodes := range map[string][]onnxgraph.Node{
+		"":                       {op("ReduceMean", "steps", onnxgraph.Attribute{Name: "axes", Value: []int64{0}})},
+		"divides a sum":          {to("sum", "ReduceSum", "steps zero"), op("Div", "sum k")},
+		"takes step 3 by number": {op("Gather", "steps three")},
+		"takes steps 0 to 3":     {op("Slice", "steps zero three zero")},
+	} {
+		m := net(nodes, number("k", 13), int64s("three", 3))
+		m.Graph.Inputs[0].Shape[1] = onnxgraph.Dim{Symbol: "steps"}
+		r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (r.KeptTime == nil) != (why == "") || why != "" && !strings.Contains(r.KeptTime.Error(), why) {
+			t.Errorf("%v: not %q", r.KeptTime, why)
+		}
 	}
 }
 

@@ -213,16 +213,37 @@ func (p *prover) stack(n *onnxgraph.Node, axis int) error {
 
 // reshape makes no part of a sequence that depends on how long it is.
 func (p *prover) reshape(n *onnxgraph.Node) error {
-	in := p.trace.shapes[n.Inputs[0]]
-	whole := func(s size) bool { return (s[2]-s[0])%(p.time[2]-p.time[0]) == 0 }
-	if !slices.ContainsFunc(in, func(s size) bool { return !whole(s) }) {
-		for axis, s := range p.trace.shapes[n.Outputs[0]] {
-			if !whole(s) {
-				return fmt.Errorf("dimension %d of what it makes is a part of the time", axis)
-			}
+	in, out := within(p.trace.shapes[n.Inputs[0]]), within(p.trace.shapes[n.Outputs[0]])
+	for axis := 1; axis < len(out)-1; axis++ {
+		if !slices.Contains(in, out[axis]) && partsTime(in, out[axis]) {
+			return fmt.Errorf("dimension %d of what it makes begins within the time", axis)
 		}
 	}
 	return nil
+}
+
+// within returns how many elements each dimension of a shape and those after it
+// have together, and 1.
+func within(shape []size) []size {
+	all := []size{fixed(1)}
+	for _, s := range slices.Backward(shape) {
+		all = append(all, all[len(all)-1].times(s))
+	}
+	slices.Reverse(all)
+	return all
+}
+
+// partsTime tells whether a place lies within a dimension that the time changes,
+// where that is not rows of sequences that are parted into these.
+func partsTime(in []size, at size) bool {
+	for k := range len(in) - 1 {
+		before, ok1 := quotient(in[k], at)
+		after, ok2 := quotient(at, in[k+1])
+		if whole, _ := quotient(in[k], in[k+1]); ok1 && ok2 {
+			return moves(whole) && (before.isFixed() || after.isFixed())
+		}
+	}
+	return slices.ContainsFunc(in, moves)
 }
 
 // pad lengthens the time only for a window that takes as much off again.
