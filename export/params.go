@@ -260,7 +260,7 @@ func describe(nodes ...*onnxgraph.Node) string {
 		if name == "" && len(n.Outputs) > 0 {
 			name = n.Outputs[0]
 		}
-		names = append(names, fmt.Sprintf("%s %q", n.OpType, name))
+		names = append(names, fmt.Sprintf("%s %q", onnxgraph.Escape(n.OpType), name))
 	}
 	return strings.Join(names, ", ")
 }
@@ -513,7 +513,7 @@ func formOf(n *onnxgraph.Node, directions int) (activation models.Activation, er
 			ok = slices.EqualFunc(names, slices.Repeat(functions, directions), strings.EqualFold)
 		}
 		if !ok {
-			return "", fmt.Errorf("has %s %v, which our cells do not compute", a.Name, a.Value)
+			return "", fmt.Errorf("has %s %s, which our cells do not compute", onnxgraph.Escape(a.Name), describeValue(a.Value))
 		}
 	}
 	if !linear {
@@ -523,6 +523,17 @@ func formOf(n *onnxgraph.Node, directions int) (activation models.Activation, er
 		return "", errors.New("has peepholes, which our cells do not compute")
 	}
 	return activation, nil
+}
+
+// describeValue shows the value of an attribute in a line.
+func describeValue(v any) string {
+	switch v := v.(type) {
+	case string, []string:
+		return onnxgraph.Escape(fmt.Sprint(v))
+	case int64, float32, []int64, []float32:
+		return fmt.Sprint(v)
+	}
+	return "of another type"
 }
 
 func given(n *onnxgraph.Node, input int) bool { return input < len(n.Inputs) && n.Inputs[input] != "" }

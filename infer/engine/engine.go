@@ -9,6 +9,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -80,16 +81,22 @@ type ValueInfo struct {
 }
 
 // String shows the value as "name float32[batch, time, 1]", one of any number
-// of dimensions as "name float32[...]".
+// of dimensions as "name float32[...]". What cannot be printed in a name is escaped.
 func (v ValueInfo) String() string {
 	if v.Shape == nil {
-		return fmt.Sprintf("%s %s[...]", v.Name, v.Type)
+		return fmt.Sprintf("%s %s[...]", escaped(v.Name), v.Type)
 	}
 	dims := make([]string, len(v.Shape))
 	for i, d := range v.Shape {
 		dims[i] = d.String()
 	}
-	return fmt.Sprintf("%s %s[%s]", v.Name, v.Type, strings.Join(dims, ", "))
+	return fmt.Sprintf("%s %s[%s]", escaped(v.Name), v.Type, strings.Join(dims, ", "))
+}
+
+// escaped returns a name of a file as it may stand in a line: a line break in it as \n.
+func escaped(name string) string {
+	quoted := strconv.Quote(name)
+	return quoted[1 : len(quoted)-1]
 }
 
 // A Refiller is a Session that can write to memory of the caller.
@@ -115,7 +122,7 @@ type Dim struct {
 func (d Dim) String() string {
 	switch {
 	case d.Symbol != "":
-		return d.Symbol
+		return escaped(d.Symbol)
 	case d.Size < 0:
 		return "?"
 	default:

@@ -130,7 +130,7 @@ func TestMemoryOfOpening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := compile(t.Context(), file, limit)
+	p, err := compile(t.Context(), file, limit, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

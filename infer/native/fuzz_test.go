@@ -71,6 +71,7 @@ func FuzzOpen(f *testing.F) {
 // as many elements as its shape.
 func try(t *testing.T, model []byte, inputs func(engine.Session) tensors) {
 	failed := func(err error) bool {
+		checkLine(t, err)
 		if err != nil && strings.Contains(err.Error(), "which is a bug") {
 			t.Error(err)
 		}

@@ -175,7 +175,7 @@ func runnerOf(t testing.TB, m *onnxgraph.Model) *runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := compile(t.Context(), m, DefaultMemory)
+	p, err := compile(t.Context(), m, DefaultMemory, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

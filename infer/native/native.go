@@ -66,11 +66,12 @@ func (e native) Open(model []byte) (engine.Session, error) {
 
 func (e native) OpenContext(ctx context.Context, model []byte) (_ engine.Session, err error) {
 	defer recovered(&err)
-	m, err := onnxgraph.UnmarshalWith(model, onnxgraph.External{Dir: e.dir, Limit: int64(e.memory)})
+	external := onnxgraph.External{Dir: e.dir, Limit: int64(e.memory)}
+	m, err := onnxgraph.UnmarshalWith(model, &external)
 	if err != nil {
 		return nil, err
 	}
-	p, err := compile(ctx, m, e.memory)
+	p, err := compile(ctx, m, e.memory, e.memory-int(external.Limit))
 	if err != nil {
 		return nil, err
 	}

@@ -53,12 +53,12 @@ type planned struct {
 const maxNodes = 1 << 17
 
 // compile checks a model and returns its program, whose runs may take that many
-// bytes of memory. It ends with ctx.
-func compile(ctx context.Context, m *onnxgraph.Model, memory int) (*program, error) {
+// bytes of memory, of which some are held by the model already. It ends with ctx.
+func compile(ctx context.Context, m *onnxgraph.Model, memory, held int) (*program, error) {
 	if n := countNodes(&m.Graph); n > maxNodes {
 		return nil, fmt.Errorf("the model has %d nodes, and may have %d", n, maxNodes)
 	}
-	p := &program{metadata: map[string]string{}, memory: memory, folding: new(int), work: new(int)}
+	p := &program{metadata: map[string]string{}, memory: memory, held: held, folding: new(int), work: new(int)}
 	for _, kv := range m.Metadata {
 		p.metadata[kv.Key] = kv.Value
 	}
@@ -282,19 +282,19 @@ func (p *program) resolveNode(i int, w writers) (err error) {
 }
 
 func label(i int, n *onnxgraph.Node) string {
-	return fmt.Sprintf("node %d (%s %q)", i, n.OpType, n.Name)
+	return fmt.Sprintf("node %d (%s %q)", i, onnxgraph.Escape(n.OpType), n.Name)
 }
 
 // lookUp returns the operator of n, of which it checks the number of inputs and
 // outputs.
 func lookUp(n *onnxgraph.Node, opset int64) (op, error) {
 	if n.Domain != "" {
-		return op{}, fmt.Errorf("op %s of domain %q is not supported by the native engine: use ONNX Runtime", n.OpType, n.Domain)
+		return op{}, fmt.Errorf("op %s of domain %q is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType), n.Domain)
 	}
 	o, ok := ops[n.OpType]
 	switch {
 	case !ok:
-		return op{}, fmt.Errorf("op %s is not supported by the native engine: use ONNX Runtime", n.OpType)
+		return op{}, fmt.Errorf("op %s is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType))
 	case opset == 0:
 		return op{}, errors.New("the model imports no standard opset")
 	case opset < o.since:

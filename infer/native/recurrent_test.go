@@ -296,7 +296,7 @@ func TestTakenInTransposes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := compile(t.Context(), m, DefaultMemory)
+			p, err := compile(t.Context(), m, DefaultMemory, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

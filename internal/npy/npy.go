@@ -45,7 +45,7 @@ func Read(r io.Reader) (engine.Tensor, error) {
 	for _, word := range strings.FieldsFunc(dims[1], func(c rune) bool { return c == ',' || c == ' ' }) {
 		d, err := strconv.Atoi(word)
 		if err != nil || len(shape) == maxRank {
-			return engine.Tensor{}, fmt.Errorf("the .npy file has the shape (%s), which is not one: save it again", dims[1])
+			return engine.Tensor{}, fmt.Errorf("the .npy file has the shape %q, which is not one: save it again", dims[1])
 		}
 		shape = append(shape, d)
 	}

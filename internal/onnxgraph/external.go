@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -18,7 +20,7 @@ import (
 // file. The zero External allows none.
 type External struct {
 	Dir   string // the model's folder, which no path may leave
-	Limit int64  // how many bytes they may have together
+	Limit int64  // how many bytes they may take together
 }
 
 // location is a key of every external tensor.
@@ -100,6 +102,21 @@ func (e *External) loadTensor(t *onnxpb.TensorProto) error {
 	if t.GetDataLocation() != onnxpb.TensorProto_EXTERNAL {
 		return nil
 	}
+	raw, err := e.open(t)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	data := make([]byte, raw.size)
+	if _, err := io.ReadFull(raw, data); err != nil {
+		return fmt.Errorf("external data: %w", err)
+	}
+	t.RawData, t.ExternalData, t.DataLocation = data, nil, nil
+	return nil
+}
+
+// open returns the data of an external tensor.
+func (e *External) open(t *onnxpb.TensorProto) (rawData, error) {
 	var location string
 	offset, length := int64(0), int64(-1)
 	for _, entry := range t.ExternalData {
@@ -114,47 +131,57 @@ func (e *External) loadTensor(t *onnxpb.TensorProto) error {
 			length, err = strconv.ParseInt(kv.GetValue(), 10, 64)
 		}
 		if err != nil || offset < 0 || length < -1 {
-			return fmt.Errorf("external data: %s is %q, and must be readable and from 0 on", kv.GetKey(), kv.GetValue())
+			return rawData{}, fmt.Errorf("external data: %q is %q, and must be readable and from 0 on", kv.GetKey(), kv.GetValue())
 		}
 	}
-	data, err := e.read(location, offset, length)
-	if err != nil {
-		return fmt.Errorf("external data: %w", err)
+	raw, err := e.section(location, offset, length)
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		err = fmt.Errorf("%q: %w", location, failed.Err)
 	}
-	t.RawData, t.ExternalData, t.DataLocation = data, nil, nil
-	return nil
+	if err == nil {
+		if err = e.take(raw.size, DataType(t.GetDataType())); err != nil {
+			raw.Close()
+		}
+	}
+	if err != nil {
+		return rawData{}, fmt.Errorf("external data: %w", err)
+	}
+	return raw, nil
 }
 
-// read returns so many bytes of a file in the folder, all from offset on if
+// section returns so many bytes of a file in the folder, all from offset on if
 // length is -1.
-func (e *External) read(location string, offset, length int64) ([]byte, error) {
+func (e *External) section(location string, offset, length int64) (rawData, error) {
 	root, err := os.OpenRoot(e.Dir)
 	if err != nil {
-		return nil, err
+		return rawData{}, err
 	}
 	defer root.Close()
 	info, err := root.Stat(location)
 	switch {
 	case err != nil:
-		return nil, err
+		return rawData{}, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%q is no file", location)
+		return rawData{}, fmt.Errorf("%q is no file", location)
 	case length < 0:
 		length = info.Size() - offset
 	}
-	switch {
-	case offset > info.Size() || length < 0 || length > info.Size()-offset:
-		return nil, fmt.Errorf("%q has %d bytes, and not %d from %d on", location, info.Size(), length, offset)
-	case length > e.Limit:
-		return nil, errors.New("the tensors outside of the model's file are too large: allow more memory")
+	if offset > info.Size() || length < 0 || length > info.Size()-offset {
+		return rawData{}, fmt.Errorf("%q has %d bytes, and not %d from %d on", location, info.Size(), length, offset)
 	}
-	e.Limit -= length
 	file, err := root.Open(location)
-	if err != nil {
-		return nil, err
+	return rawData{io.NewSectionReader(file, offset, length), length, file}, err
+}
+
+// take counts the bytes of a tensor. Those of float16 become float32, while they are
+// still there.
+func (e *External) take(bytes int64, t DataType) error {
+	if t == Float16 {
+		bytes = 3 * min(bytes, math.MaxInt64/3)
 	}
-	defer file.Close()
-	data := make([]byte, length)
-	_, err = io.ReadFull(io.NewSectionReader(file, offset, length), data)
-	return data, err
+	if bytes > e.Limit {
+		return errors.New("the tensors outside of the model's file are too large: allow more memory")
+	}
+	e.Limit -= bytes
+	return nil
 }

@@ -3,6 +3,7 @@
 package onnxgraph
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
@@ -49,6 +50,13 @@ type Node struct {
 	Inputs     []string
 	Outputs    []string
 	Attributes []Attribute
+}
+
+// Escape returns what a file says as it may stand in a line: a line break as \n, and
+// what cannot be printed as its number.
+func Escape(s string) string {
+	quoted := strconv.Quote(s)
+	return quoted[1 : len(quoted)-1]
 }
 
 // Attribute returns the value of the attribute with that name, and whether the

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -418,8 +419,8 @@ func FuzzUnmarshal(f *testing.F) {
 		anyEngine, anyErr := UnmarshalAny(data)
 		m, err := Unmarshal(data)
 		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("error of several lines: %v", err)
+			if strings.ContainsFunc(err.Error(), unicode.IsControl) {
+				t.Errorf("error that is not one line that can be printed: %q", err)
 			}
 			return
 		}

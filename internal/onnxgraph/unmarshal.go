@@ -1,9 +1,11 @@
 package onnxgraph
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -20,19 +22,16 @@ const maxDepth = 32
 // is not supported, such as external data and sparse initializers, is refused by
 // name. Any bytes are safe: the memory taken is in proportion to len(data), beyond
 // 16 MiB for functions.
-func Unmarshal(data []byte) (*Model, error) { return UnmarshalWith(data, External{}) }
+func Unmarshal(data []byte) (*Model, error) { return UnmarshalWith(data, new(External)) }
 
 // UnmarshalWith is Unmarshal of a model whose tensors may also lie in other
-// files.
-func UnmarshalWith(data []byte, external External) (*Model, error) {
+// files. It takes what these have from external.Limit.
+func UnmarshalWith(data []byte, external *External) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
 		return nil, err
 	}
-	if err := external.load(p.Graph, 1); err != nil {
-		return nil, err
-	}
-	return reader{}.model(p, len(data))
+	return reader{external: external}.model(p, len(data))
 }
 
 // UnmarshalAny is Unmarshal of a model for any engine: what a Model cannot hold is
@@ -100,7 +99,8 @@ func parse(data []byte) (*onnxpb.ModelProto, error) {
 
 // reader makes plain Go values of protobuf's.
 type reader struct {
-	lenient bool // leaves out what these cannot hold, which else is an error
+	lenient  bool      // leaves out what these cannot hold, which else is an error
+	external *External // nil for none
 }
 
 // model returns the model of p, whose file has so many bytes.
@@ -336,7 +336,7 @@ func valueFrom(p *onnxpb.ValueInfoProto) (Value, error) {
 }
 
 func (r reader) tensor(p *onnxpb.TensorProto) (Tensor, error) {
-	t, err := tensorFrom(p)
+	t, err := r.tensorFrom(p)
 	if err == nil || !r.lenient {
 		return t, err
 	}
@@ -347,11 +347,8 @@ func (r reader) tensor(p *onnxpb.TensorProto) (Tensor, error) {
 	return t, nil
 }
 
-func tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
-	switch {
-	case tensorOutside(p):
-		return Tensor{}, errors.New("its data lies in another file: open the model with native.ExternalData, or save it as one file")
-	case p.Segment != nil:
+func (r reader) tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
+	if p.Segment != nil {
 		return Tensor{}, errors.New("a segment of a tensor is not supported: save the tensor whole")
 	}
 	shape := make([]int, len(p.Dims))
@@ -365,37 +362,65 @@ func tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 	if err != nil {
 		return Tensor{}, err
 	}
-	t := Tensor{Name: p.GetName(), Shape: shape}
-	switch typ := DataType(p.GetDataType()); typ {
-	case Float32:
-		t.Data, err = values(p, n, p.FloatData)
-	case Float64:
-		t.Data, err = values(p, n, p.DoubleData)
-	case Int32:
-		t.Data, err = values(p, n, p.Int32Data)
-	case Int64:
-		t.Data, err = values(p, n, p.Int64Data)
-	case Uint8:
-		t.Data, err = narrowed[uint8](p, n, math.MaxUint8)
-	case Float16:
-		t.Data, err = narrowed[Half](p, n, math.MaxUint16)
-	case Bool:
-		truth := make([]bool, len(p.Int32Data))
-		for i, v := range p.Int32Data {
-			truth[i] = v != 0
-		}
-		t.Data, err = values(p, n, truth)
-	default:
-		err = fmt.Errorf("type %v is not supported, only float16, float32, float64, int32, int64, uint8 and bool: run the model with ONNX Runtime", typ)
-	}
+	raw, err := r.raw(p)
 	if err != nil {
+		return Tensor{}, err
+	}
+	defer raw.Close()
+	t := Tensor{Name: p.GetName(), Shape: shape}
+	if t.Data, err = raw.elements(p, n); err != nil {
 		return Tensor{}, err
 	}
 	return t, nil
 }
 
+// raw returns the raw data of a tensor, which may lie in another file.
+func (r reader) raw(p *onnxpb.TensorProto) (rawData, error) {
+	switch {
+	case !tensorOutside(p):
+		return rawData{bytes.NewReader(p.RawData), int64(len(p.RawData)), io.NopCloser(nil)}, nil
+	case r.external == nil || r.external.Dir == "":
+		return rawData{}, errors.New("its data lies in another file: open the model with native.ExternalData, or save it as one file")
+	}
+	return r.external.open(p)
+}
+
+// rawData is the little-endian elements of a tensor, none where they are in a typed
+// field.
+type rawData struct {
+	io.Reader
+	size int64
+	io.Closer
+}
+
+// elements returns the n elements of p.
+func (raw rawData) elements(p *onnxpb.TensorProto, n int) (any, error) {
+	switch typ := DataType(p.GetDataType()); typ {
+	case Float32:
+		return values(raw, p, n, p.FloatData)
+	case Float64:
+		return values(raw, p, n, p.DoubleData)
+	case Int32:
+		return values(raw, p, n, p.Int32Data)
+	case Int64:
+		return values(raw, p, n, p.Int64Data)
+	case Uint8:
+		return narrowed[uint8](raw, p, n, math.MaxUint8)
+	case Float16:
+		return narrowed[Half](raw, p, n, math.MaxUint16)
+	case Bool:
+		truth := make([]bool, len(p.Int32Data))
+		for i, v := range p.Int32Data {
+			truth[i] = v != 0
+		}
+		return values(raw, p, n, truth)
+	default:
+		return nil, fmt.Errorf("type %v is not supported, only float16, float32, float64, int32, int64, uint8 and bool: run the model with ONNX Runtime", typ)
+	}
+}
+
 // narrowed returns the n elements of p, whose typed field is int32_data.
-func narrowed[T uint8 | Half](p *onnxpb.TensorProto, n int, limit int32) ([]T, error) {
+func narrowed[T uint8 | Half](raw rawData, p *onnxpb.TensorProto, n int, limit int32) ([]T, error) {
 	narrow := make([]T, len(p.Int32Data))
 	for i, v := range p.Int32Data {
 		if v < 0 || v > limit {
@@ -403,14 +428,13 @@ func narrowed[T uint8 | Half](p *onnxpb.TensorProto, n int, limit int32) ([]T, e
 		}
 		narrow[i] = T(v)
 	}
-	return values(p, n, narrow)
+	return values(raw, p, n, narrow)
 }
 
-// values returns the n elements of p: those in raw_data or, where that is
-// empty, those of the typed field.
-func values[T any](p *onnxpb.TensorProto, n int, typed []T) ([]T, error) {
-	raw := p.RawData
-	if len(raw) == 0 {
+// values returns the n elements of p: the raw ones or, where there are none, those of
+// the typed field.
+func values[T any](raw rawData, p *onnxpb.TensorProto, n int, typed []T) ([]T, error) {
+	if raw.size == 0 {
 		if len(typed) != n {
 			return nil, fmt.Errorf("shape %v takes %d elements, but the data has %d", p.Dims, n, len(typed))
 		}
@@ -419,13 +443,29 @@ func values[T any](p *onnxpb.TensorProto, n int, typed []T) ([]T, error) {
 	if len(typed) > 0 {
 		return nil, errors.New("it holds both raw_data and a typed field")
 	}
-	size := binary.Size(*new(T))
-	if len(raw)%size != 0 || len(raw)/size != n {
-		return nil, fmt.Errorf("shape %v takes %d elements of %d bytes, but raw_data has %d bytes", p.Dims, n, size, len(raw))
+	width := int64(binary.Size(*new(T)))
+	if raw.size%width != 0 || raw.size/width != int64(n) {
+		return nil, fmt.Errorf("shape %v takes %d elements of %d bytes, but raw_data has %d bytes", p.Dims, n, width, raw.size)
 	}
+	return decodeRaw[T](raw, n, int(width))
+}
+
+// decodeRaw reads n elements of so many bytes each, in pieces.
+func decodeRaw[T any](r io.Reader, n, width int) ([]T, error) {
 	data := make([]T, n)
-	_, err := binary.Decode(raw, binary.LittleEndian, data)
-	return data, err
+	const most = 1 << 16
+	piece := make([]byte, min(n, most)*width)
+	for at := 0; at < n; at += most {
+		part := data[at:min(at+most, n)]
+		bytes := piece[:len(part)*width]
+		if _, err := io.ReadFull(r, bytes); err != nil {
+			return nil, err
+		}
+		if _, err := binary.Decode(bytes, binary.LittleEndian, part); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
 }
 
 // domain returns the name of a domain, of which that of the standard operators

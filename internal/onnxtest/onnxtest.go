@@ -107,8 +107,17 @@ func Find(root string) ([]string, error) {
 // what its outputs must then be.
 type Set struct{ Inputs, Outputs []engine.Tensor }
 
-// Model returns the model of a test's folder.
-func Model(dir string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, "model.onnx")) }
+// maxExternal is how many bytes of a model may lie in other files of its folder.
+const maxExternal = 1 << 30
+
+// Model returns the model of a test's folder, with what other files there have of it.
+func Model(dir string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "model.onnx"))
+	if err != nil {
+		return nil, err
+	}
+	return onnxgraph.Whole(data, onnxgraph.External{Dir: dir, Limit: maxExternal})
+}
 
 // Sets returns the data of a test's folder.
 func Sets(dir string) ([]Set, error) {
