@@ -773,8 +773,12 @@ func TestLoadParamsLines(t *testing.T) {
 		func(n *onnxgraph.Node) { n.OpType = hostile },
 		func(n *onnxgraph.Node) { n.Domain = hostile },
 		func(n *onnxgraph.Node) { n.Name, n.Outputs = hostile, n.Outputs[:1] },
-		func(n *onnxgraph.Node) { n.Attributes = append(n.Attributes, onnxgraph.Attribute{Name: hostile, Value: int64(1)}) },
-		func(n *onnxgraph.Node) { n.Attributes = append(n.Attributes, onnxgraph.Attribute{Name: "direction", Value: hostile}) },
+		func(n *onnxgraph.Node) {
+			n.Attributes = append(n.Attributes, onnxgraph.Attribute{Name: hostile, Value: int64(1)})
+		},
+		func(n *onnxgraph.Node) {
+			n.Attributes = append(n.Attributes, onnxgraph.Attribute{Name: "direction", Value: hostile})
+		},
 		func(n *onnxgraph.Node) {
 			n.Attributes = append(n.Attributes, onnxgraph.Attribute{Name: "activations", Value: []string{hostile}})
 		},

@@ -2,7 +2,6 @@ package onnxgraph
 
 import (
 	"bytes"
-
 	"fmt"
 	"math"
 	"slices"
@@ -25,8 +24,8 @@ func Guard(model []byte, finite bool) (safe []byte, recurrent bool, err error) {
 	if !slices.ContainsFunc(recurrentOps, func(op string) bool { return bytes.Contains(model, []byte(op)) }) {
 		return model, false, nil
 	}
-	p := new(onnxpb.ModelProto)
-	if err := proto.Unmarshal(model, p); err != nil || p.Graph == nil {
+	p, err := decode(model, proto.UnmarshalOptions{})
+	if err != nil || p.Graph == nil {
 		return model, false, nil // whoever reads it says what is wrong
 	}
 	g := guard{finite: finite}
@@ -315,7 +314,7 @@ func (s *shapeScope) shapeOf(name string) shape {
 func (s *shapeScope) constantOf(name string) Tensor {
 	for ; s != nil; s = s.outer {
 		if _, ok := s.shapes[name]; ok && s.constants[name] != nil {
-			t, _ := tensorFrom(s.constants[name])
+			t, _ := reader{}.tensorFrom(s.constants[name])
 			return t
 		} else if ok {
 			break
