@@ -131,7 +131,7 @@ var remedies = map[reading.Topic]string{
 	reading.AboutInput:   "name it with --input NAME, and its dimensions with --layout NAME=btf (b batch, t time, f features), or use --raw",
 	reading.AboutValue:   "give --input NAME=VALUE, or if it reads the sequence, name its dimensions with --layout NAME=btf (b batch, t time, f features)",
 	reading.AboutLayout:  "give --layout NAME=LETTERS, such as btf or bft (b batch, t time, f features), or use --raw",
-	reading.AboutOutput:  "choose one with --output NAME, or use --raw",
+	reading.AboutOutput:  "choose one with --output NAME, say with --layout which dimensions of the input are batch and time, or use --raw",
 	reading.AboutSteps:   "give --window N",
 	reading.AboutHorizon: "give --horizon N if it answers for N steps ahead, --horizon 1 if for the next step alone or at every step; or choose another with --output, or use --raw",
 	reading.AboutAnswers: "say what they are with --answers: logits, probabilities, log-probabilities, percent, odds or labels; or choose another with --output, or use --raw",
@@ -148,6 +148,9 @@ func advise(err error) error {
 	remedy := remedies[d.About]
 	if d.Name != "" {
 		remedy = strings.ReplaceAll(remedy, "NAME=", d.Name+"=")
+	}
+	if d.About == reading.AboutNothing {
+		return fmt.Errorf("%w, %s", err, remedy)
 	}
 	return fmt.Errorf("%w: %s", err, remedy)
 }

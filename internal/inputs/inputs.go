@@ -31,7 +31,7 @@ const maxElements = 1 << 26
 type Input struct {
 	engine.ValueInfo
 	Layout string // a letter for each dimension: "btf", "tbf", "bt"
-	Other  string // another layout, by which a part of the graph reads it, "" for none
+	Other  string // another layout, of which a part of the graph or the names of dimensions tell, "" for none
 	Limit  int64  // what integers must be below, 0 if that is not known
 	State  bool   // it begins as zeros, and an output has what follows it
 }
@@ -103,6 +103,8 @@ func (r *reader) layoutOf(v onnxgraph.Value) (layout, other string) {
 	switch {
 	case len(fits) > 1:
 		return fits[0], fits[1]
+	case len(fits) == 1 && contradict(v, fits[0]):
+		return fits[0], obvious(v)
 	case len(fits) == 1:
 		return fits[0], ""
 	case r.states[v.Name]:
@@ -111,10 +113,28 @@ func (r *reader) layoutOf(v onnxgraph.Value) (layout, other string) {
 	return obvious(v), ""
 }
 
+// contradict tells whether the names of dimensions call the time of a layout its
+// batch, or the batch its time.
+func contradict(v onnxgraph.Value, layout string) bool {
+	for i, d := range v.Shape {
+		if layout[i] == Time && isBatch(d) || layout[i] == Batch && isTime(d) {
+			return true
+		}
+	}
+	return false
+}
+
+func isBatch(d onnxgraph.Dim) bool { return strings.Contains(strings.ToLower(d.Symbol), "batch") }
+
+func isTime(d onnxgraph.Dim) bool {
+	symbol := strings.ToLower(d.Symbol)
+	return slices.ContainsFunc([]string{"time", "seq", "length", "step"}, func(word string) bool { return strings.Contains(symbol, word) })
+}
+
 // ofState returns the layout of a state that no recurrent node tells of: its
 // batch is called so, or else it is the first open dimension, or else the first.
 func ofState(v onnxgraph.Value) string {
-	at := slices.IndexFunc(v.Shape, func(d onnxgraph.Dim) bool { return strings.Contains(strings.ToLower(d.Symbol), "batch") })
+	at := slices.IndexFunc(v.Shape, isBatch)
 	if at < 0 {
 		at = slices.IndexFunc(v.Shape, func(d onnxgraph.Dim) bool { return d.Symbol != "" || d.Size < 0 })
 	}
@@ -131,12 +151,10 @@ func ofState(v onnxgraph.Value) string {
 func obvious(v onnxgraph.Value) string {
 	letters := []byte(strings.Repeat(string(Other), len(v.Shape)))
 	for i, d := range v.Shape {
-		symbol := strings.ToLower(d.Symbol)
-		isTime := slices.ContainsFunc([]string{"time", "seq", "length", "step"}, func(word string) bool { return strings.Contains(symbol, word) })
 		switch {
-		case strings.Contains(symbol, "batch") && !slices.Contains(letters, Batch):
+		case isBatch(d) && !slices.Contains(letters, Batch):
 			letters[i] = Batch
-		case isTime && !slices.Contains(letters, Time):
+		case isTime(d) && !slices.Contains(letters, Time):
 			letters[i] = Time
 		}
 	}

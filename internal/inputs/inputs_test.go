@@ -106,6 +106,30 @@ func TestObvious(t *testing.T) {
 	}
 }
 
+// TestContradiction has dimensions whose names say something else than the graph.
+func TestContradiction(t *testing.T) {
+	n, three := onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Size: 3}
+	batch, time := onnxgraph.Dim{Symbol: "batch_size"}, onnxgraph.Dim{Symbol: "seq_len"}
+	for _, test := range []struct {
+		dims  []onnxgraph.Dim
+		other string
+	}{
+		{[]onnxgraph.Dim{time, batch, three}, ""},
+		{[]onnxgraph.Dim{n, n, three}, ""},
+		{[]onnxgraph.Dim{batch, time, three}, "btf"},
+		{[]onnxgraph.Dim{batch, n, three}, "btf"},
+		{[]onnxgraph.Dim{n, time, three}, "btf"},
+	} {
+		m := &onnxgraph.Model{Graph: onnxgraph.Graph{
+			Inputs: []onnxgraph.Value{value(onnxgraph.Float32, test.dims...)}, Nodes: []onnxgraph.Node{node("LSTM", "x w r", "y")},
+		}}
+		list, err := Of(m, nil)
+		if err != nil || list[0].Layout != "tbf" || list[0].Other != test.other {
+			t.Errorf("%v: %+v, not tbf and %q (%v)", test.dims, list, test.other, err)
+		}
+	}
+}
+
 func node(op, inputs, outputs string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
 	return onnxgraph.Node{OpType: op, Inputs: strings.Fields(inputs), Outputs: strings.Fields(outputs), Attributes: attributes}
 }

@@ -114,7 +114,7 @@ func (s Source) Classifier(ctx context.Context, c Choice) (*Classifier, error) {
 		return nil, err
 	}
 	limits := boundsOf(s.Graph)
-	found, err := m.find(ctx, c, func(m *model, dimensions string) error {
+	found, err := m.find(ctx, c, func(ctx context.Context, m *model, dimensions string) error {
 		return m.readClasses(ctx, c, dimensions, limits[m.Output])
 	})
 	if err != nil {
@@ -148,6 +148,9 @@ func (m *model) readClasses(ctx context.Context, c Choice, dimensions string, li
 		return m.unfit()
 	}
 	m.set(dimensions)
+	if err := m.alone(); err != nil {
+		return err
+	}
 	examples, err := m.examples(ctx)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -37,9 +38,22 @@ func (s Source) candidates(chosen string) ([]string, error) {
 	return names, nil
 }
 
+// patience is how long experiments may take.
+const patience = time.Minute
+
 // find reads all outputs that may answer by read, and returns the readings that
 // hold. It is an error if there is none.
-func (m *model) find(ctx context.Context, c Choice, read func(*model, string) error) ([]Reading, error) {
+func (m *model) find(ctx context.Context, c Choice, read func(ctx context.Context, m *model, dimensions string) error) ([]Reading, error) {
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found, err := m.readings(within, c, read)
+	if within.Err() != nil && ctx.Err() == nil {
+		return nil, doubt(AboutNothing, "", "experiments that tell how the model is read took more than %v: the model may not end, or be too slow to be tried", patience)
+	}
+	return found, err
+}
+
+func (m *model) readings(ctx context.Context, c Choice, read func(ctx context.Context, m *model, dimensions string) error) ([]Reading, error) {
 	names, err := m.candidates(c.Output)
 	if err != nil {
 		return nil, err
@@ -53,7 +67,7 @@ func (m *model) find(ctx context.Context, c Choice, read func(*model, string) er
 	for _, name := range names {
 		one := *m
 		one.Output = name
-		err := read(&one, dimensions[name])
+		err := read(ctx, &one, dimensions[name])
 		if ctx.Err() != nil {
 			return nil, err
 		}

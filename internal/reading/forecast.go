@@ -129,7 +129,7 @@ func (s Source) Forecaster(ctx context.Context, c Choice) (*Forecaster, error) {
 		return nil, doubt(AboutSteps, m.Input, "its graph does not say how many steps it looks back")
 	}
 	window := max(m.Steps, c.Steps)
-	found, err := m.find(ctx, c, func(m *model, dimensions string) error {
+	found, err := m.find(ctx, c, func(ctx context.Context, m *model, dimensions string) error {
 		return m.readAhead(ctx, c.Horizon, dimensions)
 	})
 	if err != nil {
@@ -171,7 +171,7 @@ func (m *model) readAhead(ctx context.Context, horizon int, dimensions string) e
 	if horizon > 0 && m.Horizon != horizon {
 		return m.inDoubt("%d steps ahead are not among its dimensions", horizon)
 	}
-	return nil
+	return m.alone()
 }
 
 func (m *model) inDoubt(format string, args ...any) error {

@@ -98,7 +98,8 @@ type model struct {
 	Reading
 	input  inputs.Input
 	states []inputs.Input
-	sample *trial // of many rows
+	sample *trial // of manyRows
+	few    *trial // of the first fewRows of these
 }
 
 // dims writes the dimensions of a layout, as in "[batch, time, 3]".

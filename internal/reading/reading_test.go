@@ -102,7 +102,7 @@ func TestClassifiers(t *testing.T) {
 		"percent": Percent, "log": LogProbabilities, "argmax": Labels, "threshold": Labels,
 		"steps": Probabilities, "channels": Probabilities, "label": Probabilities, "states": Probabilities,
 	}
-	topics := map[string]Topic{"steps_both_ways": AboutOutput, "two_heads": AboutOutput}
+	topics := map[string]Topic{"steps_both_ways": AboutOutput, "two_heads": AboutOutput, "softmax_of_batch": AboutLayout}
 	for name, model := range rows.Models {
 		c, err := open(t, name).Classifier(t.Context(), Choice{})
 		if model.Want == nil {
@@ -320,6 +320,7 @@ func TestRefusesInputs(t *testing.T) {
 			s.Inputs = append(s.Inputs, inputs.Input{ValueInfo: engine.ValueInfo{Name: "rate"}})
 		}, Choice{}, AboutValue},
 		{func(s *Source) { s.Inputs[0].Layout = "bff" }, Choice{Input: "x"}, AboutLayout},
+		{func(s *Source) { s.Inputs[0].Layout = "tbf" }, Choice{}, AboutOutput},
 		{func(s *Source) { s.Inputs[0].Other = "bft" }, Choice{}, AboutLayout},
 		{func(s *Source) { s.Inputs[0].Shape = []engine.Dim{{Size: 1}, {Size: 4}, {Size: 2}} }, Choice{}, AboutNothing},
 		{func(s *Source) { s.Inputs[0].Shape = []engine.Dim{{Symbol: "b"}, {Size: 4}, {Symbol: "n"}} }, Choice{}, AboutNothing},
@@ -330,6 +331,11 @@ func TestRefusesInputs(t *testing.T) {
 		if c, err := s.Classifier(t.Context(), test.choice); !inDoubt(err, test.about) {
 			t.Errorf("%v, %v, and not in doubt about %s", c, err, test.about)
 		}
+	}
+	s := open(t, "steps_both_ways")
+	s.Inputs[0].Layout = "tbf"
+	if c, err := s.Classifier(t.Context(), Choice{}); !inDoubt(err, AboutLayout) {
+		t.Errorf("%v, %v: the batch is the time", c, err)
 	}
 	if f, err := open(t, "next").Forecaster(t.Context(), Choice{}); !inDoubt(err, AboutSteps) {
 		t.Errorf("%v, %v", f, err)
