@@ -288,7 +288,7 @@ func reduce(c *call) ([]value, error) {
 func window(c *call) ([]value, error) {
 	x, w := c.input(0), c.input(1)
 	kernel := numbers(c.numbers("kernel_shape"))
-	if c.OpType == "Conv" && kernel == nil && len(w.dims) > 2 {
+	if c.OpType == "Conv" && len(kernel) == 0 && len(w.dims) > 2 {
 		kernel = w.dims[2:]
 	}
 	if len(x.dims) < 3 || len(kernel) != len(x.dims)-2 || c.othersMove(1) {
@@ -652,6 +652,7 @@ func (c *call) scanReads(states int) (kind, error) {
 			axis += len(v.dims)
 		}
 		if reading == everyStep && (!v.isTime(axis) || !v.whole()) {
+			c.other = c.other || v.kind == everyStep && v.whole()
 			return 0, errMixes
 		}
 	}

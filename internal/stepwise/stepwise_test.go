@@ -1,0 +1,382 @@
+package stepwise_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/stepwise"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// refused has why models of testdata cannot run step by step; all others can.
+var refused = map[string]string{
+	"attention_ts":     `node "/MatMul" (MatMul) brings the last step to those before it`,
+	"bi_ts":            `node "/rnn/LSTM" (LSTM) reads the sequence from its end too`,
+	"convcausal_ts":    `node "/Pad" (Pad) pads the steps`,
+	"convno_ts":        `node "/c/Conv" (Conv) looks at the steps beside each step`,
+	"convpad_ts":       `node "/c/Conv" (Conv) looks at the steps beside each step`,
+	"cumsum_ts":        `node "/CumSum" (CumSum) mixes the steps`,
+	"diff_ts":          `node "/Slice" (Slice) takes some of the steps, and not the last`,
+	"divt_ts":          `node "/Div" (Div) takes the number of steps into its values`,
+	"first_ts":         `node "/Gather" (Gather) takes some of the steps, and not the last`,
+	"flip_ts":          `node "/Slice" (Slice) reads the steps in another order`,
+	"flipout_ts":       `node "/Slice" (Slice) reads the steps in another order`,
+	"lens_ts":          `node "/rnn/LSTM" (LSTM) takes the lengths of the sequences`,
+	"max_ts":           `node "/ReduceMax" (ReduceMax) mixes the steps`,
+	"mean_ts":          `node "/ReduceMean" (ReduceMean) mixes the steps`,
+	"norm_ts":          `node "/ReduceMean" (ReduceMean) mixes the steps`,
+	"position_ts":      `node "/Add" (Add) takes the number of steps into its values`,
+	"selfatt_ts":       `node "/MatMul" (MatMul) mixes the steps`,
+	"seq2seq_ts":       `node "/b/GRU" (GRU) begins with what another node knows of the whole sequence`,
+	"softt_ts":         `node "/Softmax" (Softmax) mixes the steps`,
+	"statefulmean_ts":  `node "/ReduceMean" (ReduceMean) mixes the steps`,
+	"statefulconv_ts":  `node "/c/Conv" (Conv) looks at the steps beside each step`,
+	"statefulcache_ts": `node "/Concat" (Concat) mixes the steps`, // whose cache has no output of its shape
+	"sumlast_ts":       `node "/Add" (Add) brings the last step to those before it`,
+	"keras_attend":     `(MatMul) mixes the steps`,
+	"keras_back":       `(ReverseSequence) reads the steps in another order`,
+	"keras_bi":         `(LSTM) reads the sequence from its end too: its direction is bidirectional`,
+	"keras_causal":     `(Pad) pads the steps`,
+	"keras_mask":       `strided_slice_4" (Slice) takes some of the steps, and not the last`,
+	"keras_mean":       `(ReduceMean) mixes the steps`,
+	"keras_timedist":   `(Loop) goes around another number of times than there are steps`,
+}
+
+// engines returns those that are on this machine, ONNX Runtime first.
+func engines(t *testing.T) []engine.Engine {
+	t.Helper()
+	list := []engine.Engine{native.New()}
+	switch err := ort.Providers()[0].Err; {
+	case err == nil:
+		list = []engine.Engine{ort.CPU(), native.New()}
+	case os.Getenv("RNNKIT_REQUIRE_ORT") == "1":
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestForeignModels has models of PyTorch and Keras: their steps are the whole, or
+// they are refused by node.
+func TestForeignModels(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.onnx")
+	if err != nil || len(files) < 80 {
+		t.Fatal(len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".onnx")
+		want, isRefused := refused[name]
+		if !isRefused {
+			t.Run(name, func(t *testing.T) { checkSteps(t, data) })
+			continue
+		}
+		m := open(t, data, native.New())
+		if err := m.Streams(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error is %v, not %q", name, err, want)
+		}
+		if _, err := m.StepTensors(t.Context(), m.NewState(), nil); err == nil || err.Error() != m.Streams().Error() {
+			t.Errorf("%s: the error of a step is %v", name, err)
+		}
+	}
+}
+
+func open(t *testing.T, data []byte, e engine.Engine) *infer.Model {
+	t.Helper()
+	m, err := infer.OpenBytes(data, infer.With(e))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// checkSteps compares all outputs of a model, step by step on every engine, with the
+// whole on the first of them.
+func checkSteps(t *testing.T, data []byte) {
+	t.Helper()
+	outline, err := onnxgraph.Outline(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := stepwise.Of(outline, onnxgraph.StatePairs(outline))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const steps = 6
+	var inputs, whole map[string]infer.Tensor
+	for _, e := range engines(t) {
+		m := open(t, data, e)
+		if whole == nil {
+			inputs = randomInputs(t, m, plan, steps)
+			if whole, err = m.Run(t.Context(), inputs); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := m.NewState()
+		for i := range steps {
+			got, err := m.StepTensors(t.Context(), s, part(m, plan, inputs, i))
+			if err != nil {
+				t.Fatalf("%s, step %d: %v", e, i, err)
+			}
+			for _, out := range m.Outputs() {
+				y, want := got[out.Name], whole[out.Name]
+				if axis, ok := plan.Axes[out.Name]; ok {
+					want = slice(want, axis, i)
+				} else if i < steps-1 {
+					continue
+				}
+				if d := distance(y, want); !(d <= 1e-5) {
+					t.Errorf("%s: output %q of step %d differs by %g", e, out.Name, i, d)
+				}
+			}
+		}
+	}
+}
+
+// randomInputs returns sequences of three rows where the model leaves that open.
+func randomInputs(t *testing.T, m *infer.Model, plan *stepwise.Plan, steps int) map[string]infer.Tensor {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(5, 6))
+	inputs := map[string]infer.Tensor{}
+	for _, in := range m.Inputs() {
+		if slices.ContainsFunc(m.State(), func(p models.StatePair) bool { return p.Input == in.Name }) {
+			continue
+		}
+		shape := make([]int, len(in.Shape))
+		for k, d := range in.Shape {
+			if shape[k] = d.Size; d.Symbol != "" || d.Size < 0 {
+				shape[k] = 3
+			}
+			if axis, ok := plan.Axes[in.Name]; ok && axis == k {
+				shape[k] = steps
+			}
+		}
+		x := engine.Zeros(in.Type, shape...)
+		switch data := x.Data.(type) {
+		case []float32:
+			for i := range data {
+				data[i] = float32(rng.NormFloat64())
+			}
+		case []int64:
+			for i := range data {
+				data[i] = rng.Int64N(5)
+			}
+		case []int32:
+			for i := range data {
+				data[i] = rng.Int32N(5)
+			}
+		default:
+			t.Fatalf("input %v", in)
+		}
+		inputs[in.Name] = x
+	}
+	return inputs
+}
+
+// part returns what is fed to step i.
+func part(m *infer.Model, plan *stepwise.Plan, inputs map[string]infer.Tensor, i int) map[string]infer.Tensor {
+	fed := map[string]infer.Tensor{}
+	for name, x := range inputs {
+		fed[name] = x
+		if axis, ok := plan.Axes[name]; ok {
+			fed[name] = slice(x, axis, i)
+		}
+	}
+	return fed
+}
+
+// slice returns step i of a tensor whose time is the given axis.
+func slice(x infer.Tensor, axis, i int) infer.Tensor {
+	shape := slices.Clone(x.Shape)
+	shape[axis] = 1
+	y := engine.Zeros(x.Type(), shape...)
+	from, to := reflect.ValueOf(x.Data), reflect.ValueOf(y.Data)
+	after := 1
+	for _, n := range shape[axis+1:] {
+		after *= n
+	}
+	for k := range y.Len() {
+		to.Index(k).Set(from.Index((k/after*x.Shape[axis]+i)*after + k%after))
+	}
+	return y
+}
+
+// distance is the largest difference of two tensors of one shape, infinite for
+// integers that are not the same.
+func distance(a, b infer.Tensor) (largest float64) {
+	x, ok := a.Data.([]float32)
+	y, fine := b.Data.([]float32)
+	switch {
+	case !slices.Equal(a.Shape, b.Shape) || ok != fine:
+		return math.Inf(1)
+	case !ok && reflect.DeepEqual(a.Data, b.Data):
+		return 0
+	case !ok:
+		return math.Inf(1)
+	}
+	for i := range x {
+		if d := math.Abs(float64(x[i]) - float64(y[i])); !(d <= largest) {
+			largest = d
+		}
+	}
+	return largest
+}
+
+// TestAnyBytes plans for damaged models, which must not go wrong.
+func TestAnyBytes(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, file := range files {
+		for range 10 {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 1 + rng.IntN(6) {
+				data[rng.IntN(len(data))] = byte(rng.IntN(256))
+			}
+			m, err := onnxgraph.Outline(data)
+			if err != nil {
+				continue
+			}
+			plan, err := stepwise.Of(m, onnxgraph.StatePairs(m))
+			if err != nil && strings.Contains(err.Error(), "a bug") {
+				t.Errorf("%s: %v", file, err)
+			}
+			if err == nil {
+				_, err = plan.Rewrite(data, false)
+				_, _ = plan.Rewrite(data, true)
+			}
+			_ = fmt.Sprint(err)
+		}
+	}
+}
+
+// scanModel returns a model of a Scan over [batch, time, 2], which adds up what it
+// reads, forgets half of it each step, and begins with 1.
+func scanModel(t *testing.T, change func(*onnxgraph.Graph)) []byte {
+	t.Helper()
+	value := func(name string, symbols ...string) onnxgraph.Value {
+		v := onnxgraph.Value{Name: name, Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{}}
+		for _, s := range symbols {
+			v.Shape = append(v.Shape, onnxgraph.Dim{Symbol: s})
+		}
+		return v
+	}
+	number := func(name string, x float32) onnxgraph.Tensor {
+		return onnxgraph.Tensor{Name: name, Shape: []int{}, Data: []float32{x}}
+	}
+	body := &onnxgraph.Graph{
+		Name: "body", Inputs: []onnxgraph.Value{value("sum", "batch", "two"), value("x_t", "batch", "two")}, Outputs: []onnxgraph.Value{value("next", "batch", "two"), value("y_t", "batch", "two")},
+		Nodes: []onnxgraph.Node{
+			{OpType: "Mul", Inputs: []string{"sum", "half"}, Outputs: []string{"kept"}},
+			{OpType: "Add", Inputs: []string{"kept", "x_t"}, Outputs: []string{"next"}},
+			{OpType: "Tanh", Inputs: []string{"next"}, Outputs: []string{"y_t"}},
+		},
+	}
+	graph := onnxgraph.Graph{
+		Name: "scan", Inputs: []onnxgraph.Value{value("x", "batch", "time", "two")}, Outputs: []onnxgraph.Value{value("y", "batch", "time", "two"), value("last", "batch", "two")},
+		Initializers: []onnxgraph.Tensor{number("half", 0.5), number("one", 1), {Name: "ends", Shape: []int{2}, Data: []int64{0, 2}}},
+		Nodes: []onnxgraph.Node{
+			{OpType: "Shape", Inputs: []string{"x"}, Outputs: []string{"shape"}},
+			{OpType: "Gather", Inputs: []string{"shape", "ends"}, Outputs: []string{"rows"}},
+			{OpType: "Expand", Inputs: []string{"one", "rows"}, Outputs: []string{"begin"}},
+			{
+				Name: "scan", OpType: "Scan", Inputs: []string{"begin", "x"}, Outputs: []string{"last", "y"},
+				Attributes: []onnxgraph.Attribute{{Name: "body", Value: body}, {Name: "num_scan_inputs", Value: int64(1)}, {Name: "scan_input_axes", Value: []int64{1}}, {Name: "scan_output_axes", Value: []int64{1}}},
+			},
+		},
+	}
+	change(&graph)
+	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: graph})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestScan has a Scan whose state begins with ones, and Scans that read the steps in
+// another order or over another dimension.
+func TestScan(t *testing.T) {
+	checkSteps(t, scanModel(t, func(*onnxgraph.Graph) {}))
+	attribute := func(name string, value any) func(*onnxgraph.Graph) {
+		return func(g *onnxgraph.Graph) {
+			n := &g.Nodes[3]
+			n.Attributes = append(n.Attributes, onnxgraph.Attribute{Name: name, Value: value})
+		}
+	}
+	for want, change := range map[string]func(*onnxgraph.Graph){
+		`node "scan" (Scan) reads the steps in another order`: attribute("scan_input_directions", []int64{1}),
+		"(Scan) reads the steps in another order":             attribute("scan_output_directions", []int64{1}),
+		"(Scan) mixes the steps": func(g *onnxgraph.Graph) {
+			g.Nodes[3].Attributes[0].Value.(*onnxgraph.Graph).Nodes[0].Inputs[0] = "x"
+		},
+	} {
+		m, err := onnxgraph.Outline(scanModel(t, change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stepwise.Of(m, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
+
+// cached returns a convolution over the steps that is given those before, as its
+// state, and gives the last of them.
+func cached(t *testing.T, pads []int64) []byte {
+	t.Helper()
+	value := func(name string, shape ...onnxgraph.Dim) onnxgraph.Value {
+		return onnxgraph.Value{Name: name, Type: onnxgraph.Float32, Shape: shape}
+	}
+	batch, time, two := onnxgraph.Dim{Symbol: "batch"}, onnxgraph.Dim{Symbol: "time"}, onnxgraph.Dim{Size: 2}
+	graph := onnxgraph.Graph{
+		Name: "cached", Inputs: []onnxgraph.Value{value("x", batch, two, time), value("cache_in", batch, two, two), value("h_in", onnxgraph.Dim{Size: 1}, batch, two)},
+		Outputs: []onnxgraph.Value{value("y", time, onnxgraph.Dim{Size: 1}, batch, two), value("cache_out", batch, two, two), value("h_out", onnxgraph.Dim{Size: 1}, batch, two)},
+		Initializers: []onnxgraph.Tensor{
+			{Name: "kernel", Shape: []int{2, 2, 3}, Data: []float32{1, 2, 3, -1, 0.5, 0, 2, 1, -2, 0, 1, 0.25}},
+			{Name: "w", Shape: []int{1, 2, 2}, Data: []float32{1, 0.5, -0.5, 1}}, {Name: "r", Shape: []int{1, 2, 2}, Data: []float32{0.5, 0.1, 0.2, 0.4}},
+			{Name: "from", Shape: []int{1}, Data: []int64{-2}}, {Name: "to", Shape: []int{1}, Data: []int64{math.MaxInt64}}, {Name: "axis", Shape: []int{1}, Data: []int64{2}},
+		},
+		Nodes: []onnxgraph.Node{
+			{OpType: "Concat", Inputs: []string{"cache_in", "x"}, Outputs: []string{"all"}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(2)}}},
+			{OpType: "Slice", Inputs: []string{"all", "from", "to", "axis"}, Outputs: []string{"cache_out"}},
+			{Name: "conv", OpType: "Conv", Inputs: []string{"all", "kernel"}, Outputs: []string{"mixed"}, Attributes: []onnxgraph.Attribute{{Name: "pads", Value: pads}}},
+			{OpType: "Transpose", Inputs: []string{"mixed"}, Outputs: []string{"steps"}, Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{2, 0, 1}}}},
+			{OpType: "RNN", Inputs: []string{"steps", "w", "r", "", "", "h_in"}, Outputs: []string{"y", "h_out"}, Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}}},
+		},
+	}
+	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: graph})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestCache has a model that carries all its state itself, a convolution's too, and
+// the same with steps padded.
+func TestCache(t *testing.T) {
+	checkSteps(t, cached(t, []int64{0, 0}))
+	m := open(t, cached(t, []int64{1, 1}), native.New())
+	if err := m.Streams(); err == nil || !strings.Contains(err.Error(), `node "conv" (Conv) looks at the steps beside each step`) {
+		t.Errorf("the error is %v", err)
+	}
+}
