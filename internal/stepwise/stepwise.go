@@ -47,9 +47,13 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 			err = fmt.Errorf("its graph cannot be followed, which is a bug: %v", p)
 		}
 	}()
+	list := candidates(m, states)
+	if reading(&m.Graph)*len(list) > maxReading {
+		return nil, errors.New("its graph is too large to be followed")
+	}
 	likeliest, reason := -1, ErrNoRecurrence
 	closed := false // another dimension may be the time, so that none after it is taken for it
-	for _, c := range candidates(m, states) {
+	for _, c := range list {
 		f := newFollower(m, states, c)
 		f.graph(&m.Graph)
 		f.checkOutputs(&m.Graph)
@@ -69,6 +73,21 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 		closed = closed || f.read || !f.other
 	}
 	return nil, reason
+}
+
+// maxReading bounds how many names are read in following graphs, which takes about a
+// microsecond each.
+const maxReading = 1 << 19
+
+// reading returns how many names the nodes of a graph read and write.
+func reading(g *onnxgraph.Graph) (n int) {
+	for i := range g.Nodes {
+		n += 1 + len(g.Nodes[i].Inputs) + len(g.Nodes[i].Outputs)
+		for _, inner := range graphs(&g.Nodes[i]) {
+			n += reading(inner)
+		}
+	}
+	return n
 }
 
 // candidate is what may be the time: those dimensions of inputs that have one symbol
@@ -97,7 +116,7 @@ func (c candidate) open() bool { return c.dim.Symbol != "" || c.dim.Size < 0 }
 
 // candidates returns those of the inputs that carry no state, open ones first.
 func candidates(m *onnxgraph.Model, states []onnxgraph.StatePair) (list []candidate) {
-	const most = 16
+	const most = 8
 	for _, v := range m.Graph.Inputs {
 		if slices.ContainsFunc(states, func(p onnxgraph.StatePair) bool { return p.Input == v.Name }) || isConstant(m, v.Name) {
 			continue

@@ -380,3 +380,62 @@ func TestCache(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+// loopModel returns what scanModel does, as a Loop that picks its step.
+func loopModel(t *testing.T, change func(g, body *onnxgraph.Graph)) []byte {
+	t.Helper()
+	scalar := func(name string, typ onnxgraph.DataType) onnxgraph.Value {
+		return onnxgraph.Value{Name: name, Type: typ, Shape: []onnxgraph.Dim{}}
+	}
+	data := scanModel(t, func(g *onnxgraph.Graph) {
+		scanned := g.Nodes[3].Attributes[0].Value.(*onnxgraph.Graph)
+		body := &onnxgraph.Graph{
+			Name:    "body",
+			Inputs:  []onnxgraph.Value{scalar("turn", onnxgraph.Int64), scalar("go_in", onnxgraph.Bool), scanned.Inputs[0]},
+			Outputs: []onnxgraph.Value{scalar("go_out", onnxgraph.Bool), scanned.Outputs[0], scanned.Outputs[1]},
+			Nodes: append([]onnxgraph.Node{
+				{OpType: "Identity", Inputs: []string{"go_in"}, Outputs: []string{"go_out"}},
+				{OpType: "Gather", Inputs: []string{"x", "turn"}, Outputs: []string{"x_t"}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(1)}}},
+			}, scanned.Nodes...),
+		}
+		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "second", Shape: []int{}, Data: []int64{1}})
+		g.Nodes = append(g.Nodes[:3],
+			onnxgraph.Node{Name: "steps", OpType: "Gather", Inputs: []string{"shape", "second"}, Outputs: []string{"steps"}},
+			onnxgraph.Node{Name: "loop", OpType: "Loop", Inputs: []string{"steps", "", "begin"}, Outputs: []string{"last", "stacked"}, Attributes: []onnxgraph.Attribute{{Name: "body", Value: body}}},
+			onnxgraph.Node{OpType: "Transpose", Inputs: []string{"stacked"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}}})
+		change(g, body)
+	})
+	return data
+}
+
+// TestLoop has a Loop that turns once for each step, and Loops that do not, or that
+// know which step it is.
+func TestLoop(t *testing.T) {
+	checkSteps(t, loopModel(t, func(_, _ *onnxgraph.Graph) {}))
+	for name, test := range map[string]struct {
+		want   string
+		change func(g, body *onnxgraph.Graph)
+	}{
+		"other turns": {"goes around another number of times", func(g, _ *onnxgraph.Graph) { g.Nodes[4].Inputs[0] = "second" }},
+		"a condition": {"goes around another number of times", func(_, body *onnxgraph.Graph) {
+			body.Nodes[0] = onnxgraph.Node{OpType: "Less", Inputs: []string{"turn", "second"}, Outputs: []string{"go_out"}}
+		}},
+		"the turn's number": {"mixes the steps", func(_, body *onnxgraph.Graph) {
+			body.Nodes[4] = onnxgraph.Node{OpType: "Cast", Inputs: []string{"turn"}, Outputs: []string{"number"}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(1)}}}
+			body.Nodes = append(body.Nodes, onnxgraph.Node{OpType: "Add", Inputs: []string{"number", "next"}, Outputs: []string{"y_t"}})
+		}},
+		"the turn's number in the state": {"mixes the steps", func(_, body *onnxgraph.Graph) {
+			body.Nodes[3].Inputs[0] = "number"
+			body.Nodes = slices.Insert(body.Nodes, 0, onnxgraph.Node{OpType: "Cast", Inputs: []string{"turn"}, Outputs: []string{"number"}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(1)}}})
+		}},
+		"the first step": {"takes some of the steps", func(_, body *onnxgraph.Graph) { body.Nodes[1].Inputs[1] = "second" }},
+	} {
+		m, err := onnxgraph.Outline(loopModel(t, test.change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stepwise.Of(m, nil); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: the error is %v, not %q", name, err, test.want)
+		}
+	}
+}
