@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -213,14 +214,25 @@ func (a *axis) summerTime(row int) bool {
 // know all the same, or "".
 func (t *Table) Check() (note string, err error) {
 	a := t.axis()
-	if a == nil {
+	switch {
+	case a == nil:
 		return t.noteUntold(), nil
-	}
-	if a.column.err != nil {
+	case a.column.err != nil:
 		return "", a.column.err
 	}
-	var back, same, gaps []int // rows
-	missing := int64(0)
+	back, same, gaps, missing := a.faults()
+	switch {
+	case len(back) > 0:
+		return "", t.backwards(a, back)
+	case len(same)*100 > t.rows:
+		return "", t.repeated(a, same)
+	}
+	return t.noteGaps(a, same, gaps, missing)
+}
+
+// faults returns the rows that are not a unit after the one before: earlier, at the
+// same time, or after so many missing ones.
+func (a *axis) faults() (back, same, gaps []int, missing int64) {
 	for row := 1; row < len(a.marks); row++ {
 		step := a.marks[row] - a.marks[row-1]
 		switch {
@@ -234,20 +246,14 @@ func (t *Table) Check() (note string, err error) {
 			missing += (step+a.unit/2)/a.unit - 1
 		}
 	}
-	switch {
-	case len(back) > 0:
-		return "", t.backwards(a, back)
-	case len(same)*100 > t.rows:
-		return "", t.repeated(a, same)
-	}
-	return t.noteGaps(a, same, gaps, missing)
+	return back, same, gaps, missing
 }
 
 // backwards says what is wrong where time goes back.
 func (t *Table) backwards(a *axis, back []int) error {
 	row := back[0]
 	at, before := a.text(row), a.text(row-1)
-	descends := !slices.ContainsFunc(a.steps(), func(step int64) bool { return step > 0 })
+	descends := slices.IsSortedFunc(a.marks, func(a, b int64) int { return cmp.Compare(b, a) })
 	key, value := t.keyThatChanges(back)
 	switch {
 	case descends:
@@ -332,14 +338,6 @@ func (t *Table) keyThatChanges(rows []int) (key *Column, value string) {
 		}
 	}
 	return nil, ""
-}
-
-func (a *axis) steps() []int64 {
-	steps := make([]int64, 0, len(a.marks))
-	for i := 1; i < len(a.marks); i++ {
-		steps = append(steps, a.marks[i]-a.marks[i-1])
-	}
-	return steps
 }
 
 // text returns the time of a row as the file has it.

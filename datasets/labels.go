@@ -170,6 +170,18 @@ func (r *rows) countsLines() bool {
 	return !alike
 }
 
+// missingLabel is an error about the first label that is missing. Beside a plus a
+// minus is a label.
+func (r *rows) missingLabel(labels []string) error {
+	for i, label := range labels {
+		if slices.Contains(missingLabels, label) && !(label == "-" && slices.Contains(labels, "+")) {
+			_, _, place := r.sequence(r.first + i)
+			return r.fieldErrorf(r.first+i, place, "%.40q is a missing label; write the label, or leave the line out", label)
+		}
+	}
+	return nil
+}
+
 // sequence returns the fields of record i that are values, with their places, and
 // the place of its label, noField where it has none.
 func (r *rows) sequence(i int) (fields []string, places []int, label int) {

@@ -239,11 +239,8 @@ func ReadSequences(r io.Reader, file, label string) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, name := range names {
-		if slices.Contains(missingLabels, name) && !(name == "-" && slices.Contains(names, "+")) {
-			_, _, place := lines.sequence(lines.first + i)
-			return nil, lines.fieldErrorf(lines.first+i, place, "%.40q is a missing label; write the label, or leave the line out", name)
-		}
+	if err := lines.missingLabel(names); err != nil {
+		return nil, err
 	}
 	rows := &Rows{Sequences: s}
 	if rows.Names, err = s.label(names); err != nil {

@@ -130,37 +130,40 @@ func (t *Table) column(i int) Column {
 	if c.nameless {
 		c.Name = fmt.Sprintf("column %d", i+1)
 	}
-	fields := t.fields(i)
-	plain, there := 0, 0
-	for _, field := range fields {
-		if isNumber(field) {
-			plain++
-		}
-		if !isMissing(field) {
-			there++
-		}
-	}
+	t.readFields(&c, t.fields(i))
+	return c
+}
+
+// readFields finds the kind of a column, and reads its numbers or times.
+func (t *Table) readFields(c *Column, fields []string) {
+	there := len(fields) - count(fields, isMissing)
 	switch {
 	case there == 0:
 		c.Kind = Nothing
-		return c
-	case 2*plain > there:
-		t.readNumbers(&c, fields)
-		return c
+		return
+	case 2*count(fields, isNumber) > there:
+		t.readNumbers(c, fields)
+		return
 	}
-	if answers, clock := readTimes(fields); len(answers) > 0 {
+	answers, clock := readTimes(fields, there)
+	switch {
+	case len(answers) > 0:
 		c.Kind, c.clock = Times, clock
-		t.settleTimes(&c, fields, answers)
-		return c
-	}
-	if valuesAmong(fields, there) {
-		t.readNumbers(&c, fields)
-		return c
-	}
-	if distinct(fields)*2 <= there {
+		t.settleTimes(c, fields, answers)
+	case valuesAmong(fields, there):
+		t.readNumbers(c, fields)
+	case distinct(fields)*2 <= there:
 		c.Kind = Keys
 	}
-	return c
+}
+
+func count(fields []string, is func(string) bool) (n int) {
+	for _, field := range fields {
+		if is(field) {
+			n++
+		}
+	}
+	return n
 }
 
 // valuesAmong tells whether most fields of those that are there are values, if

@@ -69,40 +69,38 @@ func parseTimes(fields []string, form timeForm) (times []time.Time, bad int) {
 	return times, bad
 }
 
-// formsOf returns the forms that read one of the first fields that are there.
+// formsOf returns the forms that read one of the first fields that are there; of
+// times of the day only where no other does.
 func formsOf(fields []string) (forms []timeForm, clock bool) {
-	sample := fields[:0:0]
+	const enough = 3
+	var sample []string
 	for _, field := range fields {
-		if !isMissing(field) {
+		if len(sample) < enough && !isMissing(field) {
 			sample = append(sample, strings.TrimSpace(field))
 		}
-		if len(sample) == 3 {
-			break
-		}
 	}
-	reads := func(form timeForm) bool {
-		return slices.ContainsFunc(sample, func(field string) bool {
-			_, ok := form(field)
-			return ok
-		})
-	}
-	for _, layout := range layouts {
-		if form := layoutForm(layout); reads(form) {
-			forms = append(forms, form)
-		}
-	}
-	if reads(partOfYear) {
-		forms = append(forms, partOfYear)
-	}
+	forms = readingForms(sample, append(formsFrom(layouts), partOfYear))
 	if len(forms) > 0 {
 		return forms, false
 	}
-	for _, layout := range clocks {
-		if form := layoutForm(layout); reads(form) {
-			forms = append(forms, form)
-		}
+	return readingForms(sample, formsFrom(clocks)), true
+}
+
+func formsFrom(layouts []string) (forms []timeForm) {
+	for _, layout := range layouts {
+		forms = append(forms, layoutForm(layout))
 	}
-	return forms, true
+	return forms
+}
+
+// readingForms returns those of forms that read one of the fields.
+func readingForms(fields []string, forms []timeForm) []timeForm {
+	return slices.DeleteFunc(forms, func(form timeForm) bool {
+		return !slices.ContainsFunc(fields, func(field string) bool {
+			_, ok := form(field)
+			return ok
+		})
+	})
 }
 
 // partOfYear reads a quarter, a week of ISO 8601, or a month as 2024M01.
@@ -135,24 +133,19 @@ func partOfYear(field string) (time.Time, bool) {
 	return time.Date(y, time.Month(month*(n-1)+1), 1, 0, 0, 0, 0, time.UTC), n >= 1 && month*n <= 12
 }
 
-// readTimes returns the times of a column of which more than half are times,
-// all of one form, and none where that is no such column. Several answers are
-// what it may mean.
-func readTimes(fields []string) (answers [][]time.Time, clock bool) {
+// readTimes returns the times of a column of which so many fields are there, if
+// more than half of those are times, all of one form. Several answers are what it
+// may mean; none means that it is no such column.
+func readTimes(fields []string, there int) (answers [][]time.Time, clock bool) {
 	forms, clock := formsOf(fields)
-	there := 0
-	for _, field := range fields {
-		if !isMissing(field) {
-			there++
-		}
-	}
-	best := (there + 1) / 2
+	fewest := (there + 1) / 2
 	for _, form := range forms {
 		times, bad := parseTimes(fields, form)
-		if bad < best {
-			best, answers = bad, nil
+		if bad < fewest {
+			fewest, answers = bad, nil
 		}
-		if bad == best && bad < (there+1)/2 && !slices.ContainsFunc(answers, func(a []time.Time) bool { return slices.EqualFunc(a, times, time.Time.Equal) }) {
+		same := func(answer []time.Time) bool { return slices.EqualFunc(answer, times, time.Time.Equal) }
+		if bad == fewest && 2*bad < there && !slices.ContainsFunc(answers, same) {
 			answers = append(answers, times)
 		}
 	}
