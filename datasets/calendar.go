@@ -92,12 +92,6 @@ func weekdays(t time.Time) int64 {
 	return monday/7*5 + min(monday%7, 4)
 }
 
-// wall is the time that a clock shows, in microseconds, whatever its zone.
-func wall(t time.Time) int64 {
-	_, offset := t.Zone()
-	return t.UnixMicro() + int64(offset)*1e6
-}
-
 // measure counts times in the calendar that they keep to best.
 func (a *axis) measure(times []time.Time) {
 	typical := typicalStep(times)
@@ -112,7 +106,7 @@ func (a *axis) measure(times []time.Time) {
 			calendars = []calendar{{"business day", weekdays}, {"day", days}}
 		}
 	}
-	calendars = append(calendars, calendar{"microsecond", time.Time.UnixMicro}, calendar{"microsecond", wall})
+	calendars = append(calendars, calendar{"microsecond", time.Time.UnixMicro})
 	best := -1.0
 	for _, c := range calendars {
 		b := axis{name: c.name}
@@ -241,7 +235,7 @@ func (a *axis) faults() (back, same, gaps []int, missing int64) {
 			back = append(back, row)
 		case step == 0:
 			same = append(same, row)
-		case step > a.unit:
+		case (step+a.unit/2)/a.unit > 1:
 			gaps = append(gaps, row)
 			missing += (step+a.unit/2)/a.unit - 1
 		}

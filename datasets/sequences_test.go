@@ -234,6 +234,10 @@ func TestSplitKeepsCopies(t *testing.T) {
 		t.Errorf("%d copies", s.Copies())
 	}
 	// Of two sequences each would be a part, without one of the classes.
+	halves := &datasets.Sequences{Tokens: [][]int64{{1}, {2}, {1}, {2}, {1}, {2}, {1}, {2}}, Labels: []int64{0, 1, 0, 1, 0, 1, 0, 1}}
+	if train, _, err := halves.Split(0.5, 1); err != nil || train.Len() != 4 || slices.Max(train.Labels) == slices.Min(train.Labels) {
+		t.Errorf("%v train: %v", train.Labels, err)
+	}
 	two := &datasets.Sequences{Tokens: [][]int64{{1, 2}, {2, 1}, {1, 2}, {2, 1}, {1, 2}}, Labels: []int64{0, 1, 0, 1, 0}}
 	train, test, err := two.Split(0.8, 1)
 	if err != nil || train.Len() != 4 || test.Shared(train) != 1 {
