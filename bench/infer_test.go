@@ -31,9 +31,9 @@ var inferred = []struct {
 // engines are those compared, each on one thread.
 var engines = map[string]engine.Engine{"native": native.New(), "onnxruntime": ort.CPU()}
 
-// exported returns a model of the spec as a file.
-func exported(b *testing.B, spec models.Spec) []byte {
-	m, err := models.New(models.Metadata{Spec: spec, State: spec.State()}, 1)
+// exported returns a model of the spec as a file, with the given state.
+func exported(b *testing.B, spec models.Spec, state ...models.StatePair) []byte {
+	m, err := models.New(models.Metadata{Spec: spec, State: state}, 1)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func BenchmarkInfer(b *testing.B) {
 // different ones that come to half as many steps. An element is a unit of a step.
 func BenchmarkRagged(b *testing.B) {
 	c := inferred[len(inferred)-1]
-	m, err := onnxgraph.Unmarshal(exported(b, c.spec))
+	m, err := onnxgraph.Unmarshal(exported(b, c.spec, c.spec.State()...))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func BenchmarkRagged(b *testing.B) {
 // BenchmarkStep times a token, with the state fed back.
 func BenchmarkStep(b *testing.B) {
 	spec := models.Spec{Cell: models.LSTM, Vocabulary: 28, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 28}
-	onEngines(b, exported(b, spec), func(b *testing.B, m *infer.Model) {
+	onEngines(b, exported(b, spec, spec.State()...), func(b *testing.B, m *infer.Model) {
 		s := m.NewState()
 		for b.Loop() {
 			if _, err := m.StepTokens(b.Context(), s, 3); err != nil {

@@ -63,7 +63,7 @@ func Unmarshal(data []byte) (*models.Model, error) {
 		return nil, fmt.Errorf("export: %w", err)
 	}
 	if 4*meta.Spec.Size() > float64(len(data)) {
-		return nil, fmt.Errorf("export: the file has %d bytes: the %.0f parameters that its metadata tell of take more", len(data), meta.Spec.Size())
+		return nil, fmt.Errorf("export: the file has %d bytes, fewer than the %.0f float32 parameters that its metadata tell of take: it is damaged, or was converted from the one to give", len(data), meta.Spec.Size())
 	}
 	m := &models.Model{Metadata: *meta, Params: models.NewParams[float32](meta.Spec)}
 	left, err := LoadParams(m.Params, m.Spec, data)

@@ -263,7 +263,7 @@ func TestUnmarshalErrors(t *testing.T) {
 		`metadata "rnnkit" is damaged`:                property(`"format"`, `"`),
 		"use a newer rnnkit":                          property(`"format":1`, `"format":2`),
 		"Hidden is 0":                                 property(`"hidden":32`, `"hidden":0`),
-		"the file has":                                property(`"hidden":32`, `"hidden":8000`),
+		"bytes, fewer than the":                       property(`"hidden":32`, `"hidden":8000`),
 		"do not fit the Spec":                         property(`"hidden":32`, `"hidden":31`),
 		"the graph is not that of its metadata: head": property(`"outputs":1`, `"outputs":2`),
 	} {

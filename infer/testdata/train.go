@@ -1,6 +1,9 @@
 //go:build ignore
 
 // Trains the models of the tests beside this file: go run infer/testdata/train.go
+//
+// The files that are there have the form of earlier versions, whose state is an input
+// with a default. They stay, so that tests read it.
 package main
 
 import (
