@@ -8,6 +8,7 @@ leave a constant.
 """
 
 import logging
+import math
 import warnings
 
 import onnx
@@ -344,6 +345,7 @@ def build_fixed():
 
 
     build_more()
+    build_of_time()
 
 
 def build_more():
@@ -386,6 +388,37 @@ def build_more():
     add("x_logits_T", gru(lambda m, x: torch.log_softmax(m.head(m.rnn(x)[0].sum(1)) - torch.tensor([float(n(x)), 0.0]), 1)), rows, 2, 6)
     add("x_cumprod", gru(lambda m, x: m.head(torch.stack([m.rnn(x)[0][:, :t + 1].prod(1) for t in range(n(x))], 1))), rows, 2, 4)
     add("x_esn", Of(lambda m, x: m.head(esn(x, m.w, m.u)), w=nn.Parameter(torch.randn(3, 4)), u=nn.Parameter(torch.randn(4, 4) / 2), head=nn.Linear(4, 2)), rows, 2, 6)
+
+
+# What people make of a time, and where they put it.
+OF_TIME = {
+    "t": lambda t: t, "less": lambda t: t - 1, "more": lambda t: t + 1, "twice": lambda t: 2 * t, "half": lambda t: t / 2, "third": lambda t: t // 3 + 1,
+    "inverse": lambda t: 1 / t, "root": lambda t: t ** 0.5, "log": lambda t: math.log(t + 0.0), "log2": lambda t: math.log2(t), "log1p": lambda t: math.log1p(t),
+    "decay": lambda t: math.exp(-t / 10), "power": lambda t: 0.9 ** t, "square": lambda t: t * t, "bessel": lambda t: t / (t - 1), "rest": lambda t: 1 - 1 / t,
+    "ema": lambda t: 2 / (t + 1), "tanh": lambda t: math.tanh(t / 10), "tenth": lambda t: t / 10, "percent": lambda t: t / 100,
+}
+PLACES = {
+    "mul": lambda m, x, g: m.head(m.rnn(x)[0][:, -1] * g),
+    "mulall": lambda m, x, g: m.head(m.rnn(x)[0] * g),
+    "in": lambda m, x, g: m.head(m.rnn(x * g)[0][:, -1]),
+    "add": lambda m, x, g: m.head(m.rnn(x + g)[0][:, -1]),
+    "div": lambda m, x, g: m.head(m.rnn(x)[0].sum(1) / g),
+    "soft": lambda m, x, g: m.head((torch.softmax(m.rnn(x)[0] * g, 1) * m.rnn(x)[0]).sum(1)),
+    "state": lambda m, x, g: m.head(m.rnn(x, torch.full((1, x.size(0), 4), float(g)))[0]),
+    "clamp": lambda m, x, g: m.head(m.rnn(x.clamp(max=float(g) / 4))[0][:, -1]),
+    "step": lambda m, x, g: m.head(m.rnn(x)[0][:, int(g * 3) % x.size(1)]),
+    "lasts": lambda m, x, g: m.head(m.rnn(x)[0][:, -(1 + int(g * 2) % x.size(1)):].mean(1)),
+    "firsts": lambda m, x, g: m.head(m.rnn(x)[0][:, :1 + int(g * 2) % x.size(1)].mean(1)),
+    "pad": lambda m, x, g: m.head(m.rnn(F.pad(x, (0, 0, 0, int(g * 3) % 5)))[0].mean(1)),
+    "mask": lambda m, x, g: m.head(m.rnn(x)[0].masked_fill((x[..., :1] > g / 5), 0.0).sum(1)),
+}
+
+
+def build_of_time():
+    for k, (name, g) in enumerate(OF_TIME.items()):
+        for j, (place, f) in enumerate(PLACES.items()):
+            t = 3 + (5 * k + 3 * j) % 10
+            add(f"x_of_{place}_{name}", Net(lambda m, x, f=f, g=g: f(m, x, g(x.size(1))), "GRU"), rows, 2, t, (BOTH[(k + j) % 2],))
 
 
 def esn(x, w, u):
