@@ -23,8 +23,9 @@ const (
 
 // behave reports an answer at a time that the original does not take which shows
 // that it is wrong: a row's that depends on the others, a step's that moves
-// nothing where all steps did, or those of the first steps, of which the original
-// says otherwise and which later steps do not change.
+// nothing where all steps did, those of the first steps, of which the original
+// says otherwise and which later steps do not change, or those to the last steps,
+// where the model goes on from its state after the others.
 func (r *Repaired) behave(ctx context.Context, original *onnxgraph.Model, memory int) error {
 	engines := []engine.Engine{native.New(native.MaxMemory(memory))}
 	before, err := openAll(ctx, original, engines)
@@ -56,6 +57,9 @@ func (r *Repaired) behave(ctx context.Context, original *onnxgraph.Model, memory
 			return fmt.Errorf("at a time of %d %w", time, err)
 		}
 		if err := r.sameFirst(ctx, before[0], after[0], time, want, got); err != nil {
+			return fmt.Errorf("at a time of %d %w", time, err)
+		}
+		if err := r.sameFromState(ctx, after[0], time); err != nil {
 			return fmt.Errorf("at a time of %d %w", time, err)
 		}
 	}
@@ -301,11 +305,7 @@ func (r *Repaired) sameFirst(ctx context.Context, original, repaired *infer.Mode
 	if err != nil {
 		return err
 	}
-	first := map[string]engine.Tensor{}
-	for _, in := range r.inputs {
-		first[in.Name] = rows(given[in.Name], in.Axis(inputs.Time), 0, r.Time)
-	}
-	want, err := original.Run(ctx, first)
+	want, err := original.Run(ctx, r.stretch(given, 0, r.Time))
 	if err != nil {
 		return err
 	}
@@ -327,4 +327,51 @@ func (r *Repaired) sameFirst(ctx context.Context, original, repaired *infer.Mode
 		return fmt.Errorf("the first %d steps have other answers than in the original: %w", r.Time, err)
 	}
 	return nil
+}
+
+// sameFromState compares the answers to the last steps, from the state that the
+// model has after as many as the original reads, with those to the whole. A model
+// that reads the time in another way than forward is left alone.
+func (r *Repaired) sameFromState(ctx context.Context, m *infer.Model, time int) error {
+	if m.Streams() != nil {
+		return nil
+	}
+	given, err := inputs.Random(r.inputs, nil, r.Batch, time, 1)
+	if err != nil {
+		return err
+	}
+	want, err := m.Run(ctx, given)
+	if err != nil {
+		return err
+	}
+	state := m.NewState()
+	got, err := m.StepTensors(ctx, state, r.stretch(given, 0, r.Time))
+	for from := r.Time; err == nil && from < time; from++ {
+		next := r.stretch(given, from, 1)
+		for _, pair := range m.State() {
+			delete(next, pair.Input)
+		}
+		got, err = m.StepTensors(ctx, state, next)
+	}
+	if err != nil {
+		return ctx.Err() // its steps are not taken alone, as those of a wide window
+	}
+	for name, y := range want {
+		if axis := slices.Index(r.outputs[name], r.sizes.time); axis >= 0 {
+			want[name] = rows(y, axis, time-1, 1)
+		}
+	}
+	if _, err := verify.Difference(want, got, verify.Tolerance, nil); err != nil {
+		return fmt.Errorf("it answers from the state after %d steps otherwise than to the whole: %w", r.Time, err)
+	}
+	return nil
+}
+
+// stretch returns some steps of the inputs that have a time, and the others.
+func (r *Repaired) stretch(given map[string]engine.Tensor, from, steps int) map[string]engine.Tensor {
+	part := map[string]engine.Tensor{}
+	for _, in := range r.inputs {
+		part[in.Name] = rows(given[in.Name], in.Axis(inputs.Time), from, steps)
+	}
+	return part
 }

@@ -27,16 +27,22 @@ func loop(c *call) ([]value, error) {
 	if !ok || states < 0 || len(body.Inputs) != len(c.in) || len(body.Outputs) < states+1 {
 		return nil, errUnknown
 	}
-	most := still
+	most, steps := still, false
+	see := func(v value) {
+		most, steps = max(most, v.kind), steps || v.kind == everyStep
+	}
 	for _, v := range c.in {
-		most = max(most, v.kind)
+		see(v)
 	}
 	for _, name := range captured(body) {
 		v := c.value(name)
 		if v.kind == unknown {
 			return nil, errUnknown
 		}
-		most = max(most, v.kind)
+		see(v)
+	}
+	if most == lastStep && steps {
+		return nil, errBegun
 	}
 	if most != everyStep {
 		return slices.Repeat([]value{{kind: most}}, len(c.Outputs)), nil
