@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -186,13 +187,13 @@ func TestStepsOfEveryForm(t *testing.T) {
 	for _, e := range engines(t) {
 		for _, spec := range everySpec() {
 			t.Run(fmt.Sprintf("%s/%s/%d/%s/%d", e, spec.Cell, spec.Layers, spec.Readout, spec.Vocabulary), func(t *testing.T) {
-				with := exported(t, spec)
-				without := edited(t, with, withoutState)
+				with, without := exported(t, spec), exportedWithoutState(t, spec)
 				shape := []int{3, 6, spec.Features}
 				if spec.Vocabulary > 0 {
 					shape = shape[:2]
 				}
-				for _, data := range [][]byte{with, without, anonymous(t, without, otherNames)} {
+				simplified := edited(t, with, withoutState) // its metadata tells of a state that is lost
+				for _, data := range [][]byte{with, without, simplified, anonymous(t, without, otherNames)} {
 					m := open(t, data, e)
 					if err := m.Streams(); err != nil {
 						t.Fatal(err)
@@ -202,6 +203,41 @@ func TestStepsOfEveryForm(t *testing.T) {
 				}
 				checkSavedStates(t, open(t, with, e), open(t, without, e))
 			})
+		}
+	}
+}
+
+// exportedWithoutState returns the file of the model that exported does, in the form
+// that begins every run with zeros.
+func exportedWithoutState(t testing.TB, spec models.Spec) []byte {
+	t.Helper()
+	m, err := models.New(models.Metadata{Spec: spec}, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := export.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestStepsOfTheOldForm has files whose state is an input with a default.
+func TestStepsOfTheOldForm(t *testing.T) {
+	for _, e := range engines(t) {
+		m, err := infer.Open("../export/testdata/optional_state_lstm2_tokens.onnx", infer.With(e))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		checkSteps(t, m, map[string]infer.Tensor{"input": random(t, m.Inputs()[0], 3, 6)}, map[string]int{"input": 1})
+		bidirectional, err := infer.Open("../export/testdata/optional_state_gru2_bi.onnx", infer.With(e))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer bidirectional.Close()
+		if err := bidirectional.Streams(); err == nil || !strings.Contains(err.Error(), "bidirectional") {
+			t.Errorf("%s: the error is %v", e, err)
 		}
 	}
 }

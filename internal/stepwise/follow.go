@@ -221,6 +221,11 @@ func (f *follower) node(n *onnxgraph.Node) {
 		for len(out) < len(n.Outputs) {
 			out = append(out, value{kind: most})
 		}
+		for i := range out {
+			if out[i].ints == nil { // else the elements tell
+				out[i].kind = max(out[i].kind, most)
+			}
+		}
 	}
 	if err != nil {
 		f.refuse(n, err)

@@ -436,6 +436,9 @@ func (c *call) targetDims(x value, target []size) ([]size, error) {
 // reshaped returns v in other dimensions.
 func (v value) reshaped(dims []size) (value, error) {
 	if v.kind != everyStep {
+		if slices.ContainsFunc(dims, size.hasTime) {
+			return v, errCount
+		}
 		return v.like(dims, v.axis), nil
 	}
 	before, ok := product(append(slices.Clone(v.dims[:v.axis]), v.outer))
@@ -665,6 +668,9 @@ func split(c *call) ([]value, error) {
 	if x.isTime(axis) {
 		return nil, errTaken
 	}
+	if c.input(1).kind == counting {
+		return nil, errCount
+	}
 	sizes, ok := c.list("split", 1)
 	out := make([]value, len(c.Outputs))
 	for i := range out {
@@ -719,12 +725,21 @@ func slice(c *call) ([]value, error) {
 			}
 			continue
 		}
+		if c.counts(1, starts[i]) || c.counts(2, ends[i]) {
+			return nil, errCount
+		}
 		out.dims[axis] = c.sliced(x.dims[axis], starts[i], ends[i], stride)
 		if len(x.dims) == 1 && x.ints != nil {
 			out = x.sliceInts(out, starts[i], ends[i], stride)
 		}
 	}
 	return []value{out}, nil
+}
+
+// counts tells whether an element of that input depends on the number of steps.
+func (c *call) counts(input int, s size) bool {
+	_, known := s.fixed()
+	return !known && c.input(input).kind == counting
 }
 
 // sliceTime makes v what a Slice takes of its steps: all of them or the last.
@@ -908,6 +923,9 @@ func pad(c *call) ([]value, error) {
 	out := x.like(slices.Clone(x.dims), x.axis)
 	var reason error
 	for i, axis := range list {
+		if c.counts(1, pads[i]) || c.counts(1, pads[i+len(list)]) {
+			return nil, errCount
+		}
 		sum, ok := pads[i].add(pads[i+len(list)])
 		if ok {
 			sum, ok = sum.add(out.dims[axis])

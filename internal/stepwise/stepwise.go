@@ -51,33 +51,59 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 	if reading(&m.Graph)*len(list) > maxReading {
 		return nil, errors.New("its graph is too large to be followed")
 	}
-	likeliest, reason := -1, ErrNoRecurrence
-	closed := false // another dimension may be the time, so that none after it is taken for it
+	s := search{given: len(states) > 0, likeliest: -1, reason: ErrNoRecurrence}
 	for _, c := range list {
 		f := newFollower(m, states, c)
 		f.graph(&m.Graph)
 		f.checkOutputs(&m.Graph)
-		given := len(states) > 0 // then a size that is fixed is the author's
-		switch {
-		case f.err == nil && f.read && !closed && (!given || c.open() || len(f.carriers) == 0):
-			return f.plan(m), nil
-		case f.err == nil || given && (!f.read || !c.open()):
-			continue
+		if err := s.weigh(c, f); err != nil {
+			return nil, err
 		}
-		if !c.open() {
-			f.err = fmt.Errorf("%w; the time that its input declares is fixed at %d: make it symbolic first", f.err, c.dim.Size)
-		}
-		if n := c.likelihood(f); n > likeliest {
-			likeliest, reason = n, f.err
-		}
-		closed = closed || f.read || !f.other
 	}
-	return nil, reason
+	if s.found == nil {
+		return nil, s.reason
+	}
+	return s.found.plan(m), nil
+}
+
+// search looks for the time among candidates.
+type search struct {
+	given bool // the graph carries states; then a size that is fixed is its author's
+
+	found     *follower // of the time
+	time      candidate
+	closed    bool // another dimension may be the time, so that none after it is taken for it
+	likeliest int
+	reason    error
+}
+
+// weigh takes c for the time if f followed it well. It is an error if two may be it.
+func (s *search) weigh(c candidate, f *follower) error {
+	steps := f.err == nil && f.read
+	switch {
+	case s.found != nil && (!steps || s.time.open() && !c.open()):
+		return nil
+	case s.found != nil:
+		return fmt.Errorf("its inputs have two sequences, over %s and over %s, of which each may be the one that goes on", s.time, c)
+	case steps && !s.closed && (!s.given || c.open() || len(f.carriers) == 0):
+		s.found, s.time = f, c
+		return nil
+	case f.err == nil || s.given && (!f.read || !c.open()):
+		return nil
+	}
+	if !c.open() {
+		f.err = fmt.Errorf("%w; the time that its input declares is fixed at %d: make it symbolic first", f.err, c.dim.Size)
+	}
+	if n := c.likelihood(f); n > s.likeliest {
+		s.likeliest, s.reason = n, f.err
+	}
+	s.closed = s.closed || f.read || !f.other
+	return nil
 }
 
 // maxReading bounds how many names are read in following graphs, which takes about a
 // microsecond each.
-const maxReading = 1 << 19
+const maxReading = 1 << 18
 
 // reading returns how many names the nodes of a graph read and write.
 func reading(g *onnxgraph.Graph) (n int) {
@@ -95,6 +121,17 @@ func reading(g *onnxgraph.Graph) (n int) {
 type candidate struct {
 	dim   onnxgraph.Dim
 	place int // of the first such dimension
+}
+
+// String tells of the dimension.
+func (c candidate) String() string {
+	switch {
+	case c.dim.Symbol != "":
+		return c.dim.Symbol
+	case c.dim.Size < 0:
+		return fmt.Sprintf("the open dimension %d", c.place)
+	}
+	return fmt.Sprintf("dimension %d of %d", c.place, c.dim.Size)
 }
 
 func (c candidate) is(d onnxgraph.Dim, axis int) bool {

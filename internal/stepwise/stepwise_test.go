@@ -439,3 +439,73 @@ func TestLoop(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusals has small graphs over x, [batch, time, 2], and z, of another time. Each
+// ends in y, and most in an RNN that reads what is made of x.
+func TestRefusals(t *testing.T) {
+	node := func(op string, in, out []string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
+		return onnxgraph.Node{Name: out[0], OpType: op, Inputs: in, Outputs: out, Attributes: attributes}
+	}
+	list := func(names ...string) []string { return names }
+	ints := func(name string, values ...int64) onnxgraph.Attribute {
+		return onnxgraph.Attribute{Name: name, Value: values}
+	}
+	axis := func(n int64) onnxgraph.Attribute { return onnxgraph.Attribute{Name: "axis", Value: n} }
+	rnn := func(in, out string) []onnxgraph.Node {
+		return []onnxgraph.Node{
+			node("Transpose", list(in), list(in+" by step"), ints("perm", 1, 0, 2)),
+			node("RNN", list(in+" by step", "w", "r"), list(out+" all", out), onnxgraph.Attribute{Name: "hidden_size", Value: int64(2)}),
+		}
+	}
+	sliced := []onnxgraph.Node{
+		node("Shape", list("x"), list("shape")),
+		node("Gather", list("shape", "one"), list("steps"), axis(0)),
+		node("Slice", list("table", "zero", "steps", "one"), list("positions")),
+	}
+	for name, test := range map[string]struct {
+		want  string
+		nodes []onnxgraph.Node
+	}{
+		"nothing":   {"", rnn("x", "y")},
+		"positions": {`node "added" (Add) takes the number of steps into its values`, append(append(slices.Clone(sliced), node("Add", list("x", "positions"), list("added"))), rnn("added", "y")...)},
+		"mean of positions": {`node "added" (Add) takes the number of steps into its values`, append(append(slices.Clone(sliced),
+			node("ReduceMean", list("positions"), list("mean"), ints("axes", 1)), node("Add", list("x", "mean"), list("added"))), rnn("added", "y")...)},
+		"part of the features": {`node "part" (Slice) takes the number of steps into its values`, append(append(slices.Clone(sliced[:2]),
+			node("Slice", list("x", "zero", "steps", "two"), list("part"))), rnn("part", "y")...)},
+		"turned by Reshape": {`node "turned" (Reshape) has a shape in which the time cannot be followed`, []onnxgraph.Node{
+			node("Shape", list("x"), list("shape")), node("Gather", list("shape", "turned shape"), list("turned dims"), axis(0)), node("Reshape", list("x", "turned dims"), list("turned")),
+			node("RNN", list("turned", "w", "r"), list("all", "y"), onnxgraph.Attribute{Name: "hidden_size", Value: int64(2)}),
+		}},
+		"two sequences": {"its inputs have two sequences, over time and over other", append(append(rnn("x", "a"), rnn("z", "b")...), node("Add", list("a", "b"), list("y")))},
+		"unknown":       {`node "odd" (Det) is not known to keep the steps apart`, append([]onnxgraph.Node{node("Det", list("x"), list("odd"))}, rnn("odd", "y")...)},
+		"the length":    {`output "y" tells how many steps there are`, append(rnn("x", "last"), node("Shape", list("last all"), list("y")))},
+		"no recurrence": {"no recurrent node", []onnxgraph.Node{node("Tanh", list("x"), list("y"))}},
+		"lengths":       {"takes the lengths", []onnxgraph.Node{node("Transpose", list("x"), list("steps"), ints("perm", 1, 0, 2)), node("RNN", list("steps", "w", "r", "", "lengths"), list("y"), onnxgraph.Attribute{Name: "hidden_size", Value: int64(2)})}},
+	} {
+		dims := func(symbols ...string) (shape []onnxgraph.Dim) {
+			for _, s := range symbols {
+				shape = append(shape, onnxgraph.Dim{Symbol: s})
+			}
+			return append(shape, onnxgraph.Dim{Size: 2})
+		}
+		constant := func(name string, values ...int64) onnxgraph.Tensor {
+			return onnxgraph.Tensor{Name: name, Shape: []int{len(values)}, Data: values}
+		}
+		m := &onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: onnxgraph.Graph{
+			Name: name, Nodes: test.nodes,
+			Inputs: []onnxgraph.Value{
+				{Name: "x", Type: onnxgraph.Float32, Shape: dims("batch", "time")}, {Name: "z", Type: onnxgraph.Float32, Shape: dims("batch", "other")},
+				{Name: "lengths", Type: onnxgraph.Int32, Shape: dims("batch")[:1]},
+			},
+			Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32}},
+			Initializers: []onnxgraph.Tensor{
+				{Name: "w", Shape: []int{1, 2, 2}, Data: make([]float32, 4)}, {Name: "r", Shape: []int{1, 2, 2}, Data: make([]float32, 4)},
+				{Name: "table", Shape: []int{1, 50, 2}, Data: make([]float32, 100)}, constant("zero", 0), constant("one", 1), constant("two", 2), constant("turned shape", 1, 0, 2),
+			},
+		}}
+		_, err := stepwise.Of(m, nil)
+		if text := fmt.Sprint(err); test.want == "" && err != nil || !strings.Contains(text, test.want) {
+			t.Errorf("%s: the error is %v, not %q", name, err, test.want)
+		}
+	}
+}
