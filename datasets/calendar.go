@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Rows may be missing between others, as on holidays: a few, or a part of all.
@@ -307,8 +308,13 @@ func (a *axis) pauses(gaps []int) bool {
 // noteUntold says of a column of dates why nothing is known of their order.
 func (t *Table) noteUntold() string {
 	for i := range t.Columns {
-		if c := &t.Columns[i]; c.Kind == Times && c.times == nil && c.Values == nil {
-			return t.errorAt(0, i, fmt.Errorf("%.40q may have the day or the month first, and the other rows do not tell, so their order is not checked; write dates like 2024-12-31", t.fields(i)[0])).Error()
+		c, first := &t.Columns[i], t.sheet.records[t.record(0)][i]
+		digits := strings.ContainsFunc(first, unicode.IsDigit) && len(first) > 5
+		switch {
+		case c.Kind == Times && c.times == nil && c.Values == nil:
+			return t.errorAt(0, i, fmt.Errorf("%.40q may have the day or the month first, and the other rows do not tell, so their order is not checked; write dates like 2024-12-31", first)).Error()
+		case c.Kind == Texts && digits && slices.Contains(timeWords, strings.ToLower(c.Name)):
+			return t.errorAt(0, i, fmt.Errorf("%.40q is no time that is understood, so the order of the rows is not checked; write times like 2024-12-31 23:59", first)).Error()
 		}
 	}
 	return ""

@@ -160,17 +160,12 @@ func (s *sheet) strange(field string, below []string) bool {
 	return low < high && (v < low-(high-low) || v > high+(high-low))
 }
 
-// countsInDoubt tells whether the first record may be names: 0, 1, 2 and so on, as
-// pandas writes them, above whole numbers or above none; a whole number far from
-// the others of its column; or one year above numbers that are none.
+// countsInDoubt tells whether the first record may be names: numbers in even steps
+// from 0, as pandas writes them, or beside a text that is there once; a whole number
+// far from the others of its column; or one year above numbers that are none.
 func (s *sheet) countsInDoubt(first []string) bool {
 	numbers := firstNumbers(first)
-	step, even := stepOf(numbers, 0)
-	long := slices.ContainsFunc(s.records, func(record []string) bool { return len(record) != len(first) })
-	if even && step == 1 && numbers[0] == 0 && len(numbers) > 3 && !long {
-		return true
-	}
-	if even && step == 1 && numbers[0] == 0 && !slices.ContainsFunc(s.records[1:], func(record []string) bool { return slices.ContainsFunc(record, isWhole) }) {
+	if s.fromZero(numbers) || s.evenBeside(first, numbers) {
 		return true
 	}
 	for i, field := range first {
@@ -182,6 +177,28 @@ func (s *sheet) countsInDoubt(first []string) bool {
 	return len(numbers) == 1 && year >= 0 && slices.ContainsFunc(first, isText) && !slices.ContainsFunc(s.below(year), isYear)
 }
 
+// fromZero tells whether the numbers of the first record are 0, 1, 2 and so on,
+// where the first column does not count on and the records have the same length.
+// A few may well begin sequences of different lengths.
+func (s *sheet) fromZero(numbers []float64) bool {
+	step, even := stepOf(numbers, 0)
+	if !even || step != 1 || numbers[0] != 0 || s.ragged && len(numbers) < 4 && slices.ContainsFunc(s.records[1:], func(record []string) bool { return slices.ContainsFunc(record, isWhole) }) {
+		return false
+	}
+	if slices.ContainsFunc(s.records, func(record []string) bool { return len(record) != len(s.records[0]) }) {
+		return false
+	}
+	return strings.TrimSpace(s.records[0][0]) != "0" || strings.TrimSpace(s.records[1][0]) != "1"
+}
+
+// evenBeside tells whether the numbers of the first record have even steps, and one
+// of its texts is there once.
+func (s *sheet) evenBeside(first []string, numbers []float64) bool {
+	_, even := stepOf(numbers, 1e-6)
+	once := func(i int) bool { return isText(first[i]) && !slices.Contains(s.below(i), first[i]) }
+	return even && len(numbers) > 3 && (once(0) || once(len(first)-1))
+}
+
 // nameless tells whether the first column is an index without a name, as pandas
 // and R write it, beside columns that are called by numbers.
 func (s *sheet) nameless(first []string) bool {
@@ -189,11 +206,14 @@ func (s *sheet) nameless(first []string) bool {
 		return false
 	}
 	below := s.below(0)
-	count := all(below, isWhole)
+	index, counts := all(below, isWhole) && distinct(below) == len(below), true
 	for i, field := range below {
-		count = count && strings.TrimSpace(field) == strconv.Itoa(i)
+		counts = counts && strings.TrimSpace(field) == strconv.Itoa(i)
 	}
-	return count || all(below[:min(len(below), 50)], isTime)
+	numbers := firstNumbers(first[1:])
+	step, _ := stepOf(numbers, 0)
+	fromZero := len(numbers) > 0 && numbers[0] == 0 && (len(numbers) == 1 || step == 1)
+	return index && (counts || fromZero) || all(below[:min(len(below), 50)], isTime)
 }
 
 func isWhole(field string) bool {

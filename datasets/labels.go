@@ -11,8 +11,10 @@ import (
 var (
 	// labelWords are names of a column of labels, wherever it is.
 	labelWords = []string{"label", "labels", "class", "classes", "target", "category", "classification", "y_true"}
-	// rowWords are names of a column that counts or names the sequences.
-	rowWords = append([]string{"index", "idx", "row", "rownum", "rownames", "no", "nr", "obs", "#"}, idWords...)
+	// rowWords are names of a column that counts the sequences, and whoseWords of one
+	// that names what they are of.
+	rowWords   = []string{"index", "idx", "row", "rownum", "rownames", "no", "nr", "obs", "#", "n", "number", "num", "sample", "seq", "sequence", "series", "case", "instance", "record", "observation", "file", "filename", "name"}
+	whoseWords = append([]string{"subject", "patient", "participant", "person", "user", "series_id", "sample_id", "user_id", "subject_id", "patient_id", "sequence_id", "file_id"}, idWords...)
 	// missingLabels stand for a label that is not known.
 	missingLabels = []string{"", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "?", "-", "--"}
 )
@@ -106,15 +108,16 @@ func isWholeNumber(field string) bool {
 }
 
 // findSkipped finds the columns beside the label that count or name the sequences
-// or tell the time. In a file without names a first column like that is an error.
-func (r *rows) findSkipped() error {
+// or tell the time. In a file of numbers without names a first column like that is
+// an error.
+func (r *rows) findSkipped(tokens bool) error {
 	for i, name := range r.header() {
 		if i != r.label && r.isBeside(i, strings.TrimSpace(name)) {
 			r.skip = append(r.skip, i)
 		}
 	}
 	switch {
-	case len(r.header()) > 0 || r.label == 0 || len(r.records) < 5:
+	case tokens || len(r.header()) > 0 || r.label == 0 || len(r.records) < 5:
 	case r.countsLines():
 		return r.errorf(1, 1, "the column counts the lines; leave it out, or if it has values, give the file a first line of names")
 	case numericTimes("", numbersOf(r.column(0))) != nil:
@@ -126,9 +129,9 @@ func (r *rows) findSkipped() error {
 // isBeside tells whether a column of that name is no part of the sequences.
 func (r *rows) isBeside(i int, name string) bool {
 	fields := r.column(i)
-	once := distinct(fields) == len(fields)
-	names := slices.Contains(rowWords, strings.ToLower(name)) || strings.HasPrefix(name, "Unnamed: ") || i == 0 && name == "" && all(fields, isWholeNumber)
-	return once && names || all(fields, isTime) || numericTimes(name, numbersOf(fields)) != nil
+	word := strings.ToLower(name)
+	counts := slices.Contains(rowWords, word) || strings.HasPrefix(name, "Unnamed: ") || i == 0 && name == "" && all(fields, isWholeNumber)
+	return slices.Contains(whoseWords, word) || counts && distinct(fields) == len(fields) || all(fields, isTime) || numericTimes(name, numbersOf(fields)) != nil
 }
 
 // column returns the fields of a column of the data.

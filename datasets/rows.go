@@ -54,7 +54,7 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Rows, error) {
 	if err := f.findLabel(lines); err != nil {
 		return nil, err
 	}
-	if err := f.findSkipped(lines); err != nil {
+	if err := lines.findSkipped(f.Tokens > 0); err != nil {
 		return nil, err
 	}
 	s, labels, err := f.sequences(lines)
@@ -120,6 +120,12 @@ func (f RowFormat) header(s *sheet) (bool, error) {
 	}) {
 		return true, nil
 	}
+	if len(s.records) > 2 && s.fromZero(firstNumbers(first)) {
+		return false, s.errorf(s.lines[0], 0, "%w", errHeader)
+	}
+	if len(first) > 1 && first[0] == "" {
+		first = first[1:] // above an index
+	}
 	return !slices.ContainsFunc(first, f.isStep), nil
 }
 
@@ -160,14 +166,6 @@ func (f RowFormat) unclear(lines *rows) error {
 		return lines.errorf(0, 0, "every line begins with one of the model's labels, %w", ErrLabelOrValue)
 	}
 	return nil
-}
-
-// findSkipped finds the columns that are no part of a sequence of numbers.
-func (f RowFormat) findSkipped(lines *rows) error {
-	if f.Tokens > 0 {
-		return nil
-	}
-	return lines.findSkipped()
 }
 
 // sequences reads the sequences of lines, and the texts of their labels where

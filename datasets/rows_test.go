@@ -132,6 +132,7 @@ func TestReadRowsLike(t *testing.T) {
 		{numbers, "target,a,b\n2.0,1,2\n1,2,1\n", "[[1 2] [2 1]] [] [1 0] []"},
 		{numbers, "5,6,7\n", "[[5 6 7]] [] [] [the model was trained on sequences of up to 2 steps, and reads one of 3]"},
 		{byNumber, "1,5,6\n2,7,8\n", "[[5 6] [7 8]] [] [0 1] []"},
+		{digits, ",d1,d2\n0,9,8\n1,7,6\n", "[] [[9 8] [7 6]] [] []"},
 		{letters, "a, ,a\n \n\" \"\n\",\"\n\"\n\"\n", "[] [[1 0 1] [0] [0] [2] [3]] [] []"},
 		{letters, "a, ,x\n \n,y\n"[:6] + " ,y\n", "[] [[1 0] [0]] [0 1] []"},
 	} {
@@ -143,6 +144,9 @@ func TestReadRowsLike(t *testing.T) {
 		if got := fmt.Sprint(rows.Inputs, rows.Tokens, rows.Labels, rows.Notes); got != test.want {
 			t.Errorf("%q: %s, not %s", test.text, got, test.want)
 		}
+	}
+	if _, err := datasets.ReadRows(strings.NewReader("0,1,2,3\n5,1,3,3\n9,4,2,3\n"), "f", digits); err == nil || !strings.Contains(err.Error(), "f: line 1: there is no telling") {
+		t.Errorf("names that may be tokens: %v", err)
 	}
 	first := "1,0.5,3\n2,0.25,4\n2,0.5,3\n"
 	if _, err := datasets.ReadRows(strings.NewReader(first), "f", numbers); !errors.Is(err, datasets.ErrLabelOrValue) || !strings.Contains(err.Error(), "every line begins with one of the model's labels") {

@@ -232,7 +232,7 @@ func ReadSequences(r io.Reader, file, label string) (*Rows, error) {
 			return nil, err
 		}
 	}
-	if err := lines.findSkipped(); err != nil {
+	if err := lines.findSkipped(false); err != nil {
 		return nil, err
 	}
 	s, names, err := format.sequences(lines)

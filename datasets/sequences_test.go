@@ -169,6 +169,7 @@ func TestReadSequencesLabels(t *testing.T) {
 		"index of pandas":      {"", ",0,1,2\n0,0.5,2,u\n1,1.5,1,v\n", "[[0.5 2] [1.5 1]] [0 1]", "[u v]", "column 1 names, counts or dates the lines and is not read"},
 		"index out of order":   {"", ",a,label\n7,0.5,u\n3,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", "column 1 names"},
 		"ids":                  {"", "ID,a,label\nk7,0.5,u\nk3,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "ID" names`},
+		"subjects":             {"", "subject,a,label\n1,0.5,u\n1,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "subject" names`},
 		"dates":                {"", "day,a,label\n20240103,0.5,u\n20240101,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "day" names`},
 		"decimal comma":        {"", "a;b;label\n1,5;2;u\n0,25;1,125;v\n", "[[1.5 2] [0.25 1.125]] [0 1]", "[u v]", "2 sequences of 2 steps"},
 		"separators at ends":   {"", "1,2,u,\n2,1,v,\n", "[[1 2] [2 1]] [0 1]", "[u v]", "the label last"},

@@ -207,7 +207,7 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 			err = problem
 		}
 		if err != nil {
-			c.err, c.Values = t.errorAt(row, c.Number-1, err), nil
+			t.spoil(c, fields, row, err)
 			return
 		}
 		if c.example == "" && (!isNumber(field) || t.sheet.comma == ';' && separatorsOf(strings.TrimSpace(field)).either != "") {
@@ -218,6 +218,24 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 	if times := numericTimes(t.nameOf(c), c.Values); times != nil {
 		c.Kind, c.times = Times, times
 	}
+}
+
+// spoil keeps what is wrong with a column of numbers, or of the times that the
+// numbers are before that row.
+func (t *Table) spoil(c *Column, fields []string, row int, err error) {
+	if times := numericTimes(t.nameOf(c), c.Values); times != nil {
+		c.Kind, c.times = Times, times
+		err = notATime(fields, row)
+	}
+	c.err, c.Values = t.errorAt(row, c.Number-1, err), nil
+}
+
+// notATime is what is wrong with a field of a column of times.
+func notATime(fields []string, row int) error {
+	if isMissing(fields[row]) {
+		return fmt.Errorf("%.40q is a missing time; fill it in", fields[row])
+	}
+	return fmt.Errorf("%.40q is no time like %.40q; write all times alike, and leave out lines of totals", fields[row], fields[max(0, row-1)])
 }
 
 // nameOf returns the name of a column that has one in the file, else "".
@@ -256,11 +274,7 @@ func (t *Table) settleTimes(c *Column, fields []string, answers [][]time.Time) {
 		if !at.IsZero() {
 			continue
 		}
-		err := fmt.Errorf("%.40q is no time like %.40q; write all times alike, and leave out lines of totals", fields[row], fields[max(0, row-1)])
-		if isMissing(fields[row]) {
-			err = fmt.Errorf("%.40q is a missing time; fill it in", fields[row])
-		}
-		c.err = t.errorAt(row, c.Number-1, err)
+		c.err = t.errorAt(row, c.Number-1, notATime(fields, row))
 		return
 	}
 }
