@@ -235,7 +235,7 @@ func (o *verifyOptions) subject(g *graph, m *infer.Model) (*subject, error) {
 	s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
 		return verify.Whole(ctx, m, s.input)
 	})
-	if verify.Steppable(meta) {
+	if meta.Spec.Stepwise() {
 		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
 			return verify.Stepped(ctx, m, s.input)
 		})

@@ -44,11 +44,6 @@ func Input(meta *models.Metadata, batch, time int, seed uint64) (engine.Tensor, 
 	return engine.Of(x, shape...), nil
 }
 
-// Steppable tells whether a model can run step by step.
-func Steppable(meta *models.Metadata) bool {
-	return len(meta.State) > 0 && meta.Spec.Stepwise()
-}
-
 // Whole runs m on whole sequences. It returns all outputs.
 func Whole(ctx context.Context, m *infer.Model, input engine.Tensor) (map[string]engine.Tensor, error) {
 	return m.Run(ctx, map[string]engine.Tensor{"input": input})

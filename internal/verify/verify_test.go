@@ -20,8 +20,8 @@ import (
 )
 
 // TestAgreement holds the trainer, the native engine and ONNX Runtime to the
-// same answers for every kind of model, with sequences of random size: whole, and
-// where the file takes a state from a random one and step by step.
+// same answers for every kind of model, with sequences of random size: whole, step by
+// step, and where the file takes a state from a random one.
 func TestAgreement(t *testing.T) {
 	engines := []engine.Engine{native.New()}
 	if onnxRuntimeIsHere(t) {
@@ -88,7 +88,7 @@ func agree(t *testing.T, m *models.Model, opened []*infer.Model, input engine.Te
 		}
 		check("whole", model, fromZero, whole, err)
 		check("from a state", model, fromState, continued, err2)
-		if verify.Steppable(&m.Metadata) {
+		if m.Spec.Stepwise() {
 			stepped, err := verify.Stepped(t.Context(), model, input)
 			check("step by step", model, fromZero, stepped, err)
 		}
