@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/rnnkit/rnnkit/infer"
@@ -17,23 +18,31 @@ const (
 	maxModel  = 64 << 20 // bytes
 	maxSeries = 1 << 20  // bytes of JSON
 	maxSteps  = 1000
-	maxTry    = 10 * time.Second // for the first forecast of a model
+	maxTry    = 10 * time.Second // to open a model and forecast once
 )
 
 // service answers with the model that live holds, which is a forecaster.
-type service struct{ live *infer.Live }
+type service struct {
+	live     *infer.Live
+	compute  time.Duration // of a request, at most
+	slots    chan struct{} // one for each request at a time
+	draining atomic.Bool   // requests had better go elsewhere
+	metrics  metrics
+}
 
-func newService(ctx context.Context, model []byte) (*service, error) {
+func newService(ctx context.Context, model []byte, compute time.Duration, requests int) (*service, error) {
 	m, err := open(ctx, model)
 	if err != nil {
 		return nil, err
 	}
-	return &service{infer.NewLive(m)}, nil
+	return &service{live: infer.NewLive(m), compute: compute, slots: make(chan struct{}, requests)}, nil
 }
 
 // open returns a model that has forecast once.
 func open(ctx context.Context, data []byte) (*infer.Model, error) {
-	m, err := infer.OpenBytes(data)
+	ctx, cancel := context.WithTimeout(ctx, maxTry)
+	defer cancel()
+	m, err := infer.OpenBytesContext(ctx, data)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +61,6 @@ func try(ctx context.Context, m *infer.Model) error {
 	if f.Window() > maxSeries/2 {
 		return fmt.Errorf("its window is %d values, more than a request can hold", f.Window())
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxTry)
-	defer cancel()
 	_, err = f.Forecast(ctx, make([]float64, f.Window()), 1)
 	return err
 }
@@ -69,10 +76,43 @@ func (s *service) take(ctx context.Context, data []byte) error {
 
 func (s *service) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /forecast", s.forecast)
+	mux.HandleFunc("POST /forecast", s.limit("forecast", s.forecast))
+	mux.HandleFunc("PUT /model", s.limit("replace", s.replace))
 	mux.HandleFunc("GET /model", s.describe)
-	mux.HandleFunc("PUT /model", s.replace)
-	return mux
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) { s.metrics.write(w, len(s.slots)) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close") // the next request finds another service
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// ready is for whoever spreads requests: /livez goes on answering.
+func (s *service) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.draining.Load() {
+		http.Error(w, "this service is about to end", http.StatusServiceUnavailable)
+		return
+	}
+	io.WriteString(w, "ok\n")
+}
+
+// limit has no more than so many requests at a time, and counts them by name.
+func (s *service) limit(name string, handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer := &recorder{ResponseWriter: w, code: http.StatusOK}
+		defer s.metrics.count(name, answer, time.Now())
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+			handler(answer, r)
+		default:
+			answer.Header().Set("Retry-After", "1")
+			http.Error(answer, "there are too many requests: try again", http.StatusServiceUnavailable)
+		}
+	}
 }
 
 // forecast answers {"series": [...], "steps": 3} with {"forecast": [...]}.
@@ -101,13 +141,15 @@ func (s *service) forecast(w http.ResponseWriter, r *http.Request) {
 		refuse(w, fmt.Errorf("steps is %d: ask for 1 to %d", request.Steps, maxSteps))
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.compute)
+	defer cancel()
 	var y []float64
 	err = s.live.Use(func(m *infer.Model) error {
 		f, err := infer.NewForecaster(m)
 		if err != nil {
 			return err
 		}
-		y, err = f.Forecast(r.Context(), series, request.Steps)
+		y, err = f.Forecast(ctx, series, request.Steps)
 		return err
 	})
 	if err != nil {
@@ -150,8 +192,12 @@ func reply(w http.ResponseWriter, answer any) {
 
 func refuse(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
-	if errors.Is(err, infer.ErrClosed) {
+	switch {
+	case errors.Is(err, infer.ErrClosed):
 		status = http.StatusServiceUnavailable
+	case errors.Is(err, context.DeadlineExceeded):
+		status = http.StatusServiceUnavailable
+		err = fmt.Errorf("the computing takes too long: ask for fewer steps: %w", err)
 	}
 	http.Error(w, err.Error(), status)
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -101,7 +106,7 @@ func do(ctx context.Context, method, url string, body []byte, status int) (strin
 }
 
 func TestService(t *testing.T) {
-	s, err := newService(t.Context(), embedded)
+	s, err := newService(t.Context(), embedded, time.Minute, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +205,9 @@ func TestRun(t *testing.T) {
 	var said log
 	hangup := make(chan os.Signal)
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, hangup, []string{"-addr", "127.0.0.1:0", "-model", path}, &said) }()
+	go func() {
+		ended <- run(ctx, hangup, []string{"-addr", "127.0.0.1:0", "-model", path, "-grace", "0s"}, &said)
+	}()
 	url := said.wait(t, "listening on ")
 
 	write([]byte("no model"))
@@ -248,6 +255,115 @@ func TestRun(t *testing.T) {
 		t.Errorf("the request under way at the end: %s", text)
 	}
 	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDrain ends a service under load, with connections that have asked nothing yet.
+// All are answered, and whoever asks later is refused.
+func TestDrain(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var said log
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, nil, []string{"-addr", "127.0.0.1:0", "-grace", "300ms"}, &said) }()
+	url := said.wait(t, "listening on ")
+	series := datasets.Sine(1000, 0.1, 0)[:60]
+	body, err := json.Marshal(map[string]any{"series": series, "steps": 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var silent []net.Conn
+	for range 40 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		silent = append(silent, c)
+	}
+	var load sync.WaitGroup
+	var answered atomic.Int64
+	for range 8 {
+		load.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}}
+			for {
+				response, err := client.Post(url+"/forecast", "application/json", bytes.NewReader(body))
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					return
+				}
+				if err != nil || response.StatusCode != http.StatusOK {
+					t.Errorf("a request has failed: %v, %v", response, err)
+					return
+				}
+				io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				answered.Add(1)
+			}
+		})
+	}
+	for answered.Load() < 50 {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	for {
+		if _, err := do(t.Context(), "GET", url+"/readyz", nil, http.StatusServiceUnavailable); err == nil {
+			break
+		}
+	}
+	if _, err := do(t.Context(), "GET", url+"/livez", nil, http.StatusOK); err != nil {
+		t.Error(err)
+	}
+	for i, c := range silent {
+		fmt.Fprintf(c, "POST /forecast HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		response, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || response.StatusCode != http.StatusOK || !response.Close {
+			t.Errorf("connection %d is answered %v, %v", i, response, err)
+		}
+	}
+	load.Wait()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLimits asks for too much at a time, and for what takes too long.
+func TestLimits(t *testing.T) {
+	s, err := newService(t.Context(), embedded, time.Nanosecond, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.live.Close()
+	server := httptest.NewServer(s.handler())
+	defer server.Close()
+	series := make([]float64, 60)
+	body, err := json.Marshal(map[string]any{"series": series, "steps": 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := do(t.Context(), "POST", server.URL+"/forecast", body, http.StatusServiceUnavailable); err != nil || !strings.Contains(text, "the computing takes too long") {
+		t.Errorf("without time it answers %s, %v", text, err)
+	}
+	s.slots <- struct{}{}
+	response, err := http.Post(server.URL+"/forecast", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") != "1" {
+		t.Errorf("a request too many is answered %v", response)
+	}
+	<-s.slots
+	text, err := do(t.Context(), "GET", server.URL+"/metrics", nil, http.StatusOK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"service_requests 0", `service_requests_total{request="forecast",code="503"} 2`, "# TYPE service_request_seconds_total counter"} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("the metrics have no line %q: %s", line, text)
+		}
+	}
+	if _, err := do(t.Context(), "GET", server.URL+"/readyz", nil, http.StatusOK); err != nil {
 		t.Error(err)
 	}
 }
