@@ -23,7 +23,7 @@ type binary[In, Out element] struct {
 }
 
 func newBinary[In, Out element](n *node, f pairs[In, Out]) *binary[In, Out] {
-	return &binary[In, Out]{a: input[In](n, 0), b: input[In](n, 1), out: output[Out](n, 0), f: f}
+	return &binary[In, Out]{a: input[In](n, 0), b: input[In](n, 1), out: output[Out](n, 0), f: f, pairing: newPairing[In, Out](n)}
 }
 
 func (op *binary[In, Out]) shapes() error {
@@ -40,8 +40,12 @@ func (op *binary[In, Out]) run() error {
 
 // pairing brings the elements of two arrays side by side.
 type pairing[In, Out element] struct {
-	walk       walk
-	bufA, bufB [chunk]In
+	walk   walk
+	chunks *[2][chunk]In
+}
+
+func newPairing[In, Out element](n *node) pairing[In, Out] {
+	return pairing[In, Out]{chunks: &poolOf[In](n.memory).chunks}
 }
 
 // chunk is how many elements are brought side by side at a time.
@@ -60,8 +64,8 @@ func (p *pairing[In, Out]) apply(f pairs[In, Out], out *array[Out], a, b *array[
 		for i := 0; i < n; i += chunk {
 			m := min(chunk, n-i)
 			f(dst[i:i+m],
-				sideBySide(&p.bufA, a.data[at[0]+i*step[0]:], step[0], m),
-				sideBySide(&p.bufB, b.data[at[1]+i*step[1]:], step[1], m))
+				sideBySide(&p.chunks[0], a.data[at[0]+i*step[0]:], step[0], m),
+				sideBySide(&p.chunks[1], b.data[at[1]+i*step[1]:], step[1], m))
 		}
 	})
 }
@@ -210,7 +214,10 @@ func newPow(n *node) operator {
 func numeric(*node) operator { return nil }
 
 func newPowOf[T number](n *node) operator {
-	return &pow[T]{base: n.inputs[0], exponent: n.inputs[1], a: temp[float64](n), b: temp[float64](n), out: output[T](n, 0)}
+	return &pow[T]{
+		base: n.inputs[0], exponent: n.inputs[1], a: temp[float64](n), b: temp[float64](n),
+		out: output[T](n, 0), pairing: newPairing[float64, T](n),
+	}
 }
 
 func (op *pow[T]) shapes() error {
@@ -325,7 +332,7 @@ func newVariadic(n *node) operator {
 }
 
 func newVariadicOf[T number](n *node) operator {
-	op := &variadic[T]{out: output[T](n, 0), mean: n.OpType == "Mean"}
+	op := &variadic[T]{out: output[T](n, 0), mean: n.OpType == "Mean", pairing: newPairing[T, T](n)}
 	for i, v := range n.inputs {
 		if v == nil {
 			n.fail("input %d is missing", i)

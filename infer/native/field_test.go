@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"testing"
 	"time"
@@ -136,5 +137,21 @@ func TestMemoryOfOpening(t *testing.T) {
 	}
 	if p.held == 0 || p.held > limit/2 {
 		t.Errorf("%d bytes of %d are held", p.held, limit)
+	}
+}
+
+// TestThresholdedNaN has a NaN that is not above the threshold, as an operator of its own
+// and as the activation of an RNN: by ONNX's pages and in ONNX Runtime it becomes 0.
+func TestThresholdedNaN(t *testing.T) {
+	nan := float32(math.NaN())
+	m := graph(call("ThresholdedRelu", []string{"x"}, []string{"y"}, "alpha", float32(-1)))
+	got := run(t, open(t, m), tensors{"x": engine.Of([]float32{nan, -0.5, -2, 3, nan, -1}, 2, 3)})["y"]
+	if err := onnxtest.Compare(got, engine.Of([]float32{0, -0.5, 0, 3, 0, 0}, 2, 3), 0, 0); err != nil {
+		t.Error(err)
+	}
+	m = layer("RNN", set("activations", []string{"ThresholdedRelu"}))
+	got = run(t, open(t, m), tensors{"x": engine.Of([]float32{nan, 1, 2, 1, nan, 3}, 1, 2, 3)}, "hn")["hn"]
+	if err := onnxtest.Compare(got, engine.Zeros(engine.Float32, 1, 2, 2), 0, 0); err != nil {
+		t.Error(err)
 	}
 }

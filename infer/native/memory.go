@@ -153,6 +153,7 @@ type buffer[T element] struct {
 type pool[T element] struct {
 	memory *memory
 	free   []*buffer[T]
+	chunks [2][chunk]T // what an operator works with for a moment
 }
 
 // poolOf returns the pool of T in m.

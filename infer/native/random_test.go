@@ -322,9 +322,7 @@ var families = []func(*drawOp){
 		d.empty = true
 		x := d.add(pick(d.draw, floatTypes...), d.long(d.shape(0, 3, 5))...)
 		name := pick(d.draw, "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Abs", "Neg", "Floor", "Ceil", "Round", "Sign", "Erf", "Reciprocal", "Softplus", "Softsign", "Sin", "Cos", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "ThresholdedRelu", "Celu", "HardSwish", "Not", "IsNaN")
-		if name != "ThresholdedRelu" { // in ONNX Runtime it hides NaN
-			d.special(x)
-		}
+		d.special(x)
 		d.op(name, 1)
 	},
 	func(d *drawOp) { // Gelu

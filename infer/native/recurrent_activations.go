@@ -34,10 +34,10 @@ var activations = map[string]activation{
 		return x
 	}},
 	"thresholdedrelu": {takes: 1, alpha: 1, f: func(x, alpha, _ float64) float64 {
-		if x < alpha {
-			return 0
+		if x >= alpha {
+			return x
 		}
-		return x
+		return 0 // of NaN too
 	}},
 	"elu": {takes: 1, alpha: 1, f: func(x, alpha, _ float64) float64 {
 		if x < 0 {

@@ -30,7 +30,7 @@ type reduce[T number] struct {
 	inner  int // how many elements make one
 	walk   walk
 	sums   *array[T]
-	mapped [chunk]T
+	mapped *[chunk]T
 }
 
 // newReduce builds the operators whose axes are an input from opset 18 on, or
@@ -56,7 +56,7 @@ func buildReduce[T number](n *node, in, out *array[T]) *reduce[T] {
 		since = 13
 	}
 	op := &reduce[T]{
-		in: in, out: out, sums: temp[T](n),
+		in: in, out: out, sums: temp[T](n), mapped: &poolOf[T](n.memory).chunks[0],
 		axes:     listOf(n, "axes", 1, since),
 		keepDims: n.flag("keepdims", true),
 		reducer:  reducerOf[T](n.OpType),
