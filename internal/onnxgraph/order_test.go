@@ -3,10 +3,15 @@ package onnxgraph
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
 // chain returns a model of n nodes, each of which reads the one before.
@@ -149,6 +154,29 @@ func TestOtherKinds(t *testing.T) {
 		for _, read := range []func([]byte) (*Model, error){Unmarshal, UnmarshalAny, Outline} {
 			_, err := read([]byte(data))
 			wantError(t, err, "not an ONNX model")
+			wantError(t, err, want)
+		}
+	}
+}
+
+// TestBroken refuses tensors that no engine should read, also where what a Tensor cannot
+// hold is left out.
+func TestBroken(t *testing.T) {
+	for want, tensor := range map[string]*onnxpb.TensorProto{
+		"takes 4611686018427387903 elements, but the data has 1": {Dims: []int64{math.MaxInt64 / 2}, Int64Data: []int64{1}, DataType: proto.Int32(int32(Int64))},
+		"takes 3 elements of 4 bytes, but raw_data has 8 bytes":  {Dims: []int64{3}, RawData: make([]byte, 8), DataType: proto.Int32(int32(Float32))},
+		"out of range for uint8":                                 {Dims: []int64{1}, Int32Data: []int32{256}, DataType: proto.Int32(int32(Uint8))},
+		"negative":                                               {Dims: []int64{-1}, DataType: proto.Int32(int32(Float32))},
+	} {
+		p := &onnxpb.ModelProto{
+			OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}},
+			Graph: &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{{
+				OpType: proto.String("Constant"), Output: []string{"y"},
+				Attribute: []*onnxpb.AttributeProto{{Name: proto.String("value"), T: tensor}},
+			}}},
+		}
+		for _, read := range []func([]byte) (*Model, error){Unmarshal, UnmarshalAny, Outline} {
+			_, err := read(protobuf(t, p))
 			wantError(t, err, want)
 		}
 	}

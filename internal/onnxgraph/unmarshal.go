@@ -35,7 +35,8 @@ func UnmarshalWith(data []byte, external *External) (*Model, error) {
 }
 
 // UnmarshalAny is Unmarshal of a model for any engine: what a Model cannot hold is
-// left out where it is no input or output of the model. A tensor of another type, or
+// left out where it is no input or output of the model, but what is broken is an
+// error. A tensor of another type, or
 // with its elements elsewhere, has its type for Data, and an inner value that is no
 // tensor has none. Attributes of other kinds and sparse initializers are not there,
 // and where a function cannot be inlined calls stay calls.
@@ -200,7 +201,7 @@ func (r reader) node(p *onnxpb.NodeProto, depth int) (Node, error) {
 	}
 	for _, a := range p.Attribute {
 		value, err := r.attribute(a, depth)
-		if err != nil && r.lenient {
+		if err != nil && r.lenient && !errors.As(err, new(brokenError)) {
 			continue
 		}
 		if err != nil {
@@ -337,7 +338,7 @@ func valueFrom(p *onnxpb.ValueInfoProto) (Value, error) {
 
 func (r reader) tensor(p *onnxpb.TensorProto) (Tensor, error) {
 	t, err := r.tensorFrom(p)
-	if err == nil || !r.lenient {
+	if err == nil || !r.lenient || errors.As(err, new(brokenError)) {
 		return t, err
 	}
 	t = Tensor{Name: p.GetName(), Shape: make([]int, len(p.Dims)), Data: DataType(p.GetDataType())}
@@ -347,6 +348,11 @@ func (r reader) tensor(p *onnxpb.TensorProto) (Tensor, error) {
 	return t, nil
 }
 
+// brokenError is one of a tensor that no engine should read.
+type brokenError struct{ error }
+
+func broken(format string, args ...any) error { return brokenError{fmt.Errorf(format, args...)} }
+
 func (r reader) tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 	if p.Segment != nil {
 		return Tensor{}, errors.New("a segment of a tensor is not supported: save the tensor whole")
@@ -354,13 +360,13 @@ func (r reader) tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 	shape := make([]int, len(p.Dims))
 	for i, d := range p.Dims {
 		if d > math.MaxInt {
-			return Tensor{}, fmt.Errorf("dimension %d is too large", d)
+			return Tensor{}, broken("dimension %d is too large", d)
 		}
 		shape[i] = int(d)
 	}
 	n, err := elements(shape)
 	if err != nil {
-		return Tensor{}, err
+		return Tensor{}, brokenError{err}
 	}
 	raw, err := r.raw(p)
 	if err != nil {
@@ -424,7 +430,7 @@ func narrowed[T uint8 | Half](raw rawData, p *onnxpb.TensorProto, n int, limit i
 	narrow := make([]T, len(p.Int32Data))
 	for i, v := range p.Int32Data {
 		if v < 0 || v > limit {
-			return nil, fmt.Errorf("element %d is %d, out of range for %v", i, v, DataType(p.GetDataType()))
+			return nil, broken("element %d is %d, out of range for %v", i, v, DataType(p.GetDataType()))
 		}
 		narrow[i] = T(v)
 	}
@@ -436,16 +442,16 @@ func narrowed[T uint8 | Half](raw rawData, p *onnxpb.TensorProto, n int, limit i
 func values[T any](raw rawData, p *onnxpb.TensorProto, n int, typed []T) ([]T, error) {
 	if raw.size == 0 {
 		if len(typed) != n {
-			return nil, fmt.Errorf("shape %v takes %d elements, but the data has %d", p.Dims, n, len(typed))
+			return nil, broken("shape %v takes %d elements, but the data has %d", p.Dims, n, len(typed))
 		}
 		return typed, nil
 	}
 	if len(typed) > 0 {
-		return nil, errors.New("it holds both raw_data and a typed field")
+		return nil, broken("it holds both raw_data and a typed field")
 	}
 	width := int64(binary.Size(*new(T)))
 	if raw.size%width != 0 || raw.size/width != int64(n) {
-		return nil, fmt.Errorf("shape %v takes %d elements of %d bytes, but raw_data has %d bytes", p.Dims, n, width, raw.size)
+		return nil, broken("shape %v takes %d elements of %d bytes, but raw_data has %d bytes", p.Dims, n, width, raw.size)
 	}
 	return decodeRaw[T](raw, n, int(width))
 }
