@@ -63,9 +63,10 @@ var (
 	numeralForm = regexp.MustCompile(`^([-+−]?)[` + spaces + `]*((?:[A-Z]{0,3}\p{Sc})?)[` + spaces + `]*([-+−]?)` +
 		`(\d+(?:[.,'’` + spaces + `]\d+)*\.?(?:[eE][-+]?\d+)?|[.,]\d+(?:[eE][-+]?\d+)?)` +
 		`[` + spaces + `]*(\p{Sc}|%?)$`)
-	// unitForm is a number and a unit, oddForm one with decimals and something else
-	// around it.
-	unitForm = regexp.MustCompile(`^[-+−]?\d[\d.,'’]*[` + spaces + `]*([^\s\d.,:/'’-][^\s\d:]{0,11})$`)
+	// unitForm is a number and a unit, codeForm one after the code of a currency, and
+	// oddForm one with decimals and something else around it.
+	unitForm = regexp.MustCompile(`^[-+−]?\d[\d.,'’]*[` + spaces + `]*([^\s\d.,:/'’-](?:[^\s:]{0,11}|[^\d:]{0,15}))$`)
+	codeForm = regexp.MustCompile(`^([A-Z]{3}|Rs\.?|kr\.?)[` + spaces + `]*[-+−]?\d[\d.,'’` + spaces + `]*$`)
 	oddForm  = regexp.MustCompile(`^([^\s\d]{0,4})[` + spaces + `]*\d[\d.,]*[.,]\d+[` + spaces + `]*([^\s\d:/]{0,4})$`)
 
 	separatorForm = regexp.MustCompile(`[.,'’` + spaces + `]`)
@@ -228,7 +229,7 @@ func unreadable(field string) error {
 		return errors.New("a number with a unit; write the unit into the header and the number alone")
 	case strings.HasPrefix(field, "("):
 		return errors.New("in brackets; write a number like -12.5 without them")
-	case oddForm.MatchString(field):
+	case oddForm.MatchString(field), codeForm.MatchString(field):
 		return errors.New("a number with something around it; write it like -12.5")
 	}
 	return errText
@@ -243,6 +244,9 @@ func looksLikeValue(field string) (unit string, ok bool) {
 		return "", separatorsOf(number.digits).ok
 	}
 	if m := unitForm.FindStringSubmatch(field); m != nil {
+		return m[1], true
+	}
+	if m := codeForm.FindStringSubmatch(field); m != nil {
 		return m[1], true
 	}
 	if m := oddForm.FindStringSubmatch(field); m != nil {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -372,38 +373,44 @@ func (p part) fits(values []float64) bool {
 	return whole(values) && slices.Min(values) >= 0 && slices.Max(values) <= p.highest
 }
 
-// findParts finds a year, a month and so on in columns of their own, and gives
-// the time that they tell to the column of the year.
+// findParts finds a year, a month and so on, or a date and an hour, in columns of
+// their own, and gives the time that they tell to the first of these.
 func (t *Table) findParts() {
-	at := slices.IndexFunc(t.Columns, func(c Column) bool { return c.times != nil && c.Values != nil && named(c.Name, yearWords) })
-	if at < 0 {
-		return
-	}
-	year := &t.Columns[at]
+	year := slices.IndexFunc(t.Columns, func(c Column) bool { return c.times != nil && c.Values != nil && named(c.Name, yearWords) })
+	date := slices.IndexFunc(t.Columns, func(c Column) bool { return c.times != nil && !c.clock && c.err == nil })
 	for _, parts := range partsOfYear {
-		times := slices.Clone(year.times)
-		for n, p := range parts {
-			c, values := t.findPart(p)
-			if c == nil {
-				break
-			}
-			for row, v := range values {
-				times[row] = p.add(times[row], int(v))
-			}
-			c.Kind = Times
-			year.times, year.layout = slices.Clone(times), parts[n].layout
-		}
-		if year.layout != "" {
+		if year >= 0 && t.addParts(&t.Columns[year], parts) {
 			return
 		}
 	}
+	if date >= 0 {
+		t.addParts(&t.Columns[date], []part{hourPart, minutePart})
+	}
+}
+
+// addParts adds to the times of a column what others tell of them, in that order. It
+// returns whether there are any.
+func (t *Table) addParts(whole *Column, parts []part) bool {
+	times := slices.Clone(whole.times)
+	for _, p := range parts {
+		c, values := t.findPart(p)
+		if c == nil {
+			break
+		}
+		for row, v := range values {
+			times[row] = p.add(times[row], int(v))
+		}
+		c.Kind, whole.layout = Times, p.layout
+	}
+	whole.times = times
+	return whole.layout != ""
 }
 
 // findPart returns the column of a part of a time, and its numbers.
 func (t *Table) findPart(p part) (*Column, []float64) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if !named(t.nameOf(c), p.words) {
+		if !named(t.nameOf(c), p.words) || c.err != nil {
 			continue
 		}
 		values := c.Values
@@ -448,6 +455,9 @@ func (t *Table) Choose(column string) (Column, error) {
 	}
 	switch len(chosen) {
 	case 0:
+		if c := t.unreadable(); c != nil {
+			return t.checked(c)
+		}
 		return Column{}, t.noValues()
 	case 1:
 		return t.checked(chosen[0])
@@ -489,6 +499,22 @@ func (t *Table) values() (list []*Column) {
 		}
 	}
 	return list
+}
+
+// unreadable returns the only column of texts that has digits, which may be meant
+// as numbers, or nil.
+func (t *Table) unreadable() (only *Column) {
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Kind != Texts && c.Kind != Keys || !strings.ContainsFunc(t.sheet.records[t.record(0)][i], unicode.IsDigit) {
+			continue
+		}
+		if only != nil {
+			return nil
+		}
+		only = c
+	}
+	return only
 }
 
 // noValues is the error of a table that has no column of values.

@@ -53,12 +53,18 @@ func layoutForm(layout string) timeForm {
 	}
 }
 
+// stampOf returns the time in a field, the first of one like 12:00 - 13:00.
+func stampOf(field string) string {
+	first, _, _ := strings.Cut(field, " - ")
+	return strings.TrimSpace(first)
+}
+
 // parseTimes reads the fields of a column by form. It returns how many are no
 // times, which are zero, and are not missing.
 func parseTimes(fields []string, form timeForm) (times []time.Time, bad int) {
 	times = make([]time.Time, len(fields))
 	for i, field := range fields {
-		field = strings.TrimSpace(field)
+		field = stampOf(field)
 		t, ok := form(field)
 		if ok {
 			times[i] = t
@@ -76,7 +82,7 @@ func formsOf(fields []string) (forms []timeForm, clock bool) {
 	var sample []string
 	for _, field := range fields {
 		if len(sample) < enough && !isMissing(field) {
-			sample = append(sample, strings.TrimSpace(field))
+			sample = append(sample, stampOf(field))
 		}
 	}
 	forms = readingForms(sample, append(formsFrom(layouts), partOfYear))
