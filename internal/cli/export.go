@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -111,13 +112,18 @@ func withProperties(data, old []byte) ([]byte, error) {
 	return onnxgraph.Marshal(to)
 }
 
+// maxCompare is how long the comparison of the old file and the new one may take.
+const maxCompare = time.Minute
+
 // exportDifference returns how far the answers of two files of a model lie apart at
 // most, on random sequences, from zeros and where both take a state from a random
 // one. It is an error if that is more than [verify.Tolerance].
 func exportDifference(ctx context.Context, meta *models.Metadata, old, data []byte) (largest float64, err error) {
+	ctx, cancel := withTimeout(ctx, maxCompare)
+	defer cancel()
 	var opened [2]*infer.Model
 	for i, file := range [][]byte{old, data} {
-		if opened[i], err = infer.OpenBytes(file); err != nil {
+		if opened[i], err = tryOpen(ctx, file, "native", "", maxCompare); err != nil {
 			return 0, err
 		}
 		defer opened[i].Close()

@@ -376,6 +376,7 @@ func TestErrors(t *testing.T) {
 		"cross-entropy over 1 output":  func(t *Terms) { t.Loss = "cross-entropy" },
 		"Carry is set":                 func(t *Terms) { t.TBPTT, t.Spec.Bidirectional = 2, true },
 		"LearningRate":                 func(t *Terms) { t.Fit.LearningRate = -1 },
+		"State is \"both\"":            func(t *Terms) { t.State = "both" },
 	} {
 		terms := Palindrome.Terms(Best, "")
 		change(&terms)
