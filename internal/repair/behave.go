@@ -42,6 +42,9 @@ func (r *Repaired) behave(ctx context.Context, original *onnxgraph.Model, memory
 	if err != nil {
 		return err
 	}
+	if err := r.readsMost(want); err != nil {
+		return err
+	}
 	for _, time := range []int{r.Time + 1, r.Time + 3} {
 		if err := r.sameRows(ctx, after[0], time); err != nil {
 			return fmt.Errorf("at a time of %d %w", time, err)
@@ -128,6 +131,30 @@ func (r *Repaired) influence(ctx context.Context, m *infer.Model, list []inputs.
 		}
 	}
 	return all, nil
+}
+
+// readsMost reports a model that reads less than half of its steps, as the first
+// alone: which ones may depend on the time. Lengths that an input gives tell it.
+func (r *Repaired) readsMost(all map[string]moved) error {
+	for _, in := range r.inputs {
+		if in.Axis(inputs.Time) < 0 && !in.State {
+			return nil
+		}
+	}
+	read := map[int]bool{}
+	steps := 0
+	for _, m := range all {
+		steps = len(m.steps)
+		for k, t := range m.steps {
+			if slices.ContainsFunc(m.by[k], func(by float64) bool { return by > 0 }) {
+				read[t] = true
+			}
+		}
+	}
+	if 2*len(read) < steps {
+		return fmt.Errorf("the model reads %d of %d steps", len(read), steps)
+	}
+	return nil
 }
 
 // sampled returns steps of a time: all of a short one, else some at both ends, and

@@ -57,7 +57,8 @@ func (p *prover) operand(n *onnxgraph.Node, name string, t onnxgraph.Tensor, lis
 	at := slices.IndexFunc(list, p.isWhole)
 	switch {
 	case same && !(isInteger(t) && math.Abs(v) <= 2) && !p.ofGelu(n, v):
-		return p.number(n, v, len(list) == 1)
+		weight := (n.OpType == "Add" || n.OpType == "Sub") && len(t.Shape) > 0 || isInteger(t) // a bias, or a count of tokens
+		return p.number(n, v, len(list) == 1 && !weight)
 	case !same && !isInteger(t) && len(list) <= few && at >= 0:
 		return fmt.Errorf("its constant operand has the element %g, and the time was %d", list[at], p.example)
 	}
@@ -163,8 +164,8 @@ func (p *prover) madeOf(n *onnxgraph.Node, name string) error {
 	return nil
 }
 
-// number reports an operand v that is a function of the time, and a factor that
-// may be one.
+// number reports an operand v that is a function of the time, or may be one. An
+// operand that is alone may be no weight, but for a bias.
 func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 	v = math.Abs(v)
 	factor := n.OpType == "Mul" || n.OpType == "Div" || n.OpType == "Gemm"
@@ -177,14 +178,18 @@ func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 	if function := p.ofTime(v, factor); function != "" {
 		return fmt.Errorf("its constant %.6g is %s of the time that was, %d", v, function, p.example)
 	}
-	if summed := slices.ContainsFunc(n.Inputs, func(name string) bool { return p.summed[name] }); factor && summed && (isCount(v) || isCount(1/v)) {
+	summed := slices.ContainsFunc(n.Inputs, func(name string) bool { return p.summed[name] })
+	switch {
+	case factor && summed && (isCount(v) || isCount(1/v)):
 		return fmt.Errorf("it divides a sum over the time by the constant %.6g", max(v, 1/v))
-	}
-	if factor && alone && p.example > 0 && n.OpType != "Gemm" && !explained(v) {
-		return fmt.Errorf("its constant factor %.6g may have been a function of the time", v)
+	case alone && p.example > 0 && n.OpType != "Gemm" && !p.explained(v) && (factor || v > smallest && v != 3 && v != 6): // as in a hard sigmoid
+		return fmt.Errorf("its constant %.6g may have been a function of the time", v)
 	}
 	return nil
 }
+
+// smallest is what an addend that only keeps from zero does not exceed.
+const smallest = 0.01
 
 // isCount tells whether v is a number of steps.
 func isCount(v float64) bool { return v >= 2 && v < 1<<20 && near(v, math.Round(v)) }
@@ -199,12 +204,12 @@ func (p *prover) ofTime(v float64, factor bool) string {
 		name string
 		of   float64
 	}
-	list := []function{{"the number", t}, {"one less", t - 1}, {"the root", math.Sqrt(t)}}
-	if p.example > 3 {
-		list = append(list, function{"one more", t + 1}, function{"half", t / 2}, function{"half", math.Floor(t / 2)}, function{"twice", 2 * t}, function{"twice less one", 2*t - 1},
-			function{"the square", t * t}, function{"the root of one less", math.Sqrt(t - 1)}, function{"the logarithm", math.Log(t)}, function{"the logarithm of one more", math.Log(t + 1)}, function{"the logarithm", math.Log2(t)})
+	list := []function{
+		{"the number", t}, {"one less", t - 1}, {"the root", math.Sqrt(t)}, {"one more", t + 1}, {"half", t / 2}, {"half", math.Floor(t / 2)}, {"a third", t / 3}, {"a quarter", t / 4},
+		{"twice", 2 * t}, {"twice less one", 2*t - 1}, {"the square", t * t}, {"the root of one less", math.Sqrt(t - 1)},
+		{"the logarithm", math.Log(t)}, {"the logarithm of one more", math.Log(t + 1)}, {"the logarithm", math.Log2(t)},
 	}
-	for power := -3; power <= 3 && p.example > 3; power++ {
+	for power := -3; power <= 3; power++ {
 		list = append(list, function{"a multiple", t * math.Pow10(power)})
 	}
 	if factor {
@@ -212,7 +217,12 @@ func (p *prover) ofTime(v float64, factor bool) string {
 			list = append(list, function{"a multiple", t * float64(w)}, function{"a multiple less one", t*float64(w) - 1})
 		}
 	}
-	for _, f := range list {
+	halved := v == 2 || v == 0.5
+	common := p.example <= 3 && (v == 1 || halved || near(math.Pow10(int(math.Round(math.Log10(v)))), v))
+	for k, f := range list {
+		if common && k > 1 || halved && k > 5 {
+			break
+		}
 		if f.of != 0 && (v != 1 || f.of == 1) && (near(v, f.of) || near(v, 1/f.of)) {
 			return f.name
 		}
@@ -220,24 +230,20 @@ func (p *prover) ofTime(v float64, factor bool) string {
 	return ""
 }
 
-// explained tells whether a factor is one that a model has whatever its time is: a
-// power of two or ten, the root of a width, the largest of a sample's or pixel's
-// type, or one of an activation.
-func explained(v float64) bool {
+// explained tells whether a number is one that a model has whatever its time is: two
+// or a power of ten, the root of one of its widths, the largest of a sample's or a
+// pixel's type, or one of an activation.
+func (p *prover) explained(v float64) bool {
 	v = max(v, 1/v)
-	if near(math.Exp2(math.Round(math.Log2(v))), v) || near(math.Pow10(int(math.Round(math.Log10(v)))), v) {
+	if near(v, 1) || near(v, 2) || near(math.Pow10(int(math.Round(math.Log10(v)))), v) {
 		return true
 	}
-	for _, known := range []float64{127, 127.5, 255, 32767, math.Sqrt(math.Pi / 2), math.Sqrt(2/math.Pi) * 2, 1 / 0.044715, math.Pi, 2 * math.Pi, math.E, 1 / math.Ln2, math.Ln10, 1.702, 1.0507009873554805, 1.6732632423543772} {
+	for _, known := range []float64{127, 127.5, 255, 32767, 32768, math.Sqrt(math.Pi / 2), math.Sqrt(2/math.Pi) * 2, 1 / 0.044715, math.Pi, 1 / math.Ln2, math.Ln10, 1.702, 1.0507009873554805, 1.6732632423543772} {
 		if near(v, known) {
 			return true
 		}
 	}
-	for _, power := range []float64{2, 4} {
-		width := math.Pow(v, power)
-		if width < 1<<13 && math.Abs(width-math.Round(width)) < 2e-6*width && !near(v, math.Round(v)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.trace.widths(), func(width int) bool {
+		return near(v, math.Sqrt(float64(width))) || near(v, math.Sqrt(math.Sqrt(float64(width))))
+	})
 }

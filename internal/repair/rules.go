@@ -393,8 +393,8 @@ func (p *prover) recurrent(n *onnxgraph.Node) error {
 	x := p.trace.shapes[n.Inputs[0]]
 	_, time := axes(n)
 	for _, state := range n.Inputs[min(5, len(n.Inputs)):min(7, len(n.Inputs))] {
-		if v, ok := p.uniform(state); ok {
-			if err := p.number(n, v, false); err != nil {
+		if v, ok := p.uniform(state); ok && v != 0 {
+			if err := p.number(n, v, true); err != nil {
 				return err
 			}
 		}
