@@ -77,7 +77,7 @@ func mayBeShape(t *onnxpb.TensorProto) bool {
 		}
 	}
 	typ := DataType(t.GetDataType())
-	return typ == Int64 || typ == Int32 || typ == Float32 && len(t.Dims) == 0
+	return typ == Int64 || typ == Int32 || typ == Float32 && n == 1
 }
 
 func parse(data []byte) (*onnxpb.ModelProto, error) {

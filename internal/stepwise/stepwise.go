@@ -56,6 +56,9 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 		f := newFollower(m, states, c)
 		f.graph(&m.Graph)
 		f.checkOutputs(&m.Graph)
+		if f.err == nil && f.read && !c.open() {
+			f.err = checkBaked(&m.Graph, c.dim.Size, map[string]float64{})
+		}
 		if err := s.weigh(c, f); err != nil {
 			return nil, err
 		}

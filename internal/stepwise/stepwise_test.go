@@ -117,12 +117,17 @@ func checkSteps(t *testing.T, data []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const steps = 6
+	steps := 0
 	var inputs, whole map[string]infer.Tensor
 	for _, e := range engines(t) {
 		m := open(t, data, e)
 		if whole == nil {
-			inputs = randomInputs(t, m, plan, steps)
+			inputs = randomInputs(t, m, plan)
+			for name, x := range inputs {
+				if axis, ok := plan.Axes[name]; ok {
+					steps = x.Shape[axis]
+				}
+			}
 			if whole, err = m.Run(t.Context(), inputs); err != nil {
 				t.Fatal(err)
 			}
@@ -148,8 +153,9 @@ func checkSteps(t *testing.T, data []byte) {
 	}
 }
 
-// randomInputs returns sequences of three rows where the model leaves that open.
-func randomInputs(t *testing.T, m *infer.Model, plan *stepwise.Plan, steps int) map[string]infer.Tensor {
+// randomInputs returns sequences of three rows and six steps where the model leaves
+// that open.
+func randomInputs(t *testing.T, m *infer.Model, plan *stepwise.Plan) map[string]infer.Tensor {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(5, 6))
 	inputs := map[string]infer.Tensor{}
@@ -162,8 +168,8 @@ func randomInputs(t *testing.T, m *infer.Model, plan *stepwise.Plan, steps int) 
 			if shape[k] = d.Size; d.Symbol != "" || d.Size < 0 {
 				shape[k] = 3
 			}
-			if axis, ok := plan.Axes[in.Name]; ok && axis == k {
-				shape[k] = steps
+			if axis, ok := plan.Axes[in.Name]; ok && axis == k && (d.Symbol != "" || d.Size < 0) {
+				shape[k] = 6
 			}
 		}
 		x := engine.Zeros(in.Type, shape...)
@@ -506,6 +512,41 @@ func TestRefusals(t *testing.T) {
 		_, err := stepwise.Of(m, nil)
 		if text := fmt.Sprint(err); test.want == "" && err != nil || !strings.Contains(text, test.want) {
 			t.Errorf("%s: the error is %v, not %q", name, err, test.want)
+		}
+	}
+}
+
+// TestBakedNumbers has models of a fixed time with numbers that may be of it.
+func TestBakedNumbers(t *testing.T) {
+	for i, test := range []struct {
+		op     string
+		number float32
+		ok     bool
+	}{
+		{"Mul", 7, false}, {"Mul", 1. / 7, false}, {"Div", 6, false}, {"Add", 3, false}, {"Mul", 2.6457513, false}, {"Mul", 1 / 2.6457513, false}, {"Pow", 3.5, false},
+		{"Mul", 5, true}, {"Mul", 0.25, true}, {"Add", 1, true}, {"Sub", 0, true}, {"Mul", -4.75, true},
+	} {
+		data := scanModel(t, func(g *onnxgraph.Graph) {
+			for k := range g.Inputs[0].Shape {
+				g.Inputs[0].Shape[k] = []onnxgraph.Dim{{Size: 3}, {Size: 7}, {Size: 5}}[k]
+			}
+			for k := range g.Outputs {
+				g.Outputs[k].Shape = nil
+			}
+			g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "number", Shape: []int{1}, Data: []float32{test.number}})
+			g.Nodes[3].Outputs[1] = "stacked"
+			g.Nodes = append(g.Nodes, onnxgraph.Node{Name: "last", OpType: test.op, Inputs: []string{"stacked", "number"}, Outputs: []string{"y"}})
+		})
+		m, err := onnxgraph.Outline(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = stepwise.Of(m, nil)
+		if test.ok && err != nil || !test.ok && (err == nil || !strings.Contains(err.Error(), `node "last" (`+test.op+") computes with")) {
+			t.Errorf("%d: %s by %g: %v", i, test.op, test.number, err)
+		}
+		if test.ok && test.op == "Mul" {
+			checkSteps(t, data)
 		}
 	}
 }
