@@ -106,13 +106,19 @@ func (m *Model) planForeign(data []byte) (*stepwise.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.batch = batchOf(graph, m.Inputs())
+	if len(m.pairs) > 0 {
+		m.batch = batchOf(graph, m.Inputs())
+	}
 	return m.planOutline(graph)
 }
 
 // batchOf returns which dimension of each input is the batch, -1 where nobody knows.
 func batchOf(graph *onnxgraph.Model, infos []engine.ValueInfo) []int {
+	const most = 1 << 16 // nodes of a graph that is read for it
 	batch := slices.Repeat([]int{-1}, len(infos))
+	if len(graph.Graph.Nodes) > most {
+		return batch
+	}
 	list, err := inputs.Of(graph, nil)
 	if err != nil {
 		return batch

@@ -362,7 +362,7 @@ func quantize(c *call) ([]value, error) {
 		return nil, errFixed
 	}
 	out := x.like(x.dims, x.axis)
-	if c.OpType == "QuantizeLinear" {
+	if out.type_ = scale.type_; c.OpType == "QuantizeLinear" {
 		out.type_ = c.input(2).type_
 	}
 	return []value{out}, nil

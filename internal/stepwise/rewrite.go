@@ -20,7 +20,7 @@ func (p *Plan) Join(names []onnxgraph.StatePair) {
 		}
 		for i, s := range c.slots {
 			first := p.carriers[0].slots[i].value
-			if s.value.type_ != first.type_ || s.value.dims[0] != one || !slices.Equal(s.value.dims, first.dims) {
+			if s.value.type_ == onnxgraph.Float16 || s.value.type_ != first.type_ || s.value.dims[0] != one || !slices.Equal(s.value.dims, first.dims) {
 				return
 			}
 		}
@@ -92,9 +92,10 @@ func (w *writer) writeJoined() {
 	}
 }
 
-// declare adds an input and an output for a state.
+// declare adds an input and an output for a state. One of float16 is float32 outside:
+// not every engine gives that back.
 func (w *writer) declare(pair onnxgraph.StatePair, v value) {
-	if v.type_ == onnxgraph.Undefined {
+	if v.type_ == onnxgraph.Undefined || v.type_ == onnxgraph.Float16 {
 		v.type_ = onnxgraph.Float32
 	}
 	shape := w.declaredAs(v.dims)
@@ -117,9 +118,19 @@ func (w *writer) names(n *onnxgraph.Node) onnxgraph.Names {
 
 // begin has a node begin with the state of that name.
 func (w *writer) begin(n *onnxgraph.Node, s slot, name string) {
-	if !w.first {
-		w.names(n).Inputs[s.input] = name
+	if w.first {
+		return
 	}
+	if s.value.type_ == onnxgraph.Float16 {
+		half := free(name+" half", w.taken)
+		w.First = append(w.First, castNode(name, half, onnxgraph.Float16))
+		name = half
+	}
+	w.names(n).Inputs[s.input] = name
+}
+
+func castNode(from, to string, t onnxgraph.DataType) onnxgraph.Node {
+	return onnxgraph.Node{OpType: "Cast", Inputs: []string{from}, Outputs: []string{to}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(t)}}}
 }
 
 // last returns what the last state of a node is called: as it is now, or else the
@@ -134,6 +145,10 @@ func (w *writer) last(n *onnxgraph.Node, s slot, name string) string {
 
 // end makes the last state of a node the output of that name.
 func (w *writer) end(n *onnxgraph.Node, s slot, name string) {
+	if s.value.type_ == onnxgraph.Float16 {
+		w.Last = append(w.Last, castNode(w.last(n, s, free(name+" half", w.taken)), name, onnxgraph.Float32))
+		return
+	}
 	if now := w.last(n, s, name); now != name {
 		w.Last = append(w.Last, onnxgraph.Node{OpType: "Identity", Inputs: []string{now}, Outputs: []string{name}})
 	}
