@@ -94,22 +94,22 @@ func (m *Model) planForeign(data []byte) (*stepwise.Plan, error) {
 		return nil, fmt.Errorf("the model cannot run step by step: it has no rnnkit metadata, and its graph cannot be read: %w", err)
 	}
 	var pairs []models.StatePair
+	backward := false
 	for _, pair := range onnxgraph.StatePairs(graph) {
 		pairs = append(pairs, models.StatePair{Input: pair.Input, Output: pair.Output})
-		if pair.Backward {
-			err = errBackward
-		}
+		backward = backward || pair.Backward
 	}
-	if found := m.states.find(m.session, pairs); err == nil && !found {
-		err = errNoState
+	if !m.states.find(m.session, pairs) {
+		return nil, errNoState
 	}
-	if err != nil {
-		return nil, err
-	}
-	if len(m.pairs) > 0 {
+	if len(pairs) > 0 {
 		m.batch = batchOf(graph, m.Inputs())
 	}
-	return m.planOutline(graph)
+	plan, err := m.planOutline(graph)
+	if err == nil && backward {
+		return nil, errBackward
+	}
+	return plan, err
 }
 
 // batchOf returns which dimension of each input is the batch, -1 where nobody knows.

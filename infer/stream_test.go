@@ -214,7 +214,7 @@ func TestForeignStepErrors(t *testing.T) {
 	bidirectional.Bidirectional = true
 	float := anonymous(t, exported(t, floatSpec), otherNames)
 	for want, run := range map[string]func() error{
-		"a bidirectional model cannot run step by step": func() error {
+		`node "layers.0.lstm" (LSTM) reads the sequence from its end too: its direction is bidirectional`: func() error {
 			m := open(t, anonymous(t, exported(t, bidirectional), otherNames), native.New())
 			_, err := m.StepTensors(t.Context(), m.NewState(), nil)
 			return err

@@ -438,10 +438,12 @@ func (c *call) recurrentReason(x value, along, rows int) error {
 	return nil
 }
 
-// beginsByRow tells whether first states that depend on the steps have one for each row.
+// beginsByRow tells whether first states have one for each row, where the steps are
+// rows.
 func (c *call) beginsByRow(rows int) bool {
 	for i := 5; i < min(7, len(c.in)); i++ {
-		if v := c.in[i]; v.kind == everyStep && (v.axis != rows || v.dims[v.axis] != c.in[0].dims[rows] || v.outer != c.in[0].outer) {
+		v := c.in[i]
+		if !v.missing && (v.kind != everyStep || v.axis != rows || v.dims[v.axis] != c.in[0].dims[rows] || v.outer != c.in[0].outer) {
 			return false
 		}
 	}
