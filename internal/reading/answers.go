@@ -142,8 +142,10 @@ func judge(examples [][]float64, b bounds) (a Answers, slack float64, err error)
 // logit may never leave 0 to 1 either.
 func judgeOne(examples [][]float64, b bounds) (Answers, error) {
 	switch {
-	case b.integer && b.low >= 0:
+	case b.index || b.integer && b.low >= 0 && b.high <= 1:
 		return Labels, nil
+	case b.integer:
+		return "", b.refuse(examples)
 	case b.softmax:
 		return "", fmt.Errorf("one of the values of a Softmax, or computed from them, and nothing tells of which class it speaks")
 	case b.picked:

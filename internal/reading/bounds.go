@@ -14,6 +14,7 @@ type bounds struct {
 	constant  bool // the same at each run
 	linear    bool // a linear layer computes it, which has no bounds by design
 	integer   bool
+	index     bool   // the place of one among several
 	softmax   bool   // a Softmax computes it, or what it is computed from
 	picked    bool   // each is the largest or smallest of several
 	above     string // a value that is not negative, and nowhere larger
@@ -55,8 +56,8 @@ func (b bounds) refuse(examples [][]float64) error {
 func join(a, b bounds) bounds {
 	linear := (a.linear || b.linear) && (a.linear || a.constant) && (b.linear || b.constant)
 	return bounds{
-		min(a.low, b.low), max(a.high, b.high), a.constant && b.constant, linear,
-		a.integer && b.integer, a.softmax || b.softmax, a.picked || b.picked, "",
+		low: min(a.low, b.low), high: max(a.high, b.high), constant: a.constant && b.constant, linear: linear,
+		integer: a.integer && b.integer, index: a.index && b.index, softmax: a.softmax || b.softmax, picked: a.picked || b.picked,
 	}
 }
 
@@ -175,7 +176,7 @@ func (s *survey) output(n *onnxgraph.Node, k int) bounds {
 	case n.OpType == "If":
 		return s.branches(n, k)
 	case n.OpType == "TopK" && k == 1:
-		return bounds{low: 0, high: math.Inf(1), integer: true}
+		return index(s, n, ins)
 	case n.OpType == "DynamicQuantizeLinear" && k > 0:
 		return bounds{low: 0, high: math.Inf(1), constant: true} // scale and zero point, of which answers have a multiple
 	case ok && len(ins) > 0 && (k == 0 || n.OpType == "Split" || recurrent[n.OpType]):

@@ -38,6 +38,9 @@ func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []engine.Tenso
 	byLength := map[int][]int{}
 	for i, s := range sequences {
 		steps := s.Shape[0]
+		if c.Steps > 0 && steps != c.Steps && c.input.Fixed(inputs.Time) == 0 {
+			return nil, doubt(AboutSteps, c.Input, "sequence %d has %d steps, and in experiments the model ran with %d alone", i+1, steps, c.Steps)
+		}
 		if c.Steps > 0 && steps != c.Steps {
 			return nil, fmt.Errorf("sequence %d has %d steps, and input %q reads %d: give each line as many", i+1, steps, c.Input, c.Steps)
 		}
@@ -154,6 +157,11 @@ func (m *model) readClasses(ctx context.Context, c Choice, dimensions string, li
 	examples, err := m.examples(ctx)
 	if err != nil {
 		return err
+	}
+	switch m.sample.outputs[m.Output].Data.(type) {
+	case []float32, []float64, []engine.Half:
+	default:
+		limits.integer = true
 	}
 	if m.Answers, m.Slack, err = judge(examples, limits); c.Answers != "" {
 		m.Answers, m.Slack, err = c.Answers, math.Inf(1), nil

@@ -23,7 +23,7 @@ var rules = func() map[string]rule {
 		"MatMulInteger": layer, "QLinearMatMul": layer, "QLinearConv": layer, "ConvInteger": layer,
 		"Max": extremes(math.Max), "Min": extremes(math.Min),
 		"LSTM": state, "GRU": state, "RNN": state,
-		"ArgMax": whole(0, math.Inf(1)), "ArgMin": whole(0, math.Inf(1)), "Multinomial": whole(0, math.Inf(1)),
+		"ArgMax": index, "ArgMin": index, "Multinomial": index,
 		"Hardmax": whole(0, 1), "Sign": whole(-1, 1), "OneHot": whole(math.Inf(-1), math.Inf(1)),
 		"ReduceProd": reduceProd, "ReduceSum": reduceSum, "Sum": each(func(a, b bounds) bounds { return bounds{low: a.low + b.low, high: a.high + b.high} }),
 		"Mean": joined(0), "Concat": joined(0), "Where": joined(1),
@@ -93,6 +93,10 @@ func withZero(_ *survey, _ *onnxgraph.Node, ins []bounds) bounds {
 
 func whole(low, high float64) rule {
 	return func(*survey, *onnxgraph.Node, []bounds) bounds { return bounds{low: low, high: high, integer: true} }
+}
+
+func index(*survey, *onnxgraph.Node, []bounds) bounds {
+	return bounds{low: 0, high: math.Inf(1), integer: true, index: true}
 }
 
 func curve(f func(float64) float64, integer bool) rule {
