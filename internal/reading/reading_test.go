@@ -270,6 +270,21 @@ func TestForecasters(t *testing.T) {
 	}
 }
 
+// TestHorizonOfColumns has as many values as columns, which are steps ahead where
+// that is said.
+func TestHorizonOfColumns(t *testing.T) {
+	s := open(t, "columns_all")
+	for horizon, want := range map[int][2]int{0: {1, 3}, 1: {1, 3}, 3: {3, 1}} {
+		f, err := s.Forecaster(t.Context(), Choice{Steps: 6, Horizon: horizon})
+		if err != nil || f.Horizon != want[0] || f.Width != want[1] {
+			t.Errorf("horizon %d: %v (%v), not %v", horizon, f, err, want)
+		}
+	}
+	if f, err := s.Forecaster(t.Context(), Choice{Steps: 6, Horizon: 2}); !inDoubt(err, AboutHorizon) {
+		t.Errorf("horizon 2: %v, %v", f, err)
+	}
+}
+
 // checkWindows compares predictions from all windows with those from each alone,
 // and steps beyond the horizon with those from the steps before.
 func checkWindows(t *testing.T, name string, f *Forecaster, rows [][]float32) {

@@ -32,7 +32,7 @@ def i(*v):
 
 CONSTANTS = {
     "one": f(1), "two": f(2), "half": f(0.5), "hundred": f(100), "ten": f(10), "zero": f(0), "low": f(1e-3), "high": f(0.999),
-    "minus": f(-100), "mean": f([[0.5], [0.5]]), "i0": i(0), "i1": i(1), "i2": i(2), "k1": f([[0], [1], [2]]),
+    "minus": f(-100), "mean": f([[0.5], [0.5]]), "i0": i(0), "i1": i(1), "i2": i(2), "mix": f([[1, -2, 0], [0, 1, 0.5], [3, 0, -1]]), "k1": f([[0], [1], [2]]),
     "flat": i(0, 0, -1), "pair": i(0, -1), "h4c3": i(0, 4, 3), "c3h4": i(0, 3, 4), "h3c3": i(0, 3, 3), "h6c3": i(0, 6, 3), "h4c2": i(0, 4, 2),
 }
 
@@ -121,7 +121,7 @@ CLASSES = [  # name, classes, nodes after z, what is meant, output (y), more
     ("sigmoid_held", 1, [SIGMOID, ("Max", "p low", "q"), ("Min", "q high", "y")], one),
     ("sigmoid_manual", 1, [("Neg", "z", "n"), ("Exp", "n", "e"), ("Add", "one e", "s"), ("Div", "one s", "y")], one),
     ("sigmoid_other_way", 1, [("Exp", "z", "e"), ("Add", "e one", "s"), ("Div", "e s", "y")], one),
-    ("sigmoid_by_sign", 1, [("Abs", "z", "a"), ("Neg", "a", "n"), ("Exp", "n", "e"), ("Add", "e one", "s"), ("Div", "one s", "p"), ("Div", "e s", "q"), ("GreaterOrEqual", "z zero", "c"), ("Where", "c p q", "y")], one),
+    ("sigmoid_by_sign", 1, [("Abs", "z", "a"), ("Neg", "a", "n"), ("Exp", "n", "e"), ("Add", "one e", "s"), ("Div", "one s", "p"), ("Div", "e s", "q"), ("GreaterOrEqual", "z zero", "c"), ("Where", "c p q", "y")], one),
     ("sigmoid_complement", 1, [SIGMOID, ("Sub", "one p", "y")], one),
     ("sigmoid_mean", 2, [SIGMOID, ("ReduceMean", "p", "y", dict(axes=[1]))], one),
     ("sigmoid_mean_matmul", 2, [SIGMOID, ("MatMul", "p mean", "y")], one),
@@ -145,6 +145,9 @@ CLASSES = [  # name, classes, nodes after z, what is meant, output (y), more
     ("softmax_largest", 3, [SOFTMAX, ("ReduceMax", "p", "y", dict(axes=[1]))], None),
     ("softmax_manual_largest", 3, [("Exp", "z", "e"), ("ReduceSum", "e i1", "s"), ("Div", "e s", "p"), ("ReduceMax", "p", "y", dict(axes=[1]))], None),
     ("softmax_one", 2, [SOFTMAX, ("Slice", "p i0 i1 i1", "y")], None),
+    ("softmax_manual_one", 2, [("Exp", "z", "e"), ("ReduceSum", "e i1", "s"), ("Div", "e s", "p"), ("Slice", "p i0 i1 i1", "y")], None),
+    ("softmax_linear", 3, [SOFTMAX, ("MatMul", "p mix", "y")], None),
+    ("sigmoid_largest", 2, [SIGMOID, ("ReduceMax", "p", "y", dict(axes=[1]))], None),
     ("softmax_complement", 3, [SOFTMAX, ("Sub", "one p", "y")], None),
     ("softmax_of_batch", 3, [("Softmax", "z", "y", dict(axis=0))], None),
     ("softmax_expectation", 3, [SOFTMAX, ("MatMul", "p k1", "y")], None),
@@ -179,6 +182,7 @@ AHEAD = [  # name, features, outputs, nodes after z, layout of the answer or Non
     ("columns_all_horizon", 3, 12, [("Reshape", "z h4c3", "y")], "bhf"),
     ("columns_all_horizon_3", 3, 9, [("Reshape", "z h3c3", "y")], "bhf"),
     ("columns_channels_first", 3, 12, [("Reshape", "z c3h4", "y")], "bfh", dict(layout="bft")),
+    ("columns_first", 3, 12, [("Reshape", "z c3h4", "y")], "bfh"),
     # In doubt, unless the horizon is given.
     ("horizon_flat", 1, 5, [("Identity", "z", "y")], "bh"),
     ("horizon_last", 1, 5, [("Unsqueeze", "z i1", "y")], "bfh"),
