@@ -121,6 +121,7 @@ CLASSES = [  # name, classes, nodes after z, what is meant, output (y), more
     ("sigmoid_held", 1, [SIGMOID, ("Max", "p low", "q"), ("Min", "q high", "y")], one),
     ("sigmoid_manual", 1, [("Neg", "z", "n"), ("Exp", "n", "e"), ("Add", "one e", "s"), ("Div", "one s", "y")], one),
     ("sigmoid_other_way", 1, [("Exp", "z", "e"), ("Add", "e one", "s"), ("Div", "e s", "y")], one),
+    ("sigmoid_other_order", 1, [("Exp", "z", "e"), ("Add", "one e", "s"), ("Div", "e s", "y")], one),
     ("sigmoid_by_sign", 1, [("Abs", "z", "a"), ("Neg", "a", "n"), ("Exp", "n", "e"), ("Add", "one e", "s"), ("Div", "one s", "p"), ("Div", "e s", "q"), ("GreaterOrEqual", "z zero", "c"), ("Where", "c p q", "y")], one),
     ("sigmoid_complement", 1, [SIGMOID, ("Sub", "one p", "y")], one),
     ("sigmoid_mean", 2, [SIGMOID, ("ReduceMean", "p", "y", dict(axes=[1]))], one),
