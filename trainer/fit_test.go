@@ -276,7 +276,9 @@ func TestValidationChooses(t *testing.T) {
 	}
 	want := slices.Clone(m.Params.Data)
 
-	m, train, test = sine(t, 0)
+	if m, err = models.New(m.Metadata, 0); err != nil {
+		t.Fatal(err)
+	}
 	opts.Validation = random
 	history, err := Fit(t.Context(), m, train, test, opts)
 	if err != nil || len(history) != len(byTest) || len(history) == opts.Epochs || !slices.Equal(m.Params.Data, want) {
