@@ -503,6 +503,13 @@ func TestLoadParamsBeside(t *testing.T) {
 			before(m, "steps", node("Shape", "shape", "input"), node("ConstantOfShape", "none", "shape"), n, node("Concat", "joined", "zeros", "none"))
 			begin(m, 5, "joined")
 		}},
+		"zeros, doubled 60 times": {"", func(m *onnxgraph.Model) {
+			before(m, "steps", node("Shape", "shape", "input"), node("ConstantOfShape", "0", "shape"))
+			for i := range 60 {
+				before(m, "steps", node("Concat", fmt.Sprint(i+1), fmt.Sprint(i), fmt.Sprint(i)))
+			}
+			begin(m, 5, "60")
+		}},
 		"one part of two": {layer + "begins with an initial_h that is a constant other than zero", func(m *onnxgraph.Model) {
 			constant(m, "h", state, 1, 2, 5)
 			before(m, "steps", node("Shape", "shape", "input"), node("ConstantOfShape", "zeros", "shape"), node("Concat", "joined", "zeros", "h"))

@@ -177,17 +177,26 @@ func rescue(path string, data []byte) error {
 	return fmt.Errorf("what was trained is in %s", instead)
 }
 
+// The words in the names of files of trainings that did not end well.
+const (
+	interrupted = "interrupted"
+	diverged    = "diverged"
+	failed      = "failed"
+)
+
+var endings = []string{interrupted, diverged, failed}
+
 // howEnded says in a word, for the name of a file, how a training ended that did
 // not end well, and in a sentence.
 func howEnded(ended error) (word, sentence string) {
 	var s signalled
 	switch {
 	case errors.As(ended, &s):
-		return "interrupted", "interrupted: wrote what was trained to"
+		return interrupted, "interrupted: wrote what was trained to"
 	case errors.Is(ended, trainer.ErrDiverged):
-		return "diverged", "diverged: wrote the parameters from before to"
+		return diverged, "diverged: wrote the parameters from before to"
 	}
-	return "failed", "failed: wrote what was trained to"
+	return failed, "failed: wrote what was trained to"
 }
 
 // beside puts a word before the extension of a path.
@@ -256,15 +265,15 @@ func (o *trainOptions) warmStart(m *models.Model) error {
 		return fmt.Errorf("%s: %w", o.start, err)
 	}
 	fmt.Fprintf(o.Err, "the parameters of %s\n", o.start)
-	for _, line := range append(left, otherScales(data, m)...) {
+	for _, line := range append(left, unlike(data, m)...) {
 		fmt.Fprintf(o.Err, "but %s\n", line)
 	}
 	return nil
 }
 
-// otherScales returns a line for each scale of a file of ours that is not much like
-// that of m, whose units are those of its data.
-func otherScales(file []byte, m *models.Model) (lines []string) {
+// unlike returns a line for each thing that a file of ours says of its data and that
+// the data of m, whose parameters it gives, does not have so.
+func unlike(file []byte, m *models.Model) (lines []string) {
 	from, err := infer.OpenBytes(file)
 	if err != nil {
 		return nil
@@ -274,13 +283,23 @@ func otherScales(file []byte, m *models.Model) (lines []string) {
 	if meta == nil {
 		return nil
 	}
-	add := func(what string, theirs, ours *models.Scale) {
+	scale := func(what string, theirs, ours *models.Scale) {
 		if !alike(theirs, ours) {
 			lines = append(lines, fmt.Sprintf("%s: the file's is %s, this data's %s, and its parameters are of other units", what, describeScale(theirs), describeScale(ours)))
 		}
 	}
-	add("scale of the input", meta.InputScale, m.InputScale)
-	add("scale of the output", meta.OutputScale, m.OutputScale)
+	scale("scale of the input", meta.InputScale, m.InputScale)
+	scale("scale of the output", meta.OutputScale, m.OutputScale)
+	names := func(what string, theirs, ours []string) {
+		for i := range min(len(theirs), len(ours)) {
+			if theirs[i] != ours[i] {
+				lines = append(lines, fmt.Sprintf("%s: number %d is %q in the file and %q in this data, and its parameters are of others", what, i, theirs[i], ours[i]))
+				return
+			}
+		}
+	}
+	names("vocabulary", meta.Vocabulary, m.Vocabulary)
+	names("labels", meta.Labels, m.Labels)
 	return lines
 }
 
@@ -342,9 +361,12 @@ func (discard) Close() error { return nil }
 // the same.
 func (o *trainOptions) distinct(data string) error {
 	files := []struct{ flag, path string }{{"--data", data}, {"--init", o.start}, {"-o", o.output}, {"--metrics", o.metrics}, {"--checkpoint", o.Fit.Checkpoint}}
+	for _, how := range endings {
+		files = append(files, struct{ flag, path string }{"what a training that is " + how + " saves", beside(o.output, how)})
+	}
 	for i, a := range files {
 		for _, b := range files[:i] {
-			if b.flag == "--init" && a.flag == "-o" {
+			if b.flag == "--init" && a.flag != "--metrics" && a.flag != "--checkpoint" {
 				continue // a training may go on in place: the file is replaced when it is done
 			}
 			if a.path != "" && b.path != "" && sameFile(a.path, b.path) {
