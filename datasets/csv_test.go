@@ -312,6 +312,7 @@ func FuzzReadColumn(f *testing.F) {
 	for _, text := range []string{
 		"", "y", "y\n1\n", "month,y\n1949-01,1\n", "\ufeffa;b\r\n\"x\"\"\ny\";1,5\r\n", "a\tb\n\t1e99\n", "1,2\n3\n",
 		"a,\"b\n", "\"\"\n", " \n\x00", "NaN,inf\n1,2\n", "y\n0x1p-2\n1_0\n", "a,A\n1,2\n", ",\n,\n",
+		"1\r2\r", "sep=;\ny;d\n1.234,5 €;1.2.2024\n", "\xff\xfe1\x00", "year,month,y\n2024,1,5%\n2024,2,6%\n",
 	} {
 		f.Add(text, "")
 		f.Add(text, "2")
@@ -327,7 +328,7 @@ func FuzzReadColumn(f *testing.F) {
 			checkError(t, "fuzz", got, err)
 			return
 		}
-		if got.Name == "" || len(got.Values) == 0 || len(got.Values) > strings.Count(text, "\n")+1 {
+		if got.Name == "" || len(got.Values) == 0 || len(got.Values) > strings.Count(text, "\n")+strings.Count(text, "\r")+1 {
 			t.Errorf("%q, %d values", got.Name, len(got.Values))
 		}
 		for _, v := range got.Values {

@@ -1,8 +1,8 @@
 // Package datasets feeds the trainer. [Source] and [Batch] are the whole
 // contract. [Windows] cuts a series into examples, [Text] a text, and
-// [Sequences] have a label each. They come from files, by [ReadColumn],
-// [ReadText] and [ReadSequences], or from seeded generators: [Sine], [Rhyme],
-// [Echo] and [Palindromes].
+// [Sequences] have a label each. They come from files, by [ReadTable] or
+// [ReadColumn], [ReadText] and [ReadSequences], or from seeded generators: [Sine],
+// [Rhyme], [Echo] and [Palindromes].
 package datasets
 
 // Batch is a group of examples, as the trainer reads them. Its slices are

@@ -73,7 +73,7 @@ func (r *rows) findLabel(label string) error {
 			r.label = lastField
 		}
 	case label != "":
-		return r.errorf(0, 0, "%w %.40q; the label is one of the columns %.200q, or its number", ErrNoColumn, label, r.records[0])
+		return r.errorf(0, 0, "%w %.40q; the label is one of the columns %.40q, or its number", ErrNoColumn, label, r.records[0][:min(len(r.records[0]), maxListed)])
 	}
 	return nil
 }
@@ -176,8 +176,9 @@ func (r *rows) countsLines() bool {
 // missingLabel is an error about the first label that is missing. Beside a plus a
 // minus is a label.
 func (r *rows) missingLabel(labels []string) error {
+	plus := slices.Contains(labels, "+")
 	for i, label := range labels {
-		if slices.Contains(missingLabels, label) && !(label == "-" && slices.Contains(labels, "+")) {
+		if slices.Contains(missingLabels, label) && !(label == "-" && plus) {
 			_, _, place := r.sequence(r.first + i)
 			return r.fieldErrorf(r.first+i, place, "%.40q is a missing label; write the label, or leave the line out", label)
 		}

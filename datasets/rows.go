@@ -85,11 +85,7 @@ func (f RowFormat) lines(r io.Reader, file string) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := len(s.records) - 1; i >= 0; i-- {
-		if record := s.records[i]; len(record) == 1 && strings.TrimSpace(record[0]) == "" && f.token(record[0]) < 0 && record[0] != "" {
-			s.records, s.lines = slices.Delete(s.records, i, i+1), slices.Delete(s.lines, i, i+1)
-		}
-	}
+	f.dropSpaces(s)
 	none := s.errorf(0, 0, "no sequences; give it the values of one on each line")
 	if len(s.records) == 0 {
 		return nil, none
@@ -106,6 +102,18 @@ func (f RowFormat) lines(r io.Reader, file string) (*rows, error) {
 		return nil, none
 	}
 	return lines, nil
+}
+
+// dropSpaces drops the records of spaces alone, unless that is a token.
+func (f RowFormat) dropSpaces(s *sheet) {
+	kept := 0
+	for i, record := range s.records {
+		if len(record) > 1 || strings.TrimSpace(record[0]) != "" || record[0] == "" || f.token(record[0]) >= 0 {
+			s.records[kept], s.lines[kept] = record, s.lines[i]
+			kept++
+		}
+	}
+	s.records, s.lines = s.records[:kept], s.lines[:kept]
 }
 
 // header tells whether the first record is one.

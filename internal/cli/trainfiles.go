@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -57,6 +58,7 @@ func newTrainTextCmd(s *streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		fmt.Fprintf(s.Err, "data: %d characters, %d different\n", utf8.RuneCountInString(text), len(datasets.Vocabulary(text)))
 		j, err := job.Text(o.Terms, name, text)
 		if err != nil {
 			return fmt.Errorf("%s: %w (--seq-len)", name, err)
