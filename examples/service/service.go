@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/native"
 )
 
 // The most that a request may send and ask for.
 const (
 	maxModel  = 64 << 20 // bytes
+	maxMemory = 64 << 20 // bytes that one takes beside its weights
 	maxSeries = 1 << 20  // bytes of JSON
 	maxSteps  = 1000
 	maxTry    = 10 * time.Second // to open a model and forecast once
@@ -42,7 +44,7 @@ func newService(ctx context.Context, model []byte, compute time.Duration, reques
 func open(ctx context.Context, data []byte) (*infer.Model, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxTry)
 	defer cancel()
-	m, err := infer.OpenBytesContext(ctx, data)
+	m, err := infer.OpenBytesContext(ctx, data, infer.With(native.New(native.MaxMemory(maxMemory))))
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func opsetOf(m *onnxgraph.Model) (int64, error) {
 		case o.Domain != "":
 			// A node of another domain is refused where it stands.
 		case o.Version < 1 || o.Version > newestOpset:
-			return 0, fmt.Errorf("opset %d is not supported, only 1 to %d: convert the model (onnx.version_converter)", o.Version, newestOpset)
+			return 0, fmt.Errorf("opset %d is not supported, only 1 to %d: export the model again for one of these", o.Version, newestOpset)
 		default:
 			return o.Version, nil
 		}
@@ -298,7 +298,7 @@ func lookUp(n *onnxgraph.Node, opset int64) (op, error) {
 	case opset == 0:
 		return op{}, errors.New("the model imports no standard opset")
 	case opset < o.since:
-		return op{}, fmt.Errorf("op %s is supported from opset %d on, not in %d: convert the model (onnx.version_converter)", n.OpType, o.since, opset)
+		return op{}, fmt.Errorf("op %s is supported from opset %d on, not in %d: export the model again for opset 13 or later, or use ONNX Runtime", n.OpType, o.since, opset)
 	}
 	if err := checkCount("input", n.Inputs, o.inputs); err != nil {
 		return op{}, err

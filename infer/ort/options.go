@@ -12,7 +12,8 @@ type Option func(*ortEngine)
 
 // Library sets the path of the library to load. Without it the library is that
 // of the environment variable ONNXRUNTIME_SHARED_LIBRARY_PATH, else the one
-// that `rnnkit runtime install` installed, else the system's.
+// that `rnnkit runtime install` installed, which must have the SHA-256 that it had
+// then, else the system's.
 func Library(path string) Option {
 	return func(e *ortEngine) { e.library = path }
 }

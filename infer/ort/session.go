@@ -49,6 +49,9 @@ func loadLibrary(explicit string) (string, error) {
 		}
 		return loaded.path, nil
 	}
+	if err := ortlib.Verify(lib); err != nil {
+		return "", err
+	}
 	if _, err := ortlib.Check(lib.Path); err != nil {
 		return "", err
 	}

@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"models":              {},
 	"datasets":            {},
 	"trainer":             {"models", "datasets", "internal/atomicfile", "internal/cell", "internal/kernels"},
-	"examples/service":    {"infer"},
+	"examples/service":    {"infer", "infer/native"},
 	"export":              {"models", "internal/onnxgraph", "internal/atomicfile"},
 	"infer":               {"models", "infer/engine", "infer/native", "internal/inputs", "internal/onnxgraph", "internal/stepwise"},
 	"infer/engine":        {},

@@ -2,9 +2,16 @@ package onnxtest_test
 
 import (
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/onnxpb"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
 
@@ -46,6 +53,54 @@ func TestCompare(t *testing.T) {
 	} {
 		if err := onnxtest.Compare(test.got, test.want, 0.1, 0); (err == nil) != test.equal {
 			t.Errorf("Compare(%v, %v): %v", test.got, test.want, err)
+		}
+	}
+}
+
+// TestExternal reads a model whose tensor is a part of another file, or said to be in
+// a file that is not in its folder.
+func TestExternal(t *testing.T) {
+	dir := t.TempDir()
+	model := func(location string) ([]byte, error) {
+		entry := func(key, value string) []byte {
+			b, err := proto.Marshal(&onnxpb.StringStringEntryProto{Key: proto.String(key), Value: proto.String(value)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		data, err := proto.Marshal(&onnxpb.ModelProto{
+			OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}},
+			Graph: &onnxpb.GraphProto{Initializer: []*onnxpb.TensorProto{{
+				Name: proto.String("w"), Dims: []int64{2}, DataType: proto.Int32(int32(onnxgraph.Float32)),
+				DataLocation: onnxpb.TensorProto_EXTERNAL.Enum(), ExternalData: [][]byte{entry("location", location), entry("offset", "4"), entry("length", "8")},
+			}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "model.onnx"), data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return onnxtest.Model(dir)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "weights"), []byte{9, 9, 9, 9, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 9, 9, 9, 9}, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	data, err := model("weights")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnxgraph.Unmarshal(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, _ := m.Graph.Initializers[0].Data.([]float32); !slices.Equal(w, []float32{1, 2}) {
+		t.Errorf("the tensor is %v", m.Graph.Initializers[0])
+	}
+	for _, location := range []string{"nowhere", "../weights", "/etc/hostname"} {
+		if _, err := model(location); err == nil {
+			t.Errorf("%s was read", location)
 		}
 	}
 }

@@ -310,10 +310,25 @@ func TestInstallFromGo(t *testing.T) {
 		t.Errorf("it has the version %s, %v, want %s", version, err, done.Version)
 	}
 
+	if err := Verify(Library{done.Path, "cache"}); err != nil {
+		t.Error(err)
+	}
 	intact := read(t, done.Path)
 	write(t, done.Path, intact[:len(intact)/2])
 	if _, _, err := Sum(done.Path); err == nil {
 		t.Error("half a library has the recorded sum")
+	}
+	if err := Verify(Library{done.Path, "cache"}); err == nil || !strings.Contains(err.Error(), "has changed since it was installed") {
+		t.Errorf("half a library in the cache: %v", err)
+	}
+	if err := Verify(Library{done.Path, "given path"}); err != nil {
+		t.Errorf("half a library that somebody named: %v", err)
+	}
+	if err := os.Remove(done.Path + sumSuffix); err != nil {
+		t.Fatal(err)
+	}
+	if err := Verify(Library{done.Path, "cache"}); err == nil || !strings.Contains(err.Error(), "its record is lost") {
+		t.Errorf("half a library without its record: %v", err)
 	}
 	if got := mustInstall(t, Options{}); got.Already || read(t, got.Path) != intact {
 		t.Error("half a library was not replaced")

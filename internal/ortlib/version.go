@@ -257,3 +257,17 @@ func Sum(path string) (sum, known string, err error) {
 // sumSuffix ends the name of the file beside a library in the cache that has
 // its SHA-256, as the program sha256sum writes and reads it.
 const sumSuffix = ".sha256"
+
+// Verify returns an error unless a library in the cache is what was installed there:
+// that of a package known here, or the one whose SHA-256 was recorded. A library from
+// elsewhere is the choice of whoever named it, or put it where the system looks.
+func Verify(lib Library) error {
+	if lib.Source != "cache" {
+		return nil
+	}
+	_, known, err := Sum(lib.Path)
+	if err == nil && known == "" {
+		err = fmt.Errorf("%s was not installed by rnnkit, or its record is lost: run `rnnkit runtime install`, or name it by its path", lib.Path)
+	}
+	return err
+}
