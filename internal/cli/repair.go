@@ -99,6 +99,9 @@ func (o *repairOptions) run(ctx context.Context, path string) error {
 	r, err := waitFor(ctx, "the repair", func() (*repair.Repaired, error) {
 		return repair.Repair(ctx, m, repair.Options{Layouts: layouts, Time: o.time, Memory: native.DefaultMemory})
 	})
+	if errors.Is(err, repair.ErrDoesNotRun) && o.time == 0 {
+		err = fmt.Errorf("%w: if its time is only declared open, say with --time which one it was exported with", err)
+	}
 	if err != nil {
 		return fmt.Errorf("%s cannot be repaired: %w", path, err)
 	}

@@ -30,7 +30,11 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 		if n.OpType == "Expand" && k == 1 || n.OpType == "Gemm" || n.OpType == "Pow" && k == 1 && p.isCommonPower(name) {
 			continue
 		}
-		if t, list, ok := p.value(name); ok && len(list) > 0 {
+		t, list, ok := p.value(name)
+		if v, same := p.uniform(name); !ok && same { // a constant that is widened
+			t, list, ok = onnxgraph.Tensor{Data: []float32{float32(v)}}, []float64{v}, n.OpType == "Mul" || n.OpType == "Div"
+		}
+		if ok && len(list) > 0 {
 			if err := p.operand(n, name, t, list); err != nil {
 				return err
 			}

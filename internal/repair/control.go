@@ -66,12 +66,50 @@ func (p *prover) scan(n *onnxgraph.Node) error {
 	return p.graphs(n)
 }
 
-// branch is not followed where the condition depends on the input.
+// branch is not followed where the condition may depend on the time, or on what
+// the input holds.
 func (p *prover) branch(n *onnxgraph.Node) error {
-	if _, _, constant := p.value(n.Inputs[0]); !constant {
+	if !p.ofFixedSizes(n.Inputs[0], maxDepth) {
 		return errors.New("which branch it takes may depend on the time")
 	}
 	return p.graphs(n)
+}
+
+// maxDepth is how far a condition is followed back.
+const maxDepth = 8
+
+// ofFixedSizes tells whether a value is computed of constants and of sizes that
+// the time does not change.
+func (p *prover) ofFixedSizes(name string, depth int) bool {
+	if _, _, constant := p.value(name); constant {
+		return true
+	}
+	n := p.producer(name)
+	if n == nil || depth == 0 {
+		return false
+	}
+	switch n.OpType {
+	case "Gather":
+		return p.picksFixed(n)
+	case "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Not", "And", "Or", "Cast", "Identity", "Squeeze", "Unsqueeze":
+		return !slices.ContainsFunc(n.Inputs, func(input string) bool { return !p.ofFixedSizes(input, depth-1) })
+	}
+	return false
+}
+
+// picksFixed tells whether a Gather takes sizes that the time does not change out
+// of a shape.
+func (p *prover) picksFixed(n *onnxgraph.Node) bool {
+	shape := p.producer(n.Inputs[0])
+	_, index, constant := p.value(n.Inputs[1])
+	if shape == nil || shape.OpType != "Shape" || len(shape.Attributes) > 0 || !constant {
+		return false
+	}
+	of := p.shape(shape.Inputs[0])
+	return !slices.ContainsFunc(index, func(k float64) bool {
+		axis := place(int64(k), of)
+		return axis < 0 || moves(of[axis])
+	})
 }
 
 // graphs applies the rules of constants to the graphs within a node, which may

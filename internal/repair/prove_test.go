@@ -219,6 +219,8 @@ func TestRules(t *testing.T) {
 		{"thirds", []onnxgraph.Node{channels, op("AveragePool", "ch", onnxgraph.Attribute{Name: "kernel_shape", Value: []int64{2}}, onnxgraph.Attribute{Name: "strides", Value: []int64{2}})}, nil, "may be a part of the time"},
 		{"stacked", []onnxgraph.Node{to("bt", "Transpose", "steps", perm), op("Reshape", "bt k")}, []onnxgraph.Tensor{int64s("k", 0, -1, 12)}, "begins within the time"},
 		{"branch", append(length, to("less", "Less", "length k"), op("If", "less", inner("then_branch", to("i", "Identity", "h")), inner("else_branch", to("i", "Neg", "h")))), []onnxgraph.Tensor{int64s("k", 100)}, "which branch it takes"},
+		{"branch of a width", []onnxgraph.Node{to("shape", "Shape", "steps"), to("width", "Gather", "shape k"), to("four", "Equal", "width f"), to("is", "Squeeze", "four zero"), op("If", "is", inner("then_branch", to("i", "Identity", "h")), inner("else_branch", to("i", "Neg", "h")))},
+			[]onnxgraph.Tensor{int64s("k", 2), int64s("f", 4)}, ""},
 		{"step in a branch", []onnxgraph.Node{op("If", "yes", inner("then_branch", to("i", "Gather", "steps k")), inner("else_branch", to("i", "Neg", "h")))},
 			[]onnxgraph.Tensor{{Name: "yes", Shape: []int{}, Data: []bool{true}}, {Name: "k", Shape: []int{}, Data: []int64{2}}}, "takes a step by number"},
 		{"scan of columns", []onnxgraph.Node{to("columns", "Transpose", "h"), {OpType: "Scan", Inputs: []string{"columns"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned}}}, nil, "goes through a number of steps"},

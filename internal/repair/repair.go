@@ -31,6 +31,10 @@ import (
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
+// ErrDoesNotRun tells that a model does not run at the batch and time that its
+// inputs declare, or at any that was tried where they leave these open.
+var ErrDoesNotRun = errors.New("the model as it is does not run")
+
 // openTimes are the times that models with an open one are run with: the first
 // that they take.
 var openTimes = []int{4, 16, 64}
@@ -149,7 +153,7 @@ func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, o Opt
 			first = cmp.Or(first, err)
 		}
 	}
-	return 0, 0, fmt.Errorf("the model as it is does not run: %w", first)
+	return 0, 0, fmt.Errorf("%w: %w", ErrDoesNotRun, first)
 }
 
 // batchesOf returns the batches that constants may have which are the states of
