@@ -1,7 +1,7 @@
 """Writes Keras models of a fixed batch and time by tf2onnx: corpus_keras.py FOLDER [NAME...].
 
 With tensorflow-cpu 2.19.1 and tf2onnx 1.17.0. The files are as corpus_torch.py's;
-those with _rows have an open batch. GRU, SimpleRNN and masked layers become a Loop,
+those with _rows have an open batch, those with _open an open time too. GRU, SimpleRNN and masked layers become a Loop,
 whose trip count is constant; unrolled ones a graph as long as the time.
 """
 
@@ -89,7 +89,7 @@ add("x_k_butlast", (lambda: [L.LSTM(4, return_sequences=True), lambda y: y[:, :y
 add("x_k_whileT", (lambda: [L.Dense(4), lambda y: tf.while_loop(lambda i, h: i < y.shape[1], lambda i, h: (i + 1, tf.tanh(h + y[:, i])), [tf.constant(0), tf.zeros([y.shape[0], 4])], shape_invariants=[tf.TensorShape([]), tf.TensorShape([None, 4])])[1], L.Dense(2)], "seq"), rows, 2, 6)
 
 
-def write(name, any_batch):
+def write(name, kind_of_sizes):
     (make, kind), inputs, b, t = MODELS[name]
     parts = make()
     if kind == "repeat":
@@ -103,8 +103,9 @@ def write(name, any_batch):
 
     x = inputs(b, t)
     run(tf.constant(x))  # builds the layers
-    spec = [tf.TensorSpec([None if any_batch else b, *x.shape[1:]], x.dtype, "x")]
-    name += "_rows" if any_batch else ""
+    sizes = {"": [b, t], "_rows": [None, t], "_open": [None, None]}[kind_of_sizes]
+    spec = [tf.TensorSpec([*sizes, *x.shape[2:]], x.dtype, "x")]
+    name += kind_of_sizes
     model, _ = tf2onnx.convert.from_function(tf.function(run, input_signature=spec), input_signature=spec, opset=17)
     given = [inputs(*sizes) for sizes in corpus.cases(b, t)]
     corpus.save(folder / (name + ".onnx"), model, [([x], [run(tf.constant(x)).numpy()]) for x in given])
@@ -114,8 +115,8 @@ keras.utils.set_random_seed(3)
 for name in MODELS:
     if not name.startswith(only):
         continue
-    for any_batch in (False, True):
+    for kind_of_sizes in ("", "_rows", "_open"):
         try:
-            write(name, any_batch)
+            write(name, kind_of_sizes)
         except Exception as error:
             corpus.tell(name, error)
