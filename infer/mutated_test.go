@@ -95,16 +95,16 @@ const (
 
 // survives opens and runs a file in all ways, and counts whether it could be.
 func survives(t *testing.T, data []byte) (opened, ran int) {
-	ctx, cancel := context.WithTimeout(t.Context(), mutatedTime)
-	defer cancel()
 	spec := models.Spec{Cell: models.LSTM, Features: 2, Hidden: 3, Layers: 1, Readout: models.ReadAll, Outputs: 2}
 	_, err := export.LoadParams(models.NewParams[float32](spec), spec, data)
 	said(t, err)
-	m, err := infer.OpenBytesContext(ctx, data, infer.With(native.New(native.MaxMemory(mutatedMemory))))
+	m, err := infer.OpenBytes(data, infer.With(native.New(native.MaxMemory(mutatedMemory))))
 	if said(t, err) {
 		return 0, 0
 	}
 	defer m.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), mutatedTime)
+	defer cancel()
 	inputs := map[string]infer.Tensor{}
 	for _, in := range m.Inputs() {
 		inputs[in.Name] = zerosFor(in)
@@ -203,7 +203,7 @@ type mutator struct{ *rand.Rand }
 
 func (m *mutator) file(data []byte) []byte {
 	bytewise := m.IntN(2) == 0
-	for range 1 + m.IntN(4) {
+	for range 1 + m.IntN(1+m.IntN(4)) {
 		if bytewise {
 			data = m.bytes(data)
 		} else {
@@ -249,7 +249,7 @@ func (m *mutator) message(data []byte) []byte {
 		return data
 	}
 	i, j := m.IntN(len(fields)), m.IntN(len(fields))
-	switch m.IntN(12) {
+	switch m.IntN(16) {
 	case 0:
 		fields[i] = nil
 	case 1:

@@ -300,10 +300,7 @@ func (op *gemm[T]) multiply(dst kernels.Matrix[T]) error {
 	case op.transA && op.transB:
 		return mulTT(op.memory, dst, a, b)
 	case op.transB && !op.b.constant:
-		if err := op.memory.keep(&op.weighs, inPanels(b.Rows, b.Cols), size[T]()); err != nil {
-			return fmt.Errorf("a factor of shape %v is too large: %w", op.b.shape, err)
-		}
-		op.laidOut.PackT(b)
+		return op.byBlocks(dst, a, b)
 	case op.transB && op.laidOut.Cols == 0:
 		op.laidOut.PackT(b)
 	}
@@ -320,6 +317,30 @@ func (op *gemm[T]) multiply(dst kernels.Matrix[T]) error {
 	})
 }
 
+// byBlocks adds the product with bᵀ, some rows of b at a time, which it lays out.
+func (op *gemm[T]) byBlocks(dst, a, b kernels.Matrix[T]) error {
+	const block = 1 << 22 // elements
+	some := min(max(block/max(b.Cols, 1), 32), b.Rows)
+	if err := op.memory.keep(&op.weighs, inPanels(some, b.Cols), size[T]()); err != nil {
+		return fmt.Errorf("a factor of shape %v is too large: %w", op.b.shape, err)
+	}
+	for from := 0; from < b.Rows; from += some {
+		part := b.RowRange(from, min(from+some, b.Rows))
+		if err := op.memory.spend(part.Rows * part.Cols * copied); err != nil {
+			return err
+		}
+		op.laidOut.PackT(part)
+		err := byRows[T](op.memory, dst.Rows, part.Rows*part.Cols, func(i, end int) {
+			to := dst.RowRange(i, end).ColRange(from, from+part.Rows)
+			kernels.Mul(to, to, a.RowRange(i, end), &op.laidOut)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // inPanels returns how many elements a matrix of weights, [rows, cols], has at most
 // once it is laid out for products.
 func inPanels(rows, cols int) int {
@@ -330,7 +351,7 @@ func inPanels(rows, cols int) int {
 // mulTT adds aᵀ bᵀ to dst, which is rare, and slow.
 func mulTT[T float](m *memory, dst, a, b kernels.Matrix[T]) error {
 	for i := range dst.Rows {
-		if err := m.spend(b.Rows * b.Cols); err != nil {
+		if err := m.spend(b.Rows * b.Cols * copied); err != nil { // of a, each lies elsewhere
 			return err
 		}
 		for j := range dst.Cols {

@@ -34,6 +34,7 @@ func TestPieces(t *testing.T) {
 		{"Gemm with transA", gemm(1, 0), onnxgraph.Float32, large, 0},
 		{"Gemm with transB", gemm(0, 1), onnxgraph.Float32, large, 0},
 		{"Gemm with both", gemm(1, 1), onnxgraph.Float32, large, 0},
+		{"Gemm with transB in blocks", gemm(0, 1), onnxgraph.Float32, [3]int{3, 2100, 2100}, 0},
 		{"Einsum", einsum, onnxgraph.Float32, small, 1},
 		{"Einsum of a batch", einsum, onnxgraph.Int32, small, 2},
 	} {

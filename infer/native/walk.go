@@ -75,42 +75,46 @@ func (w *walk) rows(m *memory, f func(out, n int, at offsets)) error {
 	size, step := w.inner()
 	outer := w.dims[:len(w.dims)-1]
 	var at offsets
-	out := 0
-	for more := true; more; more = next(outer, &at) {
-		part := at
-		for end := out + size; out < end; {
-			n := min(most, end-out)
-			if err := m.spend(n * computed); err != nil {
+	for out := 0; ; out += size {
+		if size > most {
+			if err := m.long(size, step, out, at, f); err != nil {
 				return err
 			}
-			f(out, n, part)
-			out += n
-			for i, s := range step {
-				part[i] += n * s
+		} else if err := m.spend(size * computed); err != nil {
+			return err
+		} else {
+			f(out, size, at)
+		}
+		k := len(outer) - 1
+		for ; k >= 0; k-- {
+			d := &outer[k]
+			d.at++
+			for i, s := range d.step {
+				at[i] += s
 			}
+			if d.at < d.size {
+				break
+			}
+			for i, s := range d.step {
+				at[i] -= s * d.size
+			}
+			d.at = 0
+		}
+		if k < 0 {
+			return nil
 		}
 	}
-	return nil
 }
 
-// next goes on to the next place of those dimensions, and reports whether there is
-// one.
-func next(dims []walkDim, at *offsets) bool {
-	for k := len(dims) - 1; k >= 0; k-- {
-		d := &dims[k]
-		d.at++
-		for i, s := range d.step {
-			at[i] += s
+// long calls f for parts of a run of so many elements.
+func (m *memory) long(size int, step offsets, out int, at offsets, f func(out, n int, at offsets)) error {
+	return m.parts(size, func(from, to int) {
+		part := at
+		for i, s := range step {
+			part[i] += from * s
 		}
-		if d.at < d.size {
-			return true
-		}
-		for i, s := range d.step {
-			at[i] -= s * d.size
-		}
-		d.at = 0
-	}
-	return false
+		f(out+from, to-from, part)
+	})
 }
 
 // broadcast appends to dst the shape that shapes a and b are broadcast to, and
