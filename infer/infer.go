@@ -11,13 +11,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -58,7 +58,8 @@ func With(e engine.Engine) Option {
 	}
 }
 
-// Open loads the ONNX model in the file of the given path.
+// Open loads the ONNX model in the file of the given path, which is no pipe and no
+// device.
 func Open(path string, opts ...Option) (*Model, error) {
 	return OpenContext(context.Background(), path, opts...)
 }
@@ -66,7 +67,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 // OpenContext is Open, and ends with ctx: at once with the native engine, with
 // another where that is an [engine.ContextOpener].
 func OpenContext(ctx context.Context, path string, opts ...Option) (*Model, error) {
-	data, err := os.ReadFile(path)
+	data, err := onnxgraph.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the model: %w", err)
 	}

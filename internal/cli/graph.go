@@ -2,8 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"math"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -38,15 +36,13 @@ type graph struct {
 	given  map[string]engine.Tensor
 }
 
-const (
-	maxModel    = math.MaxInt32 // bytes of a model's file, as protobuf has it
-	maxExternal = 1 << 30       // bytes of a model's weights in files of their own
-)
+// maxExternal is how many bytes of a model's weights may be in files of their own.
+const maxExternal = 1 << 30
 
 // readModel reads the model at path, with the weights that lie in other files of
 // its folder.
 func readModel(path string) ([]byte, error) {
-	data, err := readFile(path)
+	data, err := onnxgraph.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the model: %w", err)
 	}
@@ -54,22 +50,6 @@ func readModel(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return data, nil
-}
-
-// readFile reads a file that ends: no device, and no pipe that nobody writes to.
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, fmt.Errorf("%s is a folder: name a file in it", path)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is a pipe or a device: save the model to a file first", path)
-	case info.Size() > maxModel:
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that a model's file can have: keep the weights in a file beside it", path, info.Size(), maxModel)
-	}
-	return os.ReadFile(path)
 }
 
 // readGraph reads the model at path, for any engine, as bytes too.
