@@ -136,7 +136,7 @@ func softmax(c *call) ([]value, error) {
 		return nil, err
 	}
 	if x.isTime(axis) || c.opset < 13 && x.kind == everyStep && x.axis > axis {
-		return nil, errMixes
+		return []value{x.like(x.dims, x.axis)}, errMixes
 	}
 	return []value{x.like(x.dims, x.axis)}, nil
 }
@@ -151,7 +151,7 @@ func layerNormalization(c *call) ([]value, error) {
 		return nil, err
 	}
 	if x.kind == everyStep && x.axis >= axis || c.othersMove(1) {
-		return nil, errMixes
+		return []value{x.like(x.dims, x.axis)}, errMixes
 	}
 	return []value{x.like(x.dims, x.axis)}, nil
 }
@@ -169,7 +169,7 @@ func (c *call) othersMove(from int) bool {
 func batchNormalization(c *call) ([]value, error) {
 	x := c.input(0)
 	if x.isTime(1) || c.othersMove(1) || c.number("training_mode", 0) != 0 {
-		return nil, errMixes
+		return []value{x}, errMixes
 	}
 	return []value{x}, nil
 }
@@ -185,7 +185,7 @@ func alongAxis(c *call) ([]value, error) {
 		return nil, err
 	}
 	if x.isTime(axis) {
-		return nil, errMixes
+		return []value{x.like(x.dims, x.axis)}, errMixes
 	}
 	return []value{x.like(x.dims, x.axis)}, nil
 }
@@ -200,7 +200,7 @@ func cumSum(c *call) ([]value, error) {
 		return nil, err
 	}
 	if x.isTime(list[0]) {
-		return nil, errMixes
+		return []value{x.like(x.dims, x.axis)}, errMixes
 	}
 	return []value{x.like(x.dims, x.axis)}, nil
 }
@@ -232,16 +232,20 @@ func rowByRow(c *call) ([]value, error) {
 	if c.OpType == "GlobalAveragePool" || c.OpType == "GlobalMaxPool" {
 		last = 1
 	}
+	var reason error
 	if x.dims == nil || x.kind == everyStep && x.axis > last || c.othersMove(1) {
-		return nil, errMixes
+		reason = errMixes
 	}
 	out := x.like(slices.Clone(x.dims), x.axis)
 	if c.OpType == "GlobalAveragePool" || c.OpType == "GlobalMaxPool" {
 		for k := 2; k < len(out.dims); k++ {
 			out.dims[k] = one
 		}
+		if reason != nil { // the same for every step, as a mean over all of them is
+			out.kind = still
+		}
 	}
-	return []value{out}, nil
+	return []value{out}, reason
 }
 
 func reduce(c *call) ([]value, error) {
@@ -263,11 +267,13 @@ func reduce(c *call) ([]value, error) {
 	}
 	reduced := func(k int) bool { return len(list) == 0 || slices.Contains(along, k) }
 	var dims []size
+	var reason error
 	axis := x.axis
 	for k, d := range x.dims {
+		if reduced(k) && x.isTime(k) {
+			reason = errMixes
+		}
 		switch {
-		case reduced(k) && x.isTime(k):
-			return nil, errMixes
 		case reduced(k) && c.number("keepdims", 1) != 0:
 			dims = append(dims, one)
 		case reduced(k) && k < x.axis:
@@ -277,10 +283,13 @@ func reduce(c *call) ([]value, error) {
 		}
 	}
 	out := x.like(append([]size{}, dims...), axis)
+	if reason != nil { // the same for every step
+		out.kind = still
+	}
 	if arg {
 		out.type_ = onnxgraph.Int64
 	}
-	return []value{out}, nil
+	return []value{out}, reason
 }
 
 // window is for convolutions and pools. One that looks at each step alone keeps the
@@ -288,17 +297,18 @@ func reduce(c *call) ([]value, error) {
 func window(c *call) ([]value, error) {
 	x, w := c.input(0), c.input(1)
 	kernel := numbers(c.numbers("kernel_shape"))
-	if c.OpType == "Conv" && len(kernel) == 0 && len(w.dims) > 2 {
+	convolves := c.OpType == "Conv" || c.OpType == "FusedConv"
+	if convolves && len(kernel) == 0 && len(w.dims) > 2 {
 		kernel = w.dims[2:]
 	}
 	if len(x.dims) < 3 || len(kernel) != len(x.dims)-2 || c.othersMove(1) {
 		return nil, errShape
 	}
-	if x.isTime(1) && c.OpType == "Conv" {
+	if x.isTime(1) && convolves {
 		return nil, errMixes
 	}
 	out := x.like(slices.Clone(x.dims), x.axis)
-	if c.OpType == "Conv" && len(w.dims) > 0 {
+	if convolves && len(w.dims) > 0 {
 		out.dims[1] = w.dims[0]
 	}
 	var reason error

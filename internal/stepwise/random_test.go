@@ -143,7 +143,7 @@ func (g *randomGraph) shaped(x string) string {
 // TestRandomGraphs steps all random graphs that are not refused, of two rows and six
 // steps or the other way round: the steps must be the whole.
 func TestRandomGraphs(t *testing.T) {
-	tries := 100_000
+	tries := 20_000
 	if testing.Short() {
 		tries = 4000
 	}

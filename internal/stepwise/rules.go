@@ -11,7 +11,7 @@ import (
 type rule func(c *call) ([]value, error)
 
 // contributed are operators of ONNX Runtime's own that have a rule.
-var contributed = map[string]bool{"Gelu": true, "FastGelu": true, "QuickGelu": true, "BiasGelu": true, "FusedGemm": true}
+var contributed = map[string]bool{"Gelu": true, "FastGelu": true, "QuickGelu": true, "BiasGelu": true, "FusedGemm": true, "FusedConv": true}
 
 var rules map[string]rule
 
@@ -27,7 +27,7 @@ func init() { // rules of If and Scan come back to rules
 		"LayerNormalization": layerNormalization, "RMSNormalization": layerNormalization, "SimplifiedLayerNormalization": layerNormalization,
 		"BatchNormalization": batchNormalization, "LpNormalization": alongAxis, "CumSum": cumSum, "TopK": topK,
 		"InstanceNormalization": rowByRow, "GroupNormalization": rowByRow, "GlobalAveragePool": rowByRow, "GlobalMaxPool": rowByRow,
-		"Conv": window, "AveragePool": window, "MaxPool": window, "LpPool": window,
+		"Conv": window, "FusedConv": window, "AveragePool": window, "MaxPool": window, "LpPool": window,
 		"QuantizeLinear": quantize, "DequantizeLinear": quantize,
 		"ReverseSequence": reverse,
 		"RNN":             recurrent, "GRU": recurrent, "LSTM": recurrent, "If": conditional, "Scan": scan, "Loop": loop, "Less": less, "And": and,
@@ -42,7 +42,7 @@ func init() { // rules of If and Scan come back to rules
 	for _, op := range []string{
 		"BiasGelu", "BitShift", "Clip", "Greater", "GreaterOrEqual", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Or", "PRelu", "Pow", "Sum", "Xor",
 	} {
-		rules[op] = broadcast
+		rules[op] = byElements
 	}
 	for _, op := range []string{"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "ArgMax", "ArgMin"} {
 		rules[op] = reduce
@@ -182,8 +182,26 @@ func expand(c *call) ([]value, error) {
 	return c.join(x, shape)
 }
 
-// join returns the value of an operator by elements, with broadcasting.
+// join returns the value of an operator by elements, with broadcasting. With an error
+// it is as if the operator left the steps as they are.
 func (c *call) join(operands ...value) ([]value, error) {
+	out, err := c.broadcast(operands)
+	if err == nil {
+		return out, nil
+	}
+	rank := 0
+	for _, v := range operands {
+		rank = max(rank, len(v.dims))
+	}
+	for _, v := range operands {
+		if v.kind == everyStep && len(v.dims) == rank {
+			return []value{v.like(v.dims, v.axis)}, err
+		}
+	}
+	return nil, err
+}
+
+func (c *call) broadcast(operands []value) ([]value, error) {
 	out := value{kind: still, outer: one, dims: []size{}}
 	for _, v := range operands {
 		if v.missing {
@@ -256,7 +274,7 @@ func (c *call) meet(operands []value, k, rank, time int) (size, error) {
 	return d, nil
 }
 
-func broadcast(c *call) ([]value, error) { return c.join(c.in...) }
+func byElements(c *call) ([]value, error) { return c.join(c.in...) }
 
 // arithmetic also computes shapes.
 func arithmetic(c *call) ([]value, error) {
@@ -636,24 +654,22 @@ func concat(c *call) ([]value, error) {
 // of before.
 func (c *call) concatTime(axis int) ([]value, error) {
 	last := c.in[len(c.in)-1]
-	dims := slices.Clone(last.dims)
-	out := last.like(dims, axis)
-	for _, v := range c.in[:len(c.in)-1] {
-		if len(v.dims) != len(dims) || !last.isTime(axis) {
-			return nil, errMixes
+	for _, v := range c.in {
+		if v.isTime(axis) {
+			last = v
 		}
-		sum, ok := dims[axis].add(v.dims[axis])
-		if !ok {
-			return nil, errMixes
-		}
-		dims[axis] = sum
+	}
+	out := last.like(slices.Clone(last.dims), axis)
+	if len(c.in) != 2 || !c.isCarried(0) || !c.in[1].isTime(axis) || !last.whole() || len(c.in[0].dims) != len(last.dims) {
+		return []value{out}, errMixes
 	}
 	n, known := c.in[0].dims[axis].fixed()
-	if len(c.in) == 2 && c.isCarried(0) && known && last.whole() {
-		out.before = n
-		return []value{out}, nil
+	sum, ok := last.dims[axis].add(fixed(n))
+	if !known || !ok {
+		return []value{out}, errMixes
 	}
-	return []value{out}, errMixes
+	out.dims[axis], out.before = sum, n
+	return []value{out}, nil
 }
 
 func split(c *call) ([]value, error) {

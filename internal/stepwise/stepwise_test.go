@@ -550,3 +550,59 @@ func TestBakedNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestGivenStates has models that carry their state, and mix the steps before the node
+// that reads them. One that makes frames of its input is taken at its word.
+func TestGivenStates(t *testing.T) {
+	node := func(op string, in []string, out string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
+		return onnxgraph.Node{Name: out, OpType: op, Inputs: in, Outputs: []string{out}, Attributes: attributes}
+	}
+	list := func(names ...string) []string { return names }
+	ints := func(name string, values ...int64) onnxgraph.Attribute {
+		return onnxgraph.Attribute{Name: name, Value: values}
+	}
+	axis := onnxgraph.Attribute{Name: "axis", Value: int64(2)}
+	for name, test := range map[string]struct {
+		want  string
+		nodes []onnxgraph.Node
+	}{
+		"mean":     {`node "mean" (ReduceMean) mixes the steps`, []onnxgraph.Node{node("ReduceMean", list("x"), "mean", ints("axes", 2)), node("Sub", list("x", "mean"), "mixed")}},
+		"softmax":  {`node "mixed" (Softmax) mixes the steps`, []onnxgraph.Node{node("Softmax", list("x"), "mixed", axis)}},
+		"sum":      {`node "mixed" (CumSum) mixes the steps`, []onnxgraph.Node{node("CumSum", list("x", "two"), "mixed")}},
+		"instance": {`node "mixed" (InstanceNormalization) mixes the steps`, []onnxgraph.Node{node("InstanceNormalization", list("x", "scale", "scale"), "mixed")}},
+		"constant": {`node "mixed" (Add) has a constant with a value for each step`, []onnxgraph.Node{node("Add", list("x", "table"), "mixed")}},
+		"appended": {`node "longer" (Concat) mixes the steps`, []onnxgraph.Node{node("Concat", list("x", "table"), "longer", axis), node("Slice", list("longer", "one", "many", "two"), "mixed")}},
+		"turned":   {`node "mixed" (Slice) reads the steps in another order`, []onnxgraph.Node{node("Slice", list("x", "minus", "least", "two", "minus"), "mixed")}},
+		"padded":   {`node "mixed" (Conv) looks at the steps beside each step`, []onnxgraph.Node{node("Conv", list("x", "kernel"), "mixed", ints("pads", 1, 1))}},
+		"pooled":   {`node "mixed" (MaxPool) looks at the steps beside each step`, []onnxgraph.Node{node("MaxPool", list("x"), "mixed", ints("kernel_shape", 3), ints("pads", 1, 1))}},
+		"frames":   {"no recurrent node", []onnxgraph.Node{node("Conv", list("x", "kernel"), "mixed", ints("strides", 3))}},
+		"clean":    {"<nil>", []onnxgraph.Node{node("Tanh", list("x"), "mixed")}},
+	} {
+		batch, time, two := onnxgraph.Dim{Symbol: "batch"}, onnxgraph.Dim{Symbol: "time"}, onnxgraph.Dim{Size: 2}
+		value := func(name string, shape ...onnxgraph.Dim) onnxgraph.Value {
+			return onnxgraph.Value{Name: name, Type: onnxgraph.Float32, Shape: shape}
+		}
+		floats := func(name string, shape ...int) onnxgraph.Tensor {
+			size, _ := engine.Size(shape)
+			return onnxgraph.Tensor{Name: name, Shape: shape, Data: make([]float32, size)}
+		}
+		at := func(name string, n int64) onnxgraph.Tensor {
+			return onnxgraph.Tensor{Name: name, Shape: []int{1}, Data: []int64{n}}
+		}
+		m := &onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: onnxgraph.Graph{
+			Inputs:  []onnxgraph.Value{value("x", batch, two, time), value("h_in", onnxgraph.Dim{Size: 1}, batch, two)},
+			Outputs: []onnxgraph.Value{value("y", time, onnxgraph.Dim{Size: 1}, batch, two), value("h_out", onnxgraph.Dim{Size: 1}, batch, two)},
+			Initializers: []onnxgraph.Tensor{
+				floats("w", 1, 2, 2), floats("r", 1, 2, 2), floats("scale", 2), floats("table", 1, 2, 5), floats("kernel", 2, 2, 3),
+				at("one", 1), at("two", 2), at("many", math.MaxInt64), at("minus", -1), at("least", math.MinInt64),
+			},
+			Nodes: append(test.nodes,
+				node("Transpose", list("mixed"), "steps", ints("perm", 2, 0, 1)),
+				onnxgraph.Node{OpType: "RNN", Inputs: list("steps", "w", "r", "", "", "h_in"), Outputs: list("y", "h_out"), Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}}}),
+		}}
+		_, err := stepwise.Of(m, []onnxgraph.StatePair{{Input: "h_in", Output: "h_out"}})
+		if text := fmt.Sprint(err); !strings.Contains(text, test.want) {
+			t.Errorf("%s: the error is %v, not %q", name, err, test.want)
+		}
+	}
+}
