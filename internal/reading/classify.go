@@ -134,18 +134,9 @@ func (m *model) readClasses(ctx context.Context, c Choice, dimensions string, li
 	if strings.Count(dimensions, string(inputs.Batch)) != 1 || strings.Contains(dimensions, "?") {
 		return m.unfit()
 	}
-	axis := m.timeAxis(dimensions)
-	how, err := m.perStep(ctx, axis)
-	shape := m.sample.outputs[m.Output].Shape
-	switch {
-	case err != nil:
+	dimensions, err := m.stepsOrClasses(ctx, dimensions, c.Labels)
+	if err != nil {
 		return err
-	case how == causal:
-		dimensions = replace(dimensions, axis, inputs.Time)
-	case axis >= 0 && dimensions[axis] == inputs.Time:
-		return doubt(AboutOutput, m.Output, "output %q has an answer at each step, and that of the last one may not be of the whole sequence", m.Output)
-	case axis >= 0 && c.Labels != m.Steps:
-		return doubt(AboutLabels, m.Output, "output %q has the shape %v for a batch of %d: the %d may be classes, or the steps of a sequence", m.Output, shape, m.sample.batch, m.Steps)
 	}
 	if strings.Count(dimensions, string(inputs.Other)) > 1 {
 		return m.unfit()
@@ -153,6 +144,44 @@ func (m *model) readClasses(ctx context.Context, c Choice, dimensions string, li
 	m.set(dimensions)
 	if err := m.alone(); err != nil {
 		return err
+	}
+	if err := m.readAnswers(ctx, c.Answers, limits); err != nil {
+		return err
+	}
+	switch m.Classes = max(2, m.Width); {
+	case m.Answers == Labels && m.Width > 1:
+		return doubt(AboutAnswers, m.Output, "output %q has %d values, so it is not one label", m.Output, m.Width)
+	case m.Answers == Labels:
+		m.Classes = c.Labels
+	case c.Labels > 0 && m.Classes != c.Labels:
+		return doubt(AboutLabels, m.Output, "output %q answers for %d classes, not %d", m.Output, m.Classes, c.Labels)
+	}
+	return nil
+}
+
+// stepsOrClasses tells whether a dimension, that goes with the time or has its size,
+// is that of the steps, of which the last one counts, or of so many labels.
+func (m *model) stepsOrClasses(ctx context.Context, dimensions string, labels int) (string, error) {
+	axis := m.timeAxis(dimensions)
+	how, err := m.perStep(ctx, axis)
+	switch {
+	case err != nil:
+		return "", err
+	case how == causal:
+		return replace(dimensions, axis, inputs.Time), nil
+	case axis >= 0 && dimensions[axis] == inputs.Time:
+		return "", doubt(AboutOutput, m.Output, "output %q has an answer at each step, and that of the last one may not be of the whole sequence", m.Output)
+	case axis >= 0 && labels != m.Steps:
+		shape := m.sample.outputs[m.Output].Shape
+		return "", doubt(AboutLabels, m.Output, "output %q has the shape %v for a batch of %d: the %d may be classes, or the steps of a sequence", m.Output, shape, m.sample.batch, m.Steps)
+	}
+	return dimensions, nil
+}
+
+// readAnswers finds out what the answers are, unless that is said.
+func (m *model) readAnswers(ctx context.Context, said Answers, limits bounds) error {
+	if m.Answers = said; said != "" {
+		return nil
 	}
 	examples, err := m.examples(ctx)
 	if err != nil {
@@ -163,21 +192,8 @@ func (m *model) readClasses(ctx context.Context, c Choice, dimensions string, li
 	default:
 		limits.integer = true
 	}
-	if m.Answers, m.Slack, err = judge(examples, limits); c.Answers != "" {
-		m.Answers, m.Slack, err = c.Answers, math.Inf(1), nil
-	}
-	if err != nil {
+	if m.Answers, m.Slack, err = judge(examples, limits); err != nil {
 		return doubt(AboutAnswers, m.Output, "output %q answers with %w", m.Output, err)
-	}
-	m.Classes = max(2, m.Width)
-	if m.Answers == Labels {
-		if m.Width > 1 {
-			return doubt(AboutAnswers, m.Output, "output %q has %d values, so it is not one label", m.Output, m.Width)
-		}
-		m.Classes = c.Labels
-	}
-	if c.Labels > 0 && m.Classes != c.Labels {
-		return doubt(AboutLabels, m.Output, "output %q answers for %d classes, not %d", m.Output, m.Classes, c.Labels)
 	}
 	return nil
 }

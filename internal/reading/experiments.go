@@ -189,20 +189,7 @@ func wide[T float32 | int64 | int32 | uint8](data []T) []float64 {
 // measure finds out with which number of steps the model runs, and which
 // dimensions of its outputs are batch and time.
 func (m *model) measure(ctx context.Context, steps int, names []string) (map[string]string, error) {
-	tried := lengths
-	if steps > 0 {
-		tried = []int{steps}
-	}
-	var many *trial
-	var err error
-	for _, time := range tried {
-		if many, err = m.try(ctx, manyRows, time, names); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	if err != nil && steps == 0 {
-		return nil, doubt(AboutSteps, m.Input, "%w", err)
-	}
+	many, err := m.firstTrial(ctx, steps, names)
 	if err != nil {
 		return nil, err
 	}
@@ -210,30 +197,38 @@ func (m *model) measure(ctx context.Context, steps int, names []string) (map[str
 	if err != nil {
 		return nil, err
 	}
-	var long *trial
+	long := many
 	if m.Steps == 0 {
-		if long, err = m.try(ctx, manyRows, 2*many.time, names); ctx.Err() != nil {
-			return nil, err
+		if long, err = m.try(ctx, manyRows, 2*many.time, names); err != nil {
+			m.Steps, long = many.time, many // the graph has a size that only these fit
 		}
-	}
-	if long == nil || err != nil {
-		m.Steps, long = many.time, nil // the graph has a size that only these fit
 	}
 	dimensions := map[string]string{}
 	for _, name := range names {
 		dimensions[name] = roles(name, many, few, long)
 	}
 	m.sample, m.few = many, few
-	return dimensions, nil
+	return dimensions, ctx.Err()
+}
+
+// firstTrial runs the model with so many steps, or if 0 with the first number of
+// lengths with which it runs.
+func (m *model) firstTrial(ctx context.Context, steps int, names []string) (t *trial, err error) {
+	if steps > 0 {
+		return m.try(ctx, manyRows, steps, names)
+	}
+	for _, time := range lengths {
+		if t, err = m.try(ctx, manyRows, time, names); err == nil || ctx.Err() != nil {
+			return t, err
+		}
+	}
+	return nil, doubt(AboutSteps, m.Input, "%w", err)
 }
 
 // roles has a letter for each dimension of an output: b where it goes with the
 // batch, t with the time, 1 where it is always 1, f where it is always more, and ?
 // where it goes otherwise. It is "" for an output of different dimensions.
 func roles(name string, many, few, long *trial) string {
-	if long == nil {
-		long = many
-	}
 	a, b, c := many.outputs[name].Shape, few.outputs[name].Shape, long.outputs[name].Shape
 	if len(a) != len(b) || len(a) != len(c) {
 		return ""
@@ -426,29 +421,8 @@ func (m *model) take(y engine.Tensor, batch int) ([][]float64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("output %q: %w", m.Output, err)
 	}
-	strides := map[byte]int{}
-	size := 1
-	last := 0
-	wrong := len(y.Shape) != len(m.Answer)
-	for i := len(y.Shape) - 1; i >= 0 && !wrong; i-- {
-		letter, n := m.Answer[i], y.Shape[i]
-		strides[letter] = size
-		switch letter {
-		case inputs.Batch:
-			wrong = n != batch
-		case inputs.Time:
-			last = (n - 1) * size
-			wrong = n < 1
-		case Ahead:
-			wrong = n != m.Horizon
-		case inputs.Other:
-			wrong = n != m.Width
-		default:
-			wrong = n != 1
-		}
-		size *= n
-	}
-	if wrong {
+	strides, last, ok := m.strides(y.Shape, batch)
+	if !ok {
 		return nil, fmt.Errorf("output %q has the shape %v for a batch of %d, where it was %s before", m.Output, y.Shape, batch, m.outputDims())
 	}
 	rows := make([][]float64, batch)
@@ -460,4 +434,27 @@ func (m *model) take(y engine.Tensor, batch int) ([][]float64, error) {
 		}
 	}
 	return rows, nil
+}
+
+// strides returns how many elements the dimensions of a shape are apart, by their
+// letters, where its last step begins, and whether it is such as the layout says.
+func (m *model) strides(shape []int, batch int) (strides map[byte]int, last int, ok bool) {
+	if len(shape) != len(m.Answer) {
+		return nil, 0, false
+	}
+	sizes := map[byte]int{inputs.Batch: batch, Ahead: m.Horizon, inputs.Other: m.Width, One: 1}
+	strides, ok = map[byte]int{}, true
+	size := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		letter := m.Answer[i]
+		if letter == inputs.Time {
+			last = (shape[i] - 1) * size
+			ok = ok && shape[i] > 0
+		} else {
+			ok = ok && shape[i] == sizes[letter]
+		}
+		strides[letter] = size
+		size *= shape[i]
+	}
+	return strides, last, ok
 }

@@ -1,6 +1,7 @@
 package reading
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -63,22 +64,28 @@ func (m *model) readings(ctx context.Context, c Choice, read func(ctx context.Co
 		return nil, err
 	}
 	var found []Reading
-	var first error
+	var first, unsure error
 	for _, name := range names {
 		one := *m
 		one.Output = name
 		err := read(ctx, &one, dimensions[name])
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil, err
-		}
-		if err == nil {
+		case err == nil:
 			found = append(found, one.Reading)
-		} else if first == nil {
-			first = err
+			continue
+		case about(err, AboutAnswers) || about(err, AboutHorizon):
+			unsure = err
 		}
+		first = cmp.Or(first, err)
 	}
-	if len(found) == 0 {
+	certain := slices.ContainsFunc(found, func(r Reading) bool { return r.Answers != "" && r.Answers != Logits })
+	switch {
+	case len(found) == 0:
 		return nil, first
+	case unsure != nil && !certain:
+		return nil, doubt(AboutOutput, "", "several outputs may answer: %s, and %w", found[0].outputDims(), unsure)
 	}
 	return found, nil
 }

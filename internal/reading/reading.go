@@ -6,6 +6,7 @@ package reading
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -87,6 +88,12 @@ type Doubt struct {
 
 func (d *Doubt) Error() string { return d.Err.Error() }
 func (d *Doubt) Unwrap() error { return d.Err }
+
+// about tells whether err is a doubt about that topic.
+func about(err error, topic Topic) bool {
+	var d *Doubt
+	return errors.As(err, &d) && d.About == topic
+}
 
 func doubt(about Topic, name, format string, args ...any) error {
 	return &Doubt{about, name, fmt.Errorf(format, args...)}

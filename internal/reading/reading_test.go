@@ -1,8 +1,8 @@
 package reading
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -47,12 +47,6 @@ func read(t *testing.T, name string, document any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// inDoubt tells whether err is a doubt about that topic.
-func inDoubt(err error, about Topic) bool {
-	var d *Doubt
-	return errors.As(err, &d) && d.About == about
 }
 
 func flatten(rows [][]float64) (all []float64) {
@@ -102,16 +96,13 @@ func TestClassifiers(t *testing.T) {
 		"percent": Percent, "log": LogProbabilities, "argmax": Labels, "threshold": Labels,
 		"steps": Probabilities, "channels": Probabilities, "label": Probabilities, "states": Probabilities,
 	}
-	topics := map[string]Topic{"steps_both_ways": AboutOutput, "two_heads": AboutOutput, "softmax_of_batch": AboutLayout}
+	topics := map[string]Topic{"steps_both_ways": AboutOutput, "two_heads": AboutOutput, "softmax_of_batch": AboutLayout, "logits_and_doubt": AboutOutput}
 	for name, model := range rows.Models {
 		c, err := open(t, name).Classifier(t.Context(), Choice{})
 		if model.Want == nil {
-			about := topics[name]
-			if about == "" {
-				about = AboutAnswers
-			}
-			if !inDoubt(err, about) {
-				t.Errorf("%s: %v, %v, and not in doubt about %s", name, c, err, about)
+			topic := cmp.Or(topics[name], AboutAnswers)
+			if !about(err, topic) {
+				t.Errorf("%s: %v, %v, and not in doubt about %s", name, c, err, topic)
 			}
 			continue
 		}
@@ -183,11 +174,11 @@ func TestChosen(t *testing.T) {
 		if err == nil {
 			_, err = c.ClassifyBatch(t.Context(), rows.sequences())
 		}
-		if !inDoubt(err, AboutAnswers) {
+		if !about(err, AboutAnswers) {
 			t.Errorf("%s as %s: %v", name, answers, err)
 		}
 	}
-	if _, err := open(t, "softmax").Classifier(t.Context(), Choice{Labels: 4}); !inDoubt(err, AboutLabels) {
+	if _, err := open(t, "softmax").Classifier(t.Context(), Choice{Labels: 4}); !about(err, AboutLabels) {
 		t.Error(err)
 	}
 }
@@ -252,7 +243,7 @@ func TestForecasters(t *testing.T) {
 			continue
 		}
 		if horizon, ok := doubtful[name]; ok {
-			if !inDoubt(err, AboutHorizon) {
+			if !about(err, AboutHorizon) {
 				t.Errorf("%s: %v, %v, and not in doubt", name, f, err)
 			}
 			choice.Horizon = horizon
@@ -280,7 +271,7 @@ func TestHorizonOfColumns(t *testing.T) {
 			t.Errorf("horizon %d: %v (%v), not %v", horizon, f, err, want)
 		}
 	}
-	if f, err := s.Forecaster(t.Context(), Choice{Steps: 6, Horizon: 2}); !inDoubt(err, AboutHorizon) {
+	if f, err := s.Forecaster(t.Context(), Choice{Steps: 6, Horizon: 2}); !about(err, AboutHorizon) {
 		t.Errorf("horizon 2: %v, %v", f, err)
 	}
 }
@@ -343,16 +334,19 @@ func TestRefusesInputs(t *testing.T) {
 	} {
 		s := open(t, "logits")
 		test.change(&s)
-		if c, err := s.Classifier(t.Context(), test.choice); !inDoubt(err, test.about) {
+		if c, err := s.Classifier(t.Context(), test.choice); !about(err, test.about) {
 			t.Errorf("%v, %v, and not in doubt about %s", c, err, test.about)
 		}
 	}
 	s := open(t, "steps_both_ways")
 	s.Inputs[0].Layout = "tbf"
-	if c, err := s.Classifier(t.Context(), Choice{}); !inDoubt(err, AboutLayout) {
+	if c, err := s.Classifier(t.Context(), Choice{}); !about(err, AboutLayout) {
 		t.Errorf("%v, %v: the batch is the time", c, err)
 	}
-	if f, err := open(t, "next").Forecaster(t.Context(), Choice{}); !inDoubt(err, AboutSteps) {
+	if f, err := open(t, "next_and_doubt").Forecaster(t.Context(), Choice{Steps: 6}); !about(err, AboutOutput) {
+		t.Errorf("%v, %v: two outputs", f, err)
+	}
+	if f, err := open(t, "next").Forecaster(t.Context(), Choice{}); !about(err, AboutSteps) {
 		t.Errorf("%v, %v", f, err)
 	}
 }

@@ -164,6 +164,7 @@ CLASSES = [  # name, classes, nodes after z, what is meant, output (y), more
     ("percent_rounded", 1, [SIGMOID, ("Mul", "p hundred", "q"), ("Round", "q", "y")], None),
     ("sign", 1, [("Sign", "z", "y")], None),
     ("steps_both_ways", 3, [("Softmax", "z", "y")], None, "y", dict(steps=True, both=True)),
+    ("logits_and_doubt", 3, [("Identity", "z", "n"), ("Sigmoid", "z", "y")], None, "y", dict(out=("n", "y"))),
     ("two_heads", 3, [("Identity", "z", "y"), ("Neg", "z", "n")], None, "y", dict(out=("y", "n"))),
 ]
 
@@ -193,6 +194,7 @@ AHEAD = [  # name, features, outputs, nodes after z, layout of the answer or Non
     ("horizon_each_step", 1, 4, [("Identity", "z", "y")], "bth", dict(steps=True)),
     ("next_steps_both_ways", 1, 1, [("Identity", "z", "y")], "btf", dict(steps=True, both=True)),
     # No answer.
+    ("next_and_doubt", 1, 4, [("Slice", "z i0 i1 i1", "n"), ("Identity", "z", "y")], None, dict(out=("n", "y"))),
     ("columns_flat", 3, 12, [("Identity", "z", "y")], None),
     ("columns_other", 3, 8, [("Reshape", "z h4c2", "y")], None),
 ]
