@@ -185,10 +185,14 @@ func (s *sheet) fromZero(numbers []float64) bool {
 	if !even || step != 1 || numbers[0] != 0 || s.ragged && len(numbers) < 4 && slices.ContainsFunc(s.records[1:], func(record []string) bool { return slices.ContainsFunc(record, isWhole) }) {
 		return false
 	}
-	if slices.ContainsFunc(s.records, func(record []string) bool { return len(record) != len(s.records[0]) }) {
-		return false
+	countsOn := true
+	for i, record := range s.records {
+		if len(record) != len(s.records[0]) {
+			return false
+		}
+		countsOn = countsOn && strings.TrimSpace(record[0]) == strconv.Itoa(i)
 	}
-	return strings.TrimSpace(s.records[0][0]) != "0" || strings.TrimSpace(s.records[1][0]) != "1"
+	return !countsOn
 }
 
 // evenBeside tells whether the numbers of the first record have even steps, and one

@@ -194,21 +194,22 @@ func TestReadSequencesLabels(t *testing.T) {
 		}
 	}
 	for about, test := range map[string]struct{ label, text, want string }{
-		"UCR":                {"", "1\t0.5\t2.5\n2\t1.5\t1.5\n1\t2\t3.5\n1\t2\t3\n", "the first column has 2 different whole numbers, and the last has other numbers: there is no telling which column has the labels"},
-		"two labels":         {"", "label,a,class\nu,1,v\nv,2,u\n", `2 columns are called like labels, such as "label" and "class"`},
-		"no such label":      {"kind", "a,label\n1,u\n2,v\n", `no column "kind"; the label is one of the columns ["a" "label"]`},
-		"no such number":     {"3", "a,label\n1,u\n2,v\n", `no column "3"`},
-		"a line too short":   {"2", "1,u,2\n1\n2,v,3\n", "line 2: 1 fields, and the label is number 2"},
-		"index, no names":    {"", "0,0.5,u\n1,1.5,v\n2,0.5,u\n3,0.25,v\n4,0.125,u\n", "line 1, column 1: the column counts the lines"},
-		"dates, no names":    {"", "20240101,0.5,u\n20240102,1.5,v\n20240103,0.5,u\n20240104,0.25,v\n20240105,0.125,u\n", "line 1, column 1: the column tells the time"},
-		"units":              {"", "1 kg,2 kg,u\n2 kg,1 kg,v\n", `line 1, column 1: "1 kg" is a number with a unit`},
-		"thousands or not":   {"", "\"1,234\",5,u\n2,1,v\n", `line 1, column 1: "1,234" may be a decimal comma or thousands`},
-		"missing NaN":        {"", "a,label\n1,u\n2,NaN\n", `line 3, column 2: "NaN" is a missing label`},
-		"missing ?, first":   {"1", "u,1\n?,2\nv,3\n", `line 2, column 1: "?" is a missing label`},
-		"missing minus":      {"", "1,u\n2,-\n", `line 2, column 2: "-" is a missing label`},
-		"missing None":       {"", "1,u\n2,None\n", `line 2, column 2: "None" is a missing label`},
-		"values for labels":  {"", "a,b\n1,0.5\n2,0.25\n3,1.5\n", "3 different labels on 3 lines, such as \"0.25\", which are too many: there is no telling"},
-		"numbers, no header": {"", "0,1,2,3\n5,6,3,7\n4,2,4,3\n", "line 1: there is no telling whether this line has names or values"},
+		"UCR":                 {"", "1\t0.5\t2.5\n2\t1.5\t1.5\n1\t2\t3.5\n1\t2\t3\n", "the first column has 2 different whole numbers, and the last has other numbers: there is no telling which column has the labels"},
+		"two labels":          {"", "label,a,class\nu,1,v\nv,2,u\n", `2 columns are called like labels, such as "label" and "class"`},
+		"no such label":       {"kind", "a,label\n1,u\n2,v\n", `no column "kind"; the label is one of the columns ["a" "label"]`},
+		"no such number":      {"3", "a,label\n1,u\n2,v\n", `no column "3"`},
+		"a line too short":    {"2", "1,u,2\n1\n2,v,3\n", "line 2: 1 fields, and the label is number 2"},
+		"index, no names":     {"", "0,0.5,u\n1,1.5,v\n2,0.5,u\n3,0.25,v\n4,0.125,u\n", "line 1, column 1: the column counts the lines"},
+		"dates, no names":     {"", "20240101,0.5,u\n20240102,1.5,v\n20240103,0.5,u\n20240104,0.25,v\n20240105,0.125,u\n", "line 1, column 1: the column tells the time"},
+		"units":               {"", "1 kg,2 kg,u\n2 kg,1 kg,v\n", `line 1, column 1: "1 kg" is a number with a unit`},
+		"thousands or not":    {"", "\"1,234\",5,u\n2,1,v\n", `line 1, column 1: "1,234" may be a decimal comma or thousands`},
+		"missing NaN":         {"", "a,label\n1,u\n2,NaN\n", `line 3, column 2: "NaN" is a missing label`},
+		"missing ?, first":    {"1", "u,1\n?,2\nv,3\n", `line 2, column 1: "?" is a missing label`},
+		"missing minus":       {"", "1,u\n2,-\n", `line 2, column 2: "-" is a missing label`},
+		"missing None":        {"", "1,u\n2,None\n", `line 2, column 2: "None" is a missing label`},
+		"values for labels":   {"", "a,b\n1,0.5\n2,0.25\n3,1.5\n", "3 different labels on 3 lines, such as \"0.25\", which are too many: there is no telling"},
+		"numbers, and then 1": {"", "0,1,2,3\n1,6,3,7\n4,2,4,3\n1,2,4,7\n", "line 1: there is no telling whether this line has names or values"},
+		"numbers, no header":  {"", "0,1,2,3\n5,6,3,7\n4,2,4,3\n", "line 1: there is no telling whether this line has names or values"},
 	} {
 		if _, err := datasets.ReadSequences(strings.NewReader(test.text), "f", test.label); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: the error is %v, not %q", about, err, test.want)
