@@ -21,12 +21,15 @@ func (s signalled) status() int {
 	return 1
 }
 
-// untilSignal returns a context that Ctrl-C and SIGTERM end, with a signalled for
-// its cause. A second signal ends the process at once.
+// untilSignal returns a context that Ctrl-C, SIGTERM and the end of the terminal end,
+// with a signalled for its cause. A second signal ends the process at once.
 func untilSignal(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		select {
 		case s := <-signals:
