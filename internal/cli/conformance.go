@@ -133,10 +133,10 @@ func (o *conformanceOptions) run(ctx context.Context, dirs []string) error {
 
 func (o *conformanceOptions) print(r testResult) {
 	if r.Reason == "" {
-		fmt.Fprintf(o.Out, "%s\t%s\n", r.Result, r.Test)
+		fmt.Fprintf(o.Out, "%s\t%s\n", r.Result, printable(r.Test))
 		return
 	}
-	fmt.Fprintf(o.Out, "%s\t%s\t%s\n", r.Result, r.Test, r.Reason)
+	fmt.Fprintf(o.Out, "%s\t%s\t%s\n", r.Result, printable(r.Test), printable(r.Reason))
 }
 
 // test runs one test. Its error is that of the engine that refused the model, or

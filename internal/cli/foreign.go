@@ -80,14 +80,14 @@ func (o *inferOptions) inferForeign(ctx context.Context, model *infer.Model) err
 		if err != nil {
 			return fmt.Errorf("%s: %w", o.model, advise(err))
 		}
-		fmt.Fprintln(o.Err, c)
+		fmt.Fprintln(o.Err, printable(c.String()))
 		return advise(o.classifyForeign(ctx, c))
 	}
 	f, err := source.Forecaster(ctx, choice)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, advise(err))
 	}
-	fmt.Fprintln(o.Err, f)
+	fmt.Fprintln(o.Err, printable(f.String()))
 	return advise(o.forecastForeign(ctx, f))
 }
 

@@ -106,11 +106,11 @@ func (o *repairOptions) run(ctx context.Context, path string) error {
 		return fmt.Errorf("%s cannot be repaired: %w", path, err)
 	}
 	for _, change := range r.Changes {
-		fmt.Fprintln(o.Out, change)
+		fmt.Fprintln(o.Out, printable(change))
 	}
 	switch {
 	case r.KeptTime != nil:
-		fmt.Fprintln(o.Out, keptTime(r))
+		fmt.Fprintln(o.Out, printable(keptTime(r)))
 	case len(r.Changes) == 0 && r.Timeless:
 		fmt.Fprintln(o.Out, "nothing to repair: the batch is symbolic, and no input has a time")
 	case len(r.Changes) == 0:
@@ -126,7 +126,7 @@ func (o *repairOptions) run(ctx context.Context, path string) error {
 	}
 	for _, c := range checks {
 		if c.Refused != nil {
-			fmt.Fprintf(o.Out, "not compared with %s, which does not run the model as it is: %s\n", c.Engine, oneLine(c.Refused))
+			fmt.Fprintf(o.Out, "not compared with %s, which does not run the model as it is: %s\n", c.Engine, printable(oneLine(c.Refused)))
 			continue
 		}
 		fmt.Fprintf(o.Out, "batch %d, time %d: %s differs from %s by at most %.1e\n", c.Batch, c.Time, c.Engine, c.Against, c.Difference)

@@ -32,9 +32,9 @@ func (s *streams) tell(t *datasets.Table, columns ...datasets.Column) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Err, "data: %s\n", t.Describe(columns...))
+	fmt.Fprintf(s.Err, "data: %s\n", printable(t.Describe(columns...)))
 	if note != "" {
-		fmt.Fprintf(s.Err, "note: %s\n", note)
+		fmt.Fprintf(s.Err, "note: %s\n", printable(note))
 	}
 	return nil
 }

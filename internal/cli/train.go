@@ -266,7 +266,7 @@ func (o *trainOptions) warmStart(m *models.Model) error {
 	}
 	fmt.Fprintf(o.Err, "the parameters of %s\n", o.start)
 	for _, line := range append(left, unlike(data, m)...) {
-		fmt.Fprintf(o.Err, "but %s\n", line)
+		fmt.Fprintf(o.Err, "but %s\n", printable(line))
 	}
 	return nil
 }

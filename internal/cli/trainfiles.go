@@ -133,9 +133,9 @@ func (s *streams) tellCopies(all *datasets.Sequences, j *job.Job) {
 
 // tellRows says what was read of sequences.
 func (s *streams) tellRows(rows *datasets.Rows) {
-	fmt.Fprintf(s.Err, "data: %s\n", rows.About)
+	fmt.Fprintf(s.Err, "data: %s\n", printable(rows.About))
 	for _, note := range rows.Notes {
-		fmt.Fprintf(s.Err, "note: %s\n", note)
+		fmt.Fprintf(s.Err, "note: %s\n", printable(note))
 	}
 }
 
