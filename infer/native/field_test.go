@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,5 +155,46 @@ func TestThresholdedNaN(t *testing.T) {
 	got = run(t, open(t, m), tensors{"x": engine.Of([]float32{nan, 1, 2, 1, nan, 3}, 1, 2, 3)}, "hn")["hn"]
 	if err := onnxtest.Compare(got, engine.Zeros(engine.Float32, 1, 2, 2), 0, 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHostileFiles opens and runs the files of the field that are made to harm, in little
+// memory and time. Each may fail, by an error that is one line.
+func TestHostileFiles(t *testing.T) {
+	root := onnxtest.Root(t)
+	var paths []string
+	for _, pattern := range []string{"field/hostile/*.onnx", "field/f14-open-or-inspect-hangs/*.onnx"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
+	if len(paths) == 0 {
+		t.Skip("no files under RNNKIT_SHARED")
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			model, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			session, err := New(MaxMemory(64<<20), ExternalData(filepath.Dir(path))).Open(model)
+			checkLine(t, err)
+			if err != nil {
+				return
+			}
+			inputs := tensors{}
+			for _, v := range session.Inputs() {
+				inputs[v.Name] = sample(v)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, err = session.Run(ctx, inputs)
+			checkLine(t, err)
+			if err != nil && strings.Contains(err.Error(), "which is a bug") {
+				t.Error(err)
+			}
+		})
 	}
 }
