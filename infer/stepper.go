@@ -233,13 +233,16 @@ func (m *Model) openSteps(s *stepper, plan *stepwise.Plan, data []byte, e engine
 	for _, p := range plan.States {
 		pairs = append(pairs, models.StatePair{Input: p.Input, Output: p.Output})
 	}
-	if !s.states.find(s.session, pairs) || !slices.EqualFunc(m.Inputs(), s.session.Inputs()[:len(m.Inputs())], sameName) || !slices.EqualFunc(m.Outputs(), s.session.Outputs()[:len(m.Outputs())], sameName) {
+	if !s.states.find(s.session, pairs) || !startsWith(s.session.Inputs(), m.Inputs()) || !startsWith(s.session.Outputs(), m.Outputs()) {
 		return fmt.Errorf("the engine reads %v and answers %v", s.session.Inputs(), s.session.Outputs())
 	}
 	return nil
 }
 
-func sameName(a, b engine.ValueInfo) bool { return a.Name == b.Name }
+// startsWith tells whether the first of infos have the names of those given.
+func startsWith(infos, first []engine.ValueInfo) bool {
+	return len(infos) >= len(first) && slices.EqualFunc(infos[:len(first)], first, func(a, b engine.ValueInfo) bool { return a.Name == b.Name })
+}
 
 // find keeps those pairs of which the session has the input and the output, and none
 // of them twice, and tells whether these are all.
