@@ -31,7 +31,7 @@ const maxElements = 1 << 26
 type Input struct {
 	engine.ValueInfo
 	Layout string // a letter for each dimension: "btf", "tbf", "bt"
-	Other  string // another layout, of which a part of the graph or the names of dimensions tell, "" for none
+	Other  string // another layout that it may have, by a part of the graph or the names of dimensions, "" for none
 	Limit  int64  // what integers must be below, 0 if that is not known
 	State  bool   // it begins as zeros, and an output has what follows it
 }
@@ -110,7 +110,11 @@ func (r *reader) layoutOf(v onnxgraph.Value) (layout, other string) {
 	case r.states[v.Name]:
 		return ofState(v), ""
 	}
-	return obvious(v), ""
+	layout = obvious(v)
+	if layout == "btf" && v.Shape[1].Size > 1 && v.Shape[2].Size > 1 {
+		return layout, "bft" // nothing tells which of two sizes is the time
+	}
+	return layout, ""
 }
 
 // contradict tells whether the names of dimensions call the time of a layout its

@@ -199,14 +199,19 @@ func TestCache(t *testing.T) {
 // of it, and both where the two differ.
 func TestConvolutions(t *testing.T) {
 	n, three := onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Size: 3}
-	weights := []onnxgraph.Tensor{{Name: "k", Shape: []int{8, 3, 5}, Data: make([]float32, 120)}}
+	axes := func(name string, list ...int64) onnxgraph.Attribute {
+		return onnxgraph.Attribute{Name: name, Value: list}
+	}
+	weights := []onnxgraph.Tensor{{Name: "k4", Shape: []int{8, 3, 1, 5}, Data: make([]float32, 120)}, {Name: "k", Shape: []int{8, 3, 5}, Data: make([]float32, 120)}}
 	for _, test := range []struct {
 		nodes         []onnxgraph.Node
 		layout, other string
 	}{
 		{[]onnxgraph.Node{node("BatchNormalization", "x s b m v", "z"), node("MaxPool", "z", "p"), node("Conv", "p k", "y")}, "bft", ""},
 		{[]onnxgraph.Node{node("Conv", "x k", "y"), node("Transpose", "x", "z", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}), node("LSTM", "z w r", "h")}, "btf", "bft"},
-		{[]onnxgraph.Node{node("Conv", "x square", "y")}, "btf", ""},
+		{[]onnxgraph.Node{node("Conv", "x square", "y")}, "btf", "bft"},
+		{[]onnxgraph.Node{node("Transpose", "x", "z", axes("perm", 0, 2, 1)), node("Unsqueeze", "z", "u", axes("axes", 2)), node("Conv", "u k4", "y")}, "btf", ""},
+		{[]onnxgraph.Node{node("Flatten", "x", "y")}, "btf", "bft"},
 	} {
 		m := &onnxgraph.Model{Graph: onnxgraph.Graph{Inputs: []onnxgraph.Value{value(onnxgraph.Float32, n, three, three)}, Nodes: test.nodes, Initializers: weights}}
 		list, err := Of(m, nil)

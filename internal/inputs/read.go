@@ -93,11 +93,19 @@ func (r *reader) recurrent() {
 }
 
 // convolutions follows what convolutions over one dimension read, as that is
-// the time.
+// the time; Keras has another one of size 1 beside it.
 func (r *reader) convolutions() {
 	r.each(func(r *reader, n *onnxgraph.Node) {
-		if n.OpType == "Conv" && len(n.Inputs) > 1 && len(r.tensor(n.Inputs[1]).Shape) == 3 {
+		if n.OpType != "Conv" || len(n.Inputs) < 2 {
+			return
+		}
+		switch kernel := r.tensor(n.Inputs[1]).Shape; {
+		case len(kernel) == 3:
 			r.follow(n, 0, "bft", false)
+		case len(kernel) == 4 && kernel[2] == 1 && kernel[3] > 1:
+			r.follow(n, 0, "bfft", false)
+		case len(kernel) == 4 && kernel[2] > 1 && kernel[3] == 1:
+			r.follow(n, 0, "bftf", false)
 		}
 	})
 }

@@ -53,7 +53,7 @@ func (m *model) readInput(steps int) error {
 	case len(in.Layout) < 2 || len(in.Layout) > 3 || in.Axis(inputs.Batch) < 0 || in.Axis(inputs.Time) < 0:
 		return doubt(AboutLayout, in.Name, "input %s has the layout %s: it must have a batch, a time and at most features", in.ValueInfo, in.Layout)
 	case in.Other != "":
-		return doubt(AboutLayout, in.Name, "input %s has the layout %s by the graph, and %s by another part of it or the names of its dimensions", in.ValueInfo, in.Layout, in.Other)
+		return doubt(AboutLayout, in.Name, "input %s has the layout %s or %s: the graph and the names of its dimensions do not tell which", in.ValueInfo, in.Layout, in.Other)
 	case m.Steps > 0 && steps > 0 && steps != m.Steps:
 		return doubt(AboutNothing, in.Name, "input %s has %d steps, not %d", in.ValueInfo, m.Steps, steps)
 	}
