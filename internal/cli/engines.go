@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -85,7 +84,7 @@ func (f *engineFlags) choose(ctx context.Context, data []byte) (*infer.Model, st
 			return nil, "", err
 		}
 	}
-	m, refusal := openOn(ctx, f.chosen(), data)
+	m, refusal := infer.OpenBytesContext(ctx, data, infer.With(f.chosen()))
 	if refusal == nil || f.engine != "auto" || f.provider == "cuda" {
 		return m, "", refusal
 	}
@@ -110,7 +109,7 @@ func (f *engineFlags) fallBack(ctx context.Context, data []byte) (*infer.Model, 
 	if _, err := t.run(ctx, data); err != nil {
 		return nil, err
 	}
-	return openOn(ctx, f.onnxRuntime(), data)
+	return infer.OpenBytesContext(ctx, data, infer.With(f.onnxRuntime()))
 }
 
 // chosen is the engine that is asked for, or that auto takes first.
@@ -211,21 +210,8 @@ func tryOpen(ctx context.Context, data []byte, name, ortLib string, timeout time
 		}
 	}
 	return waitFor(ctx, "opening the model", func() (*infer.Model, error) {
-		return openOn(ctx, engineOf(name, ortLib), data)
+		return infer.OpenBytesContext(ctx, data, infer.With(engineOf(name, ortLib)))
 	})
-}
-
-// openOn opens a model that has something to answer.
-func openOn(ctx context.Context, e engine.Engine, data []byte) (*infer.Model, error) {
-	m, err := infer.OpenBytesContext(ctx, data, infer.With(e))
-	if err != nil {
-		return nil, err
-	}
-	if len(m.Outputs()) == 0 {
-		m.Close()
-		return nil, errors.New("the model has no outputs, so there is nothing to run")
-	}
-	return m, nil
 }
 
 func closeAll(all []candidate) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -123,6 +124,8 @@ type inspection struct {
 	Outputs    []value                    `json:"outputs"`
 	State      []models.StatePair         `json:"state"`
 	Lost       []models.StatePair         `json:"lost_state,omitempty"` // named by the metadata, and not in the graph
+	Streams    bool                       `json:"streams"`              // step by step, in Go
+	Whole      string                     `json:"whole,omitempty"`      // why it does not stream
 	Ops        []opCount                  `json:"ops"`
 	Parameters int                        `json:"parameters"`
 	Engines    []engineStatus             `json:"engines"`
@@ -208,6 +211,7 @@ func (r *inspection) try(ctx context.Context, data []byte, o *inspectOptions) {
 	var state []models.StatePair
 	if err == nil {
 		state = m.State()
+		r.stream(m)
 		m.Close()
 	}
 	r.addEngine("native", state, err)
@@ -216,6 +220,14 @@ func (r *inspection) try(ctx context.Context, data []byte, o *inspectOptions) {
 	t := trial{engine: "onnxruntime", library: o.ortLib, memory: native.DefaultMemory}
 	state, err = t.run(ctx, data)
 	r.addEngine(t.name(), state, err)
+}
+
+// stream says whether the model runs step by step.
+func (r *inspection) stream(m *infer.Model) {
+	err := m.Streams()
+	if r.Streams = err == nil; err != nil {
+		r.Whole = oneLine(err)
+	}
 }
 
 // addEngine says whether an engine opens the model, and takes the state from the
@@ -255,6 +267,12 @@ func (r *inspection) print(out io.Writer) error {
 	}
 	for i, pair := range r.Lost {
 		line(once(i, "lost state"), "%s, which the metadata names: a tool has taken the input out of the graph: go back to the model before", pair.Input)
+	}
+	switch {
+	case r.Streams:
+		line("steps", "one by one too: it streams")
+	case r.Whole != "":
+		line("steps", "%s", r.Whole)
 	}
 	for i, op := range r.Ops {
 		line(once(i, "ops"), "%s %d", op.Op, op.Count)
