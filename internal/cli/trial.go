@@ -115,9 +115,9 @@ func (t trial) limit() error {
 	return limitMemory(uint64(t.memory) + base)
 }
 
-// waitFor returns what f returns, or an error where ctx is done before. Then f goes
-// on without anyone waiting for it: a call that no context ends, as into ONNX
-// Runtime, does not keep the command.
+// waitFor returns what f returns, or an error where ctx is done before or is what
+// ended f. In the first case f goes on without anyone waiting for it: a call that no
+// context ends, as into ONNX Runtime, does not keep the command.
 func waitFor[T any](ctx context.Context, what string, f func() (T, error)) (T, error) {
 	type answer struct {
 		value T
@@ -130,11 +130,13 @@ func waitFor[T any](ctx context.Context, what string, f func() (T, error)) (T, e
 	}()
 	select {
 	case a := <-answered:
-		return a.value, a.err
+		if ctx.Err() == nil || !errors.Is(a.err, ctx.Err()) {
+			return a.value, a.err
+		}
 	case <-ctx.Done():
-		var none T
-		return none, fmt.Errorf("%s is broken off: %w", what, context.Cause(ctx))
 	}
+	var none T
+	return none, fmt.Errorf("%s is broken off: %w", what, context.Cause(ctx))
 }
 
 // withTimeout returns a context whose cause says that the time is over.

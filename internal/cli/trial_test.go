@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime"
 	"strings"
@@ -83,6 +84,13 @@ func TestWaitFor(t *testing.T) {
 	cancel()
 	if _, err := waitFor(ctx, "the call", func() (int, error) { return <-hold, nil }); err == nil || err.Error() != "the call is broken off: context canceled" {
 		t.Errorf("the error is %v", err)
+	}
+	done, end := context.WithTimeoutCause(t.Context(), 0, errors.New("it takes too long"))
+	defer end()
+	for range 20 { // whichever is seen first, the end of the context or what it ended
+		if _, err := waitFor(done, "the call", func() (int, error) { return 0, done.Err() }); err == nil || err.Error() != "the call is broken off: it takes too long" {
+			t.Fatalf("the error is %v", err)
+		}
 	}
 	if n, err := waitFor(t.Context(), "the call", func() (int, error) { return 3, nil }); n != 3 || err != nil {
 		t.Errorf("got %d, %v", n, err)
