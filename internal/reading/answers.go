@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/rnnkit/rnnkit/infer/engine"
 )
 
 // Answers is what the numbers are that a classifier answers with.
@@ -116,7 +118,7 @@ func judge(examples [][]float64, b bounds) (a Answers, slack float64, err error)
 		a, err = judgeOne(examples, b)
 		return a, 0, err
 	}
-	slack = rounding
+	slack = rounding + roundedBy(examples)
 	if b.low >= 0 && b.high <= 1 {
 		slack += float64(len(examples[0]))*b.low + 1 - b.high
 	}
@@ -124,6 +126,8 @@ func judge(examples [][]float64, b bounds) (a Answers, slack float64, err error)
 		return always(examples, func(v float64) bool { return v >= low && v <= high })
 	}
 	switch {
+	case b.index:
+		return "", 0, fmt.Errorf("the numbers of several classes a sequence, such as the likeliest ones, and nothing tells which is the answer")
 	case within(-rounding, 1+rounding) && sums(examples, slack, func(v float64) float64 { return v }):
 		return Probabilities, slack, nil
 	case within(-rounding, 100+100*rounding) && sums(examples, slack, func(v float64) float64 { return v / 100 }):
@@ -160,6 +164,16 @@ func judgeOne(examples [][]float64, b bounds) (Answers, error) {
 		return Logits, nil
 	}
 	return "", b.refuse(examples)
+}
+
+// roundedBy returns by how much sums may miss because the numbers went through
+// float16, as all that it holds did.
+func roundedBy(examples [][]float64) float64 {
+	half := func(v float64) bool { return v == float64(engine.HalfOf(float32(v)).Float32()) }
+	if always(examples, half) {
+		return 1.0 / (1 << 9)
+	}
+	return 0
 }
 
 // always tells whether all values of the examples are like that.

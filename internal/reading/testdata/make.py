@@ -113,6 +113,8 @@ CLASSES = [  # name, classes, nodes after z, what is meant, output (y), more
     ("softmax_manual", 3, [("Exp", "z", "e"), ("ReduceSum", "e i1", "s"), ("Div", "e s", "y")], same),
     ("softmax_stable", 3, [("ReduceMax", "z", "m", dict(axes=[1])), ("Sub", "z m", "d"), ("Exp", "d", "e"), ("ReduceSum", "e i1", "s"), ("Div", "e s", "y")], same),
     ("softmax_mean", 3, [SOFTMAX, ("Neg", "z", "n"), ("Softmax", "n", "q"), ("Add", "p q", "s"), ("Mul", "s half", "y")], same),
+    ("softmax_half", 3, [SOFTMAX, ("Cast", "p", "y", dict(to=T.FLOAT16))], same, "y", dict(types={"y": T.FLOAT16})),
+    ("softmax_through_half", 3, [SOFTMAX, ("Cast", "p", "h16", dict(to=T.FLOAT16)), ("Cast", "h16", "y", dict(to=T.FLOAT))], same),
     ("percent", 3, [SOFTMAX, ("Mul", "p hundred", "y")], lambda y: y / 100),
     ("log_softmax", 3, [("LogSoftmax", "z", "y")], np.exp),
     ("log_softmax_manual", 3, [("ReduceLogSumExp", "z", "s", dict(axes=[1])), ("Sub", "z s", "y")], np.exp),
@@ -165,6 +167,8 @@ CLASSES = [  # name, classes, nodes after z, what is meant, output (y), more
     ("sign", 1, [("Sign", "z", "y")], None),
     ("steps_both_ways", 3, [("Softmax", "z", "y")], None, "y", dict(steps=True, both=True)),
     ("logits_and_doubt", 3, [("Identity", "z", "n"), ("Sigmoid", "z", "y")], None, "y", dict(out=("n", "y"))),
+    ("classes_by_rank", 2, [("TopK", "z i2", "v y")], None, "y", dict(types={"y": T.INT64})),
+    ("classes_by_rank_float", 2, [("TopK", "z i2", "v r"), ("Cast", "r", "y", dict(to=T.FLOAT))], None),
     ("two_heads", 3, [("Identity", "z", "y"), ("Neg", "z", "n")], None, "y", dict(out=("y", "n"))),
 ]
 
