@@ -84,6 +84,10 @@ func (f *engineFlags) choose(ctx context.Context, data []byte) (*infer.Model, st
 			return nil, "", err
 		}
 	}
+	if f.engine == "onnxruntime" && f.provider != "cuda" {
+		m, err := f.tried(ctx, data)
+		return m, "", err
+	}
 	m, refusal := infer.OpenBytesContext(ctx, data, infer.With(f.chosen()))
 	if refusal == nil || f.engine != "auto" || f.provider == "cuda" {
 		return m, "", refusal
@@ -91,18 +95,18 @@ func (f *engineFlags) choose(ctx context.Context, data []byte) (*infer.Model, st
 	if _, err := onnxgraph.Outline(data); err != nil { // the file is at fault, not the engine
 		return nil, "", refusal
 	}
-	m, err := f.fallBack(ctx, data)
+	m, err := f.tried(ctx, data)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w; %w", refusal, err)
 	}
 	return m, fmt.Sprintf(" (native: %v)", refusal), nil
 }
 
-// maxOpen is how long ONNX Runtime may take to open a model that nobody asked it to.
+// maxOpen is how long ONNX Runtime may take to open a model.
 const maxOpen = 10 * time.Second
 
-// fallBack opens a model on ONNX Runtime, once a process of its own has.
-func (f *engineFlags) fallBack(ctx context.Context, data []byte) (*infer.Model, error) {
+// tried opens a model on ONNX Runtime, once a process of its own has.
+func (f *engineFlags) tried(ctx context.Context, data []byte) (*infer.Model, error) {
 	ctx, cancel := withTimeout(ctx, maxOpen)
 	defer cancel()
 	t := trial{engine: "onnxruntime", library: f.ortLib, memory: f.maxMemory << 20}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/infer"
@@ -50,7 +51,7 @@ func (o *inferOptions) runRaw(ctx context.Context, model *infer.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
-	printed := map[string]json.RawMessage{}
+	var printed []string
 	for _, name := range names {
 		if file := files[name]; file != "" {
 			if err := writeTensor(file, results[name]); err != nil {
@@ -61,14 +62,36 @@ func (o *inferOptions) runRaw(ctx context.Context, model *infer.Model) error {
 		if asNPY {
 			return npy.Write(o.Out, results[name])
 		}
-		if printed[name], err = listOf(results[name]); err != nil {
+		if err := printableList(results[name]); err != nil {
 			return fmt.Errorf("output %q: %w", name, err)
 		}
+		printed = append(printed, name)
 	}
-	if len(printed) == 0 {
+	return o.printRaw(results, printed)
+}
+
+// printRaw prints the results of these names, if any, as one JSON object.
+func (o *inferOptions) printRaw(results map[string]engine.Tensor, names []string) error {
+	if len(names) == 0 {
 		return nil
 	}
-	return json.NewEncoder(o.Out).Encode(printed)
+	slices.Sort(names)
+	before := "{"
+	for _, name := range slices.Compact(names) {
+		key, err := json.Marshal(name)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(o.Out, "%s%s:", before, key); err != nil {
+			return err
+		}
+		if err := writeList(o.Out, results[name], ""); err != nil {
+			return err
+		}
+		before = ","
+	}
+	_, err := fmt.Fprintln(o.Out, "}")
+	return err
 }
 
 // readRaw reads inputs from standard input, and tells whether it was a .npy file.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -190,77 +191,101 @@ func parseAll[T engine.Element](leaves []any, shape []int, parse func(string) (T
 
 // writeTensor writes t to a .npy file, or any other as JSON.
 func writeTensor(path string, t engine.Tensor) error {
-	if filepath.Ext(path) == ".npy" {
-		var b bytes.Buffer
-		if err := npy.Write(&b, t); err != nil {
-			return err
-		}
-		return atomicfile.Write(path, b.Bytes())
-	}
-	text, err := listOf(t)
+	f, err := atomicfile.Create(path)
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, append(text, '\n'))
+	defer f.Abort()
+	if filepath.Ext(path) == ".npy" {
+		err = npy.Write(f, t)
+	} else {
+		err = writeList(f, t, "\n")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return f.Commit()
 }
 
-// listOf returns t as nested lists in JSON.
-func listOf(t engine.Tensor) (json.RawMessage, error) {
-	words := wordsOf(t)
-	if words == nil && t.Len() > 0 {
-		return nil, errors.New("the tensor has no type that can be written")
+// writeList writes t as nested lists in JSON, and end. It takes no memory for the text,
+// which is many times as large as t.
+func writeList(out io.Writer, t engine.Tensor, end string) error {
+	if err := printableList(t); err != nil {
+		return err
 	}
-	return appendList(nil, t.Shape, &words), nil
+	w := bufio.NewWriter(out)
+	next := 0
+	writeRows(w, t, t.Shape, &next)
+	w.WriteString(end)
+	return w.Flush() // which has the error of every write before
 }
 
-func appendList(text []byte, shape []int, words *[]string) []byte {
-	if len(shape) == 0 {
-		text = append(text, (*words)[0]...)
-		*words = (*words)[1:]
-		return text
+// maxEmpty is how many lists are written that hold nothing: their number is bounded
+// by no memory.
+const maxEmpty = 1 << 20
+
+// printableList returns an error for a tensor that is no list in JSON.
+func printableList(t engine.Tensor) error {
+	if t.Data == nil {
+		return errors.New("the tensor has no type that can be written")
 	}
-	text = append(text, '[')
-	for i := range shape[0] {
-		if i > 0 {
-			text = append(text, ',')
+	if t.Len() > 0 {
+		return nil
+	}
+	lists := 1
+	for _, d := range t.Shape {
+		if d > maxEmpty/max(lists, 1) {
+			return fmt.Errorf("shape %v has no elements, and too many lists to write: write it to a .npy file", t.Shape)
 		}
-		text = appendList(text, shape[1:], words)
-	}
-	return append(text, ']')
-}
-
-func wordsOf(t engine.Tensor) []string {
-	switch data := t.Data.(type) {
-	case []engine.Half:
-		return wordsBy(data, func(v engine.Half) string { return floatWord(float64(v.Float32()), 32) })
-	case []float32:
-		return wordsBy(data, func(v float32) string { return floatWord(float64(v), 32) })
-	case []float64:
-		return wordsBy(data, func(v float64) string { return floatWord(v, 64) })
-	case []int32:
-		return wordsBy(data, func(v int32) string { return fmt.Sprint(v) })
-	case []int64:
-		return wordsBy(data, func(v int64) string { return fmt.Sprint(v) })
-	case []uint8:
-		return wordsBy(data, func(v uint8) string { return fmt.Sprint(v) })
-	case []bool:
-		return wordsBy(data, func(v bool) string { return fmt.Sprint(v) })
+		if lists *= d; d == 0 {
+			break
+		}
 	}
 	return nil
 }
 
-func wordsBy[T any](data []T, word func(T) string) []string {
-	words := make([]string, len(data))
-	for i, v := range data {
-		words[i] = word(v)
+// writeRows writes what of t has that shape from element next on, and goes beyond it.
+func writeRows(w *bufio.Writer, t engine.Tensor, shape []int, next *int) {
+	if len(shape) == 0 {
+		w.Write(appendElement(w.AvailableBuffer(), t, *next))
+		*next++
+		return
 	}
-	return words
+	w.WriteByte('[')
+	for i := range shape[0] {
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		writeRows(w, t, shape[1:], next)
+	}
+	w.WriteByte(']')
 }
 
-func floatWord(v float64, bits int) string {
-	word := strconv.FormatFloat(v, 'g', -1, bits)
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return strconv.Quote(word)
+// appendElement appends element i of t in JSON.
+func appendElement(text []byte, t engine.Tensor, i int) []byte {
+	switch data := t.Data.(type) {
+	case []engine.Half:
+		return appendFloat(text, float64(data[i].Float32()), 32)
+	case []float32:
+		return appendFloat(text, float64(data[i]), 32)
+	case []float64:
+		return appendFloat(text, data[i], 64)
+	case []int32:
+		return strconv.AppendInt(text, int64(data[i]), 10)
+	case []int64:
+		return strconv.AppendInt(text, data[i], 10)
+	case []uint8:
+		return strconv.AppendUint(text, uint64(data[i]), 10)
+	case []bool:
+		return strconv.AppendBool(text, data[i])
 	}
-	return word
+	return text
+}
+
+// appendFloat appends v, and what JSON has no number for as a string.
+func appendFloat(text []byte, v float64, bits int) []byte {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return strconv.AppendQuote(text, strconv.FormatFloat(v, 'g', -1, bits))
+	}
+	return strconv.AppendFloat(text, v, 'g', -1, bits)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func TestParseTensor(t *testing.T) {
 			t.Errorf("%s: %v, not %v (%v)", text, got, want, err)
 			continue
 		}
-		if back, err := listOf(got); err != nil || string(back) != compact(t, text) {
+		if back, err := written(got); err != nil || back != compact(t, text) {
 			t.Errorf("%s comes back as %s (%v)", text, back, err)
 		}
 	}
@@ -42,7 +43,7 @@ func TestParseTensor(t *testing.T) {
 			t.Errorf("%s: %v (%v)", test.text, got, err)
 			continue
 		}
-		if back, err := listOf(got); err != nil || string(back) != test.text {
+		if back, err := written(got); err != nil || back != test.text {
 			t.Errorf("%s comes back as %s (%v)", test.text, back, err)
 		}
 	}
@@ -117,13 +118,50 @@ func FuzzParseTensor(f *testing.F) {
 		if err != nil || x.Len() == 0 {
 			return
 		}
-		text, err := listOf(x)
+		text, err := written(x)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := parseTensor(text, engine.Float32)
+		again, err := parseTensor([]byte(text), engine.Float32)
 		if err != nil || fmt.Sprint(again) != fmt.Sprint(x) {
 			t.Fatalf("%v, then %v (%v)", x, again, err)
 		}
 	})
+}
+
+// written returns what writeList writes of t.
+func written(t engine.Tensor) (string, error) {
+	var b strings.Builder
+	err := writeList(&b, t, "")
+	return b.String(), err
+}
+
+// TestListsOfNothing writes tensors without elements, whose lists no memory bounds.
+func TestListsOfNothing(t *testing.T) {
+	for _, test := range []struct {
+		shape []int
+		text  string // "" for one that is refused
+	}{
+		{[]int{2, 0, 1 << 60}, "[[],[]]"},
+		{[]int{0, 1 << 60}, "[]"},
+		{[]int{1 << 60, 0}, ""},
+		{[]int{1 << 11, 1 << 11, 0}, ""},
+	} {
+		text, err := written(engine.Of([]float32{}, test.shape...))
+		if text != test.text || (err != nil) != (test.text == "") {
+			t.Errorf("%v is written as %.40q (%v)", test.shape, text, err)
+		}
+	}
+}
+
+// TestListsTakeNoMemory writes many elements, which takes no more than a buffer.
+func TestListsTakeNoMemory(t *testing.T) {
+	x := engine.Of(make([]float32, 1<<16), 1<<8, 1<<8)
+	if n := testing.AllocsPerRun(1, func() {
+		if err := writeList(io.Discard, x, ""); err != nil {
+			t.Error(err)
+		}
+	}); n > 100 {
+		t.Errorf("%v allocations for %d elements", n, x.Len())
+	}
 }

@@ -74,6 +74,10 @@ func TestTrial(t *testing.T) {
 		if _, err := little.run(t.Context(), data); err == nil {
 			t.Error("it was opened without memory")
 		}
+		asked := engineFlags{engine: "onnxruntime", provider: "cpu", maxMemory: -200}
+		if _, _, err := asked.choose(t.Context(), data); err == nil {
+			t.Error("--engine onnxruntime opened it without memory")
+		}
 	}
 }
 

@@ -120,8 +120,8 @@ func join(steps []engine.Tensor) (engine.Tensor, error) {
 
 // Difference returns the largest difference of any output in want from that in
 // got. It is an error if an output is missing or of another shape, or if the
-// difference is not finite or larger than tolerance, times the largest value of
-// that output where that is more than 1. The output named output is looked at in
+// difference is not finite or larger than tolerance, times the largest finite value
+// of that output where that is more than 1. The same infinity in both is no difference. The output named output is looked at in
 // the units that the model was trained in, which scale gives unless it is nil,
 // but no closer than float32 can tell its raw values apart.
 func Difference(want, got map[string]engine.Tensor, tolerance float64, scale *models.Scale) (float64, error) {
@@ -151,13 +151,21 @@ func difference(want, got engine.Tensor, tolerance float64, units *models.Scale)
 	size := 1.0 // of the largest value, in units
 	for i, v := range w {
 		k := i % len(units.Std)
-		size = max(size, math.Abs((v-float64(units.Mean[k]))/float64(units.Std[k])))
+		if !math.IsInf(v, 0) {
+			size = max(size, math.Abs((v-float64(units.Mean[k]))/float64(units.Std[k])))
+		}
 	}
 	for i := range w {
+		if math.IsInf(w[i], 0) && g[i] == w[i] {
+			continue
+		}
 		d := math.Abs(w[i] - g[i])
 		const resolution = 1.0 / (1 << 22) // two steps of a float32, relative to it
 		allowed := max(tolerance*size*float64(units.Std[i%len(units.Std)]), resolution*math.Abs(w[i]))
 		if !(d <= allowed) || math.IsInf(d, 0) {
+			if math.IsNaN(w[i]) && math.IsNaN(g[i]) {
+				return d, fmt.Errorf("cannot be compared: value %d is NaN in both", i)
+			}
 			return d, fmt.Errorf("differs: value %d is %g, not %g: the tolerance is %g", i, g[i], w[i], allowed)
 		}
 		largest = max(largest, d)

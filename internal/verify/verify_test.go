@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -196,6 +197,33 @@ func TestDifference(t *testing.T) {
 		_, err := verify.Difference(want, map[string]engine.Tensor{"y": test.got}, verify.Tolerance, nil)
 		if (err != nil) != test.fail {
 			t.Errorf("%v: the error is %v", test.got, err)
+		}
+	}
+}
+
+func TestDifferenceOfWhatIsNotFinite(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	for _, test := range []struct {
+		want, got float64
+		err       string // "" for none
+	}{
+		{inf, inf, ""},
+		{-inf, -inf, ""},
+		{inf, -inf, "differs"},
+		{inf, 1e300, "differs"},
+		{1e300, inf, "differs"},
+		{nan, 1, "differs"},
+		{nan, nan, "NaN in both"},
+	} {
+		outputs := func(v, after float64) map[string]engine.Tensor {
+			return map[string]engine.Tensor{"y": engine.Of([]float64{v, after}, 2)}
+		}
+		_, err := verify.Difference(outputs(test.want, 1), outputs(test.got, 1), verify.Tolerance, nil)
+		if (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
+			t.Errorf("%g and %g: %v, not %q", test.want, test.got, err, test.err)
+		}
+		if _, err := verify.Difference(outputs(test.want, 1), outputs(test.got, 1.1), verify.Tolerance, nil); err == nil {
+			t.Errorf("beside %g, 1 and 1.1 are the same", test.want)
 		}
 	}
 }
