@@ -32,9 +32,9 @@ func TestFolderIsSynced(t *testing.T) {
 		t.Skipf("strace cannot trace here: %v: %s", err, out)
 	}
 	trace := string(out)
-	file := strings.Index(trace, ".tmp>)")
+	file := strings.Index(trace, ".tmp>")
 	rename := strings.Index(trace, `"`+filepath.Join(dir, "f")+`"`)
-	folder := strings.LastIndex(trace, "<"+dir+">)")
+	folder := strings.LastIndex(trace, "<"+dir+">")
 	if !(0 <= file && file < rename && rename < folder) {
 		t.Errorf("not the file, its name and the folder one after the other:\n%s", trace)
 	}
