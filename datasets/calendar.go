@@ -36,16 +36,73 @@ func (t *Table) axis() *axis {
 		}
 	}
 	for i := range t.Columns {
-		if c := &t.Columns[i]; c.Kind == Indices && !named(c.Name, idWords) {
-			a := &axis{column: c, fields: t.fields(i), unit: 1, name: "row"}
-			step := math.Abs(c.Values[min(1, t.rows-1)] - c.Values[0])
-			for _, v := range c.Values {
-				a.marks = append(a.marks, int64(math.Round((v-c.Values[0])/max(step, 1e-9))))
-			}
+		c := &t.Columns[i]
+		switch {
+		case c.Kind == Indices && (!named(c.Name, idWords) || descends(c.Values)):
+			return t.countAxis(c, math.Abs(c.Values[min(1, t.rows-1)]-c.Values[0]))
+		case c.clock && c.err == nil && descends(clockMarks(c)):
+			a := &axis{column: c, fields: t.fields(i)}
+			a.measure(c.times)
+			return a
+		}
+	}
+	return t.seriesAxis()
+}
+
+// countAxis returns the axis of a column that counts by that step.
+func (t *Table) countAxis(c *Column, step float64) *axis {
+	a := &axis{column: c, fields: t.fields(c.Number - 1), unit: 1, name: "row"}
+	for _, v := range c.Values {
+		a.marks = append(a.marks, int64(math.Round((v-c.Values[0])/max(step, 1e-9))))
+	}
+	return a
+}
+
+// descends tells whether each of several values is less than the one before.
+func descends(values []float64) bool {
+	for i := 1; i < len(values); i++ {
+		if values[i] >= values[i-1] {
+			return false
+		}
+	}
+	return len(values) > 2
+}
+
+// clockMarks returns the times of the day of a column as numbers.
+func clockMarks(c *Column) (marks []float64) {
+	for _, at := range c.times {
+		marks = append(marks, float64(at.UnixMicro()))
+	}
+	return marks
+}
+
+// seriesAxis returns the axis of a column that counts the rows of each of several
+// series, which another column of names or numbers tells apart, or nil.
+func (t *Table) seriesAxis() *axis {
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Values == nil || c.clock || named(c.Name, idWords) || !whole(c.Values) || !recounts(c.Values) {
+			continue
+		}
+		a := t.countAxis(c, 1)
+		back, same, _, _ := a.faults()
+		rows := back
+		if len(back) == 0 && named(c.Name, countWords) {
+			rows = same
+		}
+		if key, _ := t.keyThatChanges(rows); len(rows) > 0 && key != nil && key != c && !tellsTime(key) {
 			return a
 		}
 	}
 	return nil
+}
+
+// tellsTime tells whether a column has times or parts of them, by its name too.
+func tellsTime(c *Column) bool {
+	if c.Kind == Times || named(c.Name, timeWords) || named(c.Name, yearWords) {
+		return true
+	}
+	return slices.ContainsFunc([]part{weekdayPart, hourPart, minutePart}, func(p part) bool { return named(c.Name, p.words) })
 }
 
 // timeAxis returns the axis of a column of times, with the time of the day that
@@ -321,7 +378,8 @@ func (t *Table) noteUntold() string {
 }
 
 // keyThatChanges returns a column of names that changes at each of those rows, or
-// one of numbers that changes there alone, and its first value.
+// one of numbers that changes there alone or is the same after each of the others,
+// and its first value.
 func (t *Table) keyThatChanges(rows []int) (key *Column, value string) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
@@ -332,12 +390,37 @@ func (t *Table) keyThatChanges(rows []int) (key *Column, value string) {
 				changes++
 			}
 		}
+		if repeats(fields, rows) {
+			return c, fields[0]
+		}
 		named := c.Kind == Keys || c.Kind == Texts || c.Kind == Indices && named(c.Name, idWords) || changes == len(rows)
 		if named && !slices.ContainsFunc(rows, func(row int) bool { return fields[row] == fields[row-1] }) {
 			return c, fields[0]
 		}
 	}
 	return nil, ""
+}
+
+// repeats tells whether those rows continue groups of rows in which the fields are
+// different ones, and the same in each group.
+func repeats(fields []string, rows []int) bool {
+	groups, place, first := 1, 0, map[string]bool{fields[0]: true}
+	for row := 1; row < len(fields); row++ {
+		if place++; !isAmong(rows, row) {
+			groups, place = groups+1, 0
+		}
+		if groups == 1 && first[fields[row]] || fields[row] != fields[place] {
+			return false
+		}
+		first[fields[row]] = true
+	}
+	return groups > 1 && len(rows) >= groups
+}
+
+// isAmong tells whether a row is one of some in order.
+func isAmong(rows []int, row int) bool {
+	_, found := slices.BinarySearch(rows, row)
+	return found
 }
 
 // text returns the time of a row as the file has it.

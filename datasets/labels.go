@@ -16,7 +16,8 @@ var (
 	rowWords   = []string{"index", "idx", "row", "rownum", "rownames", "no", "nr", "obs", "#", "n", "number", "num", "sample", "seq", "sequence", "series", "case", "instance", "record", "observation", "file", "filename", "name"}
 	whoseWords = append([]string{"subject", "patient", "participant", "person", "user", "series_id", "sample_id", "user_id", "subject_id", "patient_id", "sequence_id", "file_id"}, idWords...)
 	// missingLabels stand for a label that is not known.
-	missingLabels = []string{"", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "?", "-", "--"}
+	missingLabels = []string{"", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "Null", "None", "?", "-", "--", ".",
+		"na", "NAN", "Nan", "NaT", "#NA", "#NV", "#VALUE!", "#WERT!", "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "#NULL!"}
 )
 
 // Places of a label in a record, besides the number of its field from 0.
@@ -116,6 +117,9 @@ func (r *rows) findSkipped(tokens bool) error {
 			r.skip = append(r.skip, i)
 		}
 	}
+	if key, steps := r.longForm(); key >= 0 {
+		return r.errorf(r.lines[r.first], key+1, "%s is the same on several lines, which %s counts: a sequence goes over several lines; write the values of each on one line, with its label", r.title(key), r.title(steps))
+	}
 	switch {
 	case tokens || len(r.header()) > 0 || r.label == 0 || len(r.records) < 5:
 	case r.countsLines():
@@ -124,6 +128,41 @@ func (r *rows) findSkipped(tokens bool) error {
 		return r.errorf(1, 1, "the column tells the time; leave it out, or if it has values, give the file a first line of names")
 	}
 	return nil
+}
+
+// longForm returns the column that names the sequence that a line is a step of, and
+// the one that counts the steps of each, or noField.
+func (r *rows) longForm() (key, steps int) {
+	for _, key := range r.skip {
+		names := r.column(key)
+		if distinct(names) == len(names) {
+			continue
+		}
+		for steps := range r.header() {
+			if steps != key && countsEach(names, numbersOf(r.column(steps))) {
+				return key, steps
+			}
+		}
+	}
+	return noField, noField
+}
+
+// countsEach tells whether numbers go up by ones where the name stays, and begin
+// again where it changes, which is on fewer lines.
+func countsEach(names []string, numbers []float64) bool {
+	if len(numbers) != len(names) || distinct(names) < 2 || !whole(numbers) {
+		return false
+	}
+	counted := 0
+	for i := 1; i < len(names); i++ {
+		switch {
+		case names[i] == names[i-1] && numbers[i] == numbers[i-1]+1:
+			counted++
+		case names[i] == names[i-1] || numbers[i] != numbers[0]:
+			return false
+		}
+	}
+	return 2*counted >= len(names)
 }
 
 // isBeside tells whether a column of that name is no part of the sequences.
@@ -174,11 +213,11 @@ func (r *rows) countsLines() bool {
 }
 
 // missingLabel is an error about the first label that is missing. Beside a plus a
-// minus is a label.
+// minus is a label, and so are a point and a minus beside each other.
 func (r *rows) missingLabel(labels []string) error {
-	plus := slices.Contains(labels, "+")
+	signs := slices.Contains(labels, "-") && (slices.Contains(labels, "+") || slices.Contains(labels, "."))
 	for i, label := range labels {
-		if slices.Contains(missingLabels, label) && !(label == "-" && plus) {
+		if slices.Contains(missingLabels, label) && !(signs && (label == "-" || label == ".")) {
 			_, _, place := r.sequence(r.first + i)
 			return r.fieldErrorf(r.first+i, place, "%.40q is a missing label; write the label, or leave the line out", label)
 		}

@@ -38,7 +38,8 @@ func parse(field string) (float64, error) {
 // pandas, R, databases and spreadsheets write it.
 func isMissing(field string) bool {
 	switch strings.ToLower(strings.TrimSpace(field)) {
-	case "", "na", "n/a", "<na>", "#na", "#n/a", "nan", "-nan", "null", "none", "nil", "nat", "?", "-", "--", ".":
+	case "", "na", "n/a", "<na>", "#na", "#n/a", "#nv", "nan", "-nan", "null", "none", "nil", "nat", "?", "-", "--", ".",
+		"#value!", "#wert!", "#div/0!", "#ref!", "#name?", "#num!", "#null!":
 		return true
 	}
 	return false
@@ -142,8 +143,8 @@ func alike(list []string) bool {
 
 // readNotation returns how the numbers among fields are written. It is an error
 // about the field of that index if one of them is written otherwise, or all of
-// them may be read in two ways.
-func readNotation(fields []string) (n notation, at int, err error) {
+// them may be read in two ways, and the rest of the file does not tell.
+func readNotation(fields []string, rest func() hint) (n notation, at int, err error) {
 	first, either := -1, map[string]int{}
 	for i, field := range fields {
 		number, ok := readNumeral(field)
@@ -164,7 +165,7 @@ func readNotation(fields []string) (n notation, at int, err error) {
 			return n, i, fmt.Errorf("%.40q has other separators than the numbers before it; write all numbers alike, as -12.5", field)
 		}
 	}
-	return n.settle(fields, either)
+	return n.settle(fields, either, rest)
 }
 
 // agree sets what is not known yet, and tells whether the two are the same.
@@ -177,7 +178,7 @@ func agree(known *string, found string) bool {
 
 // settle decides about the separators that may be either, with the first field
 // that has each.
-func (n notation) settle(fields []string, either map[string]int) (notation, int, error) {
+func (n notation) settle(fields []string, either map[string]int, rest func() hint) (notation, int, error) {
 	for _, s := range []string{".", ","} {
 		at, found := either[s]
 		switch {
@@ -188,14 +189,82 @@ func (n notation) settle(fields []string, either map[string]int) (notation, int,
 			return n, at, fmt.Errorf("%.40q has another separator than other numbers of the column, and may be decimals or thousands; write all alike, as -12.5", fields[at])
 		}
 	}
-	if n.decimal == "" && n.group == "" && len(either) > 0 {
-		at, comma := either[","]
-		if comma {
-			return n, at, fmt.Errorf("%.40q may be a decimal comma or thousands, and no other number of the column tells which; write it like -12.5", fields[at])
-		}
+	if n.decimal == "" && n.group == "" {
+		return n.settleAlone(fields, either, rest)
+	}
+	return n, 0, nil
+}
+
+// settleAlone decides about a separator that may be either in all the numbers that
+// have one.
+func (n notation) settleAlone(fields []string, either map[string]int, hinted func() hint) (notation, int, error) {
+	comma, hasComma := either[","]
+	point, hasPoint := either["."]
+	beside, rest := besideThousands(fields), hint{}
+	if hasComma || hasPoint {
+		rest = hinted()
+	}
+	switch {
+	case hasComma && hasPoint:
+		return n, comma, fmt.Errorf("%.40q has other separators than the numbers before it; write all numbers alike, as -12.5", fields[comma])
+	case hasComma && rest.decimal == ",":
+		n.decimal = ","
+	case hasComma && (rest.decimal == "." || beside):
+		n.group = ","
+	case hasComma:
+		return n, comma, fmt.Errorf("%.40q may be a decimal comma or thousands, and no other number of the column tells which; write it like -12.5", fields[comma])
+	case hasPoint && rest.decimal == ",":
+		n.group = "."
+	case hasPoint && rest.decimal == "" && (beside || rest.semicolons && count(fields, hasEither) > fewEither):
+		return n, point, fmt.Errorf("%.40q may be a decimal point or thousands, and no other number tells which; write thousands as 1000, or a number with decimals as 1.0", fields[point])
+	case hasPoint:
 		n.decimal = "."
 	}
 	return n, 0, nil
+}
+
+// fewEither numbers with three decimals may be so by chance.
+const fewEither = 2
+
+// hint is what the rest of a file tells about the numbers of a column.
+type hint struct {
+	decimal    string // the separator of decimals elsewhere, "" if that is unknown
+	semicolons bool   // between fields, as where a comma has the decimals
+}
+
+// hasEither tells whether a field has a separator of decimals or thousands.
+func hasEither(field string) bool {
+	tail := field[strings.LastIndexAny(field, ".,")+1:]
+	if len(tail) == len(field) || len(tail)-len(strings.TrimLeft(tail, "0123456789")) != 3 {
+		return false // without a regular expression for most fields of a large file
+	}
+	number, ok := readNumeral(field)
+	return ok && separatorsOf(number.digits).either != ""
+}
+
+// decimalOf returns what separates the decimals of the number in a field, "" where
+// there is none or no telling.
+func decimalOf(field string) string {
+	if !strings.ContainsAny(field, ".,") {
+		return ""
+	}
+	number, _ := readNumeral(field)
+	return separatorsOf(number.digits).decimal
+}
+
+// besideThousands tells whether numbers of up to three digits stand beside those
+// that have a separator before three, and none has more: 980 before 1.020.
+func besideThousands(fields []string) bool {
+	short, longest := 0, 0
+	for _, field := range fields {
+		number, ok := readNumeral(field)
+		if !ok || strings.Trim(number.digits, "0123456789") != "" || strings.Trim(number.digits, "0") == "" {
+			continue
+		}
+		short++
+		longest = max(longest, len(number.digits))
+	}
+	return short > 0 && longest <= 3 && count(fields, hasEither) > fewEither
 }
 
 // parse reads the number in a field that is written so.

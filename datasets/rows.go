@@ -220,12 +220,12 @@ func (f RowFormat) notation(lines *rows) (n notation, bad int, problem error) {
 		values = append(values, fields...)
 	}
 	for _, field := range values {
-		plain = plain && (isNumber(field) || isMissing(field))
+		plain = plain && (isNumber(field) || isMissing(field)) && !hasEither(field)
 	}
 	if f.Tokens > 0 || plain {
 		return notation{}, 0, nil
 	}
-	return readNotation(values)
+	return readNotation(values, func() hint { return hint{semicolons: lines.comma == ';'} })
 }
 
 // isStep tells whether a field is, or is meant to be, a part of a sequence.

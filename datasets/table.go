@@ -75,8 +75,9 @@ var ErrNoColumn = errors.New("no column")
 //
 // Numbers are written like -12.5, or all numbers of a column with a decimal
 // comma, with thousands apart, with the sign of a currency or with a %, as long
-// as no other reading is possible. A column whose numbers cannot be read is
-// still one of the kind Numbers, and an error when it is chosen.
+// as no other reading is possible; the other columns tell too what a comma or a
+// point is. A column whose numbers cannot be read is still one of the kind Numbers,
+// and an error when it is chosen.
 //
 // Every record has as many fields as the first, no line is longer than 1 MiB,
 // and there are at most 16,384 columns; anything else is an error.
@@ -196,8 +197,8 @@ func distinct(fields []string) int {
 func (t *Table) readNumbers(c *Column, fields []string) {
 	c.Kind = Numbers
 	n, bad, problem := notation{}, -1, error(nil)
-	if slices.ContainsFunc(fields, func(field string) bool { return !isNumber(field) && !isMissing(field) }) {
-		n, bad, problem = readNotation(fields)
+	if slices.ContainsFunc(fields, func(field string) bool { return !isNumber(field) && !isMissing(field) || hasEither(field) }) {
+		n, bad, problem = readNotation(fields, func() hint { return t.hint(c) })
 	}
 	for row, field := range fields {
 		v, err := n.parse(field)
@@ -211,7 +212,7 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 			t.spoil(c, fields, row, err)
 			return
 		}
-		if c.example == "" && (!isNumber(field) || t.sheet.comma == ';' && separatorsOf(strings.TrimSpace(field)).either != "") {
+		if plain, _ := parse(field); c.example == "" && (v != plain || !isNumber(field) || t.sheet.comma == ';' && separatorsOf(strings.TrimSpace(field)).either != "") {
 			c.example = fmt.Sprintf("%.40q is %s", field, strconv.FormatFloat(v, 'f', -1, 64))
 		}
 		c.Values = append(c.Values, v)
@@ -219,6 +220,25 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 	if times := numericTimes(t.nameOf(c), c.Values); times != nil {
 		c.Kind, c.times = Times, times
 	}
+}
+
+// hint returns what the other columns tell about numbers: how all of them that have
+// decimals separate them.
+func (t *Table) hint(c *Column) hint {
+	h := hint{semicolons: t.sheet.comma == ';'}
+	for i := range t.sheet.records[0] {
+		if i == c.Number-1 {
+			continue
+		}
+		for _, field := range t.fields(i) {
+			if d := decimalOf(field); !agree(&h.decimal, d) {
+				return hint{semicolons: h.semicolons}
+			} else if d != "" {
+				break // for the column
+			}
+		}
+	}
+	return h
 }
 
 // spoil keeps what is wrong with a column of numbers, or of the times that the

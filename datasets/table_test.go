@@ -122,6 +122,10 @@ func TestTableRefuses(t *testing.T) {
 		"dates alone":                            {"date,name\n20240101,a b\n20240102,c d\n", `no column of numbers; what is there tells the time`},
 		"a time":                                 {"date\n2024-01-01\n2024-01-02\n", `line 2, column 1: "2024-01-01" is a time, and no value`},
 		"comma of one column":                    {"y\n1,5\n2,5\n", "line 2: 2 fields, but line 1 has 1; give both the same number, with quotes around text that contains ',', and write a decimal comma as a point"},
+		"thousands from 1000 on":                 {"date;y\n2024-01-01;980\n2024-01-02;1.000\n2024-01-03;1.020\n2024-01-04;1.045\n", `line 3, column 2: "1.000" may be a decimal point or thousands, and no other number tells which`},
+		"thousands between commas":               {"name,y\na,980\nb,1.000\nc,1.020\nd,1.045\n", `line 3, column 2: "1.000" may be a decimal point or thousands`},
+		"points between semicolons":              {"date;y\n2024-01-01;1.234\n2024-01-02;1.345\n2024-01-03;2.567\n", `line 2, column 2: "1.234" may be a decimal point or thousands`},
+		"an error of Excel":                      {"name;y\na;1\nb;#DIV/0!\nc;5\n", `line 3, column 2: "#DIV/0!" is a missing value`},
 		"empty line":                             {"1\n2\n\n3\n", `line 3, column 1: "" is a missing value`},
 		"line of spaces":                         {"y\n1\n  \n3\n", `line 3, column 1: "  " is a missing value`},
 		"empty lines after a break":              {"y\n1\n\"2\n\"\n\n3\n", `line 5, column 1: "" is a missing value`},
@@ -135,6 +139,8 @@ func TestTableRefuses(t *testing.T) {
 		"newest first":            {"date,y\n" + strings.Join(backwards, ""), "line 3, column 1: 2024-01-29 comes after 2024-01-30: the newest row is first; sort"},
 		"newest year first":       {"year,y\n2003,1.5\n2002,2.5\n2001,4\n", "line 3, column 1: 2002 comes after 2003: the newest row is first"},
 		"newest step first":       {"t,y\n3,1.5\n2,2.5\n1,4\n", "line 3, column 1: 2 comes after 3: the newest row is first"},
+		"newest id first":         {"id,y\n9,1.5\n7,2.5\n6,4\n", "line 3, column 1: 7 comes after 9: the newest row is first"},
+		"newest time first":       {"time,y\n10:30,1\n10:15,2\n10:00,4\n", "line 3, column 1: 10:15 comes after 10:30: the newest row is first"},
 		"out of order":            {"date,y\n" + strings.Join(lines[:5], "") + lines[6] + lines[5] + strings.Join(lines[7:], ""), "line 8, column 1: 2024-01-06 comes after 2024-01-07; sort"},
 		"several series":          {"store,date,y\n" + stores(day), `line 8, column 2: 2024-01-01 comes after 2024-01-06, where column 1 "store" changes: there are several series below each other; give one alone, as the lines where it is "A"`},
 		"several series, no name": {"date,y\n" + strings.Join(lines[:9], "") + strings.Join(lines[:9], ""), "line 11, column 1: 2024-01-01 comes after 2024-01-09, where the rows begin again: there are several series"},
@@ -208,6 +214,13 @@ func TestTableReads(t *testing.T) {
 		"names of years":           {"buurt,2023,2024\nNorth,5,a\nSouth,7,b\n", `column 2 "2023", 2 values`},
 		"a name with zeros":        {"buurt,0042\nNorth,100.50\nSouth,7.25\nWest,8.10\n", `column 2 "0042", 3 values`},
 		"uneven by a little":       {"time,y\n2024-01-01 00:00:00,1\n2024-01-01 00:05:01,2\n2024-01-01 00:10:00,4\n2024-01-01 00:15:02,3\n", `column 2 "y", 4 values from 2024-01-01 00:00:00`},
+		"ids of customers":         {"customer_id,y\n9,1.5\n7,2.5\n8,4\n", `column 2 "y", 3 values`},
+		"thousands beside small":   {"name,y\na,980\nb,\"1,000\"\nc,\"1,020\"\nd,\"1,045\"\n", `column 2 "y", where "1,000" is 1000, 4 values`},
+		"a rest of decimal commas": {"date;y;share %\n2024-01-01;1.234;5,5%\n2024-01-02;1.345;7,25%\n2024-01-03;2.567;6%\n", `column 2 "y", where "1.234" is 1234, column 3 "share %", where "5,5%" is 5.5, 3 days`},
+		"a rest of points":         {"name;y;date;z\na;1.234;;0.25\nb;1.345;;0.5\nc;2.567;;1.125\n", `column 2 "y", where "1.234" is 1.234, column 4 "z"`},
+		"a decimal comma for all":  {"name;y;z\na;1,234;0,25\nb;1,345;0,5\n", `column 2 "y", where "1,234" is 1.234, column 3 "z", where "0,25" is 0.25, 2 values`},
+		"years beside decimals":    {"name,y\na,1980\nb,1.000\nc,1.020\nd,1.045\n", `column 2 "y", 4 values`},
+		"three decimals":           {"name,y\na,1.980\nb,1.000\nc,1.020\nd,1.045\n", `column 2 "y", 4 values`},
 		"an index of R":            {"\"\",\"y\"\n\"1\",1.5\n\"2\",2.5\n", `column 2 "y", 2 values`},
 		"UTF-16":                   {"\xff\xfed\x00;\x00y\x00\r\x00\n\x00a\x00;\x001\x00,\x005\x00", `column 2 "y", where "1,5" is 1.5, 1 value`},
 		"UTF-16, big-endian":       {"\xfe\xff\x00y\x00\n\x002", `column 1 "y", 1 value`},
@@ -218,12 +231,42 @@ func TestTableReads(t *testing.T) {
 			t.Errorf("%s: %v", about, err)
 			continue
 		}
-		c, err := table.Choose("")
-		if got := table.Describe(c); err != nil || !strings.HasPrefix(got, test.want) {
+		columns, err := table.Select()
+		if len(table.Columns) == 1 {
+			columns, err = table.Columns, nil
+		}
+		if got := table.Describe(columns...); err != nil || !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s: %q, %v, not %q", about, got, err, test.want)
 		}
 		if note, err := table.Check(); err != nil || note != "" && about != "holidays" {
 			t.Errorf("%s: %q, %v", about, note, err)
+		}
+	}
+}
+
+// TestSeriesOfNumbers: series that numbers tell apart, below or beside each other,
+// are refused, and parts of a time are not.
+func TestSeriesOfNumbers(t *testing.T) {
+	for text, want := range map[string]string{
+		"store,week,y\n1,1,5\n1,2,4\n1,3,6\n2,1,5\n2,2,9\n2,3,6\n":                       `line 5, column 2: 1 comes after 3, where column 1 "store" changes: there are several series below each other; give one alone, as the lines where it is "1"`,
+		"unit,cycle,y\n1,1,5\n1,2,4\n2,1,6\n2,2,5\n":                                     `line 4, column 2: 1 comes after 2, where column 1 "unit" changes`,
+		"7,1,5\n7,2,4\n7,3,6\n9,1,5\n9,2,9\n9,3,6\n":                                     `line 4, column 2: 1 comes after 3, where column 1 changes`,
+		"week,store,y\n1,7,5\n1,9,4\n2,7,6\n2,9,5\n3,7,9\n3,9,6\n":                       `line 3, column 1: 1 is there twice, with another column 2 "store": there are several series`,
+		"date,store,y\n2024-01-01,7,5\n2024-01-01,9,4\n2024-01-02,7,6\n2024-01-02,9,5\n": `line 3, column 1: 2024-01-01 is there twice, with another column 2 "store"`,
+		"day,hour,y\n1,0,5\n1,1,4\n1,2,6\n2,0,5\n2,1,9\n2,2,6\n":                         "<nil>",
+		"weekday,n,y\n1,5,5\n2,5,4\n3,8,6\n1,9,5\n2,8,9\n3,5,6\n":                        "<nil>",
+		"count,home,y\n0,1,5\n0,0,4\n1,1,6\n1,1,5\n2,1,9\n2,0,6\n":                       "<nil>",
+	} {
+		table, err := datasets.ReadTable(strings.NewReader(text), "f.csv")
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if _, err = table.Choose("3"); err == nil {
+			_, err = table.Check()
+		}
+		if !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%q: %v, not %s", text, err, want)
 		}
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
@@ -79,7 +81,7 @@ func (f *fit[T]) terms() []term {
 	add("LearningRate", f.opts.LearningRate)
 	add("ClipNorm", f.opts.ClipNorm)
 	add("Batch", f.opts.Batch)
-	add("Patience", f.opts.Patience)
+	add("Patience", f.patience())
 	add("Seed", f.opts.Seed)
 	add("NoShuffle", f.opts.NoShuffle)
 	add("Carry", f.opts.Carry)
@@ -89,6 +91,14 @@ func (f *fit[T]) terms() []term {
 		add("number of validation examples", f.opts.Validation.Len())
 	}
 	return list
+}
+
+// patience is Options.Patience in words.
+func (f *fit[T]) patience() string {
+	if f.opts.Patience == math.MaxInt {
+		return "without end"
+	}
+	return strconv.Itoa(f.opts.Patience)
 }
 
 // blocks lists the numbers of a checkpoint: the parameters, the optimizer's
@@ -105,6 +115,9 @@ func (f *fit[T]) blocks() [][]T {
 // start takes the fit to where it is to begin.
 func (f *fit[T]) start() error {
 	if !f.opts.Resume {
+		if err := f.mayReplace(); err != nil {
+			return err
+		}
 		return f.save()
 	}
 	data, err := os.ReadFile(f.opts.Checkpoint)
@@ -119,6 +132,21 @@ func (f *fit[T]) start() error {
 		for _, e := range f.history {
 			f.opts.OnEpoch(e)
 		}
+	}
+	return nil
+}
+
+// mayReplace is an error if the checkpoint would replace a file of another kind.
+func (f *fit[T]) mayReplace() error {
+	file, err := os.Open(f.opts.Checkpoint)
+	if err != nil {
+		return nil // none is there, or writing tells
+	}
+	defer file.Close()
+	start := make([]byte, len(checkpointFormat))
+	n, _ := io.ReadFull(file, start)
+	if n > 0 && string(start[:n]) != checkpointFormat {
+		return fmt.Errorf("trainer: %s is there, and is no checkpoint: name another file", f.opts.Checkpoint)
 	}
 	return nil
 }
@@ -252,14 +280,18 @@ func (f *fit[T]) carriedAt(at position) int {
 // sameTerms returns an error that names the first term that is another here.
 func (f *fit[T]) sameTerms(theirs []term) error {
 	ours := f.terms()
-	for i := range ours {
+	version := fmt.Errorf("it is a checkpoint of another version of rnnkit: start without Resume")
+	for i := range min(len(ours), len(theirs)) {
 		switch {
-		case len(theirs) != len(ours) || theirs[i].Name != ours[i].Name:
-			return fmt.Errorf("it is a checkpoint of another version of rnnkit: start without Resume")
+		case theirs[i].Name != ours[i].Name:
+			return version
 		case theirs[i].Value != ours[i].Value:
 			return fmt.Errorf("it is a checkpoint of another run: its %s is %s, not %s: give what that run was given, or start without Resume",
 				ours[i].Name, theirs[i].Value, ours[i].Value)
 		}
+	}
+	if len(ours) != len(theirs) {
+		return version
 	}
 	return nil
 }

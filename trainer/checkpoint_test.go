@@ -547,6 +547,34 @@ func TestCheckpointOfAnotherVersion(t *testing.T) {
 	}
 }
 
+// TestCheckpointReplacesNothingElse: a checkpoint is not begun over a model.
+func TestCheckpointReplacesNothingElse(t *testing.T) {
+	j := jobs()[0]
+	j.opts.Checkpoint, j.opts.Resume = filepath.Join(t.TempDir(), "m.onnx"), false
+	if err := os.WriteFile(j.opts.Checkpoint, []byte("ONNX"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := j.fit(t, t.Context(), 3, j.opts)
+	if err == nil || !strings.Contains(err.Error(), "m.onnx is there, and is no checkpoint: name another file") {
+		t.Errorf("the error is %v", err)
+	}
+	if data, err := os.ReadFile(j.opts.Checkpoint); err != nil || string(data) != "ONNX" {
+		t.Errorf("the file has %q: %v", data, err)
+	}
+}
+
+// TestResumeWithPatience names what is another where the number of terms is too.
+func TestResumeWithPatience(t *testing.T) {
+	j := jobs()[0]
+	j.opts.Checkpoint, j.opts.Resume = filepath.Join(t.TempDir(), "c"), false
+	j.whole(t)
+	j.opts.Resume, j.opts.Patience = true, 7
+	j.opts.Validation = examples{spec: j.spec, count: 9, time: 3}
+	if _, _, err := j.fit(t, t.Context(), 3, j.opts); err == nil || !strings.Contains(err.Error(), "its Patience is without end, not 7") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestLossesHaveNames(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, loss := range []Loss{
