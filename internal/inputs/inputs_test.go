@@ -202,7 +202,8 @@ func TestConvolutions(t *testing.T) {
 	axes := func(name string, list ...int64) onnxgraph.Attribute {
 		return onnxgraph.Attribute{Name: name, Value: list}
 	}
-	weights := []onnxgraph.Tensor{{Name: "k4", Shape: []int{8, 3, 1, 5}, Data: make([]float32, 120)}, {Name: "k", Shape: []int{8, 3, 5}, Data: make([]float32, 120)}}
+	weights := []onnxgraph.Tensor{{Name: "k4", Shape: []int{8, 3, 1, 5}, Data: make([]float32, 120)}, {Name: "k", Shape: []int{8, 3, 5}, Data: make([]float32, 120)}, {Name: "single", Shape: []int{8, 1, 1, 5}, Data: make([]float32, 40)}}
+	single := []onnxgraph.Node{node("Unsqueeze", "x", "u", axes("axes", 1)), node("Reshape", "u shape", "s"), node("Conv", "s single", "y")} // as tf2onnx moves one channel
 	for _, test := range []struct {
 		nodes         []onnxgraph.Node
 		layout, other string
@@ -211,6 +212,8 @@ func TestConvolutions(t *testing.T) {
 		{[]onnxgraph.Node{node("Conv", "x k", "y"), node("Transpose", "x", "z", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}), node("LSTM", "z w r", "h")}, "btf", "bft"},
 		{[]onnxgraph.Node{node("Conv", "x square", "y")}, "btf", "bft"},
 		{[]onnxgraph.Node{node("Transpose", "x", "z", axes("perm", 0, 2, 1)), node("Unsqueeze", "z", "u", axes("axes", 2)), node("Conv", "u k4", "y")}, "btf", ""},
+		{single, "btf", ""},
+		{append(slices.Clone(single), node("Squeeze", "y", "q", axes("axes", 2)), node("Transpose", "q", "z", axes("perm", 2, 0, 1)), node("LSTM", "z w r", "h")), "btf", ""},
 		{[]onnxgraph.Node{node("Flatten", "x", "y")}, "btf", "bft"},
 	} {
 		m := &onnxgraph.Model{Graph: onnxgraph.Graph{Inputs: []onnxgraph.Value{value(onnxgraph.Float32, n, three, three)}, Nodes: test.nodes, Initializers: weights}}

@@ -101,13 +101,27 @@ func (r *reader) convolutions() {
 		}
 		switch kernel := r.tensor(n.Inputs[1]).Shape; {
 		case len(kernel) == 3:
-			r.follow(n, 0, "bft", false)
+			r.convolution(n, "bft", false)
 		case len(kernel) == 4 && kernel[2] == 1 && kernel[3] > 1:
-			r.follow(n, 0, "bfft", false)
+			r.convolution(n, "bfft", false)
 		case len(kernel) == 4 && kernel[2] > 1 && kernel[3] == 1:
-			r.follow(n, 0, "bftf", false)
+			r.convolution(n, "bftf", false)
 		}
 	})
+}
+
+// convolution goes back from what a Conv reads. A Reshape before one of a single
+// channel stands for the Transpose that moves it from the end, as tf2onnx writes.
+func (r *reader) convolution(n *onnxgraph.Node, layout string, state bool) {
+	p, kernel := r.producer[n.Inputs[0]], r.tensor(n.Inputs[1]).Shape
+	groups, grouped := n.Attribute("group")
+	one := len(kernel) == len(layout) && len(kernel) > 2 && kernel[1] == 1 && (!grouped || groups == int64(1))
+	if one && p != nil && p.OpType == "Reshape" && !r.seen[n.Inputs[0]] {
+		r.seen[n.Inputs[0]] = true
+		r.follow(p, 0, layout[:1]+layout[2:]+layout[1:2], state)
+		return
+	}
+	r.follow(n, 0, layout, state)
 }
 
 // each calls f with every node, and with the reader of its graph.
@@ -230,10 +244,14 @@ func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 		if len(layout) > 0 {
 			r.follow(p, 0, layout[:len(layout)-1]+string(Other), state)
 		}
+	case "Conv":
+		if len(p.Inputs) > 1 {
+			r.convolution(p, layout, state)
+		}
 	case "Slice", "Identity", "Cast", "Split", "Pad", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear":
 		r.follow(p, 0, layout, state)
 	case "Relu", "Tanh", "Sigmoid", "LeakyRelu", "Elu", "Selu", "PRelu", "HardSigmoid", "HardSwish", "Gelu", "Mish", "Softplus", "Softsign", "Erf",
-		"Exp", "Log", "Sqrt", "Abs", "Neg", "Pow", "Clip", "Dropout", "Conv", "MaxPool", "AveragePool",
+		"Exp", "Log", "Sqrt", "Abs", "Neg", "Pow", "Clip", "Dropout", "MaxPool", "AveragePool",
 		"BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization",
 		"Add", "Sub", "Mul", "Div", "Concat", "Reshape", "Where", "Max", "Min":
 		for i := range p.Inputs {
