@@ -468,8 +468,10 @@ func (t *Table) Describe(columns ...Column) string {
 	var b strings.Builder
 	for i := range columns {
 		fmt.Fprintf(&b, "%s, ", &columns[i])
-		if example := columns[i].example; example != "" {
-			fmt.Fprintf(&b, "where %s, ", example)
+		for _, said := range []string{columns[i].example, columns[i].marks} {
+			if said != "" {
+				fmt.Fprintf(&b, "where %s, ", said)
+			}
 		}
 	}
 	a := t.axis()

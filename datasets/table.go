@@ -41,6 +41,7 @@ type Column struct {
 	layout   string      // of times that several columns tell
 	nameless bool
 	example  string // a field that is not written as Go writes a number
+	marks    string // what is said of values that may stand for missing ones
 	err      error  // of the first field that cannot be used
 }
 
@@ -219,7 +220,30 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 	}
 	if times := numericTimes(t.nameOf(c), c.Values); times != nil {
 		c.Kind, c.times = Times, times
+		return
 	}
+	if mark, n := missingMark(c.Values); n > 0 {
+		c.marks = fmt.Sprintf("%v comes %s and may stand for a missing value", mark, plural(n, "time"))
+	}
+}
+
+// missingMark returns the number of nines below zero, such as -999, that is far
+// below all other values, and how many times it comes.
+func missingMark(values []float64) (mark float64, n int) {
+	mark = slices.Min(values)
+	digits := strings.Replace(strconv.FormatFloat(mark, 'f', -1, 64), ".", "", 1)
+	if len(digits) < 3 || strings.Trim(digits, "9") != "-" {
+		return 0, 0
+	}
+	for _, v := range values {
+		switch {
+		case v == mark:
+			n++
+		case v < mark/2:
+			return 0, 0
+		}
+	}
+	return mark, n
 }
 
 // hint returns what the other columns tell about numbers: how all of them that have
