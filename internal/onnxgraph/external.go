@@ -128,9 +128,11 @@ func (e *External) open(t *onnxpb.TensorProto) (rawData, error) {
 		case "offset":
 			offset, err = strconv.ParseInt(kv.GetValue(), 10, 64)
 		case "length":
-			length, err = strconv.ParseInt(kv.GetValue(), 10, 64)
+			if length, err = strconv.ParseInt(kv.GetValue(), 10, 64); length < 0 {
+				err = strconv.ErrRange
+			}
 		}
-		if err != nil || offset < 0 || length < -1 {
+		if err != nil || offset < 0 {
 			return rawData{}, fmt.Errorf("external data: %q is %q, and must be readable and from 0 on", kv.GetKey(), kv.GetValue())
 		}
 	}
@@ -163,10 +165,12 @@ func (e *External) section(location string, offset, length int64) (rawData, erro
 		return rawData{}, err
 	case !info.Mode().IsRegular():
 		return rawData{}, fmt.Errorf("%q is no file", location)
+	case offset > info.Size():
+		return rawData{}, fmt.Errorf("%q has %d bytes, and ends before the offset %d", location, info.Size(), offset)
 	case length < 0:
 		length = info.Size() - offset
 	}
-	if offset > info.Size() || length < 0 || length > info.Size()-offset {
+	if length > info.Size()-offset {
 		return rawData{}, fmt.Errorf("%q has %d bytes, and not %d from %d on", location, info.Size(), length, offset)
 	}
 	file, err := root.Open(location)

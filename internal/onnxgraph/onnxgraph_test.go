@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -207,6 +208,8 @@ func TestUnmarshalRefuses(t *testing.T) {
 			`tensor "W": type 99 is not supported`},
 		{"negative dimension", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{-1, -1}, FloatData: []float32{1}}),
 			`tensor "W": shape [-1 -1] has a negative dimension`},
+		{"too many dimensions", tensor(&onnxpb.TensorProto{DataType: float, Dims: slices.Repeat([]int64{1}, 65), FloatData: []float32{1}}),
+			`tensor "W": it has 65 dimensions, and 64 are the most`},
 		{"product overflows to 0", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{1 << 32, 1 << 32}}),
 			`tensor "W": shape [4294967296 4294967296] has too many elements`},
 		{"product overflows beside a 0", tensor(&onnxpb.TensorProto{DataType: float, Dims: []int64{0, 1 << 32, 1 << 32}}),

@@ -353,9 +353,15 @@ type brokenError struct{ error }
 
 func broken(format string, args ...any) error { return brokenError{fmt.Errorf(format, args...)} }
 
+// maxRank is how many dimensions a tensor may have: as many as in NumPy.
+const maxRank = 64
+
 func (r reader) tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 	if p.Segment != nil {
 		return Tensor{}, errors.New("a segment of a tensor is not supported: save the tensor whole")
+	}
+	if len(p.Dims) > maxRank {
+		return Tensor{}, broken("it has %d dimensions, and %d are the most", len(p.Dims), maxRank)
 	}
 	shape := make([]int, len(p.Dims))
 	for i, d := range p.Dims {
