@@ -234,6 +234,8 @@ func (m *model) oneOrAhead(dimensions string, axis, horizon int) (string, error)
 		return replace(dimensions, axis, Ahead), nil
 	case !reached && horizon == 0 && !last && size != m.Features && !strings.ContainsRune(dimensions, inputs.Time):
 		return replace(dimensions, axis, Ahead), nil
+	case horizon > 0:
+		return "", m.inDoubt("the %d are neither the columns, which are %d, nor steps ahead with a horizon of %d, but something else such as quantiles", size, m.Features, horizon)
 	}
 	return "", m.inDoubt("the %d may be steps ahead, or something else such as quantiles", size)
 }

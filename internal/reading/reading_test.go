@@ -274,6 +274,10 @@ func TestHorizonOfColumns(t *testing.T) {
 	if f, err := s.Forecaster(t.Context(), Choice{Steps: 6, Horizon: 2}); !about(err, AboutHorizon) {
 		t.Errorf("horizon 2: %v, %v", f, err)
 	}
+	f, err := open(t, "horizon_flat").Forecaster(t.Context(), Choice{Steps: 6, Horizon: 1})
+	if !about(err, AboutHorizon) || !strings.Contains(err.Error(), "nor steps ahead with a horizon of 1") {
+		t.Errorf("several values and a horizon of 1: %v, %v", f, err)
+	}
 }
 
 // checkWindows compares predictions from all windows with those from each alone,
