@@ -123,11 +123,28 @@ func gemm(c *call) ([]value, error) {
 }
 
 func softmax(c *call) ([]value, error) {
-	x := c.input(0)
 	standard := int64(-1)
 	if c.opset < 13 {
 		standard = 1
 	}
+	return c.mixed(standard, func(x value, axis int) bool {
+		return x.isTime(axis) || c.opset < 13 && x.kind == everyStep && x.axis > axis
+	})
+}
+
+func layerNormalization(c *call) ([]value, error) {
+	return c.mixed(-1, func(x value, axis int) bool {
+		return x.kind == everyStep && x.axis >= axis || c.othersMove(1)
+	})
+}
+
+// alongAxis is for what mixes the elements of one axis.
+func alongAxis(c *call) ([]value, error) { return c.mixed(-1, value.isTime) }
+
+// mixed returns what a node writes that has the shape of its first input and mixes
+// elements from its axis on. The error tells that it mixes the steps, where steps does.
+func (c *call) mixed(standard int64, steps func(x value, axis int) bool) ([]value, error) {
+	x := c.input(0)
 	if x.dims == nil {
 		return nil, errShape
 	}
@@ -135,25 +152,10 @@ func softmax(c *call) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.isTime(axis) || c.opset < 13 && x.kind == everyStep && x.axis > axis {
-		return []value{x.like(x.dims, x.axis)}, errMixes
+	if steps(x, axis) {
+		err = errMixes
 	}
-	return []value{x.like(x.dims, x.axis)}, nil
-}
-
-func layerNormalization(c *call) ([]value, error) {
-	x := c.input(0)
-	if x.dims == nil {
-		return nil, errShape
-	}
-	axis, err := c.axis(-1, len(x.dims))
-	if err != nil {
-		return nil, err
-	}
-	if x.kind == everyStep && x.axis >= axis || c.othersMove(1) {
-		return []value{x.like(x.dims, x.axis)}, errMixes
-	}
-	return []value{x.like(x.dims, x.axis)}, nil
+	return []value{x.like(x.dims, x.axis)}, err
 }
 
 // othersMove tells whether an input from that one on depends on the steps.
@@ -172,22 +174,6 @@ func batchNormalization(c *call) ([]value, error) {
 		return []value{x}, errMixes
 	}
 	return []value{x}, nil
-}
-
-// alongAxis is for what mixes the elements of one axis.
-func alongAxis(c *call) ([]value, error) {
-	x := c.input(0)
-	if x.dims == nil {
-		return nil, errShape
-	}
-	axis, err := c.axis(-1, len(x.dims))
-	if err != nil {
-		return nil, err
-	}
-	if x.isTime(axis) {
-		return []value{x.like(x.dims, x.axis)}, errMixes
-	}
-	return []value{x.like(x.dims, x.axis)}, nil
 }
 
 func cumSum(c *call) ([]value, error) {
