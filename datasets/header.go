@@ -160,9 +160,10 @@ func (s *sheet) strange(field string, below []string) bool {
 	return low < high && (v < low-(high-low) || v > high+(high-low))
 }
 
-// countsInDoubt tells whether the first record may be names: numbers in even steps
-// from 0, as pandas writes them, or beside a text that is there once; a whole number
-// far from the others of its column; or one year above numbers that are none.
+// countsInDoubt tells whether the numbers of the first record may be names. They may
+// if they go in even steps from 0, as pandas writes them, or in even steps beside a
+// text that occurs once. A single one may if it is a whole number far from the others
+// of its column, or a year above numbers that are no years.
 func (s *sheet) countsInDoubt(first []string) bool {
 	numbers := firstNumbers(first)
 	if s.fromZero(numbers) || s.evenBeside(first, numbers) {

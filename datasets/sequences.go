@@ -211,10 +211,10 @@ func (s *Sequences) Read(b *Batch, examples []int) error {
 }
 
 // ReadSequences reads labelled sequences of numbers from CSV text, one a line.
-// Lines may have different lengths. The label is in the column of the given name
-// or number; with "" in that which the header calls label, class or target, or
-// else y at an end; else it is the last field, or the first where only that is a
-// text. The file is what errors call it; each is a *[CSVError].
+// Lines may have different lengths. label is the name or number of the column that
+// has the label. If it is "", the header decides: the column called label, class or
+// target, or the first or last one if it is called y. Without such a name the label
+// is the last field, or the first if only that is text. The file is what errors call it; each is a *[CSVError].
 //
 // Separators, quotes, numbers, limits and headers are those of [ReadRows]. It is
 // an error if a label is missing.

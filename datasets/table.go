@@ -74,10 +74,10 @@ var ErrNoColumn = errors.New("no column")
 // whole number above numbers with decimals, date above dates. It is an error
 // where that is in doubt.
 //
-// Numbers are written like -12.5, or all numbers of a column with a decimal
-// comma, with thousands apart, with the sign of a currency or with a %, as long
-// as no other reading is possible; the other columns tell too what a comma or a
-// point is. A column whose numbers cannot be read is still one of the kind Numbers,
+// Numbers are written like -12.5. A column may also have a decimal comma,
+// separators of thousands, the sign of a currency or a %, if all its numbers have
+// one notation and no other reading is possible. The other columns help to tell what
+// a comma or a point is. A column whose numbers cannot be read is still one of the kind Numbers,
 // and an error when it is chosen.
 //
 // Every record has as many fields as the first, no line is longer than 1 MiB,

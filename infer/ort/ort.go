@@ -10,10 +10,11 @@
 //
 // Without cgo the package builds, and Open fails with an error that says so.
 //
-// ONNX Runtime's recurrent operators on the CPU turn NaN into numbers, and infinities
-// into others than the ONNX standard has: a model with such operators is refused where
-// a weight of theirs is NaN or infinite, and a run where an input of the model is,
-// unless [PassNaN] lets them pass. What becomes NaN within the model is not seen.
+// ONNX Runtime's recurrent operators on the CPU turn NaN into numbers, and answer
+// infinities otherwise than the ONNX standard says. So Open refuses a model whose
+// recurrent nodes have a weight that is NaN or infinite. Run refuses such an input of
+// a model with recurrent nodes. [PassNaN] lets both pass. A NaN that arises within the
+// model is not detected.
 //
 // The binding is github.com/yalue/onnxruntime_go; session.go and value.go are all
 // that knows of it. Another one has to open a session from bytes, with options, and

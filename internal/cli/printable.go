@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// printable returns a line of text as it may go to a terminal, whatever strings out
-// of a file are in it: what is not printed, such as characters that move the cursor,
-// end the line or turn the direction of writing, is escaped as in Go.
+// printable returns a line of text that is safe to print on a terminal, whatever
+// strings of a file it holds. It escapes, as Go does, what is not printed: characters
+// that move the cursor, end the line or turn the direction of writing.
 func printable(line string) string {
 	var b strings.Builder
 	for i, r := range line {

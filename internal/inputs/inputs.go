@@ -40,8 +40,8 @@ type Input struct {
 // off the recurrent nodes, whose X is [time, batch, features] and whose states
 // are [directions, batch, hidden], by following the graph back from there, and
 // then off the convolutions over one dimension, whose X is [batch, features,
-// time]. An input that is not reached so goes by the names of its dimensions,
-// else it is taken as [batch, time, ...], but floats of two dimensions as [batch,
+// time]. For an input that is not reached so, the names of its dimensions decide.
+// Where they do not, it is [batch, time, ...]; floats of two dimensions are [batch,
 // features], and a state has no time. given has the layouts of inputs for which
 // that is wrong.
 func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {

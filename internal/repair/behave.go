@@ -21,11 +21,14 @@ const (
 	mostSteps = 12
 )
 
-// behave reports an answer at a time that the original does not take which shows
-// that it is wrong: a row's that depends on the others, a step's that moves
-// nothing where all steps did, those of the first steps, of which the original
-// says otherwise and which later steps do not change, or those to the last steps,
-// where the model goes on from its state after the others.
+// behave runs the repaired model at times that the original does not take, and
+// returns an error if its answers show that it is wrong there:
+//   - a row's answer depends on the other rows;
+//   - a step changes no answer, where in the original all steps do;
+//   - later steps do not change the answers to the first ones, and those differ
+//     from the original's;
+//   - the last steps, run from the state after the others, give other answers than
+//     within the whole.
 func (r *Repaired) behave(ctx context.Context, original *onnxgraph.Model, memory int) error {
 	engines := []engine.Engine{native.New(native.MaxMemory(memory))}
 	before, err := openAll(ctx, original, engines)
