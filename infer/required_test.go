@@ -2,6 +2,7 @@ package infer_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -95,7 +96,9 @@ func TestHalfOfAStateGiven(t *testing.T) {
 			"input": engine.Of([]float32{1, 2, 3, 4}, 2, 2, 1),
 			"h0":    engine.Of(slices.Repeat([]float32{0.5, -1, 2}, 4), 2, 2, 3),
 		}
-		want, err := open(t, data, e).Run(t.Context(), inputs)
+		given := maps.Clone(inputs)
+		given["c0"] = engine.Zeros(engine.Float32, 2, 2, 3)
+		want, err := open(t, data, e).Run(t.Context(), given)
 		if err != nil {
 			t.Fatal(err)
 		}
