@@ -43,13 +43,13 @@ interop: build .venv/requirements.txt scripts/interop/js/node_modules/.package-l
 goldens: torch ## write the answers of PyTorch, NumPy and scikit-learn, which tests compare with, anew (a large download)
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
 	$(TORCH)/bin/python export/testdata/torch_params.py
-	$(TORCH)/bin/python internal/pca/testdata/golden.py
-	$(TORCH)/bin/python internal/repair/testdata/torch_baked.py
+	$(TORCH)/bin/python cmd/rnnkit/internal/pca/testdata/golden.py
+	$(TORCH)/bin/python cmd/rnnkit/internal/repair/testdata/torch_baked.py
 	$(TORCH)/bin/python internal/npy/testdata/golden.py
 
 corpus: build torch .venv/requirements.txt ## tell what repair makes of 260 exports of PyTorch (a large download)
-	$(TORCH)/bin/python internal/repair/testdata/corpus_torch.py bin/corpus
-	.venv/bin/python internal/repair/testdata/corpus_score.py bin/rnnkit bin/corpus
+	$(TORCH)/bin/python cmd/rnnkit/internal/repair/testdata/corpus_torch.py bin/corpus
+	.venv/bin/python cmd/rnnkit/internal/repair/testdata/corpus_score.py bin/rnnkit bin/corpus
 
 bench: SHELL := /bin/bash -o pipefail
 bench: ## time an epoch of every workload, COUNT=10 times on 1 and 2 threads

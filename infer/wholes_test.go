@@ -292,7 +292,7 @@ func TestStepsOfTorch(t *testing.T) {
 		"all_bi":    `node "/rnn/GRU" (GRU) reads the sequence from its end too`,
 		"attention": `(Concat) mixes the steps`,
 	}
-	files, err := filepath.Glob("../internal/repair/testdata/*_torchscript.onnx")
+	files, err := filepath.Glob("../cmd/rnnkit/internal/repair/testdata/*_torchscript.onnx")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rnnkit/rnnkit/internal/cli"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/cli"
 	"github.com/rnnkit/rnnkit/internal/kernels"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )

@@ -5,7 +5,7 @@ package main
 import (
 	"os"
 
-	"github.com/rnnkit/rnnkit/internal/cli"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/cli"
 )
 
 func main() {

@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 	if errors.Is(err, ortlib.ErrNotFound) {
 		t.Log("scripts run without ONNX Runtime, which is not installed: rnnkit runtime install")
 	}
-	baked, err := filepath.Abs("../../internal/repair/testdata")
+	baked, err := filepath.Abs("internal/repair/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}

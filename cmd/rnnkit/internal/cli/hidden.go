@@ -15,9 +15,9 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/pca"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
-	"github.com/rnnkit/rnnkit/internal/pca"
 )
 
 type hiddenOptions struct {

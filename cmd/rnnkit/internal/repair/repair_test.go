@@ -282,7 +282,7 @@ func TestRefused(t *testing.T) {
 func TestShared(t *testing.T) {
 	root := os.Getenv("RNNKIT_SHARED")
 	if root == "" {
-		root = "../../../shared"
+		root = "../../../../../shared"
 	}
 	if _, err := os.Stat(root); err != nil {
 		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {

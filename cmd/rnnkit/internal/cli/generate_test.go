@@ -9,7 +9,7 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-const rhymeModel = "../../infer/testdata/rhyme.onnx"
+const rhymeModel = "../../../../infer/testdata/rhyme.onnx"
 
 func TestGenerate(t *testing.T) {
 	const first = "twinkle, little star,\nHow I wonder what you are!"

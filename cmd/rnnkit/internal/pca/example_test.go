@@ -6,7 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/rnnkit/rnnkit/internal/pca"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/pca"
 )
 
 func ExampleFit() {

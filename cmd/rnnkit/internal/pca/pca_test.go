@@ -9,7 +9,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/rnnkit/rnnkit/internal/pca"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/pca"
 )
 
 // TestGolden compares with scikit-learn, signs included: the convention is its

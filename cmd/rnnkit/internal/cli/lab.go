@@ -12,9 +12,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/lab"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/report"
 	"github.com/rnnkit/rnnkit/internal/job"
-	"github.com/rnnkit/rnnkit/internal/lab"
-	"github.com/rnnkit/rnnkit/internal/report"
 )
 
 // maxSeeds keeps a mistyped number from beginning weeks of training.

@@ -16,8 +16,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/lab"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
-	"github.com/rnnkit/rnnkit/internal/lab"
 )
 
 //go:embed report.html chart.html report.css report.js

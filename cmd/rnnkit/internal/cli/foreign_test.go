@@ -36,7 +36,7 @@ func TestForeignTasks(t *testing.T) {
 			return []string{"--task", "classify", "--labels", strings.Join(m.Metadata().Labels, ",")}
 		}},
 	} {
-		path := filepath.Join("../../infer/testdata", test.name+".onnx")
+		path := filepath.Join("../../../../infer/testdata", test.name+".onnx")
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rnnkit/rnnkit/internal/lab"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/lab"
 	"github.com/rnnkit/rnnkit/trainer"
 )
 

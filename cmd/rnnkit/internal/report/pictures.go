@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/internal/lab"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/lab"
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
