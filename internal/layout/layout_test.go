@@ -1,8 +1,9 @@
-// Package layout_test holds the packages of this module to the arrows of
-// docs/layout.md.
+// Package layout_test holds the packages of this repository to docs/layout.md,
+// which arranges them in storeys and lists what each may import.
 package layout_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,64 +18,6 @@ import (
 
 const module = "github.com/rnnkit/rnnkit"
 
-// everything is for commands, which may import any package.
-const everything = "everything"
-
-// mayImport lists, for every package of the module, which of the others it may
-// import. Tests may import what they like.
-var mayImport = map[string][]string{
-	"bench":                      {"models", "datasets", "trainer"},
-	"models":                     {},
-	"datasets":                   {},
-	"trainer":                    {"models", "datasets", "internal/atomicfile", "internal/cell", "internal/kernels"},
-	"examples/service":           {"infer", "infer/native"},
-	"export":                     {"models", "internal/onnxgraph", "internal/atomicfile"},
-	"infer":                      {"models", "infer/engine", "infer/native", "internal/inputs", "internal/onnxgraph", "internal/stepwise"},
-	"infer/engine":               {},
-	"infer/native":               {"infer/engine", "internal/onnxgraph", "internal/cell", "internal/kernels"},
-	"infer/onnxgo":               {"infer/engine", "infer/native", "internal/onnxgraph"},
-	"infer/ort":                  {"infer/engine", "internal/onnxgraph", "internal/ortlib"},
-	"internal/atomicfile":        {},
-	"internal/cell":              {"internal/kernels"},
-	"cmd/rnnkit/internal/cli":    {everything},
-	"cmd/rnnkit/internal/flops":  {"infer/engine", "internal/onnxgraph"},
-	"internal/inputs":            {"infer/engine", "internal/onnxgraph"},
-	"internal/job":               {"models", "datasets", "trainer", "infer", "infer/engine", "internal/verify"},
-	"internal/kernels":           {},
-	"cmd/rnnkit/internal/lab":    {"models", "datasets", "trainer", "export", "infer", "infer/engine", "internal/atomicfile", "internal/job", "cmd/rnnkit/internal/pca"},
-	"internal/layout":            {},
-	"internal/npy":               {"infer/engine"},
-	"internal/onnxgraph":         {"infer/engine", "internal/onnxpb"},
-	"internal/onnxpb":            {},
-	"internal/onnxref":           {},
-	"internal/onnxtest":          {"infer/engine", "internal/npy", "internal/onnxgraph", "internal/onnxpb"},
-	"internal/ortlib":            {"internal/atomicfile"},
-	"cmd/rnnkit/internal/pca":    {},
-	"internal/reading":           {"infer/engine", "internal/inputs", "internal/onnxgraph"},
-	"cmd/rnnkit/internal/repair": {"infer", "infer/engine", "infer/native", "internal/inputs", "internal/onnxgraph", "internal/verify"},
-	"cmd/rnnkit/internal/report": {"trainer", "internal/atomicfile", "cmd/rnnkit/internal/lab"},
-	"internal/stepwise":          {"internal/onnxgraph"},
-	"internal/verify":            {"models", "infer", "infer/engine", "infer/native", "internal/onnxgraph"},
-	"cmd/rnnkit":                 {"cmd/rnnkit/internal/cli"},
-	"scripts/interop":            {everything},
-}
-
-// links lists what ends up in a program that imports a package. It must hold
-// whatever mayImport says.
-var links = map[string]struct {
-	never   []string // packages of this module
-	modules []string // the only other modules
-}{
-	"infer": {
-		never:   []string{"trainer", "export", "datasets", "infer/ort", "cmd/rnnkit/internal/cli", "internal/ortlib"},
-		modules: []string{"google.golang.org/protobuf", "golang.org/x/sys"},
-	},
-	"trainer": {
-		never:   []string{"infer", "export", "internal/onnxgraph", "internal/onnxpb"},
-		modules: []string{"golang.org/x/sys"},
-	},
-}
-
 // pkg is a package as go list describes it.
 type pkg struct {
 	ImportPath string
@@ -84,109 +27,205 @@ type pkg struct {
 	Module     *struct{ Path string }
 }
 
-// name is the path of a package within this module.
-func (p pkg) name() string { return strings.TrimPrefix(p.ImportPath, module+"/") }
+// name is the path of a package within this repository, and "rnnkit" for the
+// package at its root.
+func (p pkg) name() string { return name(p.ImportPath) }
 
-func (p pkg) ours() bool { return p.Module != nil && p.Module.Path == module }
+// ours says that the package is of this repository, whatever its module.
+func (p pkg) ours() bool { return isOurs(p.ImportPath) }
 
-func TestArrows(t *testing.T) {
-	unused := make(map[string]bool)
-	for name := range mayImport {
-		unused[name] = true
+func name(importPath string) string {
+	if importPath == module {
+		return "rnnkit"
 	}
-	packages := list(t)
-	for _, p := range packages {
-		if !p.ours() {
+	return strings.TrimPrefix(importPath, module+"/")
+}
+
+func isOurs(importPath string) bool {
+	return importPath == module || strings.HasPrefix(importPath, module+"/")
+}
+
+// imports are the packages of this repository that p imports, sorted.
+func (p pkg) imports() []string { return ours(p.Imports) }
+
+func ours(importPaths []string) []string {
+	var names []string
+	for _, path := range importPaths {
+		if isOurs(path) {
+			names = append(names, name(path))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func TestEveryPackageHasALine(t *testing.T) {
+	packages := listOurs(t)
+	seen := make(map[string]bool)
+	for _, e := range readLayout(t).packages {
+		if _, ok := packages[e.name]; !ok {
+			t.Errorf("%s:%d: there is no package %s: remove the line", document, e.line, e.name)
+		}
+		if seen[e.name] {
+			t.Errorf("%s:%d: a second line for %s", document, e.line, e.name)
+		}
+		if e.purpose == "" {
+			t.Errorf("%s:%d: say what %s is for", document, e.line, e.name)
+		}
+		seen[e.name] = true
+	}
+	for name := range packages {
+		if !seen[name] {
+			t.Errorf("package %s has no line in %s: add one to the lowest storey above all that it imports", name, document)
+		}
+	}
+}
+
+// TestImportsAreListed compares what each package imports with its line.
+func TestImportsAreListed(t *testing.T) {
+	packages := listOurs(t)
+	for _, e := range readLayout(t).packages {
+		p, ok := packages[e.name]
+		if !ok || e.mayImportAll() {
 			continue
 		}
-		allowed, ok := mayImport[p.name()]
+		for _, imported := range p.imports() {
+			if !slices.Contains(e.imports(), imported) {
+				t.Errorf("%s:%d: %s imports %s, which its line does not list", document, e.line, e.name, imported)
+			}
+		}
+		for _, listed := range e.imports() {
+			if !slices.Contains(p.imports(), listed) {
+				t.Errorf("%s:%d: %s does not import %s: remove it from the line", document, e.line, e.name, listed)
+			}
+		}
+	}
+}
+
+// TestImportsGoDown fails on an import of the same storey or a higher one. So
+// there are no cycles.
+func TestImportsGoDown(t *testing.T) {
+	l := readLayout(t)
+	for name, p := range listOurs(t) {
+		e, ok := l.find(name)
 		if !ok {
-			t.Errorf("package %s is in no rule: add it to mayImport in internal/layout/layout_test.go and to docs/layout.md", p.name())
+			continue
 		}
-		delete(unused, p.name())
-		for _, path := range p.Imports {
-			imported := packages[path]
-			if imported.ours() && !slices.Contains(allowed, imported.name()) && !slices.Contains(allowed, everything) {
-				t.Errorf("package %s imports %s, which no arrow allows: it may import %q", p.name(), imported.name(), allowed)
+		for _, imported := range p.imports() {
+			to, ok := l.find(imported)
+			if ok && to.storey >= e.storey {
+				t.Errorf("%s:%d: %s is in storey %d and imports %s of storey %d: an import goes to a lower storey",
+					document, e.line, name, e.storey, imported, to.storey)
 			}
 		}
 	}
-	for name := range unused {
-		t.Errorf("there is no package %s: remove it from mayImport in internal/layout/layout_test.go", name)
-	}
 }
 
+// TestLinks checks what ends up in a program that imports a package.
 func TestLinks(t *testing.T) {
-	packages := list(t)
-	for name, rule := range links {
-		deps := packages[module+"/"+name].Deps
+	packages := list(t, "../..", "-deps", "./...")
+	for _, e := range readLayout(t).links {
+		deps := packages[module+"/"+e.name].Deps
 		if len(deps) == 0 {
-			t.Errorf("package %s imports nothing, or is gone: mend links in internal/layout/layout_test.go", name)
+			t.Errorf("%s:%d: package %s imports nothing, or is gone", document, e.line, e.name)
 		}
-		reported := make(map[string]bool) // modules
-		for _, path := range deps {
-			p := packages[path]
-			switch {
-			case p.ours() && slices.Contains(rule.never, p.name()):
-				t.Errorf("a program that imports %s links %s", name, p.name())
-			case p.Module != nil && !p.ours() && !slices.Contains(rule.modules, p.Module.Path):
-				if !reported[p.Module.Path] {
-					t.Errorf("a program that imports %s links %s of module %s", name, path, p.Module.Path)
-				}
-				reported[p.Module.Path] = true
-			case len(p.CgoFiles) > 0:
-				t.Errorf("a program that imports %s needs cgo for %s", name, path)
+		for _, never := range e.lists["never"] {
+			if _, ok := packages[module+"/"+never]; !ok {
+				t.Errorf("%s:%d: there is no package %s: remove it from the line", document, e.line, never)
 			}
+		}
+		checkLinks(t, e, deps, packages)
+	}
+}
+
+// checkLinks compares the packages that a program links with an entry.
+func checkLinks(t *testing.T, e entry, deps []string, packages map[string]pkg) {
+	t.Helper()
+	modules := make(map[string]string) // a package of each
+	for _, path := range deps {
+		p := packages[path]
+		switch {
+		case p.ours() && slices.Contains(e.lists["never"], p.name()):
+			t.Errorf("a program that imports %s links %s", e.name, p.name())
+		case len(p.CgoFiles) > 0:
+			t.Errorf("a program that imports %s needs cgo for %s", e.name, path)
+		case p.Module != nil && !p.ours():
+			modules[p.Module.Path] = path
+		}
+	}
+	for path, linked := range modules {
+		if !slices.Contains(e.lists["modules"], path) {
+			t.Errorf("a program that imports %s links %s of module %s", e.name, linked, path)
+		}
+	}
+	for _, listed := range e.lists["modules"] {
+		if modules[listed] == "" {
+			t.Errorf("%s:%d: a program that imports %s does not link %s: remove it from the line", document, e.line, e.name, listed)
 		}
 	}
 }
 
-// list returns the packages of the module and all that they import, by path, as
-// they are on a machine with cgo.
-func list(t *testing.T) map[string]pkg {
+// listOurs returns the packages of all modules in this repository by their names.
+func listOurs(t *testing.T) map[string]pkg {
 	t.Helper()
-	readTree(t)
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,CgoFiles,Imports,Deps,Module", module+"/...")
+	packages := make(map[string]pkg)
+	for _, dir := range moduleDirs(t) {
+		for _, p := range list(t, dir, "-e", "./...") { // -e: their dependencies may not have been downloaded
+			packages[p.name()] = p
+		}
+	}
+	return packages
+}
+
+// list returns the packages that go list finds in a folder, by path, as they are
+// on a machine with cgo.
+func list(t *testing.T, dir string, args ...string) map[string]pkg {
+	t.Helper()
+	args = append([]string{"list", "-json=ImportPath,CgoFiles,Imports,Deps,Module"}, args...)
+	cmd := exec.Command("go", args...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 	packages := make(map[string]pkg)
-	for decoder := json.NewDecoder(out); ; {
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p pkg
 		err := decoder.Decode(&p)
 		if errors.Is(err, io.EOF) {
-			break
+			return packages
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		packages[p.ImportPath] = p
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return packages
 }
 
-// readTree reads the module's folders, so that the go command, which knows what
-// a test reads but not what its children do, runs this one again after a change.
-func readTree(t *testing.T) {
+// moduleDirs returns the folders of the repository that have a go.mod. It reads
+// every folder, so that the go command, which knows what a test reads but not what
+// its children do, runs this one again after a change.
+func moduleDirs(t *testing.T) []string {
 	t.Helper()
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != "../.." {
+	const root = "../.."
+	var dirs []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules"):
 			return filepath.SkipDir
+		case d.Name() == "go.mod":
+			dirs = append(dirs, filepath.Dir(path))
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dirs
 }
 
 // TestEmbeddingIsSmall builds a service that embeds a model.
