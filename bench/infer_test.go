@@ -9,6 +9,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -68,8 +69,8 @@ func BenchmarkInfer(b *testing.B) {
 				for i := range x {
 					x[i] = float32(i%7) - 3
 				}
-				inputs := map[string]engine.Tensor{"input": engine.Of(x, c.batch, c.time, c.spec.Features)}
-				outputs := map[string]engine.Tensor{"output": {}}
+				inputs := map[string]tensor.Tensor{"input": tensor.Of(x, c.batch, c.time, c.spec.Features)}
+				outputs := map[string]tensor.Tensor{"output": {}}
 				for b.Loop() {
 					if err := m.RunInto(b.Context(), inputs, outputs); err != nil {
 						b.Fatal(err)
@@ -108,11 +109,11 @@ func BenchmarkRagged(b *testing.B) {
 				steps += int(n)
 			}
 			onEngines(b, data, func(b *testing.B, m *infer.Model) {
-				inputs := map[string]engine.Tensor{
-					"input":   engine.Of(make([]float32, c.batch*c.time*c.spec.Features), c.batch, c.time, c.spec.Features),
-					"lengths": engine.Of(lengths, c.batch),
+				inputs := map[string]tensor.Tensor{
+					"input":   tensor.Of(make([]float32, c.batch*c.time*c.spec.Features), c.batch, c.time, c.spec.Features),
+					"lengths": tensor.Of(lengths, c.batch),
 				}
-				outputs := map[string]engine.Tensor{"output": {}}
+				outputs := map[string]tensor.Tensor{"output": {}}
 				for b.Loop() {
 					if err := m.RunInto(b.Context(), inputs, outputs); err != nil {
 						b.Fatal(err)
@@ -141,7 +142,7 @@ func BenchmarkStep(b *testing.B) {
 // BenchmarkOpen times a model from its bytes to the first answer.
 func BenchmarkOpen(b *testing.B) {
 	data := exported(b, inferred[0].spec)
-	inputs := map[string]engine.Tensor{"input": engine.Of(make([]float32, 50), 1, 50, 1)}
+	inputs := map[string]tensor.Tensor{"input": tensor.Of(make([]float32, 50), 1, 50, 1)}
 	for name, e := range engines {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -167,8 +168,8 @@ func BenchmarkShared(b *testing.B) {
 			b.SetParallelism((8 + n - 1) / n)
 		}
 		b.RunParallel(func(pb *testing.PB) {
-			inputs := map[string]engine.Tensor{"input": engine.Of(make([]float32, 50), 1, 50, 1)}
-			outputs := map[string]engine.Tensor{"output": {}}
+			inputs := map[string]tensor.Tensor{"input": tensor.Of(make([]float32, 50), 1, 50, 1)}
+			outputs := map[string]tensor.Tensor{"output": {}}
 			for pb.Next() {
 				if err := m.RunInto(b.Context(), inputs, outputs); err != nil {
 					b.Error(err)

@@ -14,8 +14,8 @@ import (
 	"unicode"
 
 	"github.com/rnnkit/rnnkit/datasets"
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/models"
@@ -164,7 +164,7 @@ func TestLoadParamsTwoNodes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, err := session.Run(t.Context(), map[string]engine.Tensor{"input": engine.Of(x, 2, 6, 3)})
+		answer, err := session.Run(t.Context(), map[string]tensor.Tensor{"input": tensor.Of(x, 2, 6, 3)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -692,7 +692,7 @@ func TestConstants(t *testing.T) {
 				continue
 			}
 			computed++
-			if err := onnxtest.Compare(engine.Tensor{Shape: got.Shape, Data: got.Data}, sets[0].Outputs[0], 0, 0); err != nil {
+			if err := onnxtest.Compare(tensor.Tensor{Shape: got.Shape, Data: got.Data}, sets[0].Outputs[0], 0, 0); err != nil {
 				t.Errorf("%s: %v", filepath.Base(dir), err)
 			}
 		}

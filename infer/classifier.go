@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -48,12 +48,12 @@ func (c *Classifier) Labels() []string { return c.labels }
 //
 // A value that is not finite, or a token that the model does not know, is an
 // error.
-func (c *Classifier) Classify(ctx context.Context, sequence Tensor) ([]float64, error) {
+func (c *Classifier) Classify(ctx context.Context, sequence tensor.Tensor) ([]float64, error) {
 	if err := c.check(sequence); err != nil {
 		return nil, err
 	}
 	probabilities := make([][]float64, 1)
-	if err := c.run(ctx, []Tensor{sequence}, []int{0}, probabilities); err != nil {
+	if err := c.run(ctx, []tensor.Tensor{sequence}, []int{0}, probabilities); err != nil {
 		return nil, err
 	}
 	return probabilities[0], nil
@@ -61,7 +61,7 @@ func (c *Classifier) Classify(ctx context.Context, sequence Tensor) ([]float64, 
 
 // ClassifyBatch returns what [Classifier.Classify] does for each of sequences.
 // Those of the same length go through the model together.
-func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []Tensor) ([][]float64, error) {
+func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []tensor.Tensor) ([][]float64, error) {
 	byLength := make([]int, len(sequences))
 	for i, s := range sequences {
 		if err := c.check(s); err != nil {
@@ -87,9 +87,9 @@ func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []Tensor) ([][
 }
 
 // check returns the reason why the model cannot read s, if there is one.
-func (c *Classifier) check(s Tensor) error {
+func (c *Classifier) check(s tensor.Tensor) error {
 	spec := c.model.meta.Spec
-	if size, err := engine.Size(s.Shape); err != nil || size != s.Len() {
+	if size, err := tensor.Size(s.Shape); err != nil || size != s.Len() {
 		return fmt.Errorf("it has %d values for the shape %v", s.Len(), s.Shape)
 	}
 	if spec.Vocabulary > 0 {
@@ -121,19 +121,19 @@ var errNoSteps = errors.New("it is empty: give it one step or more")
 
 // run sets the probabilities of those sequences, which have the same length, that
 // have the given indices.
-func (c *Classifier) run(ctx context.Context, sequences []Tensor, indices []int, probabilities [][]float64) error {
+func (c *Classifier) run(ctx context.Context, sequences []tensor.Tensor, indices []int, probabilities [][]float64) error {
 	shape := append([]int{len(indices)}, sequences[indices[0]].Shape...)
-	var input Tensor
+	var input tensor.Tensor
 	if c.model.meta.Spec.Vocabulary > 0 {
-		input = engine.Of(join[int64](sequences, indices), shape...)
+		input = tensor.Of(join[int64](sequences, indices), shape...)
 	} else {
-		input = engine.Of(join[float32](sequences, indices), shape...)
+		input = tensor.Of(join[float32](sequences, indices), shape...)
 	}
-	results, err := c.model.Run(ctx, map[string]Tensor{inputName: input}, outputName)
+	results, err := c.model.Run(ctx, map[string]tensor.Tensor{inputName: input}, outputName)
 	if err != nil {
 		return err
 	}
-	y, err := engine.Values[float32](results[outputName])
+	y, err := tensor.Values[float32](results[outputName])
 	if err != nil {
 		return fmt.Errorf("output %q: %w", outputName, err)
 	}
@@ -155,7 +155,7 @@ func (c *Classifier) run(ctx context.Context, sequences []Tensor, indices []int,
 
 // join returns the values of the sequences with the given indices, one after the
 // other.
-func join[T engine.Element](sequences []Tensor, indices []int) []T {
+func join[T tensor.Element](sequences []tensor.Tensor, indices []int) []T {
 	var joined []T
 	for _, i := range indices {
 		joined = append(joined, sequences[i].Data.([]T)...)

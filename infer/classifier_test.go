@@ -13,6 +13,7 @@ import (
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -30,15 +31,15 @@ type echo struct {
 
 func (e *echo) Open([]byte) (engine.Session, error) { return e, nil }
 
-func (e *echo) Inputs() []engine.ValueInfo {
-	in := engine.ValueInfo{Name: "input", Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: e.meta.Spec.Features}}}
+func (e *echo) Inputs() []tensor.Info {
+	in := tensor.Info{Name: "input", Type: tensor.Float32, Shape: []tensor.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: e.meta.Spec.Features}}}
 	if e.meta.Spec.Vocabulary > 0 {
-		in.Type, in.Shape = engine.Int64, in.Shape[:2]
+		in.Type, in.Shape = tensor.Int64, in.Shape[:2]
 	}
-	return []engine.ValueInfo{in}
+	return []tensor.Info{in}
 }
 
-func (e *echo) Run(ctx context.Context, inputs map[string]engine.Tensor, _ ...string) (map[string]engine.Tensor, error) {
+func (e *echo) Run(ctx context.Context, inputs map[string]tensor.Tensor, _ ...string) (map[string]tensor.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (e *echo) Run(ctx context.Context, inputs map[string]engine.Tensor, _ ...st
 	if e.batches != nil {
 		*e.batches = append(*e.batches, batch)
 	}
-	return map[string]engine.Tensor{"output": engine.Of(y, batch, e.outputs)}, nil
+	return map[string]tensor.Tensor{"output": tensor.Of(y, batch, e.outputs)}, nil
 }
 
 // classes returns an engine whose models have those classes and features, or for
@@ -94,9 +95,9 @@ func classifier(t *testing.T, e engine.Engine) *infer.Classifier {
 	return c
 }
 
-func series(values ...float32) infer.Tensor { return engine.Of(values, len(values), 1) }
+func series(values ...float32) tensor.Tensor { return tensor.Of(values, len(values), 1) }
 
-func tokens(values ...int64) infer.Tensor { return engine.Of(values, len(values)) }
+func tokens(values ...int64) tensor.Tensor { return tensor.Of(values, len(values)) }
 
 // TestProbabilities compares with values by hand: e^1, e^2 and e^3 are 2.718,
 // 7.389 and 20.086, and the sigmoid of log 3 is 3/4.
@@ -104,12 +105,12 @@ func TestProbabilities(t *testing.T) {
 	log3 := float32(math.Log(3))
 	for _, test := range []struct {
 		engine   *echo
-		sequence infer.Tensor
+		sequence tensor.Tensor
 		want     []float64
 	}{
 		{classes(1, "a", "b", "c"), series(1, 2, 3), []float64{0.0900306, 0.2447285, 0.6652410}},
 		{classes(1, "a", "b", "c"), series(-1e38, 3e38, 0, 7), []float64{0, 1, 0}},
-		{classes(2, "a", "b", "c", "d"), engine.Of([]float32{5, 5, 5, 5}, 2, 2), []float64{0.25, 0.25, 0.25, 0.25}},
+		{classes(2, "a", "b", "c", "d"), tensor.Of([]float32{5, 5, 5, 5}, 2, 2), []float64{0.25, 0.25, 0.25, 0.25}},
 		{classes(1, "no", "yes"), series(log3), []float64{0.25, 0.75}},
 		{classes(1, "no", "yes"), series(-log3, 9), []float64{0.75, 0.25}},
 		{classes(1, "no", "yes"), series(-800), []float64{1, 0}},
@@ -135,7 +136,7 @@ func TestClassifyBatch(t *testing.T) {
 	e.batches = &batches
 	c := classifier(t, e)
 	rng := rand.New(rand.NewPCG(3, 4))
-	var sequences []infer.Tensor
+	var sequences []tensor.Tensor
 	for range 300 {
 		values := make([]float32, 1+rng.IntN(3))
 		for i := range values {
@@ -187,7 +188,7 @@ func TestClassifierOfAnyModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sequences []infer.Tensor
+		var sequences []tensor.Tensor
 		for range 9 {
 			n := 1 + rng.IntN(6)
 			if meta.Spec.Vocabulary > 0 {
@@ -202,15 +203,15 @@ func TestClassifierOfAnyModel(t *testing.T) {
 			for i := range s {
 				s[i] = float32(rng.NormFloat64())
 			}
-			sequences = append(sequences, engine.Of(s, n, meta.Spec.Features))
+			sequences = append(sequences, tensor.Of(s, n, meta.Spec.Features))
 		}
 		got, err := c.ClassifyBatch(t.Context(), sequences)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, s := range sequences {
-			one := infer.Tensor{Shape: append([]int{1}, s.Shape...), Data: s.Data}
-			results, err := model.Run(t.Context(), map[string]infer.Tensor{"input": one}, "output")
+			one := tensor.Tensor{Shape: append([]int{1}, s.Shape...), Data: s.Data}
+			results, err := model.Run(t.Context(), map[string]tensor.Tensor{"input": one}, "output")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -243,20 +244,20 @@ func TestClassifyErrors(t *testing.T) {
 	diverged.scale = nan
 	for want, test := range map[string]struct {
 		engine   *echo
-		sequence infer.Tensor
+		sequence tensor.Tensor
 	}{
 		"it is empty":                {classes(1, "a", "b"), series()},
 		"is empty: give it one step": {classes(0, "a", "b"), tokens()},
 		"step 2 has the value NaN":   {classes(1, "a", "b"), series(1, nan)},
-		"step 1 has the value +Inf":  {classes(2, "a", "b"), engine.Of([]float32{1, float32(math.Inf(1))}, 1, 2)},
+		"step 1 has the value +Inf":  {classes(2, "a", "b"), tensor.Of([]float32{1, float32(math.Inf(1))}, 1, 2)},
 		"token -1, at step 2, is unknown: the model's are from 0 to 9": {classes(0, "a", "b"), tokens(3, -1)},
 		"token 10, at step 3": {classes(0, "a", "b"), tokens(3, 1, 10)},
 		"it is int64 of shape [2]: the model reads float32 [time, 1]": {classes(1, "a", "b"), tokens(1, 2)},
 		"of shape [2 1]: the model reads float32 [time, 3]":           {classes(3, "a", "b"), series(1, 2)},
 		"it is float32 of shape [2 1]: the model reads int64 [time]":  {classes(0, "a", "b"), series(1, 2)},
-		"it is int64 of shape [1 2]: the model reads int64 [time]":    {classes(0, "a", "b"), engine.Of([]int64{1, 2}, 1, 2)},
-		"it has 1 values for the shape [5 1]":                         {classes(1, "a", "b"), infer.Tensor{Shape: []int{5, 1}, Data: []float32{1}}},
-		"it has 0 values for the shape []":                            {classes(1, "a", "b"), infer.Tensor{}},
+		"it is int64 of shape [1 2]: the model reads int64 [time]":    {classes(0, "a", "b"), tensor.Of([]int64{1, 2}, 1, 2)},
+		"it has 1 values for the shape [5 1]":                         {classes(1, "a", "b"), tensor.Tensor{Shape: []int{5, 1}, Data: []float32{1}}},
+		"it has 0 values for the shape []":                            {classes(1, "a", "b"), tensor.Tensor{}},
 		"has 2 values for 1 sequences":                                {unfit, series(1)},
 		"the model answers NaN":                                       {diverged, series(1)},
 	} {
@@ -265,12 +266,12 @@ func TestClassifyErrors(t *testing.T) {
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v and %v, not %q", p, err, want)
 		}
-		ps, err := c.ClassifyBatch(t.Context(), []infer.Tensor{test.sequence})
+		ps, err := c.ClassifyBatch(t.Context(), []tensor.Tensor{test.sequence})
 		if ps != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("batch: %v and %v, not %q", ps, err, want)
 		}
 	}
-	_, err := classifier(t, classes(1, "a", "b")).ClassifyBatch(t.Context(), []infer.Tensor{series(1), series(nan)})
+	_, err := classifier(t, classes(1, "a", "b")).ClassifyBatch(t.Context(), []tensor.Tensor{series(1), series(nan)})
 	if err == nil || !strings.Contains(err.Error(), "sequence 2: step 1") {
 		t.Errorf("the error is %v", err)
 	}
@@ -318,7 +319,7 @@ func TestClassifierIsSafeForConcurrentUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sequences := []infer.Tensor{series(1, 2, 3, 4), series(5, 1), series(0, 0, 0, 0)}
+	sequences := []tensor.Tensor{series(1, 2, 3, 4), series(5, 1), series(0, 0, 0, 0)}
 	want, err := c.ClassifyBatch(t.Context(), sequences)
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // An encoded state is this, the number of its tensors, and of each its name, its
@@ -32,7 +32,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	slices.SortFunc(order, func(a, b int) int { return strings.Compare(s.names[a], s.names[b]) })
 	for _, i := range order {
 		name, t := s.names[i], s.tensors[i]
-		values, err := engine.Values[float32](t)
+		values, err := tensor.Values[float32](t)
 		if err != nil {
 			return nil, fmt.Errorf("state %q: %w", name, err)
 		}
@@ -59,7 +59,7 @@ func (s *State) UnmarshalBinary(data []byte) error {
 	}
 	d := decoder{rest: rest}
 	var names []string
-	var tensors []Tensor
+	var tensors []tensor.Tensor
 	seen := make(map[string]bool)
 	for range d.length() {
 		name, t := string(d.bytes(d.length())), d.tensor()
@@ -114,24 +114,24 @@ func (d *decoder) bytes(n int) []byte {
 	return b
 }
 
-func (d *decoder) tensor() Tensor {
+func (d *decoder) tensor() tensor.Tensor {
 	rank := d.length()
 	if rank > maxRank {
 		d.damaged = true
-		return Tensor{}
+		return tensor.Tensor{}
 	}
 	shape := make([]int, rank)
 	for i := range shape {
 		shape[i] = d.number()
 	}
-	size, err := engine.Size(shape)
+	size, err := tensor.Size(shape)
 	if err != nil || size > len(d.rest)/4 {
 		d.damaged = true
-		return Tensor{}
+		return tensor.Tensor{}
 	}
 	values := make([]float32, size)
 	for i := range values {
 		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(d.bytes(4)))
 	}
-	return engine.Of(values, shape...)
+	return tensor.Of(values, shape...)
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 //go:embed testdata/sine.onnx
@@ -61,8 +61,8 @@ func ExampleModel_StepTensors() {
 	defer model.Close()
 	fmt.Println(model.State())
 	state := model.NewState()
-	series := engine.Of(make([]float32, 3*50), 3, 50, 1) // three sequences
-	y, err := model.StepTensors(context.Background(), state, map[string]infer.Tensor{"input": series}, "output")
+	series := tensor.Of(make([]float32, 3*50), 3, 50, 1) // three sequences
+	y, err := model.StepTensors(context.Background(), state, map[string]tensor.Tensor{"input": series}, "output")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -108,8 +108,8 @@ func ExampleModel_Run() {
 	}
 	defer model.Close()
 	fmt.Println(model.Engine(), model.Inputs()[0])
-	x := engine.Of(make([]float32, 2*50), 2, 50, 1)
-	results, err := model.Run(context.Background(), map[string]infer.Tensor{"input": x})
+	x := tensor.Of(make([]float32, 2*50), 2, 50, 1)
+	results, err := model.Run(context.Background(), map[string]tensor.Tensor{"input": x})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func ExampleClassifier() {
 		log.Fatal(err)
 	}
 	series := []float32{0.2, 0.1, 0.7, 0.9, 1.6, 1.3, 1.9, 2.2}
-	probabilities, err := classifier.Classify(context.Background(), engine.Of(series, len(series), 1))
+	probabilities, err := classifier.Classify(context.Background(), tensor.Of(series, len(series), 1))
 	if err != nil {
 		log.Fatal(err)
 	}

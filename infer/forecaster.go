@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -108,12 +108,12 @@ func (f *Forecaster) values(series []float64) ([]float32, error) {
 // run appends to predictions the answers to a batch of windows, the last of each
 // where the model answers at every step.
 func (f *Forecaster) run(ctx context.Context, predictions []float64, windows []float32, batch int) ([]float64, error) {
-	inputs := map[string]Tensor{inputName: engine.Of(windows, batch, f.window, 1)}
+	inputs := map[string]tensor.Tensor{inputName: tensor.Of(windows, batch, f.window, 1)}
 	results, err := f.model.Run(ctx, inputs, outputName)
 	if err != nil {
 		return nil, err
 	}
-	y, err := engine.Values[float32](results[outputName])
+	y, err := tensor.Values[float32](results[outputName])
 	if err != nil {
 		return nil, fmt.Errorf("output %q: %w", outputName, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -50,21 +51,21 @@ type dice struct {
 
 func (d *dice) Open([]byte) (engine.Session, error) { return d, nil }
 
-func (d *dice) Inputs() []engine.ValueInfo {
+func (d *dice) Inputs() []tensor.Info {
 	if d.inputs != nil {
 		return d.inputs
 	}
-	return []engine.ValueInfo{
-		{Name: "input", Type: engine.Int64, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}}},
-		{Name: "h0", Type: engine.Float32, Shape: []engine.Dim{{Size: 1}, {Symbol: "state_batch"}, {Size: 1}}, Optional: true},
+	return []tensor.Info{
+		{Name: "input", Type: tensor.Int64, Shape: []tensor.Dim{{Symbol: "batch"}, {Symbol: "time"}}},
+		{Name: "h0", Type: tensor.Float32, Shape: []tensor.Dim{{Size: 1}, {Symbol: "state_batch"}, {Size: 1}}, Optional: true},
 	}
 }
 
-func (d *dice) Outputs() []engine.ValueInfo {
-	return []engine.ValueInfo{{Name: "output"}, {Name: "hn"}}
+func (d *dice) Outputs() []tensor.Info {
+	return []tensor.Info{{Name: "output"}, {Name: "hn"}}
 }
 
-func (d *dice) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+func (d *dice) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -88,9 +89,9 @@ func (d *dice) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs
 		}
 		y = append(y, answer...)
 	}
-	return map[string]engine.Tensor{
-		"output": engine.Of(y, 1, len(tokens), len(d.logits)),
-		"hn":     engine.Of([]float32{float32(sum)}, 1, 1, 1),
+	return map[string]tensor.Tensor{
+		"output": tensor.Of(y, 1, len(tokens), len(d.logits)),
+		"hn":     tensor.Of([]float32{float32(sum)}, 1, 1, 1),
 	}, nil
 }
 
@@ -394,7 +395,7 @@ func TestNewGeneratorErrors(t *testing.T) {
 			m.State = append(m.State, models.StatePair{Input: "input", Output: "hn"})
 		},
 		"the model reads input float32[batch], where its metadata tells of input int64[batch, time]": func(_ *models.Metadata, d *dice) {
-			d.inputs = []engine.ValueInfo{{Name: "input", Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}}}, {Name: "h0"}}
+			d.inputs = []tensor.Info{{Name: "input", Type: tensor.Float32, Shape: []tensor.Dim{{Symbol: "batch"}}}, {Name: "h0"}}
 		},
 	} {
 		meta := letters("abc")

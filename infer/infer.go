@@ -17,13 +17,11 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
 	"github.com/rnnkit/rnnkit/models"
 )
-
-// Tensor is a dense array in row-major order; [engine.Of] makes one.
-type Tensor = engine.Tensor
 
 // Model is a loaded model. It is safe for concurrent use.
 type Model struct {
@@ -131,10 +129,10 @@ func (m *Model) Engine() string { return m.engine }
 func (m *Model) Metadata() *models.Metadata { return m.meta }
 
 // Inputs describes the inputs of the graph.
-func (m *Model) Inputs() []engine.ValueInfo { return m.session.Inputs() }
+func (m *Model) Inputs() []tensor.Info { return m.session.Inputs() }
 
 // Outputs describes the outputs of the graph.
-func (m *Model) Outputs() []engine.ValueInfo { return m.session.Outputs() }
+func (m *Model) Outputs() []tensor.Info { return m.session.Outputs() }
 
 // State returns the inputs that carry the model's state, each with the output that
 // is its value for the next run: as the metadata of rnnkit names them, in a model
@@ -153,7 +151,7 @@ func (m *Model) Streams() error {
 // which are then zeros, for as many sequences as the other inputs have. It ends with
 // ctx: the native engine within a recurrent layer too, ONNX Runtime between two
 // operators, so that a long sequence is better run in parts there.
-func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
+func (m *Model) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	results := engine.Wanted(m.session, outputs)
 	if err := m.RunInto(ctx, inputs, results); err != nil {
 		return nil, err
@@ -164,17 +162,17 @@ func (m *Model) Run(ctx context.Context, inputs map[string]Tensor, outputs ...st
 // binding is the memory of a run.
 type binding struct {
 	engine.Binding
-	zeros []Tensor // for the states that are not given
+	zeros []tensor.Tensor // for the states that are not given
 }
 
 // RunInto is Run for the outputs that are named in the given map, to which it
 // writes: to the memory of the tensors that it finds there, where it is enough, so
 // that runs again and again, on inputs of the same shapes, allocate nothing. The
 // memory must not be that of an input.
-func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]Tensor) error {
+func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]tensor.Tensor) error {
 	b, ok := m.bindings.Get().(*binding)
 	if !ok {
-		b = &binding{zeros: make([]Tensor, len(m.places))}
+		b = &binding{zeros: make([]tensor.Tensor, len(m.places))}
 	}
 	defer m.bindings.Put(b)
 	defer b.Release(m.session, outputs)
@@ -188,7 +186,7 @@ func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]Tensor) 
 }
 
 // run is [engine.Refiller.RunInto], on any session.
-func (m *Model) run(ctx context.Context, session engine.Session, inputs, outputs []*Tensor) error {
+func (m *Model) run(ctx context.Context, session engine.Session, inputs, outputs []*tensor.Tensor) error {
 	if err := m.retain(); err != nil {
 		return err
 	}
@@ -196,7 +194,7 @@ func (m *Model) run(ctx context.Context, session engine.Session, inputs, outputs
 	if r, ok := session.(engine.Refiller); ok {
 		return r.RunInto(ctx, inputs, outputs)
 	}
-	named := make(map[string]Tensor, len(inputs))
+	named := make(map[string]tensor.Tensor, len(inputs))
 	for i, t := range inputs {
 		if t != nil {
 			named[session.Inputs()[i].Name] = *t
@@ -287,10 +285,10 @@ func (m *Model) checkInput() error {
 }
 
 // inputOf returns the input of a model that rnnkit has exported.
-func inputOf(spec models.Spec) engine.ValueInfo {
-	input := engine.ValueInfo{Name: inputName, Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: spec.Features}}}
+func inputOf(spec models.Spec) tensor.Info {
+	input := tensor.Info{Name: inputName, Type: tensor.Float32, Shape: []tensor.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: spec.Features}}}
 	if spec.Vocabulary > 0 {
-		input.Type, input.Shape = engine.Int64, input.Shape[:2]
+		input.Type, input.Shape = tensor.Int64, input.Shape[:2]
 	}
 	return input
 }

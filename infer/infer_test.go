@@ -13,6 +13,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -21,7 +22,7 @@ import (
 type fake struct {
 	meta    *models.Metadata
 	damaged string // metadata that is not a document
-	inputs  []engine.ValueInfo
+	inputs  []tensor.Info
 	outputs int  // values for each window, 1 if not set
 	every   bool // answer at every step: the step's number, and at the last as always
 	most    int  // values that a run may have, if not 0
@@ -30,13 +31,13 @@ type fake struct {
 func (f *fake) String() string                      { return "fake" }
 func (f *fake) Open([]byte) (engine.Session, error) { return f, nil }
 func (f *fake) Close() error                        { return nil }
-func (f *fake) Outputs() []engine.ValueInfo         { return []engine.ValueInfo{{Name: "output"}} }
+func (f *fake) Outputs() []tensor.Info              { return []tensor.Info{{Name: "output"}} }
 
-func (f *fake) Inputs() []engine.ValueInfo {
+func (f *fake) Inputs() []tensor.Info {
 	if f.inputs != nil {
 		return f.inputs
 	}
-	return []engine.ValueInfo{{Name: "input", Type: engine.Float32, Shape: []engine.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 1}}}}
+	return []tensor.Info{{Name: "input", Type: tensor.Float32, Shape: []tensor.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 1}}}}
 }
 
 func (f *fake) Metadata() map[string]string {
@@ -53,7 +54,7 @@ func (f *fake) Metadata() map[string]string {
 	return map[string]string{models.MetadataKey: string(document)}
 }
 
-func (f *fake) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+func (f *fake) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (f *fake) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs
 			y = append(y, 2*window[time-1]-window[time-2])
 		}
 	}
-	return map[string]engine.Tensor{"output": engine.Of(y, batch, len(y)/batch)}, nil
+	return map[string]tensor.Tensor{"output": tensor.Of(y, batch, len(y)/batch)}, nil
 }
 
 func forecaster(t *testing.T, f *fake) *infer.Forecaster {
@@ -181,9 +182,9 @@ func TestNewForecasterErrors(t *testing.T) {
 		return &fake{meta: &meta}
 	}
 	unfit := change(func(*models.Metadata) {})
-	unfit.inputs = []engine.ValueInfo{{Name: "image", Type: engine.Float32, Shape: []engine.Dim{{Size: 1}, {Size: 3}}}}
+	unfit.inputs = []tensor.Info{{Name: "image", Type: tensor.Float32, Shape: []tensor.Dim{{Size: 1}, {Size: 3}}}}
 	flat := change(func(*models.Metadata) {})
-	flat.inputs = []engine.ValueInfo{{Name: "input", Type: engine.Int64, Shape: []engine.Dim{{Symbol: "batch"}}}}
+	flat.inputs = []tensor.Info{{Name: "input", Type: tensor.Int64, Shape: []tensor.Dim{{Symbol: "batch"}}}}
 	for want, f := range map[string]*fake{
 		"no rnnkit metadata":                        {},
 		`task is "classify"`:                        change(func(m *models.Metadata) { m.Task = "classify" }),

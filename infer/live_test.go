@@ -12,6 +12,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -228,8 +229,8 @@ func TestStepAllocates(t *testing.T) {
 	m := untrained(t, floatSpec)
 	s := m.NewState()
 	x := []float32{1}
-	inputs := map[string]infer.Tensor{"input": engine.Of(make([]float32, 20), 4, 5, 1)}
-	outputs := map[string]infer.Tensor{"output": {}, "hn": {}}
+	inputs := map[string]tensor.Tensor{"input": tensor.Of(make([]float32, 20), 4, 5, 1)}
+	outputs := map[string]tensor.Tensor{"output": {}, "hn": {}}
 	needy := open(t, edited(t, exported(t, floatSpec), required), native.New())
 	other := needy.NewState()
 	stateless := open(t, edited(t, exported(t, floatSpec), withoutState), native.New())

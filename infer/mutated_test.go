@@ -22,8 +22,8 @@ import (
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -105,7 +105,7 @@ func survives(t *testing.T, data []byte) (opened, ran int) {
 	defer m.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), mutatedTime)
 	defer cancel()
-	inputs := map[string]infer.Tensor{}
+	inputs := map[string]tensor.Tensor{}
 	for _, in := range m.Inputs() {
 		inputs[in.Name] = zerosFor(in)
 	}
@@ -185,17 +185,17 @@ func heap() uint64 {
 }
 
 // zerosFor returns a small tensor that fits an input.
-func zerosFor(in engine.ValueInfo) infer.Tensor {
+func zerosFor(in tensor.Info) tensor.Tensor {
 	shape, size := make([]int, len(in.Shape)), 1
 	for i, d := range in.Shape {
 		if shape[i] = 2; d.Symbol == "" && d.Size >= 0 {
 			shape[i] = d.Size
 		}
 		if size *= min(shape[i], 1<<12); size > 1<<16 {
-			return engine.Zeros(in.Type, 1)
+			return tensor.Zeros(in.Type, 1)
 		}
 	}
-	return engine.Zeros(in.Type, shape...)
+	return tensor.Zeros(in.Type, shape...)
 }
 
 // mutator changes files.

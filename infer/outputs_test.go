@@ -6,6 +6,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // mute is an engine, and a session, of models without outputs.
@@ -13,7 +14,7 @@ type mute struct{ engine.Session }
 
 func (mute) String() string                      { return "mute" }
 func (mute) Open([]byte) (engine.Session, error) { return mute{}, nil }
-func (mute) Outputs() []engine.ValueInfo         { return nil }
+func (mute) Outputs() []tensor.Info              { return nil }
 func (mute) Metadata() map[string]string         { return nil }
 func (mute) Close() error                        { return nil }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -54,17 +55,17 @@ func TestStateNotGiven(t *testing.T) {
 			ours := edited(t, data, required)
 			theirs := edited(t, anonymous(t, data, nil), required)
 			for _, batch := range []int{3, 1, 2} {
-				x := engine.Of(make([]int64, batch*5), batch, 5)
+				x := tensor.Of(make([]int64, batch*5), batch, 5)
 				if spec.Vocabulary == 0 {
-					x = engine.Of(make([]float32, batch*5), batch, 5, 1)
+					x = tensor.Of(make([]float32, batch*5), batch, 5, 1)
 					for i := range batch * 5 {
 						x.Data.([]float32)[i] = float32(i % 7)
 					}
 				}
-				inputs := map[string]infer.Tensor{"input": x}
-				given := map[string]infer.Tensor{"input": x}
+				inputs := map[string]tensor.Tensor{"input": x}
+				given := map[string]tensor.Tensor{"input": x}
 				for _, pair := range spec.State() {
-					given[pair.Input] = engine.Zeros(engine.Float32, spec.Layers*spec.Directions(), batch, spec.Hidden)
+					given[pair.Input] = tensor.Zeros(tensor.Float32, spec.Layers*spec.Directions(), batch, spec.Hidden)
 				}
 				want, err := open(t, data, e).Run(t.Context(), given)
 				if err != nil {
@@ -77,7 +78,7 @@ func TestStateNotGiven(t *testing.T) {
 						if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 							t.Errorf("%s, %d sequences: %v (%v), not %v", e, batch, got, err, want)
 						}
-						into := map[string]infer.Tensor{"output": {}}
+						into := map[string]tensor.Tensor{"output": {}}
 						if err := m.RunInto(t.Context(), inputs, into); err != nil || fmt.Sprint(into["output"]) != fmt.Sprint(want["output"]) {
 							t.Errorf("%s, %d sequences: %v (%v), not %v", e, batch, into, err, want)
 						}
@@ -92,12 +93,12 @@ func TestStateNotGiven(t *testing.T) {
 func TestHalfOfAStateGiven(t *testing.T) {
 	for _, e := range engines(t) {
 		data := exported(t, floatSpec)
-		inputs := map[string]infer.Tensor{
-			"input": engine.Of([]float32{1, 2, 3, 4}, 2, 2, 1),
-			"h0":    engine.Of(slices.Repeat([]float32{0.5, -1, 2}, 4), 2, 2, 3),
+		inputs := map[string]tensor.Tensor{
+			"input": tensor.Of([]float32{1, 2, 3, 4}, 2, 2, 1),
+			"h0":    tensor.Of(slices.Repeat([]float32{0.5, -1, 2}, 4), 2, 2, 3),
 		}
 		given := maps.Clone(inputs)
-		given["c0"] = engine.Zeros(engine.Float32, 2, 2, 3)
+		given["c0"] = tensor.Zeros(tensor.Float32, 2, 2, 3)
 		want, err := open(t, data, e).Run(t.Context(), given)
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +114,7 @@ func TestHalfOfAStateGiven(t *testing.T) {
 func TestOtherInputMissing(t *testing.T) {
 	for _, e := range engines(t) {
 		m := open(t, edited(t, exported(t, floatSpec), required), e)
-		_, err := m.Run(t.Context(), map[string]infer.Tensor{"h0": engine.Of(make([]float32, 6), 2, 1, 3)})
+		_, err := m.Run(t.Context(), map[string]tensor.Tensor{"h0": tensor.Of(make([]float32, 6), 2, 1, 3)})
 		if err == nil || !strings.Contains(err.Error(), `input "input" is missing`) {
 			t.Errorf("%s: the error is %v", e, err)
 		}

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -20,8 +20,8 @@ import (
 func TestStepAfterStepTensors(t *testing.T) {
 	for _, e := range engines(t) {
 		m := open(t, exported(t, floatSpec), e)
-		h := engine.Of(slices.Repeat([]float32{0.5}, 6), 2, 1, 3)
-		given := map[string]infer.Tensor{"input": engine.Of([]float32{1}, 1, 1, 1), "h0": h}
+		h := tensor.Of(slices.Repeat([]float32{0.5}, 6), 2, 1, 3)
+		given := map[string]tensor.Tensor{"input": tensor.Of([]float32{1}, 1, 1, 1), "h0": h}
 		s, other := m.NewState(), m.NewState()
 		first, err := m.StepTensors(t.Context(), s, given)
 		if err != nil {
@@ -31,7 +31,7 @@ func TestStepAfterStepTensors(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := fmt.Sprint(first)
-		x := map[string]infer.Tensor{"input": engine.Of([]float32{2}, 1, 1, 1)}
+		x := map[string]tensor.Tensor{"input": tensor.Of([]float32{2}, 1, 1, 1)}
 		want, err := m.StepTensors(t.Context(), other, x, "output")
 		if err != nil {
 			t.Fatal(err)
@@ -78,23 +78,23 @@ func TestStateOfAnotherModel(t *testing.T) {
 func TestRunIntoErrors(t *testing.T) {
 	for _, e := range engines(t) {
 		m := open(t, exported(t, floatSpec), e)
-		x := infer.Tensor(engine.Of([]float32{1}, 1, 1, 1))
-		good := map[string]infer.Tensor{"input": x}
+		x := tensor.Tensor(tensor.Of([]float32{1}, 1, 1, 1))
+		good := map[string]tensor.Tensor{"input": x}
 		want, err := m.Run(t.Context(), good, "output")
 		if err != nil {
 			t.Fatal(err)
 		}
 		y := []float32{7, 8}
-		for _, inputs := range []map[string]infer.Tensor{nil, {"input": x, "more": x}, {"input": x, "h0": x}, {"input": engine.Of([]float64{1}, 1, 1, 1)}, good} {
-			outputs := map[string]infer.Tensor{"output": engine.Of(y, 1, 2)}
-			if len(inputs) == 1 && fmt.Sprint(inputs) == fmt.Sprint(good) && inputs["input"].Type() == engine.Float32 {
-				outputs["more"] = infer.Tensor{}
+		for _, inputs := range []map[string]tensor.Tensor{nil, {"input": x, "more": x}, {"input": x, "h0": x}, {"input": tensor.Of([]float64{1}, 1, 1, 1)}, good} {
+			outputs := map[string]tensor.Tensor{"output": tensor.Of(y, 1, 2)}
+			if len(inputs) == 1 && fmt.Sprint(inputs) == fmt.Sprint(good) && inputs["input"].Type() == tensor.Float32 {
+				outputs["more"] = tensor.Tensor{}
 			}
 			before := fmt.Sprint(outputs)
 			if err := m.RunInto(t.Context(), inputs, outputs); err == nil || fmt.Sprint(outputs) != before {
 				t.Errorf("%s: after the error %v of a run on %v the outputs are %v, not %v", e, err, inputs, outputs, before)
 			}
-			given := map[string]infer.Tensor{"output": engine.Of(make([]float32, 2), 1, 2)}
+			given := map[string]tensor.Tensor{"output": tensor.Of(make([]float32, 2), 1, 2)}
 			if err := m.RunInto(t.Context(), good, given); err != nil || fmt.Sprint(given) != fmt.Sprint(want) {
 				t.Errorf("%s: then a good run: %v, %v, not %v", e, err, given, want)
 			}
@@ -128,7 +128,7 @@ func TestFirstStateOfTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := m.Run(t.Context(), map[string]infer.Tensor{"input": engine.Of([]int64{1}, 1, 1)}, "output")
+	want, err := m.Run(t.Context(), map[string]tensor.Tensor{"input": tensor.Of([]int64{1}, 1, 1)}, "output")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func (a *asked) Open(data []byte) (_ engine.Session, err error) {
 	return struct{ engine.Session }{a}, err
 }
 
-func (a *asked) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+func (a *asked) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	a.names = outputs
 	return a.Session.Run(ctx, inputs, outputs...)
 }
@@ -174,8 +174,8 @@ func (a *asked) Run(ctx context.Context, inputs map[string]engine.Tensor, output
 func TestOnlyWantedOutputs(t *testing.T) {
 	e := &asked{Engine: native.New()}
 	m := open(t, exported(t, floatSpec), e)
-	outputs := map[string]infer.Tensor{"hn": {}}
-	if err := m.RunInto(t.Context(), map[string]infer.Tensor{"input": engine.Of([]float32{1}, 1, 1, 1)}, outputs); err != nil {
+	outputs := map[string]tensor.Tensor{"hn": {}}
+	if err := m.RunInto(t.Context(), map[string]tensor.Tensor{"input": tensor.Of([]float32{1}, 1, 1, 1)}, outputs); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(e.names, []string{"hn"}) || len(outputs) != 1 {
@@ -189,14 +189,14 @@ func TestBindAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := engine.Of([]float32{1}, 1, 1, 1)
+	x := tensor.Of([]float32{1}, 1, 1, 1)
 	var b engine.Binding
 	for _, names := range [][]string{{"output", "hn"}, {"cn"}, {}} {
-		outputs := map[string]engine.Tensor{}
+		outputs := map[string]tensor.Tensor{}
 		for _, name := range names {
-			outputs[name] = engine.Tensor{}
+			outputs[name] = tensor.Tensor{}
 		}
-		if err := b.Bind(session, map[string]engine.Tensor{"input": x}, outputs); err != nil {
+		if err := b.Bind(session, map[string]tensor.Tensor{"input": x}, outputs); err != nil {
 			t.Fatal(err)
 		}
 		for i, info := range session.Outputs() {
@@ -217,8 +217,8 @@ func TestTensorsByPosition(t *testing.T) {
 		defer session.Close()
 		r, in, out := session.(engine.Refiller), len(session.Inputs()), len(session.Outputs())
 		for _, n := range [][2]int{{0, out}, {in - 1, out}, {in + 1, out}, {in, 0}, {in, out - 1}, {in, out + 1}} {
-			x := engine.Of([]float32{1}, 1, 1, 1)
-			inputs, outputs := make([]*engine.Tensor, n[0]), make([]*engine.Tensor, n[1])
+			x := tensor.Of([]float32{1}, 1, 1, 1)
+			inputs, outputs := make([]*tensor.Tensor, n[0]), make([]*tensor.Tensor, n[1])
 			if len(inputs) > 0 {
 				inputs[0] = &x
 			}

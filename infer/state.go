@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // State is what a model carries from one step to the next. The zero State is
@@ -15,14 +16,14 @@ import (
 type State struct {
 	_ noCopy
 
-	names   []string // of the inputs that the tensors are fed to
-	tensors []Tensor // none at first
+	names   []string        // of the inputs that the tensors are fed to
+	tensors []tensor.Tensor // none at first
 
 	// What follows is memory that steps of one model use again.
 	model           *Model
-	x, y            Tensor
-	next            []Tensor  // that the model writes the state to
-	inputs, outputs []*Tensor // of a run
+	x, y            tensor.Tensor
+	next            []tensor.Tensor  // that the model writes the state to
+	inputs, outputs []*tensor.Tensor // of a run
 }
 
 // noCopy lets go vet report a copy of what holds it, as of a lock. A copy of a State
@@ -68,7 +69,7 @@ func (s *State) Clone() *State {
 // train it with --tbptt. On the native engine a NaN in x goes into the state and
 // stays there; ONNX Runtime makes numbers of it, so check x where it may have one.
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {
-	steps, err := m.stepsOf(engine.Float32)
+	steps, err := m.stepsOf(tensor.Float32)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, err
 		if err != nil {
 			return nil, err
 		}
-		s.x = engine.Of(slices.Clone(x), shape...)
+		s.x = tensor.Of(slices.Clone(x), shape...)
 	}
 	copy(s.x.Data.([]float32), x)
 	return m.answer(ctx, steps, s)
@@ -90,7 +91,7 @@ func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, err
 // feeds the given tokens, at least one, in a single run, and returns the answer to
 // the last of them. A model from elsewhere may have the time first.
 func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]float32, error) {
-	steps, err := m.stepsOf(engine.Int64)
+	steps, err := m.stepsOf(tensor.Int64)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]fl
 		return nil, err
 	}
 	if s.x.Len() != len(tokens) {
-		s.x = engine.Of(slices.Clone(tokens), steps.tokens(len(tokens))...)
+		s.x = tensor.Of(slices.Clone(tokens), steps.tokens(len(tokens))...)
 	}
 	copy(s.x.Data.([]int64), tokens)
 	return m.answer(ctx, steps, s)
@@ -117,7 +118,7 @@ func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]fl
 // type and shape; inputs that are the same for every step are given each time. An input
 // that carries the state may be given too, and then goes before that of s: to begin
 // with another state than zeros.
-func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
+func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	steps, err := m.steps()
 	if err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ func (s *State) join(m *Model, steps *stepper) error {
 		return nil
 	}
 	names := make([]string, len(steps.pairs))
-	var tensors []Tensor
+	var tensors []tensor.Tensor
 	for i, pair := range steps.pairs {
 		names[i] = pair.Input
 		if at := slices.Index(s.names, pair.Input); at >= 0 && at < len(s.tensors) {
@@ -167,8 +168,8 @@ func (s *State) join(m *Model, steps *stepper) error {
 		return fmt.Errorf("the state is not one of this model, which has %v: begin with NewState", steps.pairs)
 	}
 	*s = State{
-		names: names, tensors: tensors, model: m, next: make([]Tensor, len(names)),
-		inputs: make([]*Tensor, len(steps.session.Inputs())), outputs: make([]*Tensor, len(steps.session.Outputs())),
+		names: names, tensors: tensors, model: m, next: make([]tensor.Tensor, len(names)),
+		inputs: make([]*tensor.Tensor, len(steps.session.Inputs())), outputs: make([]*tensor.Tensor, len(steps.session.Outputs())),
 	}
 	return nil
 }
@@ -186,11 +187,11 @@ func (m *Model) answer(ctx context.Context, steps *stepper, s *State) ([]float32
 		return nil, err
 	}
 	name := m.Outputs()[steps.output].Name
-	y, err := engine.Values[float32](s.y)
+	y, err := tensor.Values[float32](s.y)
 	if err != nil {
 		return nil, fmt.Errorf("output %q: %w", name, err)
 	}
-	shape, tokens := s.y.Shape, s.x.Type() == engine.Int64
+	shape, tokens := s.y.Shape, s.x.Type() == tensor.Int64
 	size := len(y)
 	switch {
 	case m.meta != nil:
@@ -237,13 +238,13 @@ func (m *Model) advance(ctx context.Context, steps *stepper, s *State) error {
 		return err
 	}
 	if steps.first == nil || given {
-		if err := steps.begin(steps.session.Inputs(), s.inputs, make([]Tensor, len(steps.places))); err != nil {
+		if err := steps.begin(steps.session.Inputs(), s.inputs, make([]tensor.Tensor, len(steps.places))); err != nil {
 			return err
 		}
 		return m.run(ctx, steps.session, s.inputs, s.outputs)
 	}
 	own := s.inputs[:len(m.Inputs())]
-	if err := m.begin(m.Inputs(), own, make([]Tensor, len(m.places))); err != nil {
+	if err := m.begin(m.Inputs(), own, make([]tensor.Tensor, len(m.places))); err != nil {
 		return err
 	}
 	return m.run(ctx, steps.first, own, s.outputs)
@@ -251,7 +252,7 @@ func (m *Model) advance(ctx context.Context, steps *stepper, s *State) error {
 
 // given tells whether all or none of the states are given that the model's own graph
 // does not take.
-func (s *stepper) given(inputs []*Tensor) (bool, error) {
+func (s *stepper) given(inputs []*tensor.Tensor) (bool, error) {
 	n := 0
 	for _, t := range inputs {
 		if t != nil {
@@ -267,7 +268,7 @@ func (s *stepper) given(inputs []*Tensor) (bool, error) {
 // goOn takes s to the state that the model has written.
 func (s *State) goOn() {
 	if cap(s.tensors) == 0 {
-		s.tensors = make([]Tensor, len(s.next))
+		s.tensors = make([]tensor.Tensor, len(s.next))
 	}
 	s.tensors, s.next = s.next, s.tensors[:len(s.next)]
 }
@@ -277,7 +278,7 @@ const maxState = 1 << 26
 
 // begin sets those of inputs that carry the state, are not given and have no default
 // to zeros, in the given memory, which has a tensor for each state.
-func (s *states) begin(infos []engine.ValueInfo, inputs []*Tensor, zeros []Tensor) error {
+func (s *states) begin(infos []tensor.Info, inputs []*tensor.Tensor, zeros []tensor.Tensor) error {
 	for i, p := range s.places {
 		info := &infos[p.input]
 		if inputs[p.input] != nil || info.Optional {
@@ -287,12 +288,12 @@ func (s *states) begin(infos []engine.ValueInfo, inputs []*Tensor, zeros []Tenso
 		for k := range info.Shape {
 			shape = append(shape, s.sizeOf(p.input, k, infos, inputs))
 		}
-		size, err := engine.Size(shape)
+		size, err := tensor.Size(shape)
 		if err != nil || size > maxState || info.Shape == nil {
 			return fmt.Errorf("the first state cannot be made: input %s has no shape, or too large a one: give it", info)
 		}
 		if zeros[i].Shape = shape; zeros[i].Data == nil || zeros[i].Len() != size {
-			zeros[i] = engine.Zeros(info.Type, shape...)
+			zeros[i] = tensor.Zeros(info.Type, shape...)
 		}
 		inputs[p.input] = &zeros[i]
 	}
@@ -302,7 +303,7 @@ func (s *states) begin(infos []engine.ValueInfo, inputs []*Tensor, zeros []Tenso
 // sizeOf returns the size of dimension k of an input: where it declares none, that of
 // a dimension of the given inputs that has the same symbol, their batch if it is one,
 // or 1.
-func (s *states) sizeOf(input, k int, infos []engine.ValueInfo, inputs []*Tensor) int {
+func (s *states) sizeOf(input, k int, infos []tensor.Info, inputs []*tensor.Tensor) int {
 	d := infos[input].Shape[k]
 	if d.Symbol == "" && d.Size >= 0 {
 		return d.Size

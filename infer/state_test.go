@@ -16,6 +16,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -150,7 +151,7 @@ func TestStepTokens(t *testing.T) {
 	}
 	input := tokens(all...)
 	input.Shape = []int{1, 12}
-	whole, err := m.Run(t.Context(), map[string]infer.Tensor{"input": input}, "output")
+	whole, err := m.Run(t.Context(), map[string]tensor.Tensor{"input": input}, "output")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
@@ -113,7 +114,7 @@ func (m *Model) planForeign(data []byte) (*stepwise.Plan, error) {
 }
 
 // batchOf returns which dimension of each input is the batch, -1 where nobody knows.
-func batchOf(graph *onnxgraph.Model, infos []engine.ValueInfo) []int {
+func batchOf(graph *onnxgraph.Model, infos []tensor.Info) []int {
 	const most = 1 << 16 // nodes of a graph that is read for it
 	batch := slices.Repeat([]int{-1}, len(infos))
 	if len(graph.Graph.Nodes) > most {
@@ -177,7 +178,7 @@ func (m *Model) newStepper(data []byte, e engine.Engine) (*stepper, error) {
 }
 
 // axisOf returns which dimension of a value is the time, or -1.
-func axisOf(plan *stepwise.Plan, infos []engine.ValueInfo, at int) int {
+func axisOf(plan *stepwise.Plan, infos []tensor.Info, at int) int {
 	if at >= 0 {
 		if axis, ok := plan.Axes[infos[at].Name]; ok {
 			return axis
@@ -202,7 +203,7 @@ func (s *stepper) choose(m *Model) {
 	if len(others) == 1 {
 		s.input = others[0]
 	}
-	s.output = slices.IndexFunc(m.Outputs(), func(info engine.ValueInfo) bool {
+	s.output = slices.IndexFunc(m.Outputs(), func(info tensor.Info) bool {
 		return !slices.ContainsFunc(s.pairs, func(p models.StatePair) bool { return p.Output == info.Name })
 	})
 }
@@ -240,8 +241,8 @@ func (m *Model) openSteps(s *stepper, plan *stepwise.Plan, data []byte, e engine
 }
 
 // startsWith tells whether the first of infos have the names of those given.
-func startsWith(infos, first []engine.ValueInfo) bool {
-	return len(infos) >= len(first) && slices.EqualFunc(infos[:len(first)], first, func(a, b engine.ValueInfo) bool { return a.Name == b.Name })
+func startsWith(infos, first []tensor.Info) bool {
+	return len(infos) >= len(first) && slices.EqualFunc(infos[:len(first)], first, func(a, b tensor.Info) bool { return a.Name == b.Name })
 }
 
 // find keeps those pairs of which the session has the input and the output, and none
@@ -260,8 +261,8 @@ func (s *states) find(session engine.Session, pairs []models.StatePair) bool {
 }
 
 // indexOf returns the place of the value of that name, or -1.
-func indexOf(infos []engine.ValueInfo, name string) int {
-	return slices.IndexFunc(infos, func(info engine.ValueInfo) bool { return info.Name == name })
+func indexOf(infos []tensor.Info, name string) int {
+	return slices.IndexFunc(infos, func(info tensor.Info) bool { return info.Name == name })
 }
 
 // steps returns what m runs step by step with, or the reason why it cannot.
@@ -274,7 +275,7 @@ func (m *Model) steps() (*stepper, error) {
 }
 
 // stepsOf is steps for steps of the given type.
-func (m *Model) stepsOf(t engine.Type) (*stepper, error) {
+func (m *Model) stepsOf(t tensor.Type) (*stepper, error) {
 	s, err := m.steps()
 	if err != nil {
 		return nil, err
@@ -285,9 +286,9 @@ func (m *Model) stepsOf(t engine.Type) (*stepper, error) {
 	switch input := m.Inputs()[s.input]; input.Type {
 	case t:
 		return s, nil
-	case engine.Int64:
+	case tensor.Int64:
 		return nil, errors.New("the model reads tokens: use StepTokens")
-	case engine.Float32:
+	case tensor.Float32:
 		return nil, errors.New("the model does not read tokens: use Step")
 	default:
 		return nil, fmt.Errorf("the model reads %s: use StepTensors", input)
@@ -323,7 +324,7 @@ func (s *stepper) shapeOf(n int) ([]int, error) {
 	if last := len(shape) - 1; open == last || s.inputTime == last && open == last-1 && open >= 0 {
 		shape[open] = rest
 	}
-	if size, err := engine.Size(shape); err != nil || size != n || n == 0 {
+	if size, err := tensor.Size(shape); err != nil || size != n || n == 0 {
 		return nil, fmt.Errorf("input %q: a step of %d values does not fit: the model needs %s", input.Name, n, input)
 	}
 	return shape, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/models"
@@ -41,9 +42,9 @@ type stepping struct {
 	state *infer.State
 }
 
-func (s stepping) Outputs() []engine.ValueInfo { return s.model.Outputs() }
+func (s stepping) Outputs() []tensor.Info { return s.model.Outputs() }
 
-func (s stepping) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+func (s stepping) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	inputs = maps.Clone(inputs)
 	for _, pair := range s.model.State() {
 		delete(inputs, pair.Input)
@@ -160,19 +161,19 @@ func TestStepWithoutMetadata(t *testing.T) {
 func TestStepTensors(t *testing.T) {
 	for _, e := range engines(t) {
 		m := open(t, anonymous(t, exported(t, floatSpec), otherNames), e)
-		x := func(i int) infer.Tensor { return engine.Of([]float32{float32(i), 1, -float32(i)}, 3, 1, 1) }
+		x := func(i int) tensor.Tensor { return tensor.Of([]float32{float32(i), 1, -float32(i)}, 3, 1, 1) }
 		s := m.NewState()
-		var results []map[string]infer.Tensor
+		var results []map[string]tensor.Tensor
 		var texts []string
 		for i := range 4 {
-			r, err := m.StepTensors(t.Context(), s, map[string]infer.Tensor{"p": x(i)})
+			r, err := m.StepTensors(t.Context(), s, map[string]tensor.Tensor{"p": x(i)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			results, texts = append(results, r), append(texts, fmt.Sprint(r))
 		}
 		for i := range 3 { // which may not write to what is the caller's
-			if _, err := m.StepTensors(t.Context(), s, map[string]infer.Tensor{"p": x(i)}, "s"); err != nil {
+			if _, err := m.StepTensors(t.Context(), s, map[string]tensor.Tensor{"p": x(i)}, "s"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -181,7 +182,7 @@ func TestStepTensors(t *testing.T) {
 				t.Errorf("%s: the results of step %d were %s and are %s", e, i, texts[i], got)
 			}
 		}
-		given := map[string]infer.Tensor{"p": x(3), "q": results[2]["u"], "r": results[2]["v"]}
+		given := map[string]tensor.Tensor{"p": x(3), "q": results[2]["u"], "r": results[2]["v"]}
 		for name, state := range map[string]*infer.State{"fresh": m.NewState(), "used": s} {
 			r, err := m.StepTensors(t.Context(), state, given, "s", "u")
 			if err != nil {
@@ -196,8 +197,8 @@ func TestStepTensors(t *testing.T) {
 				t.Errorf("%d outputs", len(r))
 			}
 		}
-		whole := engine.Of([]float32{0, 1, 2, 3, 1, 1, 1, 1, 0, -1, -2, -3}, 3, 4, 1)
-		want, err := m.Run(t.Context(), map[string]infer.Tensor{"p": whole}, "u")
+		whole := tensor.Of([]float32{0, 1, 2, 3, 1, 1, 1, 1, 0, -1, -2, -3}, 3, 4, 1)
+		want, err := m.Run(t.Context(), map[string]tensor.Tensor{"p": whole}, "u")
 		if err != nil {
 			t.Fatal(err)
 		}

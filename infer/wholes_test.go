@@ -12,7 +12,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
@@ -20,16 +20,16 @@ import (
 )
 
 // stepOf returns step t of a tensor whose time is the given axis.
-func stepOf(x infer.Tensor, axis, t int) infer.Tensor {
+func stepOf(x tensor.Tensor, axis, t int) tensor.Tensor {
 	shape := slices.Clone(x.Shape)
 	shape[axis] = 1
 	switch data := x.Data.(type) {
 	case []int64:
-		return engine.Of(stepsOf(data, x.Shape, axis, t), shape...)
+		return tensor.Of(stepsOf(data, x.Shape, axis, t), shape...)
 	case []int32:
-		return engine.Of(stepsOf(data, x.Shape, axis, t), shape...)
+		return tensor.Of(stepsOf(data, x.Shape, axis, t), shape...)
 	case []float32:
-		return engine.Of(stepsOf(data, x.Shape, axis, t), shape...)
+		return tensor.Of(stepsOf(data, x.Shape, axis, t), shape...)
 	}
 	panic("no sequence of that type")
 }
@@ -47,7 +47,7 @@ func stepsOf[T any](data []T, shape []int, axis, t int) (part []T) {
 
 // checkSteps runs m on whole sequences and step by step, and compares all outputs at
 // every step that they have. Of inputs that are in axes it feeds a step.
-func checkSteps(t *testing.T, m *infer.Model, inputs map[string]infer.Tensor, axes map[string]int) {
+func checkSteps(t *testing.T, m *infer.Model, inputs map[string]tensor.Tensor, axes map[string]int) {
 	t.Helper()
 	whole, err := m.Run(t.Context(), inputs)
 	if err != nil {
@@ -58,7 +58,7 @@ func checkSteps(t *testing.T, m *infer.Model, inputs map[string]infer.Tensor, ax
 
 // compareSteps compares what m answers step by step with the answers to the whole.
 // Inputs that carry the state are fed to the first step.
-func compareSteps(t *testing.T, m *infer.Model, inputs map[string]infer.Tensor, axes map[string]int, whole map[string]infer.Tensor) {
+func compareSteps(t *testing.T, m *infer.Model, inputs map[string]tensor.Tensor, axes map[string]int, whole map[string]tensor.Tensor) {
 	t.Helper()
 	steps := 0
 	for name, axis := range axes {
@@ -69,7 +69,7 @@ func compareSteps(t *testing.T, m *infer.Model, inputs map[string]infer.Tensor, 
 	}
 	s := m.NewState()
 	for i := range steps {
-		fed := map[string]infer.Tensor{}
+		fed := map[string]tensor.Tensor{}
 		for name, x := range inputs {
 			fed[name] = x
 			if axis, ok := axes[name]; ok {
@@ -119,7 +119,7 @@ func differ(a, b []int) int {
 
 // distance is the largest difference of two tensors of one shape, infinite for
 // integers that are not the same.
-func distance(a, b infer.Tensor) float64 {
+func distance(a, b tensor.Tensor) float64 {
 	x, ok := a.Data.([]float32)
 	if !ok && reflect.DeepEqual(a, b) {
 		return 0
@@ -139,32 +139,32 @@ func distance(a, b infer.Tensor) float64 {
 }
 
 // random returns a tensor for an input: of 0 and 1 if it is of integers.
-func random(t *testing.T, info engine.ValueInfo, shape ...int) infer.Tensor {
+func random(t *testing.T, info tensor.Info, shape ...int) tensor.Tensor {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
-	size, err := engine.Size(shape)
+	size, err := tensor.Size(shape)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Type == engine.Int32 {
+	if info.Type == tensor.Int32 {
 		tokens := make([]int32, size)
 		for i := range tokens {
 			tokens[i] = rng.Int32N(5)
 		}
-		return engine.Of(tokens, shape...)
+		return tensor.Of(tokens, shape...)
 	}
-	if info.Type == engine.Int64 {
+	if info.Type == tensor.Int64 {
 		tokens := make([]int64, size)
 		for i := range tokens {
 			tokens[i] = rng.Int64N(5)
 		}
-		return engine.Of(tokens, shape...)
+		return tensor.Of(tokens, shape...)
 	}
 	x := make([]float32, size)
 	for i := range x {
 		x[i] = float32(rng.NormFloat64())
 	}
-	return engine.Of(x, shape...)
+	return tensor.Of(x, shape...)
 }
 
 // everySpec has models of every cell, of one layer and of more, and of every readout
@@ -199,7 +199,7 @@ func TestStepsOfEveryForm(t *testing.T) {
 						t.Fatal(err)
 					}
 					in := m.Inputs()[0]
-					checkSteps(t, m, map[string]infer.Tensor{in.Name: random(t, in, shape...)}, map[string]int{in.Name: 1})
+					checkSteps(t, m, map[string]tensor.Tensor{in.Name: random(t, in, shape...)}, map[string]int{in.Name: 1})
 				}
 				checkSavedStates(t, open(t, with, e), open(t, without, e))
 			})
@@ -230,7 +230,7 @@ func TestStepsOfTheOldForm(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		checkSteps(t, m, map[string]infer.Tensor{"input": random(t, m.Inputs()[0], 3, 6)}, map[string]int{"input": 1})
+		checkSteps(t, m, map[string]tensor.Tensor{"input": random(t, m.Inputs()[0], 3, 6)}, map[string]int{"input": 1})
 		bidirectional, err := infer.Open("../export/testdata/optional_state_gru2_bi.onnx", infer.With(e))
 		if err != nil {
 			t.Fatal(err)
@@ -264,8 +264,8 @@ func checkSavedStates(t *testing.T, a, b *infer.Model) {
 	if len(shape) == 3 {
 		shape[2] = in.Shape[2].Size
 	}
-	x := map[string]infer.Tensor{"input": random(t, in, shape...)}
-	var want infer.Tensor
+	x := map[string]tensor.Tensor{"input": random(t, in, shape...)}
+	var want tensor.Tensor
 	for _, pair := range [][2]*infer.Model{{a, a}, {a, b}, {b, a}, {b, b}} {
 		s := pair[0].NewState()
 		if _, err := pair[0].StepTensors(t.Context(), s, x); err != nil {
@@ -315,7 +315,7 @@ func TestStepsOfTorch(t *testing.T) {
 				continue
 			}
 			streamed++
-			inputs, axes := map[string]infer.Tensor{}, map[string]int{}
+			inputs, axes := map[string]tensor.Tensor{}, map[string]int{}
 			for i, in := range m.Inputs() {
 				shape := make([]int, len(in.Shape))
 				for k, d := range in.Shape {
@@ -363,7 +363,7 @@ func TestStepsOfShared(t *testing.T) {
 			}
 			in := m.Inputs()[0]
 			shape := []int{max(1, in.Shape[0].Size), max(5, in.Shape[1].Size), in.Shape[2].Size}
-			checkSteps(t, m, map[string]infer.Tensor{in.Name: random(t, in, shape...)}, map[string]int{in.Name: 1})
+			checkSteps(t, m, map[string]tensor.Tensor{in.Name: random(t, in, shape...)}, map[string]int{in.Name: 1})
 		}
 	}
 }
@@ -397,7 +397,7 @@ func TestStepsOfONNXTests(t *testing.T) {
 				continue
 			}
 			streamed++
-			inputs, outputs := map[string]infer.Tensor{}, map[string]infer.Tensor{}
+			inputs, outputs := map[string]tensor.Tensor{}, map[string]tensor.Tensor{}
 			for i, x := range sets[0].Inputs {
 				inputs[m.Inputs()[i].Name] = x
 			}
@@ -429,7 +429,7 @@ func TestStepsOfField(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			inputs := map[string]infer.Tensor{}
+			inputs := map[string]tensor.Tensor{}
 			for i, x := range sets[0].Inputs {
 				inputs[m.Inputs()[i].Name] = x
 			}

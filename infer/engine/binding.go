@@ -4,23 +4,25 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // A Binding has the tensors of a run in the order that [Refiller.RunInto] takes
 // them in. It is for one goroutine at a time, and for as many runs of a session as
 // one likes.
 type Binding struct {
-	Inputs, Outputs []*Tensor
-	tensors         []Tensor // what they point to
+	Inputs, Outputs []*tensor.Tensor
+	tensors         []tensor.Tensor // what they point to
 }
 
 // Bind fills b with those inputs, and with those outputs to write to. A name that
 // s does not have is an error.
-func (b *Binding) Bind(s Session, inputs, outputs map[string]Tensor) error {
+func (b *Binding) Bind(s Session, inputs, outputs map[string]tensor.Tensor) error {
 	in, out := s.Inputs(), s.Outputs()
 	if b.tensors == nil {
-		b.tensors = make([]Tensor, len(in)+len(out))
-		b.Inputs, b.Outputs = make([]*Tensor, len(in)), make([]*Tensor, len(out))
+		b.tensors = make([]tensor.Tensor, len(in)+len(out))
+		b.Inputs, b.Outputs = make([]*tensor.Tensor, len(in)), make([]*tensor.Tensor, len(out))
 	}
 	if err := place(in, inputs, b.tensors, b.Inputs, "input"); err != nil {
 		return err
@@ -29,7 +31,7 @@ func (b *Binding) Bind(s Session, inputs, outputs map[string]Tensor) error {
 }
 
 // Release sets outputs to what a run has written to them, and drops all tensors.
-func (b *Binding) Release(s Session, outputs map[string]Tensor) {
+func (b *Binding) Release(s Session, outputs map[string]tensor.Tensor) {
 	for i, info := range s.Outputs() {
 		if b.Outputs[i] != nil {
 			outputs[info.Name] = *b.Outputs[i]
@@ -42,7 +44,7 @@ func (b *Binding) Release(s Session, outputs map[string]Tensor) {
 
 // place sets list, of what infos describe, to the tensors of those names, in the
 // given memory, and nil for the others.
-func place(infos []ValueInfo, named map[string]Tensor, memory []Tensor, list []*Tensor, what string) error {
+func place(infos []tensor.Info, named map[string]tensor.Tensor, memory []tensor.Tensor, list []*tensor.Tensor, what string) error {
 	n := 0
 	for i := range infos {
 		list[i] = nil
@@ -55,7 +57,7 @@ func place(infos []ValueInfo, named map[string]Tensor, memory []Tensor, list []*
 		return nil
 	}
 	for name := range named {
-		if !slices.ContainsFunc(infos, func(v ValueInfo) bool { return v.Name == name }) {
+		if !slices.ContainsFunc(infos, func(v tensor.Info) bool { return v.Name == name }) {
 			return fmt.Errorf("%s %q is not among the model's: %v", what, name, infos)
 		}
 	}
@@ -64,21 +66,21 @@ func place(infos []ValueInfo, named map[string]Tensor, memory []Tensor, list []*
 
 // Wanted returns a map to bind for the outputs of those names, or all of them if
 // there are none.
-func Wanted(s Session, names []string) map[string]Tensor {
-	outputs := make(map[string]Tensor, max(len(names), len(s.Outputs())))
+func Wanted(s Session, names []string) map[string]tensor.Tensor {
+	outputs := make(map[string]tensor.Tensor, max(len(names), len(s.Outputs())))
 	for _, name := range names {
-		outputs[name] = Tensor{}
+		outputs[name] = tensor.Tensor{}
 	}
 	if len(names) == 0 {
 		for _, info := range s.Outputs() {
-			outputs[info.Name] = Tensor{}
+			outputs[info.Name] = tensor.Tensor{}
 		}
 	}
 	return outputs
 }
 
 // Run is [Session.Run] by way of s's RunInto, on memory of its own.
-func Run(ctx context.Context, s Refiller, inputs map[string]Tensor, outputs ...string) (map[string]Tensor, error) {
+func Run(ctx context.Context, s Refiller, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	results := Wanted(s, outputs)
 	var b Binding
 	if err := b.Bind(s, inputs, results); err != nil {

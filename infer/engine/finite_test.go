@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // logarithm is an engine of one model, y = log x, whose sessions are Refillers or not.
@@ -23,31 +24,31 @@ func (l logarithm) Open([]byte) (engine.Session, error) {
 
 type logSession struct{}
 
-func (logSession) Inputs() []engine.ValueInfo {
-	return []engine.ValueInfo{{Name: "n", Type: engine.Int64, Optional: true}, {Name: "x", Type: engine.Float32}}
+func (logSession) Inputs() []tensor.Info {
+	return []tensor.Info{{Name: "n", Type: tensor.Int64, Optional: true}, {Name: "x", Type: tensor.Float32}}
 }
-func (logSession) Outputs() []engine.ValueInfo {
-	return []engine.ValueInfo{{Name: "y", Type: engine.Float32}}
+func (logSession) Outputs() []tensor.Info {
+	return []tensor.Info{{Name: "y", Type: tensor.Float32}}
 }
 func (logSession) Metadata() map[string]string { return nil }
 func (logSession) Close() error                { return nil }
-func (logSession) Run(_ context.Context, inputs map[string]engine.Tensor, _ ...string) (map[string]engine.Tensor, error) {
-	return map[string]engine.Tensor{"y": log(inputs["x"])}, nil
+func (logSession) Run(_ context.Context, inputs map[string]tensor.Tensor, _ ...string) (map[string]tensor.Tensor, error) {
+	return map[string]tensor.Tensor{"y": log(inputs["x"])}, nil
 }
 
 type logRefiller struct{ logSession }
 
-func (logRefiller) RunInto(_ context.Context, inputs, outputs []*engine.Tensor) error {
+func (logRefiller) RunInto(_ context.Context, inputs, outputs []*tensor.Tensor) error {
 	*outputs[0] = log(*inputs[1])
 	return nil
 }
 
-func log(x engine.Tensor) engine.Tensor {
+func log(x tensor.Tensor) tensor.Tensor {
 	var y []float32
 	for _, v := range x.Data.([]float32) {
 		y = append(y, float32(math.Log(float64(v))))
 	}
-	return engine.Of(y, x.Shape...)
+	return tensor.Of(y, x.Shape...)
 }
 
 func TestFinite(t *testing.T) {
@@ -67,7 +68,7 @@ func TestFinite(t *testing.T) {
 			{[]float32{1, 2, 3, 4, 5, -6}, `output "y" has NaN at [1 2]`},
 			{[]float32{1, 2, 0, 4, 5, 6}, `output "y" has an infinity at [0 2]`},
 		} {
-			y, err := s.Run(t.Context(), map[string]engine.Tensor{"x": engine.Of(test.x, 2, 3)})
+			y, err := s.Run(t.Context(), map[string]tensor.Tensor{"x": tensor.Of(test.x, 2, 3)})
 			switch {
 			case test.want == "" && (err != nil || y["y"].Len() != 6):
 				t.Errorf("%v: %v, %v", test.x, y, err)
@@ -77,13 +78,13 @@ func TestFinite(t *testing.T) {
 		}
 	}
 	for _, test := range []struct {
-		x    engine.Tensor
+		x    tensor.Tensor
 		want string
 	}{
-		{engine.Of([]engine.Half{engine.HalfOf(1), engine.HalfOf(1e9)}, 2), "has an infinity at [1]"},
-		{engine.Of([]float64{math.NaN()}), "has NaN at []"},
-		{engine.Of([]int64{1 << 62}, 1), ""},
-		{engine.Tensor{}, ""},
+		{tensor.Of([]tensor.Half{tensor.HalfOf(1), tensor.HalfOf(1e9)}, 2), "has an infinity at [1]"},
+		{tensor.Of([]float64{math.NaN()}), "has NaN at []"},
+		{tensor.Of([]int64{1 << 62}, 1), ""},
+		{tensor.Tensor{}, ""},
 	} {
 		if err := test.x.CheckFinite(); (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
 			t.Errorf("%v: the error is %v, not %q", test.x, err, test.want)

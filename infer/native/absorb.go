@@ -3,7 +3,7 @@ package native
 import (
 	"slices"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -83,7 +83,7 @@ func (p *program) absorbBias(n *planned, g uses) []int {
 		bias = add.inputs[1]
 	}
 	weights, b := p.constants[n.inputs[1]], p.constants[bias]
-	if weights == nil || b == nil || weights.typ() != b.typ() || !slices.Contains([]engine.Type{engine.Float16, engine.Float32, engine.Float64}, b.typ()) {
+	if weights == nil || b == nil || weights.typ() != b.typ() || !slices.Contains([]tensor.Type{tensor.Float16, tensor.Float32, tensor.Float64}, b.typ()) {
 		return nil
 	}
 	if shape := weights.info().shape; len(shape) != 2 || !slices.Equal(b.info().shape, shape[1:]) {

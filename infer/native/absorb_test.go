@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -52,7 +52,7 @@ func TestAbsorbBetween(t *testing.T) {
 			call("RNN", []string{"turned", "W2", "R2"}, []string{"z"}, "hidden_size", int64(3)))
 		m.Graph.Outputs = []onnxgraph.Value{{Name: "z"}}
 	})
-	inputs := tensors{"x": tensor(floats("x", 4, 3, 3))}
+	inputs := tensors{"x": valueOf(floats("x", 4, 3, 3))}
 	got := run(t, open(t, m), inputs)["z"]
 	m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: "y"}, onnxgraph.Value{Name: "s"}, onnxgraph.Value{Name: "turned"})
 	if err := onnxtest.Compare(got, run(t, open(t, m), inputs)["z"], 0, 1e-6); err != nil {
@@ -80,7 +80,7 @@ func TestBiasOfIntegers(t *testing.T) {
 	m := graph(call("MatMul", []string{"x", "W"}, []string{"p"}), call("Add", []string{"p", "b"}, []string{"y"}))
 	m.Graph.Inputs[0].Type = onnxgraph.Int64
 	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "W", Shape: []int{3, 2}, Data: []int64{1, 2, 3, 4, 5, 6}}, ints64("b", 10, 20)}
-	got := run(t, open(t, m), tensors{"x": engine.Of([]int64{1, 0, 0, 1, 1, 1}, 2, 3)})["y"]
+	got := run(t, open(t, m), tensors{"x": tensor.Of([]int64{1, 0, 0, 1, 1, 1}, 2, 3)})["y"]
 	if want := []int64{11, 22, 19, 32}; !slices.Equal(got.Data.([]int64), want) {
 		t.Errorf("the answer is %v, not %v", got.Data, want)
 	}
@@ -119,7 +119,7 @@ func TestAbsorbEmbedding(t *testing.T) {
 				for i := range tokens {
 					tokens[i] = int64(i*7%(2*vocabulary) - vocabulary)
 				}
-				input := engine.Of(tokens, shape...)
+				input := tensor.Of(tokens, shape...)
 				if m.Graph.Inputs[0].Type == onnxgraph.Int32 {
 					narrow := make([]int32, n)
 					for i, token := range tokens {
@@ -134,13 +134,13 @@ func TestAbsorbEmbedding(t *testing.T) {
 					}
 				}
 			}
-			tokens := engine.Of([]int64{1, 2}, 2, 1)
+			tokens := tensor.Of([]int64{1, 2}, 2, 1)
 			if m.Graph.Inputs[0].Type == onnxgraph.Int32 {
 				tokens.Data = []int32{1, 2}
 			}
-			outputs := make([]*engine.Tensor, len(r.program.outputs))
-			outputs[0] = new(engine.Tensor)
-			if err := r.run(t.Context(), []*engine.Tensor{&tokens}, outputs); err != nil {
+			outputs := make([]*tensor.Tensor, len(r.program.outputs))
+			outputs[0] = new(tensor.Tensor)
+			if err := r.run(t.Context(), []*tensor.Tensor{&tokens}, outputs); err != nil {
 				t.Fatal(err)
 			}
 			if op := r.steps[len(r.steps)-1].op.(*recurrent[float32]); op.pick == nil {
@@ -155,9 +155,9 @@ func TestAbsorbEmbedding(t *testing.T) {
 // so that all nodes are.
 func checkAbsorbed(t *testing.T, m *onnxgraph.Model, operator, input string, x onnxgraph.Tensor, tolerance float64) {
 	t.Helper()
-	inputs := tensors{input: tensor(x)}
+	inputs := tensors{input: valueOf(x)}
 	r := runnerOf(t, m)
-	for _, s := range r.planFor([]*engine.Tensor{{}}).steps {
+	for _, s := range r.planFor([]*tensor.Tensor{{}}).steps {
 		if r.program.nodes[s.node].OpType == operator {
 			t.Errorf("node %d, of operator %s, is computed", s.node, operator)
 		}

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -31,7 +31,7 @@ type element interface{ number | bool }
 // when the graph is compiled.
 type value interface {
 	info() *header
-	typ() engine.Type
+	typ() tensor.Type
 	len() int
 
 	// resize makes room for the elements of the shape, with arbitrary values.
@@ -50,8 +50,8 @@ type value interface {
 
 	// bind makes the value show t, which has its type; export copies it to dst,
 	// whose memory it uses if it fits.
-	bind(t *engine.Tensor) error
-	export(m *memory, dst *engine.Tensor) error
+	bind(t *tensor.Tensor) error
+	export(m *memory, dst *tensor.Tensor) error
 	mover
 }
 
@@ -121,7 +121,7 @@ func constant(t onnxgraph.Tensor) (value, error) {
 		return constantOf(t.Shape, data), nil
 	case []bool:
 		return constantOf(t.Shape, data), nil
-	case []engine.Half:
+	case []tensor.Half:
 		wide := make([]float32, len(data))
 		widenHalves(wide, data)
 		a := constantOf(t.Shape, wide)
@@ -138,11 +138,11 @@ func constantOf[T element](shape []int, data []T) *array[T] {
 func (a *array[T]) info() *header { return &a.header }
 func (a *array[T]) len() int      { return len(a.data) }
 
-func (a *array[T]) typ() engine.Type {
+func (a *array[T]) typ() tensor.Type {
 	if a.half {
-		return engine.Float16
+		return tensor.Float16
 	}
-	return engine.Tensor{Data: a.data}.Type()
+	return tensor.Tensor{Data: a.data}.Type()
 }
 
 func (a *array[T]) like(m *memory) value {
@@ -213,13 +213,13 @@ func (h *header) setShape(dims []int, more ...int) {
 	h.shape = append(append(h.shape[:0], dims...), more...)
 }
 
-func (a *array[T]) bind(t *engine.Tensor) error {
+func (a *array[T]) bind(t *tensor.Tensor) error {
 	a.setShape(t.Shape)
 	if a.half {
 		if err := a.resize(); err != nil {
 			return err
 		}
-		wide, halves := any(a.data).([]float32), t.Data.([]engine.Half)
+		wide, halves := any(a.data).([]float32), t.Data.([]tensor.Half)
 		return a.pool.memory.parts(len(wide), func(from, to int) { widenHalves(wide[from:to], halves[from:to]) })
 	}
 	a.release()
@@ -227,20 +227,20 @@ func (a *array[T]) bind(t *engine.Tensor) error {
 	return nil
 }
 
-func (a *array[T]) export(m *memory, dst *engine.Tensor) error {
+func (a *array[T]) export(m *memory, dst *tensor.Tensor) error {
 	if !a.half {
-		to := engine.Room[T](dst, a.shape)
+		to := tensor.Resize[T](dst, a.shape)
 		return m.parts(len(to), func(i, end int) { copy(to[i:end], a.data[i:end]) })
 	}
-	narrow, wide := engine.Room[engine.Half](dst, a.shape), any(a.data).([]float32)
+	narrow, wide := tensor.Resize[tensor.Half](dst, a.shape), any(a.data).([]float32)
 	return m.parts(len(narrow), func(i, end int) {
 		for ; i < end; i++ {
-			narrow[i] = engine.HalfOf(wide[i])
+			narrow[i] = tensor.HalfOf(wide[i])
 		}
 	})
 }
 
-func widenHalves(dst []float32, src []engine.Half) {
+func widenHalves(dst []float32, src []tensor.Half) {
 	for i, h := range src {
 		dst[i] = h.Float32()
 	}

@@ -3,7 +3,7 @@ package native
 import (
 	"fmt"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -155,7 +155,7 @@ func castHalf(out *array[float32], in value) error {
 	return out.pool.memory.parts(len(out.data), func(from, to int) {
 		convertPart(out.data[from:to], in, from)
 		for i := from; i < to; i++ {
-			out.data[i] = engine.HalfOf(out.data[i]).Float32()
+			out.data[i] = tensor.HalfOf(out.data[i]).Float32()
 		}
 	})
 }

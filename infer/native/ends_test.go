@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -22,33 +23,33 @@ func large(n int) map[string]largeNode {
 	for side*side < n {
 		side *= 2
 	}
-	row, square := engine.Zeros(engine.Float32, n), engine.Zeros(engine.Float32, side, side)
-	truth, places := engine.Zeros(engine.Bool, n), engine.Zeros(engine.Int64, n)
-	image := engine.Zeros(engine.Float32, 1, 4, n/4)
-	number := func(list ...int64) engine.Tensor { return engine.Of(list, len(list)) }
-	scalar := func(v int64) engine.Tensor { return engine.Of([]int64{v}) }
-	small := func(shape ...int) engine.Tensor { return engine.Zeros(engine.Float32, shape...) }
+	row, square := tensor.Zeros(tensor.Float32, n), tensor.Zeros(tensor.Float32, side, side)
+	truth, places := tensor.Zeros(tensor.Bool, n), tensor.Zeros(tensor.Int64, n)
+	image := tensor.Zeros(tensor.Float32, 1, 4, n/4)
+	number := func(list ...int64) tensor.Tensor { return tensor.Of(list, len(list)) }
+	scalar := func(v int64) tensor.Tensor { return tensor.Of([]int64{v}) }
+	small := func(shape ...int) tensor.Tensor { return tensor.Zeros(tensor.Float32, shape...) }
 	nodes := map[string]largeNode{
-		"Cast": of(row).with("to", int64(onnxgraph.Int32)), "CastLike": of(row, engine.Zeros(engine.Float16, 1)),
+		"Cast": of(row).with("to", int64(onnxgraph.Int32)), "CastLike": of(row, tensor.Zeros(tensor.Float16, 1)),
 		"Clip": of(row), "NonZero": of(row), "Transpose": of(square), "Trilu": of(square), "Not": of(truth),
 		"Mod": of(row, row).with("fmod", int64(1)), "Where": of(truth, row, row),
 		"BatchNormalization":    of(image, small(4), small(4), small(4), small(4)),
 		"InstanceNormalization": of(image, small(4), small(4)),
 		"LayerNormalization":    of(row, small(1)),
 		"Concat":                of(row, row, row, row, row, row, row, row).with("axis", int64(0)),
-		"Split":                 of(engine.Zeros(engine.Float32, 8*n)).with("num_outputs", int64(1)),
+		"Split":                 of(tensor.Zeros(tensor.Float32, 8*n)).with("num_outputs", int64(1)),
 		"Gather":                of(row, places), "GatherElements": of(row, places),
-		"GatherND":        of(row, engine.Zeros(engine.Int64, n, 1)),
+		"GatherND":        of(row, tensor.Zeros(tensor.Int64, n, 1)),
 		"Scatter":         of(row, places, row),
 		"ScatterElements": of(row, places, row),
-		"ScatterND":       of(row, engine.Zeros(engine.Int64, n, 1), row).with("reduction", "add"),
+		"ScatterND":       of(row, tensor.Zeros(tensor.Int64, n, 1), row).with("reduction", "add"),
 		"OneHot":          of(places, scalar(2), small(2)),
 		"ConstantOfShape": of(number(int64(n))),
 		"Range":           of(scalar(0), scalar(int64(n)), scalar(1)),
 		"Expand":          of(small(1), number(int64(n))), "Tile": of(small(1), number(int64(n))),
 		"Pad":             of(row, number(1, 1)).with("mode", "reflect"),
 		"Slice":           of(row, number(1), number(int64(n))),
-		"ReverseSequence": of(engine.Zeros(engine.Float32, side, 8*side), engine.Of(slices.Repeat([]int64{int64(side)}, 8*side), 8*side)),
+		"ReverseSequence": of(tensor.Zeros(tensor.Float32, side, 8*side), tensor.Of(slices.Repeat([]int64{int64(side)}, 8*side), 8*side)),
 		"CumSum":          of(row, scalar(0)), "TopK": of(row, number(1)),
 		"Einsum": of(row, row).with("equation", "i,i->"),
 		"MatMul": of(square, square), "Gemm": of(square, square).with("transB", int64(1)),
@@ -66,7 +67,7 @@ func large(n int) map[string]largeNode {
 		nodes[op] = of(truth, truth)
 	}
 	for op, gates := range map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4} {
-		nodes[op] = of(engine.Zeros(engine.Float32, n, 1, 1), small(1, gates*2, 1), small(1, gates*2, 2)).with("hidden_size", int64(2))
+		nodes[op] = of(tensor.Zeros(tensor.Float32, n, 1, 1), small(1, gates*2, 1), small(1, gates*2, 2)).with("hidden_size", int64(2))
 	}
 	return nodes
 }
@@ -82,19 +83,19 @@ func looping(n int64) map[string]largeNode {
 	}
 	scanned := &onnxgraph.Graph{Inputs: []onnxgraph.Value{{Name: "s"}}, Outputs: []onnxgraph.Value{{Name: "s"}}}
 	return map[string]largeNode{
-		"If":   of(engine.Of([]bool{true})).with("then_branch", branch, "else_branch", branch),
-		"Loop": of(engine.Of([]int64{n}), engine.Of([]bool{true})).with("body", body),
-		"Scan": of(engine.Zeros(engine.Float32, int(n))).with("body", scanned, "num_scan_inputs", int64(1)),
+		"If":   of(tensor.Of([]bool{true})).with("then_branch", branch, "else_branch", branch),
+		"Loop": of(tensor.Of([]int64{n}), tensor.Of([]bool{true})).with("body", body),
+		"Scan": of(tensor.Zeros(tensor.Float32, int(n))).with("body", scanned, "num_scan_inputs", int64(1)),
 	}
 }
 
 // largeNode is a node's inputs and attributes.
 type largeNode struct {
-	inputs     []engine.Tensor
+	inputs     []tensor.Tensor
 	attributes []any
 }
 
-func of(inputs ...engine.Tensor) largeNode { return largeNode{inputs: inputs} }
+func of(inputs ...tensor.Tensor) largeNode { return largeNode{inputs: inputs} }
 
 func (n largeNode) with(attributes ...any) largeNode {
 	n.attributes = attributes
@@ -117,7 +118,7 @@ func (n largeNode) open(t *testing.T, op string) (engine.Session, tensors) {
 	return open(t, m), in
 }
 
-func typeOf(x engine.Tensor) onnxgraph.DataType {
+func typeOf(x tensor.Tensor) onnxgraph.DataType {
 	return (&onnxgraph.Tensor{Data: x.Data}).Type()
 }
 

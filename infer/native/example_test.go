@@ -6,8 +6,8 @@ import (
 	"log"
 	"os"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // Package infer does all this; the engine alone is for those who put something
@@ -25,8 +25,8 @@ func ExampleNew() {
 	fmt.Println(session.Inputs()[0])
 
 	batch, time := 2, 50
-	zeros := engine.Of(make([]float32, batch*time), batch, time, 1)
-	results, err := session.Run(context.Background(), map[string]engine.Tensor{"input": zeros}, "output", "hn")
+	zeros := tensor.Of(make([]float32, batch*time), batch, time, 1)
+	results, err := session.Run(context.Background(), map[string]tensor.Tensor{"input": zeros}, "output", "hn")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
@@ -67,7 +67,7 @@ func TestExternalData(t *testing.T) {
 				t.Fatal(err)
 			}
 			y := run(t, session, tensors{"x": x23})["y"]
-			if err := onnxtest.Compare(y, engine.Of([]float32{2, 4, 6, 5, 7, 9}, 2, 3), 0, 0); err != nil {
+			if err := onnxtest.Compare(y, tensor.Of([]float32{2, 4, 6, 5, 7, 9}, 2, 3), 0, 0); err != nil {
 				t.Error(err)
 			}
 		})

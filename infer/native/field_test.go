@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -62,7 +62,7 @@ func TestLoopsEnd(t *testing.T) {
 			{Name: "trips", Data: []int64{1 << 62}}, {Name: "true", Data: []bool{true}},
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		_, err := open(t, m).Run(ctx, tensors{"x": tensor(floats("x", 2, 3))})
+		_, err := open(t, m).Run(ctx, tensors{"x": valueOf(floats("x", 2, 3))})
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: the error is %v", name, err)
@@ -83,7 +83,7 @@ func TestNestedBranches(t *testing.T) {
 	m := graph(g.Nodes[0])
 	m.Graph.Nodes[0].Outputs[0] = "y"
 	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "c", Data: []bool{true}}}
-	x := tensor(floats("x", 2, 3))
+	x := valueOf(floats("x", 2, 3))
 	if err := onnxtest.Compare(run(t, open(t, m), tensors{"x": x})["y"], x, 0, 0); err != nil {
 		t.Error(err)
 	}
@@ -111,8 +111,8 @@ func TestFoldingEnds(t *testing.T) {
 		if left < nodes/4 || left == nodes {
 			t.Errorf("%s: %d of %d nodes are left to the runs", op, left, nodes)
 		}
-		x, y := tensor(floats("x", 2, 3)), engine.Tensor{}
-		if err := r.run(t.Context(), []*engine.Tensor{&x}, []*engine.Tensor{&y}); err != nil || y.Len() != 1 {
+		x, y := valueOf(floats("x", 2, 3)), tensor.Tensor{}
+		if err := r.run(t.Context(), []*tensor.Tensor{&x}, []*tensor.Tensor{&y}); err != nil || y.Len() != 1 {
 			t.Errorf("%s: %v, %v", op, y, err)
 		}
 	}
@@ -147,13 +147,13 @@ func TestMemoryOfOpening(t *testing.T) {
 func TestThresholdedNaN(t *testing.T) {
 	nan := float32(math.NaN())
 	m := graph(call("ThresholdedRelu", []string{"x"}, []string{"y"}, "alpha", float32(-1)))
-	got := run(t, open(t, m), tensors{"x": engine.Of([]float32{nan, -0.5, -2, 3, nan, -1}, 2, 3)})["y"]
-	if err := onnxtest.Compare(got, engine.Of([]float32{0, -0.5, 0, 3, 0, 0}, 2, 3), 0, 0); err != nil {
+	got := run(t, open(t, m), tensors{"x": tensor.Of([]float32{nan, -0.5, -2, 3, nan, -1}, 2, 3)})["y"]
+	if err := onnxtest.Compare(got, tensor.Of([]float32{0, -0.5, 0, 3, 0, 0}, 2, 3), 0, 0); err != nil {
 		t.Error(err)
 	}
 	m = layer("RNN", set("activations", []string{"ThresholdedRelu"}))
-	got = run(t, open(t, m), tensors{"x": engine.Of([]float32{nan, 1, 2, 1, nan, 3}, 1, 2, 3)}, "hn")["hn"]
-	if err := onnxtest.Compare(got, engine.Zeros(engine.Float32, 1, 2, 2), 0, 0); err != nil {
+	got = run(t, open(t, m), tensors{"x": tensor.Of([]float32{nan, 1, 2, 1, nan, 3}, 1, 2, 3)}, "hn")["hn"]
+	if err := onnxtest.Compare(got, tensor.Zeros(tensor.Float32, 1, 2, 2), 0, 0); err != nil {
 		t.Error(err)
 	}
 }

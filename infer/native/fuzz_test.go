@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -90,7 +91,7 @@ func try(t *testing.T, model []byte, inputs func(engine.Session) tensors) {
 			return
 		}
 		for name, r := range results {
-			if size, err := engine.Size(r.Shape); err != nil || size != r.Len() {
+			if size, err := tensor.Size(r.Shape); err != nil || size != r.Len() {
 				t.Errorf("%s has %d elements and shape %v: %v", name, r.Len(), r.Shape, err)
 			}
 		}
@@ -143,7 +144,7 @@ func mutate(g *onnxgraph.Graph, i, j, k int) {
 }
 
 // sample returns a small tensor that fits v where there is one.
-func sample(v engine.ValueInfo) engine.Tensor {
+func sample(v tensor.Info) tensor.Tensor {
 	shape := make([]int, len(v.Shape))
 	size := 1
 	for i, d := range v.Shape {
@@ -152,19 +153,19 @@ func sample(v engine.ValueInfo) engine.Tensor {
 		}
 		size = min(size*shape[i], 1<<12)
 	}
-	t := engine.Tensor{Shape: shape}
+	t := tensor.Tensor{Shape: shape}
 	switch v.Type {
-	case engine.Float16:
-		t.Data = make([]engine.Half, size)
-	case engine.Float64:
+	case tensor.Float16:
+		t.Data = make([]tensor.Half, size)
+	case tensor.Float64:
 		t.Data = make([]float64, size)
-	case engine.Int32:
+	case tensor.Int32:
 		t.Data = make([]int32, size)
-	case engine.Int64:
+	case tensor.Int64:
 		t.Data = make([]int64, size)
-	case engine.Uint8:
+	case tensor.Uint8:
 		t.Data = make([]uint8, size)
-	case engine.Bool:
+	case tensor.Bool:
 		t.Data = make([]bool, size)
 	default:
 		t.Data = make([]float32, size)

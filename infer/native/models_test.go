@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -148,7 +149,7 @@ func ints64(name string, data ...int64) onnxgraph.Tensor {
 	return onnxgraph.Tensor{Name: name, Shape: []int{len(data)}, Data: data}
 }
 
-func tensor(t onnxgraph.Tensor) engine.Tensor { return engine.Tensor{Shape: t.Shape, Data: t.Data} }
+func valueOf(t onnxgraph.Tensor) tensor.Tensor { return tensor.Tensor{Shape: t.Shape, Data: t.Data} }
 
 func marshal(t testing.TB, m *onnxgraph.Model) []byte {
 	t.Helper()
@@ -186,7 +187,7 @@ func runnerOf(t testing.TB, m *onnxgraph.Model) *runner {
 	return r
 }
 
-type tensors = map[string]engine.Tensor
+type tensors = map[string]tensor.Tensor
 
 func run(t testing.TB, session engine.Session, inputs tensors, outputs ...string) tensors {
 	t.Helper()

@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -89,13 +90,13 @@ func recovered(err *error) {
 }
 
 type session struct {
-	inputs, outputs []engine.ValueInfo
+	inputs, outputs []tensor.Info
 	metadata        map[string]string
 	program         atomic.Pointer[program] // nil once closed
 }
 
-func (s *session) Inputs() []engine.ValueInfo  { return s.inputs }
-func (s *session) Outputs() []engine.ValueInfo { return s.outputs }
+func (s *session) Inputs() []tensor.Info       { return s.inputs }
+func (s *session) Outputs() []tensor.Info      { return s.outputs }
 func (s *session) Metadata() map[string]string { return s.metadata }
 
 func (s *session) Close() error {
@@ -103,12 +104,12 @@ func (s *session) Close() error {
 	return nil
 }
 
-func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+func (s *session) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	return engine.Run(ctx, s, inputs, outputs...)
 }
 
 // RunInto is as [engine.Refiller] says.
-func (s *session) RunInto(ctx context.Context, inputs, outputs []*engine.Tensor) (err error) {
+func (s *session) RunInto(ctx context.Context, inputs, outputs []*tensor.Tensor) (err error) {
 	defer recovered(&err)
 	p := s.program.Load()
 	if p == nil {

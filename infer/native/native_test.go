@@ -13,11 +13,12 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
 
-var x23 = engine.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
+var x23 = tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
 
 // TestOps runs single nodes on x, [[1 2 3] [4 5 6]], where ONNX's own tests
 // leave something out.
@@ -31,57 +32,57 @@ func TestOps(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		model *onnxgraph.Model
-		want  engine.Tensor
+		want  tensor.Tensor
 	}{
-		{"Add column", one("Add", list(column)), engine.Of([]float32{11, 12, 13, 24, 25, 26}, 2, 3)},
-		{"Sub scalar", one("Sub", list(onnxgraph.Tensor{Name: "b", Shape: []int{}, Data: []float32{1}})), engine.Of([]float32{0, 1, 2, 3, 4, 5}, 2, 3)},
-		{"Mul more dimensions", one("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{2, 1, 1}, Data: []float32{1, -1}})), engine.Of([]float32{1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}, 2, 2, 3)},
-		{"Add both ways", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{2, 1, 2, 1}, Data: []float32{0, 10, 20, 30}}), call("Constant", nil, []string{"d"}, "value", onnxgraph.Tensor{Shape: []int{2, 1, 2}, Data: []float32{1, 2, 3, 4}}), call("Add", []string{"c", "d"}, []string{"y"})), engine.Of([]float32{1, 2, 11, 12, 3, 4, 13, 14, 21, 22, 31, 32, 23, 24, 33, 34}, 2, 2, 2, 2)},
-		{"Div row", one("Div", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 2, 3}})), engine.Of([]float32{1, 1, 1, 4, 2.5, 2}, 2, 3)},
-		{"Mul none", one("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{0, 1, 1}, Data: []float32{}})), engine.Of([]float32{}, 0, 2, 3)},
-		{"MatMul with none", one("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3, 0}, Data: []float32{}})), engine.Of([]float32{}, 2, 0)},
-		{"MatMul vector", one("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 0, -1}})), engine.Of([]float32{-2, -2}, 2)},
-		{"Gather column", one("Gather", list(scalar("i", -1)), "axis", int64(1)), engine.Of([]float32{3, 6}, 2)},
-		{"Gather matrix", one("Gather", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 2}, Data: []int64{-3, 1}}), "axis", int64(-1)), engine.Of([]float32{1, 2, 4, 5}, 2, 1, 2)},
-		{"Gather none", one("Gather", list(ints64("i"))), engine.Of([]float32{}, 0, 3)},
+		{"Add column", one("Add", list(column)), tensor.Of([]float32{11, 12, 13, 24, 25, 26}, 2, 3)},
+		{"Sub scalar", one("Sub", list(onnxgraph.Tensor{Name: "b", Shape: []int{}, Data: []float32{1}})), tensor.Of([]float32{0, 1, 2, 3, 4, 5}, 2, 3)},
+		{"Mul more dimensions", one("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{2, 1, 1}, Data: []float32{1, -1}})), tensor.Of([]float32{1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}, 2, 2, 3)},
+		{"Add both ways", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{2, 1, 2, 1}, Data: []float32{0, 10, 20, 30}}), call("Constant", nil, []string{"d"}, "value", onnxgraph.Tensor{Shape: []int{2, 1, 2}, Data: []float32{1, 2, 3, 4}}), call("Add", []string{"c", "d"}, []string{"y"})), tensor.Of([]float32{1, 2, 11, 12, 3, 4, 13, 14, 21, 22, 31, 32, 23, 24, 33, 34}, 2, 2, 2, 2)},
+		{"Div row", one("Div", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 2, 3}})), tensor.Of([]float32{1, 1, 1, 4, 2.5, 2}, 2, 3)},
+		{"Mul none", one("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{0, 1, 1}, Data: []float32{}})), tensor.Of([]float32{}, 0, 2, 3)},
+		{"MatMul with none", one("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3, 0}, Data: []float32{}})), tensor.Of([]float32{}, 2, 0)},
+		{"MatMul vector", one("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 0, -1}})), tensor.Of([]float32{-2, -2}, 2)},
+		{"Gather column", one("Gather", list(scalar("i", -1)), "axis", int64(1)), tensor.Of([]float32{3, 6}, 2)},
+		{"Gather matrix", one("Gather", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 2}, Data: []int64{-3, 1}}), "axis", int64(-1)), tensor.Of([]float32{1, 2, 4, 5}, 2, 1, 2)},
+		{"Gather none", one("Gather", list(ints64("i"))), tensor.Of([]float32{}, 0, 3)},
 		{"Expand less", one("Expand", list(ints64("s", 3))), x23},
-		{"Expand more", one("Expand", list(ints64("s", 2, 1, 1))), engine.Of([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6}, 2, 2, 3)},
-		{"Expand none", one("Expand", list(ints64("s", 0, 1, 1))), engine.Of([]float32{}, 0, 2, 3)},
-		{"Reshape", one("Reshape", list(ints64("s", 0, -1, 1))), engine.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3, 1)},
+		{"Expand more", one("Expand", list(ints64("s", 2, 1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6}, 2, 2, 3)},
+		{"Expand none", one("Expand", list(ints64("s", 0, 1, 1))), tensor.Of([]float32{}, 0, 2, 3)},
+		{"Reshape", one("Reshape", list(ints64("s", 0, -1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3, 1)},
 		{"Squeeze nothing", one("Squeeze", list(ints64("a"))), x23},
-		{"Unsqueeze", one("Unsqueeze", list(ints64("a", -1, 0))), engine.Of([]float32{1, 2, 3, 4, 5, 6}, 1, 2, 3, 1)},
-		{"Concat self", graph(call("Concat", []string{"x", "x"}, []string{"y"}, "axis", int64(-1))), engine.Of([]float32{1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6}, 2, 6)},
+		{"Unsqueeze", one("Unsqueeze", list(ints64("a", -1, 0))), tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 1, 2, 3, 1)},
+		{"Concat self", graph(call("Concat", []string{"x", "x"}, []string{"y"}, "axis", int64(-1))), tensor.Of([]float32{1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6}, 2, 6)},
 		{"Identity of an input", graph(call("Identity", []string{"x"}, []string{"y"})), x23},
-		{"Shape", one("Shape", nil, "start", int64(-1), "end", int64(9)), engine.Of([]int64{3}, 1)},
-		{"Constant int", graph(call("Constant", nil, []string{"y"}, "value_int", int64(7))), engine.Of([]int64{7})},
-		{"Constant floats", graph(call("Constant", nil, []string{"y"}, "value_floats", []float32{1, 2})), engine.Of([]float32{1, 2}, 2)},
+		{"Shape", one("Shape", nil, "start", int64(-1), "end", int64(9)), tensor.Of([]int64{3}, 1)},
+		{"Constant int", graph(call("Constant", nil, []string{"y"}, "value_int", int64(7))), tensor.Of([]int64{7})},
+		{"Constant floats", graph(call("Constant", nil, []string{"y"}, "value_floats", []float32{1, 2})), tensor.Of([]float32{1, 2}, 2)},
 		{"Cast to float16", one("Cast", nil, "to", int64(onnxgraph.Float16)), halves(1, 2, 3, 4, 5, 6)},
 		{"float16 is wide inside", graph(call("Cast", []string{"x"}, []string{"h"}, "to", int64(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Log", []string{"big"}, []string{"y"})), halves(2.71828, 7.38906, 20.0855, 54.5982, inf, inf)},
 		{"float16 overflows where it is cast", graph(call("Cast", []string{"x"}, []string{"h"}, "to", int64(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Cast", []string{"big"}, []string{"small"}, "to", int64(onnxgraph.Float16)), call("Log", []string{"small"}, []string{"y"})), halves(2.71828, 7.38906, inf, inf, inf, inf)},
-		{"Max of NaN", one("Max", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{nan, 5, 2}})), engine.Of([]float32{nan, 5, 3, nan, 5, 6}, 2, 3)},
-		{"ReduceMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ReduceMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), engine.Of([]float32{nan})},
-		{"ArgMax of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 7}), call("ArgMax", []string{"c"}, []string{"y"}, "keepdims", int64(0))), engine.Of([]int64{1})},
-		{"ArgMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ArgMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), engine.Of([]int64{1})},
-		{"TopK of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"})), engine.Of([]int64{1, 3, 0}, 3)},
-		{"TopK of least equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"}, "largest", int64(0))), engine.Of([]int64{0, 2, 1}, 3)},
-		{"ReduceMax of none", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{2, 0}, Data: []float32{}}), call("ReduceMax", []string{"c"}, []string{"y"}, "axes", []int64{-1})), engine.Of([]float32{-inf, -inf}, 2, 1)},
+		{"Max of NaN", one("Max", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{nan, 5, 2}})), tensor.Of([]float32{nan, 5, 3, nan, 5, 6}, 2, 3)},
+		{"ReduceMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ReduceMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]float32{nan})},
+		{"ArgMax of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 7}), call("ArgMax", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]int64{1})},
+		{"ArgMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ArgMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]int64{1})},
+		{"TopK of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"})), tensor.Of([]int64{1, 3, 0}, 3)},
+		{"TopK of least equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"}, "largest", int64(0))), tensor.Of([]int64{0, 2, 1}, 3)},
+		{"ReduceMax of none", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{2, 0}, Data: []float32{}}), call("ReduceMax", []string{"c"}, []string{"y"}, "axes", []int64{-1})), tensor.Of([]float32{-inf, -inf}, 2, 1)},
 		{"ReduceSum of none", one("ReduceSum", list(ints64("a")), "noop_with_empty_axes", int64(1)), x23},
-		{"NonZero of a scalar", graph(call("Constant", nil, []string{"c"}, "value_float", float32(3)), call("NonZero", []string{"c"}, []string{"y"})), engine.Of([]int64{}, 0, 1)},
-		{"Slice backwards", one("Slice", list(ints64("s", -1), ints64("e", math.MinInt64), ints64("a", 1), ints64("t", -2))), engine.Of([]float32{3, 1, 6, 4}, 2, 2)},
-		{"Slice of an end beyond", one("Slice", list(ints64("s", 1), ints64("e", math.MaxInt64), ints64("a", -1))), engine.Of([]float32{2, 3, 5, 6}, 2, 2)},
-		{"Slice to nothing", one("Slice", list(ints64("s", 2), ints64("e", 1), ints64("a", 0))), engine.Of([]float32{}, 0, 3)},
-		{"Mod of negative integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-7, 7, -7, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_ints", []int64{3, -3, -3, -1}), call("Mod", []string{"c", "d"}, []string{"y"})), engine.Of([]int64{2, -2, -1, 0}, 4)},
-		{"Range backwards", graph(call("Constant", nil, []string{"a"}, "value_int", int64(5)), call("Constant", nil, []string{"b"}, "value_int", int64(-2)), call("Constant", nil, []string{"c"}, "value_int", int64(-3)), call("Range", []string{"a", "b", "c"}, []string{"y"})), engine.Of([]int64{5, 2, -1}, 3)},
-		{"Gather nothing of nothing", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{0, 2}, Data: []float32{}}), call("Constant", nil, []string{"i"}, "value", ints64("", []int64{}...)), call("Gather", []string{"c", "i"}, []string{"y"})), engine.Of([]float32{}, 0, 2)},
-		{"MaxPool of infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 6}, Data: []float32{2, -inf, -inf, nan, 1, inf}}), call("MaxPool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), engine.Of([]float32{2, -inf, nan, nan, inf}, 1, 1, 5)},
-		{"where MaxPool found infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 6}, Data: []float32{2, -inf, -inf, nan, 1, inf}}), call("MaxPool", []string{"c"}, []string{"v", "y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), engine.Of([]int64{0, 1, 3, 3, 5}, 1, 1, 5)},
-		{"MaxPool of all", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 2, 3}, Data: []float32{-inf, nan, 3, -3, -1, -2}}), call("GlobalMaxPool", []string{"c"}, []string{"y"})), engine.Of([]float32{nan, -1}, 1, 2, 1)},
-		{"AveragePool beyond the end", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 4}, Data: []float32{1, 2, 3, 4}}), call("AveragePool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{3}, "strides", []int64{2}, "ceil_mode", int64(1), "count_include_pad", int64(1))), engine.Of([]float32{2, 3.5}, 1, 1, 2)},
-		{"Hardmax of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 7}), call("Hardmax", []string{"c"}, []string{"y"})), engine.Of([]float32{0, 1, 0}, 3)},
-		{"Softmax before opset 13", change(graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 2, 2}, Data: []float32{0, 0, 0, 0}}), call("Softmax", []string{"c"}, []string{"y"})), opset(12)), engine.Of([]float32{0.25, 0.25, 0.25, 0.25}, 1, 2, 2)},
+		{"NonZero of a scalar", graph(call("Constant", nil, []string{"c"}, "value_float", float32(3)), call("NonZero", []string{"c"}, []string{"y"})), tensor.Of([]int64{}, 0, 1)},
+		{"Slice backwards", one("Slice", list(ints64("s", -1), ints64("e", math.MinInt64), ints64("a", 1), ints64("t", -2))), tensor.Of([]float32{3, 1, 6, 4}, 2, 2)},
+		{"Slice of an end beyond", one("Slice", list(ints64("s", 1), ints64("e", math.MaxInt64), ints64("a", -1))), tensor.Of([]float32{2, 3, 5, 6}, 2, 2)},
+		{"Slice to nothing", one("Slice", list(ints64("s", 2), ints64("e", 1), ints64("a", 0))), tensor.Of([]float32{}, 0, 3)},
+		{"Mod of negative integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-7, 7, -7, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_ints", []int64{3, -3, -3, -1}), call("Mod", []string{"c", "d"}, []string{"y"})), tensor.Of([]int64{2, -2, -1, 0}, 4)},
+		{"Range backwards", graph(call("Constant", nil, []string{"a"}, "value_int", int64(5)), call("Constant", nil, []string{"b"}, "value_int", int64(-2)), call("Constant", nil, []string{"c"}, "value_int", int64(-3)), call("Range", []string{"a", "b", "c"}, []string{"y"})), tensor.Of([]int64{5, 2, -1}, 3)},
+		{"Gather nothing of nothing", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{0, 2}, Data: []float32{}}), call("Constant", nil, []string{"i"}, "value", ints64("", []int64{}...)), call("Gather", []string{"c", "i"}, []string{"y"})), tensor.Of([]float32{}, 0, 2)},
+		{"MaxPool of infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 6}, Data: []float32{2, -inf, -inf, nan, 1, inf}}), call("MaxPool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), tensor.Of([]float32{2, -inf, nan, nan, inf}, 1, 1, 5)},
+		{"where MaxPool found infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 6}, Data: []float32{2, -inf, -inf, nan, 1, inf}}), call("MaxPool", []string{"c"}, []string{"v", "y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), tensor.Of([]int64{0, 1, 3, 3, 5}, 1, 1, 5)},
+		{"MaxPool of all", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 2, 3}, Data: []float32{-inf, nan, 3, -3, -1, -2}}), call("GlobalMaxPool", []string{"c"}, []string{"y"})), tensor.Of([]float32{nan, -1}, 1, 2, 1)},
+		{"AveragePool beyond the end", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 4}, Data: []float32{1, 2, 3, 4}}), call("AveragePool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{3}, "strides", []int64{2}, "ceil_mode", int64(1), "count_include_pad", int64(1))), tensor.Of([]float32{2, 3.5}, 1, 1, 2)},
+		{"Hardmax of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 7}), call("Hardmax", []string{"c"}, []string{"y"})), tensor.Of([]float32{0, 1, 0}, 3)},
+		{"Softmax before opset 13", change(graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 2, 2}, Data: []float32{0, 0, 0, 0}}), call("Softmax", []string{"c"}, []string{"y"})), opset(12)), tensor.Of([]float32{0.25, 0.25, 0.25, 0.25}, 1, 2, 2)},
 		{"If", branches(onnxgraph.Graph{Nodes: []onnxgraph.Node{call("Neg", []string{"x"}, []string{"n"}), call("Neg", []string{"n"}, []string{"p"})}, Outputs: []onnxgraph.Value{{Name: "p"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}), x23},
-		{"Loop", counting(), engine.Of([]float32{4, 8, 12, 16, 20, 24}, 2, 3)},
-		{"Div of integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-2, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_int", int64(-1)), call("Div", []string{"c", "d"}, []string{"y"})), engine.Of([]int64{2, math.MinInt64}, 2)},
+		{"Loop", counting(), tensor.Of([]float32{4, 8, 12, 16, 20, 24}, 2, 3)},
+		{"Div of integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-2, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_int", int64(-1)), call("Div", []string{"c", "d"}, []string{"y"})), tensor.Of([]int64{2, math.MinInt64}, 2)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			y := run(t, open(t, test.model), tensors{"x": x23})["y"]
@@ -93,12 +94,12 @@ func TestOps(t *testing.T) {
 }
 
 // halves returns a tensor [2, 3] of float16.
-func halves(values ...float32) engine.Tensor {
-	data := make([]engine.Half, len(values))
+func halves(values ...float32) tensor.Tensor {
+	data := make([]tensor.Half, len(values))
 	for i, v := range values {
-		data[i] = engine.HalfOf(v)
+		data[i] = tensor.HalfOf(v)
 	}
-	return engine.Of(data, 2, 3)
+	return tensor.Of(data, 2, 3)
 }
 
 // TestRunErrors runs nodes on shapes that do not fit and on indices out of
@@ -195,15 +196,15 @@ func TestRunErrors(t *testing.T) {
 func TestEmpty(t *testing.T) {
 	h, c := floats("h", 1, 2, 2), floats("c", 1, 2, 2)
 	session := open(t, layer("LSTM", setInput(5, h), setInput(6, c)))
-	results := run(t, session, tensors{"x": engine.Of([]float32{}, 0, 2, 3)})
-	for name, want := range (tensors{"y": engine.Of([]float32{}, 0, 1, 2, 2), "hn": tensor(h), "cn": tensor(c)}) {
+	results := run(t, session, tensors{"x": tensor.Of([]float32{}, 0, 2, 3)})
+	for name, want := range (tensors{"y": tensor.Of([]float32{}, 0, 1, 2, 2), "hn": valueOf(h), "cn": valueOf(c)}) {
 		if err := onnxtest.Compare(results[name], want, 0, 0); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, op := range []string{"RNN", "GRU", "LSTM"} {
-		results := run(t, open(t, layer(op)), tensors{"x": engine.Of([]float32{}, 5, 0, 3)})
-		if err := onnxtest.Compare(results["hn"], engine.Of([]float32{}, 1, 0, 2), 0, 0); err != nil {
+		results := run(t, open(t, layer(op)), tensors{"x": tensor.Of([]float32{}, 5, 0, 3)})
+		if err := onnxtest.Compare(results["hn"], tensor.Of([]float32{}, 1, 0, 2), 0, 0); err != nil {
 			t.Errorf("%s: %v", op, err)
 		}
 	}
@@ -214,7 +215,7 @@ func TestEmpty(t *testing.T) {
 // steps in reverse order.
 func TestDirections(t *testing.T) {
 	const time, batch = 5, 2
-	x := tensor(floats("x", time, batch, 3))
+	x := valueOf(floats("x", time, batch, 3))
 	for op, gates := range map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4} {
 		weights := []onnxgraph.Tensor{floats("W2", 2, gates*2, 3), floats("R2", 2, gates*2, 2), floats("B2", 2, gates*4), {}, floats("h2", 2, batch, 2), floats("c2", 2, batch, 2)}
 		if op != "LSTM" {
@@ -256,16 +257,16 @@ func TestDirections(t *testing.T) {
 }
 
 // flip returns t with its steps in reverse order.
-func flip(t engine.Tensor, time int) engine.Tensor {
+func flip(t tensor.Tensor, time int) tensor.Tensor {
 	var data []float32
 	for _, step := range slices.Backward(slices.Collect(slices.Chunk(t.Data.([]float32), t.Len()/time))) {
 		data = append(data, step...)
 	}
-	return engine.Of(data, t.Shape...)
+	return tensor.Of(data, t.Shape...)
 }
 
 // join returns [steps, 2, ...] or [2, ...] of a and b, each with one direction.
-func join(a, b engine.Tensor, steps int) engine.Tensor {
+func join(a, b tensor.Tensor, steps int) tensor.Tensor {
 	var data []float32
 	n := a.Len() / steps
 	for i := range steps {
@@ -274,7 +275,7 @@ func join(a, b engine.Tensor, steps int) engine.Tensor {
 	}
 	shape := slices.Clone(a.Shape)
 	shape[len(shape)-3] = 2
-	return engine.Of(data, shape...)
+	return tensor.Of(data, shape...)
 }
 
 // stateful returns an LSTM whose states are inputs that may be left out.
@@ -294,12 +295,12 @@ func TestState(t *testing.T) {
 		t.Errorf("inputs are %+v", in)
 	}
 	x := floats("x", time, 1, 3)
-	whole := run(t, session, tensors{"x": tensor(x)})
+	whole := run(t, session, tensors{"x": valueOf(x)})
 	inputs := tensors{}
 	for i := range time {
-		inputs["x"] = engine.Of(x.Data.([]float32)[3*i:3*i+3], 1, 1, 3)
+		inputs["x"] = tensor.Of(x.Data.([]float32)[3*i:3*i+3], 1, 1, 3)
 		step := run(t, session, inputs)
-		if err := onnxtest.Compare(step["hn"], engine.Of(whole["y"].Data.([]float32)[2*i:2*i+2], 1, 1, 2), 1e-6, 0); err != nil {
+		if err := onnxtest.Compare(step["hn"], tensor.Of(whole["y"].Data.([]float32)[2*i:2*i+2], 1, 1, 2), 1e-6, 0); err != nil {
 			t.Errorf("step %d: %v", i, err)
 		}
 		inputs["h0"], inputs["c0"] = step["hn"], step["cn"]
@@ -307,7 +308,7 @@ func TestState(t *testing.T) {
 	if err := onnxtest.Compare(inputs["c0"], whole["cn"], 1e-6, 0); err != nil {
 		t.Error(err)
 	}
-	again := run(t, session, tensors{"x": tensor(x)})
+	again := run(t, session, tensors{"x": valueOf(x)})
 	if err := onnxtest.Compare(again["y"], whole["y"], 0, 0); err != nil {
 		t.Errorf("the state of an earlier run shows: %v", err)
 	}
@@ -324,7 +325,7 @@ func TestSession(t *testing.T) {
 		t.Error(s)
 	}
 
-	x := tensor(floats("x", 5, 1, 3))
+	x := valueOf(floats("x", 5, 1, 3))
 	inputs := tensors{"x": x}
 	results := run(t, session, inputs, "hn", "x", "W")
 	if len(results) != 3 {
@@ -353,8 +354,8 @@ func TestSession(t *testing.T) {
 		{inputs, []string{"z"}, `output "z"`},
 		{tensors{}, nil, `"x" is missing`},
 		{tensors{"x": x, "q": x}, nil, `"q"`},
-		{tensors{"x": engine.Of(make([]float32, 4), 1, 1, 4)}, nil, `"x"`},
-		{tensors{"x": x, "h0": engine.Of(make([]float32, 4), 1, 2, 2)}, nil, "initial_h"},
+		{tensors{"x": tensor.Of(make([]float32, 4), 1, 1, 4)}, nil, `"x"`},
+		{tensors{"x": x, "h0": tensor.Of(make([]float32, 4), 1, 2, 2)}, nil, "initial_h"},
 	} {
 		if _, err := session.Run(context.Background(), test.inputs, test.outputs...); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("error does not have %s: %v", test.want, err)
@@ -375,9 +376,9 @@ func TestSession(t *testing.T) {
 // that is enough.
 func TestRunInto(t *testing.T) {
 	session := open(t, layer("LSTM"))
-	outputs := tensors{"y": {}, "hn": engine.Of([]int64{1})}
+	outputs := tensors{"y": {}, "hn": tensor.Of([]int64{1})}
 	for _, time := range []int{4, 6, 3} {
-		x := tensors{"x": tensor(floats("x", time, 2, 3))}
+		x := tensors{"x": valueOf(floats("x", time, 2, 3))}
 		before, _ := outputs["y"].Data.([]float32)
 		if err := runInto(session, x, outputs); err != nil {
 			t.Fatal(err)
@@ -395,7 +396,7 @@ func TestRunInto(t *testing.T) {
 	if err := runInto(session, tensors{}, outputs); err == nil {
 		t.Error("an input is missing")
 	}
-	if err := runInto(session, tensors{"x": tensor(floats("x", 1, 1, 3))}, tensors{"z": {}}); err == nil || !strings.Contains(err.Error(), `"z"`) {
+	if err := runInto(session, tensors{"x": valueOf(floats("x", 1, 1, 3))}, tensors{"z": {}}); err == nil || !strings.Contains(err.Error(), `"z"`) {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -405,9 +406,9 @@ func TestRunInto(t *testing.T) {
 func TestRunIntoSharedShape(t *testing.T) {
 	session := open(t, one("Transpose", nil))
 	shape := []int{2, 3}
-	x, y := engine.Of([]float32{1, 2, 3, 4, 5, 6}, shape...), engine.Of(make([]float32, 6), shape...)
+	x, y := tensor.Of([]float32{1, 2, 3, 4, 5, 6}, shape...), tensor.Of(make([]float32, 6), shape...)
 	for range 2 {
-		if err := session.(engine.Refiller).RunInto(t.Context(), []*engine.Tensor{&x}, []*engine.Tensor{&y}); err != nil {
+		if err := session.(engine.Refiller).RunInto(t.Context(), []*tensor.Tensor{&x}, []*tensor.Tensor{&y}); err != nil {
 			t.Fatal(err)
 		}
 		if fmt.Sprint(x, y) != "{[2 3] [1 2 3 4 5 6]} {[3 2] [1 4 2 5 3 6]}" {
@@ -427,7 +428,7 @@ func TestAnyShape(t *testing.T) {
 	if s := fmt.Sprint(session.Inputs()); s != "[x float32[...]]" {
 		t.Errorf("the inputs are %s", s)
 	}
-	for _, x := range []engine.Tensor{x23, engine.Of([]float32{1}), engine.Of([]float32{}, 0, 1)} {
+	for _, x := range []tensor.Tensor{x23, tensor.Of([]float32{1}), tensor.Of([]float32{}, 0, 1)} {
 		if y := run(t, session, tensors{"x": x})["y"]; y.Len() != x.Len() && x.Len() != 1 {
 			t.Errorf("%v gave %v", x, y)
 		}
@@ -447,7 +448,7 @@ func TestShapesByElements(t *testing.T) {
 	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "zero", Shape: []int{1}, Data: []float32{0}}}
 	session := open(t, m)
 	for _, shape := range [][]int64{{2, 3}, {2, 3}, {3, 2}, {1, 6}, {1, 6}} {
-		y := run(t, session, tensors{"x": x23, "shape": engine.Of(shape, 2)})["y"]
+		y := run(t, session, tensors{"x": x23, "shape": tensor.Of(shape, 2)})["y"]
 		if fmt.Sprint(y.Shape) != fmt.Sprint(shape) {
 			t.Errorf("the shape is %v, not %v", y.Shape, shape)
 		}
@@ -468,7 +469,7 @@ func TestMany(t *testing.T) {
 	}
 	m.Graph.Nodes = append([]onnxgraph.Node{split, call("Identity", []string{"x"}, []string{"y"})}, m.Graph.Nodes...)
 	m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "wide", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}}})
-	results := run(t, open(t, m), tensors{"x": x23, "wide": tensor(floats("wide", n))})
+	results := run(t, open(t, m), tensors{"x": x23, "wide": valueOf(floats("wide", n))})
 	if len(results) != n+1 {
 		t.Errorf("got %d results", len(results))
 	}
@@ -488,9 +489,9 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		run(t, session, tensors{"x": tensor(floats("x", 10_000, 2, 3))})
+		run(t, session, tensors{"x": valueOf(floats("x", 10_000, 2, 3))})
 	}
-	_, err = session.Run(context.Background(), tensors{"x": tensor(floats("x", 1, 1000, 3))})
+	_, err = session.Run(context.Background(), tensors{"x": valueOf(floats("x", 1, 1000, 3))})
 	if err == nil || !strings.Contains(err.Error(), "1000 rows for hidden_size 2 are too many") {
 		t.Errorf("error is %v", err)
 	}
@@ -512,9 +513,9 @@ func TestMemoryOfWeights(t *testing.T) {
 		"general GRU": layer("GRU", set("hidden_size", int64(hidden)), set("linear_before_reset", int64(0)), weights(3)),
 		"Gemm":        gemm,
 	} {
-		x := tensors{"x": tensor(floats("x", 1, 1, 3))}
+		x := tensors{"x": valueOf(floats("x", 1, 1, 3))}
 		if name == "Gemm" {
-			x["x"] = tensor(floats("x", 1, 200))
+			x["x"] = valueOf(floats("x", 1, 200))
 		}
 		try := func(limit int) error {
 			session, err := New(MaxMemory(limit)).Open(marshal(t, m))
@@ -540,7 +541,7 @@ func TestConcurrentRuns(t *testing.T) {
 	session := open(t, stateful())
 	var wg sync.WaitGroup
 	for i := range 8 {
-		x := tensor(floats(strings.Repeat("x", i+1), 3+i, 1, 3))
+		x := valueOf(floats(strings.Repeat("x", i+1), 3+i, 1, 3))
 		want := run(t, open(t, stateful()), tensors{"x": x})
 		wg.Go(func() {
 			for range 50 {
@@ -607,8 +608,8 @@ func TestAllocations(t *testing.T) {
 	r := runnerOf(t, everything())
 	p, ctx := r.program, context.Background()
 	for _, time := range []int{7, 4} {
-		x, out := tensor(floats("x", time, 3, 3)), engine.Tensor{}
-		inputs, outputs := make([]*engine.Tensor, len(p.inputs)), make([]*engine.Tensor, len(p.outputs))
+		x, out := valueOf(floats("x", time, 3, 3)), tensor.Tensor{}
+		inputs, outputs := make([]*tensor.Tensor, len(p.inputs)), make([]*tensor.Tensor, len(p.outputs))
 		inputs[0], outputs[0] = &x, &out
 		again := func() {
 			if err := r.run(ctx, inputs, outputs); err != nil {
@@ -642,13 +643,13 @@ func TestRunsLeaveNoTrace(t *testing.T) {
 	}
 	session := openModel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	values := func(shape ...int) engine.Tensor {
+	values := func(shape ...int) tensor.Tensor {
 		n, _ := product(shape...)
 		x := make([]float32, n)
 		for i := range x {
 			x[i] = float32(rng.NormFloat64())
 		}
-		return engine.Of(x, shape...)
+		return tensor.Of(x, shape...)
 	}
 	for i := range 200 {
 		batch, time := 1+rng.IntN(2), 1+rng.IntN(2)
@@ -677,7 +678,7 @@ func BenchmarkLSTM(b *testing.B) {
 	}))
 	for _, batch := range []int{1, 256} {
 		b.Run(fmt.Sprint("batch=", batch), func(b *testing.B) {
-			inputs := tensors{"x": tensor(floats("x", 50, batch, 1))}
+			inputs := tensors{"x": valueOf(floats("x", 50, batch, 1))}
 			b.ReportAllocs()
 			for b.Loop() {
 				run(b, session, inputs, "hn")

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
 
@@ -63,7 +64,7 @@ func TestONNX(t *testing.T) {
 }
 
 func runSet(t *testing.T, session engine.Session, set onnxtest.Set) {
-	inputs := map[string]engine.Tensor{}
+	inputs := map[string]tensor.Tensor{}
 	for i, v := range session.Inputs() {
 		inputs[v.Name] = set.Inputs[i]
 	}

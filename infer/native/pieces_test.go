@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -40,7 +40,7 @@ func TestPieces(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b, want := factors(c.sizes, c.batch)
-			for i, swap := range []*engine.Tensor{&a, &b} {
+			for i, swap := range []*tensor.Tensor{&a, &b} {
 				if len(c.node.Attributes) == 2 && c.node.Attributes[i].Value == int64(1) {
 					*swap = transposed(*swap, []int{1, 0})
 				}
@@ -76,7 +76,7 @@ func TestWindowsInPieces(t *testing.T) {
 		m := graph(node)
 		m.Graph.Inputs = []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32}}
 		m.Graph.Initializers = []onnxgraph.Tensor{floats("w", 16, 16, 5, 5)}
-		inputs := tensors{"x": tensor(floats("x", 1, 16, 200, 200))}
+		inputs := tensors{"x": valueOf(floats("x", 1, 16, 200, 200))}
 		_, err := open(t, m).Run(&canceledLater{Context: t.Context(), calls: 2}, inputs) // of the node, and of its first piece
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: the error is %v", node.OpType, err)
@@ -86,11 +86,11 @@ func TestWindowsInPieces(t *testing.T) {
 
 // factors returns matrices of small integers, [m, k] and [k, n], of the latter as
 // many as batch says, and their products.
-func factors(sizes [3]int, batch int) (a, b, product engine.Tensor) {
+func factors(sizes [3]int, batch int) (a, b, product tensor.Tensor) {
 	m, k, n := sizes[0], sizes[1], sizes[2]
 	matrices := max(1, batch)
-	a, b = engine.Zeros(engine.Float32, m, k), engine.Zeros(engine.Float32, matrices, k, n)
-	product = engine.Zeros(engine.Float32, matrices, m, n)
+	a, b = tensor.Zeros(tensor.Float32, m, k), tensor.Zeros(tensor.Float32, matrices, k, n)
+	product = tensor.Zeros(tensor.Float32, matrices, m, n)
 	x, w, y := a.Data.([]float32), b.Data.([]float32), product.Data.([]float32)
 	for i := range x {
 		x[i] = float32(i*i%7 - 3)

@@ -8,13 +8,14 @@ import (
 	"sync"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
 // program is a graph whose names have been resolved to numbered slots, one for
 // each value. Runners are made of it.
 type program struct {
-	inputs, outputs []engine.ValueInfo
+	inputs, outputs []tensor.Info
 	outputSlots     []int
 	metadata        map[string]string
 
@@ -323,10 +324,10 @@ func checkCount(what string, names []string, bounds [2]int) error {
 func (p *program) describe(r *runner) error {
 	for i, v := range p.graph.Inputs {
 		slot := p.slots[v.Name]
-		info := engine.ValueInfo{Name: v.Name, Type: r.slots[slot].typ(), Shape: dims(v.Shape)}
+		info := tensor.Info{Name: v.Name, Type: r.slots[slot].typ(), Shape: dims(v.Shape)}
 		if t := r.defaults[i]; t != nil {
 			info.Optional = true
-			if err := engine.CheckTensors([]engine.ValueInfo{info}, []*engine.Tensor{t}); err != nil {
+			if err := engine.CheckTensors([]tensor.Info{info}, []*tensor.Tensor{t}); err != nil {
 				return fmt.Errorf("the initializer does not fit: %w", err)
 			}
 		}
@@ -340,23 +341,23 @@ func (p *program) describe(r *runner) error {
 		}
 		shape := dims(v.Shape)
 		if shape == nil && out.info().fixed {
-			shape = []engine.Dim{}
+			shape = []tensor.Dim{}
 			for _, d := range out.info().shape {
-				shape = append(shape, engine.Dim{Size: d})
+				shape = append(shape, tensor.Dim{Size: d})
 			}
 		}
-		p.outputs = append(p.outputs, engine.ValueInfo{Name: v.Name, Type: t, Shape: shape})
+		p.outputs = append(p.outputs, tensor.Info{Name: v.Name, Type: t, Shape: shape})
 	}
 	return nil
 }
 
-func dims(shape []onnxgraph.Dim) []engine.Dim {
+func dims(shape []onnxgraph.Dim) []tensor.Dim {
 	if shape == nil {
 		return nil
 	}
-	list := make([]engine.Dim, len(shape))
+	list := make([]tensor.Dim, len(shape))
 	for i, d := range shape {
-		list[i] = engine.Dim{Size: int(max(d.Size, -1)), Symbol: d.Symbol}
+		list[i] = tensor.Dim{Size: int(max(d.Size, -1)), Symbol: d.Symbol}
 	}
 	return list
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -121,7 +122,7 @@ func (d *drawOp) run() (theirs, ours result) {
 			continue
 		}
 		names[v.Name] = true
-		x := engine.Tensor{Shape: v.Shape, Data: v.Data}
+		x := tensor.Tensor{Shape: v.Shape, Data: v.Data}
 		if i > 0 && d.chance(50) || x.Len() == 0 || i > 0 && len(m.Graph.Inputs) == 0 && i == len(d.values)-1 {
 			m.Graph.Initializers = append(m.Graph.Initializers, v)
 			continue
@@ -137,7 +138,7 @@ func (d *drawOp) run() (theirs, ours result) {
 	}
 	if len(m.Graph.Inputs) == 0 { // ONNX Runtime's binding needs one
 		m.Graph.Inputs = []onnxgraph.Value{{Name: "unused", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 1}}}}
-		inputs["unused"] = engine.Of([]float32{0}, 1)
+		inputs["unused"] = tensor.Of([]float32{0}, 1)
 	}
 	for _, name := range d.node.Outputs {
 		m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: name})

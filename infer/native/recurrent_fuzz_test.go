@@ -139,7 +139,7 @@ func (b *source) layer(op string, gates int) (*onnxgraph.Model, tensors) {
 			m.Graph.Initializers = append(m.Graph.Initializers, v)
 			continue
 		}
-		inputs[name] = tensor(v)
+		inputs[name] = valueOf(v)
 		declared := onnxgraph.Value{Name: name, Type: v.Type(), Shape: []onnxgraph.Dim{}}
 		for _, size := range shape {
 			if b.below(4) == 3 {

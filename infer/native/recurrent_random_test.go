@@ -12,6 +12,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxref"
 )
@@ -77,14 +78,14 @@ type randomNode struct {
 	constants []onnxgraph.Tensor
 	want      tensors
 	refused   string // why ONNX Runtime cannot run the node as the pages have it
-	typ       engine.Type
+	typ       tensor.Type
 }
 
 func (n *randomNode) tolerance() float64 {
 	switch n.typ {
-	case engine.Float16:
+	case tensor.Float16:
 		return 1e-3
-	case engine.Float64:
+	case tensor.Float64:
 		return 1e-12
 	}
 	return 2e-5
@@ -111,7 +112,7 @@ func (n *randomNode) String() string {
 	s := fmt.Sprintf("%s %s %s%v", n.Name, n.typ, n.OpType, n.Attributes)
 	for name, t := range n.inputs {
 		s += fmt.Sprintf(" %s%v", name, t.Shape)
-		if t.Type() == engine.Int32 {
+		if t.Type() == tensor.Int32 {
 			s += fmt.Sprint(t.Data)
 		}
 	}
@@ -122,10 +123,10 @@ func (n *randomNode) String() string {
 }
 
 // wide returns the elements of t as float64.
-func wide(t engine.Tensor) []float64 {
+func wide(t tensor.Tensor) []float64 {
 	var list []float64
 	switch data := t.Data.(type) {
-	case []engine.Half:
+	case []tensor.Half:
 		for _, v := range data {
 			list = append(list, float64(v.Float32()))
 		}
@@ -170,8 +171,8 @@ func runNodes(t *testing.T, e engine.Engine, nodes []*randomNode, opset int64) t
 	return run(t, session, inputs, names...) // in memory that was used before
 }
 
-var dataTypes = map[engine.Type]onnxgraph.DataType{
-	engine.Float16: onnxgraph.Float16, engine.Float32: onnxgraph.Float32, engine.Float64: onnxgraph.Float64, engine.Int32: onnxgraph.Int32,
+var dataTypes = map[tensor.Type]onnxgraph.DataType{
+	tensor.Float16: onnxgraph.Float16, tensor.Float32: onnxgraph.Float32, tensor.Float64: onnxgraph.Float64, tensor.Int32: onnxgraph.Int32,
 }
 
 // draw draws nodes of an opset.
@@ -202,7 +203,7 @@ func (d draw) node(name string) *randomNode {
 			change, size := difference(moved[i].Data, w.Data)
 			stable = stable && size < 10 && change <= 1e-4*size
 			if i < len(n.Outputs) && n.Outputs[i] != "" {
-				n.want[n.Outputs[i]] = engine.Tensor{Shape: w.Shape, Data: w.Data}
+				n.want[n.Outputs[i]] = tensor.Tensor{Shape: w.Shape, Data: w.Data}
 			}
 		}
 		if !stable {
@@ -246,7 +247,7 @@ func permute(from, to string, perm []int) onnxgraph.Node {
 }
 
 // transposed returns what Transpose makes of t.
-func transposed(t engine.Tensor, perm []int) engine.Tensor {
+func transposed(t tensor.Tensor, perm []int) tensor.Tensor {
 	shape := make([]int, len(perm))
 	for k, from := range perm {
 		shape[k] = t.Shape[from]
@@ -263,12 +264,12 @@ func transposed(t engine.Tensor, perm []int) engine.Tensor {
 		}
 	}
 	switch data := t.Data.(type) {
-	case []engine.Half:
-		return engine.Of(choose(data, from), shape...)
+	case []tensor.Half:
+		return tensor.Of(choose(data, from), shape...)
 	case []float32:
-		return engine.Of(choose(data, from), shape...)
+		return tensor.Of(choose(data, from), shape...)
 	}
-	return engine.Of(choose(t.Data.([]float64), from), shape...)
+	return tensor.Of(choose(t.Data.([]float64), from), shape...)
 }
 
 func choose[T any](data []T, from []int) []T {
@@ -310,10 +311,10 @@ func (d draw) attempt(name string) (*randomNode, *onnxref.Recurrent) {
 	}
 	n := &randomNode{
 		Node: onnxgraph.Node{Name: name, OpType: ref.Op, Inputs: make([]string, 8)}, inputs: tensors{},
-		typ: engine.Float32,
+		typ: tensor.Float32,
 	}
 	if d.chance(15) {
-		n.typ = pick(d, engine.Float16, engine.Float64)
+		n.typ = pick(d, tensor.Float16, tensor.Float64)
 		n.refused = "the type"
 	}
 	if d.opset < 7 {
@@ -381,7 +382,7 @@ func (d draw) attempt(name string) (*randomNode, *onnxref.Recurrent) {
 			ref.SequenceLens = append(ref.SequenceLens, int(lengths[b]))
 		}
 		n.Inputs[4] = name + ".lens"
-		n.inputs[n.Inputs[4]] = engine.Of(lengths, batch)
+		n.inputs[n.Inputs[4]] = tensor.Of(lengths, batch)
 	}
 	for n.Inputs[len(n.Inputs)-1] == "" {
 		n.Inputs = n.Inputs[:len(n.Inputs)-1]
@@ -416,18 +417,18 @@ func (d draw) input(n *randomNode, i int, shape []int) *onnxref.Array {
 	for k := range a.Data {
 		v := scale * (2*d.Float64() - 1)
 		switch n.typ {
-		case engine.Float16:
-			h := engine.HalfOf(float32(v))
+		case tensor.Float16:
+			h := tensor.HalfOf(float32(v))
 			halves, v = append(halves, onnxgraph.Half(h)), float64(h.Float32())
-		case engine.Float32:
+		case tensor.Float32:
 			singles, v = append(singles, float32(v)), float64(float32(v))
 		}
 		a.Data[k] = v
 	}
 	switch n.typ {
-	case engine.Float16:
+	case tensor.Float16:
 		t.Data = halves
-	case engine.Float32:
+	case tensor.Float32:
 		t.Data = singles
 	default:
 		t.Data = slices.Clone(a.Data)
@@ -435,7 +436,7 @@ func (d draw) input(n *randomNode, i int, shape []int) *onnxref.Array {
 	if i > 0 && d.chance(50) {
 		n.constants = append(n.constants, t)
 	} else {
-		n.inputs[t.Name] = tensor(t)
+		n.inputs[t.Name] = valueOf(t)
 	}
 	return a
 }

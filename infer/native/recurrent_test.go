@@ -9,6 +9,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -109,8 +110,8 @@ func TestRecurrentRunErrors(t *testing.T) {
 	given, derived := open(), open(unset("hidden_size"))
 	fit := func() tensors {
 		return tensors{
-			"x": tensor(floats("x", 4, 2, 3)), "W": tensor(floats("W", 1, 8, 3)), "R": tensor(floats("R", 1, 8, 2)),
-			"l": engine.Of([]int32{4, 0}, 2), "h": tensor(floats("h", 1, 2, 2)), "c": tensor(floats("c", 1, 2, 2)), "P": tensor(floats("P", 1, 6)),
+			"x": valueOf(floats("x", 4, 2, 3)), "W": valueOf(floats("W", 1, 8, 3)), "R": valueOf(floats("R", 1, 8, 2)),
+			"l": tensor.Of([]int32{4, 0}, 2), "h": valueOf(floats("h", 1, 2, 2)), "c": valueOf(floats("c", 1, 2, 2)), "P": valueOf(floats("P", 1, 6)),
 		}
 	}
 	want := run(t, given, fit())
@@ -124,22 +125,22 @@ func TestRecurrentRunErrors(t *testing.T) {
 		name    string
 		session engine.Session
 		input   string
-		value   engine.Tensor
+		value   tensor.Tensor
 		want    []string
 	}{
-		{"inputs", given, "x", tensor(floats("x", 4, 2, 4)), []string{"W has shape [1 8 3]", "[1 8 4]"}},
-		{"rows", given, "x", tensor(floats("x", 4, 3, 3)), []string{"initial_h has shape [1 2 2]", "[1 3 2]"}},
-		{"rows of no inputs", given, "x", engine.Of([]float32{}, 1<<40, 1<<20, 0), []string{"X has shape", "no inputs"}},
-		{"gates", given, "W", tensor(floats("W", 1, 6, 3)), []string{"W has shape [1 6 3]", "[1 8 3]"}},
-		{"R", given, "R", tensor(floats("R", 1, 8, 3)), []string{"R has shape [1 8 3]"}},
-		{"R decides", derived, "R", tensor(floats("R", 1, 12, 3)), []string{"W has shape [1 8 3]", "hidden_size 3"}},
-		{"R of nothing", derived, "R", engine.Of([]float32{}, 1, 8, 0), []string{"R has shape [1 8 0]"}},
-		{"directions", given, "R", tensor(floats("R", 2, 8, 2)), []string{"R has shape [2 8 2]"}},
-		{"initial_c", given, "c", tensor(floats("c", 1, 1, 2)), []string{"initial_c has shape [1 1 2]"}},
-		{"P", given, "P", tensor(floats("P", 1, 2)), []string{"P has shape [1 2]", "[1 6]"}},
-		{"lengths", given, "l", engine.Of([]int32{1}, 1), []string{"sequence_lens has shape [1]", "[2]"}},
-		{"too long", given, "l", engine.Of([]int32{4, 5}, 2), []string{"sequence_lens has 5 for row 1", "4"}},
-		{"negative", given, "l", engine.Of([]int32{-1, 2}, 2), []string{"sequence_lens has -1 for row 0"}},
+		{"inputs", given, "x", valueOf(floats("x", 4, 2, 4)), []string{"W has shape [1 8 3]", "[1 8 4]"}},
+		{"rows", given, "x", valueOf(floats("x", 4, 3, 3)), []string{"initial_h has shape [1 2 2]", "[1 3 2]"}},
+		{"rows of no inputs", given, "x", tensor.Of([]float32{}, 1<<40, 1<<20, 0), []string{"X has shape", "no inputs"}},
+		{"gates", given, "W", valueOf(floats("W", 1, 6, 3)), []string{"W has shape [1 6 3]", "[1 8 3]"}},
+		{"R", given, "R", valueOf(floats("R", 1, 8, 3)), []string{"R has shape [1 8 3]"}},
+		{"R decides", derived, "R", valueOf(floats("R", 1, 12, 3)), []string{"W has shape [1 8 3]", "hidden_size 3"}},
+		{"R of nothing", derived, "R", tensor.Of([]float32{}, 1, 8, 0), []string{"R has shape [1 8 0]"}},
+		{"directions", given, "R", valueOf(floats("R", 2, 8, 2)), []string{"R has shape [2 8 2]"}},
+		{"initial_c", given, "c", valueOf(floats("c", 1, 1, 2)), []string{"initial_c has shape [1 1 2]"}},
+		{"P", given, "P", valueOf(floats("P", 1, 2)), []string{"P has shape [1 2]", "[1 6]"}},
+		{"lengths", given, "l", tensor.Of([]int32{1}, 1), []string{"sequence_lens has shape [1]", "[2]"}},
+		{"too long", given, "l", tensor.Of([]int32{4, 5}, 2), []string{"sequence_lens has 5 for row 1", "4"}},
+		{"negative", given, "l", tensor.Of([]int32{-1, 2}, 2), []string{"sequence_lens has -1 for row 0"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inputs := fit()
@@ -156,8 +157,8 @@ func TestRecurrentRunErrors(t *testing.T) {
 		})
 	}
 	if _, err := given.Run(context.Background(), tensors{
-		"x": engine.Of([]float32{}, 1<<40, 0, 3), "W": tensor(floats("W", 1, 8, 3)), "R": tensor(floats("R", 1, 8, 2)),
-		"l": engine.Of([]int32{}, 0), "h": engine.Of([]float32{}, 1, 0, 2), "c": engine.Of([]float32{}, 1, 0, 2), "P": tensor(floats("P", 1, 6)),
+		"x": tensor.Of([]float32{}, 1<<40, 0, 3), "W": valueOf(floats("W", 1, 8, 3)), "R": valueOf(floats("R", 1, 8, 2)),
+		"l": tensor.Of([]int32{}, 0), "h": tensor.Of([]float32{}, 1, 0, 2), "c": tensor.Of([]float32{}, 1, 0, 2), "P": valueOf(floats("P", 1, 6)),
 	}); err != nil {
 		t.Errorf("steps of no rows: %v", err)
 	}
@@ -166,7 +167,7 @@ func TestRecurrentRunErrors(t *testing.T) {
 // TestDefaultActivationsOfRNN gives an RNN of one direction the default of its
 // attribute, which has two functions.
 func TestDefaultActivationsOfRNN(t *testing.T) {
-	x := tensors{"x": tensor(floats("x", 3, 2, 3))}
+	x := tensors{"x": valueOf(floats("x", 3, 2, 3))}
 	want := run(t, open(t, layer("RNN")), x)
 	got := run(t, open(t, layer("RNN", set("activations", []string{"Tanh", "Tanh"}))), x)
 	if err := onnxtest.Compare(got["y"], want["y"], 0, 0); err != nil {
@@ -179,7 +180,7 @@ func TestRecurrentAllocations(t *testing.T) {
 	lengths := onnxgraph.Tensor{Name: "l", Shape: []int{2}, Data: []int32{3, 1}}
 	for _, op := range []string{"RNN", "GRU", "LSTM"} {
 		session := open(t, layer(op, set("layout", int64(1)), set("clip", float32(1)), setInput(4, lengths)))
-		inputs := tensors{"x": tensor(floats("x", 2, 3, 3))}
+		inputs := tensors{"x": valueOf(floats("x", 2, 3, 3))}
 		outputs := tensors{"y": {}, "hn": {}}
 		if n := allocations(again(t, session, inputs, outputs)); n > 0 {
 			t.Errorf("a run of %s allocates %v times", op, n)
@@ -194,7 +195,7 @@ func TestCanceled(t *testing.T) {
 	for _, op := range []string{"RNN", "GRU", "LSTM"} {
 		for i, form := range []edit{set("clip", float32(1)), set("direction", "forward"), setInput(4, lengths)} {
 			ctx := &canceledLater{Context: t.Context(), calls: 10}
-			_, err := open(t, layer(op, form)).Run(ctx, tensors{"x": tensor(floats("x", 5000, 2, 3))})
+			_, err := open(t, layer(op, form)).Run(ctx, tensors{"x": valueOf(floats("x", 5000, 2, 3))})
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("%s, form %d: error is %v", op, i, err)
 			}
@@ -249,7 +250,7 @@ func TestWhereONNXRuntimeDiffers(t *testing.T) {
 			m.Graph.Outputs[0].Type = onnxgraph.Float32
 			one := []float32{1}
 			m.Graph.Initializers = []onnxgraph.Tensor{{Name: "W", Shape: []int{1, 1, 1}, Data: one}, {Name: "R", Shape: []int{1, 1, 1}, Data: one}}
-			x := tensors{"x": engine.Of([]float32{test.x}, 1, 1, 1)}
+			x := tensors{"x": tensor.Of([]float32{test.x}, 1, 1, 1)}
 			if y := run(t, open(t, m), x)["y"].Data.([]float32)[0]; y != test.ours {
 				t.Errorf("ours is %v, want %v", y, test.ours)
 			}
@@ -300,7 +301,7 @@ func TestTakenInTransposes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			x := tensor(floats("x", 4, 2, 3))
+			x := valueOf(floats("x", 4, 2, 3))
 			inverse := make([]int, 3)
 			for k, from := range test.permX {
 				inverse[from] = k
@@ -315,8 +316,8 @@ func TestTakenInTransposes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var y, hn, cn engine.Tensor
-			if err := r.run(context.Background(), []*engine.Tensor{&z}, []*engine.Tensor{&y, &hn, &cn}); err != nil {
+			var y, hn, cn tensor.Tensor
+			if err := r.run(context.Background(), []*tensor.Tensor{&z}, []*tensor.Tensor{&y, &hn, &cn}); err != nil {
 				t.Fatal(err)
 			}
 			for name, got := range (tensors{"y": y, "hn": hn, "cn": cn}) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -31,7 +31,7 @@ func picking() *onnxgraph.Model {
 }
 
 func pickingInputs(rows ...int64) tensors {
-	return tensors{"x": tensor(floats("x", len(rows), 3)), "rows": engine.Of(rows, len(rows)), "unread": engine.Of([]float32{1, 2}, 2)}
+	return tensors{"x": valueOf(floats("x", len(rows), 3)), "rows": tensor.Of(rows, len(rows)), "unread": tensor.Of([]float32{1, 2}, 2)}
 }
 
 // TestRunAfterError runs a session on new shapes with an error, and then without.
@@ -63,12 +63,12 @@ func TestNothingIsKept(t *testing.T) {
 	r := runnerOf(t, picking())
 	for _, rows := range [][]int64{{1, 0}, {1, 9}, {0, 0}} {
 		named := pickingInputs(rows...)
-		var inputs []*engine.Tensor
+		var inputs []*tensor.Tensor
 		for _, info := range r.program.inputs {
 			in := named[info.Name]
 			inputs = append(inputs, &in)
 		}
-		err := r.run(context.Background(), inputs, []*engine.Tensor{{}, {}})
+		err := r.run(context.Background(), inputs, []*tensor.Tensor{{}, {}})
 		if (err != nil) != slices.Contains(rows, 9) {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestBranchesOfOtherShapes(t *testing.T) {
 		if !c {
 			want = []int{3, 2}
 		}
-		if y := run(t, session, tensors{"x": x23, "c": engine.Of([]bool{c})})["y"]; !slices.Equal(y.Shape, want) {
+		if y := run(t, session, tensors{"x": x23, "c": tensor.Of([]bool{c})})["y"]; !slices.Equal(y.Shape, want) {
 			t.Errorf("the shape is %v, not %v", y.Shape, want)
 		}
 	}
@@ -121,7 +121,7 @@ func TestOtherSums(t *testing.T) {
 			c.want = []int{3}
 		}
 		m.Graph.Initializers = []onnxgraph.Tensor{floats("W", c.w...), floats("b", c.b...)}
-		x := tensors{"x": tensor(floats("x", int(m.Graph.Inputs[0].Shape[0].Size), 3))}
+		x := tensors{"x": valueOf(floats("x", int(m.Graph.Inputs[0].Shape[0].Size), 3))}
 		got := run(t, open(t, m), x)["y"]
 		m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: "p"}) // leaves the nodes alone
 		want := run(t, open(t, m), x)["y"]
@@ -171,7 +171,7 @@ func TestOtherGathers(t *testing.T) {
 		for i := range tokens {
 			tokens[i] = int64(i*7%3 - 1)
 		}
-		in := tensors{"tokens": engine.Of(tokens, c.tokens...)}
+		in := tensors{"tokens": tensor.Of(tokens, c.tokens...)}
 		known := open(t, m)
 		m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "table", Type: onnxgraph.Float32})
 		got, want := run(t, known, in), run(t, open(t, m), in)
@@ -205,7 +205,7 @@ func TestSteadyMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := tensors{"x": tensor(floats("x", 1<<17))}
+	x := tensors{"x": valueOf(floats("x", 1<<17))}
 	for _, name := range []string{"a", "b", "a"} {
 		run(t, session, x, name)
 	}
@@ -218,7 +218,7 @@ func TestTableTakesNoMemoryOfRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range []int{1, 1500} {
-		run(t, session, tensors{"tokens": engine.Of(make([]int64, n), n, 1)})
+		run(t, session, tensors{"tokens": tensor.Of(make([]int64, n), n, 1)})
 	}
 }
 
@@ -243,16 +243,16 @@ func TestTabulated(t *testing.T) {
 	} {
 		r := runnerOf(t, c.m)
 		p := r.program
-		tokens := engine.Of([]int64{1, 2, 1}, 3, 1)
+		tokens := tensor.Of([]int64{1, 2, 1}, 3, 1)
 		held := 0
 		for i := range 3 {
-			inputs := make([]*engine.Tensor, len(p.inputs))
+			inputs := make([]*tensor.Tensor, len(p.inputs))
 			inputs[0] = &tokens
-			if err := r.run(context.Background(), inputs, make([]*engine.Tensor, len(p.outputs))); err != nil {
+			if err := r.run(context.Background(), inputs, make([]*tensor.Tensor, len(p.outputs))); err != nil {
 				t.Fatal(err)
 			}
-			out := engine.Tensor{}
-			outputs := make([]*engine.Tensor, len(p.outputs))
+			out := tensor.Tensor{}
+			outputs := make([]*tensor.Tensor, len(p.outputs))
 			outputs[0] = &out
 			if err := r.run(context.Background(), inputs, outputs); err != nil {
 				t.Fatal(err)
@@ -275,7 +275,7 @@ func TestStatesButNoBias(t *testing.T) {
 		m.Graph.Nodes[0].Inputs = []string{"x", "W", "R", "", "", "h0", "c0"}
 		m.Graph.Initializers = append(m.Graph.Initializers, floats("h0", 1, 2, 2), floats("c0", 1, 2, 2))
 	})
-	in := tensors{"x": tensor(floats("x", 4, 2, 3))}
+	in := tensors{"x": valueOf(floats("x", 4, 2, 3))}
 	got := run(t, open(t, m), in)
 	m.Graph.Nodes[0].Inputs[3] = "zero"
 	m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: "zero", Shape: []int{1, 16}, Data: make([]float32, 16)})

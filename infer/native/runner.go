@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -16,7 +16,7 @@ type runner struct {
 	memory   *memory
 	slots    []value
 	inputs   []value          // of the program's inputs
-	defaults []*engine.Tensor // of inputs that may be left out, else nil
+	defaults []*tensor.Tensor // of inputs that may be left out, else nil
 	steps    []stage          // one for each node
 	plans    []*plan          // for the outputs that were asked for
 
@@ -66,10 +66,10 @@ func newRunner(p *program, m *memory, outer *runner, inputs ...value) (*runner, 
 		r.slots[slot] = value
 	}
 	if outer == nil {
-		defaults := map[string]*engine.Tensor{}
+		defaults := map[string]*tensor.Tensor{}
 		for _, t := range p.graph.Initializers {
 			if slot := p.slots[t.Name]; p.constants[slot] == nil {
-				defaults[t.Name] = &engine.Tensor{Shape: t.Shape, Data: t.Data}
+				defaults[t.Name] = &tensor.Tensor{Shape: t.Shape, Data: t.Data}
 			}
 		}
 		for _, v := range p.graph.Inputs {
@@ -251,7 +251,7 @@ func (n *node) markSteady() (sized, steady bool) {
 
 // run writes to those of the program's outputs that are not nil, from inputs that
 // fit.
-func (r *runner) run(ctx context.Context, inputs, outputs []*engine.Tensor) error {
+func (r *runner) run(ctx context.Context, inputs, outputs []*tensor.Tensor) error {
 	defer r.memory.release()
 	r.memory.ctx, r.memory.steps = ctx, 0
 	plan := r.planFor(outputs)
@@ -276,7 +276,7 @@ func (r *runner) run(ctx context.Context, inputs, outputs []*engine.Tensor) erro
 }
 
 // export writes to those outputs that are not nil. They count as memory too.
-func (r *runner) export(outputs []*engine.Tensor) error {
+func (r *runner) export(outputs []*tensor.Tensor) error {
 	bytes := 0
 	for i, t := range outputs {
 		if t != nil {
@@ -386,9 +386,9 @@ type planStep struct {
 const maxPlans = 16
 
 // planFor returns the plan for the outputs that are not nil.
-func (r *runner) planFor(outputs []*engine.Tensor) *plan {
+func (r *runner) planFor(outputs []*tensor.Tensor) *plan {
 	for _, p := range r.plans {
-		if slices.EqualFunc(p.wanted, outputs, func(wanted bool, t *engine.Tensor) bool { return wanted == (t != nil) }) {
+		if slices.EqualFunc(p.wanted, outputs, func(wanted bool, t *tensor.Tensor) bool { return wanted == (t != nil) }) {
 			return p
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
 
@@ -66,7 +67,7 @@ func TestModelsAllocate(t *testing.T) {
 			session, inputs := openShared(t, New(), dir)
 			outputs := tensors{}
 			for _, v := range session.Outputs() {
-				outputs[v.Name] = engine.Tensor{}
+				outputs[v.Name] = tensor.Tensor{}
 			}
 			if n := allocations(again(t, session, inputs, outputs)); n > 0 {
 				t.Errorf("a run allocates %v times", n)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -59,7 +59,7 @@ func said(t *testing.T, model []byte) {
 	_, err = session.Run(context.Background(), inputs)
 	checkLine(t, err)
 	for name := range inputs {
-		inputs[name] = engine.Zeros(engine.Int32, 1)
+		inputs[name] = tensor.Zeros(tensor.Int32, 1)
 	}
 	_, err = session.Run(context.Background(), inputs)
 	checkLine(t, err)

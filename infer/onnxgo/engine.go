@@ -8,10 +8,11 @@ import (
 	"sync"
 
 	"github.com/owulveryck/onnx-go"
-	"gorgonia.org/tensor"
+	gorgonia "gorgonia.org/tensor"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -58,7 +59,7 @@ type session struct {
 	backend *Backend
 }
 
-func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+func (s *session) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -67,19 +68,19 @@ func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outp
 	}
 	results := engine.Wanted(s, outputs)
 	for name := range results {
-		if !slices.ContainsFunc(s.Outputs(), func(v engine.ValueInfo) bool { return v.Name == name }) {
+		if !slices.ContainsFunc(s.Outputs(), func(v tensor.Info) bool { return v.Name == name }) {
 			return nil, fmt.Errorf("output %q is not among the model's: %v", name, s.Outputs())
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, info := range s.Inputs() {
-		var x tensor.Tensor // nil for the default
+		var x gorgonia.Tensor // nil for the default
 		if t, ok := inputs[info.Name]; ok {
 			if t.Len() == 0 {
 				return nil, fmt.Errorf("input %q is empty, which onnx-go's tensors are not", info.Name)
 			}
-			x = tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data))
+			x = gorgonia.New(gorgonia.WithShape(t.Shape...), gorgonia.WithBacking(t.Data))
 		}
 		if err := s.node(info.Name).SetTensor(x); err != nil {
 			return nil, err

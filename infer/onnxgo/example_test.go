@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"github.com/owulveryck/onnx-go"
-	"gorgonia.org/tensor"
+	gorgonia "gorgonia.org/tensor"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer/onnxgo"
@@ -26,7 +26,7 @@ func Example() {
 	for _, y := range datasets.Sine(1000, 0.1, 0)[950:] {
 		window = append(window, float32(y))
 	}
-	if err := model.SetInput(0, tensor.New(tensor.WithShape(1, 50, 1), tensor.WithBacking(window))); err != nil {
+	if err := model.SetInput(0, gorgonia.New(gorgonia.WithShape(1, 50, 1), gorgonia.WithBacking(window))); err != nil {
 		log.Fatal(err)
 	}
 	if err := backend.Run(); err != nil {

@@ -26,10 +26,11 @@ import (
 	"github.com/owulveryck/onnx-go"
 	"gonum.org/v1/gonum/graph"
 	"gonum.org/v1/gonum/graph/simple"
-	"gorgonia.org/tensor"
+	gorgonia "gorgonia.org/tensor"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -72,21 +73,21 @@ type value struct {
 	backend  *Backend
 	id       int64
 	name     string
-	tensor   tensor.Tensor
-	initial  tensor.Tensor // of the file
-	sets     int           // tensors that it was given while the model was decoded
-	fed      bool          // with one since
-	from     []*value      // the inputs of the operator that computes it
-	produced bool          // by an operator
+	tensor   gorgonia.Tensor
+	initial  gorgonia.Tensor // of the file
+	sets     int             // tensors that it was given while the model was decoded
+	fed      bool            // with one since
+	from     []*value        // the inputs of the operator that computes it
+	produced bool            // by an operator
 }
 
-func (v *value) ID() int64                { return v.id }
-func (v *value) SetName(name string)      { v.name = name }
-func (v *value) GetName() string          { return v.name }
-func (v *value) GetTensor() tensor.Tensor { return v.tensor }
+func (v *value) ID() int64                  { return v.id }
+func (v *value) SetName(name string)        { v.name = name }
+func (v *value) GetName() string            { return v.name }
+func (v *value) GetTensor() gorgonia.Tensor { return v.tensor }
 
 // SetTensor sets the value of an input, or with nil the one that the file gives it.
-func (v *value) SetTensor(t tensor.Tensor) error {
+func (v *value) SetTensor(t gorgonia.Tensor) error {
 	if len(v.backend.nodes) == 0 { // while the model is decoded
 		v.sets++
 		v.initial = t
@@ -155,7 +156,7 @@ func (b *Backend) ApplyOperation(op onnx.Operation, outputs ...graph.Node) error
 		n.Inputs = nil // onnx-go invents one
 	}
 	for name, a := range op.Attributes {
-		if t, ok := a.(tensor.Tensor); ok {
+		if t, ok := a.(gorgonia.Tensor); ok {
 			x, err := tensorOf(t)
 			if err != nil {
 				return fmt.Errorf("onnxgo: operator %s: attribute %q: %w", op.Name, name, err)
@@ -190,7 +191,7 @@ func (b *Backend) run(ctx context.Context) error {
 		if y.Len() == 0 {
 			return fmt.Errorf("onnxgo: output %q is empty: it has shape %v, which onnx-go's tensors cannot have", v.name, y.Shape)
 		}
-		v.tensor = tensor.New(tensor.WithShape(y.Shape...), tensor.WithBacking(y.Data))
+		v.tensor = gorgonia.New(gorgonia.WithShape(y.Shape...), gorgonia.WithBacking(y.Data))
 	}
 	return nil
 }
@@ -203,12 +204,12 @@ func (b *Backend) outputs() []*value {
 // inputs returns the tensors that were set. onnx-go makes the nodes of the inputs
 // before those of the outputs, and gives to each a tensor that fits as far as its
 // shape is fixed.
-func (b *Backend) inputs() (map[string]engine.Tensor, error) {
+func (b *Backend) inputs() (map[string]tensor.Tensor, error) {
 	outputs := b.outputs()
 	if len(outputs) == 0 {
 		return nil, errors.New("there is no model: decode one into onnx.NewModel of this backend")
 	}
-	inputs := make(map[string]engine.Tensor)
+	inputs := make(map[string]tensor.Tensor)
 	for _, v := range b.values {
 		switch {
 		case v.fed:
@@ -225,7 +226,7 @@ func (b *Backend) inputs() (map[string]engine.Tensor, error) {
 }
 
 // compile opens a session that takes inputs, unless there is one.
-func (b *Backend) compile(inputs map[string]engine.Tensor) error {
+func (b *Backend) compile(inputs map[string]tensor.Tensor) error {
 	m := &onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: b.opset}}}
 	m.Graph.Nodes = b.nodes
 	takes := ""
@@ -271,14 +272,14 @@ func (b *Backend) compile(inputs map[string]engine.Tensor) error {
 	return nil
 }
 
-func typeOf(t tensor.Dtype) (onnxgraph.DataType, error) {
-	types := map[tensor.Dtype]onnxgraph.DataType{
-		tensor.Float32: onnxgraph.Float32,
-		tensor.Float64: onnxgraph.Float64,
-		tensor.Int32:   onnxgraph.Int32,
-		tensor.Int64:   onnxgraph.Int64,
-		tensor.Uint8:   onnxgraph.Uint8,
-		tensor.Bool:    onnxgraph.Bool,
+func typeOf(t gorgonia.Dtype) (onnxgraph.DataType, error) {
+	types := map[gorgonia.Dtype]onnxgraph.DataType{
+		gorgonia.Float32: onnxgraph.Float32,
+		gorgonia.Float64: onnxgraph.Float64,
+		gorgonia.Int32:   onnxgraph.Int32,
+		gorgonia.Int64:   onnxgraph.Int64,
+		gorgonia.Uint8:   onnxgraph.Uint8,
+		gorgonia.Bool:    onnxgraph.Bool,
 	}
 	if typ, ok := types[t]; ok {
 		return typ, nil
@@ -287,14 +288,14 @@ func typeOf(t tensor.Dtype) (onnxgraph.DataType, error) {
 }
 
 // tensorOf returns t in row-major order, in its own memory where it is in that.
-func tensorOf(t tensor.Tensor) (engine.Tensor, error) {
-	if view, ok := t.(tensor.View); ok && view.IsMaterializable() {
+func tensorOf(t gorgonia.Tensor) (tensor.Tensor, error) {
+	if view, ok := t.(gorgonia.View); ok && view.IsMaterializable() {
 		t = view.Materialize()
 	}
 	if t.DataOrder().IsColMajor() {
-		return engine.Tensor{}, errors.New("the tensor is in column-major order: give it in row-major order")
+		return tensor.Tensor{}, errors.New("the tensor is in column-major order: give it in row-major order")
 	}
-	x := engine.Tensor{Shape: slices.Clone(t.Shape()), Data: t.Data()}
+	x := tensor.Tensor{Shape: slices.Clone(t.Shape()), Data: t.Data()}
 	switch v := x.Data.(type) { // of a scalar
 	case float32:
 		x.Data = []float32{v}
@@ -313,7 +314,7 @@ func tensorOf(t tensor.Tensor) (engine.Tensor, error) {
 		_, err := typeOf(t.Dtype())
 		return x, err
 	}
-	if size, err := engine.Size(x.Shape); err != nil || size != x.Len() {
+	if size, err := tensor.Size(x.Shape); err != nil || size != x.Len() {
 		return x, fmt.Errorf("%d elements do not fill the shape %v", x.Len(), x.Shape)
 	}
 	return x, nil

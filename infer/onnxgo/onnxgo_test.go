@@ -14,13 +14,14 @@ import (
 	"testing"
 
 	"github.com/owulveryck/onnx-go"
-	"gorgonia.org/tensor"
+	gorgonia "gorgonia.org/tensor"
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/onnxgo"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
@@ -60,8 +61,8 @@ func marshal(t testing.TB, m *models.Model) []byte {
 }
 
 // tensorOf returns t as onnx-go has it.
-func tensorOf(t engine.Tensor) tensor.Tensor {
-	return tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data))
+func tensorOf(t tensor.Tensor) gorgonia.Tensor {
+	return gorgonia.New(gorgonia.WithShape(t.Shape...), gorgonia.WithBacking(t.Data))
 }
 
 // check runs an exported model on random inputs of several shapes, from zeros and
@@ -77,22 +78,22 @@ func check(t *testing.T, data []byte, spec models.Spec) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i, shape := range [][2]int{{1, 1}, {3, 7}, {2, 4}, {5, 4}} {
 		batch, time := shape[0], shape[1]
-		x := engine.Zeros(engine.Float32, batch, time, max(spec.Features, 1))
+		x := tensor.Zeros(tensor.Float32, batch, time, max(spec.Features, 1))
 		for i := range x.Data.([]float32) {
 			x.Data.([]float32)[i] = float32(rng.NormFloat64())
 		}
 		if spec.Vocabulary > 0 {
-			x = engine.Zeros(engine.Int64, batch, time)
+			x = tensor.Zeros(tensor.Int64, batch, time)
 			for i := range x.Data.([]int64) {
 				x.Data.([]int64)[i] = rng.Int64N(int64(spec.Vocabulary))
 			}
 		}
-		inputs := map[string]engine.Tensor{"input": x}
+		inputs := map[string]tensor.Tensor{"input": x}
 		if err := model.SetInput(0, tensorOf(x)); err != nil {
 			t.Fatal(err)
 		}
 		for k, info := range session.Inputs()[1:] { // the state, zeros at first
-			h := engine.Zeros(engine.Float32, spec.Layers*spec.Directions(), batch, spec.Hidden)
+			h := tensor.Zeros(tensor.Float32, spec.Layers*spec.Directions(), batch, spec.Hidden)
 			for j := range h.Data.([]float32) {
 				h.Data.([]float32)[j] = float32(i/2) * float32(rng.NormFloat64())
 			}
@@ -198,7 +199,7 @@ func TestOpset(t *testing.T) {
 	}
 	run := func(opts ...onnxgo.Option) (*onnx.Model, error) {
 		model, backend := decode(t, data, opts...)
-		if err := model.SetInput(0, tensorOf(engine.Of([]float32{0, 0, 0, 0, 3, -4}, 3, 2, 1))); err != nil {
+		if err := model.SetInput(0, tensorOf(tensor.Of([]float32{0, 0, 0, 0, 3, -4}, 3, 2, 1))); err != nil {
 			t.Fatal(err)
 		}
 		return model, backend.Run()
@@ -222,24 +223,26 @@ func TestErrors(t *testing.T) {
 	}
 	data := marshal(t, m)
 	model, backend := decode(t, data)
-	set := func(x tensor.Tensor) error {
+	set := func(x gorgonia.Tensor) error {
 		if err := model.SetInput(0, x); err != nil {
 			t.Fatal(err)
 		}
 		return backend.Run()
 	}
-	transposed := tensor.New(tensor.WithShape(2, 3, 2), tensor.WithBacking(tensor.Range(tensor.Float32, 0, 12)))
+	transposed := gorgonia.New(gorgonia.WithShape(2, 3, 2), gorgonia.WithBacking(gorgonia.Range(gorgonia.Float32, 0, 12)))
 	if err := transposed.T(1, 0, 2); err != nil {
 		t.Fatal(err)
 	}
 	for want, run := range map[string]func() error{
-		"there is no model":            func() error { return onnxgo.NewBackend().Run() },
-		`input "input" is not set`:     func() error { _, b := decode(t, data); return b.Run() },
-		"type string is not supported": func() error { return set(tensor.New(tensor.WithShape(1, 1, 1), tensor.WithBacking([]string{"a"}))) },
-		"column-major": func() error {
-			return set(tensor.New(tensor.WithShape(1, 2, 2), tensor.Of(tensor.Float32), tensor.AsFortran(nil)))
+		"there is no model":        func() error { return onnxgo.NewBackend().Run() },
+		`input "input" is not set`: func() error { _, b := decode(t, data); return b.Run() },
+		"type string is not supported": func() error {
+			return set(gorgonia.New(gorgonia.WithShape(1, 1, 1), gorgonia.WithBacking([]string{"a"})))
 		},
-		`onnxgo: node`: func() error { return set(tensorOf(engine.Of(make([]float32, 6), 1, 2, 3))) },
+		"column-major": func() error {
+			return set(gorgonia.New(gorgonia.WithShape(1, 2, 2), gorgonia.Of(gorgonia.Float32), gorgonia.AsFortran(nil)))
+		},
+		`onnxgo: node`: func() error { return set(tensorOf(tensor.Of(make([]float32, 6), 1, 2, 3))) },
 	} {
 		if err := run(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, not %q", err, want)
@@ -250,7 +253,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, _ := model.GetOutputTensors()
-	if err := set(tensorOf(engine.Of([]float32{0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11}, 3, 2, 2))); err != nil {
+	if err := set(tensorOf(tensor.Of([]float32{0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11}, 3, 2, 2))); err != nil {
 		t.Fatal(err)
 	}
 	if second, _ := model.GetOutputTensors(); fmt.Sprint(first[0].Data()) != fmt.Sprint(second[0].Data()) {
@@ -279,10 +282,10 @@ func TestEngine(t *testing.T) {
 		defer s.Close()
 		sessions = append(sessions, s)
 	}
-	x := engine.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8}, 2, 4, 1)
-	h := engine.Of(slices.Repeat([]float32{1, -0.5}, 32), 1, 2, 32)
+	x := tensor.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8}, 2, 4, 1)
+	h := tensor.Of(slices.Repeat([]float32{1, -0.5}, 32), 1, 2, 32)
 	names := []string{"output", "cn"}
-	for i, inputs := range []map[string]engine.Tensor{{"input": x}, {"input": x, "h0": h}, {"input": x}, {"input": x, "c0": h}} {
+	for i, inputs := range []map[string]tensor.Tensor{{"input": x}, {"input": x, "h0": h}, {"input": x}, {"input": x, "c0": h}} {
 		if i == 3 {
 			names = nil // all outputs
 		}
@@ -295,19 +298,19 @@ func TestEngine(t *testing.T) {
 			t.Errorf("run %d: %v, not %v (%v)", i, got, want, err)
 		}
 	}
-	long := engine.Of(make([]float32, 20_000), 1, 20_000, 1)
-	if _, err := sessions[0].Run(&canceledLater{t.Context(), 5}, map[string]engine.Tensor{"input": long}, "cn"); !errors.Is(err, context.Canceled) {
+	long := tensor.Of(make([]float32, 20_000), 1, 20_000, 1)
+	if _, err := sessions[0].Run(&canceledLater{t.Context(), 5}, map[string]tensor.Tensor{"input": long}, "cn"); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v, not that of the context", err)
 	}
 	for _, test := range []struct {
-		inputs       map[string]engine.Tensor
+		inputs       map[string]tensor.Tensor
 		output, want string
 	}{
-		{map[string]engine.Tensor{}, "output", `input "input" is missing`},
-		{map[string]engine.Tensor{"input": engine.Of([]float32{}, 0, 2, 1)}, "output", `input "input" is empty`},
-		{map[string]engine.Tensor{"input": x}, "y", `output "y" is not among`},
-		{map[string]engine.Tensor{"input": x}, "input", `output "input" is not among`},
-		{map[string]engine.Tensor{"input": x}, inner, fmt.Sprintf("output %q is not among", inner)},
+		{map[string]tensor.Tensor{}, "output", `input "input" is missing`},
+		{map[string]tensor.Tensor{"input": tensor.Of([]float32{}, 0, 2, 1)}, "output", `input "input" is empty`},
+		{map[string]tensor.Tensor{"input": x}, "y", `output "y" is not among`},
+		{map[string]tensor.Tensor{"input": x}, "input", `output "input" is not among`},
+		{map[string]tensor.Tensor{"input": x}, inner, fmt.Sprintf("output %q is not among", inner)},
 	} {
 		if _, err := sessions[0].Run(t.Context(), test.inputs, test.output); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("the error is %v, not %q", err, test.want)

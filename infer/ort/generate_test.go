@@ -11,6 +11,7 @@ import (
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -99,8 +100,8 @@ func stateless(t *testing.T, m *infer.Model, vocabulary []string, prompt string,
 	}
 	var text strings.Builder
 	for range length {
-		input := infer.Tensor{Shape: []int{1, len(tokens)}, Data: tokens}
-		results, err := m.Run(t.Context(), map[string]infer.Tensor{"input": input}, "output")
+		input := tensor.Tensor{Shape: []int{1, len(tokens)}, Data: tokens}
+		results, err := m.Run(t.Context(), map[string]tensor.Tensor{"input": input}, "output")
 		if err != nil {
 			t.Fatal(err)
 		}

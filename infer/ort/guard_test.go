@@ -19,6 +19,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
@@ -82,19 +83,19 @@ func cells() []cell {
 var gates = map[string]int{"LSTM": 4, "GRU": 3, "RNN": 1}
 
 // model returns the file of a cell, and what it is to be fed.
-func (c cell) model(t *testing.T) ([]byte, map[string]engine.Tensor) {
+func (c cell) model(t *testing.T) ([]byte, map[string]tensor.Tensor) {
 	shapes := map[string][]int{"W": {1, gates[c.op] * 4, 3}, "R": {1, gates[c.op] * 4, 4}, "B": {1, 2 * gates[c.op] * 4}}
 	for name, shape := range c.shapes {
 		shapes[name] = shape
 	}
 	g := onnxgraph.Graph{Name: "g", Outputs: []onnxgraph.Value{value("Y", onnxgraph.Float32, "t", "d", "b", "h")}}
-	given := map[string]engine.Tensor{}
+	given := map[string]tensor.Tensor{}
 	if c.x == nil {
 		g.Inputs = append(g.Inputs, value("X", onnxgraph.Float32, "t", "b", "i"))
 		given["X"] = ramp(5, 2, 3)
 	} else {
 		g.Inputs = append(g.Inputs, value("n", onnxgraph.Int64, "three"))
-		given["n"] = engine.Of(c.x, 3)
+		given["n"] = tensor.Of(c.x, 3)
 		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "one", Shape: []int{1}, Data: []float32{0.1}})
 		g.Nodes = append(g.Nodes, node("Expand", "one n", "X"))
 	}
@@ -167,13 +168,13 @@ func declareX(p *onnxpb.ModelProto) {
 }
 
 // ramp returns small numbers that differ.
-func ramp(shape ...int) engine.Tensor {
-	size, _ := engine.Size(shape)
+func ramp(shape ...int) tensor.Tensor {
+	size, _ := tensor.Size(shape)
 	x := make([]float32, size)
 	for i := range x {
 		x[i] = float32(i*37%23)/50 - 0.2
 	}
-	return engine.Of(x, shape...)
+	return tensor.Of(x, shape...)
 }
 
 // TestRecurrentShapes has ONNX Runtime run recurrent nodes whose inputs are of other
@@ -218,7 +219,7 @@ func (c cell) check(t *testing.T) {
 	}
 }
 
-func answer(e engine.Engine, data []byte, given map[string]engine.Tensor) (map[string]engine.Tensor, error) {
+func answer(e engine.Engine, data []byte, given map[string]tensor.Tensor) (map[string]tensor.Tensor, error) {
 	s, err := e.Open(data)
 	if err != nil {
 		return nil, err
@@ -236,7 +237,7 @@ func TestSharedCrashes(t *testing.T) {
 			t.Skip(err)
 		}
 		for _, shape := range [][]int64{{5, 2, 7}, {1, 1, 3000000}, {0, 2, 1}, {5, 0, 1}} {
-			if got, err := answer(ort.CPU(), data, map[string]engine.Tensor{input: engine.Of(shape, 3)}); err == nil || !strings.Contains(err.Error(), "LSTM") {
+			if got, err := answer(ort.CPU(), data, map[string]tensor.Tensor{input: tensor.Of(shape, 3)}); err == nil || !strings.Contains(err.Error(), "LSTM") {
 				t.Errorf("%s %v: it answers %v, the error is %v", file, shape, got, err)
 			}
 		}
@@ -281,10 +282,10 @@ func TestNaN(t *testing.T) {
 			data, given := c.model(t)
 			x := given["X"].Clone()
 			x.Data.([]float32)[7] = v
-			if _, err := answer(ort.CPU(), data, map[string]engine.Tensor{"X": x}); err == nil || !strings.Contains(err.Error(), `input "X" has `+what+" at [1 0 1]") {
+			if _, err := answer(ort.CPU(), data, map[string]tensor.Tensor{"X": x}); err == nil || !strings.Contains(err.Error(), `input "X" has `+what+" at [1 0 1]") {
 				t.Errorf("%s: the error is %v", op, err)
 			}
-			if _, err := answer(ort.CPU(ort.PassNaN(true)), data, map[string]engine.Tensor{"X": x}); err != nil {
+			if _, err := answer(ort.CPU(ort.PassNaN(true)), data, map[string]tensor.Tensor{"X": x}); err != nil {
 				t.Errorf("%s: what may pass: %v", op, err)
 			}
 			for _, weight := range []string{"W", "R", "B"} {
@@ -303,7 +304,7 @@ func TestNaN(t *testing.T) {
 		}
 	}
 	g := onnxgraph.Graph{Nodes: []onnxgraph.Node{node("Identity", "x", "y")}, Inputs: []onnxgraph.Value{value("x", onnxgraph.Float32, "n")}, Outputs: []onnxgraph.Value{value("y", onnxgraph.Float32, "n")}}
-	if _, err := answer(ort.CPU(), marshal(t, g), map[string]engine.Tensor{"x": engine.Of([]float32{bad["NaN"]}, 1)}); err != nil {
+	if _, err := answer(ort.CPU(), marshal(t, g), map[string]tensor.Tensor{"x": tensor.Of([]float32{bad["NaN"]}, 1)}); err != nil {
 		t.Errorf("a model without recurrent nodes: %v", err)
 	}
 }

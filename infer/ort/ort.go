@@ -26,6 +26,7 @@ import (
 	"fmt"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
@@ -156,15 +157,15 @@ func Providers(opts ...Option) []Provider {
 
 // graph is what a model's file says of its inputs and outputs.
 type graph struct {
-	inputs   []engine.ValueInfo
-	outputs  []engine.ValueInfo
-	defaults map[string]engine.Tensor // of the inputs that are Optional
+	inputs   []tensor.Info
+	outputs  []tensor.Info
+	defaults map[string]tensor.Tensor // of the inputs that are Optional
 	metadata map[string]string
 	finite   bool // inputs must be
 }
 
 func describe(m *onnxgraph.Model) (*graph, error) {
-	g := &graph{defaults: make(map[string]engine.Tensor), metadata: make(map[string]string)}
+	g := &graph{defaults: make(map[string]tensor.Tensor), metadata: make(map[string]string)}
 	for _, p := range m.Metadata {
 		g.metadata[p.Key] = p.Value
 	}
@@ -187,7 +188,7 @@ func describe(m *onnxgraph.Model) (*graph, error) {
 			}
 			info.Optional = true
 			g.inputs = append(g.inputs, info)
-			g.defaults[v.Name] = engine.Tensor{Shape: t.Shape, Data: t.Data}
+			g.defaults[v.Name] = tensor.Tensor{Shape: t.Shape, Data: t.Data}
 		}
 	}
 	for _, v := range m.Graph.Outputs {
@@ -196,7 +197,7 @@ func describe(m *onnxgraph.Model) (*graph, error) {
 			return nil, fmt.Errorf("output %w", err)
 		}
 		if v.Type == onnxgraph.Float16 { // the binding takes them, but does not give them back
-			return nil, fmt.Errorf("output %q has type float16, which is not supported as an output: cast it in the model to %s", v.Name, engine.Float32)
+			return nil, fmt.Errorf("output %q has type float16, which is not supported as an output: cast it in the model to %s", v.Name, tensor.Float32)
 		}
 		g.outputs = append(g.outputs, info)
 	}
@@ -206,18 +207,18 @@ func describe(m *onnxgraph.Model) (*graph, error) {
 	return g, nil
 }
 
-func valueInfo(v onnxgraph.Value) (engine.ValueInfo, error) {
-	info := engine.ValueInfo{Name: v.Name, Type: engine.Type(v.Type.String())}
+func valueInfo(v onnxgraph.Value) (tensor.Info, error) {
+	info := tensor.Info{Name: v.Name, Type: tensor.Type(v.Type.String())}
 	switch v.Type {
 	case onnxgraph.Float16, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Uint8, onnxgraph.Bool:
 	default:
-		return info, fmt.Errorf("%q has type %v, which is not supported: cast it in the model to %s", v.Name, v.Type, engine.Float32)
+		return info, fmt.Errorf("%q has type %v, which is not supported: cast it in the model to %s", v.Name, v.Type, tensor.Float32)
 	}
 	if v.Shape != nil {
-		info.Shape = make([]engine.Dim, len(v.Shape))
+		info.Shape = make([]tensor.Dim, len(v.Shape))
 	}
 	for i, d := range v.Shape {
-		info.Shape[i] = engine.Dim{Size: int(d.Size), Symbol: d.Symbol}
+		info.Shape[i] = tensor.Dim{Size: int(d.Size), Symbol: d.Symbol}
 	}
 	return info, nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
@@ -51,7 +52,7 @@ func open(t testing.TB, model []byte) engine.Session {
 	return s
 }
 
-func run(t testing.TB, s engine.Session, inputs map[string]engine.Tensor, outputs ...string) map[string]engine.Tensor {
+func run(t testing.TB, s engine.Session, inputs map[string]tensor.Tensor, outputs ...string) map[string]tensor.Tensor {
 	t.Helper()
 	got, err := s.Run(context.Background(), inputs, outputs...)
 	if err != nil {
@@ -60,7 +61,7 @@ func run(t testing.TB, s engine.Session, inputs map[string]engine.Tensor, output
 	return got
 }
 
-func checkClose(t testing.TB, what string, got, want engine.Tensor, tolerance float64) {
+func checkClose(t testing.TB, what string, got, want tensor.Tensor, tolerance float64) {
 	t.Helper()
 	if err := onnxtest.Compare(got, want, 0, tolerance); err != nil {
 		t.Errorf("%s: %v", what, err)
@@ -94,7 +95,7 @@ func TestSharedModels(t *testing.T) {
 			}
 			defer s.Close()
 			for _, set := range sets {
-				inputs := make(map[string]engine.Tensor)
+				inputs := make(map[string]tensor.Tensor)
 				for i, tensor := range set.Inputs {
 					inputs[s.Inputs()[i].Name] = tensor
 				}
@@ -170,7 +171,7 @@ func marshal(t testing.TB, g onnxgraph.Graph) []byte {
 func lstm(t testing.TB, hidden int) []byte {
 	rng := rand.New(rand.NewPCG(1, 2))
 	random := func(name string, shape ...int) onnxgraph.Tensor {
-		size, _ := engine.Size(shape)
+		size, _ := tensor.Size(shape)
 		data := make([]float32, size)
 		for i := range data {
 			data[i] = float32(rng.Float64()*2 - 1)
@@ -211,13 +212,13 @@ func lstm(t testing.TB, hidden int) []byte {
 	})
 }
 
-func series(batch, time int) engine.Tensor {
+func series(batch, time int) tensor.Tensor {
 	rng := rand.New(rand.NewPCG(uint64(batch), uint64(time)))
 	data := make([]float32, batch*time)
 	for i := range data {
 		data[i] = float32(rng.NormFloat64())
 	}
-	return engine.Of(data, batch, time, 1)
+	return tensor.Of(data, batch, time, 1)
 }
 
 func TestDescription(t *testing.T) {
@@ -261,7 +262,7 @@ func TestOldFiles(t *testing.T) {
 	if got := s.Inputs(); len(got) != 1 || got[0].Name != "input" {
 		t.Errorf("inputs are %v, want only input", got)
 	}
-	inputs := map[string]engine.Tensor{"input": series(1, 4)}
+	inputs := map[string]tensor.Tensor{"input": series(1, 4)}
 	checkClose(t, "hidden", run(t, s, inputs, "hidden")["hidden"], run(t, open(t, lstm(t, 3)), inputs, "hidden")["hidden"], 0)
 }
 
@@ -279,25 +280,25 @@ func TestOptionalState(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {1, 7}, {3, 5}, {17, 2}} {
 		batch, time := size[0], size[1]
 		input := series(batch, time)
-		whole := run(t, s, map[string]engine.Tensor{"input": input}, "hidden", "hn", "cn")
+		whole := run(t, s, map[string]tensor.Tensor{"input": input}, "hidden", "hn", "cn")
 		if len(whole) != 3 {
 			t.Fatalf("%d outputs, want 3", len(whole))
 		}
-		all, _ := engine.Values[float32](whole["hidden"])
-		x, _ := engine.Values[float32](input)
-		state := make(map[string]engine.Tensor)
+		all, _ := tensor.Values[float32](whole["hidden"])
+		x, _ := tensor.Values[float32](input)
+		state := make(map[string]tensor.Tensor)
 		for i := range time {
 			step := make([]float32, batch)
 			for b := range step {
 				step[b] = x[b*time+i]
 			}
-			state["input"] = engine.Of(step, batch, 1, 1)
+			state["input"] = tensor.Of(step, batch, 1, 1)
 			out := run(t, s, state, "hidden", "hn", "cn")
 			at := make([]float32, 0, batch*hidden)
 			for b := range batch {
 				at = append(at, all[(b*time+i)*hidden:][:hidden]...)
 			}
-			checkClose(t, "hidden", out["hidden"], engine.Of(at, batch, 1, hidden), 1e-6)
+			checkClose(t, "hidden", out["hidden"], tensor.Of(at, batch, 1, hidden), 1e-6)
 			state["h0"], state["c0"] = out["hn"], out["cn"]
 		}
 		checkClose(t, "hn", state["h0"], whole["hn"], 1e-6)
@@ -305,14 +306,14 @@ func TestOptionalState(t *testing.T) {
 
 		// Only one of the two states, the other by its default, and one output.
 		for _, name := range []string{"h0", "c0"} {
-			inputs := map[string]engine.Tensor{"input": input, name: state[name]}
+			inputs := map[string]tensor.Tensor{"input": input, name: state[name]}
 			half := run(t, s, inputs, "cn")
 			if len(half) != 1 {
 				t.Errorf("%d outputs, want only cn", len(half))
 			}
 			for _, c := range m.Graph.Initializers[:2] {
 				if c.Name != name {
-					inputs[c.Name] = engine.Of(slices.Repeat(c.Data.([]float32), batch), 1, batch, hidden)
+					inputs[c.Name] = tensor.Of(slices.Repeat(c.Data.([]float32), batch), 1, batch, hidden)
 				}
 			}
 			checkClose(t, "cn", half["cn"], run(t, s, inputs, "cn")["cn"], 0)
@@ -323,11 +324,11 @@ func TestOptionalState(t *testing.T) {
 // TestTypes runs every type through Identity, as a scalar and as a vector.
 func TestTypes(t *testing.T) {
 	needLibrary(t)
-	for _, want := range []engine.Tensor{
-		engine.Of([]float32{1.5}), engine.Of([]float64{-2}), engine.Of([]int32{-3}),
-		engine.Of([]int64{1 << 40}), engine.Of([]uint8{200}), engine.Of([]bool{true}),
-		engine.Of([]float32{1, 2}, 2), engine.Of([]float64{1, 2}, 2), engine.Of([]int32{1, 2}, 2),
-		engine.Of([]int64{1, 2}, 2), engine.Of([]uint8{1, 2}, 2), engine.Of([]bool{false, true}, 2),
+	for _, want := range []tensor.Tensor{
+		tensor.Of([]float32{1.5}), tensor.Of([]float64{-2}), tensor.Of([]int32{-3}),
+		tensor.Of([]int64{1 << 40}), tensor.Of([]uint8{200}), tensor.Of([]bool{true}),
+		tensor.Of([]float32{1, 2}, 2), tensor.Of([]float64{1, 2}, 2), tensor.Of([]int32{1, 2}, 2),
+		tensor.Of([]int64{1, 2}, 2), tensor.Of([]uint8{1, 2}, 2), tensor.Of([]bool{false, true}, 2),
 	} {
 		var typ onnxgraph.DataType
 		for _, d := range []onnxgraph.DataType{onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Uint8, onnxgraph.Bool} {
@@ -341,7 +342,7 @@ func TestTypes(t *testing.T) {
 			Outputs: []onnxgraph.Value{value("y", typ, symbols...)},
 			Nodes:   []onnxgraph.Node{node("Identity", "x", "y")},
 		}))
-		got := run(t, s, map[string]engine.Tensor{"x": want}, "y")["y"]
+		got := run(t, s, map[string]tensor.Tensor{"x": want}, "y")["y"]
 		if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w {
 			t.Errorf("%s: got %s, want %s", want.Type(), g, w)
 		}
@@ -354,18 +355,18 @@ func TestRunErrors(t *testing.T) {
 	input := series(2, 4)
 	for _, test := range []struct {
 		name   string
-		inputs map[string]engine.Tensor
+		inputs map[string]tensor.Tensor
 		output string
 		want   string
 	}{
 		{"missing", nil, "hidden", `"input" is missing`},
-		{"unknown input", map[string]engine.Tensor{"input": input, "x": input}, "hidden", `"x"`},
-		{"wrong type", map[string]engine.Tensor{"input": engine.Of([]int64{1}, 1, 1, 1)}, "hidden", `"input" has type`},
-		{"wrong size", map[string]engine.Tensor{"input": engine.Of([]float32{1, 2}, 1, 1, 2)}, "hidden", `"input" has shape`},
-		{"empty batch", map[string]engine.Tensor{"input": engine.Of([]float32{}, 0, 3, 1)}, "hidden", `"input" is empty`},
-		{"no steps", map[string]engine.Tensor{"input": engine.Of([]float32{}, 3, 0, 1)}, "hidden", `"input" is empty`},
-		{"unknown output", map[string]engine.Tensor{"input": input}, "y", `output "y"`},
-		{"wrong batch of the state", map[string]engine.Tensor{"input": input, "h0": engine.Of(make([]float32, 9), 1, 3, 3)}, "hidden", "Expand"},
+		{"unknown input", map[string]tensor.Tensor{"input": input, "x": input}, "hidden", `"x"`},
+		{"wrong type", map[string]tensor.Tensor{"input": tensor.Of([]int64{1}, 1, 1, 1)}, "hidden", `"input" has type`},
+		{"wrong size", map[string]tensor.Tensor{"input": tensor.Of([]float32{1, 2}, 1, 1, 2)}, "hidden", `"input" has shape`},
+		{"empty batch", map[string]tensor.Tensor{"input": tensor.Of([]float32{}, 0, 3, 1)}, "hidden", `"input" is empty`},
+		{"no steps", map[string]tensor.Tensor{"input": tensor.Of([]float32{}, 3, 0, 1)}, "hidden", `"input" is empty`},
+		{"unknown output", map[string]tensor.Tensor{"input": input}, "y", `output "y"`},
+		{"wrong batch of the state", map[string]tensor.Tensor{"input": input, "h0": tensor.Of(make([]float32, 9), 1, 3, 3)}, "hidden", "Expand"},
 	} {
 		got, err := s.Run(context.Background(), test.inputs, test.output)
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
@@ -374,14 +375,14 @@ func TestRunErrors(t *testing.T) {
 	}
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := s.Run(canceled, map[string]engine.Tensor{"input": input}, "hidden"); !errors.Is(err, context.Canceled) {
+	if _, err := s.Run(canceled, map[string]tensor.Tensor{"input": input}, "hidden"); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a canceled context: %v", err)
 	}
-	run(t, s, map[string]engine.Tensor{"input": input}, "hidden")
+	run(t, s, map[string]tensor.Tensor{"input": input}, "hidden")
 	if err := errors.Join(s.Close(), s.Close()); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Run(context.Background(), map[string]engine.Tensor{"input": input}, "hidden"); err == nil || !strings.Contains(err.Error(), "closed") {
+	if _, err := s.Run(context.Background(), map[string]tensor.Tensor{"input": input}, "hidden"); err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("a run after Close: %v", err)
 	}
 }
@@ -395,7 +396,7 @@ func TestScalarWithoutShape(t *testing.T) {
 		Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32}},
 		Nodes:   []onnxgraph.Node{node("ReduceMean", "x", "y", onnxgraph.Attribute{Name: "keepdims", Value: int64(0)})},
 	}))
-	got, err := s.Run(context.Background(), map[string]engine.Tensor{"x": engine.Of([]float32{1, 2}, 2)}, "y")
+	got, err := s.Run(context.Background(), map[string]tensor.Tensor{"x": tensor.Of([]float32{1, 2}, 2)}, "y")
 	if err == nil {
 		t.Errorf("got %v", got)
 	}
@@ -412,7 +413,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 		Initializers: []onnxgraph.Tensor{{Name: "shape", Shape: []int{1}, Data: []int64{3}}},
 		Nodes:        []onnxgraph.Node{failing},
 	}
-	_, err := open(t, marshal(t, g)).Run(context.Background(), map[string]engine.Tensor{"x": engine.Of([]float32{1, 2}, 2)}, "y")
+	_, err := open(t, marshal(t, g)).Run(context.Background(), map[string]tensor.Tensor{"x": tensor.Of([]float32{1, 2}, 2)}, "y")
 	g.Nodes[0].Inputs[0] = "a\nb"
 	_, openErr := ort.CPU().Open(marshal(t, g))
 	for _, err := range []error{err, openErr} {
@@ -435,7 +436,7 @@ func TestCancel(t *testing.T) {
 	s := open(t, marshal(t, g))
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	_, err := s.Run(ctx, map[string]engine.Tensor{"x0": engine.Of(make([]float32, 1<<18), 1<<18)}, "x2000")
+	_, err := s.Run(ctx, map[string]tensor.Tensor{"x0": tensor.Of(make([]float32, 1<<18), 1<<18)}, "x2000")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
@@ -447,10 +448,10 @@ func TestConcurrentRuns(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		input := series(1+i, 3+i)
-		want := run(t, s, map[string]engine.Tensor{"input": input}, "hidden")
+		want := run(t, s, map[string]tensor.Tensor{"input": input}, "hidden")
 		wg.Go(func() {
 			for range 50 {
-				got, err := s.Run(t.Context(), map[string]engine.Tensor{"input": input}, "hidden")
+				got, err := s.Run(t.Context(), map[string]tensor.Tensor{"input": input}, "hidden")
 				if err != nil {
 					t.Error(err)
 					return
@@ -498,9 +499,9 @@ func TestMemory(t *testing.T) {
 			}
 		}
 	}
-	series := map[string]engine.Tensor{"input": series(16, 20)}
-	good := map[string]engine.Tensor{"x": engine.Of([]float32{1, 2}, 2)}
-	bad := map[string]engine.Tensor{"x": engine.Of([]float32{1, 2, 3}, 3)}
+	series := map[string]tensor.Tensor{"input": series(16, 20)}
+	good := map[string]tensor.Tensor{"x": tensor.Of([]float32{1, 2}, 2)}
+	bad := map[string]tensor.Tensor{"x": tensor.Of([]float32{1, 2, 3}, 3)}
 	work := func(n int) {
 		openAndClose(big, n)
 		openAndClose(small, 20*n)
@@ -610,7 +611,7 @@ func TestCUDA(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	inputs := map[string]engine.Tensor{"input": series(3, 20)}
+	inputs := map[string]tensor.Tensor{"input": series(3, 20)}
 	want := run(t, open(t, model), inputs, "hidden", "hn", "cn")
 	for name, got := range run(t, s, inputs, "hidden", "hn", "cn") {
 		checkClose(t, name, got, want[name], 1e-4)
@@ -661,7 +662,7 @@ func TestVaryingOutputs(t *testing.T) {
 				want = append(want, int64(i))
 			}
 		}
-		got := run(t, s, map[string]engine.Tensor{"x": engine.Of(x, len(x))}, "y", "z")
+		got := run(t, s, map[string]tensor.Tensor{"x": tensor.Of(x, len(x))}, "y", "z")
 		if y := got["y"]; !slices.Equal(y.Data.([]int64), want) || !slices.Equal(y.Shape, []int{1, len(want)}) {
 			t.Errorf("%v: not zero are %v, want %v", x, y, want)
 		}
@@ -678,12 +679,12 @@ func TestVaryingOutputs(t *testing.T) {
 func TestRunInto(t *testing.T) {
 	needLibrary(t)
 	s := open(t, lstm(t, 8)).(engine.Refiller)
-	type answer map[string]engine.Tensor
+	type answer map[string]tensor.Tensor
 	var kept, copies []answer
 	for i := range 12 {
-		inputs := map[string]engine.Tensor{"input": series(1+i/2%2, 3+i/4)}
+		inputs := map[string]tensor.Tensor{"input": series(1+i/2%2, 3+i/4)}
 		if i%4 == 1 {
-			inputs["h0"] = engine.Of(slices.Repeat([]float32{float32(i)}, 8*(1+i/2%2)), 1, 1+i/2%2, 8)
+			inputs["h0"] = tensor.Of(slices.Repeat([]float32{float32(i)}, 8*(1+i/2%2)), 1, 1+i/2%2, 8)
 		}
 		fresh := open(t, lstm(t, 8))
 		want := run(t, fresh, inputs, "hidden", "hn")
@@ -712,10 +713,10 @@ func TestRunInto(t *testing.T) {
 			checkClose(t, name, kept[i][name], copies[i][name], 0)
 		}
 	}
-	inputs, outputs := map[string]engine.Tensor{"input": series(1, 5)}, map[string]engine.Tensor{"hidden": {}}
+	inputs, outputs := map[string]tensor.Tensor{"input": series(1, 5)}, map[string]tensor.Tensor{"hidden": {}}
 	var answers []string
 	for i := range 2 { // of the same shapes, and other values
-		inputs["h0"] = engine.Of(slices.Repeat([]float32{float32(i)}, 8), 1, 1, 8)
+		inputs["h0"] = tensor.Of(slices.Repeat([]float32{float32(i)}, 8), 1, 1, 8)
 		y := run(t, s, inputs, "hidden")["hidden"]
 		kept = append(kept, answer{"hidden": y})
 		answers = append(answers, fmt.Sprint(y))
@@ -748,20 +749,20 @@ func TestDefaultOfAnotherShape(t *testing.T) {
 	}))
 	three, two := []float32{1, 2, 3}, []float32{4, 5}
 	for _, x := range [][]float32{three, nil, three, nil, two} {
-		inputs, want := map[string]engine.Tensor{}, []float32{-7}
+		inputs, want := map[string]tensor.Tensor{}, []float32{-7}
 		if x != nil {
-			inputs["x"], want = engine.Of(x, len(x)), nil
+			inputs["x"], want = tensor.Of(x, len(x)), nil
 			for _, v := range x {
 				want = append(want, -v)
 			}
 		}
-		checkClose(t, "y", run(t, s, inputs, "y")["y"], engine.Of(want, len(want)), 0)
+		checkClose(t, "y", run(t, s, inputs, "y")["y"], tensor.Of(want, len(want)), 0)
 	}
 }
 
 func BenchmarkStep(b *testing.B) {
 	s := open(b, lstm(b, 64))
-	inputs := map[string]engine.Tensor{"input": series(1, 1)}
+	inputs := map[string]tensor.Tensor{"input": series(1, 1)}
 	b.ReportAllocs()
 	for b.Loop() {
 		run(b, s, inputs, "hidden", "hn", "cn")
@@ -773,7 +774,7 @@ func BenchmarkStep(b *testing.B) {
 func TestOptions(t *testing.T) {
 	needLibrary(t)
 	model := lstm(t, 8)
-	inputs := map[string]engine.Tensor{"input": series(3, 20)}
+	inputs := map[string]tensor.Tensor{"input": series(3, 20)}
 	want := run(t, open(t, model), inputs, "hidden", "hn", "cn")
 	for name, option := range map[string]ort.Option{
 		"threads":         ort.Threads(2),
@@ -804,7 +805,7 @@ func TestProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, s, map[string]engine.Tensor{"input": series(1, 2)}, "hn")
+	run(t, s, map[string]tensor.Tensor{"input": series(1, 2)}, "hn")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // Placement tells where an operator of a model runs.
@@ -95,8 +96,8 @@ func (e ortEngine) placements(model []byte) ([]Placement, error) {
 }
 
 // zeros returns the inputs that have no default.
-func zeros(infos []engine.ValueInfo) (map[string]engine.Tensor, error) {
-	inputs := make(map[string]engine.Tensor)
+func zeros(infos []tensor.Info) (map[string]tensor.Tensor, error) {
+	inputs := make(map[string]tensor.Tensor)
 	for _, info := range infos {
 		if info.Optional {
 			continue
@@ -106,10 +107,10 @@ func zeros(infos []engine.ValueInfo) (map[string]engine.Tensor, error) {
 			shape[i] = max(d.Size, 1)
 		}
 		const most = 1 << 26
-		if size, err := engine.Size(shape); err != nil || size > most {
+		if size, err := tensor.Size(shape); err != nil || size > most {
 			return nil, fmt.Errorf("input %s is too large for a run on zeros", info)
 		}
-		inputs[info.Name] = engine.Zeros(info.Type, shape...)
+		inputs[info.Name] = tensor.Zeros(info.Type, shape...)
 	}
 	return inputs, nil
 }

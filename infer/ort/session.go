@@ -19,6 +19,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
@@ -173,7 +174,7 @@ func (e *ortEngine) appendCUDA(options *ort.SessionOptions, library string) erro
 	return nil
 }
 
-func names(infos []engine.ValueInfo) []string {
+func names(infos []tensor.Info) []string {
 	list := make([]string, len(infos))
 	for i, info := range infos {
 		list[i] = info.Name
@@ -195,8 +196,8 @@ type session struct {
 	idle   []*call // at most as many as there are processors
 }
 
-func (s *session) Inputs() []engine.ValueInfo  { return s.inputs }
-func (s *session) Outputs() []engine.ValueInfo { return s.outputs }
+func (s *session) Inputs() []tensor.Info       { return s.inputs }
+func (s *session) Outputs() []tensor.Info      { return s.outputs }
 func (s *session) Metadata() map[string]string { return s.metadata }
 
 func (s *session) Close() error {
@@ -218,19 +219,19 @@ func (s *session) Close() error {
 	return s.session.Destroy()
 }
 
-func (s *session) Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+func (s *session) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	return engine.Run(ctx, s, inputs, outputs...)
 }
 
 // RunInto is as [engine.Refiller] says.
-func (s *session) RunInto(ctx context.Context, inputs, outputs []*engine.Tensor) error {
+func (s *session) RunInto(ctx context.Context, inputs, outputs []*tensor.Tensor) error {
 	if err := s.runInto(ctx, inputs, outputs); err != nil {
 		return fmt.Errorf("onnxruntime: %w", err)
 	}
 	return nil
 }
 
-func (s *session) runInto(ctx context.Context, inputs, outputs []*engine.Tensor) error {
+func (s *session) runInto(ctx context.Context, inputs, outputs []*tensor.Tensor) error {
 	if err := engine.CheckTensors(s.inputs, inputs); err != nil {
 		return err
 	}
@@ -294,8 +295,8 @@ func (s *session) take() (*call, error) {
 		return c, nil
 	}
 	return &call{
-		in: make([]ort.Value, len(s.inputs)), args: make([]ort.Value, len(s.inputs)), fed: make([]engine.Tensor, len(s.inputs)),
-		out: make([]ort.Value, len(s.outputs)), got: make([]engine.Tensor, len(s.outputs)),
+		in: make([]ort.Value, len(s.inputs)), args: make([]ort.Value, len(s.inputs)), fed: make([]tensor.Tensor, len(s.inputs)),
+		out: make([]ort.Value, len(s.outputs)), got: make([]tensor.Tensor, len(s.outputs)),
 	}, nil
 }
 
@@ -312,17 +313,17 @@ func (s *session) put(c *call) {
 // call is what a run needs, which the next one on the same shapes uses again.
 type call struct {
 	in      []ort.Value     // what was fed, nil where a default was
-	fed     []engine.Tensor // the memory of in
+	fed     []tensor.Tensor // the memory of in
 	args    []ort.Value     // in and defaults
 	out     []ort.Value
-	got     []engine.Tensor // the memory of out
+	got     []tensor.Tensor // the memory of out
 	used    bool            // the values of out are those of a run before
 	options *ort.RunOptions
 }
 
 // feed copies inputs to c. Those that are new in type, shape or, where the binding
 // copies them itself, value may change the shapes of outputs.
-func (c *call) feed(s *session, inputs []*engine.Tensor) error {
+func (c *call) feed(s *session, inputs []*tensor.Tensor) error {
 	for i, t := range inputs {
 		if (t != nil) != (c.in[i] != nil) {
 			c.dropOutputs()
@@ -330,8 +331,8 @@ func (c *call) feed(s *session, inputs []*engine.Tensor) error {
 		switch {
 		case t == nil:
 			destroy(c.in[i : i+1])
-			c.fed[i], c.args[i] = engine.Tensor{}, s.defaults[s.inputs[i].Name]
-		case len(t.Shape) == 0 || t.Type() == engine.Float16 || !c.fed[i].Overwrite(*t):
+			c.fed[i], c.args[i] = tensor.Tensor{}, s.defaults[s.inputs[i].Name]
+		case len(t.Shape) == 0 || t.Type() == tensor.Float16 || !c.fed[i].Overwrite(*t):
 			c.dropOutputs()
 			destroy(c.in[i : i+1])
 			c.fed[i] = t.Clone()
@@ -392,7 +393,7 @@ func (c *call) done(err error) error {
 }
 
 // output returns the contents of an output, which last until the next run.
-func (c *call) output(i int) (_ engine.Tensor, err error) {
+func (c *call) output(i int) (_ tensor.Tensor, err error) {
 	if len(c.got[i].Shape) == 0 {
 		c.got[i], err = tensorOf(c.out[i])
 	}

@@ -9,9 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
@@ -80,26 +80,26 @@ func TestForeignTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer model.Close()
-	x := engine.Of([]float32{1, 2, 3, 5}, 2, 2)
+	x := tensor.Of([]float32{1, 2, 3, 5}, 2, 2)
 	for _, test := range []struct {
-		inputs map[string]engine.Tensor
+		inputs map[string]tensor.Tensor
 		want   []float32
 	}{
-		{map[string]engine.Tensor{"x": x}, []float32{9, 18, 27, 8, 16, 24}},
-		{map[string]engine.Tensor{"x": x, "b": engine.Of([]float32{1, 2, 3}, 3)}, []float32{0, 0, 0, -1, -2, -3}},
+		{map[string]tensor.Tensor{"x": x}, []float32{9, 18, 27, 8, 16, 24}},
+		{map[string]tensor.Tensor{"x": x, "b": tensor.Of([]float32{1, 2, 3}, 3)}, []float32{0, 0, 0, -1, -2, -3}},
 	} {
 		got, err := model.Run(t.Context(), test.inputs)
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkClose(t, "y", got["y"], engine.Of(test.want, 2, 3), 0.05) // ONNX Runtime may round x to 8 bits too
+		checkClose(t, "y", got["y"], tensor.Of(test.want, 2, 3), 0.05) // ONNX Runtime may round x to 8 bits too
 	}
 	if _, err := native.New().Open(data); err == nil || !strings.Contains(err.Error(), "ONNX Runtime") {
 		t.Errorf("the native engine says %v", err)
 	}
 }
 
-// TestForeignTypesOutside has the model read and give what no engine.Tensor is, and
+// TestForeignTypesOutside has the model read and give what no tensor.Tensor is, and
 // a default that is not in its file.
 func TestForeignTypesOutside(t *testing.T) {
 	needLibrary(t)

@@ -8,14 +8,14 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // newValue wraps t, whose data it does not copy, for ONNX Runtime. The caller
 // must destroy the value.
-func newValue(t engine.Tensor) (ort.Value, error) {
+func newValue(t tensor.Tensor) (ort.Value, error) {
 	switch data := t.Data.(type) {
-	case []engine.Half:
+	case []tensor.Half:
 		return halves(t.Shape, data)
 	case []float32:
 		return valueOf(t.Shape, data)
@@ -33,7 +33,7 @@ func newValue(t engine.Tensor) (ort.Value, error) {
 	return nil, fmt.Errorf("a tensor of type %T is not supported", t.Data)
 }
 
-func valueOf[T engine.Element](shape []int, data []T) (ort.Value, error) {
+func valueOf[T tensor.Element](shape []int, data []T) (ort.Value, error) {
 	if len(shape) == 0 {
 		return ort.NewScalar(data[0])
 	}
@@ -49,9 +49,9 @@ func dimsOf(shape []int) ort.Shape {
 }
 
 // halves copies float16 data to what the binding takes: bytes, of no scalar.
-func halves(shape []int, data []engine.Half) (ort.Value, error) {
+func halves(shape []int, data []tensor.Half) (ort.Value, error) {
 	if len(shape) == 0 {
-		return nil, fmt.Errorf("a scalar of type %q is not supported", engine.Float16)
+		return nil, fmt.Errorf("a scalar of type %q is not supported", tensor.Float16)
 	}
 	var bytes []byte
 	for _, h := range data {
@@ -61,26 +61,26 @@ func halves(shape []int, data []engine.Half) (ort.Value, error) {
 }
 
 // newScalar returns a scalar for ONNX Runtime to write to.
-func newScalar(t engine.Type) (ort.Value, error) {
+func newScalar(t tensor.Type) (ort.Value, error) {
 	switch t {
-	case engine.Float32:
+	case tensor.Float32:
 		return ort.NewEmptyScalar[float32]()
-	case engine.Float64:
+	case tensor.Float64:
 		return ort.NewEmptyScalar[float64]()
-	case engine.Int32:
+	case tensor.Int32:
 		return ort.NewEmptyScalar[int32]()
-	case engine.Int64:
+	case tensor.Int64:
 		return ort.NewEmptyScalar[int64]()
-	case engine.Uint8:
+	case tensor.Uint8:
 		return ort.NewEmptyScalar[uint8]()
-	case engine.Bool:
+	case tensor.Bool:
 		return ort.NewEmptyScalar[bool]()
 	}
 	return nil, fmt.Errorf("a scalar of type %q is not supported", t)
 }
 
 // tensorOf returns the contents of v, in its memory if it is a tensor.
-func tensorOf(v ort.Value) (engine.Tensor, error) {
+func tensorOf(v ort.Value) (tensor.Tensor, error) {
 	switch v := v.(type) {
 	case *ort.Tensor[float32]:
 		return tensorWith(v.GetShape(), v.GetData()), nil
@@ -95,23 +95,23 @@ func tensorOf(v ort.Value) (engine.Tensor, error) {
 	case *ort.Tensor[bool]:
 		return tensorWith(v.GetShape(), v.GetData()), nil
 	case *ort.Scalar[float32]:
-		return engine.Of([]float32{v.GetData()}), nil
+		return tensor.Of([]float32{v.GetData()}), nil
 	case *ort.Scalar[float64]:
-		return engine.Of([]float64{v.GetData()}), nil
+		return tensor.Of([]float64{v.GetData()}), nil
 	case *ort.Scalar[int32]:
-		return engine.Of([]int32{v.GetData()}), nil
+		return tensor.Of([]int32{v.GetData()}), nil
 	case *ort.Scalar[int64]:
-		return engine.Of([]int64{v.GetData()}), nil
+		return tensor.Of([]int64{v.GetData()}), nil
 	case *ort.Scalar[uint8]:
-		return engine.Of([]uint8{v.GetData()}), nil
+		return tensor.Of([]uint8{v.GetData()}), nil
 	case *ort.Scalar[bool]:
-		return engine.Of([]bool{v.GetData()}), nil
+		return tensor.Of([]bool{v.GetData()}), nil
 	}
-	return engine.Tensor{}, fmt.Errorf("a value of type %T is not supported", v)
+	return tensor.Tensor{}, fmt.Errorf("a value of type %T is not supported", v)
 }
 
-func tensorWith[T engine.Element](shape ort.Shape, data []T) engine.Tensor {
-	t := engine.Tensor{Shape: make([]int, len(shape)), Data: data}
+func tensorWith[T tensor.Element](shape ort.Shape, data []T) tensor.Tensor {
+	t := tensor.Tensor{Shape: make([]int, len(shape)), Data: data}
 	for i, d := range shape {
 		t.Shape[i] = int(d)
 	}

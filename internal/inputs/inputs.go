@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -29,7 +29,7 @@ const maxElements = 1 << 26
 
 // Input is an input that a model must be given.
 type Input struct {
-	engine.ValueInfo
+	tensor.Info
 	Layout string // a letter for each dimension: "btf", "tbf", "bt"
 	Other  string // another layout that it may have, by a part of the graph or the names of dimensions, "" for none
 	Limit  int64  // what integers must be below, 0 if that is not known
@@ -51,7 +51,7 @@ func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {
 		if r.constants[v.Name] {
 			continue
 		}
-		in := Input{ValueInfo: info(v), Limit: r.limit(v.Name), State: r.states[v.Name]}
+		in := Input{Info: info(v), Limit: r.limit(v.Name), State: r.states[v.Name]}
 		in.Layout, in.Other = r.layoutOf(v)
 		if layout, ok := given[v.Name]; ok {
 			in.Layout, in.Other = layout, ""
@@ -69,30 +69,30 @@ func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {
 	return list, nil
 }
 
-func infos(list []Input) []engine.ValueInfo {
-	var all []engine.ValueInfo
+func infos(list []Input) []tensor.Info {
+	var all []tensor.Info
 	for _, in := range list {
-		all = append(all, in.ValueInfo)
+		all = append(all, in.Info)
 	}
 	return all
 }
 
-func info(v onnxgraph.Value) engine.ValueInfo {
-	info := engine.ValueInfo{Name: v.Name, Type: engine.Type(v.Type.String())}
+func info(v onnxgraph.Value) tensor.Info {
+	info := tensor.Info{Name: v.Name, Type: tensor.Type(v.Type.String())}
 	for _, d := range v.Shape {
-		info.Shape = append(info.Shape, engine.Dim{Size: int(d.Size), Symbol: d.Symbol})
+		info.Shape = append(info.Shape, tensor.Dim{Size: int(d.Size), Symbol: d.Symbol})
 	}
 	return info
 }
 
 func (in Input) check() error {
 	switch {
-	case len(in.Layout) != len(in.ValueInfo.Shape):
-		return fmt.Errorf("input %s has %d dimensions, and the layout %q has %d letters: give it one for each", in.ValueInfo, len(in.ValueInfo.Shape), in.Layout, len(in.Layout))
+	case len(in.Layout) != len(in.Info.Shape):
+		return fmt.Errorf("input %s has %d dimensions, and the layout %q has %d letters: give it one for each", in.Info, len(in.Info.Shape), in.Layout, len(in.Layout))
 	case strings.Trim(in.Layout, "btf") != "":
-		return fmt.Errorf("input %s: the layout %q has other letters than b, t and f: name the batch b, the time t, and the others f", in.ValueInfo, in.Layout)
+		return fmt.Errorf("input %s: the layout %q has other letters than b, t and f: name the batch b, the time t, and the others f", in.Info, in.Layout)
 	case strings.Count(in.Layout, string(Batch)) > 1 || strings.Count(in.Layout, string(Time)) > 1:
-		return fmt.Errorf("input %s: the layout %q has b or t twice: name one dimension each, and the others f", in.ValueInfo, in.Layout)
+		return fmt.Errorf("input %s: the layout %q has b or t twice: name one dimension each, and the others f", in.Info, in.Layout)
 	}
 	return nil
 }
@@ -193,8 +193,8 @@ func (in Input) Axis(letter byte) int { return strings.IndexByte(in.Layout, lett
 // Fixed returns the size that the input declares for the dimension of that
 // letter, 0 where it has none or leaves the size open.
 func (in Input) Fixed(letter byte) int {
-	if i := in.Axis(letter); i >= 0 && in.ValueInfo.Shape[i].Symbol == "" {
-		return max(0, in.ValueInfo.Shape[i].Size)
+	if i := in.Axis(letter); i >= 0 && in.Info.Shape[i].Symbol == "" {
+		return max(0, in.Info.Shape[i].Size)
 	}
 	return 0
 }
@@ -202,8 +202,8 @@ func (in Input) Fixed(letter byte) int {
 // Sizes returns the shape of the input for a batch and a time, where it leaves
 // them open, and 1 for other dimensions that are open.
 func (in Input) Sizes(batch, time int) []int {
-	shape := make([]int, len(in.ValueInfo.Shape))
-	for i, d := range in.ValueInfo.Shape {
+	shape := make([]int, len(in.Info.Shape))
+	for i, d := range in.Info.Shape {
 		switch {
 		case d.Symbol == "" && d.Size >= 0:
 			shape[i] = d.Size
@@ -221,10 +221,10 @@ func (in Input) Sizes(batch, time int) []int {
 // Random returns values of the input's type: normally distributed floats, small
 // ones for a state; integers from 0 to 255 below its Limit, or 0 and 1 without
 // one.
-func (in Input) Random(shape []int, rng *rand.Rand) (engine.Tensor, error) {
-	size, err := engine.Size(shape)
+func (in Input) Random(shape []int, rng *rand.Rand) (tensor.Tensor, error) {
+	size, err := tensor.Size(shape)
 	if err != nil || size > maxElements {
-		return engine.Tensor{}, fmt.Errorf("input %q: the shape %v is too large: give a smaller batch or time", in.Name, shape)
+		return tensor.Tensor{}, fmt.Errorf("input %q: the shape %v is too large: give a smaller batch or time", in.Name, shape)
 	}
 	normal := func() float64 { return rng.NormFloat64() }
 	if in.State {
@@ -233,39 +233,39 @@ func (in Input) Random(shape []int, rng *rand.Rand) (engine.Tensor, error) {
 	limit := min(cmp.Or(in.Limit, 2), math.MaxUint8+1)
 	integer := func() int64 { return rng.Int64N(limit) }
 	switch in.Type {
-	case engine.Float16:
-		return fill(shape, size, func() engine.Half { return engine.HalfOf(float32(normal())) }), nil
-	case engine.Float32:
+	case tensor.Float16:
+		return fill(shape, size, func() tensor.Half { return tensor.HalfOf(float32(normal())) }), nil
+	case tensor.Float32:
 		return fill(shape, size, func() float32 { return float32(normal()) }), nil
-	case engine.Float64:
+	case tensor.Float64:
 		return fill(shape, size, normal), nil
-	case engine.Int32:
+	case tensor.Int32:
 		return fill(shape, size, func() int32 { return int32(integer()) }), nil
-	case engine.Int64:
+	case tensor.Int64:
 		return fill(shape, size, integer), nil
-	case engine.Uint8:
+	case tensor.Uint8:
 		return fill(shape, size, func() uint8 { return uint8(integer()) }), nil
-	case engine.Bool:
+	case tensor.Bool:
 		return fill(shape, size, func() bool { return integer() == 1 }), nil
 	}
-	return engine.Tensor{}, fmt.Errorf("input %s: its type is not supported: cast it in the model", in.ValueInfo)
+	return tensor.Tensor{}, fmt.Errorf("input %s: its type is not supported: cast it in the model", in.Info)
 }
 
-func fill[T engine.Element](shape []int, size int, next func() T) engine.Tensor {
+func fill[T tensor.Element](shape []int, size int, next func() T) tensor.Tensor {
 	data := make([]T, size)
 	for i := range data {
 		data[i] = next()
 	}
-	return engine.Of(data, shape...)
+	return tensor.Of(data, shape...)
 }
 
 // Random returns random tensors for all of list, in the sizes of [Input.Sizes],
 // but those in given, which stay.
-func Random(list []Input, given map[string]engine.Tensor, batch, time int, seed uint64) (map[string]engine.Tensor, error) {
+func Random(list []Input, given map[string]tensor.Tensor, batch, time int, seed uint64) (map[string]tensor.Tensor, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	all := maps.Clone(given)
 	if all == nil {
-		all = map[string]engine.Tensor{}
+		all = map[string]tensor.Tensor{}
 	}
 	for _, in := range list {
 		if _, ok := given[in.Name]; ok {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -46,7 +46,7 @@ func TestLayouts(t *testing.T) {
 		"state_torchscript":     {"btf", "fbf*", "fbf*"},
 		"attention_torchscript": {"btf"},
 	} {
-		checkLayouts(t, filepath.Join("../repair/testdata", name+".onnx"), want...)
+		checkLayouts(t, filepath.Join("../../cmd/rnnkit/internal/repair/testdata", name+".onnx"), want...)
 	}
 }
 
@@ -252,7 +252,7 @@ func TestQuantised(t *testing.T) {
 }
 
 func TestOfRefuses(t *testing.T) {
-	m := onnxtest.ReadModel(t, "../repair/testdata/last_dynamo.onnx")
+	m := onnxtest.ReadModel(t, "../../cmd/rnnkit/internal/repair/testdata/last_dynamo.onnx")
 	for layout, want := range map[string]string{"bt": "has 2 letters", "bbf": "b or t twice", "bxf": "other letters than b, t and f", "": "has 0 letters"} {
 		if _, err := Of(m, map[string]string{"x": layout}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", layout, err, want)
@@ -266,9 +266,9 @@ func TestOfRefuses(t *testing.T) {
 // TestRandom draws every type: integers below the limit, the same for the same
 // seed.
 func TestRandom(t *testing.T) {
-	for _, typ := range []engine.Type{engine.Float16, engine.Float32, engine.Float64, engine.Int32, engine.Int64, engine.Uint8, engine.Bool} {
+	for _, typ := range []tensor.Type{tensor.Float16, tensor.Float32, tensor.Float64, tensor.Int32, tensor.Int64, tensor.Uint8, tensor.Bool} {
 		in := Input{Layout: "bt", Limit: 5}
-		in.Name, in.Type, in.Shape = "x", typ, []engine.Dim{{Symbol: "n"}, {Size: 9}}
+		in.Name, in.Type, in.Shape = "x", typ, []tensor.Dim{{Symbol: "n"}, {Size: 9}}
 		one, err := Random([]Input{in}, nil, 20, 3, 7)
 		if err != nil {
 			t.Fatal(err)
@@ -289,8 +289,8 @@ func TestRandom(t *testing.T) {
 			t.Errorf("%s: a tensor of 2^60 elements", typ)
 		}
 	}
-	given := map[string]engine.Tensor{"x": engine.Of([]float32{1})}
-	all, err := Random([]Input{{ValueInfo: engine.ValueInfo{Name: "x"}}}, given, 1, 1, 1)
+	given := map[string]tensor.Tensor{"x": tensor.Of([]float32{1})}
+	all, err := Random([]Input{{Info: tensor.Info{Name: "x"}}}, given, 1, 1, 1)
 	if err != nil || fmt.Sprint(all) != fmt.Sprint(given) {
 		t.Errorf("%v, %v", all, err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
@@ -84,7 +84,7 @@ func (j *Job) comparePart(ctx context.Context, c *Comparison, source datasets.So
 }
 
 // answers returns the trainer's answers and an engine's.
-func (j *Job) answers(ctx context.Context, b *datasets.Batch, exported *infer.Model) (want []float32, got map[string]engine.Tensor, err error) {
+func (j *Job) answers(ctx context.Context, b *datasets.Batch, exported *infer.Model) (want []float32, got map[string]tensor.Tensor, err error) {
 	if want, err = trainer.Predict(j.Model, b); err != nil {
 		return nil, nil, err
 	}
@@ -142,18 +142,18 @@ func (j *Job) judge(ctx context.Context, file []byte, b *datasets.Batch, answers
 }
 
 // inputOf is what an engine is to be asked for the examples of b.
-func inputOf(m *models.Model, b *datasets.Batch) engine.Tensor {
+func inputOf(m *models.Model, b *datasets.Batch) tensor.Tensor {
 	if m.Spec.Vocabulary > 0 {
-		return engine.Of(b.Tokens, b.Size, b.Time)
+		return tensor.Of(b.Tokens, b.Size, b.Time)
 	}
-	return engine.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
+	return tensor.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
 }
 
 // outputOf is what an engine is to say where the trainer's answers are these.
-func outputOf[T float32 | float64](m *models.Model, b *datasets.Batch, answers []T) map[string]engine.Tensor {
+func outputOf[T float32 | float64](m *models.Model, b *datasets.Batch, answers []T) map[string]tensor.Tensor {
 	shape := []int{b.Size, m.Spec.Outputs}
 	if m.Spec.Readout == models.ReadAll {
 		shape = []int{b.Size, b.Time, m.Spec.Outputs}
 	}
-	return map[string]engine.Tensor{"output": engine.Of(answers, shape...)}
+	return map[string]tensor.Tensor{"output": tensor.Of(answers, shape...)}
 }

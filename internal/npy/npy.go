@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 const (
@@ -32,30 +32,30 @@ var (
 // Read reads an array of one of the types of a tensor, in either byte order, in
 // row-major or column-major order. The memory taken is in proportion to what r
 // holds.
-func Read(r io.Reader) (engine.Tensor, error) {
+func Read(r io.Reader) (tensor.Tensor, error) {
 	text, err := readHeader(r)
 	if err != nil {
-		return engine.Tensor{}, err
+		return tensor.Tensor{}, err
 	}
 	descr, fortran, dims := descrEntry.FindStringSubmatch(text), fortranEntry.FindStringSubmatch(text), shapeEntry.FindStringSubmatch(text)
 	if descr == nil || fortran == nil || dims == nil {
-		return engine.Tensor{}, fmt.Errorf("the header of the .npy file is damaged, or of a structured array: %q: save a plain array with numpy.save", text)
+		return tensor.Tensor{}, fmt.Errorf("the header of the .npy file is damaged, or of a structured array: %q: save a plain array with numpy.save", text)
 	}
 	shape := []int{}
 	for _, word := range strings.FieldsFunc(dims[1], func(c rune) bool { return c == ',' || c == ' ' }) {
 		d, err := strconv.Atoi(word)
 		if err != nil || len(shape) == maxRank {
-			return engine.Tensor{}, fmt.Errorf("the .npy file has the shape %q, which is not one: save it again", dims[1])
+			return tensor.Tensor{}, fmt.Errorf("the .npy file has the shape %q, which is not one: save it again", dims[1])
 		}
 		shape = append(shape, d)
 	}
-	size, err := engine.Size(shape)
+	size, err := tensor.Size(shape)
 	if err != nil {
-		return engine.Tensor{}, fmt.Errorf("the .npy file is damaged: %w: save it again", err)
+		return tensor.Tensor{}, fmt.Errorf("the .npy file is damaged: %w: save it again", err)
 	}
 	t, err := readElements(r, descr[1], size)
 	if err != nil {
-		return engine.Tensor{}, err
+		return tensor.Tensor{}, err
 	}
 	t.Shape = shape
 	if fortran[1] == "True" {
@@ -99,7 +99,7 @@ func readHeader(r io.Reader) (string, error) {
 var errShort = errors.New("the .npy file breaks off: it may be truncated: save it again")
 
 // readElements reads size elements of NumPy's type descr.
-func readElements(r io.Reader, descr string, size int) (engine.Tensor, error) {
+func readElements(r io.Reader, descr string, size int) (tensor.Tensor, error) {
 	order := binary.ByteOrder(binary.LittleEndian)
 	kind := strings.TrimLeft(descr, "<>|=")
 	if strings.HasPrefix(descr, ">") {
@@ -107,7 +107,7 @@ func readElements(r io.Reader, descr string, size int) (engine.Tensor, error) {
 	}
 	switch kind {
 	case "f2":
-		return read[engine.Half](r, order, size, 2)
+		return read[tensor.Half](r, order, size, 2)
 	case "f4":
 		return read[float32](r, order, size, 4)
 	case "f8":
@@ -121,46 +121,46 @@ func readElements(r io.Reader, descr string, size int) (engine.Tensor, error) {
 	case "b1":
 		return read[bool](r, order, size, 1)
 	}
-	return engine.Tensor{}, fmt.Errorf("the .npy file holds elements of type %q, which is not supported: save it with .astype(numpy.float32), or int64", descr)
+	return tensor.Tensor{}, fmt.Errorf("the .npy file holds elements of type %q, which is not supported: save it with .astype(numpy.float32), or int64", descr)
 }
 
-func read[T engine.Element](r io.Reader, order binary.ByteOrder, size, width int) (engine.Tensor, error) {
+func read[T tensor.Element](r io.Reader, order binary.ByteOrder, size, width int) (tensor.Tensor, error) {
 	if size > int(^uint(0)>>1)/width {
-		return engine.Tensor{}, errShort
+		return tensor.Tensor{}, errShort
 	}
 	// Growing with what is there, a header that lies takes no memory.
 	data, err := io.ReadAll(io.LimitReader(r, int64(size*width)))
 	if err != nil {
-		return engine.Tensor{}, fmt.Errorf("cannot read the .npy file: %w", err)
+		return tensor.Tensor{}, fmt.Errorf("cannot read the .npy file: %w", err)
 	}
 	if len(data) < size*width {
-		return engine.Tensor{}, errShort
+		return tensor.Tensor{}, errShort
 	}
 	elements := make([]T, size)
 	if _, err := binary.Decode(data, order, elements); err != nil {
-		return engine.Tensor{}, err
+		return tensor.Tensor{}, err
 	}
-	return engine.Tensor{Data: elements}, nil
+	return tensor.Tensor{Data: elements}, nil
 }
 
 // rowMajor returns t with its elements in row-major order, which lie in
 // column-major order.
-func rowMajor(t engine.Tensor) engine.Tensor {
+func rowMajor(t tensor.Tensor) tensor.Tensor {
 	switch data := t.Data.(type) {
-	case []engine.Half:
-		return engine.Of(reorder(data, t.Shape), t.Shape...)
+	case []tensor.Half:
+		return tensor.Of(reorder(data, t.Shape), t.Shape...)
 	case []float32:
-		return engine.Of(reorder(data, t.Shape), t.Shape...)
+		return tensor.Of(reorder(data, t.Shape), t.Shape...)
 	case []float64:
-		return engine.Of(reorder(data, t.Shape), t.Shape...)
+		return tensor.Of(reorder(data, t.Shape), t.Shape...)
 	case []int32:
-		return engine.Of(reorder(data, t.Shape), t.Shape...)
+		return tensor.Of(reorder(data, t.Shape), t.Shape...)
 	case []int64:
-		return engine.Of(reorder(data, t.Shape), t.Shape...)
+		return tensor.Of(reorder(data, t.Shape), t.Shape...)
 	case []uint8:
-		return engine.Of(reorder(data, t.Shape), t.Shape...)
+		return tensor.Of(reorder(data, t.Shape), t.Shape...)
 	}
-	return engine.Of(reorder(t.Data.([]bool), t.Shape), t.Shape...)
+	return tensor.Of(reorder(t.Data.([]bool), t.Shape), t.Shape...)
 }
 
 func reorder[T any](data []T, shape []int) []T {
@@ -185,10 +185,10 @@ func reorder[T any](data []T, shape []int) []T {
 
 // Write writes t, in row-major order and little-endian. It is an error if t
 // has no elements' type.
-func Write(w io.Writer, t engine.Tensor) error {
-	descr, ok := map[engine.Type]string{
-		engine.Float16: "<f2", engine.Float32: "<f4", engine.Float64: "<f8",
-		engine.Int32: "<i4", engine.Int64: "<i8", engine.Uint8: "|u1", engine.Bool: "|b1",
+func Write(w io.Writer, t tensor.Tensor) error {
+	descr, ok := map[tensor.Type]string{
+		tensor.Float16: "<f2", tensor.Float32: "<f4", tensor.Float64: "<f8",
+		tensor.Int32: "<i4", tensor.Int64: "<i8", tensor.Uint8: "|u1", tensor.Bool: "|b1",
 	}[t.Type()]
 	if !ok {
 		return errors.New("the tensor is empty: there is nothing to write")

@@ -9,33 +9,33 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // TestNumPy reads what NumPy wrote, and writes the same bytes.
 func TestNumPy(t *testing.T) {
-	half := []engine.Half{0xbe00, 0xb800, 0x3800, 0x3e00, 0x4100, 0x4300} // -1.5, -0.5, 0.5, 1.5, 2.5, 3.5
+	half := []tensor.Half{0xbe00, 0xb800, 0x3800, 0x3e00, 0x4100, 0x4300} // -1.5, -0.5, 0.5, 1.5, 2.5, 3.5
 	f4 := []float32{-1.5, -0.5, 0.5, 1.5, 2.5, 3.5}
 	i8 := []int64{-1, 0, 0, 1, 2, 3}
 	inOrder := make([]float32, 24)
 	for i := range inOrder {
 		inOrder[i] = float32(i)
 	}
-	for name, want := range map[string]engine.Tensor{
-		"little_f2": engine.Of(half, 2, 3),
-		"little_f4": engine.Of(f4, 2, 3),
-		"big_f4":    engine.Of(f4, 2, 3),
-		"little_f8": engine.Of([]float64{-1.5, -0.5, 0.5, 1.5, 2.5, 3.5}, 2, 3),
-		"little_i4": engine.Of([]int32{-1, 0, 0, 1, 2, 3}, 2, 3),
-		"little_i8": engine.Of(i8, 2, 3),
-		"big_i8":    engine.Of(i8, 2, 3),
-		"u1":        engine.Of([]uint8{1, 0, 0, 1, 2, 3}, 2, 3),
-		"b1":        engine.Of([]bool{true, true, true, true, true, true}, 2, 3),
-		"fortran":   engine.Of(inOrder, 2, 3, 4),
-		"scalar":    engine.Of([]float32{7}),
-		"vector":    engine.Of([]int64{0, 1, 2}, 3),
-		"version2":  engine.Of([]int64{0, 1, 2}, 3),
-		"empty":     engine.Of([]float32{}, 0, 3),
+	for name, want := range map[string]tensor.Tensor{
+		"little_f2": tensor.Of(half, 2, 3),
+		"little_f4": tensor.Of(f4, 2, 3),
+		"big_f4":    tensor.Of(f4, 2, 3),
+		"little_f8": tensor.Of([]float64{-1.5, -0.5, 0.5, 1.5, 2.5, 3.5}, 2, 3),
+		"little_i4": tensor.Of([]int32{-1, 0, 0, 1, 2, 3}, 2, 3),
+		"little_i8": tensor.Of(i8, 2, 3),
+		"big_i8":    tensor.Of(i8, 2, 3),
+		"u1":        tensor.Of([]uint8{1, 0, 0, 1, 2, 3}, 2, 3),
+		"b1":        tensor.Of([]bool{true, true, true, true, true, true}, 2, 3),
+		"fortran":   tensor.Of(inOrder, 2, 3, 4),
+		"scalar":    tensor.Of([]float32{7}),
+		"vector":    tensor.Of([]int64{0, 1, 2}, 3),
+		"version2":  tensor.Of([]int64{0, 1, 2}, 3),
+		"empty":     tensor.Of([]float32{}, 0, 3),
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata", name+".npy"))
 		if err != nil {
@@ -82,7 +82,7 @@ func TestReadRefuses(t *testing.T) {
 			t.Errorf("%q: %v, want %q", data, err, want)
 		}
 	}
-	if err := Write(new(bytes.Buffer), engine.Tensor{}); err == nil {
+	if err := Write(new(bytes.Buffer), tensor.Tensor{}); err == nil {
 		t.Error("a tensor without a type is written")
 	}
 }
@@ -121,7 +121,7 @@ func FuzzRead(f *testing.F) {
 
 func Example() {
 	var file bytes.Buffer
-	if err := Write(&file, engine.Of([]float32{1, 2, 3, 4}, 2, 2)); err != nil {
+	if err := Write(&file, tensor.Of([]float32{1, 2, 3, 4}, 2, 2)); err != nil {
 		panic(err)
 	}
 	x, err := Read(&file)

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
@@ -332,7 +332,7 @@ func (s *shapeScope) integers(name string) []int64 {
 // checkFinite is that of a constant, nil for any other value.
 func (s *shapeScope) checkFinite(name string) error {
 	t := s.constantOf(name)
-	return engine.Tensor{Shape: t.Shape, Data: t.Data}.CheckFinite()
+	return tensor.Tensor{Shape: t.Shape, Data: t.Data}.CheckFinite()
 }
 
 // declare takes the inputs of the model, which a run holds to what is declared.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
@@ -104,7 +104,7 @@ type Tensor struct {
 }
 
 // Half is a number of type [Float16]: the bits of an IEEE 754 binary16.
-type Half = engine.Half
+type Half = tensor.Half
 
 // Type returns the element type of t, Undefined where Data has none of the
 // types that a Tensor may hold.

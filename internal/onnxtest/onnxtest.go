@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
@@ -105,7 +106,7 @@ func Find(root string) ([]string, error) {
 
 // Set is one test_data_set: what goes into the graph's inputs, in order, and
 // what its outputs must then be.
-type Set struct{ Inputs, Outputs []engine.Tensor }
+type Set struct{ Inputs, Outputs []tensor.Tensor }
 
 // maxExternal is how many bytes of a model may lie in other files of its folder.
 const maxExternal = 1 << 30
@@ -144,8 +145,8 @@ func Sets(dir string) ([]Set, error) {
 }
 
 // tensors reads NAME_0.pb, NAME_1.pb and so on.
-func tensors(dir, name string) ([]engine.Tensor, error) {
-	var list []engine.Tensor
+func tensors(dir, name string) ([]tensor.Tensor, error) {
+	var list []tensor.Tensor
 	for i := 0; ; i++ {
 		path := filepath.Join(dir, fmt.Sprintf("%s_%d.pb", name, i))
 		data, err := os.ReadFile(path)
@@ -164,24 +165,24 @@ func tensors(dir, name string) ([]engine.Tensor, error) {
 }
 
 // parse reads a TensorProto, by way of a model that has it as its initializer.
-func parse(data []byte) (engine.Tensor, error) {
+func parse(data []byte) (tensor.Tensor, error) {
 	p := new(onnxpb.TensorProto)
 	if err := proto.Unmarshal(data, p); err != nil {
-		return engine.Tensor{}, err
+		return tensor.Tensor{}, err
 	}
 	file, err := proto.Marshal(&onnxpb.ModelProto{
 		Graph:       &onnxpb.GraphProto{Initializer: []*onnxpb.TensorProto{p}},
 		OpsetImport: []*onnxpb.OperatorSetIdProto{{}},
 	})
 	if err != nil {
-		return engine.Tensor{}, err
+		return tensor.Tensor{}, err
 	}
 	m, err := onnxgraph.Unmarshal(file)
 	if err != nil {
-		return engine.Tensor{}, err
+		return tensor.Tensor{}, err
 	}
 	t := m.Graph.Initializers[0]
-	return engine.Tensor{Shape: t.Shape, Data: t.Data}, nil
+	return tensor.Tensor{Shape: t.Shape, Data: t.Data}, nil
 }
 
 // Run computes the outputs of a session from the set's inputs and compares them
@@ -190,7 +191,7 @@ func parse(data []byte) (engine.Tensor, error) {
 func (s Set) Run(ctx context.Context, session engine.Session, rtol, atol float64) error {
 	infos := session.Inputs()
 	if len(s.Inputs) != len(infos) {
-		infos = slices.DeleteFunc(slices.Clone(infos), func(v engine.ValueInfo) bool { return v.Optional })
+		infos = slices.DeleteFunc(slices.Clone(infos), func(v tensor.Info) bool { return v.Optional })
 	}
 	if len(s.Inputs) != len(infos) {
 		return fmt.Errorf("the test has %d inputs, and the model %v", len(s.Inputs), session.Inputs())
@@ -198,7 +199,7 @@ func (s Set) Run(ctx context.Context, session engine.Session, rtol, atol float64
 	if len(s.Outputs) != len(session.Outputs()) {
 		return fmt.Errorf("the test has %d outputs, and the model %v", len(s.Outputs), session.Outputs())
 	}
-	inputs := make(map[string]engine.Tensor)
+	inputs := make(map[string]tensor.Tensor)
 	for i, v := range infos {
 		inputs[v.Name] = s.Inputs[i]
 	}
@@ -221,13 +222,13 @@ func (s Set) Run(ctx context.Context, session engine.Session, rtol, atol float64
 
 // Compare returns an error unless got has the shape, type and elements of want:
 // floats within atol + rtol |want|, and NaN where want has NaN.
-func Compare(got, want engine.Tensor, rtol, atol float64) error {
+func Compare(got, want tensor.Tensor, rtol, atol float64) error {
 	if got.Type() != want.Type() || !slices.Equal(got.Shape, want.Shape) || got.Len() != want.Len() {
 		return fmt.Errorf("got %s%v, want %s%v", got.Type(), got.Shape, want.Type(), want.Shape)
 	}
 	switch want := want.Data.(type) {
-	case []engine.Half:
-		return compare(widen(got.Data.([]engine.Half)), widen(want), rtol, atol)
+	case []tensor.Half:
+		return compare(widen(got.Data.([]tensor.Half)), widen(want), rtol, atol)
 	case []float32:
 		return compare(got.Data.([]float32), want, rtol, atol)
 	case []float64:
@@ -249,7 +250,7 @@ func Compare(got, want engine.Tensor, rtol, atol float64) error {
 	return fmt.Errorf("elements of type %T cannot be compared", want.Data)
 }
 
-func widen(halves []engine.Half) []float32 {
+func widen(halves []tensor.Half) []float32 {
 	wide := make([]float32, len(halves))
 	for i, h := range halves {
 		wide[i] = h.Float32()

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/npy"
 )
 
@@ -19,10 +20,10 @@ type Stream struct {
 	States [][2]string // each the name of an input and that of the output that feeds it
 
 	frame  string                   // the input that frames go into
-	consts map[string]engine.Tensor // the other inputs
+	consts map[string]tensor.Tensor // the other inputs
 
-	arrays map[string]engine.Tensor // frames, out_NAME and final_NAME
-	first  map[string]engine.Tensor // the states, zeros
+	arrays map[string]tensor.Tensor // frames, out_NAME and final_NAME
+	first  map[string]tensor.Tensor // the states, zeros
 }
 
 // ReadStream reads the stream in a model's folder.
@@ -43,7 +44,7 @@ func ReadStream(dir string) (*Stream, error) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, err
 	}
-	s := &Stream{frame: doc.FrameInput, consts: make(map[string]engine.Tensor), first: make(map[string]engine.Tensor)}
+	s := &Stream{frame: doc.FrameInput, consts: make(map[string]tensor.Tensor), first: make(map[string]tensor.Tensor)}
 	for _, state := range doc.States {
 		var in, out string
 		var shape []int
@@ -55,15 +56,15 @@ func ReadStream(dir string) (*Stream, error) {
 				return nil, err
 			}
 		}
-		size, err := engine.Size(shape)
+		size, err := tensor.Size(shape)
 		if err != nil {
 			return nil, err
 		}
 		s.States = append(s.States, [2]string{in, out})
-		s.first[in] = engine.Of(make([]float32, size), shape...)
+		s.first[in] = tensor.Of(make([]float32, size), shape...)
 	}
 	for _, c := range doc.Consts {
-		s.consts[c.Name] = engine.Of(c.Values, c.Dims...)
+		s.consts[c.Name] = tensor.Of(c.Values, c.Dims...)
 	}
 	s.arrays, err = readNPZ(filepath.Join(dir, "stream_ortref.npz"))
 	return s, err
@@ -72,8 +73,8 @@ func ReadStream(dir string) (*Stream, error) {
 // Run feeds the frames to a session, and its states back, and compares every
 // output of every frame and the last states with the stream's, as [Compare] does.
 func (s *Stream) Run(ctx context.Context, session engine.Session, rtol, atol float64) error {
-	inputs := make(map[string]engine.Tensor)
-	for _, more := range []map[string]engine.Tensor{s.consts, s.first} {
+	inputs := make(map[string]tensor.Tensor)
+	for _, more := range []map[string]tensor.Tensor{s.consts, s.first} {
 		for name, t := range more {
 			inputs[name] = t
 		}
@@ -110,19 +111,19 @@ func (s *Stream) Run(ctx context.Context, session engine.Session, rtol, atol flo
 }
 
 // slice returns element i of the first dimension of t, of float32.
-func slice(t engine.Tensor, i int) engine.Tensor {
+func slice(t tensor.Tensor, i int) tensor.Tensor {
 	n := t.Len() / t.Shape[0]
-	return engine.Of(t.Data.([]float32)[i*n:(i+1)*n], t.Shape[1:]...)
+	return tensor.Of(t.Data.([]float32)[i*n:(i+1)*n], t.Shape[1:]...)
 }
 
 // readNPZ reads the float32 arrays of a NumPy archive.
-func readNPZ(path string) (map[string]engine.Tensor, error) {
+func readNPZ(path string) (map[string]tensor.Tensor, error) {
 	archive, err := zip.OpenReader(path)
 	if err != nil {
 		return nil, err
 	}
 	defer archive.Close()
-	arrays := make(map[string]engine.Tensor)
+	arrays := make(map[string]tensor.Tensor)
 	for _, file := range archive.File {
 		r, err := file.Open()
 		if err != nil {

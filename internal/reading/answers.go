@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // Answers is what the numbers are that a classifier answers with.
@@ -169,7 +169,7 @@ func judgeOne(examples [][]float64, b bounds) (Answers, error) {
 // roundedBy returns by how much sums may miss because the numbers went through
 // float16, as all that it holds did.
 func roundedBy(examples [][]float64) float64 {
-	half := func(v float64) bool { return v == float64(engine.HalfOf(float32(v)).Float32()) }
+	half := func(v float64) bool { return v == float64(tensor.HalfOf(float32(v)).Float32()) }
 	if always(examples, half) {
 		return 1.0 / (1 << 9)
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 )
 
@@ -33,7 +33,7 @@ func (c *Classifier) String() string {
 // ClassifyBatch returns the probability of each class for each of sequences,
 // float32 [time, features] or int64 [time]. Those of the same length go through
 // the model together.
-func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []engine.Tensor) ([][]float64, error) {
+func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []tensor.Tensor) ([][]float64, error) {
 	all := make([][]float64, len(sequences))
 	byLength := map[int][]int{}
 	for i, s := range sequences {
@@ -65,7 +65,7 @@ const (
 )
 
 // classify sets the probabilities of those sequences, which have one length.
-func (c *Classifier) classify(ctx context.Context, sequences []engine.Tensor, rows []int, all [][]float64) error {
+func (c *Classifier) classify(ctx context.Context, sequences []tensor.Tensor, rows []int, all [][]float64) error {
 	answers, err := c.ask(ctx, stack(sequences, rows))
 	if err != nil {
 		return err
@@ -95,15 +95,15 @@ func (c *Classifier) check(p []float64) error {
 }
 
 // stack returns those sequences, which have one length, as one tensor.
-func stack(sequences []engine.Tensor, rows []int) engine.Tensor {
+func stack(sequences []tensor.Tensor, rows []int) tensor.Tensor {
 	shape := append([]int{len(rows)}, sequences[rows[0]].Shape...)
 	if _, tokens := sequences[rows[0]].Data.([]int64); tokens {
-		return engine.Of(joinRows[int64](sequences, rows), shape...)
+		return tensor.Of(joinRows[int64](sequences, rows), shape...)
 	}
-	return engine.Of(joinRows[float32](sequences, rows), shape...)
+	return tensor.Of(joinRows[float32](sequences, rows), shape...)
 }
 
-func joinRows[T engine.Element](sequences []engine.Tensor, rows []int) (all []T) {
+func joinRows[T tensor.Element](sequences []tensor.Tensor, rows []int) (all []T) {
 	for _, i := range rows {
 		all = append(all, sequences[i].Data.([]T)...)
 	}
@@ -188,7 +188,7 @@ func (m *model) readAnswers(ctx context.Context, said Answers, limits bounds) er
 		return err
 	}
 	switch m.sample.outputs[m.Output].Data.(type) {
-	case []float32, []float64, []engine.Half:
+	case []float32, []float64, []tensor.Half:
 	default:
 		limits.integer = true
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 )
 
@@ -28,7 +28,7 @@ var magnitudes = []float64{0, 0.1, 1, 10, 100}
 // trial is what the model answered once.
 type trial struct {
 	batch, time int
-	outputs     map[string]engine.Tensor
+	outputs     map[string]tensor.Tensor
 }
 
 // try runs the model on random sequences.
@@ -43,12 +43,12 @@ func (m *model) try(ctx context.Context, batch, time int, names []string) (*tria
 
 // random returns sequences [batch, time, features] of normally distributed values
 // of that magnitude, or tokens [batch, time].
-func (m *model) random(batch, time int, magnitude float64, rng *rand.Rand) (engine.Tensor, error) {
+func (m *model) random(batch, time int, magnitude float64, rng *rand.Rand) (tensor.Tensor, error) {
 	in := m.input
 	shape := []int{batch, time}
-	in.Type = engine.Int64
+	in.Type = tensor.Int64
 	if !m.tokens() {
-		in.Type, shape = engine.Float32, append(shape, m.Features)
+		in.Type, shape = tensor.Float32, append(shape, m.Features)
 	}
 	x, err := in.Random(shape, rng)
 	if values, ok := x.Data.([]float32); ok {
@@ -61,29 +61,29 @@ func (m *model) random(batch, time int, magnitude float64, rng *rand.Rand) (engi
 
 // tokens tells whether the model reads integers.
 func (m *model) tokens() bool {
-	return m.input.Type == engine.Int64 || m.input.Type == engine.Int32 || m.input.Type == engine.Uint8
+	return m.input.Type == tensor.Int64 || m.input.Type == tensor.Int32 || m.input.Type == tensor.Uint8
 }
 
 // run feeds sequences [batch, time, features], or tokens [batch, time].
-func (m *model) run(ctx context.Context, x engine.Tensor, outputs ...string) (map[string]engine.Tensor, error) {
+func (m *model) run(ctx context.Context, x tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	batch, time := x.Shape[0], x.Shape[1]
-	fed := map[string]engine.Tensor{}
+	fed := map[string]tensor.Tensor{}
 	for name, t := range m.Given {
 		fed[name] = t
 	}
 	for _, state := range m.states {
 		shape := state.Sizes(batch, time)
-		if _, err := engine.Size(shape); err != nil {
+		if _, err := tensor.Size(shape); err != nil {
 			return nil, err
 		}
-		fed[state.Name] = engine.Zeros(state.Type, shape...)
+		fed[state.Name] = tensor.Zeros(state.Type, shape...)
 	}
 	fed[m.input.Name] = m.arrange(x)
 	return m.Runner.Run(ctx, fed, outputs...)
 }
 
 // arrange returns sequences in the layout and the type of the input.
-func (m *model) arrange(x engine.Tensor) engine.Tensor {
+func (m *model) arrange(x tensor.Tensor) tensor.Tensor {
 	batch, time := x.Shape[0], x.Shape[1]
 	width := x.Len() / max(1, batch*time)
 	var shape, steps []int
@@ -107,8 +107,8 @@ func (m *model) arrange(x engine.Tensor) engine.Tensor {
 }
 
 // convert returns values as a tensor of that type.
-func convert[T float32 | int64](data []T, want engine.Type, shape []int) engine.Tensor {
-	t := engine.Zeros(want, shape...)
+func convert[T float32 | int64](data []T, want tensor.Type, shape []int) tensor.Tensor {
+	t := tensor.Zeros(want, shape...)
 	switch to := t.Data.(type) {
 	case []float32:
 		fill(to, data)
@@ -120,9 +120,9 @@ func convert[T float32 | int64](data []T, want engine.Type, shape []int) engine.
 		fill(to, data)
 	case []uint8:
 		fill(to, data)
-	case []engine.Half:
+	case []tensor.Half:
 		for i, v := range data {
-			to[i] = engine.HalfOf(float32(v))
+			to[i] = tensor.HalfOf(float32(v))
 		}
 	}
 	return t
@@ -148,7 +148,7 @@ func gather[T any](data []T, shape, steps []int) []T {
 }
 
 // elements returns the elements of an output as float64.
-func elements(t engine.Tensor) ([]float64, error) {
+func elements(t tensor.Tensor) ([]float64, error) {
 	switch data := t.Data.(type) {
 	case []float32:
 		return wide(data), nil
@@ -160,7 +160,7 @@ func elements(t engine.Tensor) ([]float64, error) {
 		return wide(data), nil
 	case []uint8:
 		return wide(data), nil
-	case []engine.Half:
+	case []tensor.Half:
 		list := make([]float64, len(data))
 		for i, v := range data {
 			list[i] = float64(v.Float32())
@@ -323,7 +323,7 @@ func (m *model) perStep(ctx context.Context, axis int) (perStep, error) {
 }
 
 // changeLast gives sequences another last step.
-func (m *model) changeLast(x *engine.Tensor, rng *rand.Rand, magnitude float64) error {
+func (m *model) changeLast(x *tensor.Tensor, rng *rand.Rand, magnitude float64) error {
 	fresh, err := m.random(x.Shape[0], 1, magnitude, rng)
 	if err != nil {
 		return err
@@ -348,10 +348,10 @@ func putLast[T any](data, last []T, batch, time int) {
 
 // changes returns how much the answers to two inputs differ, at the last place of
 // an axis and at those before.
-func (m *model) changes(ctx context.Context, one, other engine.Tensor, axis int) (early, last float64, err error) {
+func (m *model) changes(ctx context.Context, one, other tensor.Tensor, axis int) (early, last float64, err error) {
 	var values [2][]float64
 	var shape []int
-	for i, x := range []engine.Tensor{one, other} {
+	for i, x := range []tensor.Tensor{one, other} {
 		results, err := m.run(ctx, x, m.Output)
 		if err != nil {
 			return 0, 0, err
@@ -407,7 +407,7 @@ const exampleRows = 12
 
 // ask returns what the model answers to each sequence: [horizon, width] in a
 // row, of the last step where there are steps.
-func (m *model) ask(ctx context.Context, x engine.Tensor) ([][]float64, error) {
+func (m *model) ask(ctx context.Context, x tensor.Tensor) ([][]float64, error) {
 	results, err := m.run(ctx, x, m.Output)
 	if err != nil {
 		return nil, err
@@ -416,7 +416,7 @@ func (m *model) ask(ctx context.Context, x engine.Tensor) ([][]float64, error) {
 }
 
 // take takes the answers out of an output.
-func (m *model) take(y engine.Tensor, batch int) ([][]float64, error) {
+func (m *model) take(y tensor.Tensor, batch int) ([][]float64, error) {
 	values, err := elements(y)
 	if err != nil {
 		return nil, fmt.Errorf("output %q: %w", m.Output, err)

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 )
 
@@ -98,7 +98,7 @@ func (f *Forecaster) ahead(ctx context.Context, rows [][]float32, first, batch i
 			data = append(data, row...)
 		}
 	}
-	answers, err := f.ask(ctx, engine.Of(data, batch, f.Steps, f.Features))
+	answers, err := f.ask(ctx, tensor.Of(data, batch, f.Steps, f.Features))
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (s Source) Forecaster(ctx context.Context, c Choice) (*Forecaster, error) {
 	}
 	switch {
 	case m.tokens():
-		return nil, doubt(AboutInput, m.Input, "input %s reads integers, and a series has numbers of any kind", m.input.ValueInfo)
+		return nil, doubt(AboutInput, m.Input, "input %s reads integers, and a series has numbers of any kind", m.input.Info)
 	case m.Steps+c.Steps == 0:
 		return nil, doubt(AboutSteps, m.Input, "its graph does not say how many steps it looks back")
 	}
@@ -146,7 +146,7 @@ func (s Source) Forecaster(ctx context.Context, c Choice) (*Forecaster, error) {
 // readAhead reads an output as that of a forecaster.
 func (m *model) readAhead(ctx context.Context, horizon int, dimensions string) error {
 	float := m.sample.outputs[m.Output].Type()
-	fits := float == engine.Float16 || float == engine.Float32 || float == engine.Float64
+	fits := float == tensor.Float16 || float == tensor.Float32 || float == tensor.Float64
 	if !fits || strings.Count(dimensions, string(inputs.Batch)) != 1 || strings.Contains(dimensions, "?") {
 		return m.unfit()
 	}

@@ -26,7 +26,7 @@ func (s Source) begin(c Choice) (*model, error) {
 			m.states = append(m.states, in)
 			m.States = append(m.States, in.Name)
 		case !given:
-			return nil, doubt(AboutValue, in.Name, "input %s is not fed", in.ValueInfo)
+			return nil, doubt(AboutValue, in.Name, "input %s is not fed", in.Info)
 		}
 	}
 	if len(found) != 1 {
@@ -38,7 +38,7 @@ func (s Source) begin(c Choice) (*model, error) {
 
 func (s Source) infos() (list []string) {
 	for _, in := range s.Inputs {
-		list = append(list, in.ValueInfo.String())
+		list = append(list, in.Info.String())
 	}
 	return list
 }
@@ -49,20 +49,20 @@ func (m *model) readInput(steps int) error {
 	m.Input, m.Layout, m.Steps, m.Features = in.Name, in.Layout, in.Fixed(inputs.Time), 1
 	switch {
 	case in.Fixed(inputs.Batch) > 0:
-		return doubt(AboutNothing, in.Name, "input %s has a fixed batch: make it symbolic with rnnkit repair", in.ValueInfo)
+		return doubt(AboutNothing, in.Name, "input %s has a fixed batch: make it symbolic with rnnkit repair", in.Info)
 	case len(in.Layout) < 2 || len(in.Layout) > 3 || in.Axis(inputs.Batch) < 0 || in.Axis(inputs.Time) < 0:
-		return doubt(AboutLayout, in.Name, "input %s has the layout %s: it must have a batch, a time and at most features", in.ValueInfo, in.Layout)
+		return doubt(AboutLayout, in.Name, "input %s has the layout %s: it must have a batch, a time and at most features", in.Info, in.Layout)
 	case in.Other != "":
-		return doubt(AboutLayout, in.Name, "input %s has the layout %s or %s: the graph and the names of its dimensions do not tell which", in.ValueInfo, in.Layout, in.Other)
+		return doubt(AboutLayout, in.Name, "input %s has the layout %s or %s: the graph and the names of its dimensions do not tell which", in.Info, in.Layout, in.Other)
 	case m.Steps > 0 && steps > 0 && steps != m.Steps:
-		return doubt(AboutNothing, in.Name, "input %s has %d steps, not %d", in.ValueInfo, m.Steps, steps)
+		return doubt(AboutNothing, in.Name, "input %s has %d steps, not %d", in.Info, m.Steps, steps)
 	}
 	if m.tokens() {
 		m.Tokens = int(cmp.Or(in.Limit, math.MaxInt16))
 	}
 	if at := in.Axis(inputs.Other); at >= 0 {
-		if m.Features = in.ValueInfo.Shape[at].Size; m.Features < 1 || in.ValueInfo.Shape[at].Symbol != "" {
-			return doubt(AboutNothing, in.Name, "input %s does not say how many features it has", in.ValueInfo)
+		if m.Features = in.Info.Shape[at].Size; m.Features < 1 || in.Info.Shape[at].Symbol != "" {
+			return doubt(AboutNothing, in.Name, "input %s does not say how many features it has", in.Info)
 		}
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -52,14 +52,14 @@ type Choice struct {
 
 // Runner runs the model, as [infer.Model] does.
 type Runner interface {
-	Run(ctx context.Context, inputs map[string]engine.Tensor, outputs ...string) (map[string]engine.Tensor, error)
+	Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error)
 }
 
 // Source is a model from elsewhere.
 type Source struct {
 	Graph  *onnxgraph.Model
 	Inputs []inputs.Input
-	Given  map[string]engine.Tensor // inputs that are fed the same at each run
+	Given  map[string]tensor.Tensor // inputs that are fed the same at each run
 	Runner Runner
 }
 

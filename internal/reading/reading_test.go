@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -75,13 +75,13 @@ type classRows struct {
 	Models map[string]struct{ Want [][]float64 }
 }
 
-func (c classRows) sequences() (list []engine.Tensor) {
+func (c classRows) sequences() (list []tensor.Tensor) {
 	for _, row := range c.Rows {
 		var data []float32
 		for _, step := range row {
 			data = append(data, step...)
 		}
-		list = append(list, engine.Of(data, len(row), len(row[0])))
+		list = append(list, tensor.Of(data, len(row), len(row[0])))
 	}
 	return list
 }
@@ -154,13 +154,13 @@ func TestChosen(t *testing.T) {
 			continue
 		}
 		for i, x := range rows.sequences() {
-			got, err := c.ClassifyBatch(t.Context(), []engine.Tensor{x})
+			got, err := c.ClassifyBatch(t.Context(), []tensor.Tensor{x})
 			if err != nil {
 				t.Errorf("%s: %v", test.name, err)
 				break
 			}
 			x.Shape = append([]int{1}, x.Shape...)
-			y, err := s.Runner.Run(t.Context(), map[string]engine.Tensor{"x": x})
+			y, err := s.Runner.Run(t.Context(), map[string]tensor.Tensor{"x": x})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,7 +184,7 @@ func TestChosen(t *testing.T) {
 }
 
 // meant is what the choice means by outputs of one sequence.
-func meant(c Choice, outputs map[string]engine.Tensor) []float64 {
+func meant(c Choice, outputs map[string]tensor.Tensor) []float64 {
 	y, _ := elements(outputs["y"])
 	sum := 0.0
 	var p []float64
@@ -327,14 +327,14 @@ func TestRefusesInputs(t *testing.T) {
 		{func(s *Source) { s.Inputs = nil }, Choice{}, AboutInput},
 		{func(s *Source) { s.Inputs = append(s.Inputs, s.Inputs[0]) }, Choice{}, AboutInput},
 		{func(s *Source) {
-			s.Inputs = append(s.Inputs, inputs.Input{ValueInfo: engine.ValueInfo{Name: "rate"}})
+			s.Inputs = append(s.Inputs, inputs.Input{Info: tensor.Info{Name: "rate"}})
 		}, Choice{}, AboutValue},
 		{func(s *Source) { s.Inputs[0].Layout = "bff" }, Choice{Input: "x"}, AboutLayout},
 		{func(s *Source) { s.Inputs[0].Layout = "tbf" }, Choice{}, AboutOutput},
 		{func(s *Source) { s.Inputs[0].Other = "bft" }, Choice{}, AboutLayout},
-		{func(s *Source) { s.Inputs[0].Shape = []engine.Dim{{Size: 1}, {Size: 4}, {Size: 2}} }, Choice{}, AboutNothing},
-		{func(s *Source) { s.Inputs[0].Shape = []engine.Dim{{Symbol: "b"}, {Size: 4}, {Symbol: "n"}} }, Choice{}, AboutNothing},
-		{func(s *Source) { s.Inputs[0].Shape = []engine.Dim{{Symbol: "b"}, {Size: 4}, {Size: 2}} }, Choice{Steps: 5}, AboutNothing},
+		{func(s *Source) { s.Inputs[0].Shape = []tensor.Dim{{Size: 1}, {Size: 4}, {Size: 2}} }, Choice{}, AboutNothing},
+		{func(s *Source) { s.Inputs[0].Shape = []tensor.Dim{{Symbol: "b"}, {Size: 4}, {Symbol: "n"}} }, Choice{}, AboutNothing},
+		{func(s *Source) { s.Inputs[0].Shape = []tensor.Dim{{Symbol: "b"}, {Size: 4}, {Size: 2}} }, Choice{Steps: 5}, AboutNothing},
 	} {
 		s := open(t, "logits")
 		test.change(&s)

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
 )
@@ -38,7 +38,7 @@ func (g *randomGraph) axis() int64                 { return g.Int64N(4) - 1 }
 func (g *randomGraph) width() int                  { return 3 + g.IntN(2) }
 
 func (g *randomGraph) floats(shape ...int) string {
-	size, _ := engine.Size(shape)
+	size, _ := tensor.Size(shape)
 	data := make([]float32, size)
 	for i := range data {
 		data[i] = float32(g.NormFloat64()) / 2
@@ -178,17 +178,17 @@ func checkRandom(t *testing.T, graph *onnxgraph.Model, plan *stepwise.Plan, out 
 		return false
 	}
 	defer m.Close()
-	x := engine.Of(make([]float32, 2*6*4), 2, 6, 4)
+	x := tensor.Of(make([]float32, 2*6*4), 2, 6, 4)
 	for i := range x.Len() {
 		x.Data.([]float32)[i] = float32(rng.NormFloat64())
 	}
-	whole, err := m.Run(t.Context(), map[string]infer.Tensor{"x": x})
+	whole, err := m.Run(t.Context(), map[string]tensor.Tensor{"x": x})
 	if err != nil {
 		return false
 	}
 	s, axis := m.NewState(), plan.Axes["x"]
 	for i := range x.Shape[axis] {
-		got, err := m.StepTensors(t.Context(), s, map[string]infer.Tensor{"x": slice(x, axis, i)})
+		got, err := m.StepTensors(t.Context(), s, map[string]tensor.Tensor{"x": slice(x, axis, i)})
 		if err != nil {
 			t.Errorf("step %d of %v: %v", i, graph.Graph.Nodes, err)
 			return true

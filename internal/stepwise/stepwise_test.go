@@ -15,6 +15,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
 	"github.com/rnnkit/rnnkit/models"
@@ -118,7 +119,7 @@ func checkSteps(t *testing.T, data []byte) {
 		t.Fatal(err)
 	}
 	steps := 0
-	var inputs, whole map[string]infer.Tensor
+	var inputs, whole map[string]tensor.Tensor
 	for _, e := range engines(t) {
 		m := open(t, data, e)
 		if whole == nil {
@@ -155,10 +156,10 @@ func checkSteps(t *testing.T, data []byte) {
 
 // randomInputs returns sequences of three rows and six steps where the model leaves
 // that open.
-func randomInputs(t *testing.T, m *infer.Model, plan *stepwise.Plan) map[string]infer.Tensor {
+func randomInputs(t *testing.T, m *infer.Model, plan *stepwise.Plan) map[string]tensor.Tensor {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(5, 6))
-	inputs := map[string]infer.Tensor{}
+	inputs := map[string]tensor.Tensor{}
 	for _, in := range m.Inputs() {
 		if slices.ContainsFunc(m.State(), func(p models.StatePair) bool { return p.Input == in.Name }) {
 			continue
@@ -172,7 +173,7 @@ func randomInputs(t *testing.T, m *infer.Model, plan *stepwise.Plan) map[string]
 				shape[k] = 6
 			}
 		}
-		x := engine.Zeros(in.Type, shape...)
+		x := tensor.Zeros(in.Type, shape...)
 		switch data := x.Data.(type) {
 		case []float32:
 			for i := range data {
@@ -195,8 +196,8 @@ func randomInputs(t *testing.T, m *infer.Model, plan *stepwise.Plan) map[string]
 }
 
 // part returns what is fed to step i.
-func part(m *infer.Model, plan *stepwise.Plan, inputs map[string]infer.Tensor, i int) map[string]infer.Tensor {
-	fed := map[string]infer.Tensor{}
+func part(m *infer.Model, plan *stepwise.Plan, inputs map[string]tensor.Tensor, i int) map[string]tensor.Tensor {
+	fed := map[string]tensor.Tensor{}
 	for name, x := range inputs {
 		fed[name] = x
 		if axis, ok := plan.Axes[name]; ok {
@@ -207,10 +208,10 @@ func part(m *infer.Model, plan *stepwise.Plan, inputs map[string]infer.Tensor, i
 }
 
 // slice returns step i of a tensor whose time is the given axis.
-func slice(x infer.Tensor, axis, i int) infer.Tensor {
+func slice(x tensor.Tensor, axis, i int) tensor.Tensor {
 	shape := slices.Clone(x.Shape)
 	shape[axis] = 1
-	y := engine.Zeros(x.Type(), shape...)
+	y := tensor.Zeros(x.Type(), shape...)
 	from, to := reflect.ValueOf(x.Data), reflect.ValueOf(y.Data)
 	after := 1
 	for _, n := range shape[axis+1:] {
@@ -224,7 +225,7 @@ func slice(x infer.Tensor, axis, i int) infer.Tensor {
 
 // distance is the largest difference of two tensors of one shape, infinite for
 // integers that are not the same.
-func distance(a, b infer.Tensor) (largest float64) {
+func distance(a, b tensor.Tensor) (largest float64) {
 	x, ok := a.Data.([]float32)
 	y, fine := b.Data.([]float32)
 	switch {
@@ -583,7 +584,7 @@ func TestGivenStates(t *testing.T) {
 			return onnxgraph.Value{Name: name, Type: onnxgraph.Float32, Shape: shape}
 		}
 		floats := func(name string, shape ...int) onnxgraph.Tensor {
-			size, _ := engine.Size(shape)
+			size, _ := tensor.Size(shape)
 			return onnxgraph.Tensor{Name: name, Shape: shape, Data: make([]float32, size)}
 		}
 		at := func(name string, n int64) onnxgraph.Tensor {

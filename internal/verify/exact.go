@@ -6,6 +6,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -41,14 +42,14 @@ func widen(g *onnxgraph.Graph) {
 		}
 	}
 	for i, t := range g.Initializers {
-		g.Initializers[i].Data = widened(engine.Tensor{Shape: t.Shape, Data: t.Data}).Data
+		g.Initializers[i].Data = widened(tensor.Tensor{Shape: t.Shape, Data: t.Data}).Data
 	}
 }
 
 // widened returns float32 as float64, and any other tensor as it is.
-func widened(t engine.Tensor) engine.Tensor {
+func widened(t tensor.Tensor) tensor.Tensor {
 	if _, ok := t.Data.([]float32); ok {
-		return engine.Of(values(t), t.Shape...)
+		return tensor.Of(values(t), t.Shape...)
 	}
 	return t
 }
@@ -58,8 +59,8 @@ func (e *Exact) Close() error { return e.session.Close() }
 
 // Output returns what the model answers to input, whole sequences of float32 or
 // of tokens, from a state of zeros: float64 of the shape of its output.
-func (e *Exact) Output(ctx context.Context, input engine.Tensor) (map[string]engine.Tensor, error) {
-	inputs := map[string]engine.Tensor{"input": widened(input)}
+func (e *Exact) Output(ctx context.Context, input tensor.Tensor) (map[string]tensor.Tensor, error) {
+	inputs := map[string]tensor.Tensor{"input": widened(input)}
 	for _, info := range e.session.Inputs() {
 		if info.Name == "input" || info.Optional {
 			continue
@@ -70,11 +71,11 @@ func (e *Exact) Output(ctx context.Context, input engine.Tensor) (map[string]eng
 				shape[i] = input.Shape[0] // of a state only the batch is open
 			}
 		}
-		size, err := engine.Size(shape)
+		size, err := tensor.Size(shape)
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %w", info.Name, err)
 		}
-		inputs[info.Name] = engine.Of(make([]float64, size), shape...)
+		inputs[info.Name] = tensor.Of(make([]float64, size), shape...)
 	}
 	return e.session.Run(ctx, inputs, "output")
 }

@@ -3,13 +3,13 @@ package verify_test
 import (
 	"fmt"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
 func ExampleDifference() {
-	want := map[string]engine.Tensor{"output": engine.Of([]float32{0.5, 0.25}, 2, 1)}
-	got := map[string]engine.Tensor{"output": engine.Of([]float32{0.5, 0.5}, 2, 1)}
+	want := map[string]tensor.Tensor{"output": tensor.Of([]float32{0.5, 0.25}, 2, 1)}
+	got := map[string]tensor.Tensor{"output": tensor.Of([]float32{0.5, 0.5}, 2, 1)}
 	_, err := verify.Difference(want, got, verify.Tolerance, nil)
 	fmt.Println(err)
 	// Output:

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
@@ -15,11 +15,11 @@ import (
 
 func TestDifferenceOfAllSizes(t *testing.T) {
 	inf := float32(math.Inf(1))
-	y := func(v ...float32) map[string]engine.Tensor {
-		return map[string]engine.Tensor{"y": engine.Of(v, len(v))}
+	y := func(v ...float32) map[string]tensor.Tensor {
+		return map[string]tensor.Tensor{"y": tensor.Of(v, len(v))}
 	}
 	for _, test := range []struct {
-		want, got map[string]engine.Tensor
+		want, got map[string]tensor.Tensor
 		tolerance float64
 		d         float64
 		fail      bool

@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -22,48 +22,48 @@ const maxInput = 1 << 26
 
 // Input returns random sequences such as a model reads, in raw units: [batch,
 // time, features], or [batch, time] tokens.
-func Input(meta *models.Metadata, batch, time int, seed uint64) (engine.Tensor, error) {
+func Input(meta *models.Metadata, batch, time int, seed uint64) (tensor.Tensor, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	shape := []int{batch, time, max(meta.Spec.Features, 1)}
-	size, err := engine.Size(shape)
+	size, err := tensor.Size(shape)
 	if err != nil || size > maxInput {
-		return engine.Tensor{}, fmt.Errorf("%d sequences of %d steps of %d values are too many: take fewer, or shorter ones (or the metadata is damaged)", batch, time, meta.Spec.Features)
+		return tensor.Tensor{}, fmt.Errorf("%d sequences of %d steps of %d values are too many: take fewer, or shorter ones (or the metadata is damaged)", batch, time, meta.Spec.Features)
 	}
 	if vocabulary := meta.Spec.Vocabulary; vocabulary > 0 {
 		tokens := make([]int64, size)
 		for i := range tokens {
 			tokens[i] = rng.Int64N(int64(vocabulary))
 		}
-		return engine.Of(tokens, batch, time), nil
+		return tensor.Of(tokens, batch, time), nil
 	}
 	x := make([]float32, size)
 	for i := range x {
 		x[i] = float32(rng.NormFloat64())
 	}
 	meta.InputScale.Invert(x, x)
-	return engine.Of(x, shape...), nil
+	return tensor.Of(x, shape...), nil
 }
 
 // Whole runs m on whole sequences. It returns all outputs.
-func Whole(ctx context.Context, m *infer.Model, input engine.Tensor) (map[string]engine.Tensor, error) {
-	return m.Run(ctx, map[string]engine.Tensor{"input": input})
+func Whole(ctx context.Context, m *infer.Model, input tensor.Tensor) (map[string]tensor.Tensor, error) {
+	return m.Run(ctx, map[string]tensor.Tensor{"input": input})
 }
 
 // Stepped runs m on one step of the sequences after the other, with the state
 // fed back. It returns what Whole does.
-func Stepped(ctx context.Context, m *infer.Model, input engine.Tensor) (map[string]engine.Tensor, error) {
-	var all []map[string]engine.Tensor
+func Stepped(ctx context.Context, m *infer.Model, input tensor.Tensor) (map[string]tensor.Tensor, error) {
+	var all []map[string]tensor.Tensor
 	state := m.NewState()
 	for t := range input.Shape[1] {
-		outputs, err := m.StepTensors(ctx, state, map[string]engine.Tensor{"input": step(input, t)})
+		outputs, err := m.StepTensors(ctx, state, map[string]tensor.Tensor{"input": step(input, t)})
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", t+1, err)
 		}
 		all = append(all, outputs)
 	}
-	result := map[string]engine.Tensor{}
+	result := map[string]tensor.Tensor{}
 	for _, info := range m.Outputs() {
-		steps := make([]engine.Tensor, len(all))
+		steps := make([]tensor.Tensor, len(all))
 		for t, outputs := range all {
 			steps[t] = outputs[info.Name]
 		}
@@ -80,12 +80,12 @@ func Stepped(ctx context.Context, m *infer.Model, input engine.Tensor) (map[stri
 }
 
 // step returns step t of x, as a sequence of its own.
-func step(x engine.Tensor, t int) engine.Tensor {
+func step(x tensor.Tensor, t int) tensor.Tensor {
 	shape := append([]int{x.Shape[0], 1}, x.Shape[2:]...)
 	if tokens, ok := x.Data.([]int64); ok {
-		return engine.Of(stepOf(tokens, x.Shape, t), shape...)
+		return tensor.Of(stepOf(tokens, x.Shape, t), shape...)
 	}
-	return engine.Of(stepOf(x.Data.([]float32), x.Shape, t), shape...)
+	return tensor.Of(stepOf(x.Data.([]float32), x.Shape, t), shape...)
 }
 
 func stepOf[T any](data []T, shape []int, t int) []T {
@@ -99,13 +99,13 @@ func stepOf[T any](data []T, shape []int, t int) []T {
 }
 
 // join puts float32 steps [batch, 1, width] together as [batch, time, width].
-func join(steps []engine.Tensor) (engine.Tensor, error) {
+func join(steps []tensor.Tensor) (tensor.Tensor, error) {
 	shape := steps[0].Shape
 	data := make([][]float32, len(steps))
 	for t, s := range steps {
 		var ok bool
 		if data[t], ok = s.Data.([]float32); !ok || len(shape) != 3 || shape[1] != 1 || !slices.Equal(s.Shape, shape) {
-			return engine.Tensor{}, fmt.Errorf("has %s of shape %v at step %d, not float32 of one step: export the model again", s.Type(), s.Shape, t+1)
+			return tensor.Tensor{}, fmt.Errorf("has %s of shape %v at step %d, not float32 of one step: export the model again", s.Type(), s.Shape, t+1)
 		}
 	}
 	batch, width := shape[0], shape[2]
@@ -115,7 +115,7 @@ func join(steps []engine.Tensor) (engine.Tensor, error) {
 			out = append(out, x[b*width:][:width]...)
 		}
 	}
-	return engine.Of(out, batch, len(steps), width), nil
+	return tensor.Of(out, batch, len(steps), width), nil
 }
 
 // Difference returns the largest difference of any output in want from that in
@@ -124,7 +124,7 @@ func join(steps []engine.Tensor) (engine.Tensor, error) {
 // of that output where that is more than 1. The same infinity in both is no difference. The output named output is looked at in
 // the units that the model was trained in, which scale gives unless it is nil,
 // but no closer than float32 can tell its raw values apart.
-func Difference(want, got map[string]engine.Tensor, tolerance float64, scale *models.Scale) (float64, error) {
+func Difference(want, got map[string]tensor.Tensor, tolerance float64, scale *models.Scale) (float64, error) {
 	var largest float64
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		units := scale
@@ -140,7 +140,7 @@ func Difference(want, got map[string]engine.Tensor, tolerance float64, scale *mo
 	return largest, nil
 }
 
-func difference(want, got engine.Tensor, tolerance float64, units *models.Scale) (largest float64, err error) {
+func difference(want, got tensor.Tensor, tolerance float64, units *models.Scale) (largest float64, err error) {
 	if got.Type() != want.Type() {
 		return 0, fmt.Errorf("has type %q, not %q", got.Type(), want.Type())
 	}
@@ -174,10 +174,10 @@ func difference(want, got engine.Tensor, tolerance float64, units *models.Scale)
 }
 
 // values returns the elements of t as numbers.
-func values(t engine.Tensor) []float64 {
+func values(t tensor.Tensor) []float64 {
 	switch data := t.Data.(type) {
-	case []engine.Half:
-		return valuesBy(data, func(v engine.Half) float64 { return float64(v.Float32()) })
+	case []tensor.Half:
+		return valuesBy(data, func(v tensor.Half) float64 { return float64(v.Float32()) })
 	case []float32:
 		return valuesBy(data, func(v float32) float64 { return float64(v) })
 	case []float64:
@@ -209,7 +209,7 @@ func valuesBy[T any](data []T, number func(T) float64) []float64 {
 
 // PutNaN sets one element in the middle of each float32 and float64 of inputs to NaN,
 // in copies, and tells whether there is one.
-func PutNaN(inputs map[string]engine.Tensor) bool {
+func PutNaN(inputs map[string]tensor.Tensor) bool {
 	found := false
 	for name, t := range inputs {
 		t = t.Clone()
@@ -229,7 +229,7 @@ func PutNaN(inputs map[string]engine.Tensor) bool {
 }
 
 // LosesNaN tells whether got has a number where want has NaN.
-func LosesNaN(want, got map[string]engine.Tensor) bool {
+func LosesNaN(want, got map[string]tensor.Tensor) bool {
 	for name, t := range want {
 		w, g := values(t), values(got[name])
 		for i := range min(len(w), len(g)) {

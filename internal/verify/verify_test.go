@@ -14,6 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
@@ -59,9 +60,9 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-func agree(t *testing.T, m *models.Model, opened []*infer.Model, input engine.Tensor, rng *rand.Rand) {
+func agree(t *testing.T, m *models.Model, opened []*infer.Model, input tensor.Tensor, rng *rand.Rand) {
 	t.Helper()
-	check := func(what string, engine *infer.Model, want, got map[string]engine.Tensor, err error) {
+	check := func(what string, engine *infer.Model, want, got map[string]tensor.Tensor, err error) {
 		t.Helper()
 		if err == nil {
 			_, err = verify.Difference(want, got, verify.Tolerance, m.OutputScale)
@@ -71,9 +72,9 @@ func agree(t *testing.T, m *models.Model, opened []*infer.Model, input engine.Te
 		}
 	}
 	answers := trainerAnswers(t, m, input)
-	inputs := map[string]engine.Tensor{"input": input}
-	var fromZero, fromState map[string]engine.Tensor
-	state := map[string]engine.Tensor{"input": input}
+	inputs := map[string]tensor.Tensor{"input": input}
+	var fromZero, fromState map[string]tensor.Tensor
+	state := map[string]tensor.Tensor{"input": input}
 	for _, pair := range m.State {
 		state[pair.Input] = randomState(m.Spec, input.Shape[0], rng)
 	}
@@ -96,15 +97,15 @@ func agree(t *testing.T, m *models.Model, opened []*infer.Model, input engine.Te
 	}
 }
 
-func randomState(s models.Spec, batch int, rng *rand.Rand) engine.Tensor {
+func randomState(s models.Spec, batch int, rng *rand.Rand) tensor.Tensor {
 	h := make([]float32, s.Layers*s.Directions()*batch*s.Hidden)
 	for i := range h {
 		h[i] = float32(rng.NormFloat64())
 	}
-	return engine.Of(h, s.Layers*s.Directions(), batch, s.Hidden)
+	return tensor.Of(h, s.Layers*s.Directions(), batch, s.Hidden)
 }
 
-func trainerAnswers(t *testing.T, m *models.Model, input engine.Tensor) map[string]engine.Tensor {
+func trainerAnswers(t *testing.T, m *models.Model, input tensor.Tensor) map[string]tensor.Tensor {
 	t.Helper()
 	b := datasets.Batch{Size: input.Shape[0], Time: input.Shape[1]}
 	shape := []int{b.Size, m.Spec.Outputs}
@@ -117,7 +118,7 @@ func trainerAnswers(t *testing.T, m *models.Model, input engine.Tensor) map[stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]engine.Tensor{"output": engine.Of(y, shape...)}
+	return map[string]tensor.Tensor{"output": tensor.Of(y, shape...)}
 }
 
 func specs() []models.Spec {
@@ -180,21 +181,21 @@ func onnxRuntimeIsHere(t *testing.T) bool {
 
 func TestDifference(t *testing.T) {
 	nan := float32(math.NaN())
-	want := map[string]engine.Tensor{"y": engine.Of([]float32{1, 200}, 2)}
+	want := map[string]tensor.Tensor{"y": tensor.Of([]float32{1, 200}, 2)}
 	for _, test := range []struct {
-		got  engine.Tensor
+		got  tensor.Tensor
 		fail bool
 	}{
-		{engine.Of([]float32{1, 200}, 2), false},
-		{engine.Of([]float32{1.001, 200}, 2), false}, // 200 scales the tolerance
-		{engine.Of([]float32{1.003, 200}, 2), true},
-		{engine.Of([]float32{nan, 200}, 2), true},
-		{engine.Of([]float32{1, 200}, 1, 2), true},
-		{engine.Of([]float32{1}, 1), true},
-		{engine.Of([]int64{1, 200}, 2), true},
-		{engine.Tensor{}, true},
+		{tensor.Of([]float32{1, 200}, 2), false},
+		{tensor.Of([]float32{1.001, 200}, 2), false}, // 200 scales the tolerance
+		{tensor.Of([]float32{1.003, 200}, 2), true},
+		{tensor.Of([]float32{nan, 200}, 2), true},
+		{tensor.Of([]float32{1, 200}, 1, 2), true},
+		{tensor.Of([]float32{1}, 1), true},
+		{tensor.Of([]int64{1, 200}, 2), true},
+		{tensor.Tensor{}, true},
 	} {
-		_, err := verify.Difference(want, map[string]engine.Tensor{"y": test.got}, verify.Tolerance, nil)
+		_, err := verify.Difference(want, map[string]tensor.Tensor{"y": test.got}, verify.Tolerance, nil)
 		if (err != nil) != test.fail {
 			t.Errorf("%v: the error is %v", test.got, err)
 		}
@@ -215,8 +216,8 @@ func TestDifferenceOfWhatIsNotFinite(t *testing.T) {
 		{nan, 1, "differs"},
 		{nan, nan, "NaN in both"},
 	} {
-		outputs := func(v, after float64) map[string]engine.Tensor {
-			return map[string]engine.Tensor{"y": engine.Of([]float64{v, after}, 2)}
+		outputs := func(v, after float64) map[string]tensor.Tensor {
+			return map[string]tensor.Tensor{"y": tensor.Of([]float64{v, after}, 2)}
 		}
 		_, err := verify.Difference(outputs(test.want, 1), outputs(test.got, 1), verify.Tolerance, nil)
 		if (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
@@ -229,15 +230,15 @@ func TestDifferenceOfWhatIsNotFinite(t *testing.T) {
 }
 
 func TestNaN(t *testing.T) {
-	x := engine.Of([]float32{1, 2, 3}, 3)
-	inputs := map[string]engine.Tensor{"x": x, "n": engine.Of([]int64{1}, 1), "none": engine.Of([]float64{}, 0)}
+	x := tensor.Of([]float32{1, 2, 3}, 3)
+	inputs := map[string]tensor.Tensor{"x": x, "n": tensor.Of([]int64{1}, 1), "none": tensor.Of([]float64{}, 0)}
 	if !verify.PutNaN(inputs) || x.Data.([]float32)[1] != 2 || !math.IsNaN(float64(inputs["x"].Data.([]float32)[1])) {
 		t.Errorf("NaN is put so: %v", inputs)
 	}
-	if verify.PutNaN(map[string]engine.Tensor{"n": engine.Of([]int64{1}, 1)}) {
+	if verify.PutNaN(map[string]tensor.Tensor{"n": tensor.Of([]int64{1}, 1)}) {
 		t.Error("NaN was put into an integer")
 	}
-	numbers := map[string]engine.Tensor{"x": x}
+	numbers := map[string]tensor.Tensor{"x": x}
 	if !verify.LosesNaN(inputs, numbers) || verify.LosesNaN(numbers, inputs) || verify.LosesNaN(inputs, inputs) {
 		t.Error("what loses NaN is told wrongly")
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
@@ -29,8 +29,8 @@ import (
 
 // testCase is a run of a model: its inputs, and by who gave them, its outputs.
 type testCase struct {
-	Inputs  map[string]infer.Tensor            `json:"inputs"`
-	Answers map[string]map[string]infer.Tensor `json:"answers"`
+	Inputs  map[string]tensor.Tensor            `json:"inputs"`
+	Answers map[string]map[string]tensor.Tensor `json:"answers"`
 
 	// Stepwise tells that the same answers are had step by step, with the state fed back.
 	Stepwise bool `json:"stepwise"`
@@ -176,7 +176,7 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		inputs := map[string]infer.Tensor{"input": input}
+		inputs := map[string]tensor.Tensor{"input": input}
 		for _, info := range loaded.Inputs() {
 			batch := c.stateBatch
 			if !info.Optional {
@@ -186,22 +186,22 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 			switch {
 			case info.Name == "input":
 			case slices.Contains(c.states, info.Name):
-				inputs[info.Name] = engine.Of(normal(rng, states*batch*hidden), states, batch, hidden)
+				inputs[info.Name] = tensor.Of(normal(rng, states*batch*hidden), states, batch, hidden)
 			case !info.Optional:
-				inputs[info.Name] = engine.Zeros(engine.Float32, states, batch, hidden)
+				inputs[info.Name] = tensor.Zeros(tensor.Float32, states, batch, hidden)
 			}
 		}
 		native, err := loaded.Run(context.Background(), inputs)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		answers := map[string]map[string]infer.Tensor{"native": native}
+		answers := map[string]map[string]tensor.Tensor{"native": native}
 		if m != nil && len(c.states) == 0 {
 			output, err := predict(m, input, native["output"].Shape)
 			if err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
-			answers["trainer"] = map[string]infer.Tensor{"output": output}
+			answers["trainer"] = map[string]tensor.Tensor{"output": output}
 		}
 		meta := loaded.Metadata()
 		stepwise := meta.Spec.Stepwise() && len(meta.State) > 0 && len(inputs) == len(loaded.Inputs())
@@ -214,7 +214,7 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 	return os.WriteFile(strings.TrimSuffix(path, ".onnx")+".json", data, 0o666)
 }
 
-func predict(m *models.Model, input infer.Tensor, shape []int) (infer.Tensor, error) {
+func predict(m *models.Model, input tensor.Tensor, shape []int) (tensor.Tensor, error) {
 	b := &datasets.Batch{Size: input.Shape[0], Time: input.Shape[1]}
 	switch data := input.Data.(type) {
 	case []float32:
@@ -223,7 +223,7 @@ func predict(m *models.Model, input infer.Tensor, shape []int) (infer.Tensor, er
 		b.Tokens = data
 	}
 	y, err := trainer.Predict(m, b)
-	return infer.Tensor{Shape: shape, Data: y}, err
+	return tensor.Tensor{Shape: shape, Data: y}, err
 }
 
 func normal(rng *rand.Rand, size int) []float32 {

@@ -17,9 +17,9 @@ import (
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/flops"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -208,15 +208,15 @@ func (o *benchOptions) measure(ctx context.Context, g *graph, all []candidate, b
 
 // newCall returns a call of m for its first output: into the same memory again,
 // where the engine can, and with the state fed back for a stream.
-func newCall(ctx context.Context, m *infer.Model, given map[string]engine.Tensor, stream bool) func() error {
+func newCall(ctx context.Context, m *infer.Model, given map[string]tensor.Tensor, stream bool) func() error {
 	given = maps.Clone(given)
-	outputs := map[string]engine.Tensor{m.Outputs()[0].Name: {}}
+	outputs := map[string]tensor.Tensor{m.Outputs()[0].Name: {}}
 	var pairs []models.StatePair
 	if stream {
 		pairs = m.State()
 	}
 	for _, pair := range pairs {
-		outputs[pair.Output] = engine.Tensor{}
+		outputs[pair.Output] = tensor.Tensor{}
 	}
 	return func() error {
 		if err := m.RunInto(ctx, given, outputs); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // classify prints the label of every sequence.
@@ -26,7 +26,7 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 
 // classifier tells how likely each sequence is to be of each class.
 type classifier interface {
-	ClassifyBatch(ctx context.Context, sequences []infer.Tensor) ([][]float64, error)
+	ClassifyBatch(ctx context.Context, sequences []tensor.Tensor) ([][]float64, error)
 }
 
 // classifyRows prints the label of every sequence from standard input, with its
@@ -47,12 +47,12 @@ func (o *inferOptions) classifyRows(ctx context.Context, c classifier, labels []
 		return err
 	}
 	o.tellRows(rows)
-	var sequences []infer.Tensor
+	var sequences []tensor.Tensor
 	for _, tokens := range rows.Tokens {
-		sequences = append(sequences, engine.Of(tokens, len(tokens)))
+		sequences = append(sequences, tensor.Of(tokens, len(tokens)))
 	}
 	for _, values := range rows.Inputs {
-		sequences = append(sequences, engine.Of(values, len(values)/rows.Features, rows.Features))
+		sequences = append(sequences, tensor.Of(values, len(values)/rows.Features, rows.Features))
 	}
 	probabilities, err := c.ClassifyBatch(ctx, sequences)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -33,7 +33,7 @@ func TestInferClasses(t *testing.T) {
 	}
 	want, right := "row,label,probability\n", 0
 	for i, tokens := range [][]int64{{0, 2}, {3}, {1, 1, 1, 2, 3}, {3, 0}} {
-		p, err := c.Classify(t.Context(), engine.Of(tokens, len(tokens)))
+		p, err := c.Classify(t.Context(), tensor.Of(tokens, len(tokens)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -133,8 +133,8 @@ func exportDifference(ctx context.Context, meta *models.Metadata, old, data []by
 	if err != nil {
 		return 0, err
 	}
-	zeros := map[string]engine.Tensor{"input": input}
-	runs := []map[string]engine.Tensor{zeros}
+	zeros := map[string]tensor.Tensor{"input": input}
+	runs := []map[string]tensor.Tensor{zeros}
 	if state := opened[0].State(); len(state) > 0 && len(opened[1].State()) > 0 {
 		random := maps.Clone(zeros)
 		for i, pair := range state {
@@ -153,25 +153,25 @@ func exportDifference(ctx context.Context, meta *models.Metadata, old, data []by
 }
 
 // apart compares the outputs that both models have.
-func apart(ctx context.Context, meta *models.Metadata, opened [2]*infer.Model, inputs map[string]engine.Tensor) (float64, error) {
-	var answers [2]map[string]engine.Tensor
+func apart(ctx context.Context, meta *models.Metadata, opened [2]*infer.Model, inputs map[string]tensor.Tensor) (float64, error) {
+	var answers [2]map[string]tensor.Tensor
 	for i, m := range opened {
 		var err error
 		if answers[i], err = m.Run(ctx, inputs); err != nil {
 			return 0, err
 		}
 	}
-	maps.DeleteFunc(answers[0], func(name string, _ engine.Tensor) bool {
-		return !slices.ContainsFunc(opened[1].Outputs(), func(o engine.ValueInfo) bool { return o.Name == name })
+	maps.DeleteFunc(answers[0], func(name string, _ tensor.Tensor) bool {
+		return !slices.ContainsFunc(opened[1].Outputs(), func(o tensor.Info) bool { return o.Name == name })
 	})
 	return verify.Difference(answers[0], answers[1], verify.Tolerance, meta.OutputScale)
 }
 
-func randomState(spec models.Spec, rows int, seed uint64) engine.Tensor {
+func randomState(spec models.Spec, rows int, seed uint64) tensor.Tensor {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	h := make([]float32, spec.Layers*spec.Directions()*rows*spec.Hidden)
 	for i := range h {
 		h[i] = float32(rng.NormFloat64())
 	}
-	return engine.Of(h, spec.Layers*spec.Directions(), rows, spec.Hidden)
+	return tensor.Of(h, spec.Layers*spec.Directions(), rows, spec.Hidden)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
@@ -198,10 +199,10 @@ func TestFieldLayouts(t *testing.T) {
 	folder := shared(t, "field/engine")
 	for _, test := range []struct {
 		name, task string
-		line       func(x infer.Tensor) string
+		line       func(x tensor.Tensor) string
 	}{
-		{"forecast_many_columns", "forecast", func(x infer.Tensor) string { return table(x, 10, 3, 3, 1, "\n") }},
-		{"classify_channels_first", "classify", func(x infer.Tensor) string { return table(x, 40, 3, 1, 40, ",") }},
+		{"forecast_many_columns", "forecast", func(x tensor.Tensor) string { return table(x, 10, 3, 3, 1, "\n") }},
+		{"classify_channels_first", "classify", func(x tensor.Tensor) string { return table(x, 40, 3, 1, 40, ",") }},
 	} {
 		dir := filepath.Join(folder, test.name)
 		sets, err := onnxtest.Sets(dir)
@@ -223,7 +224,7 @@ func TestFieldLayouts(t *testing.T) {
 
 // table writes the first sequence of x, whose steps and features are so many
 // elements apart, with an end after each step.
-func table(x infer.Tensor, steps, features, step, feature int, end string) string {
+func table(x tensor.Tensor, steps, features, step, feature int, end string) string {
 	var text strings.Builder
 	for i := range steps {
 		for k := range features {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -33,7 +33,7 @@ func (f *graphFlags) addLayout(flags *pflag.FlagSet) {
 type graph struct {
 	model  *onnxgraph.Model
 	inputs []inputs.Input
-	given  map[string]engine.Tensor
+	given  map[string]tensor.Tensor
 }
 
 // maxExternal is how many bytes of a model's weights may be in files of their own.
@@ -83,7 +83,7 @@ func (f *graphFlags) graphOf(m *onnxgraph.Model) (*graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{model: m, given: map[string]engine.Tensor{}}
+	g := &graph{model: m, given: map[string]tensor.Tensor{}}
 	if g.inputs, err = inputs.Of(m, layouts); err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (f *graphFlags) graphOf(m *onnxgraph.Model) (*graph, error) {
 }
 
 // random returns random inputs of that batch and time, but for those given.
-func (g *graph) random(batch, time int, seed uint64) (map[string]engine.Tensor, error) {
+func (g *graph) random(batch, time int, seed uint64) (map[string]tensor.Tensor, error) {
 	return inputs.Random(g.inputs, g.given, batch, time, seed)
 }
 

@@ -17,7 +17,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/pca"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 type hiddenOptions struct {
@@ -138,11 +138,11 @@ func hiddenStates(ctx context.Context, m *infer.Model, series []float64) (*mat.D
 		input[i] = float32(y)
 	}
 	const name = "hidden"
-	results, err := m.Run(ctx, map[string]infer.Tensor{"input": engine.Of(input, 1, len(input), 1)}, name)
+	results, err := m.Run(ctx, map[string]tensor.Tensor{"input": tensor.Of(input, 1, len(input), 1)}, name)
 	if err != nil {
 		return nil, err
 	}
-	values, err := engine.Values[float32](results[name])
+	values, err := tensor.Values[float32](results[name])
 	if err != nil || len(values) == 0 || len(values)%len(series) != 0 {
 		return nil, errors.New(`output "hidden" is not what the last layer answers at each step: export the model again`)
 	}

@@ -15,7 +15,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -41,7 +41,7 @@ func TestHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	results, err := m.Run(t.Context(), map[string]infer.Tensor{"input": engine.Of(values, 1, 60, 1)}, "hidden")
+	results, err := m.Run(t.Context(), map[string]tensor.Tensor{"input": tensor.Of(values, 1, 60, 1)}, "hidden")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -356,7 +356,7 @@ func describe(v onnxgraph.Value) value {
 		described.Shape = []string{}
 	}
 	for _, d := range v.Shape {
-		described.Shape = append(described.Shape, engine.Dim{Size: int(d.Size), Symbol: d.Symbol}.String())
+		described.Shape = append(described.Shape, tensor.Dim{Size: int(d.Size), Symbol: d.Symbol}.String())
 	}
 	return described
 }
@@ -413,7 +413,7 @@ func countParameters(g *onnxgraph.Graph) int {
 		}
 		switch t.Type() {
 		case onnxgraph.Float16, onnxgraph.BFloat16, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int8, onnxgraph.Uint8:
-			size, _ := engine.Size(t.Shape)
+			size, _ := tensor.Size(t.Shape)
 			sum += size
 		}
 	}

@@ -11,13 +11,13 @@ import (
 	"strings"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/npy"
 )
 
 // runRaw feeds tensors to the model and prints or writes those that come out.
 func (o *inferOptions) runRaw(ctx context.Context, model *infer.Model) error {
-	given := map[string]engine.Tensor{}
+	given := map[string]tensor.Tensor{}
 	for _, text := range o.inputs {
 		in, value, err := nameOf("--input", text, model.Inputs())
 		if err != nil {
@@ -27,7 +27,7 @@ func (o *inferOptions) runRaw(ctx context.Context, model *infer.Model) error {
 			return fmt.Errorf("--input %s: %w", in.Name, err)
 		}
 	}
-	var missing []engine.ValueInfo
+	var missing []tensor.Info
 	for _, in := range model.Inputs() {
 		if _, ok := given[in.Name]; !ok && !in.Optional {
 			missing = append(missing, in)
@@ -71,7 +71,7 @@ func (o *inferOptions) runRaw(ctx context.Context, model *infer.Model) error {
 }
 
 // printRaw prints the results of these names, if any, as one JSON object.
-func (o *inferOptions) printRaw(results map[string]engine.Tensor, names []string) error {
+func (o *inferOptions) printRaw(results map[string]tensor.Tensor, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (o *inferOptions) printRaw(results map[string]engine.Tensor, names []string
 }
 
 // readRaw reads inputs from standard input, and tells whether it was a .npy file.
-func (o *inferOptions) readRaw(missing, all []engine.ValueInfo, given map[string]engine.Tensor) (asNPY bool, err error) {
+func (o *inferOptions) readRaw(missing, all []tensor.Info, given map[string]tensor.Tensor) (asNPY bool, err error) {
 	o.greet()
 	data, err := io.ReadAll(o.In)
 	if err != nil {
@@ -165,11 +165,11 @@ func (o *inferOptions) rawOutputs(model *infer.Model) (files map[string]string, 
 }
 
 // nameOf splits NAME=VALUE, where names may have a = in them.
-func nameOf(flag, text string, infos []engine.ValueInfo) (engine.ValueInfo, string, error) {
+func nameOf(flag, text string, infos []tensor.Info) (tensor.Info, string, error) {
 	for _, info := range infos {
 		if value, ok := strings.CutPrefix(text, info.Name+"="); ok && value != "" {
 			return info, value, nil
 		}
 	}
-	return engine.ValueInfo{}, "", usageError{errors.New(flag + " " + text + ": it must be NAME=VALUE, where the model has " + fmt.Sprint(infos))}
+	return tensor.Info{}, "", usageError{errors.New(flag + " " + text + ": it must be NAME=VALUE, where the model has " + fmt.Sprint(infos))}
 }

@@ -13,34 +13,34 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
 	"github.com/rnnkit/rnnkit/internal/npy"
 )
 
 // readTensor reads a tensor of that type from a .npy or .json file, or from
 // value itself as JSON.
-func readTensor(value string, want engine.Type) (engine.Tensor, error) {
+func readTensor(value string, want tensor.Type) (tensor.Tensor, error) {
 	switch filepath.Ext(value) {
 	case ".npy":
 		file, err := os.Open(value)
 		if err != nil {
-			return engine.Tensor{}, err
+			return tensor.Tensor{}, err
 		}
 		defer file.Close()
 		t, err := npy.Read(file)
 		if err != nil {
-			return engine.Tensor{}, fmt.Errorf("%s: %w", value, err)
+			return tensor.Tensor{}, fmt.Errorf("%s: %w", value, err)
 		}
 		return convertTensor(t, want)
 	case ".json":
 		data, err := os.ReadFile(value)
 		if err != nil {
-			return engine.Tensor{}, err
+			return tensor.Tensor{}, err
 		}
 		t, err := parseTensor(data, want)
 		if err != nil {
-			return engine.Tensor{}, fmt.Errorf("%s: %w", value, err)
+			return tensor.Tensor{}, fmt.Errorf("%s: %w", value, err)
 		}
 		return t, nil
 	}
@@ -49,10 +49,10 @@ func readTensor(value string, want engine.Type) (engine.Tensor, error) {
 
 // convertTensor makes NumPy's default types, float64 and int64, the one that a
 // model reads, where no integer is lost.
-func convertTensor(t engine.Tensor, want engine.Type) (engine.Tensor, error) {
+func convertTensor(t tensor.Tensor, want tensor.Type) (tensor.Tensor, error) {
 	switch data := t.Data.(type) {
 	case []float64:
-		if want == engine.Float32 {
+		if want == tensor.Float32 {
 			if i := slices.IndexFunc(data, overflows); i >= 0 {
 				return t, fmt.Errorf("element %d is %g, too large for float32, which ends at 3.4e38: use a larger unit", i, data[i])
 			}
@@ -60,13 +60,13 @@ func convertTensor(t engine.Tensor, want engine.Type) (engine.Tensor, error) {
 		}
 	case []int64:
 		switch {
-		case want == engine.Int32 && within(data, math.MinInt32, math.MaxInt32):
+		case want == tensor.Int32 && within(data, math.MinInt32, math.MaxInt32):
 			t.Data = narrow[int32](data)
-		case want == engine.Uint8 && within(data, 0, math.MaxUint8):
+		case want == tensor.Uint8 && within(data, 0, math.MaxUint8):
 			t.Data = narrow[uint8](data)
 		}
 	case []int32:
-		if want == engine.Int64 {
+		if want == tensor.Int64 {
 			t.Data = narrow[int64](data)
 		}
 	}
@@ -99,21 +99,21 @@ func overflows(v float64) bool {
 
 // parseTensor reads nested lists as a tensor of that type. What JSON has no
 // numbers for are the strings "NaN", "+Inf" and "-Inf".
-func parseTensor(data []byte, want engine.Type) (engine.Tensor, error) {
+func parseTensor(data []byte, want tensor.Type) (tensor.Tensor, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	var document any
 	if err := decoder.Decode(&document); err != nil {
-		return engine.Tensor{}, fmt.Errorf("not JSON: %w: give nested lists of numbers, or a .npy or .json file", err)
+		return tensor.Tensor{}, fmt.Errorf("not JSON: %w: give nested lists of numbers, or a .npy or .json file", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return engine.Tensor{}, errors.New("there is more after the JSON: give one list")
+		return tensor.Tensor{}, errors.New("there is more after the JSON: give one list")
 	}
 	return tensorOf(document, want)
 }
 
 // tensorOf makes nested lists a tensor.
-func tensorOf(document any, want engine.Type) (engine.Tensor, error) {
+func tensorOf(document any, want tensor.Type) (tensor.Tensor, error) {
 	shape := []int{}
 	for inner := document; ; {
 		list, ok := inner.([]any)
@@ -128,29 +128,29 @@ func tensorOf(document any, want engine.Type) (engine.Tensor, error) {
 	}
 	var leaves []any
 	if err := flatten(document, shape, &leaves); err != nil {
-		return engine.Tensor{}, err
+		return tensor.Tensor{}, err
 	}
 	switch want {
-	case engine.Float16:
-		return parseAll(leaves, shape, func(s string) (engine.Half, error) {
+	case tensor.Float16:
+		return parseAll(leaves, shape, func(s string) (tensor.Half, error) {
 			v, err := strconv.ParseFloat(s, 32)
-			return engine.HalfOf(float32(v)), err
+			return tensor.HalfOf(float32(v)), err
 		})
-	case engine.Float32:
+	case tensor.Float32:
 		return parseAll(leaves, shape, func(s string) (float32, error) {
 			v, err := strconv.ParseFloat(s, 32)
 			return float32(v), err
 		})
-	case engine.Float64:
+	case tensor.Float64:
 		return parseAll(leaves, shape, func(s string) (float64, error) { return strconv.ParseFloat(s, 64) })
-	case engine.Int32:
+	case tensor.Int32:
 		return parseAll(leaves, shape, func(s string) (int32, error) {
 			v, err := strconv.ParseInt(s, 10, 32)
 			return int32(v), err
 		})
-	case engine.Int64:
+	case tensor.Int64:
 		return parseAll(leaves, shape, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) })
-	case engine.Uint8:
+	case tensor.Uint8:
 		return parseAll(leaves, shape, func(s string) (uint8, error) {
 			v, err := strconv.ParseUint(s, 10, 8)
 			return uint8(v), err
@@ -177,20 +177,20 @@ func flatten(document any, shape []int, leaves *[]any) error {
 	return nil
 }
 
-func parseAll[T engine.Element](leaves []any, shape []int, parse func(string) (T, error)) (engine.Tensor, error) {
+func parseAll[T tensor.Element](leaves []any, shape []int, parse func(string) (T, error)) (tensor.Tensor, error) {
 	data := make([]T, len(leaves))
 	for i, leaf := range leaves {
 		v, err := parse(fmt.Sprint(leaf))
 		if err != nil {
-			return engine.Tensor{}, fmt.Errorf("element %d is %v, not a %s: give nested lists of such", i, leaf, engine.Tensor{Data: data}.Type())
+			return tensor.Tensor{}, fmt.Errorf("element %d is %v, not a %s: give nested lists of such", i, leaf, tensor.Tensor{Data: data}.Type())
 		}
 		data[i] = v
 	}
-	return engine.Of(data, shape...), nil
+	return tensor.Of(data, shape...), nil
 }
 
 // writeTensor writes t to a .npy file, or any other as JSON.
-func writeTensor(path string, t engine.Tensor) error {
+func writeTensor(path string, t tensor.Tensor) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
 		return err
@@ -209,7 +209,7 @@ func writeTensor(path string, t engine.Tensor) error {
 
 // writeList writes t as nested lists in JSON, and end. It takes no memory for the text,
 // which is many times as large as t.
-func writeList(out io.Writer, t engine.Tensor, end string) error {
+func writeList(out io.Writer, t tensor.Tensor, end string) error {
 	if err := printableList(t); err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func writeList(out io.Writer, t engine.Tensor, end string) error {
 const maxEmpty = 1 << 20
 
 // printableList returns an error for a tensor that is no list in JSON.
-func printableList(t engine.Tensor) error {
+func printableList(t tensor.Tensor) error {
 	if t.Data == nil {
 		return errors.New("the tensor has no type that can be written")
 	}
@@ -245,7 +245,7 @@ func printableList(t engine.Tensor) error {
 }
 
 // writeRows writes what of t has that shape from element next on, and goes beyond it.
-func writeRows(w *bufio.Writer, t engine.Tensor, shape []int, next *int) {
+func writeRows(w *bufio.Writer, t tensor.Tensor, shape []int, next *int) {
 	if len(shape) == 0 {
 		w.Write(appendElement(w.AvailableBuffer(), t, *next))
 		*next++
@@ -262,9 +262,9 @@ func writeRows(w *bufio.Writer, t engine.Tensor, shape []int, next *int) {
 }
 
 // appendElement appends element i of t in JSON.
-func appendElement(text []byte, t engine.Tensor, i int) []byte {
+func appendElement(text []byte, t tensor.Tensor, i int) []byte {
 	switch data := t.Data.(type) {
-	case []engine.Half:
+	case []tensor.Half:
 		return appendFloat(text, float64(data[i].Float32()), 32)
 	case []float32:
 		return appendFloat(text, float64(data[i]), 32)

@@ -11,18 +11,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/npy"
 )
 
 func TestParseTensor(t *testing.T) {
-	for text, want := range map[string]engine.Tensor{
-		`[[1, 2.5], ["NaN", "-Inf"]]`: engine.Of([]float32{1, 2.5, 0, 0}, 2, 2),
-		`7`:                           engine.Of([]float32{7}),
-		`[]`:                          engine.Of([]float32{}, 0),
-		`[[[1]],[[2]]]`:               engine.Of([]float32{1, 2}, 2, 1, 1),
+	for text, want := range map[string]tensor.Tensor{
+		`[[1, 2.5], ["NaN", "-Inf"]]`: tensor.Of([]float32{1, 2.5, 0, 0}, 2, 2),
+		`7`:                           tensor.Of([]float32{7}),
+		`[]`:                          tensor.Of([]float32{}, 0),
+		`[[[1]],[[2]]]`:               tensor.Of([]float32{1, 2}, 2, 1, 1),
 	} {
-		got, err := parseTensor([]byte(text), engine.Float32)
+		got, err := parseTensor([]byte(text), tensor.Float32)
 		if err != nil || fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
 			t.Errorf("%s: %v, not %v (%v)", text, got, want, err)
 			continue
@@ -33,10 +33,10 @@ func TestParseTensor(t *testing.T) {
 	}
 	for _, test := range []struct {
 		text string
-		want engine.Type
+		want tensor.Type
 	}{
-		{`[9007199254740993]`, engine.Int64}, {`[-3]`, engine.Int32}, {`[255]`, engine.Uint8}, {`[true,false]`, engine.Bool},
-		{`[0.5]`, engine.Float16}, {`[0.1]`, engine.Float64},
+		{`[9007199254740993]`, tensor.Int64}, {`[-3]`, tensor.Int32}, {`[255]`, tensor.Uint8}, {`[true,false]`, tensor.Bool},
+		{`[0.5]`, tensor.Float16}, {`[0.1]`, tensor.Float64},
 	} {
 		got, err := parseTensor([]byte(test.text), test.want)
 		if err != nil || got.Type() != test.want {
@@ -51,11 +51,11 @@ func TestParseTensor(t *testing.T) {
 		`[1,`: "not JSON", `[1] [2]`: "more after the JSON", `[[1],[2,3]]`: "not of the same length", `[[1],2]`: "not of the same length",
 		`["a"]`: "element 0 is a", `[null]`: "element 0 is", `{"a":1}`: "element 0", `[1e99]`: "element 0",
 	} {
-		if _, err := parseTensor([]byte(text), engine.Float32); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parseTensor([]byte(text), tensor.Float32); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
-	for text, typ := range map[string]engine.Type{`[1.5]`: engine.Int64, `[256]`: engine.Uint8, `[3000000000]`: engine.Int32, `[2]`: engine.Bool} {
+	for text, typ := range map[string]tensor.Type{`[1.5]`: tensor.Int64, `[256]`: tensor.Uint8, `[3000000000]`: tensor.Int32, `[2]`: tensor.Bool} {
 		if got, err := parseTensor([]byte(text), typ); err == nil {
 			t.Errorf("%s as %s: %v", text, typ, got)
 		}
@@ -76,20 +76,20 @@ func compact(t *testing.T, text string) string {
 func TestReadTensor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npy")
 	for _, test := range []struct {
-		x    engine.Tensor
-		want engine.Type
+		x    tensor.Tensor
+		want tensor.Type
 		err  string
 	}{
-		{engine.Of([]float64{1, 2}, 2), engine.Float32, ""},
-		{engine.Of([]float64{math.Inf(-1), math.NaN()}, 2), engine.Float32, ""},
-		{engine.Of([]int64{1, 2}, 2), engine.Int32, ""},
-		{engine.Of([]int64{1, 255}, 2), engine.Uint8, ""},
-		{engine.Of([]int32{1, 2}, 2), engine.Int64, ""},
-		{engine.Of([]float64{1e38, -1e300}, 2), engine.Float32, "element 1 is -1e+300, too large for float32"},
-		{engine.Of([]int64{1 << 40}, 1), engine.Int32, "convert it with"},
-		{engine.Of([]int64{-1}, 1), engine.Uint8, "convert it with"},
-		{engine.Of([]int64{1}, 1), engine.Float32, "convert it with"},
-		{engine.Of([]float32{1}, 1), engine.Int64, "convert it with"},
+		{tensor.Of([]float64{1, 2}, 2), tensor.Float32, ""},
+		{tensor.Of([]float64{math.Inf(-1), math.NaN()}, 2), tensor.Float32, ""},
+		{tensor.Of([]int64{1, 2}, 2), tensor.Int32, ""},
+		{tensor.Of([]int64{1, 255}, 2), tensor.Uint8, ""},
+		{tensor.Of([]int32{1, 2}, 2), tensor.Int64, ""},
+		{tensor.Of([]float64{1e38, -1e300}, 2), tensor.Float32, "element 1 is -1e+300, too large for float32"},
+		{tensor.Of([]int64{1 << 40}, 1), tensor.Int32, "convert it with"},
+		{tensor.Of([]int64{-1}, 1), tensor.Uint8, "convert it with"},
+		{tensor.Of([]int64{1}, 1), tensor.Float32, "convert it with"},
+		{tensor.Of([]float32{1}, 1), tensor.Int64, "convert it with"},
 	} {
 		var b bytes.Buffer
 		if err := npy.Write(&b, test.x); err != nil {
@@ -114,7 +114,7 @@ func FuzzParseTensor(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		x, err := parseTensor(data, engine.Float32)
+		x, err := parseTensor(data, tensor.Float32)
 		if err != nil || x.Len() == 0 {
 			return
 		}
@@ -122,7 +122,7 @@ func FuzzParseTensor(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := parseTensor([]byte(text), engine.Float32)
+		again, err := parseTensor([]byte(text), tensor.Float32)
 		if err != nil || fmt.Sprint(again) != fmt.Sprint(x) {
 			t.Fatalf("%v, then %v (%v)", x, again, err)
 		}
@@ -130,7 +130,7 @@ func FuzzParseTensor(f *testing.F) {
 }
 
 // written returns what writeList writes of t.
-func written(t engine.Tensor) (string, error) {
+func written(t tensor.Tensor) (string, error) {
 	var b strings.Builder
 	err := writeList(&b, t, "")
 	return b.String(), err
@@ -147,7 +147,7 @@ func TestListsOfNothing(t *testing.T) {
 		{[]int{1 << 60, 0}, ""},
 		{[]int{1 << 11, 1 << 11, 0}, ""},
 	} {
-		text, err := written(engine.Of([]float32{}, test.shape...))
+		text, err := written(tensor.Of([]float32{}, test.shape...))
 		if text != test.text || (err != nil) != (test.text == "") {
 			t.Errorf("%v is written as %.40q (%v)", test.shape, text, err)
 		}
@@ -156,7 +156,7 @@ func TestListsOfNothing(t *testing.T) {
 
 // TestListsTakeNoMemory writes many elements, which takes no more than a buffer.
 func TestListsTakeNoMemory(t *testing.T) {
-	x := engine.Of(make([]float32, 1<<16), 1<<8, 1<<8)
+	x := tensor.Of(make([]float32, 1<<16), 1<<8, 1<<8)
 	if n := testing.AllocsPerRun(1, func() {
 		if err := writeList(io.Discard, x, ""); err != nil {
 			t.Error(err)

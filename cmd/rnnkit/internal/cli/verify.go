@@ -19,6 +19,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/verify"
@@ -114,7 +115,7 @@ func (o *verifyOptions) run(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	want := make([]map[string]engine.Tensor, len(s.runs))
+	want := make([]map[string]tensor.Tensor, len(s.runs))
 	for i, run := range s.runs {
 		if want[i], err = all[at].run(ctx, run); err != nil {
 			return fmt.Errorf("%s: %s: %w", path, all[at].name, err)
@@ -159,7 +160,7 @@ func (o *verifyOptions) compareNaN(ctx context.Context, s *subject, all []candid
 	if err != nil || !verify.PutNaN(given) {
 		return err
 	}
-	run := func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) { return m.Run(ctx, given) }
+	run := func(ctx context.Context, m *infer.Model) (map[string]tensor.Tensor, error) { return m.Run(ctx, given) }
 	want, err := judge.run(ctx, run)
 	if err != nil {
 		return nil // that it does not run on NaN is no difference
@@ -185,11 +186,11 @@ func (o *verifyOptions) compareNaN(ctx context.Context, s *subject, all []candid
 }
 
 // way is a way to run a model.
-type way func(context.Context, *infer.Model) (map[string]engine.Tensor, error)
+type way func(context.Context, *infer.Model) (map[string]tensor.Tensor, error)
 
 // run runs the candidate's model in a way, as long as ctx allows.
-func (c candidate) run(ctx context.Context, way way) (map[string]engine.Tensor, error) {
-	return waitFor(ctx, "the run", func() (map[string]engine.Tensor, error) { return way(ctx, c.model) })
+func (c candidate) run(ctx context.Context, way way) (map[string]tensor.Tensor, error) {
+	return waitFor(ctx, "the run", func() (map[string]tensor.Tensor, error) { return way(ctx, c.model) })
 }
 
 // mustRun tells whether it is a failure that engine i does not open the model:
@@ -203,14 +204,14 @@ func (o *verifyOptions) mustRun(i int, err error) bool {
 type subject struct {
 	meta  *models.Metadata // nil for a model from elsewhere
 	scale *models.Scale    // of the output named output
-	input engine.Tensor    // with meta: the sequences
+	input tensor.Tensor    // with meta: the sequences
 
 	// runs are the ways to run it that engines are compared on. With meta all
 	// have the same answers.
 	runs []way
 
 	// timed returns the inputs of a call that is timed.
-	timed   func(batch int) (map[string]engine.Tensor, error)
+	timed   func(batch int) (map[string]tensor.Tensor, error)
 	outputs []string // of such a call
 
 	fixedBatch bool // no input leaves its batch open
@@ -228,15 +229,15 @@ func (o *verifyOptions) subject(g *graph, m *infer.Model) (*subject, error) {
 	if s.input, err = verify.Input(meta, o.rows, length, o.seed); err != nil {
 		return nil, err
 	}
-	s.timed = func(batch int) (map[string]engine.Tensor, error) {
+	s.timed = func(batch int) (map[string]tensor.Tensor, error) {
 		input, err := verify.Input(meta, batch, length, o.seed+1)
-		return map[string]engine.Tensor{"input": input}, err
+		return map[string]tensor.Tensor{"input": input}, err
 	}
-	s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
+	s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]tensor.Tensor, error) {
 		return verify.Whole(ctx, m, s.input)
 	})
 	if meta.Spec.Stepwise() {
-		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
+		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]tensor.Tensor, error) {
 			return verify.Stepped(ctx, m, s.input)
 		})
 	}
@@ -252,8 +253,8 @@ func (o *verifyOptions) foreign(g *graph, m *infer.Model) (*subject, error) {
 	s := &subject{fixedBatch: !slices.ContainsFunc(g.inputs, func(in inputs.Input) bool {
 		return in.Axis(inputs.Batch) >= 0 && in.Fixed(inputs.Batch) == 0
 	})}
-	s.timed = func(batch int) (map[string]engine.Tensor, error) { return g.random(batch, length, o.seed) }
-	s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
+	s.timed = func(batch int) (map[string]tensor.Tensor, error) { return g.random(batch, length, o.seed) }
+	s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]tensor.Tensor, error) {
 		given, err := s.timed(o.rows)
 		if err != nil {
 			return nil, err
@@ -261,8 +262,8 @@ func (o *verifyOptions) foreign(g *graph, m *infer.Model) (*subject, error) {
 		return m.Run(ctx, given)
 	})
 	if pairs := m.State(); len(pairs) > 0 {
-		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]engine.Tensor, error) {
-			var given, outputs map[string]engine.Tensor
+		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]tensor.Tensor, error) {
+			var given, outputs map[string]tensor.Tensor
 			for call := range fedBack {
 				next, err := g.random(o.rows, length, o.seed+uint64(call))
 				if err != nil {
@@ -285,7 +286,7 @@ func (o *verifyOptions) foreign(g *graph, m *infer.Model) (*subject, error) {
 }
 
 // row returns the columns of an engine's row, as far as there is no error.
-func (o *verifyOptions) row(ctx context.Context, s *subject, c candidate, want []map[string]engine.Tensor) (row []string, err error) {
+func (o *verifyOptions) row(ctx context.Context, s *subject, c candidate, want []map[string]tensor.Tensor) (row []string, err error) {
 	tolerance := o.tolerance
 	if strings.Contains(c.name, "cuda") {
 		tolerance *= cudaFactor
@@ -331,7 +332,7 @@ func (o *verifyOptions) row(ctx context.Context, s *subject, c candidate, want [
 
 // trainerRow compares the answers of the trainer, for the parameters in data,
 // with those of the engine that judges.
-func (o *verifyOptions) trainerRow(ctx context.Context, s *subject, data []byte, want map[string]engine.Tensor) (row []string, err error) {
+func (o *verifyOptions) trainerRow(ctx context.Context, s *subject, data []byte, want map[string]tensor.Tensor) (row []string, err error) {
 	m, err := models.New(*s.meta, 0)
 	if err != nil {
 		return row, err
@@ -343,8 +344,8 @@ func (o *verifyOptions) trainerRow(ctx context.Context, s *subject, data []byte,
 	if err != nil {
 		return row, err
 	}
-	got := engine.Tensor{Shape: want["output"].Shape, Data: answers}
-	d, err := verify.Difference(map[string]engine.Tensor{"output": want["output"]}, map[string]engine.Tensor{"output": got}, o.tolerance, s.scale)
+	got := tensor.Tensor{Shape: want["output"].Shape, Data: answers}
+	d, err := verify.Difference(map[string]tensor.Tensor{"output": want["output"]}, map[string]tensor.Tensor{"output": got}, o.tolerance, s.scale)
 	row = append(row, fmt.Sprintf("%.1e", d), "-")
 	if err != nil {
 		return row, err
@@ -368,7 +369,7 @@ func (o *verifyOptions) trainerRow(ctx context.Context, s *subject, data []byte,
 }
 
 // batchOf returns sequences as the trainer reads them.
-func batchOf(input engine.Tensor) *datasets.Batch {
+func batchOf(input tensor.Tensor) *datasets.Batch {
 	b := &datasets.Batch{Size: input.Shape[0], Time: input.Shape[1]}
 	if tokens, ok := input.Data.([]int64); ok {
 		b.Tokens = tokens

@@ -10,13 +10,14 @@ import (
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
 // Count returns the operations of a run of m on inputs. It runs the model on e to
 // learn the shapes. It is an error if graphs within nodes have operators that
 // count: how often these run is not known.
-func Count(ctx context.Context, m *onnxgraph.Model, e engine.Engine, inputs map[string]engine.Tensor) (int64, error) {
+func Count(ctx context.Context, m *onnxgraph.Model, e engine.Engine, inputs map[string]tensor.Tensor) (int64, error) {
 	shown := *m
 	shown.Graph.Nodes = slices.Clone(m.Graph.Nodes)
 	shown.Graph.Outputs = nil

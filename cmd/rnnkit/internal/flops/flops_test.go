@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/export"
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -58,7 +58,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	n, err := Count(context.Background(), m, native.New(), map[string]engine.Tensor{"input": engine.Of(make([]float32, 50), 1, 50, 1)})
+	n, err := Count(context.Background(), m, native.New(), map[string]tensor.Tensor{"input": tensor.Of(make([]float32, 50), 1, 50, 1)})
 	fmt.Println(n, 2*50*4*32*(1+32)+2*32, err)
 	// Output: 422464 422464 <nil>
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/pca"
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
@@ -213,11 +213,11 @@ func (a *arm) measureHidden(ctx context.Context, t *trained, series []float64, f
 	for i := range x {
 		x[i] = float32(series[i])
 	}
-	out, err := t.model.Run(ctx, map[string]infer.Tensor{"input": engine.Of(x, 1, len(x), 1)}, "hidden")
+	out, err := t.model.Run(ctx, map[string]tensor.Tensor{"input": tensor.Of(x, 1, len(x), 1)}, "hidden")
 	if err != nil {
 		return err
 	}
-	hidden, err := engine.Values[float32](out["hidden"])
+	hidden, err := tensor.Values[float32](out["hidden"])
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/verify"
@@ -173,12 +174,12 @@ func (r *Repaired) sampled(time int) []int {
 }
 
 // changeStep returns given with other values at a step of all inputs with a time.
-func changeStep(list []inputs.Input, given map[string]engine.Tensor, batch, time, step int, seed uint64) (map[string]engine.Tensor, error) {
+func changeStep(list []inputs.Input, given map[string]tensor.Tensor, batch, time, step int, seed uint64) (map[string]tensor.Tensor, error) {
 	others, err := inputs.Random(list, nil, batch, time, seed)
 	if err != nil {
 		return nil, err
 	}
-	changed := map[string]engine.Tensor{}
+	changed := map[string]tensor.Tensor{}
 	for _, in := range list {
 		x := given[in.Name]
 		axis := in.Axis(inputs.Time)
@@ -186,7 +187,7 @@ func changeStep(list []inputs.Input, given map[string]engine.Tensor, batch, time
 			changed[in.Name] = x
 			continue
 		}
-		parts := make([]engine.Tensor, time)
+		parts := make([]tensor.Tensor, time)
 		for t := range parts {
 			from := x
 			if t == step {
@@ -200,7 +201,7 @@ func changeStep(list []inputs.Input, given map[string]engine.Tensor, batch, time
 }
 
 // scaled returns x times a factor, so that a change is also seen behind a maximum.
-func scaled(x engine.Tensor, by float32) engine.Tensor {
+func scaled(x tensor.Tensor, by float32) tensor.Tensor {
 	data, ok := x.Data.([]float32)
 	if !ok {
 		return x
@@ -209,11 +210,11 @@ func scaled(x engine.Tensor, by float32) engine.Tensor {
 	for k, v := range data {
 		list[k] = by * v
 	}
-	return engine.Of(list, x.Shape...)
+	return tensor.Of(list, x.Shape...)
 }
 
 // distances returns how far y lies from x at each index of an axis, or in all.
-func distances(x, y engine.Tensor, axis int) []float64 {
+func distances(x, y tensor.Tensor, axis int) []float64 {
 	if axis < 0 || axis >= len(x.Shape) {
 		return []float64{distance(x, y)}
 	}
@@ -224,7 +225,7 @@ func distances(x, y engine.Tensor, axis int) []float64 {
 	return list
 }
 
-func distance(x, y engine.Tensor) (far float64) {
+func distance(x, y tensor.Tensor) (far float64) {
 	a, b := numbers(onnxgraph.Tensor{Shape: x.Shape, Data: x.Data}), numbers(onnxgraph.Tensor{Shape: y.Shape, Data: y.Data})
 	for k := range min(len(a), len(b)) {
 		if d := math.Abs(a[k] - b[k]); d > far {
@@ -398,8 +399,8 @@ func (r *Repaired) sameFromState(ctx context.Context, m *infer.Model, time int) 
 }
 
 // stretch returns some steps of the inputs that have a time, and the others.
-func (r *Repaired) stretch(given map[string]engine.Tensor, from, steps int) map[string]engine.Tensor {
-	part := map[string]engine.Tensor{}
+func (r *Repaired) stretch(given map[string]tensor.Tensor, from, steps int) map[string]tensor.Tensor {
+	part := map[string]tensor.Tensor{}
 	for _, in := range r.inputs {
 		part[in.Name] = rows(given[in.Name], in.Axis(inputs.Time), from, steps)
 	}

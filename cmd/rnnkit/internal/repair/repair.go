@@ -26,6 +26,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/verify"
@@ -126,7 +127,7 @@ func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, o Opt
 		for letter, n := range map[byte]*int{inputs.Batch: &batch, inputs.Time: &time} {
 			declared := in.Fixed(letter)
 			if *n != 0 && declared != 0 && *n != declared {
-				return 0, 0, fmt.Errorf("input %s: its layout %s gives a %s of %d, and that of another input %d: give the right layouts", in.ValueInfo, in.Layout, map[byte]string{inputs.Batch: "batch", inputs.Time: "time"}[letter], declared, *n)
+				return 0, 0, fmt.Errorf("input %s: its layout %s gives a %s of %d, and that of another input %d: give the right layouts", in.Info, in.Layout, map[byte]string{inputs.Batch: "batch", inputs.Time: "time"}[letter], declared, *n)
 			}
 			*n = max(*n, declared)
 		}
@@ -319,7 +320,7 @@ func (r *repairer) openInputs(list []inputs.Input, s symbols) []inputs.Input {
 			case in.Layout[i] == inputs.Time && r.example > 0 && (d.Symbol != "" || d.Size < 0):
 				r.changes = append(r.changes, fmt.Sprintf("input %q: dimension %d was open and is %d", in.Name, i, r.example))
 				v.Shape[i] = onnxgraph.Dim{Size: int64(r.example)}
-				open[k].Shape[i] = engine.Dim{Size: r.example}
+				open[k].Shape[i] = tensor.Dim{Size: r.example}
 				continue
 			case in.Layout[i] != inputs.Batch:
 				continue

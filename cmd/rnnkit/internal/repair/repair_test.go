@@ -16,6 +16,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
@@ -25,20 +26,20 @@ import (
 // golden are modules of PyTorch, and their answers to inputs of several sizes.
 type golden map[string]struct {
 	Files []string
-	Cases []struct{ Inputs, Outputs []tensor }
+	Cases []struct{ Inputs, Outputs []array }
 }
 
-type tensor struct {
+type array struct {
 	Type  string
 	Shape []int
 	Data  []float64
 }
 
-func (t tensor) tensor() engine.Tensor {
-	if t.Type == "int64" {
-		return engine.Of(convert[int64](t.Data), t.Shape...)
+func (a array) tensor() tensor.Tensor {
+	if a.Type == "int64" {
+		return tensor.Of(convert[int64](a.Data), a.Shape...)
 	}
-	return engine.Of(convert[float32](t.Data), t.Shape...)
+	return tensor.Of(convert[float32](a.Data), a.Shape...)
 }
 
 func convert[T int64 | float32](data []float64) []T {
@@ -115,7 +116,7 @@ func TestTorch(t *testing.T) {
 					}
 					defer model.Close()
 					for _, c := range module.Cases {
-						given, want := map[string]engine.Tensor{}, map[string]engine.Tensor{}
+						given, want := map[string]tensor.Tensor{}, map[string]tensor.Tensor{}
 						for i, in := range model.Inputs() {
 							given[in.Name] = c.Inputs[i].tensor()
 						}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -44,7 +45,7 @@ type trace struct {
 
 	constants map[string]bool // the values that depend on no input
 	session   engine.Session
-	inputs    map[string]engine.Tensor // of the first probe
+	inputs    map[string]tensor.Tensor // of the first probe
 	dims      [probes]map[string][]int // shapes in each probe
 	producers map[string]*onnxgraph.Node
 	fixed     []int
@@ -180,7 +181,7 @@ func (t *trace) probe(ctx context.Context, list []inputs.Input, s sizes) error {
 
 // runAsFar runs the nodes before failed, sets it where a node before fails, and
 // keeps the shapes of the others. Its error is that of ctx.
-func (t *trace) runAsFar(ctx context.Context, given map[string]engine.Tensor, p int) error {
+func (t *trace) runAsFar(ctx context.Context, given map[string]tensor.Tensor, p int) error {
 	results, err := t.run(ctx, given, t.failed)
 	if err != nil && ctx.Err() == nil {
 		t.failed = sort.Search(t.failed, func(n int) bool {
@@ -206,7 +207,7 @@ func (t *trace) runAsFar(ctx context.Context, given map[string]engine.Tensor, p 
 }
 
 // run returns the shapes of all values of the first n nodes.
-func (t *trace) run(ctx context.Context, given map[string]engine.Tensor, n int) (map[string]engine.Tensor, error) {
+func (t *trace) run(ctx context.Context, given map[string]tensor.Tensor, n int) (map[string]tensor.Tensor, error) {
 	var outputs []string
 	for i := range t.graph.Nodes[:n] {
 		for _, name := range shownOf(&t.graph.Nodes[i]) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/verify"
@@ -128,7 +129,7 @@ func closeAll(all []*infer.Model) {
 
 // wanted returns what the original answers to the rows of given, or nil if it
 // takes no such time.
-func (r *Repaired) wanted(ctx context.Context, original *infer.Model, given map[string]engine.Tensor, batch, time int) (want map[string]engine.Tensor, against string, err error) {
+func (r *Repaired) wanted(ctx context.Context, original *infer.Model, given map[string]tensor.Tensor, batch, time int) (want map[string]tensor.Tensor, against string, err error) {
 	if time != r.Time && slices.ContainsFunc(r.original, func(in inputs.Input) bool { return in.Fixed(inputs.Time) > 0 }) {
 		return nil, "", nil
 	}
@@ -146,10 +147,10 @@ var errMixed = errors.New("rows of several sequences in one dimension, so the an
 
 // byRow returns what a model answers to the rows of given, each with as many
 // after it as the original takes.
-func (r *Repaired) byRow(ctx context.Context, model *infer.Model, given map[string]engine.Tensor, batch int) (map[string]engine.Tensor, error) {
-	parts := map[string][]engine.Tensor{}
+func (r *Repaired) byRow(ctx context.Context, model *infer.Model, given map[string]tensor.Tensor, batch int) (map[string]tensor.Tensor, error) {
+	parts := map[string][]tensor.Tensor{}
 	for row := range batch {
-		part := map[string]engine.Tensor{}
+		part := map[string]tensor.Tensor{}
 		for _, in := range r.inputs {
 			part[in.Name] = rows(given[in.Name], in.Axis(inputs.Batch), row, r.Batch)
 		}
@@ -161,7 +162,7 @@ func (r *Repaired) byRow(ctx context.Context, model *infer.Model, given map[stri
 			parts[name] = append(parts[name], y)
 		}
 	}
-	all := map[string]engine.Tensor{}
+	all := map[string]tensor.Tensor{}
 	for name, list := range parts {
 		axis := slices.Index(r.outputs[name], r.sizes.batch)
 		if axis < 0 && slices.ContainsFunc(r.outputs[name], func(s size) bool { return s[0] != s[1] }) {
@@ -174,11 +175,11 @@ func (r *Repaired) byRow(ctx context.Context, model *infer.Model, given map[stri
 
 // rows returns n rows of x along an axis from the given one on, and then from
 // the first; x itself for no axis.
-func rows(x engine.Tensor, axis, from, n int) engine.Tensor {
+func rows(x tensor.Tensor, axis, from, n int) tensor.Tensor {
 	if axis < 0 {
 		return x
 	}
-	parts := make([]engine.Tensor, n)
+	parts := make([]tensor.Tensor, n)
 	for k := range parts {
 		parts[k] = pick(x, axis, (from+k)%x.Shape[axis])
 	}
@@ -186,11 +187,11 @@ func rows(x engine.Tensor, axis, from, n int) engine.Tensor {
 }
 
 // join puts the first rows of each of list together along an axis.
-func join(list []engine.Tensor, axis int) engine.Tensor {
+func join(list []tensor.Tensor, axis int) tensor.Tensor {
 	if axis < 0 {
 		return list[0]
 	}
-	first := make([]engine.Tensor, len(list))
+	first := make([]tensor.Tensor, len(list))
 	for k, y := range list {
 		first[k] = pick(y, axis, 0)
 	}
@@ -198,24 +199,24 @@ func join(list []engine.Tensor, axis int) engine.Tensor {
 }
 
 // pick returns one row of x along an axis, which stays, with the size 1.
-func pick(x engine.Tensor, axis, row int) engine.Tensor {
+func pick(x tensor.Tensor, axis, row int) tensor.Tensor {
 	shape := slices.Clone(x.Shape)
 	shape[axis] = 1
 	switch data := x.Data.(type) {
-	case []engine.Half:
-		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+	case []tensor.Half:
+		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
 	case []float32:
-		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
 	case []float64:
-		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
 	case []int32:
-		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
 	case []int64:
-		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
 	case []uint8:
-		return engine.Of(pickOf(data, x.Shape, axis, row), shape...)
+		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
 	}
-	return engine.Of(pickOf(x.Data.([]bool), x.Shape, axis, row), shape...)
+	return tensor.Of(pickOf(x.Data.([]bool), x.Shape, axis, row), shape...)
 }
 
 func pickOf[T any](data []T, shape []int, axis, row int) []T {
@@ -231,27 +232,27 @@ func pickOf[T any](data []T, shape []int, axis, row int) []T {
 }
 
 // concat puts tensors that have the size 1 there together along an axis.
-func concat(parts []engine.Tensor, axis int) engine.Tensor {
+func concat(parts []tensor.Tensor, axis int) tensor.Tensor {
 	shape := slices.Clone(parts[0].Shape)
 	shape[axis] = len(parts)
 	switch parts[0].Data.(type) {
-	case []engine.Half:
-		return engine.Of(concatOf[engine.Half](parts, axis), shape...)
+	case []tensor.Half:
+		return tensor.Of(concatOf[tensor.Half](parts, axis), shape...)
 	case []float32:
-		return engine.Of(concatOf[float32](parts, axis), shape...)
+		return tensor.Of(concatOf[float32](parts, axis), shape...)
 	case []float64:
-		return engine.Of(concatOf[float64](parts, axis), shape...)
+		return tensor.Of(concatOf[float64](parts, axis), shape...)
 	case []int32:
-		return engine.Of(concatOf[int32](parts, axis), shape...)
+		return tensor.Of(concatOf[int32](parts, axis), shape...)
 	case []int64:
-		return engine.Of(concatOf[int64](parts, axis), shape...)
+		return tensor.Of(concatOf[int64](parts, axis), shape...)
 	case []uint8:
-		return engine.Of(concatOf[uint8](parts, axis), shape...)
+		return tensor.Of(concatOf[uint8](parts, axis), shape...)
 	}
-	return engine.Of(concatOf[bool](parts, axis), shape...)
+	return tensor.Of(concatOf[bool](parts, axis), shape...)
 }
 
-func concatOf[T any](parts []engine.Tensor, axis int) []T {
+func concatOf[T any](parts []tensor.Tensor, axis int) []T {
 	width := 1
 	for _, d := range parts[0].Shape[axis+1:] {
 		width *= d
