@@ -6,13 +6,13 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 func TestReadColumn(t *testing.T) {
@@ -247,19 +247,10 @@ func TestReadColumnEndsOnce(t *testing.T) {
 	}
 }
 
-// shared opens a file of the test data that lies beside the repository.
+// shared opens a file of the shared test data.
 func shared(t *testing.T, name string) *os.File {
 	t.Helper()
-	root := os.Getenv("RNNKIT_SHARED")
-	if root == "" {
-		root = "../../shared" // tests run in the package's directory
-	} else if !filepath.IsAbs(root) {
-		root = filepath.Join("..", root)
-	}
-	f, err := os.Open(filepath.Join(root, "data", name))
-	if errors.Is(err, os.ErrNotExist) && os.Getenv("RNNKIT_REQUIRE_SHARED") != "1" {
-		t.Skipf("no shared test data: %v", err)
-	}
+	f, err := os.Open(testenv.Shared(t, "data", name))
 	if err != nil {
 		t.Fatal(err)
 	}

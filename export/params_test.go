@@ -18,6 +18,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -579,12 +580,9 @@ func TestLoadParamsBeside(t *testing.T) {
 func TestLoadParamsField(t *testing.T) {
 	s := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 8, Layers: 1, Readout: models.ReadLast, Outputs: 1}
 	for _, name := range []string{"h0", "c0"} {
-		data, err := os.ReadFile(filepath.Join(onnxtest.Root(t), "field", "f17-init-drops-initial-state", "init2_"+name+".onnx"))
+		data, err := os.ReadFile(testenv.Shared(t, "field", "f17-init-drops-initial-state", "init2_"+name+".onnx"))
 		if err != nil {
-			if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
+			t.Fatal(err)
 		}
 		left, err := LoadParams(drawn(s, 1), s, data)
 		if err != nil {
@@ -627,7 +625,7 @@ func TestLoadParamsShared(t *testing.T) {
 		{"silero_vad_openvino_16k", spec(models.LSTM, 128, 64, 1, 1), "is lstm with inputs 128 and hidden 128", nil, nil},
 	} {
 		t.Run(test.model, func(t *testing.T) {
-			dir := onnxtest.Folders(t, "models/"+test.model)[0]
+			dir := testenv.SharedModels(t, "models/"+test.model)[0]
 			data, err := onnxtest.Model(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -671,7 +669,7 @@ func TestLoadParamsShared(t *testing.T) {
 func TestConstants(t *testing.T) {
 	for op, least := range map[string]int{"concat": 6, "constant": 1, "identity": 1, "reshape": 9, "slice": 5, "squeeze": 2, "transpose": 6, "unsqueeze": 5} {
 		computed := 0
-		for _, dir := range onnxtest.Folders(t, "onnx-tests/node/"+op+"/*") {
+		for _, dir := range testenv.SharedModels(t, "onnx-tests/node/"+op+"/*") {
 			sets, err := onnxtest.Sets(dir)
 			if err != nil {
 				continue // of a type that the project does not read
@@ -759,7 +757,7 @@ func TestLoadParamsBudget(t *testing.T) {
 // TestLoadParamsMalformed checks that files that break the specification are
 // refused, or at least do no harm.
 func TestLoadParamsMalformed(t *testing.T) {
-	for _, dir := range onnxtest.Folders(t, "malformed/*") {
+	for _, dir := range testenv.SharedModels(t, "malformed/*") {
 		data, err := onnxtest.Model(dir)
 		if err != nil {
 			t.Fatal(err)

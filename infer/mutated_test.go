@@ -24,7 +24,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/tensor"
-	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -76,7 +76,7 @@ func mutableFiles(t *testing.T) (files []namedFile) {
 	for _, spec := range everySpec() {
 		files = append(files, namedFile{fmt.Sprint(spec), exported(t, spec)})
 	}
-	root := onnxtest.Root(t)
+	root := testenv.SharedRoot(t)
 	for _, pattern := range []string{"onnx-tests/*/*/*/model.onnx", "models/*/model.onnx", "malformed/*/model.onnx", "field/engine/*/model.onnx", "field/hostile/*.onnx"} {
 		paths, _ := filepath.Glob(filepath.Join(root, pattern))
 		for _, path := range paths {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,24 +14,18 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/orttest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 )
 
 // engines returns those that are on this machine.
 func engines(t testing.TB) []engine.Engine {
 	t.Helper()
-	list := []engine.Engine{native.New()}
-	switch err := ort.Providers()[0].Err; {
-	case err == nil:
-		list = append(list, ort.CPU())
-	case os.Getenv("RNNKIT_REQUIRE_ORT") == "1":
-		t.Fatal(err)
-	}
-	return list
+	return orttest.Engines(t, native.New())
 }
 
 // stepping is a session that carries the state itself and ignores what is fed to it.
@@ -55,7 +48,7 @@ func (s stepping) Run(ctx context.Context, inputs map[string]tensor.Tensor, outp
 // TestStreams runs models from elsewhere frame by frame and compares with ONNX
 // Runtime 1.30, which was told the state's inputs and outputs.
 func TestStreams(t *testing.T) {
-	for _, dir := range onnxtest.Folders(t, "models/*") {
+	for _, dir := range testenv.SharedModels(t, "models/*") {
 		stream, err := onnxtest.ReadStream(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -16,6 +16,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -344,7 +345,7 @@ func TestStepsOfShared(t *testing.T) {
 		"fairtalk_lstm_app": `node "Conv_7" (Conv) looks at the steps beside each step`,
 		"nnsplit_de":        `node "Conv_6" (Conv) looks at the steps beside each step`,
 	}
-	for _, dir := range onnxtest.Folders(t, "models/*") {
+	for _, dir := range testenv.SharedModels(t, "models/*") {
 		reason, ok := want[filepath.Base(dir)]
 		if !ok {
 			continue
@@ -372,7 +373,7 @@ func TestStepsOfShared(t *testing.T) {
 // nodes, whose answers these are.
 func TestStepsOfONNXTests(t *testing.T) {
 	streamed := 0
-	for _, dir := range onnxtest.Folders(t, "onnx-tests/recurrent/*/*") {
+	for _, dir := range testenv.SharedModels(t, "onnx-tests/recurrent/*/*") {
 		sets, err := onnxtest.Sets(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -414,7 +415,7 @@ func TestStepsOfONNXTests(t *testing.T) {
 // and with operators of ONNX Runtime's own.
 func TestStepsOfField(t *testing.T) {
 	streamed := 0
-	for _, dir := range onnxtest.Folders(t, "field/engine/*") {
+	for _, dir := range testenv.SharedModels(t, "field/engine/*") {
 		for _, e := range engines(t) {
 			m, err := infer.Open(filepath.Join(dir, "model.onnx"), infer.With(e))
 			if err != nil {

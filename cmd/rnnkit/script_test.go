@@ -12,11 +12,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
-	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/internal/orttest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -27,12 +27,10 @@ func TestMain(m *testing.M) {
 // that ONNX Runtime is here and that this build can use it, [shared] that the
 // shared test data is, in the folder SHARED.
 func TestScripts(t *testing.T) {
+	withORT := orttest.Available(t)
 	library, err := ortlib.Find("")
-	if err != nil && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
-		t.Fatal(err)
-	}
-	if errors.Is(err, ortlib.ErrNotFound) {
-		t.Log("scripts run without ONNX Runtime, which is not installed: rnnkit runtime install")
+	if err != nil && !errors.Is(err, ortlib.ErrNotFound) {
+		t.Log(err)
 	}
 	baked, err := filepath.Abs("internal/repair/testdata")
 	if err != nil {
@@ -50,7 +48,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := onnxtest.Root(t)
+	shared := testenv.SharedRoot(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -71,10 +69,10 @@ func TestScripts(t *testing.T) {
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "ort":
-				return library.Path != "" && ort.Cgo, nil
+				return withORT, nil
 			case "shared":
 				_, err := os.Stat(shared)
-				if err != nil && os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
+				if err != nil && testenv.Required(testenv.SharedData) {
 					return false, err
 				}
 				return err == nil, nil

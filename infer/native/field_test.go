@@ -14,13 +14,14 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // TestField runs models from the field that were once refused, or gave another answer
 // than ONNX Runtime.
 func TestField(t *testing.T) {
 	for _, pattern := range []string{"field/engine/unsorted_nodes", "field/engine/float16_converter_unsorted_casts", "field/engine/opset_imported_twice", "field/f18-small/ThresholdedRelu_sp__ort"} {
-		for _, dir := range onnxtest.Folders(t, pattern) {
+		for _, dir := range testenv.SharedModels(t, pattern) {
 			t.Run(filepath.Base(dir), func(t *testing.T) {
 				model, err := onnxtest.Model(dir)
 				if err != nil {
@@ -161,7 +162,7 @@ func TestThresholdedNaN(t *testing.T) {
 // TestHostileFiles opens and runs the files of the field that are made to harm, in little
 // memory and time. Each may fail, by an error that is one line.
 func TestHostileFiles(t *testing.T) {
-	root := onnxtest.Root(t)
+	root := testenv.SharedRoot(t)
 	var paths []string
 	for _, pattern := range []string{"field/hostile/*.onnx", "field/f14-open-or-inspect-hangs/*.onnx"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
@@ -171,7 +172,7 @@ func TestHostileFiles(t *testing.T) {
 		paths = append(paths, found...)
 	}
 	if len(paths) == 0 {
-		t.Skip("no files under RNNKIT_SHARED")
+		testenv.Skip(t, testenv.SharedData, "no hostile files in", root)
 	}
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {

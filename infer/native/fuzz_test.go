@@ -14,6 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // FuzzOpen opens and runs mutated models in little memory: the bytes of a file
@@ -38,7 +39,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(marshal(f, branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}})), []byte{})
 	f.Add(marshal(f, counting()), []byte{})
-	for _, path := range sharedModels() {
+	for _, path := range sharedModels(f) {
 		if data, err := os.ReadFile(path); err == nil && len(data) < 1<<16 {
 			f.Add(data, []byte{})
 		}
@@ -99,8 +100,8 @@ func try(t *testing.T, model []byte, inputs func(engine.Session) tensors) {
 }
 
 // sharedModels returns the paths of the shared models, if they are here.
-func sharedModels() []string {
-	paths, _ := filepath.Glob(filepath.Join(os.Getenv("RNNKIT_SHARED"), "*", "*", "*", "*", "model.onnx"))
+func sharedModels(t testing.TB) []string {
+	paths, _ := filepath.Glob(filepath.Join(testenv.SharedRoot(t), "*", "*", "*", "*", "model.onnx"))
 	return paths
 }
 

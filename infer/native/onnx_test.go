@@ -14,6 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "write testdata/refused.txt")
@@ -84,7 +85,7 @@ func runSet(t *testing.T, session engine.Session, set onnxtest.Set) {
 
 // onnxTests returns the folders of ONNX's node tests and of the recurrent tests.
 func onnxTests(t *testing.T) []string {
-	return append(onnxtest.Folders(t, "onnx-tests/node/*/*"), onnxtest.Folders(t, "onnx-tests/recurrent/*/*")...)
+	return append(testenv.SharedModels(t, "onnx-tests/node/*/*"), testenv.SharedModels(t, "onnx-tests/recurrent/*/*")...)
 }
 
 // testName returns the last two elements of the path of a test's folder.
@@ -118,7 +119,7 @@ func readRefused(t *testing.T) map[string]string {
 // TestMalformed opens recurrent models that break the specification, all of them
 // by their clip, some also by their number of activations.
 func TestMalformed(t *testing.T) {
-	for _, dir := range onnxtest.Folders(t, "malformed/*") {
+	for _, dir := range testenv.SharedModels(t, "malformed/*") {
 		model, err := onnxtest.Model(dir)
 		if err != nil {
 			t.Fatal(err)

@@ -13,14 +13,13 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 )
 
 // TestRandomOperators draws nodes at random, of all operators but the recurrent
 // and those with graphs, and compares them with ONNX Runtime where it has them.
 func TestRandomOperators(t *testing.T) {
-	if !needORT(t) {
-		t.Skip("there is nothing to compare with")
-	}
+	orttest.Library(t)
 	const cases = 4000
 	compared := map[string]int{}
 	for i := range uint64(cases) {
@@ -53,9 +52,7 @@ func TestRandomOperators(t *testing.T) {
 // laid out in several parts, which begin within lines, and few positions of many
 // channels.
 func TestLargeConvolutions(t *testing.T) {
-	if !needORT(t) {
-		t.Skip("there is nothing to compare with")
-	}
+	orttest.Library(t)
 	for i, test := range []struct {
 		name       string
 		x, w       []int

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxref"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 )
 
 var seed = flag.Uint64("seed", 1, "the seed of TestRandomRecurrent and TestRandomOperators")
@@ -22,7 +22,7 @@ var seed = flag.Uint64("seed", 1, "the seed of TestRandomRecurrent and TestRando
 // TestRandomRecurrent draws recurrent nodes at random and compares them with
 // the reference and, where it takes them, with ONNX Runtime.
 func TestRandomRecurrent(t *testing.T) {
-	withORT := needORT(t)
+	withORT := orttest.Available(t)
 	const models, nodes = 40, 50
 	compared := 0
 	for i := range uint64(models) {
@@ -52,21 +52,6 @@ func TestRandomRecurrent(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d nodes compared with ONNX Runtime", compared, models*nodes)
-}
-
-// needORT reports whether ONNX Runtime is here, and fails the test if it must be.
-func needORT(t *testing.T) bool {
-	t.Helper()
-	m := graph(call("Identity", []string{"x"}, []string{"y"}))
-	m.Graph.Outputs[0].Type = onnxgraph.Float32
-	_, err := ort.CPU().Open(marshal(t, m))
-	if err != nil && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Logf("not compared with ONNX Runtime: %v", err)
-	}
-	return err == nil
 }
 
 // randomNode is a node with its inputs and the answers of the reference.

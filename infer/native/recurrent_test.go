@@ -12,6 +12,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 )
 
 // TestRecurrentRefused opens recurrent layers that are wrong on their own.
@@ -223,7 +224,7 @@ func (c *canceledLater) Err() error {
 // none before opset 7, none without hidden_size and none of layout 1, and an RNN
 // whose activations take fewer values than it has directions reads beyond them.
 func TestWhereONNXRuntimeDiffers(t *testing.T) {
-	withORT := needORT(t)
+	withORT := orttest.Available(t)
 	rnn := func(attributes ...any) []any { return append([]any{"hidden_size", int64(1)}, attributes...) }
 	names := func(list ...string) []string { return list }
 	for _, test := range []struct {

@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/orttest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // TestModels holds models trained elsewhere against the answers that ONNX Runtime
@@ -19,11 +20,8 @@ import (
 // by 6e-8 of itself changes ONNX Runtime's last hn of silero_vad_v4_legacy by 2e-4.
 func TestModels(t *testing.T) {
 	const rtol, atol, streamAtol = 1e-3, 2e-6, 1e-4
-	engines := []engine.Engine{New()}
-	if ort.Cgo && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
-		engines = append(engines, ort.CPU())
-	}
-	for _, dir := range onnxtest.Folders(t, "models/*") {
+	engines := orttest.Engines(t, New())
+	for _, dir := range testenv.SharedModels(t, "models/*") {
 		model, err := onnxtest.Model(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +60,7 @@ func TestModels(t *testing.T) {
 // TestModelsAllocate runs the models again and again into the same outputs: from
 // the second time on, nothing is allocated.
 func TestModelsAllocate(t *testing.T) {
-	for _, dir := range onnxtest.Folders(t, "models/*") {
+	for _, dir := range testenv.SharedModels(t, "models/*") {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			session, inputs := openShared(t, New(), dir)
 			outputs := tensors{}
@@ -87,11 +85,8 @@ func allocations(f func()) float64 {
 }
 
 func BenchmarkModels(b *testing.B) {
-	engines := []engine.Engine{New()}
-	if ort.Cgo && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
-		engines = append(engines, ort.CPU())
-	}
-	for _, dir := range onnxtest.Folders(b, "models/*") {
+	engines := orttest.Engines(b, New())
+	for _, dir := range testenv.SharedModels(b, "models/*") {
 		for _, e := range engines {
 			b.Run(filepath.Base(dir)+"/"+e.String(), func(b *testing.B) {
 				session, inputs := openShared(b, e, dir)

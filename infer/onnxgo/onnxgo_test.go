@@ -20,25 +20,20 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/onnxgo"
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/orttest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 )
 
 // oracle is ONNX Runtime, or the native engine where that is not installed.
 func oracle(t *testing.T) engine.Engine {
 	t.Helper()
-	err := ort.Providers()[0].Err
-	if err != nil && os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		return native.New()
-	}
-	return ort.CPU()
+	engines := orttest.Engines(t, native.New())
+	return engines[len(engines)-1]
 }
 
 func decode(t testing.TB, data []byte, opts ...onnxgo.Option) (*onnx.Model, *onnxgo.Backend) {
@@ -333,7 +328,7 @@ func (c *canceledLater) Err() error {
 
 // TestElsewhere runs models from elsewhere, but for one with an If.
 func TestElsewhere(t *testing.T) {
-	for _, dir := range onnxtest.Folders(t, "models/*") {
+	for _, dir := range testenv.SharedModels(t, "models/*") {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			data, err := onnxtest.Model(dir)
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -19,7 +20,7 @@ import (
 // native engine does, and as one does who feeds no state but the whole text for
 // every character.
 func TestGeneratesTheSame(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	vocabulary := strings.Split("äbcdefghijklmnopqrstuvwxyz ,.\n😀", "")
 	rng := rand.New(rand.NewPCG(11, 12))
 	for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {

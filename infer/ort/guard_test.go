@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,6 +22,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/orttest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // A cell is a model of one recurrent node of 4 units that reads 3 values a step, and
@@ -181,7 +182,7 @@ func ramp(shape ...int) tensor.Tensor {
 // shapes than they need, of which it would read memory beyond them, or end the
 // process: so it runs in one of its own.
 func TestRecurrentShapes(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	const child = "RNNKIT_TEST_SHAPES"
 	if os.Getenv(child) == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestRecurrentShapes$", "-test.v")
@@ -230,11 +231,11 @@ func answer(e engine.Engine, data []byte, given map[string]tensor.Tensor) (map[s
 
 // TestSharedCrashes has files that ended the process, or read beyond a tensor.
 func TestSharedCrashes(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	for file, input := range map[string]string{"ort-lstm-verify": "n", "ort-lstm-overread": "s"} {
-		data, err := os.ReadFile(filepath.Join(onnxtest.Root(t), "field/hostile", file+".onnx"))
+		data, err := os.ReadFile(testenv.Shared(t, "field", "hostile", file+".onnx"))
 		if err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 		for _, shape := range [][]int64{{5, 2, 7}, {1, 1, 3000000}, {0, 2, 1}, {5, 0, 1}} {
 			if got, err := answer(ort.CPU(), data, map[string]tensor.Tensor{input: tensor.Of(shape, 3)}); err == nil || !strings.Contains(err.Error(), "LSTM") {
@@ -247,10 +248,10 @@ func TestSharedCrashes(t *testing.T) {
 // TestQuantizedShapes cuts rows and columns off the weights of ONNX Runtime's own
 // LSTM, which answers all the same.
 func TestQuantizedShapes(t *testing.T) {
-	needLibrary(t)
-	data, err := os.ReadFile(filepath.Join(onnxtest.Root(t), "field/engine/dynamic_quantize_lstm_int8/model.onnx"))
+	orttest.Library(t)
+	data, err := os.ReadFile(testenv.Shared(t, "field", "engine", "dynamic_quantize_lstm_int8", "model.onnx"))
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	for _, name := range []string{"W", "R"} {
 		for axis := 1; axis < 3; axis++ {
@@ -274,7 +275,7 @@ func TestQuantizedShapes(t *testing.T) {
 // TestNaN has NaN and infinities in inputs and weights of recurrent nodes, of which
 // ONNX Runtime makes numbers.
 func TestNaN(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	bad := map[string]float32{"NaN": float32(math.NaN()), "an infinity": float32(math.Inf(-1))}
 	for _, op := range []string{"LSTM", "GRU", "RNN"} {
 		for what, v := range bad {

@@ -27,20 +27,9 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/internal/orttest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
-
-// needLibrary skips the test where there is no ONNX Runtime.
-func needLibrary(t *testing.T) ortlib.Library {
-	t.Helper()
-	lib, err := ortlib.Find("")
-	if err != nil {
-		if os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	return lib
-}
 
 func open(t testing.TB, model []byte) engine.Session {
 	t.Helper()
@@ -71,10 +60,10 @@ func checkClose(t testing.TB, what string, got, want tensor.Tensor, tolerance fl
 // TestSharedModels runs models that were trained elsewhere and ONNX's own
 // recurrent tests, whose answers are not ours.
 func TestSharedModels(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	var dirs []string
 	for _, pattern := range []string{"models/*", "onnx-tests/node/lstm/*", "onnx-tests/node/gru/*", "onnx-tests/node/rnn/*", "onnx-tests/recurrent/*/*"} {
-		dirs = append(dirs, onnxtest.Folders(t, pattern)...)
+		dirs = append(dirs, testenv.SharedModels(t, pattern)...)
 	}
 	for _, dir := range dirs {
 		t.Run(filepath.Base(filepath.Dir(dir))+"/"+filepath.Base(dir), func(t *testing.T) {
@@ -115,8 +104,8 @@ func TestSharedModels(t *testing.T) {
 }
 
 func TestMalformed(t *testing.T) {
-	needLibrary(t)
-	for _, dir := range onnxtest.Folders(t, "malformed/*") {
+	orttest.Library(t)
+	for _, dir := range testenv.SharedModels(t, "malformed/*") {
 		model, err := onnxtest.Model(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -222,7 +211,7 @@ func series(batch, time int) tensor.Tensor {
 }
 
 func TestDescription(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	s := open(t, lstm(t, 3))
 	want := []string{"input float32[batch, time, 1]", "h0 float32[1, batch, 3]", "c0 float32[1, batch, 3]"}
 	for i, info := range s.Inputs() {
@@ -241,7 +230,7 @@ func TestDescription(t *testing.T) {
 // TestOldFiles has a model of before IR version 4, when every weight had to be
 // an input too. None of them can be fed.
 func TestOldFiles(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	m, err := onnxgraph.Unmarshal(lstm(t, 3))
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +258,7 @@ func TestOldFiles(t *testing.T) {
 // TestOptionalState leaves the state out and feeds it, in turns, on one
 // session: steps with the state fed back are the whole window.
 func TestOptionalState(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	const hidden = 5
 	model := lstm(t, hidden)
 	m, err := onnxgraph.Unmarshal(model)
@@ -323,7 +312,7 @@ func TestOptionalState(t *testing.T) {
 
 // TestTypes runs every type through Identity, as a scalar and as a vector.
 func TestTypes(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	for _, want := range []tensor.Tensor{
 		tensor.Of([]float32{1.5}), tensor.Of([]float64{-2}), tensor.Of([]int32{-3}),
 		tensor.Of([]int64{1 << 40}), tensor.Of([]uint8{200}), tensor.Of([]bool{true}),
@@ -350,7 +339,7 @@ func TestTypes(t *testing.T) {
 }
 
 func TestRunErrors(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	s := open(t, lstm(t, 3))
 	input := series(2, 4)
 	for _, test := range []struct {
@@ -390,7 +379,7 @@ func TestRunErrors(t *testing.T) {
 // TestScalarWithoutShape has an output that the binding cannot make, for which
 // it leaves half a value.
 func TestScalarWithoutShape(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	s := open(t, marshal(t, onnxgraph.Graph{
 		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
 		Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32}},
@@ -404,7 +393,7 @@ func TestScalarWithoutShape(t *testing.T) {
 
 // TestErrorsAreOneLine has names with a line break where a model fails.
 func TestErrorsAreOneLine(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	failing := node("Reshape", "x shape", "y")
 	failing.Name = "a\nb"
 	g := onnxgraph.Graph{
@@ -425,7 +414,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 
 // TestCancel breaks off a run that would take far longer than its deadline.
 func TestCancel(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	g := onnxgraph.Graph{
 		Inputs:  []onnxgraph.Value{value("x0", onnxgraph.Float32, "n")},
 		Outputs: []onnxgraph.Value{value("x2000", onnxgraph.Float32, "n")},
@@ -443,7 +432,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestConcurrentRuns(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	s := open(t, lstm(t, 8))
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -465,7 +454,7 @@ func TestConcurrentRuns(t *testing.T) {
 
 // TestMemory opens, runs and fails many times: no memory may stay.
 func TestMemory(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("/proc/self/statm is Linux's")
 	}
@@ -544,7 +533,7 @@ func resident(t *testing.T) int {
 }
 
 func TestOneLibraryPerProcess(t *testing.T) {
-	lib := needLibrary(t)
+	lib := orttest.Library(t)
 	model := lstm(t, 3)
 	open(t, model)
 	s, err := ort.CPU(ort.Library(lib.Path)).Open(model)
@@ -593,7 +582,7 @@ func TestEngines(t *testing.T) {
 // TestCUDA runs on the GPU where there is one, and else wants the error to
 // name what is missing.
 func TestCUDA(t *testing.T) {
-	lib := needLibrary(t)
+	lib := orttest.Library(t)
 	model := lstm(t, 8)
 	missing := ortlib.CUDA(lib.Path)
 	e := ort.CUDA(0, ort.TF32(false), ort.MemoryLimit(1<<30), ort.RequireProvider())
@@ -623,7 +612,7 @@ func TestCUDA(t *testing.T) {
 
 // TestQuiet wants nothing of ONNX Runtime's own on stderr, even on errors.
 func TestQuiet(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^(TestRunErrors|TestMalformed|TestTypes)$")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -636,7 +625,7 @@ func TestQuiet(t *testing.T) {
 }
 
 func TestProviders(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	for _, p := range ort.Providers() {
 		if p.Name == "cpu" && p.Err != nil {
 			t.Error(p.Err)
@@ -649,7 +638,7 @@ func TestProviders(t *testing.T) {
 
 // TestVaryingOutputs has outputs whose shapes do not follow from the inputs'.
 func TestVaryingOutputs(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	s := open(t, marshal(t, onnxgraph.Graph{
 		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
 		Outputs: []onnxgraph.Value{value("y", onnxgraph.Int64, "rank", "m"), value("z", onnxgraph.Float32, "n")},
@@ -677,7 +666,7 @@ func TestVaryingOutputs(t *testing.T) {
 // TestRunInto feeds shapes in turn, with and without the state, and leaves other
 // answers of the same calls alone.
 func TestRunInto(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	s := open(t, lstm(t, 8)).(engine.Refiller)
 	type answer map[string]tensor.Tensor
 	var kept, copies []answer
@@ -740,7 +729,7 @@ func TestRunInto(t *testing.T) {
 
 // TestDefaultOfAnotherShape leaves out an input that was fed, and feeds it again.
 func TestDefaultOfAnotherShape(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	s := open(t, marshal(t, onnxgraph.Graph{
 		Inputs:       []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
 		Outputs:      []onnxgraph.Value{value("y", onnxgraph.Float32, "n")},
@@ -772,7 +761,7 @@ func BenchmarkStep(b *testing.B) {
 // TestOptions wants the same answers however the session is set up, but for what
 // rewrites of the graph round otherwise.
 func TestOptions(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	model := lstm(t, 8)
 	inputs := map[string]tensor.Tensor{"input": series(3, 20)}
 	want := run(t, open(t, model), inputs, "hidden", "hn", "cn")
@@ -799,7 +788,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestProfile(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	s, err := ort.CPU(ort.Profile(filepath.Join(dir, "profile"))).Open(lstm(t, 3))
 	if err != nil {
@@ -823,7 +812,7 @@ func TestProfile(t *testing.T) {
 
 // TestPlacements lists what is left of a graph at each level of optimization.
 func TestPlacements(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	model := marshal(t, onnxgraph.Graph{
 		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "batch", "n")},
 		Outputs: []onnxgraph.Value{value("y", onnxgraph.Float32, "batch", "n"), value("z", onnxgraph.Int64, "rank")},

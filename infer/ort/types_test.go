@@ -14,6 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 )
 
 // foreignTypes is y = x·W + b with W in int8 and branches that give sequences: types
@@ -73,7 +74,7 @@ func protobuf(t *testing.T, p *onnxpb.ModelProto) []byte {
 // TestForeignTypes runs a model with values inside that the native engine cannot
 // hold, which refuses it and says who takes it.
 func TestForeignTypes(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	data := protobuf(t, foreignTypes(t))
 	model, err := infer.OpenBytes(data, infer.With(ort.CPU()))
 	if err != nil {
@@ -102,7 +103,7 @@ func TestForeignTypes(t *testing.T) {
 // TestForeignTypesOutside has the model read and give what no tensor.Tensor is, and
 // a default that is not in its file.
 func TestForeignTypesOutside(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	int8s := &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(int32(onnxgraph.Int8))}}}
 	for _, test := range []struct {
 		change func(g *onnxpb.GraphProto)
@@ -127,7 +128,7 @@ func TestForeignTypesOutside(t *testing.T) {
 // TestOtherFiles has a tensor of the model, wherever it is, in another file. ONNX
 // Runtime would look for that in the working directory.
 func TestOtherFiles(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	key, file := "location", "types_test.go"
 	entry, err := proto.Marshal(&onnxpb.StringStringEntryProto{Key: &key, Value: &file})
 	if err != nil {
@@ -174,7 +175,7 @@ func TestOtherFiles(t *testing.T) {
 // TestDouble has recurrent nodes in float64, whose weights come about in several
 // ways. ONNX Runtime would open them and fail in Run.
 func TestDouble(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	shape := map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4}
 	for _, test := range []struct {
 		op      string

@@ -2,7 +2,6 @@ package inputs
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // checkLayouts compares the layouts of a model's inputs, with a * after those of
@@ -51,16 +51,6 @@ func TestLayouts(t *testing.T) {
 }
 
 func TestSharedLayouts(t *testing.T) {
-	root := os.Getenv("RNNKIT_SHARED")
-	if root == "" {
-		root = "../../../shared"
-	}
-	if _, err := os.Stat(root); err != nil {
-		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("the shared test data is not here: set RNNKIT_SHARED")
-	}
 	for name, want := range map[string][]string{
 		"dtln_model_1":            {"btf", "bfff*"},
 		"ecg_bilstm_keras":        {"btf"},
@@ -69,10 +59,10 @@ func TestSharedLayouts(t *testing.T) {
 		"silero_vad_openvino_16k": {"bf", "fbf*"},
 		"silero_vad_v4_legacy":    {"bt", "", "fbf*", "fbf*"},
 	} {
-		checkLayouts(t, filepath.Join(root, "models", name, "model.onnx"), want...)
+		checkLayouts(t, testenv.Shared(t, "models", name, "model.onnx"), want...)
 	}
-	checkLayouts(t, filepath.Join(root, "field/f13-state-of-unnamed-dims-taken-for-time/vadlike.onnx"), "bt", "fbf*", "")
-	checkLayouts(t, filepath.Join(root, "field/engine/classify_channels_first/model.onnx"), "bft")
+	checkLayouts(t, testenv.Shared(t, "field/f13-state-of-unnamed-dims-taken-for-time/vadlike.onnx"), "bt", "fbf*", "")
+	checkLayouts(t, testenv.Shared(t, "field/engine/classify_channels_first/model.onnx"), "bft")
 }
 
 func value(typ onnxgraph.DataType, dims ...onnxgraph.Dim) onnxgraph.Value {

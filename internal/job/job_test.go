@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,9 +13,8 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
-	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -91,16 +89,7 @@ func TestBestIsTheSameModel(t *testing.T) {
 // TestExportsAgree trains every kind of job for an epoch and compares its
 // exported file with the trainer on every engine that is here.
 func TestExportsAgree(t *testing.T) {
-	engines := []engine.Engine{native.New()}
-	_, err := ortlib.Find("")
-	switch {
-	case err == nil && ort.Cgo:
-		engines = append(engines, ort.CPU())
-	case os.Getenv("RNNKIT_REQUIRE_ORT") == "1":
-		t.Fatalf("ONNX Runtime is missing: %v, cgo %t", err, ort.Cgo)
-	default:
-		t.Logf("compared without ONNX Runtime: %v, cgo %t", err, ort.Cgo)
-	}
+	engines := orttest.Engines(t, native.New())
 	jobs := ownJobs(t)
 	for _, p := range presets {
 		for _, recipe := range []string{Notebook, Best} {

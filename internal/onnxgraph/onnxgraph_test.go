@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -369,10 +370,7 @@ func TestDataTypeString(t *testing.T) {
 func TestSharedModels(t *testing.T) {
 	paths := sharedModels(t)
 	if len(paths) == 0 {
-		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
-			t.Fatal("no models under RNNKIT_SHARED")
-		}
-		t.Skip("no models under RNNKIT_SHARED (default ../shared of the repository)")
+		testenv.Skip(t, testenv.SharedData, "no models in", testenv.SharedRoot(t))
 	}
 	refused := 0
 	for _, path := range paths {
@@ -497,10 +495,7 @@ func deep(n int) *onnxpb.AttributeProto {
 
 // sharedModels lists the ONNX files of the shared test data, none if absent.
 func sharedModels(t testing.TB) []string {
-	root := os.Getenv("RNNKIT_SHARED")
-	if root == "" {
-		root = "../../../shared"
-	}
+	root := testenv.SharedRoot(t)
 	var paths []string
 	for _, dir := range []string{"onnx-tests/node", "onnx-tests/recurrent", "malformed", "models"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {

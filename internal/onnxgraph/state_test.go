@@ -13,6 +13,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // graphOf reads "x:2,3 h:4 -> y:2,3 hn:4", the inputs and outputs with their shapes
@@ -178,7 +179,7 @@ y, z = GRU(x, w, r, b, , h)`)
 // TestStatePairsOfModels compares with the lists that come with models, which are
 // followed through their graphs with all names taken away.
 func TestStatePairsOfModels(t *testing.T) {
-	for _, dir := range onnxtest.Folders(t, "models/*") {
+	for _, dir := range testenv.SharedModels(t, "models/*") {
 		stream, err := onnxtest.ReadStream(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

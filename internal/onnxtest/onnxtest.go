@@ -21,57 +21,10 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
-// T is what the package needs of a [testing.TB].
+// T is what [ReadModel] needs of a [testing.TB].
 type T interface {
 	Helper()
 	Fatal(...any)
-	Fatalf(string, ...any)
-	Skipf(string, ...any)
-}
-
-// Folders returns the folders under the shared test data that hold a
-// model.onnx and match a pattern of [filepath.Match], such as "onnx-tests/*/*/*".
-// Where there is none it skips the test, or fails it if RNNKIT_REQUIRE_SHARED
-// is 1.
-func Folders(t T, pattern string) []string {
-	t.Helper()
-	models, err := filepath.Glob(filepath.Join(Root(t), pattern, "model.onnx"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(models) == 0 && os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
-		t.Fatalf("nothing matches %s under RNNKIT_SHARED", pattern)
-	}
-	if len(models) == 0 {
-		t.Skipf("nothing matches %s under RNNKIT_SHARED (default ../shared of the repository)", pattern)
-	}
-	for i, m := range models {
-		models[i] = filepath.Dir(m)
-	}
-	return models
-}
-
-// Root returns the folder of the shared test data: RNNKIT_SHARED, or shared
-// beside the repository. It need not exist.
-func Root(t T) string {
-	t.Helper()
-	if root := os.Getenv("RNNKIT_SHARED"); root != "" {
-		return root
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(filepath.Dir(dir), "shared")
-		}
-		if parent := filepath.Dir(dir); parent != dir {
-			dir = parent
-			continue
-		}
-		t.Fatal("the test does not run within the repository")
-	}
 }
 
 // ReadModel reads a model file.

@@ -13,10 +13,11 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 func TestSets(t *testing.T) {
-	for _, dir := range onnxtest.Folders(t, "onnx-tests/node/gather/test_gather_negative_indices") {
+	for _, dir := range testenv.SharedModels(t, "onnx-tests/node/gather/test_gather_negative_indices") {
 		sets, err := onnxtest.Sets(dir)
 		if err != nil {
 			t.Fatal(err)

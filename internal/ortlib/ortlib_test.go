@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // compile makes a shared library in dir with the C compiler: of the version,
@@ -242,16 +244,8 @@ func TestPins(t *testing.T) {
 		}
 	}
 	if checked == 0 {
-		skipOrFail(t, "no pinned Go module is in the module cache")
+		testenv.Skip(t, testenv.ONNXRuntime, "no pinned Go module is in the module cache")
 	}
-}
-
-func skipOrFail(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }
 
 // TestInstallFromGo does what a user does, but not over the network.
@@ -298,7 +292,7 @@ func TestInstallFromGo(t *testing.T) {
 	t.Setenv("GOPROXY", "off")
 	done, err := Install(context.Background(), Options{})
 	if err != nil {
-		skipOrFail(t, err.Error())
+		testenv.Skip(t, testenv.ONNXRuntime, err)
 	}
 	if got := mustInstall(t, Options{From: "go"}); !got.Already || got.Path != done.Path {
 		t.Errorf("the second time: %+v", got)

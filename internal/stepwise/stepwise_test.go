@@ -14,9 +14,9 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -58,13 +58,8 @@ var refused = map[string]string{
 // engines returns those that are on this machine, ONNX Runtime first.
 func engines(t *testing.T) []engine.Engine {
 	t.Helper()
-	list := []engine.Engine{native.New()}
-	switch err := ort.Providers()[0].Err; {
-	case err == nil:
-		list = []engine.Engine{ort.CPU(), native.New()}
-	case os.Getenv("RNNKIT_REQUIRE_ORT") == "1":
-		t.Fatal(err)
-	}
+	list := orttest.Engines(t, native.New())
+	slices.Reverse(list)
 	return list
 }
 

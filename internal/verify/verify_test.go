@@ -4,18 +4,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
-	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
@@ -25,10 +22,7 @@ import (
 // same answers for every kind of model, with sequences of random size: whole, step by
 // step, and where the file takes a state from a random one.
 func TestAgreement(t *testing.T) {
-	engines := []engine.Engine{native.New()}
-	if onnxRuntimeIsHere(t) {
-		engines = append(engines, ort.CPU())
-	}
+	engines := orttest.Engines(t, native.New())
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, spec := range specs() {
 		t.Run(fmt.Sprintf("%s%s-%d-bi=%t-%s-vocabulary=%d", spec.Cell, spec.Activation, spec.Layers, spec.Bidirectional, spec.Readout, spec.Vocabulary), func(t *testing.T) {
@@ -162,21 +156,6 @@ func randomModel(t *testing.T, spec models.Spec, rng *rand.Rand) *models.Model {
 		m.OutputScale = &models.Scale{Mean: []float32{1, 0, -5}, Std: []float32{0.1, 1, 3}}
 	}
 	return m
-}
-
-// onnxRuntimeIsHere tells whether ONNX Runtime can be used, and fails where it
-// must be.
-func onnxRuntimeIsHere(t *testing.T) bool {
-	t.Helper()
-	_, err := ortlib.Find("")
-	if err == nil && ort.Cgo {
-		return true
-	}
-	if os.Getenv("RNNKIT_REQUIRE_ORT") == "1" {
-		t.Fatalf("ONNX Runtime is missing: %v, cgo %t", err, ort.Cgo)
-	}
-	t.Logf("compared without ONNX Runtime: %v, cgo %t", err, ort.Cgo)
-	return false
 }
 
 func TestDifference(t *testing.T) {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,26 +9,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
-	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 )
-
-// needLibrary skips the test where there is no ONNX Runtime.
-func needLibrary(t *testing.T) {
-	t.Helper()
-	_, err := ortlib.Find("")
-	if !ort.Cgo {
-		err = errors.Join(err, errors.New("this build has no cgo"))
-	}
-	switch {
-	case err != nil && os.Getenv("RNNKIT_REQUIRE_ORT") == "1":
-		t.Fatal(err)
-	case err != nil:
-		t.Skip(err)
-	}
-}
 
 // checkLines runs commands on a model, each with parts of what it must print on
 // standard output and standard error together.
@@ -49,7 +32,7 @@ func checkLines(t *testing.T, path, stdin string, tests map[string]string) {
 // TestQuantised has a model with weights in int8, which ONNX Runtime alone runs, in
 // every verb that runs models.
 func TestQuantised(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	dims := []onnxgraph.Dim{{Symbol: "n"}, {Symbol: "m"}, {Size: 2}}
 	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: onnxgraph.Graph{
 		Name:    "g",
@@ -97,7 +80,7 @@ func TestQuantised(t *testing.T) {
 
 // TestDoubleRecurrent has a recurrent node in float64, which ONNX Runtime does not run.
 func TestDoubleRecurrent(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	weights := func(name string) onnxgraph.Tensor {
 		return onnxgraph.Tensor{Name: name, Shape: []int{1, 4, 1}, Data: []float64{1, 1, 1, 1}}
 	}

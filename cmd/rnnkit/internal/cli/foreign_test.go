@@ -14,6 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // TestForeignTasks strips our own models of their metadata: told what they are
@@ -114,23 +115,10 @@ func TestForeignAnswers(t *testing.T) {
 	}
 }
 
-// shared returns a folder of the shared test data, and skips where that is absent.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	folder := filepath.Join(onnxtest.Root(t), name)
-	if _, err := os.Stat(folder); err != nil {
-		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("the shared test data is not here: set RNNKIT_SHARED")
-	}
-	return folder
-}
-
 // TestFieldClassifiers has the answers of ONNX Runtime 1.32 by truth.py of the folder,
 // from which p is the probability of the label that is printed.
 func TestFieldClassifiers(t *testing.T) {
-	folder := shared(t, "field/f11-foreign-probabilities-taken-for-logits")
+	folder := testenv.Shared(t, "field/f11-foreign-probabilities-taken-for-logits")
 	rows, err := os.ReadFile(filepath.Join(folder, "rows.csv"))
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +160,7 @@ func sameRecords(got, want []string) bool {
 
 // TestFieldForecasters: the five values after the end, by Keras and ONNX Runtime.
 func TestFieldForecasters(t *testing.T) {
-	folder := shared(t, "field/f12-horizon-output-read-as-steps")
+	folder := testenv.Shared(t, "field/f12-horizon-output-read-as-steps")
 	series, err := os.ReadFile(filepath.Join(folder, "s.csv"))
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +184,7 @@ func TestFieldForecasters(t *testing.T) {
 // TestFieldLayouts: several columns, and channels before the time, from tensors whose
 // answers ONNX Runtime gave.
 func TestFieldLayouts(t *testing.T) {
-	folder := shared(t, "field/engine")
+	folder := testenv.Shared(t, "field/engine")
 	for _, test := range []struct {
 		name, task string
 		line       func(x tensor.Tensor) string

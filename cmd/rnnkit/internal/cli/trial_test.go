@@ -11,6 +11,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/orttest"
 )
 
 // TestMain is the command where a test has it start itself.
@@ -55,7 +56,7 @@ func nestedIf(t *testing.T, levels int) []byte {
 // TestTrial has ONNX Runtime open a model in a process of its own: one that goes, one
 // that needs more memory than there is, and one for which there is no time.
 func TestTrial(t *testing.T) {
-	needLibrary(t)
+	orttest.Library(t)
 	data := nestedIf(t, 2)
 	good := trial{engine: "onnxruntime", memory: native.DefaultMemory}
 	if _, err := good.run(t.Context(), data); err != nil {

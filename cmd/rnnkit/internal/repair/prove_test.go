@@ -3,7 +3,6 @@ package repair
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // TestFixed keeps the time of models that a loop, steps taken one by one or a
@@ -49,19 +49,6 @@ func keepsTime(t *testing.T, path string) string {
 	return r.KeptTime.Error()
 }
 
-// shared returns a path in the shared test data.
-func shared(t *testing.T, parts ...string) string {
-	t.Helper()
-	root := onnxtest.Root(t)
-	if _, err := os.Stat(root); err != nil {
-		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("the shared test data is not here: set RNNKIT_SHARED")
-	}
-	return filepath.Join(append([]string{root}, parts...)...)
-}
-
 // TestField keeps the time of models that others exported, and names the node.
 func TestField(t *testing.T) {
 	const f10 = "f10-repair-makes-time-symbolic-where-the-graph-depends-on-it"
@@ -77,7 +64,7 @@ func TestField(t *testing.T) {
 		"engine/repair_says_symbolic_but_fixed/model.onnx": `(Split`,
 	} {
 		t.Run(file, func(t *testing.T) {
-			if got := keepsTime(t, shared(t, "field", file)); !strings.Contains(got, why) {
+			if got := keepsTime(t, testenv.Shared(t, "field", file)); !strings.Contains(got, why) {
 				t.Errorf("%s: not %q", got, why)
 			}
 		})
@@ -86,7 +73,7 @@ func TestField(t *testing.T) {
 
 // TestHostile ends with its context.
 func TestHostile(t *testing.T) {
-	m := onnxtest.ReadModel(t, shared(t, "field", "hostile", "repair-hang-13920.onnx"))
+	m := onnxtest.ReadModel(t, testenv.Shared(t, "field", "hostile", "repair-hang-13920.onnx"))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := Repair(ctx, m, Options{Memory: 1 << 26}); !errors.Is(err, context.DeadlineExceeded) {

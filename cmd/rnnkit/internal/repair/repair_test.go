@@ -15,11 +15,11 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
-	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
-	"github.com/rnnkit/rnnkit/internal/ortlib"
+	"github.com/rnnkit/rnnkit/internal/orttest"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
@@ -66,16 +66,7 @@ func readGolden(t *testing.T) golden {
 // engines are the native one and, where it is, ONNX Runtime.
 func engines(t *testing.T) []engine.Engine {
 	t.Helper()
-	all := []engine.Engine{native.New()}
-	_, err := ortlib.Find("")
-	switch {
-	case err == nil && ort.Cgo:
-		return append(all, ort.CPU())
-	case os.Getenv("RNNKIT_REQUIRE_ORT") == "1":
-		t.Fatal(err)
-	}
-	t.Log("ONNX Runtime is not installed: rnnkit runtime install")
-	return all
+	return orttest.Engines(t, native.New())
 }
 
 // TestTorch repairs what PyTorch's exporters baked, and compares with PyTorch at
@@ -281,20 +272,10 @@ func TestRefused(t *testing.T) {
 
 // TestShared repairs models from elsewhere.
 func TestShared(t *testing.T) {
-	root := os.Getenv("RNNKIT_SHARED")
-	if root == "" {
-		root = "../../../../../shared"
-	}
-	if _, err := os.Stat(root); err != nil {
-		if os.Getenv("RNNKIT_REQUIRE_SHARED") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("the shared test data is not here: set RNNKIT_SHARED")
-	}
 	for name, changes := range map[string]int{
 		"dtln_model_1": 6, "fairtalk_lstm_app": 4, "iisc_lstm": 4, "keras_lstm_k1": 0, "silero_vad_openvino_16k": 4,
 	} {
-		m := onnxtest.ReadModel(t, filepath.Join(root, "models", name, "model.onnx"))
+		m := onnxtest.ReadModel(t, testenv.Shared(t, "models", name, "model.onnx"))
 		r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -3,8 +3,6 @@ package report
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // look returns what is wrong with the page as it is laid out.
@@ -139,20 +138,7 @@ func evaluate[T any](ctx context.Context, t *testing.T, script string) T {
 // complain about.
 func browse(t *testing.T) (context.Context, *[]string) {
 	t.Helper()
-	var browser string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			browser = path
-			break
-		}
-	}
-	switch {
-	case browser != "":
-	case os.Getenv("RNNKIT_REQUIRE_CHROMIUM") == "1":
-		t.Fatal("there is no chromium: apt-get install chromium")
-	default:
-		t.Skip("there is no chromium: apt-get install chromium")
-	}
+	browser := testenv.Chromium(t)
 	seen := new([]string)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
