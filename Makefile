@@ -22,7 +22,7 @@ build: ## build bin/rnnkit
 	go build -o bin/rnnkit ./cmd/rnnkit
 
 test: runtime ## get ONNX Runtime and run all tests
-	go test ./...
+	for m in $(MODULES); do go -C $$m test ./... || exit; done
 
 check: format vet staticcheck tidy generated cross nocgo variants race ## run every other check, the slow tests left out
 
@@ -101,21 +101,29 @@ generated:
 cross:
 	for p in $(PLATFORMS); do \
 		echo "vet for $$p"; \
-		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit; \
+		for m in $(MODULES); do \
+			CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go -C $$m vet ./... || exit; \
+		done || exit; \
 	done
 
 nocgo:
-	CGO_ENABLED=0 go build ./...
-	CGO_ENABLED=0 RNNKIT_REQUIRE_ORT= go test -short ./...
+	for m in $(MODULES); do \
+		CGO_ENABLED=0 go -C $$m build ./... || exit; \
+		CGO_ENABLED=0 RNNKIT_REQUIRE_ORT= go -C $$m test -short ./... || exit; \
+	done
 
 # Every variant of the kernels that a processor may choose, and none.
 variants: runtime
-	for v in avx2 generic; do RNNKIT_KERNELS=$$v go test -count=1 -short ./... || exit; done
-	go test -short -tags purego ./...
+	for m in $(MODULES); do \
+		for v in avx2 generic; do RNNKIT_KERNELS=$$v go -C $$m test -count=1 -short ./... || exit; done || exit; \
+		go -C $$m test -short -tags purego ./... || exit; \
+	done
 
 # With -race a training takes twenty times as long.
 race: runtime
-	CGO_ENABLED=1 go test -race -short -skip '^Example|^TestScripts/(sine|same_bytes|lab)$$' ./...
+	for m in $(MODULES); do \
+		CGO_ENABLED=1 go -C $$m test -race -short -skip '^Example|^TestScripts/(sine|same_bytes|lab)$$' ./... || exit; \
+	done
 
 scripts/interop/js/node_modules/.package-lock.json: scripts/interop/js/package-lock.json
 	npm --prefix scripts/interop/js ci --no-progress

@@ -14,7 +14,11 @@
 // input with a default in the file, such as the h0 of our own older models, has no number
 // for SetInput, but can be had from GetNodeByName.
 //
-// The package is apart from the others so that only its users link onnx-go.
+// The package is a module of its own, so that only its users link onnx-go.
+// TestFile compares what comes of a file through onnx-go with the native engine, and
+// BenchmarkFile times both; from the root of the repository:
+//
+//	go -C infer/onnxgo test -run TestFile -bench File . -model /path/of/model.onnx
 package onnxgo
 
 import (

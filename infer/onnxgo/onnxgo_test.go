@@ -21,7 +21,6 @@ import (
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/onnxgo"
 	"github.com/rnnkit/rnnkit/infer/tensor"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/orttest"
@@ -126,16 +125,40 @@ func check(t *testing.T, data []byte, spec models.Spec) {
 	}
 }
 
+// presets are models as those that `rnnkit train` makes of its presets.
+var presets = map[string]models.Metadata{
+	"chars": {
+		Spec: models.Spec{Vocabulary: 30, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 30},
+	},
+	"sine": {
+		Spec:        models.Forecaster("", 0).Spec,
+		InputScale:  &models.Scale{Mean: []float32{0.1}, Std: []float32{0.7}},
+		OutputScale: &models.Scale{Mean: []float32{0.1}, Std: []float32{0.7}},
+	},
+	"echo": {
+		Spec:       models.Spec{Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1},
+		InputScale: &models.Scale{Mean: []float32{0.5}, Std: []float32{0.5}},
+	},
+	"palindrome": {
+		Spec: models.Spec{Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Readout: models.ReadFinal, Outputs: 1},
+	},
+}
+
 // TestPresets decodes and runs the presets, with every cell.
 func TestPresets(t *testing.T) {
-	for _, preset := range []job.Preset{job.Chars, job.Sine, job.Echo, job.Palindrome} {
+	for name, meta := range presets {
 		for _, cell := range []models.Cell{models.RNN, models.GRU, models.LSTM} {
-			t.Run(preset.Name+"/"+string(cell), func(t *testing.T) {
-				j, err := preset.New(preset.Terms(job.Best, cell))
+			t.Run(name+"/"+string(cell), func(t *testing.T) {
+				meta := meta
+				meta.Spec.Cell = cell
+				if name == "chars" {
+					meta.State = meta.Spec.State()
+				}
+				m, err := models.New(meta, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
-				check(t, marshal(t, j.Model), j.Model.Spec)
+				check(t, marshal(t, m), meta.Spec)
 			})
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
-	"github.com/rnnkit/rnnkit/infer/onnxgo"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
@@ -144,7 +143,7 @@ func (f *engineFlags) checked(e engine.Engine) engine.Engine {
 }
 
 // engineNames are the engines that verify and bench compare.
-var engineNames = []string{"native", "onnxruntime", "cuda", "onnx-go"}
+var engineNames = []string{"native", "onnxruntime", "cuda"}
 
 // checkEngines checks a list of engineNames.
 func checkEngines(flag string, list []string) error {
@@ -169,8 +168,6 @@ func engineOf(name, ortLib string) engine.Engine {
 		return ort.CPU(ort.Library(ortLib), ort.PassNaN(true))
 	case "cuda":
 		return ort.CUDA(0, ort.Library(ortLib))
-	case "onnx-go":
-		return onnxgo.Engine()
 	}
 	return native.New()
 }
