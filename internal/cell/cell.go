@@ -2,8 +2,8 @@
 // sequences, forward and backward, one direction at a time. The equations are
 // those of the ONNX operators with their default activations.
 //
-// All sequences are time-major, so that a step is a matrix of one row for each
-// member of the batch.
+// All sequences are time-major: a step is a matrix with one row per sequence of the
+// batch.
 package cell
 
 import (
@@ -12,24 +12,23 @@ import (
 	"github.com/rnnkit/rnnkit/internal/kernels"
 )
 
-// Float is the constraint of what cells compute with.
+// Float is the constraint of a cell's element type.
 type Float = kernels.Float
 
-// Steps is a view of a sequence of matrices [time, batch, width]. Step t
-// starts at Data[t*StepStride], its row b at b*RowStride from there.
+// Steps is a view of an array [time, batch, width]. Row b of step t starts at
+// Data[t*StepStride + b*RowStride].
 type Steps[T Float] struct {
 	Time, Batch, Width    int
 	StepStride, RowStride int
 	Data                  []T
 }
 
-// Lengths says, of sequences that end at different steps, how many rows step t
-// has: they must lie in order of length, the longest first, so that these are
-// the first Lengths[t]. The others are padding. It is nil where all sequences
-// last to the end.
+// Lengths describes a batch of sequences of different lengths, which must be sorted,
+// longest first. At step t the first Lengths[t] rows belong to sequences that have not
+// ended; the other rows are padding. A nil Lengths means that no sequence ends early.
 type Lengths []int
 
-// rows returns how many of batch rows step t has.
+// rows returns the number of rows of step t that are not padding.
 func (l Lengths) rows(t, batch int) int {
 	if l == nil {
 		return batch
@@ -37,7 +36,7 @@ func (l Lengths) rows(t, batch int) int {
 	return l[t]
 }
 
-// Dense returns a view of data as [time, batch, width] without gaps.
+// Dense returns a view of data as a contiguous array [time, batch, width].
 func Dense[T Float](time, batch, width int, data []T) Steps[T] {
 	return Steps[T]{Time: time, Batch: batch, Width: width, StepStride: batch * width, RowStride: width, Data: data[:time*batch*width]}
 }
@@ -50,20 +49,20 @@ func (s *Steps[T]) Top(t, n int) kernels.Matrix[T] {
 	return kernels.Matrix[T]{Rows: n, Cols: s.Width, Stride: s.RowStride, Data: s.Data[min(t*s.StepStride, len(s.Data)):]}
 }
 
-// Cols returns a view of the columns from i to j of every step, without j.
+// Cols returns a view of the columns [i, j) of every step.
 func (s Steps[T]) Cols(i, j int) Steps[T] {
 	s.Width, s.Data = j-i, s.Data[min(i, len(s.Data)):]
 	return s
 }
 
-// Range returns a view of the steps from i to j, without j.
+// Range returns a view of the steps [i, j).
 func (s Steps[T]) Range(i, j int) Steps[T] {
 	s.Time, s.Data = j-i, s.Data[min(i*s.StepStride, len(s.Data)):]
 	return s
 }
 
-// Flat returns the steps from i to j, without j, as one matrix [(j-i)*batch,
-// width]. It takes steps that follow each other without a gap.
+// Flat returns the steps [i, j) as one matrix [(j-i)*batch, width]. It panics if
+// there is a gap between one step and the next.
 func (s Steps[T]) Flat(i, j int) kernels.Matrix[T] {
 	if s.StepStride != s.Batch*s.RowStride {
 		panic("cell: steps with gaps are no matrix")
@@ -76,74 +75,74 @@ func (s Steps[T]) Flat(i, j int) kernels.Matrix[T] {
 // [gates*hidden, hidden], B [2*gates*hidden], the biases of W and those of R.
 type Weights[T Float] struct{ W, R, B []T }
 
-// Packed is the Weights of a direction laid out for the products of a Cell, any
-// number of which may share it.
+// Packed holds the [Weights] of one direction in the layout that a [Cell] multiplies
+// with. Any number of cells may share it.
 type Packed[T Float] struct {
-	bias   []T // [gates*hidden]: what is added to the sums of every step
-	apart  []T // the biases of R that are not in bias
+	bias   []T // [gates*hidden]: added to the pre-activations of every step
+	apart  []T // the biases of R that are not part of bias
 	wT, w  kernels.Packed[T]
-	rT, r  [2]kernels.Packed[T] // of each of base.parts
-	table  []T                  // of Tabulate; empty without
+	rT, r  [2]kernels.Packed[T] // one for each of base.parts
+	table  []T                  // set by Tabulate, else empty
 	inputs int
 }
 
-// Tabulate keeps what each row of x adds to the sums, so that a Forward that
-// picks rows of x, until the next Pack, need not find it again.
+// Tabulate precomputes x Wᵀ + bias for every row of x. Until the next Pack, a Forward
+// that picks rows of x looks the products up instead of computing them.
 func (p *Packed[T]) Tabulate(x kernels.Matrix[T]) {
 	kernels.Grow(&p.table, x.Rows*len(p.bias))
 	kernels.Mul(kernels.Dense(x.Rows, len(p.bias), p.table), kernels.Repeat(p.bias, x.Rows), x, &p.wT)
 }
 
-// Forget undoes Tabulate.
+// Forget drops what Tabulate computed.
 func (p *Packed[T]) Forget() { p.table = nil }
 
-// State is what a direction carries from step to step, each [batch, hidden].
-// Only an LSTM has C.
+// State is the state of one direction between two steps. H and C are [batch, hidden];
+// only an LSTM has C.
 type State[T Float] struct{ H, C kernels.Matrix[T] }
 
-// Sequences is what a Cell reads and where it writes.
+// Sequences holds the input of a [Cell] and the memory for its output.
 type Sequences[T Float] struct {
 	X, Y    Steps[T] // [time, batch, inputs] and [time, batch, hidden]
-	Pick    []int    // [time, batch]: if not nil, which row of X's only step is read
+	Pick    []int    // [time, batch]: if not nil, the row of X's only step to read
 	Lengths Lengths
-	First   State[T] // before each sequence's first step
+	First   State[T] // the initial state
 }
 
-// Cell is one direction of a recurrent layer. It keeps what Backward needs of
-// the last Forward, in buffers that grow and are then reused, so a Cell serves
-// one goroutine at a time.
+// Cell computes one direction of a recurrent layer. It records what Backward needs
+// of the last Forward in buffers that it reuses, so only one goroutine may use it at a
+// time.
 type Cell[T Float] interface {
-	// Pack sets what Forward needs of p to w, and PackBackward what Backward needs
-	// besides. They do not see a change to w after it.
+	// Pack stores in p what Forward needs of w, and PackBackward what Backward needs
+	// in addition. Later changes to w have no effect on p.
 	Pack(p *Packed[T], w Weights[T])
 	PackBackward(p *Packed[T], w Weights[T])
 
-	// Forward reads s.X, whose padding must be finite, and writes s.Y, whose
-	// padding it uses. It returns the state after each sequence's last step,
-	// as views that hold until the next Forward, whose First they may be.
+	// Forward reads s.X, whose padding must be finite, and writes s.Y, including its
+	// padding. It returns the state after the last step of each sequence. The
+	// returned views stay valid until the next Forward, which may take them as First.
 	Forward(p *Packed[T], s Sequences[T]) State[T]
 
-	// Backward takes the gradient dy of s.Y, with zeros in the padding, and
-	// adds those of the parameters to dw and that of s.X to dx, which is
-	// skipped if it has no Data. The other arguments are those of the Forward
-	// before it, whose record it uses up.
+	// Backward takes the gradient dy with respect to s.Y, which is zero in the
+	// padding. It adds the gradients of the parameters to dw, and the gradient with
+	// respect to s.X to dx unless dx has no Data. p and s must be those of the
+	// preceding Forward, whose record Backward overwrites.
 	Backward(p *Packed[T], s Sequences[T], dy Steps[T], dw Weights[T], dx Steps[T])
 }
 
-// base is what the three cells have in common.
+// base holds what the three cells have in common.
 type base[T Float] struct {
 	hidden  int
 	reverse bool
-	parts   []int // rows of the blocks of R whose products with h are kept apart
+	parts   []int // numbers of rows of the blocks of R that are multiplied separately
 
 	time, batch int
 	lengths     Lengths
-	fromZero    bool // the state before the first step is all zeros
-	projected   int  // steps, in the order that the cell takes them, whose x is in the sums
-	gates       []T  // [time, batch, gates*hidden]: sums, activations, then gradients
-	picked      []T  // [rows of X, gates*hidden]: their part of the sums, then its gradient
-	table       []T  // that part, here or in Packed
-	hn          []T  // [batch, hidden]: the state after sequences of different lengths
+	fromZero    bool // the initial state is all zeros
+	projected   int  // number of steps, in processing order, already multiplied by Wᵀ
+	gates       []T  // [time, batch, gates*hidden]: pre-activations, activations, then gradients
+	picked      []T  // [rows of X, gates*hidden]: their products with Wᵀ, then the gradients
+	table       []T  // these products, in picked or in Packed
+	hn          []T  // [batch, hidden]: the final state of sequences of different lengths
 	dh          []T  // [batch, hidden]
 	db          []T  // [gates*hidden]
 }
@@ -171,13 +170,13 @@ func (c *base[T]) PackBackward(p *Packed[T], w Weights[T]) {
 	}
 }
 
-// matrices returns W and R of w.
+// matrices returns the weights W and R of w as matrices.
 func (c *base[T]) matrices(w Weights[T]) (W, R kernels.Matrix[T]) {
 	rows := len(w.R) / c.hidden
 	return kernels.Dense(rows, len(w.W)/rows, w.W), kernels.Dense(rows, c.hidden, w.R)
 }
 
-// partsOf yields the blocks of R, by number.
+// partsOf yields the blocks of R with their indices.
 func (c *base[T]) partsOf(R kernels.Matrix[T]) iter.Seq2[int, kernels.Matrix[T]] {
 	return func(yield func(int, kernels.Matrix[T]) bool) {
 		first := 0
@@ -190,7 +189,7 @@ func (c *base[T]) partsOf(R kernels.Matrix[T]) iter.Seq2[int, kernels.Matrix[T]]
 	}
 }
 
-// start sizes the buffers for s and returns those of the gates' sums.
+// start resizes the buffers for s and returns the one for the pre-activations.
 func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
 	c.time, c.batch, c.lengths, c.projected = s.Y.Time, s.Y.Batch, s.Lengths, 0
 	c.fromZero = s.First.H.IsZero()
@@ -199,13 +198,13 @@ func (c *base[T]) start(p *Packed[T], s Sequences[T]) Steps[T] {
 		c.table = c.picked
 		kernels.Mul(kernels.Dense(s.X.Batch, len(p.bias), c.table), kernels.Repeat(p.bias, s.X.Batch), s.X.At(0), &p.wT)
 	}
-	c.seed(s.Y, s.First.H)
+	c.fillPadding(s.Y, s.First.H)
 	return c.padded(&c.gates, len(p.bias))
 }
 
-// padded returns buf, grown where needed, as [time, batch, width]. Rows whose
-// length is a multiple of some power of 2 get a gap after them: their columns,
-// which the products for dW and dR read, would share few places in the caches.
+// padded resizes buf and returns it as [time, batch, width]. It leaves a gap after
+// rows whose width is a multiple of 256. Without it, the elements of a column, which
+// the products for dW and dR read, would compete for the same few cache sets.
 func (c *base[T]) padded(buf *[]T, width int) Steps[T] {
 	stride := width
 	if width%256 == 0 {
@@ -215,12 +214,12 @@ func (c *base[T]) padded(buf *[]T, width int) Steps[T] {
 	return Steps[T]{Time: c.time, Batch: c.batch, Width: width, StepStride: c.batch * stride, RowStride: stride, Data: *buf}
 }
 
-// chunkRows is how many rows of x are multiplied by Wᵀ in one go: enough to
-// make up for reading W, few enough to be in the cache when their steps come.
+// chunkRows is the number of rows of x that are multiplied by Wᵀ at a time: enough
+// to amortize reading W, and few enough to stay in the cache until their steps come.
 const chunkRows = 128
 
-// project sets the sums of the i-th step to x Wᵀ + bias, together with those of
-// some steps after it.
+// project sets the pre-activations of the i-th step to x Wᵀ + bias. It computes a
+// chunk of steps at a time.
 func (c *base[T]) project(i int, p *Packed[T], s *Sequences[T], gates *Steps[T]) {
 	if s.Pick != nil {
 		t, _ := c.step(i)
@@ -246,10 +245,10 @@ func (c *base[T]) project(i int, p *Packed[T], s *Sequences[T], gates *Steps[T])
 	kernels.Mul(sums, kernels.Repeat(p.bias, sums.Rows), s.X.Flat(from, to), &p.wT)
 }
 
-// recur sets dst to init + h b, with h the state before the i-th step. Most
-// sequences begin with zeros, whose product is not computed: an infinity or NaN in b
-// then shows from the second step on.
-func (c *base[T]) recur(i int, dst, init, h kernels.Matrix[T], b *kernels.Packed[T]) {
+// mulState sets dst to init + h b, where h is the state before the i-th step. It skips
+// the product with an initial state of zeros, so that an infinity or NaN in b shows
+// only from the second step on.
+func (c *base[T]) mulState(i int, dst, init, h kernels.Matrix[T], b *kernels.Packed[T]) {
 	if i == 0 && c.fromZero {
 		kernels.Copy(dst, init)
 		return
@@ -257,10 +256,10 @@ func (c *base[T]) recur(i int, dst, init, h kernels.Matrix[T], b *kernels.Packed
 	kernels.Mul(dst, init, h, b)
 }
 
-// seed fills the padding of y, or the like: with zeros, and for a reverse
-// direction with first where a sequence begins. One that begins at step t then
-// finds its state before that where the others do, in step t+1.
-func (c *base[T]) seed(y Steps[T], first kernels.Matrix[T]) {
+// fillPadding sets the padding of y, the outputs or the cell states, to zeros. For a
+// reverse direction it also copies the initial state of a sequence that begins at step
+// t to step t+1, where the cell finds the previous state of all other sequences.
+func (c *base[T]) fillPadding(y Steps[T], first kernels.Matrix[T]) {
 	c.clearPadding(y)
 	if !c.reverse || c.lengths == nil {
 		return
@@ -270,8 +269,7 @@ func (c *base[T]) seed(y Steps[T], first kernels.Matrix[T]) {
 	}
 }
 
-// step returns the time of the i-th step that the cell takes, and the number of
-// its rows.
+// step returns the time of the i-th step in processing order, and its number of rows.
 func (c *base[T]) step(i int) (t, rows int) {
 	if c.reverse {
 		i = c.time - 1 - i
@@ -279,8 +277,8 @@ func (c *base[T]) step(i int) (t, rows int) {
 	return i, c.lengths.rows(i, c.batch)
 }
 
-// before returns the state, of y or the like, before the i-th step that the
-// cell takes.
+// before returns the state before the i-th step in processing order. y holds the
+// states after every step.
 func (c *base[T]) before(i int, y *Steps[T], first kernels.Matrix[T]) kernels.Matrix[T] {
 	_, rows := c.step(i)
 	if i == 0 {
@@ -290,8 +288,8 @@ func (c *base[T]) before(i int, y *Steps[T], first kernels.Matrix[T]) kernels.Ma
 	return y.Top(t, rows)
 }
 
-// last returns the state, of y or the like, after each sequence's last step,
-// which for sequences of different lengths it gathers in buf.
+// last returns the state after the last step of each sequence. y holds the states
+// after every step. If the lengths differ, last gathers the states in buf.
 func (c *base[T]) last(y Steps[T], first kernels.Matrix[T], buf *[]T) kernels.Matrix[T] {
 	if c.time == 0 {
 		return first
@@ -310,7 +308,7 @@ func (c *base[T]) last(y Steps[T], first kernels.Matrix[T], buf *[]T) kernels.Ma
 	return state
 }
 
-// clearPadding zeroes the rows of s beyond the sequences' ends.
+// clearPadding zeroes the rows of s after the ends of the sequences.
 func (c *base[T]) clearPadding(s Steps[T]) {
 	if c.lengths == nil {
 		return
@@ -320,13 +318,13 @@ func (c *base[T]) clearPadding(s Steps[T]) {
 	}
 }
 
-// finish adds the gradients that are products over all steps: with sums the
-// gradients of the gates' sums, those of W, of x, and of the biases that are
-// added to the sums.
+// finish adds the gradients that are products over all steps: those of W, of x, and
+// of the biases that are part of Packed.bias. sums holds the gradients of the
+// pre-activations.
 func (c *base[T]) finish(p *Packed[T], s Sequences[T], sums Steps[T], dw Weights[T], dx Steps[T]) {
 	all := sums.Flat(0, c.time)
 	if s.Pick != nil {
-		// Rows of the same input count together.
+		// Add up the gradients of the steps that picked the same row.
 		picked := zeroed(&c.picked, s.X.Batch, all.Cols)
 		kernels.AddRows(picked, all, s.Pick)
 		all = picked
@@ -343,8 +341,8 @@ func (c *base[T]) finish(p *Packed[T], s Sequences[T], sums Steps[T], dw Weights
 	}
 }
 
-// finishR adds to dR the gradients of a block of recurrent weights, given those of
-// its sums.
+// finishR adds the gradient of a block of recurrent weights to dR. sums holds the
+// gradients of its pre-activations.
 func (c *base[T]) finishR(sums Steps[T], s Sequences[T], dR kernels.Matrix[T]) {
 	last := c.time - 1
 	if begin, _ := c.step(0); !c.fromZero {
@@ -357,7 +355,7 @@ func (c *base[T]) finishR(sums Steps[T], s Sequences[T], dR kernels.Matrix[T]) {
 	}
 }
 
-// zeroed returns buf, grown where needed, as a matrix of zeros.
+// zeroed resizes buf and returns it as a matrix of zeros.
 func zeroed[T Float](buf *[]T, rows, cols int) kernels.Matrix[T] {
 	kernels.Grow(buf, rows*cols)
 	clear(*buf)

@@ -26,8 +26,8 @@ func (g *gru[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 		g.project(i, p, &s, &gates)
 		t, rows := g.step(i)
 		h.Rows = rows
-		g.recur(i, zr.Top(t, rows), zr.Top(t, rows), h, &p.rT[0])
-		g.recur(i, u.Top(t, rows), kernels.Repeat(p.apart, rows), h, &p.rT[1])
+		g.mulState(i, zr.Top(t, rows), zr.Top(t, rows), h, &p.rT[0])
+		g.mulState(i, u.Top(t, rows), kernels.Repeat(p.apart, rows), h, &p.rT[1])
 		y := s.Y.Top(t, rows)
 		kernels.GRUForward(gates.Top(t, rows), u.Top(t, rows), h, y)
 		h = y

@@ -22,7 +22,7 @@ func (l *lstm[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 	kernels.Grow(&l.c, l.time*l.batch*l.hidden)
 	kernels.Grow(&l.tanhC, l.time*l.batch*l.hidden)
 	c, tanhC := l.cells()
-	l.seed(c, s.First.C)
+	l.fillPadding(c, s.First.C)
 
 	before := s.First
 	for i := range l.time {
@@ -30,7 +30,7 @@ func (l *lstm[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 		t, rows := l.step(i)
 		before.H.Rows, before.C.Rows = rows, rows
 		g, after := gates.Top(t, rows), State[T]{s.Y.Top(t, rows), c.Top(t, rows)}
-		l.recur(i, g, g, before.H, &p.rT[0])
+		l.mulState(i, g, g, before.H, &p.rT[0])
 		kernels.LSTMForward(g, before.C, after.C, tanhC.Top(t, rows), after.H)
 		before = after
 	}

@@ -30,7 +30,7 @@ func (c *rnn[T]) Forward(p *Packed[T], s Sequences[T]) State[T] {
 		t, rows := c.step(i)
 		h.Rows = rows
 		g, y := gates.Top(t, rows), s.Y.Top(t, rows)
-		c.recur(i, g, g, h, &p.rT[0])
+		c.mulState(i, g, g, h, &p.rT[0])
 		c.forward(g, y)
 		h = y
 	}

@@ -2,7 +2,7 @@ package kernels
 
 import "math"
 
-// Sigmoids sets each element of dst to the sigmoid of that of x, which may be dst.
+// Sigmoids sets dst[i] to the sigmoid of x[i]. dst and x may be the same slice.
 func Sigmoids[T Float](dst, x []T) {
 	n := len(dst)
 	if s := simdFor[T](); s != nil {
@@ -14,23 +14,23 @@ func Sigmoids[T Float](dst, x []T) {
 	}
 }
 
-// Tanhs is Sigmoids for the hyperbolic tangent.
+// Tanhs sets dst[i] to the hyperbolic tangent of x[i]. dst and x may be the same slice.
 func Tanhs[T Float](dst, x []T) {
 	n := len(dst)
 	RNNForward(Dense(1, n, x), Dense(1, n, dst))
 }
 
-// ReLUs is Sigmoids for the greater of x and 0.
+// ReLUs sets dst[i] to max(x[i], 0). dst and x may be the same slice.
 func ReLUs[T Float](dst, x []T) {
 	n := len(dst)
 	ReLUForward(Dense(1, n, x), Dense(1, n, dst))
 }
 
-// MaxErrorErf is for Erfs what MaxErrorTanh is for tanh: over all float32 it is up to
-// 3.16 off, and 8.9e-8 at most.
+// MaxErrorErf bounds the error of the assembly variants of [Erfs] in ulp. Measured
+// over all float32, they are off by at most 3.16 ulp and by at most 8.9e-8.
 const MaxErrorErf = 3.2
 
-// Erfs is Sigmoids for the error function.
+// Erfs sets dst[i] to the error function of x[i]. dst and x may be the same slice.
 func Erfs[T Float](dst, x []T) {
 	n := len(dst)
 	if s := simdFor[T](); s != nil {

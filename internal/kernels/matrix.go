@@ -2,7 +2,7 @@ package kernels
 
 import "unsafe"
 
-// Matrix is a view of Rows × Cols values; row i starts at Data[i*Stride].
+// Matrix is a view of Rows × Cols values. Row i starts at Data[i*Stride].
 type Matrix[T Float] struct {
 	Rows, Cols, Stride int
 	Data               []T
@@ -13,22 +13,22 @@ func Dense[T Float](rows, cols int, data []T) Matrix[T] {
 	return Matrix[T]{Rows: rows, Cols: cols, Stride: cols, Data: data[:rows*cols]}
 }
 
-// Repeat returns a matrix that has the same row n times.
+// Repeat returns a matrix of n rows that are all the given one, with Stride 0.
 func Repeat[T Float](row []T, n int) Matrix[T] {
 	return Matrix[T]{Rows: n, Cols: len(row), Data: row}
 }
 
-// Row returns row i, not a copy.
+// Row returns row i without copying it.
 func (m Matrix[T]) Row(i int) []T {
 	return m.Data[i*m.Stride:][:m.Cols:m.Cols]
 }
 
-// RowRange returns a view of the rows from i to j, without j.
+// RowRange returns a view of the rows from i up to but not including j.
 func (m Matrix[T]) RowRange(i, j int) Matrix[T] {
 	return Matrix[T]{Rows: j - i, Cols: m.Cols, Stride: m.Stride, Data: m.Data[min(i*m.Stride, len(m.Data)):]}
 }
 
-// ColRange returns a view of the columns from i to j, without j.
+// ColRange returns a view of the columns from i up to but not including j.
 func (m Matrix[T]) ColRange(i, j int) Matrix[T] {
 	return Matrix[T]{Rows: m.Rows, Cols: j - i, Stride: m.Stride, Data: m.Data[min(i, len(m.Data)):]}
 }
@@ -40,7 +40,7 @@ func (m Matrix[T]) Zero() {
 	}
 }
 
-// IsZero tells whether every value of m is 0.
+// IsZero reports whether every value of m is 0.
 func (m Matrix[T]) IsZero() bool {
 	for i := range m.Rows {
 		for _, v := range m.Row(i) {
@@ -52,14 +52,14 @@ func (m Matrix[T]) IsZero() bool {
 	return true
 }
 
-// Copy sets dst to src, of the same size.
+// Copy copies src to dst, which has the same size.
 func Copy[T Float](dst, src Matrix[T]) {
 	for i := range dst.Rows {
 		copy(dst.Row(i), src.Row(i))
 	}
 }
 
-// Add adds src to dst, of the same size.
+// Add adds src to dst, which has the same size.
 func Add[T Float](dst, src Matrix[T]) {
 	for i := range dst.Rows {
 		AddScaled(dst.Row(i), 1, src.Row(i))
@@ -113,15 +113,16 @@ func SumRows[T Float](dst []T, m Matrix[T]) {
 
 var one float32 = 1
 
-// Convert copies src to dst, as far as both go, in the type of dst.
+// Convert copies min(len(dst), len(src)) elements and converts them to the type of
+// dst.
 func Convert[D, S Float](dst []D, src []S) {
 	for i := range min(len(dst), len(src)) {
 		dst[i] = D(src[i])
 	}
 }
 
-// Grow sets the length of buf to n. It keeps the memory where there is enough,
-// with whatever values it has.
+// Grow sets the length of *buf to n. It reuses the memory if the capacity suffices,
+// and does not clear it.
 func Grow[T any](buf *[]T, n int) {
 	if cap(*buf) < n {
 		*buf = make([]T, n)

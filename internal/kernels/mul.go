@@ -1,8 +1,8 @@
 package kernels
 
 // Mul sets dst to init + a b: dst[m,n] = init[m,n] + Σₖ a[m,k] b[k,n]. An init
-// without Data stands for zeros, one with Stride 0 has the same row for all, and
-// it may be dst itself.
+// without Data means zeros, one with Stride 0 adds the same row everywhere, and
+// init may be dst itself.
 func Mul[T Float](dst, init, a Matrix[T], b *Packed[T]) {
 	if dst.Rows != a.Rows || dst.Cols != b.Cols || a.Cols != b.Rows || init.Data != nil && (init.Rows != dst.Rows || init.Cols != dst.Cols) {
 		panic("kernels: sizes of a product do not match")

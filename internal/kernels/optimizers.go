@@ -2,7 +2,7 @@ package kernels
 
 import "math"
 
-// AdamStep is what an update by Adam needs besides the vectors.
+// AdamStep holds the scalars of one update by [Adam].
 type AdamStep struct {
 	LearningRate, Beta1, Beta2, Epsilon float64
 	Step                                int // counts from 1
@@ -28,10 +28,10 @@ func Adam[T Float](params, grads, m, v []T, s AdamStep) {
 	}
 }
 
-// Momentum sets velocity to momentum times itself plus grads, and updates
-// params against it; with nesterov against grads plus momentum times it, which
-// looks one step ahead: Sutskever et al., "On the importance of initialization
-// and momentum in deep learning" (2013), in PyTorch's form.
+// Momentum sets velocity to momentum*velocity + grads and subtracts rate*velocity
+// from params. With nesterov it subtracts rate*(grads + momentum*velocity) instead:
+// Sutskever et al., "On the importance of initialization and momentum in deep
+// learning" (2013), in PyTorch's form.
 func Momentum[T Float](params, grads, velocity []T, rate, momentum float64, nesterov bool) {
 	lr, mu := T(rate), T(momentum)
 	grads, velocity = grads[:len(params)], velocity[:len(params)]
@@ -46,9 +46,9 @@ func Momentum[T Float](params, grads, velocity []T, rate, momentum float64, nest
 	}
 }
 
-// RMS sets square to alpha times itself plus 1-alpha times grads squared, and
-// divides grads by its root plus epsilon: Tieleman and Hinton, RMSprop (lecture
-// 6.5 of "Neural Networks for Machine Learning", 2012).
+// RMS sets square to alpha*square + (1-alpha)*grads², and divides grads by
+// √square + epsilon: Tieleman and Hinton, RMSprop (lecture 6.5 of "Neural Networks
+// for Machine Learning", 2012).
 func RMS[T Float](grads, square []T, alpha, epsilon float64) {
 	a, rest, eps := T(alpha), T(1-alpha), T(epsilon)
 	square = square[:len(grads)]
@@ -58,7 +58,7 @@ func RMS[T Float](grads, square []T, alpha, epsilon float64) {
 	}
 }
 
-// AddScaled adds a x to dst.
+// AddScaled adds a*x to dst.
 func AddScaled[T Float](dst []T, a T, x []T) {
 	if s := simdFor[T](); s != nil {
 		s.addScaled(len(dst), start(dst, len(dst)), start(x, len(dst)), float32(a))
@@ -78,7 +78,7 @@ func Scale[T Float](x []T, a T) {
 	}
 }
 
-// Norm returns the Euclidean norm of x, added up in float64.
+// Norm returns the Euclidean norm of x. It sums in float64.
 func Norm[T Float](x []T) float64 {
 	var sum float64
 	if s := simdFor[T](); s != nil {

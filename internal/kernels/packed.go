@@ -1,7 +1,8 @@
 package kernels
 
-// Packed is a matrix [k, n] laid out for [Mul], which reads it again and again:
-// in panels of some columns each, the last filled up with zeros.
+// Packed is a matrix [k, n] in the layout that [Mul] reads fastest: panels of a few
+// columns each, the last one padded with zeros. Packing pays off for a matrix that
+// takes part in many products.
 type Packed[T Float] struct {
 	Rows, Cols int
 	panel      int // columns of a panel
@@ -59,7 +60,7 @@ func (p *Packed[T]) resize(rows, cols int) {
 	Grow(&p.data, panels*rows*p.panel)
 }
 
-// row returns row k of the panel that begins with column j.
+// row returns row k of the panel that starts at column j.
 func (p *Packed[T]) row(j, k int) []T {
 	return p.data[j*p.Rows+k*p.panel:][:p.panel]
 }

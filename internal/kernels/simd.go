@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// simd is the kernels in the instructions of a processor, for float32. The
-// arguments are those of the exported functions, each matrix as its first
-// element and its stride.
+// simd holds one assembly variant of the float32 kernels. Each takes the arguments of
+// the exported function of that name, with a matrix passed as the address of its
+// first element and its stride.
 type simd struct {
 	name  string
 	panel int // columns of a panel of Packed
@@ -17,8 +17,8 @@ type simd struct {
 	//
 	//	dst[r,n] = init[r,n] + Σₖ a[r,k] b[k,n]
 	//
-	// a[r,k] is at r*ars + k*aks. b lies in panels, one every bps, whose rows are
-	// bks apart. A nil init stands for zeros.
+	// Element a[r,k] is at r*ars + k*aks. The panels of b are bps apart, the rows of a
+	// panel bks. A nil init means zeros.
 	mul []func(dst *float32, ldd int, init *float32, ldi int, a *float32, ars, aks int, b *float32, bks, bps int, k, cols, blocks int)
 
 	rnnForward   func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int)
@@ -43,22 +43,22 @@ type simd struct {
 	sumSquares func(n int, x *float32) float64 // n a multiple of 16
 }
 
-// Variable is the environment variable that chooses between the kernels that
-// the processor has: avx512, avx2 or generic, which is plain Go.
+// Variable names the environment variable that picks a variant of the kernels:
+// avx512, avx2 or generic, which is plain Go.
 const Variable = "RNNKIT_KERNELS"
 
-// active is nil for the generic kernels.
+// active is the variant in use, nil for the generic kernels.
 var active = choose(os.Getenv(Variable))
 
-// choose returns the variant of that name, or the fastest for one that is not
-// here.
+// choose returns the variant of that name, or the fastest one if the processor or the
+// build does not have it.
 func choose(name string) *simd {
 	all := variants()
 	i := slices.IndexFunc(all, func(s *simd) bool { return s.variant() == name })
 	return all[max(i, 0)]
 }
 
-// Variant returns the name of the kernels in use, as Variable has it.
+// Variant returns the name of the variant in use, as [Variable] spells it.
 func Variant() string { return active.variant() }
 
 func (s *simd) variant() string {
@@ -68,8 +68,8 @@ func (s *simd) variant() string {
 	return s.name
 }
 
-// Variants returns the names of the variants that this processor can run, the
-// fastest first.
+// Variants returns the names of the variants that this processor can run, fastest
+// first.
 func Variants() (names []string) {
 	for _, s := range variants() {
 		names = append(names, s.variant())
@@ -77,8 +77,8 @@ func Variants() (names []string) {
 	return names
 }
 
-// Use puts the named variant, one of Variants, to use, for tests. No kernel may
-// run meanwhile, and what was packed before must be packed anew.
+// Use selects the named variant, one of [Variants]. It is for tests: no kernel may
+// run at the same time, and every [Packed] matrix must be packed again.
 func Use(name string) { active = choose(name) }
 
 // simdFor returns the variant for T, nil for the generic kernels.
@@ -98,8 +98,8 @@ func panelCols[T Float]() int {
 	return 32
 }
 
-// first returns the address of the first element of a matrix of float32, after
-// a check that all its elements are there.
+// first returns the address of the first element of a float32 matrix, or nil if it is
+// empty. It panics if Data is too short.
 func first[T Float](m Matrix[T]) *float32 {
 	if m.Rows == 0 || m.Cols == 0 {
 		return nil
@@ -108,14 +108,14 @@ func first[T Float](m Matrix[T]) *float32 {
 	return (*float32)(unsafe.Pointer(unsafe.SliceData(m.Data)))
 }
 
-// narrow returns m, of float32, as what it is.
+// narrow converts m, whose T is float32, to a Matrix[float32].
 func narrow[T Float](m Matrix[T]) Matrix[float32] { return any(m).(Matrix[float32]) }
 
-// start is first for the first n elements of a vector.
+// start returns the address of the first of n elements of a vector, as first does.
 func start[T Float](x []T, n int) *float32 { return first(Dense(1, n, x)) }
 
-// Blocks of a product: what is read of b in one go should stay in the
-// second-level cache, and of a in the first.
+// The block sizes of a product keep the part of b that is read at a time in the L2
+// cache, and the part of a in the L1 cache.
 const (
 	blockK    = 512
 	blockSize = 1 << 16
@@ -147,7 +147,7 @@ func (s *simd) product(dst, init Matrix[float32], a *float32, ars, aks int, b *f
 	}
 }
 
-// at returns the address of element i from p on, nil of nil.
+// at returns the address of element i after p, or nil if p is nil.
 func at(p *float32, i int) *float32 {
 	if p == nil {
 		return nil

@@ -4,7 +4,8 @@ package kernels
 
 import "golang.org/x/sys/cpu"
 
-// variants lists the kernels that this processor can run, the fastest first.
+// variants returns the variants that this processor can run, fastest first. The last
+// one, nil, is the generic kernels.
 func variants() []*simd {
 	list := []*simd{nil}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {

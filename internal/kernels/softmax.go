@@ -2,9 +2,10 @@ package kernels
 
 import "math"
 
-// Softmax sets each row of dst to the softmax of that of x, e^x over the sum of
-// the row's, which is e^largest times what it sets sums to. dst and x, which may
-// be the same, have one column at least; largest and sums have their Rows.
+// Softmax sets each row of dst to the softmax of the same row of x. It stores the
+// largest element of each row in largest and Σ e^(x-largest) in sums, so that
+// log Σ e^x is largest + log(sums). dst and x may be the same matrix and have at least
+// one column; largest and sums have an element for each row.
 func Softmax[T Float](dst, x Matrix[T], largest, sums []T) {
 	if s := simdFor[T](); s != nil {
 		s.softmax(x.Rows, x.Cols, first(dst), dst.Stride, first(x), x.Stride, start(largest, x.Rows), start(sums, x.Rows))
