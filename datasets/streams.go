@@ -2,34 +2,43 @@ package datasets
 
 import "fmt"
 
-// Streams is the [Source] of a model that reads one series on and on, step by
-// step, and tells the next value at every step. It cuts the series into parallel
-// streams of the same length, and those into examples that follow each other:
-// the inputs are [Size, time, 1], the targets the values one step on. Example i
-// goes on where example i-streams ended, so with batches of that size, and the
-// state carried from batch to batch, gradients are cut and memory is not:
-// Williams and Peng, "An Efficient Gradient-Based Algorithm for On-Line Training
-// of Recurrent Network Trajectories" (1990).
+// Streams is the [Source] of a model that reads a [Series] on and on, step by step,
+// and tells the next values at every step. It cuts the series into parallel streams of
+// the same length, and those into examples that follow each other. The inputs are
+// [Size, time, columns] and the targets those of one step on, [Size, time, targets].
+//
+// Example i goes on where example i-streams ended. With batches of that size, and the
+// state kept from batch to batch, gradients are cut and memory is not: Williams and
+// Peng, "An Efficient Gradient-Based Algorithm for On-Line Training of Recurrent
+// Network Trajectories" (1990).
 type Streams struct {
-	series  []float32
+	series  *Series
 	streams int
 	length  int // of a stream
 	time    int
 }
 
-// NewStreams returns the examples of time steps in that many streams over
-// series, which is kept and not copied. What is left over at the end of a stream
-// is not used. It is an error if the series is too short for one example a
-// stream.
-func NewStreams(series []float32, streams, time int) (*Streams, error) {
+// NewStreams returns the streams over one column, see [Series.Streams]. The column is
+// kept and not copied.
+func NewStreams(column []float32, streams, time int) (*Streams, error) {
+	return (&Series{Values: column, Columns: 1}).Streams(streams, time)
+}
+
+// Streams returns the examples of time steps in that many streams over s. What is left
+// over at the end of a stream is not used. It is an error if the series is too short
+// for one example a stream.
+func (s *Series) Streams(streams, time int) (*Streams, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	if streams < 1 || time < 1 {
 		return nil, fmt.Errorf("%d streams in examples of %d steps: use at least 1 of each", streams, time)
 	}
-	length := max(len(series)-1, 0) / streams
+	length := max(s.Len()-1, 0) / streams
 	if length < time {
-		return nil, fmt.Errorf("series of %d values: %d streams of at least %d steps need more, so use fewer or shorter ones", len(series), streams, time)
+		return nil, fmt.Errorf("series of %d values: %d streams of at least %d steps need more, so use fewer or shorter ones", s.Len(), streams, time)
 	}
-	return &Streams{series, streams, length, time}, nil
+	return &Streams{s, streams, length, time}, nil
 }
 
 // Streams returns the number of streams, which batches must have the size of.
@@ -46,8 +55,8 @@ func (s *Streams) Read(b *Batch, examples []int) error {
 			return fmt.Errorf("example %d: use one from 0 to %d", i, s.Len()-1)
 		}
 		from := i%s.streams*s.length + i/s.streams*s.time
-		b.Inputs = append(b.Inputs, s.series[from:from+s.time]...)
-		b.Targets = append(b.Targets, s.series[from+1:from+1+s.time]...)
+		b.Inputs = append(b.Inputs, s.series.rows(from, from+s.time)...)
+		b.Targets = s.series.appendTargets(b.Targets, from+1, from+1+s.time)
 	}
 	return nil
 }

@@ -4,53 +4,80 @@ import (
 	"fmt"
 )
 
-// Windows is the [Source] of a one-step forecaster over one series. The inputs
-// of example i are series[i:i+window], as [Size, window, 1], and its target is
-// the value after, series[i+window], as [Size, 1].
+// Windows is the [Source] of a forecaster. The inputs of example i are the window of
+// a [Series] that begins at step i, as [Size, window, columns]. Its targets are the
+// target columns in the steps after the window, step by step, as [Size, horizon *
+// targets].
 type Windows struct {
-	series []float32
-	window int
+	series          *Series
+	window, horizon int
 }
 
-// NewWindows returns the windows of the given length over series, which is
-// kept and not copied. The trainer wants raw units and applies the model's
-// scales itself. It is an error
-// if window is less than 1 or the series has fewer than window+1 values.
-func NewWindows(series []float32, window int) (*Windows, error) {
-	if window < 1 {
+// NewWindows returns the windows over one column with the value after each, see
+// [Series.Windows]. The column is kept and not copied.
+func NewWindows(column []float32, window int) (*Windows, error) {
+	return (&Series{Values: column, Columns: 1}).Windows(window, 1)
+}
+
+// Windows returns the windows of the given length over s, each with the horizon steps
+// that follow it. It is an error if window or horizon is less than 1, or the series
+// has fewer than window + horizon steps.
+func (s *Series) Windows(window, horizon int) (*Windows, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	switch {
+	case window < 1:
 		return nil, fmt.Errorf("window of %d values: use at least 1", window)
+	case horizon < 1:
+		return nil, fmt.Errorf("horizon of %d values: use at least 1", horizon)
 	}
-	if len(series) <= window {
-		return nil, fmt.Errorf("series of %d values: a window of %d needs more than %d, so use a longer series or a shorter window",
-			len(series), window, window)
+	w := &Windows{s, window, horizon}
+	if horizon > s.Len() || window > s.Len()-horizon {
+		return nil, fmt.Errorf("series of %d values: %s, so use a longer series or a shorter window", s.Len(), w.needs())
 	}
-	return &Windows{series, window}, nil
+	return w, nil
 }
 
-// Series returns the values that the windows cover, targets included. For the
-// training part of a Split these are the values that a scaler may be fitted
-// on. They are shared with w, not copied.
-func (w *Windows) Series() []float32 { return w.series }
+// needs says how long a series must be.
+func (w *Windows) needs() string {
+	if w.horizon == 1 {
+		return fmt.Sprintf("a window of %d needs more than %d", w.window, w.window)
+	}
+	return fmt.Sprintf("a window of %d and a horizon of %d need at least %d", w.window, w.horizon, w.window+w.horizon)
+}
+
+// Series returns the values that the windows cover, targets included, as [steps,
+// columns]. For the training part of a Split these are the values to fit a scale on.
+// They are shared with w, not copied.
+func (w *Windows) Series() []float32 { return w.series.Values }
 
 // Split divides the windows in two at the given fraction, rounded down to a
-// whole window: the first part trains and the rest tests. It is an error if
-// either would be empty.
+// whole window: the first part trains and the rest tests. No value is a target of
+// both, so that the horizon-1 windows between the parts are in neither. It is an
+// error if either would be empty.
 func (w *Windows) Split(fraction float64) (train, test *Windows, err error) {
 	if !(fraction > 0 && fraction < 1) {
 		return nil, nil, fmt.Errorf("split at %v: use a fraction between 0 and 1, such as 0.8", fraction)
 	}
 	n := int(fraction * float64(w.Len()))
-	if n == 0 || n == w.Len() {
+	first := n + w.horizon - 1 // of those that test
+	if n == 0 || first >= w.Len() {
 		return nil, nil, fmt.Errorf("split at %v: %d of the %d windows would train and %d test, so use a longer series or a shorter window",
-			fraction, n, w.Len(), w.Len()-n)
+			fraction, n, w.Len(), max(0, w.Len()-first))
 	}
-	train = &Windows{w.series[:n+w.window], w.window}
-	test = &Windows{w.series[n:], w.window}
+	train = &Windows{w.series.Range(0, n+w.window+w.horizon-1), w.window, w.horizon}
+	test = &Windows{w.series.Range(first, w.series.Len()), w.window, w.horizon}
 	return train, test, nil
 }
 
-// Len returns the number of windows that have a value after them.
-func (w *Windows) Len() int { return len(w.series) - w.window }
+// Streams returns the [Streams] over the series of w.
+func (w *Windows) Streams(streams, time int) (*Streams, error) {
+	return w.series.Streams(streams, time)
+}
+
+// Len returns the number of windows.
+func (w *Windows) Len() int { return w.series.Len() - w.window - w.horizon + 1 }
 
 // Read implements [Source].
 func (w *Windows) Read(b *Batch, examples []int) error {
@@ -59,8 +86,9 @@ func (w *Windows) Read(b *Batch, examples []int) error {
 		if i < 0 || i >= w.Len() {
 			return fmt.Errorf("example %d: use one from 0 to %d", i, w.Len()-1)
 		}
-		b.Inputs = append(b.Inputs, w.series[i:i+w.window]...)
-		b.Targets = append(b.Targets, w.series[i+w.window])
+		end := i + w.window
+		b.Inputs = append(b.Inputs, w.series.rows(i, end)...)
+		b.Targets = w.series.appendTargets(b.Targets, end, end+w.horizon)
 	}
 	return nil
 }

@@ -41,6 +41,15 @@ func ExampleWriteFile() {
 	// c0 float32[1, batch, 32]
 }
 
+func ExampleReadFile() {
+	m, err := export.ReadFile("../infer/testdata/sine.onnx")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Task, m.Spec.Cell, m.Window, len(m.Params.Data))
+	// Output: forecast lstm 50 4513
+}
+
 func ExampleLoadParams() {
 	file, err := os.ReadFile("../infer/testdata/sine.onnx")
 	if err != nil {

@@ -45,6 +45,20 @@ func WriteFile(path string, m *models.Model) error {
 	return atomicfile.Write(path, data)
 }
 
+// ReadFile returns the model in the file at path, as [WriteFile] wrote it, ready to go on
+// training. It fails where [Unmarshal] does.
+func ReadFile(path string) (*models.Model, error) {
+	data, err := onnxgraph.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("export: cannot read the model: %w", err)
+	}
+	m, err := Unmarshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
 // Unmarshal returns the model in the bytes of a file that [Marshal] wrote, or an
 // earlier version of it, whose State was an input with a default. It fails for a
 // file from elsewhere, for one that is damaged, and for one whose layers, embedding

@@ -3,7 +3,9 @@ package export
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -248,7 +250,7 @@ func same(t *testing.T, m *models.Model) {
 
 func TestUnmarshalErrors(t *testing.T) {
 	m := newModel(t)
-	m.Labels = nil
+	m.Labels, m.Horizon = nil, 0
 	change := func(f func(*onnxgraph.Model)) []byte {
 		_, file := marshal(t, m)
 		f(file)
@@ -270,5 +272,33 @@ func TestUnmarshalErrors(t *testing.T) {
 		if _, err := Unmarshal(data); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, not %q", err, want)
 		}
+	}
+}
+
+// TestReadFile reads back what WriteFile wrote, and names the file that it cannot read.
+func TestReadFile(t *testing.T) {
+	m, err := models.New(models.Forecaster("y", 5), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := WriteFile(path, m); err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read.Spec != m.Spec || read.Window != 5 || !slices.Equal(read.Params.Data, m.Params.Data) {
+		t.Errorf("read back: %+v", read.Metadata)
+	}
+	if err := os.WriteFile(path, []byte("no model"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(path); err == nil || !strings.HasPrefix(err.Error(), path+": ") {
+		t.Errorf("no model: %v", err)
+	}
+	if _, err := ReadFile(path + "x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
 	}
 }

@@ -189,8 +189,8 @@ func TestNewForecasterErrors(t *testing.T) {
 		"no rnnkit metadata":                        {},
 		`task is "classify"`:                        change(func(m *models.Metadata) { m.Task = "classify" }),
 		"windows of 0 steps":                        change(func(m *models.Metadata) { m.Window = 0 }),
-		"of 2 values":                               change(func(m *models.Metadata) { m.Spec.Features = 2 }),
-		"answers 3":                                 change(func(m *models.Metadata) { m.Spec.Outputs = 3 }),
+		"of 2 values":                               change(func(m *models.Metadata) { m.Spec.Features, m.Columns, m.Horizon = 2, nil, 0 }),
+		"answers 3":                                 change(func(m *models.Metadata) { m.Spec.Outputs, m.Horizon = 3, 0 }),
 		"the model reads image float32[1, 3]":       unfit,
 		"the model reads input int64[batch], where": flat,
 	} {

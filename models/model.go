@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Model is a model with its parameters and all that a user of it has to know.
@@ -50,12 +51,17 @@ const MetadataFormat = 1
 
 // Metadata is the document that an exported model carries.
 type Metadata struct {
-	Format  int      `json:"format"`
-	Task    Task     `json:"task"`
-	Spec    Spec     `json:"spec"`
-	Window  int      `json:"window,omitempty"`  // steps that the model was trained to look back
-	Horizon int      `json:"horizon,omitempty"` // steps ahead that it answers for
-	Columns []string `json:"columns,omitempty"` // names of the inputs' features
+	Format int  `json:"format"`
+	Task   Task `json:"task"`
+	Spec   Spec `json:"spec"`
+	Window int  `json:"window,omitempty"` // steps that the model was trained to look back
+
+	// A forecaster answers for the Horizon steps that follow those it reads. Columns
+	// names its features. The outputs are the values of the column Target, [Horizon],
+	// or where that is empty those of all columns, step by step, [Horizon, Features].
+	Horizon int      `json:"horizon,omitempty"`
+	Columns []string `json:"columns,omitempty"`
+	Target  string   `json:"target,omitempty"`
 
 	// Vocabulary has the text of each token, by its number; Labels the name
 	// of each class. A model of two classes may have one output, the logit of
@@ -109,10 +115,40 @@ func (m *Metadata) Validate() error {
 	if m.InputScale != nil && m.Spec.Vocabulary > 0 {
 		return errors.New("models: there is an InputScale: a model of tokens can have none")
 	}
+	if err := m.validateForecast(); err != nil {
+		return err
+	}
 	if err := m.InputScale.validate("InputScale", m.Spec.Features); err != nil {
 		return err
 	}
 	return m.OutputScale.validate("OutputScale", m.Spec.Outputs)
+}
+
+// validateForecast returns an error if the columns of a forecaster do not fit its
+// inputs and outputs. A Horizon of 0 leaves open what the outputs are.
+func (m *Metadata) validateForecast() error {
+	if n := len(m.Columns); n > 0 && n != m.Spec.Features {
+		return fmt.Errorf("models: there are %d Columns for %d features: there must be as many, or none", n, m.Spec.Features)
+	}
+	if m.Target != "" && !slices.Contains(m.Columns, m.Target) {
+		return fmt.Errorf("models: Target is %q: it must be one of the Columns %q", m.Target, m.Columns)
+	}
+	if m.Task != Forecast || m.Horizon == 0 {
+		return nil
+	}
+	if n := m.Horizon * m.Targets(); n != m.Spec.Outputs {
+		return fmt.Errorf("models: Outputs is %d: for a Horizon of %d and %d columns to forecast it must be %d", m.Spec.Outputs, m.Horizon, m.Targets(), n)
+	}
+	return nil
+}
+
+// Targets returns the number of columns that a forecaster answers for at each step: 1
+// where a Target is named, else all of its features.
+func (m *Metadata) Targets() int {
+	if m.Target != "" {
+		return 1
+	}
+	return m.Spec.Features
 }
 
 // Task is what a model is for.

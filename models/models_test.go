@@ -63,6 +63,10 @@ func TestMetadataValidate(t *testing.T) {
 		{"Hidden", func(m *Metadata) { m.Spec.Hidden = 0 }},
 		{"Window", func(m *Metadata) { m.Window = -1 }},
 		{"Horizon", func(m *Metadata) { m.Horizon = -1 }},
+		{"Columns", func(m *Metadata) { m.Columns = []string{"y", "z"} }},
+		{"Target", func(m *Metadata) { m.Target = "z" }},
+		{"Outputs", func(m *Metadata) { m.Horizon = 3 }},
+		{"Outputs", func(m *Metadata) { m.Spec.Features, m.Columns = 2, nil }},
 		{"InputScale", func(m *Metadata) { m.InputScale = &Scale{} }},
 		{"InputScale", func(m *Metadata) { m.InputScale = one(0, 0) }},
 		{"InputScale", func(m *Metadata) { m.InputScale = one(0, -1) }},
@@ -287,12 +291,16 @@ func moments(x []float32) (mean, std, largest float64) {
 
 func TestScale(t *testing.T) {
 	// numpy: x = np.array([3, 5, 10, 1.5]); x.mean(), x.std()
-	s := FitScale([]float32{3, 5, 10, 1.5})
+	s := FitScale([]float32{3, 5, 10, 1.5}, 1)
 	if !(math.Abs(float64(s.Mean[0])-4.875) < 1e-6 && math.Abs(float64(s.Std[0])-3.2088744) < 1e-6) {
 		t.Errorf("mean %g, deviation %g", s.Mean[0], s.Std[0])
 	}
-	if flat := FitScale([]float32{7, 7, 7}); flat.Mean[0] != 7 || flat.Std[0] != 1 {
+	if flat := FitScale([]float32{7, 7, 7}, 1); flat.Mean[0] != 7 || flat.Std[0] != 1 {
 		t.Errorf("a flat series has %+v", flat)
+	}
+
+	if s := FitScale([]float32{3, 7, 5, 7, 10, 7, 1.5, 7}, 2); !slices.Equal(s.Mean, []float32{4.875, 7}) || !(math.Abs(float64(s.Std[0])-3.2088744) < 1e-6) || s.Std[1] != 1 {
+		t.Errorf("two features have %+v", s)
 	}
 
 	two := &Scale{Mean: []float32{1, 10}, Std: []float32{2, 5}}

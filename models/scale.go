@@ -5,22 +5,34 @@ import (
 	"math"
 )
 
-// FitScale returns the scale that gives values, of a single feature, mean 0 and
-// standard deviation 1. Values that are all the same are only shifted.
-func FitScale(values []float32) *Scale {
-	n := float64(len(values))
-	var mean, variance float64
-	for _, v := range values {
-		mean += float64(v) / n
+// FitScale returns the scale that gives each feature mean 0 and standard deviation 1
+// over values, which are [steps, features]. A feature whose values are all the same is
+// only shifted.
+func FitScale(values []float32, features int) *Scale {
+	s := &Scale{Mean: make([]float32, features), Std: make([]float32, features)}
+	for f := range features {
+		s.Mean[f], s.Std[f] = meanAndStd(values, f, features)
 	}
-	for _, v := range values {
-		variance += (float64(v) - mean) * (float64(v) - mean) / n
+	return s
+}
+
+// meanAndStd returns the mean and the standard deviation of every step-th value from the
+// first on. The deviation is 1 where there is nothing but rounding.
+func meanAndStd(values []float32, first, step int) (mean, std float32) {
+	n := float64(len(values) / step)
+	var sum, variance float64
+	for i := first; i < len(values); i += step {
+		sum += float64(values[i]) / n
 	}
-	m, std := float32(mean), float32(math.Sqrt(variance))
-	if m+std == m { // nothing but rounding
+	for i := first; i < len(values); i += step {
+		d := float64(values[i]) - sum
+		variance += d * d / n
+	}
+	mean, std = float32(sum), float32(math.Sqrt(variance))
+	if mean+std == mean {
 		std = 1
 	}
-	return &Scale{Mean: []float32{m}, Std: []float32{std}}
+	return mean, std
 }
 
 // validate reports a scale that is not one of the given number of values.

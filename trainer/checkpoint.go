@@ -72,6 +72,9 @@ func (f *fit[T]) terms() []term {
 	add("Window", f.meta.Window)
 	add("Horizon", f.meta.Horizon)
 	add("Columns", f.meta.Columns)
+	if f.meta.Target != "" {
+		add("Target", f.meta.Target)
+	}
 	add("Vocabulary", f.meta.Vocabulary)
 	add("Labels", f.meta.Labels)
 	add("DataDigest", f.opts.DataDigest)

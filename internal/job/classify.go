@@ -54,7 +54,7 @@ func Classify(t Terms, name string, sequences *datasets.Sequences, labels []stri
 	}
 	meta := models.Metadata{Labels: labels}
 	if t.Scale {
-		meta.InputScale = models.FitScale(slices.Concat(train.Inputs...))
+		meta.InputScale = models.FitScale(slices.Concat(train.Inputs...), sequences.Features)
 	}
 	return classifier(t, name, meta, train, test)
 }

@@ -67,7 +67,7 @@ func Forecast(t Terms, name, column string, series []float64) (*Job, error) {
 		return nil, err
 	}
 	if t.Scale {
-		scale := models.FitScale(train.Series())
+		scale := models.FitScale(train.Series(), 1)
 		j.Model.InputScale, j.Model.OutputScale = scale, scale
 	}
 	j.Summary = func() (string, error) {

@@ -175,7 +175,7 @@ func (j task) run(t *testing.T, values []float64) (*models.Model, []trainer.Epoc
 		copy(m.Params.Data, j.init.Data)
 	}
 	if j.scale {
-		s := models.FitScale(series[:int(0.8*float64(len(series)-j.window))+j.window])
+		s := models.FitScale(series[:int(0.8*float64(len(series)-j.window))+j.window], 1)
 		m.InputScale, m.OutputScale = s, s
 	}
 	j.Seed = j.seed
