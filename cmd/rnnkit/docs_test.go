@@ -167,7 +167,7 @@ func (p *page) write(t *testing.T, name, text string) {
 }
 
 // furnish gives the folder a module that finds this one, and the files that a reader
-// has: data, and a model from elsewhere.
+// has: data, and models from elsewhere.
 func (p *page) furnish(t *testing.T) {
 	t.Helper()
 	module := p.load(t, "go.mod")
@@ -177,7 +177,8 @@ func (p *page) furnish(t *testing.T) {
 	p.write(t, "sunspots.csv", sunspots())
 	p.write(t, "gestures.csv", gestures())
 	p.write(t, "shakespeare.txt", strings.Repeat(datasets.Rhyme(), 20))
-	p.write(t, "exported.onnx", p.load(t, "cmd/rnnkit/internal/repair/testdata/last_torchscript.onnx"))
+	p.write(t, "exported.onnx", p.load(t, "cmd/rnnkit/internal/repair/testdata/last_dynamo.onnx"))
+	p.write(t, "forecaster.onnx", p.load(t, "internal/reading/testdata/next.onnx"))
 }
 
 // load reads a file of the repository.
