@@ -104,9 +104,9 @@ func TestErrors(t *testing.T) {
 		change func(*models.Model)
 	}{
 		{"Hidden is 0", func(m *models.Model) { m.Spec.Hidden = 0 }},
-		{"the parameters are not those of the Spec", func(m *models.Model) { m.Spec.Hidden++ }},
-		{"the parameters are not those of the Spec", func(m *models.Model) { m.Params = nil }},
-		{"InputScale has 1 means and 0 deviations", func(m *models.Model) { m.InputScale = &models.Scale{Mean: []float32{1}} }},
+		{"Params", func(m *models.Model) { m.Spec.Hidden++ }},
+		{"Params", func(m *models.Model) { m.Params = nil }},
+		{"InputScale.Std is of length 0", func(m *models.Model) { m.InputScale = &models.Scale{Mean: []float32{1}} }},
 		{"State is [{h0 hn}]: it must be [{h0 hn} {c0 cn}], or empty", func(m *models.Model) { m.State = m.Spec.State()[:1] }},
 		{"metadata", func(m *models.Model) { m.Training = &models.Training{TestLoss: math.NaN()} }},
 	} {

@@ -19,6 +19,6 @@ func ExampleSpec_Validate() {
 	spec.Hidden = 16
 	fmt.Println(spec.Validate(), len(models.NewParams[float32](spec).Data))
 	// Output:
-	// models: Hidden is 0: it must be 1 or more
+	// Hidden is 0: it must be 1 or more
 	// <nil> 1025
 }

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 )
@@ -99,7 +98,7 @@ func dot(x, y []float64) (sum float64) {
 func ForgetBias(bias float64) Recipe {
 	return func(s Spec, p *Params[float32], _ *rand.Rand) error {
 		if s.Cell != LSTM {
-			return fmt.Errorf("models: a forget bias is for lstm: %s has no forget gate", s.Cell)
+			return &FieldError{"Cell", s.Cell, "lstm for a forget bias, since others have no forget gate"}
 		}
 		setGateBias(s, p, 2, func() float64 { return bias })
 		return nil
@@ -114,7 +113,7 @@ func ForgetBias(bias float64) Recipe {
 func Chrono(steps int) Recipe {
 	return func(s Spec, p *Params[float32], rng *rand.Rand) error {
 		if steps < 3 {
-			return fmt.Errorf("models: chrono initialisation for %d steps: it needs 3 or more", steps)
+			return &FieldError{"steps", steps, "3 or more for chrono initialisation"}
 		}
 		draw := func() float64 { return math.Log(1 + rng.Float64()*float64(steps-2)) }
 		switch s.Cell {
@@ -132,7 +131,7 @@ func Chrono(steps int) Recipe {
 		case GRU:
 			setGateBias(s, p, 0, draw)
 		default:
-			return fmt.Errorf("models: chrono initialisation is for lstm and gru: %s has no gates", s.Cell)
+			return &FieldError{"Cell", s.Cell, "lstm or gru for chrono initialisation, since an rnn has no gates"}
 		}
 		return nil
 	}

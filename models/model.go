@@ -2,7 +2,6 @@ package models
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -26,17 +25,19 @@ func New(meta Metadata, seed uint64, recipes ...Recipe) (*Model, error) {
 	return &Model{Metadata: meta, Params: params}, nil
 }
 
-// Validate returns an error that names the first field of the metadata that does
-// not fit, or says what is wrong with the parameters.
+// Validate returns a *FieldError for the first field of the metadata that does not
+// fit, or for parameters that are not those of the Spec.
 func (m *Model) Validate() error {
 	if err := m.Metadata.Validate(); err != nil {
 		return err
 	}
-	if m.Params == nil || !m.Params.fit(m.Spec) {
-		return fmt.Errorf("models: the parameters are not those of the Spec, which has %.0f: make them with NewParams", m.Spec.Size())
-	}
-	if !m.Params.whole(m.Spec) {
-		return errors.New("models: the fields of the parameters are no views of their Data, as after gob or JSON: make parameters with NewParams and copy Data to theirs")
+	switch {
+	case m.Params == nil:
+		return &FieldError{"Params", nil, "what NewParams returns for the Spec"}
+	case !m.Params.fit(m.Spec):
+		return &FieldError{"Params.Data", m.Params.Data, fmt.Sprintf("of length %.0f, in the parts that NewParams makes for the Spec", m.Spec.Size())}
+	case !m.Params.whole(m.Spec):
+		return &FieldError{"Params", m.Params, "what NewParams returns, with the numbers copied to its Data: these fields are no views of Data, as after gob or JSON"}
 	}
 	return nil
 }
@@ -97,23 +98,26 @@ func ParseMetadata(document string) (*Metadata, error) {
 	return meta, nil
 }
 
-// Validate returns an error that names the first field that does not fit, a
-// *FieldError where it is one of the Spec.
+// Validate returns a *FieldError for the first field that does not fit.
 func (m *Metadata) Validate() error {
-	if err := m.Spec.Validate(); err != nil {
+	if err := InField("Spec", m.Spec.Validate()); err != nil {
 		return err
 	}
-	if m.Window < 0 || m.Horizon < 0 {
-		return fmt.Errorf("models: Window is %d and Horizon %d: they must be 0 or more", m.Window, m.Horizon)
-	}
-	if n := len(m.Vocabulary); n > 0 && n != m.Spec.Vocabulary {
-		return fmt.Errorf("models: Vocabulary has %d tokens: the Spec has %d", n, m.Spec.Vocabulary)
-	}
-	if n := len(m.Labels); n > 0 && n != m.Spec.Outputs && !(n == 2 && m.Spec.Outputs == 1) {
-		return fmt.Errorf("models: there are %d Labels for %d outputs: there must be as many, or two for one", n, m.Spec.Outputs)
+	switch labels := len(m.Labels); {
+	case m.Task != "" && !slices.Contains([]Task{Forecast, Generate, Classify}, m.Task):
+		return &FieldError{"Task", m.Task, "forecast, generate or classify"}
+	case m.Window < 0:
+		return &FieldError{"Window", m.Window, "0 or more"}
+	case m.Horizon < 0:
+		return &FieldError{"Horizon", m.Horizon, "0 or more"}
+	case len(m.Vocabulary) > 0 && len(m.Vocabulary) != m.Spec.Vocabulary:
+		return &FieldError{"Vocabulary", m.Vocabulary, fmt.Sprintf("of length %d, one text for each token of the Spec", m.Spec.Vocabulary)}
+	case labels == 2 && m.Spec.Outputs == 1: // the logit of the second
+	case labels > 0 && labels != m.Spec.Outputs:
+		return &FieldError{"Labels", m.Labels, fmt.Sprintf("of length %d, one for each output, or 2 for one output", m.Spec.Outputs)}
 	}
 	if m.InputScale != nil && m.Spec.Vocabulary > 0 {
-		return errors.New("models: there is an InputScale: a model of tokens can have none")
+		return &FieldError{"InputScale", m.InputScale, "nil for a model of tokens"}
 	}
 	if err := m.validateForecast(); err != nil {
 		return err
@@ -124,20 +128,20 @@ func (m *Metadata) Validate() error {
 	return m.OutputScale.validate("OutputScale", m.Spec.Outputs)
 }
 
-// validateForecast returns an error if the columns of a forecaster do not fit its
-// inputs and outputs. A Horizon of 0 leaves open what the outputs are.
+// validateForecast checks that the columns of a forecaster fit its inputs and outputs.
+// A Horizon of 0 leaves open what the outputs are.
 func (m *Metadata) validateForecast() error {
 	if n := len(m.Columns); n > 0 && n != m.Spec.Features {
-		return fmt.Errorf("models: there are %d Columns for %d features: there must be as many, or none", n, m.Spec.Features)
+		return &FieldError{"Columns", m.Columns, fmt.Sprintf("of length %d, one name for each feature of the Spec, or 0", m.Spec.Features)}
 	}
 	if m.Target != "" && !slices.Contains(m.Columns, m.Target) {
-		return fmt.Errorf("models: Target is %q: it must be one of the Columns %q", m.Target, m.Columns)
+		return &FieldError{"Target", m.Target, fmt.Sprintf("one of the columns %q", m.Columns)}
 	}
 	if m.Task != Forecast || m.Horizon == 0 {
 		return nil
 	}
 	if n := m.Horizon * m.Targets(); n != m.Spec.Outputs {
-		return fmt.Errorf("models: Outputs is %d: for a Horizon of %d and %d columns to forecast it must be %d", m.Spec.Outputs, m.Horizon, m.Targets(), n)
+		return &FieldError{"Spec.Outputs", m.Spec.Outputs, fmt.Sprintf("%d, for a horizon of %d and %d columns to forecast", n, m.Horizon, m.Targets())}
 	}
 	return nil
 }

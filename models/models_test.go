@@ -60,25 +60,30 @@ func TestMetadataValidate(t *testing.T) {
 		want   string
 		change func(*Metadata)
 	}{
-		{"Hidden", func(m *Metadata) { m.Spec.Hidden = 0 }},
+		{"Spec.Hidden", func(m *Metadata) { m.Spec.Hidden = 0 }},
+		{"Task", func(m *Metadata) { m.Task = "guess" }},
 		{"Window", func(m *Metadata) { m.Window = -1 }},
 		{"Horizon", func(m *Metadata) { m.Horizon = -1 }},
 		{"Columns", func(m *Metadata) { m.Columns = []string{"y", "z"} }},
 		{"Target", func(m *Metadata) { m.Target = "z" }},
-		{"Outputs", func(m *Metadata) { m.Horizon = 3 }},
-		{"Outputs", func(m *Metadata) { m.Spec.Features, m.Columns = 2, nil }},
-		{"InputScale", func(m *Metadata) { m.InputScale = &Scale{} }},
-		{"InputScale", func(m *Metadata) { m.InputScale = one(0, 0) }},
-		{"InputScale", func(m *Metadata) { m.InputScale = one(0, -1) }},
+		{"Spec.Outputs", func(m *Metadata) { m.Horizon = 3 }},
+		{"Spec.Outputs", func(m *Metadata) { m.Spec.Features, m.Columns = 2, nil }},
+		{"Vocabulary", func(m *Metadata) { m.Vocabulary = []string{"a"} }},
+		{"Labels", func(m *Metadata) { m.Labels = []string{"a", "b", "c"} }},
+		{"InputScale.Mean", func(m *Metadata) { m.InputScale = &Scale{Std: []float32{1}} }},
+		{"InputScale.Std", func(m *Metadata) { m.InputScale = &Scale{Mean: []float32{1}} }},
+		{"InputScale.Std[0]", func(m *Metadata) { m.InputScale = one(0, 0) }},
+		{"InputScale.Std[0]", func(m *Metadata) { m.InputScale = one(0, -1) }},
 		{"InputScale", func(m *Metadata) {
 			m.Spec.Vocabulary, m.Spec.Embedding, m.Spec.Features, m.InputScale = 9, 4, 0, &Scale{}
 		}},
-		{"OutputScale", func(m *Metadata) { m.OutputScale = one(float32(math.NaN()), 1) }},
-		{"OutputScale", func(m *Metadata) { m.OutputScale = one(0, float32(math.Inf(1))) }},
+		{"OutputScale.Mean[0]", func(m *Metadata) { m.OutputScale = one(float32(math.NaN()), 1) }},
+		{"OutputScale.Std[0]", func(m *Metadata) { m.OutputScale = one(0, float32(math.Inf(1))) }},
 	} {
 		m := Forecaster("y", 50)
 		test.change(&m)
-		if _, err := New(m, 0); err == nil || !strings.Contains(err.Error(), test.want) {
+		var field *FieldError
+		if _, err := New(m, 0); !errors.As(err, &field) || field.Field != test.want {
 			t.Errorf("the error is %v, not about %s", err, test.want)
 		}
 	}
@@ -99,7 +104,7 @@ func TestParametersApart(t *testing.T) {
 	if err := json.Unmarshal(data, &read); err != nil {
 		t.Fatal(err)
 	}
-	if err := read.Validate(); err == nil || !strings.Contains(err.Error(), "no views of their Data") {
+	if err := read.Validate(); err == nil || !strings.Contains(err.Error(), "no views of Data") {
 		t.Errorf("after JSON the error is %v", err)
 	}
 	for _, field := range []*[]float32{&m.Params.Layers[0].R, &m.Params.Head.B} {
@@ -270,7 +275,7 @@ func TestRecipes(t *testing.T) {
 		t.Errorf("a GRU's update bias is %g + %g", b[0], b[3*n])
 	}
 
-	for want, recipe := range map[string]Recipe{"is for lstm:": ForgetBias(1), "rnn has no gates": Chrono(9), "needs 3 or more": Chrono(2)} {
+	for want, recipe := range map[string]Recipe{"lstm for a forget bias": ForgetBias(1), "rnn has no gates": Chrono(9), "steps is 2: it must be 3 or more": Chrono(2)} {
 		spec.Cell = RNN
 		if _, err := New(Metadata{Spec: spec}, 0, recipe); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, not about %q", err, want)

@@ -35,17 +35,23 @@ func meanAndStd(values []float32, first, step int) (mean, std float32) {
 	return mean, std
 }
 
-// validate reports a scale that is not one of the given number of values.
+// validate checks a scale of the given number of values a step, which may be nil.
 func (s *Scale) validate(field string, values int) error {
 	if s == nil {
 		return nil
 	}
-	if len(s.Mean) != values || len(s.Std) != values {
-		return fmt.Errorf("models: %s has %d means and %d deviations: the model has %d values a step", field, len(s.Mean), len(s.Std), values)
+	switch want := fmt.Sprintf("of length %d, one for each value of a step", values); {
+	case len(s.Mean) != values:
+		return &FieldError{field + ".Mean", s.Mean, want}
+	case len(s.Std) != values:
+		return &FieldError{field + ".Std", s.Std, want}
 	}
 	for i, std := range s.Std {
-		if mean := float64(s.Mean[i]); !(std > 0) || math.IsInf(float64(std), 0) || math.IsNaN(mean) || math.IsInf(mean, 0) {
-			return fmt.Errorf("models: %s has mean %g and deviation %g: they must be finite, and the deviation more than 0", field, mean, std)
+		if mean := float64(s.Mean[i]); math.IsNaN(mean) || math.IsInf(mean, 0) {
+			return &FieldError{fmt.Sprintf("%s.Mean[%d]", field, i), s.Mean[i], "finite"}
+		}
+		if !(std > 0) || math.IsInf(float64(std), 0) {
+			return &FieldError{fmt.Sprintf("%s.Std[%d]", field, i), std, "more than 0 and finite"}
 		}
 	}
 	return nil

@@ -81,27 +81,16 @@ const (
 	maxParams = 1 << 28
 )
 
-// FieldError reports a field of a Spec that no model can have.
-type FieldError struct {
-	Field string // the name of the field, as in Spec
-	Value any
-	Want  string // what the field must be
-}
-
-func (e *FieldError) Error() string {
-	return fmt.Sprintf("models: %s is %v: it must be %s", e.Field, e.Value, e.Want)
-}
-
 // Validate returns a *FieldError for the first field that does not fit.
 func (s Spec) Validate() error {
 	if s.Cell.Gates() == 0 {
-		return &FieldError{"Cell", quote(s.Cell), "rnn, lstm or gru"}
+		return &FieldError{"Cell", s.Cell, "rnn, lstm or gru"}
 	}
 	switch {
 	case s.Activation != "" && s.Activation != Tanh && s.Activation != ReLU:
-		return &FieldError{"Activation", quote(s.Activation), "tanh or relu"}
+		return &FieldError{"Activation", s.Activation, "tanh or relu"}
 	case s.Activation == ReLU && s.Cell != RNN:
-		return &FieldError{"Activation", quote(s.Activation), "tanh for " + string(s.Cell)}
+		return &FieldError{"Activation", s.Activation, "tanh for " + string(s.Cell)}
 	}
 	if s.Vocabulary < 0 {
 		return &FieldError{"Vocabulary", s.Vocabulary, "0 or more"}
@@ -109,13 +98,13 @@ func (s Spec) Validate() error {
 	tokens := s.Vocabulary > 0
 	switch {
 	case tokens && s.Features != 0:
-		return &FieldError{"Features", s.Features, "0 for a model with a Vocabulary"}
+		return &FieldError{"Features", s.Features, "0 for a model of tokens"}
 	case !tokens && s.Features < 1:
 		return &FieldError{"Features", s.Features, "1 or more"}
 	case tokens && s.Embedding < 1:
-		return &FieldError{"Embedding", s.Embedding, "1 or more for a model with a Vocabulary"}
+		return &FieldError{"Embedding", s.Embedding, "1 or more for a model of tokens"}
 	case !tokens && s.Embedding != 0:
-		return &FieldError{"Embedding", s.Embedding, "0 for a model without a Vocabulary"}
+		return &FieldError{"Embedding", s.Embedding, "0 for a model without a vocabulary"}
 	case s.Hidden < 1:
 		return &FieldError{"Hidden", s.Hidden, "1 or more"}
 	case s.Layers < 1 || s.Layers > maxLayers:
@@ -125,7 +114,7 @@ func (s Spec) Validate() error {
 	case s.Dropout > 0 && s.Layers == 1:
 		return &FieldError{"Dropout", s.Dropout, "0 for a model with one layer: it acts between layers"}
 	case !slices.Contains([]Readout{ReadLast, ReadFinal, ReadMean, ReadMax, ReadAll}, s.Readout):
-		return &FieldError{"Readout", quote(s.Readout), "last, final, mean, max or all"}
+		return &FieldError{"Readout", s.Readout, "last, final, mean, max or all"}
 	case s.Outputs < 1:
 		return &FieldError{"Outputs", s.Outputs, "1 or more"}
 	}
@@ -134,8 +123,6 @@ func (s Spec) Validate() error {
 	}
 	return nil
 }
-
-func quote[S ~string](s S) string { return fmt.Sprintf("%q", string(s)) }
 
 // Size returns the number of parameters, in a type that cannot overflow.
 func (s Spec) Size() float64 {

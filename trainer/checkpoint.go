@@ -125,10 +125,10 @@ func (f *fit[T]) start() error {
 	}
 	data, err := os.ReadFile(f.opts.Checkpoint)
 	if err != nil {
-		return fmt.Errorf("trainer: cannot resume: %w: name the checkpoint of an earlier run, or start without Resume", err)
+		return fmt.Errorf("cannot resume: %w: name the checkpoint of an earlier run, or start without Resume", err)
 	}
 	if err := f.restore(data); err != nil {
-		return fmt.Errorf("trainer: cannot resume from %s: %w", f.opts.Checkpoint, err)
+		return fmt.Errorf("cannot resume from %s: %w", f.opts.Checkpoint, err)
 	}
 	f.saved = time.Now()
 	if f.opts.OnEpoch != nil {
@@ -149,7 +149,7 @@ func (f *fit[T]) mayReplace() error {
 	start := make([]byte, len(checkpointFormat))
 	n, _ := io.ReadFull(file, start)
 	if n > 0 && string(start[:n]) != checkpointFormat {
-		return fmt.Errorf("trainer: %s is there, and is no checkpoint: name another file", f.opts.Checkpoint)
+		return fmt.Errorf("%s is there, and is no checkpoint: name another file", f.opts.Checkpoint)
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (f *fit[T]) save() error {
 		err = atomicfile.Write(f.opts.Checkpoint, data)
 	}
 	if err != nil {
-		return fmt.Errorf("trainer: checkpoint: %w", err)
+		return fmt.Errorf("checkpoint: %w", err)
 	}
 	f.saved = time.Now()
 	return nil

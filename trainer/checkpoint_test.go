@@ -420,7 +420,7 @@ func TestResumeErrors(t *testing.T) {
 		{"its Carry is false, not true:", func(m *models.Metadata, o *Options, _, _ *int) { o.Carry = true }},
 		{"its number of training examples is 43, not 44:", func(m *models.Metadata, o *Options, train, _ *int) { *train = 44 }},
 		{"its number of test examples is 20, not 21:", func(m *models.Metadata, o *Options, _, test *int) { *test = 21 }},
-		{"Resume is set: it needs the Checkpoint", func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint = "" }},
+		{"Resume is true: it must be false without a checkpoint", func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint = "" }},
 		{"CheckpointEvery is -1ns", func(m *models.Metadata, o *Options, _, _ *int) { o.CheckpointEvery = -1 }},
 		{"cannot resume: open " + opts.Checkpoint + "x: no such file", func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint += "x" }},
 		{"", func(m *models.Metadata, o *Options, _, _ *int) { o.Threads, o.CheckpointEvery = 5, time.Hour }},

@@ -3,6 +3,7 @@ package trainer
 import (
 	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/internal/kernels"
@@ -29,7 +30,7 @@ func lossSize(loss Loss, outputs int) (int, error) {
 	case CrossEntropy, valueLoss:
 		return loss.size(outputs)
 	}
-	return 0, fmt.Errorf("trainer: the loss is a %T: give a CrossEntropy, or what a function such as MSE returns, as it is", loss)
+	return 0, &models.FieldError{Field: "Loss", Value: reflect.TypeOf(loss), Want: "a CrossEntropy, or what a function such as MSE returns"}
 }
 
 // valueLoss is a Loss of rows that have values.
@@ -115,7 +116,7 @@ type huber struct {
 
 func (h huber) size(outputs int) (int, error) {
 	if !(float32(h.delta) > 0) {
-		return 0, fmt.Errorf("trainer: the delta of the Huber loss is %g: as a float32 it must be more than 0", h.delta)
+		return 0, &models.FieldError{Field: "Loss.delta", Value: h.delta, Want: "more than 0 as a float32"}
 	}
 	return h.pointwise.size(outputs)
 }
@@ -167,15 +168,15 @@ func (q pinball) String() string { return fmt.Sprintf("pinball%v", []float64(q))
 
 func (q pinball) size(outputs int) (int, error) {
 	if len(q) == 0 {
-		return 0, fmt.Errorf("trainer: pinball loss without quantiles: name some, such as 0.1, 0.5 and 0.9")
+		return 0, &models.FieldError{Field: "Loss.quantiles", Value: []float64(q), Want: "of length 1 or more, such as 0.1, 0.5 and 0.9"}
 	}
-	for _, v := range q {
+	for i, v := range q {
 		if !(v > 0 && v < 1) {
-			return 0, fmt.Errorf("trainer: quantile %g: it must lie between 0 and 1", v)
+			return 0, &models.FieldError{Field: fmt.Sprintf("Loss.quantiles[%d]", i), Value: v, Want: "more than 0 and less than 1"}
 		}
 	}
 	if outputs%len(q) != 0 {
-		return 0, fmt.Errorf("trainer: %d outputs for %d quantiles: the model needs one a quantile for each target", outputs, len(q))
+		return 0, &models.FieldError{Field: "Loss.quantiles", Value: []float64(q), Want: fmt.Sprintf("of a length that divides the %d outputs, of which each target has one a quantile", outputs)}
 	}
 	return outputs / len(q), nil
 }
@@ -212,15 +213,15 @@ func (c CrossEntropy) String() string {
 func (c CrossEntropy) size(outputs int) (int, error) {
 	switch {
 	case outputs < 2:
-		return 0, fmt.Errorf("trainer: cross-entropy over %d output: it needs one for each class, or use BinaryCrossEntropy", outputs)
+		return 0, &models.FieldError{Field: "Loss", Value: c, Want: "binary cross-entropy for a model of one output: cross-entropy needs an output for each class"}
 	case c.Weights != nil && len(c.Weights) != outputs:
-		return 0, fmt.Errorf("trainer: %d class weights for %d outputs: give one for each", len(c.Weights), outputs)
+		return 0, &models.FieldError{Field: "Loss.Weights", Value: c.Weights, Want: fmt.Sprintf("of length %d, one for each output", outputs)}
 	case !(c.Smoothing >= 0 && c.Smoothing < 1):
-		return 0, fmt.Errorf("trainer: Smoothing is %g: it must be at least 0 and less than 1", c.Smoothing)
+		return 0, &models.FieldError{Field: "Loss.Smoothing", Value: c.Smoothing, Want: "at least 0 and less than 1"}
 	}
 	for i, w := range c.Weights {
 		if !(w >= 0) || math.IsInf(w, 0) {
-			return 0, fmt.Errorf("trainer: the weight of class %d is %g: it must be 0 or more", i, w)
+			return 0, &models.FieldError{Field: fmt.Sprintf("Loss.Weights[%d]", i), Value: w, Want: "0 or more and finite"}
 		}
 	}
 	return 0, nil

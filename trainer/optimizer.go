@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/rnnkit/rnnkit/internal/kernels"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // Optimizer says how gradients change the parameters. A Method reads the
@@ -44,8 +45,7 @@ const (
 	AdamW Method = "adamw"
 )
 
-// withDefaults returns o with its defaults, or an error that names the field
-// that does not fit.
+// withDefaults returns o with its defaults, or a *models.FieldError.
 func (o Optimizer) withDefaults() (Optimizer, error) {
 	if o.Method == "" {
 		o.Method = Adam
@@ -53,9 +53,11 @@ func (o Optimizer) withDefaults() (Optimizer, error) {
 	adam := o.Method == Adam || o.Method == AdamW
 	switch {
 	case !adam && o.Method != SGD && o.Method != RMSprop:
-		return o, fmt.Errorf("trainer: Optimizer.Method is %q: it must be sgd, rmsprop, adam or adamw", o.Method)
-	case o.Nesterov && (o.Method != SGD || o.Momentum == 0):
-		return o, fmt.Errorf("trainer: Optimizer.Nesterov is set: it needs sgd with Momentum")
+		return o, &models.FieldError{Field: "Method", Value: o.Method, Want: "sgd, rmsprop, adam or adamw"}
+	case o.Nesterov && o.Method != SGD:
+		return o, &models.FieldError{Field: "Nesterov", Value: true, Want: fmt.Sprintf("false for %s: only sgd uses it", o.Method)}
+	case o.Nesterov && o.Momentum == 0:
+		return o, &models.FieldError{Field: "Nesterov", Value: true, Want: "false without a momentum"}
 	}
 	for _, f := range []struct {
 		name     string
@@ -71,13 +73,17 @@ func (o Optimizer) withDefaults() (Optimizer, error) {
 		{"Epsilon", &o.Epsilon, o.Method != SGD, 1e-8, math.Inf(1)},
 		{"WeightDecay", &o.WeightDecay, true, map[Method]float64{AdamW: 0.01}[o.Method], math.Inf(1)},
 	} {
+		field := models.FieldError{Field: f.name, Value: *f.value}
 		switch {
 		case *f.value != 0 && !f.read:
-			return o, fmt.Errorf("trainer: Optimizer.%s is %g: %s does not use it", f.name, *f.value, o.Method)
+			field.Want = fmt.Sprintf("0 for %s, which does not use it", o.Method)
+			return o, &field
 		case !(*f.value >= 0 && *f.value < f.limit):
-			return o, fmt.Errorf("trainer: Optimizer.%s is %g: it must be at least 0 and less than %g", f.name, *f.value, f.limit)
+			field.Want = fmt.Sprintf("at least 0 and less than %g", f.limit)
+			return o, &field
 		case *f.value > 0 && !positive(*f.value):
-			return o, fmt.Errorf("trainer: Optimizer.%s is %g: as a float32 it must be more than 0 and finite", f.name, *f.value)
+			field.Want = "more than 0 and finite as a float32"
+			return o, &field
 		case *f.value == 0 && f.read:
 			*f.value = f.standard
 		}

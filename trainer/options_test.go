@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -19,46 +20,50 @@ func TestOptionErrors(t *testing.T) {
 		spec models.Spec
 		opts Options
 	}{
-		"Optimizer.Method is":                        {one, Options{Optimizer: Optimizer{Method: "lion"}}},
-		"Nesterov is set: it needs sgd":              {one, Options{Optimizer: Optimizer{Method: SGD, Nesterov: true}}},
-		"Momentum is 0.9: adam does not use it":      {one, Options{Optimizer: Optimizer{Momentum: 0.9}}},
-		"Alpha is 0.9: sgd does not use it":          {one, Options{Optimizer: Optimizer{Method: SGD, Alpha: 0.9}}},
-		"Beta2 is 1: it must be at least 0 and less": {one, Options{Optimizer: Optimizer{Beta2: 1}}},
-		"Epsilon is -1":                              {one, Options{Optimizer: Optimizer{Epsilon: -1}}},
-		"Epsilon is 1e-46: as a float32":             {one, Options{Optimizer: Optimizer{Epsilon: 1e-46}}},
-		"WeightDecay is 1e+39: as a float32":         {one, Options{Optimizer: Optimizer{WeightDecay: 1e39}}},
-		"LearningRate is 1e+39: as a float32":        {one, Options{LearningRate: 1e39}},
-		"LearningRate is 1e-46: as a float32":        {one, Options{LearningRate: 1e-46}},
-		"WeightDecay is NaN":                         {one, Options{Optimizer: Optimizer{WeightDecay: math.NaN()}}},
-		"Schedule.Shape is":                          {one, Options{Schedule: Schedule{Shape: "zigzag"}}},
-		"Schedule.Warmup is -1":                      {one, Options{Schedule: Schedule{Warmup: -1}}},
-		"Schedule.Warmup is 5":                       {one, Options{Schedule: Schedule{Shape: OneCycle, Warmup: 5}}},
-		"Schedule.Every is 5":                        {one, Options{Schedule: Schedule{Shape: Cosine, Every: 5}}},
-		"Schedule.Gamma is 1":                        {one, Options{Schedule: Schedule{Shape: Step, Gamma: 1}}},
-		"Schedule.Patience is 2":                     {one, Options{Schedule: Schedule{Patience: 2}}},
-		"ClipNorm is -1":                             {one, Options{ClipNorm: -1}},
-		"ClipNorm is NaN":                            {one, Options{ClipNorm: math.NaN()}},
-		"Patience is -1":                             {one, Options{Patience: -1}},
-		"Carry is set: the state of a bidirectional": {both, Options{Carry: true}},
-		"pinball loss without quantiles":             {one, Options{Loss: Pinball()}},
-		"quantile 1: it must lie between":            {one, Options{Loss: Pinball(1)}},
-		"3 outputs for 2 quantiles":                  {three, Options{Loss: Pinball(0.1, 0.9)}},
-		"cross-entropy over 1 output":                {one, Options{Loss: CrossEntropy{}}},
-		"2 class weights for 3 outputs":              {three, Options{Loss: CrossEntropy{Weights: []float64{1, 2}}}},
-		"weight of class 1 is -1":                    {three, Options{Loss: CrossEntropy{Weights: []float64{1, -1, 1}}}},
-		"Smoothing is 1":                             {three, Options{Loss: CrossEntropy{Smoothing: 1}}},
-		"the loss is a *trainer.CrossEntropy":        {three, Options{Loss: &CrossEntropy{}}},
-		"the loss is a *trainer.CrossEntropy: give":  {three, Options{Loss: (*CrossEntropy)(nil)}},
-		"the delta of the Huber loss is 0":           {one, Options{Loss: Huber(0)}},
-		"the delta of the Huber loss is -1":          {one, Options{Loss: Huber(-1)}},
-		"the delta of the Huber loss is NaN":         {one, Options{Loss: Huber(math.NaN())}},
-		"the delta of the Huber loss is 1e-46":       {one, Options{Loss: Huber(1e-46)}},
-		"the loss is a struct":                       {three, Options{Loss: struct{ Loss }{CrossEntropy{}}}},
+		"Optimizer.Method is": {one, Options{Optimizer: Optimizer{Method: "lion"}}},
+		"Optimizer.Nesterov is true: it must be false without a momentum":                  {one, Options{Optimizer: Optimizer{Method: SGD, Nesterov: true}}},
+		"Optimizer.Momentum is 0.9: it must be 0 for adam":                                 {one, Options{Optimizer: Optimizer{Momentum: 0.9}}},
+		"Optimizer.Alpha is 0.9: it must be 0 for sgd":                                     {one, Options{Optimizer: Optimizer{Method: SGD, Alpha: 0.9}}},
+		"Optimizer.Beta2 is 1: it must be at least 0 and less":                             {one, Options{Optimizer: Optimizer{Beta2: 1}}},
+		"Optimizer.Epsilon is -1":                                                          {one, Options{Optimizer: Optimizer{Epsilon: -1}}},
+		"Optimizer.Epsilon is 1e-46: it must be more than 0 and finite as a float32":       {one, Options{Optimizer: Optimizer{Epsilon: 1e-46}}},
+		"Optimizer.WeightDecay is 1e+39: it must be more than 0 and finite as a float32":   {one, Options{Optimizer: Optimizer{WeightDecay: 1e39}}},
+		"LearningRate is 1e+39: it must be more than 0 and finite as a float32":            {one, Options{LearningRate: 1e39}},
+		"LearningRate is 1e-46: it must be more than 0 and finite as a float32":            {one, Options{LearningRate: 1e-46}},
+		"Optimizer.WeightDecay is NaN":                                                     {one, Options{Optimizer: Optimizer{WeightDecay: math.NaN()}}},
+		"Schedule.Shape is":                                                                {one, Options{Schedule: Schedule{Shape: "zigzag"}}},
+		"Schedule.Warmup is -1":                                                            {one, Options{Schedule: Schedule{Warmup: -1}}},
+		"Schedule.Warmup is 5: it must be 0 for onecycle":                                  {one, Options{Schedule: Schedule{Shape: OneCycle, Warmup: 5}}},
+		"Schedule.Every is 5":                                                              {one, Options{Schedule: Schedule{Shape: Cosine, Every: 5}}},
+		"Schedule.Gamma is 1":                                                              {one, Options{Schedule: Schedule{Shape: Step, Gamma: 1}}},
+		"Schedule.Patience is 2":                                                           {one, Options{Schedule: Schedule{Patience: 2}}},
+		"ClipNorm is -1":                                                                   {one, Options{ClipNorm: -1}},
+		"ClipNorm is NaN":                                                                  {one, Options{ClipNorm: math.NaN()}},
+		"Patience is -1":                                                                   {one, Options{Patience: -1}},
+		"Carry is true: it must be false for a bidirectional model":                        {both, Options{Carry: true}},
+		"Loss.quantiles is of length 0: it must be of length 1 or more":                    {one, Options{Loss: Pinball()}},
+		"Loss.quantiles[0] is 1: it must be more than 0 and less than 1":                   {one, Options{Loss: Pinball(1)}},
+		"Loss.quantiles is of length 2: it must be of a length that divides the 3 outputs": {three, Options{Loss: Pinball(0.1, 0.9)}},
+		"Loss is cross-entropy(weights [], smoothing 0): it must be binary cross-entropy":  {one, Options{Loss: CrossEntropy{}}},
+		"Loss.Weights is of length 2: it must be of length 3":                              {three, Options{Loss: CrossEntropy{Weights: []float64{1, 2}}}},
+		"Loss.Weights[1] is -1":                                                            {three, Options{Loss: CrossEntropy{Weights: []float64{1, -1, 1}}}},
+		"Loss.Smoothing is 1":                                                              {three, Options{Loss: CrossEntropy{Smoothing: 1}}},
+		"Loss is *trainer.CrossEntropy":                                                    {three, Options{Loss: &CrossEntropy{}}},
+		"Loss is *trainer.CrossEntropy: it must be a CrossEntropy":                         {three, Options{Loss: (*CrossEntropy)(nil)}},
+		"Loss.delta is 0":                                                                  {one, Options{Loss: Huber(0)}},
+		"Loss.delta is -1":                                                                 {one, Options{Loss: Huber(-1)}},
+		"Loss.delta is NaN":                                                                {one, Options{Loss: Huber(math.NaN())}},
+		"Loss.delta is 1e-46":                                                              {one, Options{Loss: Huber(1e-46)}},
+		"Loss is struct":                                                                   {three, Options{Loss: struct{ Loss }{CrossEntropy{}}}},
 	} {
 		source := examples{spec: test.spec, count: 4, time: 3}
 		_, err := Fit(t.Context(), newModel(t, test.spec), source, source, test.opts)
-		if err == nil || !strings.Contains(err.Error(), want) {
+		var field *models.FieldError
+		if !errors.As(err, &field) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the error is %v, not %q", err, want)
+		}
+		if described := test.opts.Validate(test.spec); described == nil || described.Error() != err.Error() {
+			t.Errorf("Validate returns %v, Fit %v", described, err)
 		}
 	}
 }
@@ -254,7 +259,7 @@ func TestCarryNeedsABatchOfAllStreams(t *testing.T) {
 	}
 	m := newModel(t, models.Spec{Cell: models.RNN, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadAll, Outputs: 1})
 	_, err = Fit(t.Context(), m, streams, streams, Options{Carry: true, Batch: 10})
-	if err == nil || !strings.Contains(err.Error(), "must be the 20 of the streams") {
+	if err == nil || !strings.Contains(err.Error(), "it must be the number of streams, 20") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -86,7 +86,7 @@ func newPasses[T models.Float](meta *models.Metadata, params *models.Params[T], 
 		return nil, err
 	}
 	if meta.OutputScale != nil && p.values == 0 {
-		return nil, fmt.Errorf("trainer: the model has an OutputScale: a loss of labels can have none")
+		return nil, &models.FieldError{Field: "m.OutputScale", Value: meta.OutputScale, Want: "nil for a loss of labels"}
 	}
 	p.team = newTeam(threads)
 	p.shardJob = p.runShard
@@ -99,10 +99,10 @@ func (p *passes[T]) close() { p.team.close() }
 // read takes the given examples as the batch.
 func (p *passes[T]) read(source datasets.Source, examples []int) error {
 	if err := source.Read(&p.batch, examples); err != nil {
-		return fmt.Errorf("trainer: reading examples: %w", err)
+		return fmt.Errorf("reading examples: %w", err)
 	}
 	if p.batch.Size != len(examples) {
-		return fmt.Errorf("trainer: the source read %d examples when asked for %d: it must read those", p.batch.Size, len(examples))
+		return fmt.Errorf("the source read %d examples when asked for %d: it must read those", p.batch.Size, len(examples))
 	}
 	if err := checkInputs(&p.batch, p.meta.Spec); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (p *passes[T]) read(source datasets.Source, examples []int) error {
 // checkInputs reports a batch that does not fit the model.
 func checkInputs(b *datasets.Batch, spec models.Spec) error {
 	if b.Size < 1 || b.Time < 1 {
-		return fmt.Errorf("trainer: a batch has %d examples of %d steps: it must have 1 or more of each", b.Size, b.Time)
+		return fmt.Errorf("a batch has %d examples of %d steps: it must have 1 or more of each", b.Size, b.Time)
 	}
 	// In float64, in which large sizes do not overflow.
 	steps := float64(b.Size) * float64(b.Time)
@@ -135,20 +135,20 @@ func checkInputs(b *datasets.Batch, spec models.Spec) error {
 		{"values of C0", len(b.C0), cells},
 	} {
 		if float64(f.have) != f.want {
-			return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d %s: the model needs %.0f", b.Size, b.Time, f.have, f.name, f.want)
+			return fmt.Errorf("a batch of %d examples of %d steps has %d %s: the model needs %.0f", b.Size, b.Time, f.have, f.name, f.want)
 		}
 	}
 	if n := len(b.Lengths); n != 0 && n != b.Size {
-		return fmt.Errorf("trainer: a batch of %d examples has %d lengths: it needs one each, or none", b.Size, n)
+		return fmt.Errorf("a batch of %d examples has %d lengths: it needs one each, or none", b.Size, n)
 	}
 	for i, n := range b.Lengths {
 		if n < 1 || n > b.Time {
-			return fmt.Errorf("trainer: example %d of the batch has length %d: it must be from 1 to its %d steps", i, n, b.Time)
+			return fmt.Errorf("example %d of the batch has length %d: it must be from 1 to its %d steps", i, n, b.Time)
 		}
 	}
 	for i, token := range b.Tokens {
 		if t := i % b.Time; t < length(b, i/b.Time) && (token < 0 || token >= int64(spec.Vocabulary)) {
-			return fmt.Errorf("trainer: step %d of example %d has token %d: the model knows those from 0 to %d", t, i/b.Time, token, spec.Vocabulary-1)
+			return fmt.Errorf("step %d of example %d has token %d: the model knows those from 0 to %d", t, i/b.Time, token, spec.Vocabulary-1)
 		}
 	}
 	return nil
@@ -164,7 +164,7 @@ func (p *passes[T]) checkTargets() error {
 		labels = rows
 	}
 	if len(b.Targets) != rows*p.values || len(b.Labels) != labels {
-		return fmt.Errorf("trainer: a batch of %d examples of %d steps has %d targets and %d labels: the loss needs %d and %d",
+		return fmt.Errorf("a batch of %d examples of %d steps has %d targets and %d labels: the loss needs %d and %d",
 			b.Size, b.Time, len(b.Targets), len(b.Labels), rows*p.values, labels)
 	}
 	p.weight = 0
@@ -175,7 +175,7 @@ func (p *passes[T]) checkTargets() error {
 				label = b.Labels[row]
 			}
 			if label != datasets.Ignore && (label < 0 || label >= int64(p.meta.Spec.Outputs)) {
-				return fmt.Errorf("trainer: row %d of the batch has label %d: the model knows those from 0 to %d", row, label, p.meta.Spec.Outputs-1)
+				return fmt.Errorf("row %d of the batch has label %d: the model knows those from 0 to %d", row, label, p.meta.Spec.Outputs-1)
 			}
 			p.weight += p.loss.weight(label)
 		}

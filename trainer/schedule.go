@@ -3,6 +3,8 @@ package trainer
 import (
 	"fmt"
 	"math"
+
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // Schedule says how the learning rate changes from update to update. The zero
@@ -35,22 +37,33 @@ const (
 	Plateau  Shape = "plateau"  // ReduceLROnPlateau, on the test loss
 )
 
+// withDefaults returns s with its defaults, or a *models.FieldError.
 func (s Schedule) withDefaults() (Schedule, error) {
 	if s.Shape == "" {
 		s.Shape = Constant
 	}
 	warms := s.Shape == Constant || s.Shape == Step || s.Shape == Cosine
-	switch {
-	case !warms && s.Shape != OneCycle && s.Shape != Plateau:
-		return s, fmt.Errorf("trainer: Schedule.Shape is %q: it must be constant, step, cosine, onecycle or plateau", s.Shape)
-	case s.Warmup < 0 || s.Warmup > 0 && !warms:
-		return s, fmt.Errorf("trainer: Schedule.Warmup is %d: it must be 0 or more, and 0 for %s", s.Warmup, s.Shape)
-	case s.Every < 0 || s.Every > 0 && s.Shape != Step:
-		return s, fmt.Errorf("trainer: Schedule.Every is %d: it must be 1 or more, and is only for step", s.Every)
-	case s.Patience < 0 || s.Patience > 0 && s.Shape != Plateau:
-		return s, fmt.Errorf("trainer: Schedule.Patience is %d: it must be 0 or more, and is only for plateau", s.Patience)
-	case !(s.Gamma >= 0 && s.Gamma < 1) || s.Gamma > 0 && s.Shape != Step && s.Shape != Plateau:
-		return s, fmt.Errorf("trainer: Schedule.Gamma is %g: it must be at least 0 and less than 1, and is only for step and plateau", s.Gamma)
+	if !warms && s.Shape != OneCycle && s.Shape != Plateau {
+		return s, &models.FieldError{Field: "Shape", Value: s.Shape, Want: "constant, step, cosine, onecycle or plateau"}
+	}
+	for _, f := range []struct {
+		name     string
+		value    any
+		set, bad bool
+		want     string
+		read     bool // by the shape
+	}{
+		{"Warmup", s.Warmup, s.Warmup != 0, s.Warmup < 0, "0 or more", warms},
+		{"Every", s.Every, s.Every != 0, s.Every < 0, "1 or more", s.Shape == Step},
+		{"Gamma", s.Gamma, s.Gamma != 0, !(s.Gamma >= 0 && s.Gamma < 1), "at least 0 and less than 1", s.Shape == Step || s.Shape == Plateau},
+		{"Patience", s.Patience, s.Patience != 0, s.Patience < 0, "0 or more", s.Shape == Plateau},
+	} {
+		switch {
+		case f.bad:
+			return s, &models.FieldError{Field: f.name, Value: f.value, Want: f.want}
+		case f.set && !f.read:
+			return s, &models.FieldError{Field: f.name, Value: f.value, Want: fmt.Sprintf("0 for %s, which does not use it", s.Shape)}
+		}
 	}
 	if s.Every == 0 {
 		s.Every = 10

@@ -1,8 +1,6 @@
 package trainer
 
 import (
-	"fmt"
-
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/internal/kernels"
 	"github.com/rnnkit/rnnkit/models"
@@ -16,7 +14,7 @@ import (
 // has zeros.
 func InputGradients(m *models.Model, b *datasets.Batch, loss Loss) ([]float64, error) {
 	if err := m.Validate(); err != nil {
-		return nil, fmt.Errorf("trainer: %w", err)
+		return nil, models.InField("m", err)
 	}
 	if err := checkInputs(b, m.Spec); err != nil {
 		return nil, err

@@ -113,7 +113,7 @@ func (e Epoch) Choosing(o Options) float64 {
 	return e.TestLoss
 }
 
-// Validate returns an error that names the first option that does not fit a
+// Validate returns a *models.FieldError for the first option that does not fit a
 // model of the given Spec.
 func (o Options) Validate(spec models.Spec) error {
 	_, err := o.withDefaults(spec)
@@ -139,7 +139,7 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 		standard int
 	}{{"Epochs", &o.Epochs, 15}, {"Batch", &o.Batch, 32}, {"Patience", &o.Patience, math.MaxInt}, {"Threads", &o.Threads, 1}} {
 		if *f.value < 0 {
-			return o, fmt.Errorf("trainer: %s is %d: it must be 1 or more", f.name, *f.value)
+			return o, &models.FieldError{Field: f.name, Value: *f.value, Want: "1 or more"}
 		}
 		if *f.value == 0 {
 			*f.value = f.standard
@@ -147,27 +147,27 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 	}
 	switch {
 	case o.Threads > MaxThreads:
-		return o, fmt.Errorf("trainer: Threads is %d: it must be from 1 to %d", o.Threads, MaxThreads)
+		return o, &models.FieldError{Field: "Threads", Value: o.Threads, Want: fmt.Sprintf("from 1 to %d", MaxThreads)}
 	case !positive(o.LearningRate):
-		return o, fmt.Errorf("trainer: LearningRate is %g: as a float32 it must be more than 0 and finite", o.LearningRate)
+		return o, &models.FieldError{Field: "LearningRate", Value: o.LearningRate, Want: "more than 0 and finite as a float32"}
 	case !(o.ClipNorm >= 0):
-		return o, fmt.Errorf("trainer: ClipNorm is %g: it must be more than 0", o.ClipNorm)
+		return o, &models.FieldError{Field: "ClipNorm", Value: o.ClipNorm, Want: "more than 0, or 0 for none"}
 	case o.CheckpointEvery < 0:
-		return o, fmt.Errorf("trainer: CheckpointEvery is %v: it must be more than 0", o.CheckpointEvery)
+		return o, &models.FieldError{Field: "CheckpointEvery", Value: o.CheckpointEvery, Want: "more than 0"}
 	case o.Resume && o.Checkpoint == "":
-		return o, fmt.Errorf("trainer: Resume is set: it needs the Checkpoint to go on from")
+		return o, &models.FieldError{Field: "Resume", Value: true, Want: "false without a checkpoint to go on from"}
 	case o.Carry && spec.Bidirectional:
-		return o, fmt.Errorf("trainer: Carry is set: the state of a bidirectional model cannot go on from batch to batch")
+		return o, &models.FieldError{Field: "Carry", Value: true, Want: "false for a bidirectional model, whose backward direction begins at the end"}
 	}
 	if _, err := lossSize(o.Loss, spec.Outputs); err != nil {
 		return o, err
 	}
 	var err error
 	if o.Optimizer, err = o.Optimizer.withDefaults(); err != nil {
-		return o, err
+		return o, models.InField("Optimizer", err)
 	}
 	o.Schedule, err = o.Schedule.withDefaults()
-	return o, err
+	return o, models.InField("Schedule", err)
 }
 
 // positive tells whether v, as the float32 that it is computed with, is more
@@ -201,17 +201,20 @@ func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts
 		return nil, err
 	}
 	if err := m.Validate(); err != nil {
-		return nil, fmt.Errorf("trainer: %w", err)
+		return nil, models.InField("m", err)
 	}
 	if test == nil {
 		test = &datasets.Sequences{}
 	}
 	if n := test.Len(); n < 0 {
-		return nil, fmt.Errorf("trainer: the test source has %d examples: its Len must be 0 or more", n)
+		return nil, &models.FieldError{Field: "test.Len()", Value: n, Want: "0 or more"}
 	}
 	choosing := cmp.Or(opts.Validation, test)
-	if choosing.Len() == 0 && (opts.Patience < math.MaxInt || opts.Schedule.Shape == Plateau) {
-		return nil, errors.New("trainer: there are no test examples, by whose loss Patience and the schedule plateau go: give some, or leave these out")
+	switch none := choosing.Len() == 0; {
+	case none && opts.Patience < math.MaxInt:
+		return nil, &models.FieldError{Field: "Patience", Value: opts.Patience, Want: "0 without examples to validate or test on, by whose loss it goes"}
+	case none && opts.Schedule.Shape == Plateau:
+		return nil, &models.FieldError{Field: "Schedule.Shape", Value: Plateau, Want: "another without examples to validate or test on, by whose loss it goes"}
 	}
 	f, err := newFit(&m.Metadata, m.Params, train, test, opts)
 	if err != nil {
@@ -270,11 +273,14 @@ const (
 
 // newFit takes options with their defaults.
 func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], train, test datasets.Source, opts Options) (*fit[T], error) {
-	if train == nil || train.Len() < 1 {
-		return nil, fmt.Errorf("trainer: there are no training examples")
+	if train == nil {
+		return nil, &models.FieldError{Field: "train", Value: nil, Want: "a source of examples"}
+	}
+	if n := train.Len(); n < 1 {
+		return nil, &models.FieldError{Field: "train.Len()", Value: n, Want: "1 or more"}
 	}
 	if s, ok := train.(*datasets.Streams); ok && opts.Carry && s.Streams() != opts.Batch {
-		return nil, fmt.Errorf("trainer: Batch is %d: with Carry it must be the %d of the streams, or the state goes to another", opts.Batch, s.Streams())
+		return nil, &models.FieldError{Field: "Batch", Value: opts.Batch, Want: fmt.Sprintf("the number of streams, %d, or the state of one goes to another", s.Streams())}
 	}
 	passes, err := newPasses(meta, params, opts.Loss, opts.Seed, opts.Threads)
 	if err != nil {
@@ -313,7 +319,7 @@ func (f *fit[T]) run(ctx context.Context) ([]Epoch, error) {
 	if f.opts.Checkpoint != "" {
 		lock, err := atomicfile.LockPath(f.opts.Checkpoint)
 		if err != nil {
-			return nil, fmt.Errorf("trainer: checkpoint: %w", err)
+			return nil, fmt.Errorf("checkpoint: %w", err)
 		}
 		defer lock.Unlock()
 	}
@@ -430,7 +436,7 @@ func (f *fit[T]) measure(e *Epoch) (err error) {
 		}
 	}
 	if bad := e.TestLoss + e.ValidationLoss; math.IsNaN(bad) || math.IsInf(bad, 0) {
-		return fmt.Errorf("trainer: %w: the test loss is %g after epoch %d: lower the learning rate (%g), clip the gradients or scale the data", ErrDiverged, bad, e.Epoch, f.opts.LearningRate)
+		return fmt.Errorf("%w: the test loss is %g after epoch %d: lower the learning rate (%g), clip the gradients or scale the data", ErrDiverged, bad, e.Epoch, f.opts.LearningRate)
 	}
 	return nil
 }
@@ -454,7 +460,7 @@ func (f *fit[T]) update(epoch, batch int, loss float64) error {
 	f.norm = math.Sqrt(squares)
 	f.rate = f.opts.LearningRate * f.plateau.Factor * f.opts.Schedule.factor(f.updates, f.opts.Epochs*f.batches(), epoch-1)
 	if bad := loss + f.norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
-		return fmt.Errorf("trainer: %w: the loss is %g and the norm of the gradients %g in epoch %d, batch %d: lower the learning rate (now %g), clip the gradients or scale the data",
+		return fmt.Errorf("%w: the loss is %g and the norm of the gradients %g in epoch %d, batch %d: lower the learning rate (now %g), clip the gradients or scale the data",
 			ErrDiverged, loss, f.norm, epoch, batch, f.rate)
 	}
 	if f.scale = 1; f.opts.ClipNorm > 0 {
@@ -562,7 +568,7 @@ func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 // it tells what the rounding of float32 makes of an answer.
 func PredictExact(m *models.Model, b *datasets.Batch) ([]float64, error) {
 	if err := m.Validate(); err != nil {
-		return nil, fmt.Errorf("trainer: %w", err)
+		return nil, models.InField("m", err)
 	}
 	params := models.NewParams[float64](m.Spec)
 	kernels.Convert(params.Data, m.Params.Data)
@@ -571,7 +577,7 @@ func PredictExact(m *models.Model, b *datasets.Batch) ([]float64, error) {
 
 func predict[T models.Float](m *models.Model, params *models.Params[T], b *datasets.Batch) ([]T, error) {
 	if err := m.Validate(); err != nil {
-		return nil, fmt.Errorf("trainer: %w", err)
+		return nil, models.InField("m", err)
 	}
 	p, err := newPasses(&m.Metadata, params, MSE(), 0, 1)
 	if err != nil {

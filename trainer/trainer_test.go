@@ -286,9 +286,9 @@ func TestFitWithoutTest(t *testing.T) {
 	if !slices.Equal(params[0], params[1]) {
 		t.Error("the parameters differ")
 	}
-	for _, opts := range []Options{{Patience: 3}, {Schedule: Schedule{Shape: Plateau}}} {
+	for field, opts := range map[string]Options{"Patience": {Patience: 3}, "Schedule.Shape": {Schedule: Schedule{Shape: Plateau}}} {
 		m, train, _ := sine(t, 0)
-		if _, err := Fit(t.Context(), m, train, nil, opts); err == nil || !strings.Contains(err.Error(), "no test examples") {
+		if _, err := Fit(t.Context(), m, train, nil, opts); err == nil || !strings.HasPrefix(err.Error(), field+" is") {
 			t.Errorf("the error is %v", err)
 		}
 	}
@@ -296,10 +296,10 @@ func TestFitWithoutTest(t *testing.T) {
 
 func TestFitOnLessThanNoExamples(t *testing.T) {
 	m, train, _ := sine(t, 0)
-	if _, err := Fit(t.Context(), m, examples{count: -1}, nil, Options{}); err == nil || !strings.Contains(err.Error(), "no training examples") {
+	if _, err := Fit(t.Context(), m, examples{count: -1}, nil, Options{}); err == nil || !strings.Contains(err.Error(), "train.Len() is -1: it must be 1 or more") {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := Fit(t.Context(), m, train, examples{count: -1}, Options{Patience: 2}); err == nil || !strings.Contains(err.Error(), "has -1 examples") {
+	if _, err := Fit(t.Context(), m, train, examples{count: -1}, Options{Patience: 2}); err == nil || !strings.Contains(err.Error(), "test.Len() is -1: it must be 0 or more") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -365,8 +365,8 @@ func TestErrors(t *testing.T) {
 		{floats, good(floats), Options{LearningRate: math.NaN()}, "LearningRate is NaN"},
 		{floats, good(floats), Options{LearningRate: math.Inf(1)}, "LearningRate is +Inf"},
 		{floats, good(floats), Options{Threads: -1}, "Threads is -1"},
-		{floats, examples{spec: floats, time: 3}, Options{}, "no training examples"},
-		{floats, nil, Options{}, "no training examples"},
+		{floats, examples{spec: floats, time: 3}, Options{}, "train.Len() is 0: it must be 1 or more"},
+		{floats, nil, Options{}, "train is nil"},
 		{floats, examples{spec: floats, count: 5}, Options{}, "5 examples of 0 steps"},
 		{floats, damaged(floats, func(b *datasets.Batch) { b.Inputs = b.Inputs[1:] }), Options{}, "14 inputs: the model needs 15"},
 		{floats, damaged(floats, func(b *datasets.Batch) { b.Targets = b.Targets[1:] }), Options{}, "9 targets and 0 labels: the loss needs 10 and 0"},

@@ -359,14 +359,14 @@ func TestTrainedIsChosenByValidation(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for want, change := range map[string]func(*Terms){
-		"Cell":                         func(t *Terms) { t.Spec.Cell = "x" },
-		"Init is \"glorot\"":           func(t *Terms) { t.Init = "glorot" },
-		"chrono initialisation is for": func(t *Terms) { t.Init = "default, chrono" },
-		"unknown loss \"hinge\"":       func(t *Terms) { t.Loss = "hinge" },
-		"cross-entropy over 1 output":  func(t *Terms) { t.Loss = "cross-entropy" },
-		"Carry is set":                 func(t *Terms) { t.TBPTT, t.Spec.Bidirectional = 2, true },
-		"LearningRate":                 func(t *Terms) { t.Fit.LearningRate = -1 },
-		"State is \"both\"":            func(t *Terms) { t.State = "both" },
+		"Cell":                                  func(t *Terms) { t.Spec.Cell = "x" },
+		"Init is \"glorot\"":                    func(t *Terms) { t.Init = "glorot" },
+		"lstm or gru for chrono initialisation": func(t *Terms) { t.Init = "default, chrono" },
+		"unknown loss \"hinge\"":                func(t *Terms) { t.Loss = "hinge" },
+		"cross-entropy needs an output for each class": func(t *Terms) { t.Loss = "cross-entropy" },
+		"Carry is true":     func(t *Terms) { t.TBPTT, t.Spec.Bidirectional = 2, true },
+		"LearningRate":      func(t *Terms) { t.Fit.LearningRate = -1 },
+		"State is \"both\"": func(t *Terms) { t.State = "both" },
 	} {
 		terms := Palindrome.Terms(Best, "")
 		change(&terms)

@@ -248,7 +248,12 @@ func (o *trainOptions) fit(ctx context.Context, j *job.Job, metrics io.Writer) (
 // termError is an error of the trainer with flags for the names of its options.
 type termError struct{ error }
 
-func (e termError) Error() string { return flagNames.Replace(e.error.Error()) }
+func (e termError) Error() string {
+	if field := withFlag(e.error); field != nil {
+		return field.Error()
+	}
+	return flagNames.Replace(e.error.Error())
+}
 func (e termError) Unwrap() error { return e.error }
 
 // warmStart takes the parameters of the file that --init names.

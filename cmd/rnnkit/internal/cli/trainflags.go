@@ -215,20 +215,44 @@ func (o *trainOptions) validateTerms() error {
 	if err == nil {
 		return nil
 	}
-	var field *models.FieldError
-	if errors.As(err, &field) {
-		return usagef("--%s is %v: it must be %s", strings.Replace(strings.ToLower(field.Field), "embedding", "embed", 1), field.Value, field.Want)
+	if field := withFlag(err); field != nil {
+		return usageError{field}
 	}
 	return usageError{errors.New(flagNames.Replace(err.Error()))}
 }
 
+// withFlag returns the FieldError in err with the flag for the field, or nil if
+// there is none.
+func withFlag(err error) *models.FieldError {
+	var field *models.FieldError
+	if !errors.As(err, &field) {
+		return nil
+	}
+	flag, ok := fieldFlags[field.Field]
+	if !ok {
+		return nil
+	}
+	return &models.FieldError{Field: "--" + flag, Value: field.Value, Want: field.Want}
+}
+
+// fieldFlags has the flags of the fields of a Spec and of trainer.Options.
+var fieldFlags = map[string]string{
+	"Cell": "cell", "Activation": "activation", "Embedding": "embed", "Hidden": "hidden", "Layers": "layers",
+	"Bidirectional": "bidirectional", "Dropout": "dropout", "Readout": "readout",
+
+	"Epochs": "epochs", "Batch": "batch", "Patience": "patience", "Threads": "threads",
+	"LearningRate": "lr", "ClipNorm": "clip", "Carry": "tbptt", "Resume": "resume", "CheckpointEvery": "checkpoint-every",
+	"Optimizer.Method": "optimizer", "Optimizer.Momentum": "momentum", "Optimizer.Nesterov": "nesterov",
+	"Optimizer.WeightDecay": "weight-decay",
+	"Schedule.Shape":        "schedule", "Schedule.Warmup": "warmup",
+	"Loss": "loss", "Loss.Smoothing": "label-smoothing",
+}
+
 // flagNames puts flags for the names of terms and options in errors.
 var flagNames = strings.NewReplacer(
-	"trainer: ", "",
 	"job: ", "",
 	"Init is", "--init-recipe is",
 	"State is", "--state is",
-	"Smoothing is", "--label-smoothing is",
 	"Optimizer.Method", "--optimizer",
 	"Optimizer.Momentum", "--momentum",
 	"Optimizer.Nesterov", "--nesterov",
