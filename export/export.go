@@ -1,23 +1,22 @@
-// Package export writes a model as one ONNX file of standard operators, which
-// any ONNX runtime can run: opset 17, IR version 8, weights inside, symbolic
-// batch and time.
+// Package export writes a model as one ONNX file that any ONNX runtime can run. The
+// file has standard operators only (opset 17, IR version 8), holds the weights, and
+// leaves the sizes of batch and time open.
 //
-// The graph reads input and answers output:
+// The graph has one input and two outputs:
 //
 //	input   float32 [batch, time, features], or int64 [batch, time] tokens
 //	output  float32 [batch, outputs], or [batch, time, outputs] for readout all
-//	hidden  float32 [batch, time, directions*hidden], the last layer's outputs
+//	hidden  float32 [batch, time, directions*hidden], the outputs of the last layer
 //
-// Where the model's [models.Metadata] have a State, the file takes it too and
-// gives it back: h0, and c0 for an LSTM, are the state to begin with, and hn and
-// cn that after the last step. All are float32 [layers*directions, batch, hidden],
-// the layers one after the other, the forward direction of each before the
-// backward one, as in PyTorch. These inputs are required, zeros begin a sequence:
-// few runtimes know inputs with a default. Without a State every run begins with
-// zeros.
+// If the model's [models.Metadata] has a State, the graph also has inputs h0 and (for
+// an LSTM) c0, the initial state, and outputs hn and cn, the state after the last step.
+// All are float32 [layers*directions, batch, hidden], ordered as in PyTorch: layer by
+// layer, forward before backward. The inputs are required, because few runtimes
+// support inputs with a default; feed zeros at the start of a sequence. Without a
+// State, every run starts from zeros.
 //
-// Values are in raw units: where the model has scales, they are part of the
-// graph. The model's Metadata is kept as JSON under [models.MetadataKey].
+// Inputs and outputs are in raw units: the graph applies the model's scales. The
+// model's Metadata is stored as JSON under [models.MetadataKey].
 package export
 
 import (
@@ -36,7 +35,8 @@ const (
 	opsetVersion = 17
 )
 
-// WriteFile writes m to path as ONNX. The file is there whole or not at all.
+// WriteFile writes m to path as an ONNX file, atomically: the file appears complete or
+// not at all. It fails where [Marshal] does.
 func WriteFile(path string, m *models.Model) error {
 	data, err := Marshal(m)
 	if err != nil {
@@ -45,8 +45,8 @@ func WriteFile(path string, m *models.Model) error {
 	return atomicfile.Write(path, data)
 }
 
-// ReadFile returns the model in the file at path, as [WriteFile] wrote it, ready to go on
-// training. It fails where [Unmarshal] does.
+// ReadFile is the inverse of [WriteFile]: it returns the model in the file at path, ready
+// to be trained further. It fails where [Unmarshal] does.
 func ReadFile(path string) (*models.Model, error) {
 	data, err := onnxgraph.ReadFile(path)
 	if err != nil {
@@ -59,10 +59,10 @@ func ReadFile(path string) (*models.Model, error) {
 	return m, nil
 }
 
-// Unmarshal returns the model in the bytes of a file that [Marshal] wrote, or an
-// earlier version of it, whose State was an input with a default. It fails for a
-// file from elsewhere, for one that is damaged, and for one whose layers, embedding
-// or head are not those that its metadata tell of.
+// Unmarshal is the inverse of [Marshal]: it returns the model that a file holds, ready
+// to be trained further. It also reads files of earlier versions, in which the state
+// had a default. It fails if rnnkit did not write the file, if the file is damaged, or
+// if its weights do not match its metadata.
 func Unmarshal(data []byte) (*models.Model, error) {
 	file, err := onnxgraph.Unmarshal(data)
 	if err != nil {
@@ -90,9 +90,9 @@ func Unmarshal(data []byte) (*models.Model, error) {
 	return m, nil
 }
 
-// Marshal returns m as the bytes of an ONNX file; the same model gives the
-// same bytes. It fails if the model's Spec is not valid, its parameters do not fit
-// it, or it has a State which is not that of the Spec.
+// Marshal returns m as the bytes of an ONNX file. Equal models give equal bytes. It
+// fails if the model is not valid, or if it has a State that differs from the State
+// of its Spec.
 func Marshal(m *models.Model) ([]byte, error) {
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)

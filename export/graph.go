@@ -10,7 +10,7 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// build lays out the graph from the input to the outputs.
+// build returns the graph of m.
 func build(m *models.Model) onnxgraph.Graph {
 	g := &graph{spec: m.Spec, params: m.Params, state: m.State}
 	g.Name = "rnnkit"
@@ -21,14 +21,14 @@ func build(m *models.Model) onnxgraph.Graph {
 	return g.Graph
 }
 
-// graph is an ONNX graph under construction. Its values have the names of what
-// they hold; every node bears the name of its first output.
+// graph is an ONNX graph under construction. Every node has the name of its first
+// output.
 type graph struct {
 	onnxgraph.Graph
 	spec   models.Spec
 	params *models.Params[float32]
-	state  []models.StatePair // none where each run begins with zeros
-	joined string             // the shape that puts directions side by side
+	state  []models.StatePair // empty if each run starts from zeros
+	joined string             // the name of the shape [0, 0, directions*hidden]
 }
 
 var (
@@ -38,8 +38,8 @@ var (
 
 func size(n int) onnxgraph.Dim { return onnxgraph.Dim{Size: int64(n)} }
 
-// readInput declares the input and returns what the first layer reads, [time,
-// batch, inputs].
+// readInput declares the input and returns the value that the first layer reads,
+// [time, batch, inputs].
 func (g *graph) readInput(scale *models.Scale) string {
 	x := "input"
 	if g.spec.Vocabulary > 0 {
@@ -56,8 +56,8 @@ func (g *graph) readInput(scale *models.Scale) string {
 	return g.node("Transpose", "steps", []string{x}, ints("perm", 1, 0, 2))
 }
 
-// recurrent runs x through the layers and returns the outputs of the last one,
-// [time, directions, batch, hidden]. The state goes from h0 and c0 to hn and cn.
+// recurrent adds the layers, which read x, and returns the outputs of the last one,
+// [time, directions, batch, hidden]. It connects the state inputs and outputs.
 func (g *graph) recurrent(x string) (y string) {
 	for _, pair := range g.state {
 		g.initialState(pair.Input)
@@ -75,7 +75,7 @@ func (g *graph) recurrent(x string) (y string) {
 	return y
 }
 
-// layer adds the recurrent node of layer i, which reads x, and returns its outputs.
+// layer adds the recurrent node of layer i, which reads x, and returns its output.
 func (g *graph) layer(i int, x string) (y string) {
 	l, dirs, rows := g.params.Layers[i], g.spec.Directions(), g.spec.Cell.Gates()*g.spec.Hidden
 	n := onnxgraph.Node{
@@ -90,7 +90,7 @@ func (g *graph) layer(i int, x string) (y string) {
 		Attributes: g.cellAttributes(),
 	}
 	if len(g.state) > 0 {
-		n.Inputs = append(n.Inputs, "") // sequence_lens
+		n.Inputs = append(n.Inputs, "") // no sequence_lens
 	}
 	for _, pair := range g.state {
 		initial := pair.Input
@@ -120,8 +120,8 @@ func (g *graph) cellAttributes() []onnxgraph.Attribute {
 	return attributes
 }
 
-// initialState declares an input of the state and cuts it into the parts of the
-// layers, [directions, batch, hidden].
+// initialState declares a state input and splits it into one part per layer,
+// [directions, batch, hidden].
 func (g *graph) initialState(name string) {
 	g.input(name, onnxgraph.Float32, g.stateShape()...)
 	if g.spec.Layers > 1 {
@@ -132,8 +132,8 @@ func (g *graph) initialState(name string) {
 	}
 }
 
-// finalState makes an output of the state of what the layers write of it, which
-// the head may read too, so that it is never the output itself.
+// finalState adds a state output, the concatenation of the layers' final states. The
+// head may read a final state too, so the output is always a value of its own.
 func (g *graph) finalState(name string) {
 	if parts := g.parts(name); len(parts) == 1 {
 		g.node("Identity", name, parts)
@@ -142,7 +142,7 @@ func (g *graph) finalState(name string) {
 	}
 }
 
-// parts names the part of each layer in an input or output of the state.
+// parts returns the names of the layers' parts of a state input or output.
 func (g *graph) parts(name string) []string {
 	parts := make([]string, g.spec.Layers)
 	for i := range parts {
@@ -155,12 +155,12 @@ func (g *graph) stateShape() []onnxgraph.Dim {
 	return []onnxgraph.Dim{size(g.spec.Layers * g.spec.Directions()), batch, size(g.spec.Hidden)}
 }
 
-// readout returns what the head reads. The outputs of all steps are there under
-// the name hidden, [batch, time, directions*hidden].
+// readout returns the value that the head reads. It adds the output hidden, [batch,
+// time, directions*hidden].
 func (g *graph) readout(y string) string {
 	byBatch := g.node("Transpose", "hidden_by_batch", []string{y}, ints("perm", 2, 0, 1, 3))
 	hidden := g.node("Reshape", "hidden_joined", []string{byBatch, g.joined})
-	g.node("Identity", "hidden", []string{hidden}) // apart from what the head reads, as converters of outputs need it
+	g.node("Identity", "hidden", []string{hidden}) // not the value that the head reads: converters rename outputs
 	switch g.spec.Readout {
 	case models.ReadLast, models.ReadFinal:
 		return g.last(y)
@@ -172,9 +172,9 @@ func (g *graph) readout(y string) string {
 	return hidden
 }
 
-// last returns one step of y, [batch, directions*hidden]: the final state, but for
-// a backward direction whose output at the last step is asked for. It is not a
-// Gather with the index -1, for which some engines take 0.
+// last returns the last step of y, [batch, directions*hidden]. That is the final state,
+// except for a backward direction, of which it takes a Slice. A Gather with the index
+// -1 would do, but some engines read it as 0.
 func (g *graph) last(y string) string {
 	step, perm := layer(g.spec.Layers-1, "hn"), []int64{1, 0, 2}
 	if g.spec.Readout == models.ReadLast && g.spec.Bidirectional {
@@ -184,7 +184,7 @@ func (g *graph) last(y string) string {
 	return g.node("Reshape", "last", []string{byBatch, g.shape("last_shape", 0, g.spec.Width())})
 }
 
-// head turns what it reads into output, in raw units.
+// head adds the linear head, which turns read into output, in raw units.
 func (g *graph) head(read string, scale *models.Scale) {
 	outputs := g.spec.Outputs
 	product := g.node("MatMul", "head_product", []string{read, g.floats("head.W", g.params.Head.W, g.spec.Width(), outputs)})
@@ -218,19 +218,19 @@ func (g *graph) output(name string, shape ...onnxgraph.Dim) {
 	g.Outputs = append(g.Outputs, onnxgraph.Value{Name: name, Type: onnxgraph.Float32, Shape: shape})
 }
 
-// node adds a node of one output and returns its name.
+// node adds a node with one output and returns the output's name.
 func (g *graph) node(op, output string, inputs []string, attributes ...onnxgraph.Attribute) string {
 	g.Nodes = append(g.Nodes, onnxgraph.Node{Name: output, OpType: op, Inputs: inputs, Outputs: []string{output}, Attributes: attributes})
 	return output
 }
 
-// floats adds a constant and returns its name.
+// floats adds a float32 constant and returns its name.
 func (g *graph) floats(name string, data []float32, shape ...int) string {
 	g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Shape: shape, Data: data})
 	return name
 }
 
-// shape adds a constant of dimensions and returns its name.
+// shape adds a constant shape and returns its name.
 func (g *graph) shape(name string, dims ...int) string {
 	data := make([]int64, len(dims))
 	for i, d := range dims {

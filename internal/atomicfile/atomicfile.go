@@ -1,6 +1,6 @@
-// Package atomicfile writes files that are there whole or not at all, whatever
-// ends the process or the machine, and locks paths that one process may use at
-// a time.
+// Package atomicfile writes files atomically: a file appears complete or not at all,
+// even if the process is killed or the machine loses power. It also locks paths that
+// only one process may use at a time.
 package atomicfile
 
 import (
@@ -15,16 +15,16 @@ import (
 	"syscall"
 )
 
-// File is a file under construction. Until Commit nothing stands under its
-// path, or still what stood there before.
+// File is a file that is being written. Until Commit, its path still has the old file,
+// or none.
 type File struct {
 	*os.File
 	path string
 }
 
-// Create starts a file that will stand under path. It fails where a file could
-// not be written in the end, so that it can be called before long work. It also
-// removes what processes that were killed left under construction for path.
+// Create returns a new File for path. It fails if path cannot be written, so that a
+// program can find that out before long work. It also removes temporary files that
+// killed processes left for path.
 func Create(path string) (*File, error) {
 	path = resolve(path)
 	old, err := os.Stat(path)
@@ -42,7 +42,7 @@ func Create(path string) (*File, error) {
 	return &File{f, path}, nil
 }
 
-// resolve returns where path leads to, or path where there is nothing yet.
+// resolve follows symbolic links. It returns path if there is no file yet.
 func resolve(path string) string {
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		return resolved
@@ -50,9 +50,9 @@ func resolve(path string) string {
 	return path
 }
 
-// createTemporary creates a file beside path and locks it, which tells it from
-// those that were left. Not with os.CreateTemp, whose files only their owner can
-// read.
+// createTemporary creates a file beside path and locks it. The lock tells it from the
+// files of killed processes. os.CreateTemp would not do: only the owner can read its
+// files.
 func createTemporary(path string) (*os.File, error) {
 	for {
 		name := fmt.Sprintf(".%s.%08x.tmp", filepath.Base(path), rand.Uint32())
@@ -63,11 +63,11 @@ func createTemporary(path string) (*os.File, error) {
 		if own(f) == nil {
 			return f, nil
 		}
-		f.Close() // another process took it for left over before it was locked
+		f.Close() // another process removed it before it was locked
 	}
 }
 
-// removeLeftovers removes the temporary files for path that no process holds.
+// removeLeftovers removes the temporary files for path that no process has locked.
 func removeLeftovers(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	temporary := regexp.MustCompile(`^\.` + regexp.QuoteMeta(filepath.Base(path)) + `\.[0-9a-f]{8}\.tmp$`)
@@ -78,8 +78,8 @@ func removeLeftovers(path string) {
 	}
 }
 
-// Commit puts the file in its place, once its contents are on the disk, and
-// returns when its name is there too.
+// Commit renames the file to its path. The contents are on disk before, the name is on
+// disk when Commit returns.
 func (f *File) Commit() error {
 	err := f.Sync()
 	if err == nil {
@@ -93,28 +93,28 @@ func (f *File) Commit() error {
 	return syncFolder(filepath.Dir(f.path))
 }
 
-// rename closes the file too: after it, so that the file is locked until it has
-// its name, but on Windows, which renames no open file.
+// rename renames the file and closes it. It closes it last, so that the file stays
+// locked until it has its name, but first on Windows, which cannot rename open files.
 func (f *File) rename() error {
 	if runtime.GOOS == "windows" {
 		return errors.Join(f.File.Close(), os.Rename(f.Name(), f.path))
 	}
 	err := os.Rename(f.Name(), f.path)
 	if err == nil {
-		f.File.Close() // all is on the disk
+		f.File.Close() // the contents are on disk
 	}
 	return err
 }
 
-// syncFolder waits until the names in a folder are on the disk, where the system
-// can do that.
+// syncFolder waits until the names in a folder are on disk, if the system supports
+// that.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
 	folder, err := os.Open(path)
 	if err != nil {
-		return nil // a folder may be written that may not be read
+		return nil // a folder may be writable but not readable
 	}
 	defer folder.Close()
 	err = folder.Sync()
@@ -124,14 +124,15 @@ func syncFolder(path string) error {
 	return err
 }
 
-// Abort removes the file. It does nothing after Commit, so it can be deferred.
+// Abort removes the temporary file. After Commit it does nothing, so it can be
+// deferred.
 func (f *File) Abort() {
 	if f.File.Close() == nil {
 		os.Remove(f.Name())
 	}
 }
 
-// Write writes data to path.
+// Write writes data to path atomically.
 func Write(path string, data []byte) error {
 	f, err := Create(path)
 	if err != nil {

@@ -9,17 +9,16 @@ import (
 )
 
 var (
-	errLocked = errors.New("locked by another") // tryLock's, for a file that another holds
+	errLocked = errors.New("locked by another") // the error of tryLock if the file is locked
 	errGone   = errors.New("removed by another")
 )
 
-// Lock is held on a path until Unlock, or until the process ends, however it
-// does.
+// Lock is a lock on a path. It lasts until Unlock or until the process ends.
 type Lock struct{ file *os.File }
 
-// LockPath keeps others, in this process too, from locking the same path. It is
-// an error if one of them holds it. The lock is an empty hidden file beside path,
-// which Unlock removes. Where the file system has no locks everybody gets one.
+// LockPath locks path against other callers, also in this process. It fails if the
+// path is locked. The lock is an empty hidden file beside path, which Unlock removes.
+// On a file system without locks, LockPath always succeeds.
 func LockPath(path string) (*Lock, error) {
 	path = resolve(path)
 	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock")
@@ -38,10 +37,10 @@ func LockPath(path string) (*Lock, error) {
 	}
 }
 
-// Unlock lets others have the path.
+// Unlock releases the path.
 func (l *Lock) Unlock() { removeLocked(l.file) }
 
-// own locks f. It is an error if another has it locked, or has just removed it.
+// own locks f. It fails if another caller has locked or just removed it.
 func own(f *os.File) error {
 	if err := tryLock(f); err == errLocked {
 		return err
@@ -56,7 +55,7 @@ func own(f *os.File) error {
 	return nil
 }
 
-// removeUnused removes a file unless a process has it locked.
+// removeUnused removes a file unless it is locked.
 func removeUnused(path string) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -69,8 +68,8 @@ func removeUnused(path string) {
 	f.Close()
 }
 
-// removeLocked removes a file before it gives up its lock, but on Windows, which
-// removes no open file.
+// removeLocked removes a locked file and then unlocks it. On Windows, which cannot
+// remove open files, it unlocks it first.
 func removeLocked(f *os.File) {
 	if runtime.GOOS == "windows" {
 		f.Close()

@@ -7,9 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock locks f until it is closed. It does not wait. The byte that is locked
-// lies beyond all that a file has, since a lock on Windows keeps others from
-// reading.
+// tryLock locks f until it is closed. It does not wait. It locks a byte far beyond the
+// end of any file, because on Windows a lock also prevents reading.
 func tryLock(f *os.File) error {
 	const how = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	end := &windows.Overlapped{Offset: math.MaxUint32, OffsetHigh: math.MaxInt32}

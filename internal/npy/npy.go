@@ -1,4 +1,4 @@
-// Package npy reads and writes NumPy's files of one array:
+// Package npy reads and writes .npy files, in which NumPy stores one array:
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
 package npy
 
@@ -21,17 +21,17 @@ const (
 	maxRank   = 32 // NumPy's
 )
 
-// header is what stands in a file before the elements. Python writes the entries
-// in this order; others are found by their keys too.
+// The header of a file is a Python dictionary. NumPy writes its entries in this order;
+// in any other order they are found by their keys.
 var (
 	descrEntry   = regexp.MustCompile(`'descr'\s*:\s*'([^']*)'`)
 	fortranEntry = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
 	shapeEntry   = regexp.MustCompile(`'shape'\s*:\s*\(([0-9,\s]*)\)`)
 )
 
-// Read reads an array of one of the types of a tensor, in either byte order, in
-// row-major or column-major order. The memory taken is in proportion to what r
-// holds.
+// Read reads an array whose elements have one of the types of a tensor. It reads
+// either byte order, and row-major or column-major order. It takes memory in proportion
+// to what r holds, whatever the header says.
 func Read(r io.Reader) (tensor.Tensor, error) {
 	text, err := readHeader(r)
 	if err != nil {
@@ -128,7 +128,7 @@ func read[T tensor.Element](r io.Reader, order binary.ByteOrder, size, width int
 	if size > int(^uint(0)>>1)/width {
 		return tensor.Tensor{}, errShort
 	}
-	// Growing with what is there, a header that lies takes no memory.
+	// ReadAll grows with the data, so that a wrong header takes no memory.
 	data, err := io.ReadAll(io.LimitReader(r, int64(size*width)))
 	if err != nil {
 		return tensor.Tensor{}, fmt.Errorf("cannot read the .npy file: %w", err)
@@ -143,8 +143,7 @@ func read[T tensor.Element](r io.Reader, order binary.ByteOrder, size, width int
 	return tensor.Tensor{Data: elements}, nil
 }
 
-// rowMajor returns t with its elements in row-major order, which lie in
-// column-major order.
+// rowMajor converts t from column-major to row-major order.
 func rowMajor(t tensor.Tensor) tensor.Tensor {
 	switch data := t.Data.(type) {
 	case []tensor.Half:
@@ -183,8 +182,7 @@ func reorder[T any](data []T, shape []int) []T {
 	return out
 }
 
-// Write writes t, in row-major order and little-endian. It is an error if t
-// has no elements' type.
+// Write writes t in row-major order, little-endian. It fails if t has no element type.
 func Write(w io.Writer, t tensor.Tensor) error {
 	descr, ok := map[tensor.Type]string{
 		tensor.Float16: "<f2", tensor.Float32: "<f4", tensor.Float64: "<f8",
