@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/ranges"
 )
 
 // Answers is what the numbers are that a classifier answers with.
@@ -113,20 +114,20 @@ func softmax(logits []float64) []float64 {
 
 // judge tells what the answers are that lie in those bounds, from examples of
 // them, and by how much their sums may miss.
-func judge(examples [][]float64, b bounds) (a Answers, slack float64, err error) {
+func judge(examples [][]float64, b ranges.Range) (a Answers, slack float64, err error) {
 	if len(examples[0]) == 1 {
 		a, err = judgeOne(examples, b)
 		return a, 0, err
 	}
 	slack = rounding + roundedBy(examples)
-	if b.low >= 0 && b.high <= 1 {
-		slack += float64(len(examples[0]))*b.low + 1 - b.high
+	if b.Low >= 0 && b.High <= 1 {
+		slack += float64(len(examples[0]))*b.Low + 1 - b.High
 	}
 	within := func(low, high float64) bool {
 		return always(examples, func(v float64) bool { return v >= low && v <= high })
 	}
 	switch {
-	case b.index:
+	case b.Index:
 		return "", 0, fmt.Errorf("the numbers of several classes a sequence, such as the likeliest ones, and nothing tells which is the answer")
 	case within(-rounding, 1+rounding) && sums(examples, slack, func(v float64) float64 { return v }):
 		return Probabilities, slack, nil
@@ -134,36 +135,36 @@ func judge(examples [][]float64, b bounds) (a Answers, slack float64, err error)
 		return Percent, slack, nil
 	case within(math.Inf(-1), rounding) && sums(examples, slack, math.Exp):
 		return LogProbabilities, slack, nil
-	case b.softmax && b.linear:
+	case b.Softmax && b.Linear:
 		return "", 0, fmt.Errorf("a linear layer after a Softmax, whose answers do not add up to 1")
-	case b.linear || b.free(examples):
+	case b.Linear || free(b, examples):
 		return Logits, 0, nil
 	}
-	return "", 0, b.refuse(examples)
+	return "", 0, refuse(b, examples)
 }
 
 // judgeOne is judge for one answer a sequence, of which examples prove little: a
 // logit may never leave 0 to 1 either.
-func judgeOne(examples [][]float64, b bounds) (Answers, error) {
+func judgeOne(examples [][]float64, b ranges.Range) (Answers, error) {
 	switch {
-	case b.index || b.integer && b.low >= 0 && b.high <= 1:
+	case b.Index || b.Integer && b.Low >= 0 && b.High <= 1:
 		return Labels, nil
-	case b.integer:
-		return "", b.refuse(examples)
-	case b.softmax:
+	case b.Integer:
+		return "", refuse(b, examples)
+	case b.Softmax:
 		return "", fmt.Errorf("one of the values of a Softmax, or computed from them, and nothing tells of which class it speaks")
-	case b.picked:
+	case b.Extreme:
 		return "", fmt.Errorf("the largest or smallest of several, and nothing tells of which class it speaks")
-	case b.linear:
+	case b.Linear:
 		return Logits, nil
-	case b.spans(0, 1):
+	case spans(b, 0, 1):
 		return Probabilities, nil
-	case b.spans(0, 100):
+	case spans(b, 0, 100):
 		return Percent, nil
-	case b.free(examples):
+	case free(b, examples):
 		return Logits, nil
 	}
-	return "", b.refuse(examples)
+	return "", refuse(b, examples)
 }
 
 // roundedBy returns by how much sums may miss because the numbers went through
@@ -192,4 +193,34 @@ func sums(examples [][]float64, slack float64, probability func(v float64) float
 		}
 		return !(math.Abs(sum-1) <= slack)
 	})
+}
+
+// spans reports whether b goes from low to high, give or take a tenth of the distance
+// within.
+func spans(b ranges.Range, low, high float64) bool {
+	unit := high - low
+	return b.Low >= low-rounding*unit && b.Low <= low+unit/10 && b.High <= high+rounding*unit && b.High >= high-unit/10
+}
+
+// free reports whether nothing limits the values, and examples have both signs and leave
+// -1 to 1.
+func free(b ranges.Range, examples [][]float64) bool {
+	positive := func(v float64) bool { return v >= 0 }
+	negative := func(v float64) bool { return v <= 0 }
+	small := func(v float64) bool { return math.Abs(v) <= 1+rounding }
+	return b.Low < -1-rounding && b.High > 1+rounding && !b.Integer &&
+		!always(examples, positive) && !always(examples, negative) && !always(examples, small)
+}
+
+// refuse returns an error that says what the values are like.
+func refuse(b ranges.Range, examples [][]float64) error {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, row := range examples {
+		low, high = min(low, slices.Min(row)), max(high, slices.Max(row))
+	}
+	kind := "numbers"
+	if b.Integer {
+		kind = "whole numbers"
+	}
+	return fmt.Errorf("%s that lay between %.4g and %.4g in experiments, which may be logits or not", kind, low, high)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
+	"github.com/rnnkit/rnnkit/internal/ranges"
 )
 
 // Classifier tells how likely sequences are to be of each class.
@@ -116,7 +117,7 @@ func (s Source) Classifier(ctx context.Context, c Choice) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits := boundsOf(s.Graph)
+	limits := ranges.Of(s.Graph)
 	found, err := m.find(ctx, c, func(ctx context.Context, m *model, dimensions string) error {
 		return m.readClasses(ctx, c, dimensions, limits[m.Output])
 	})
@@ -130,7 +131,7 @@ func (s Source) Classifier(ctx context.Context, c Choice) (*Classifier, error) {
 }
 
 // readClasses reads an output as that of a classifier.
-func (m *model) readClasses(ctx context.Context, c Choice, dimensions string, limits bounds) error {
+func (m *model) readClasses(ctx context.Context, c Choice, dimensions string, limits ranges.Range) error {
 	if strings.Count(dimensions, string(inputs.Batch)) != 1 || strings.Contains(dimensions, "?") {
 		return m.unfit()
 	}
@@ -179,7 +180,7 @@ func (m *model) stepsOrClasses(ctx context.Context, dimensions string, labels in
 }
 
 // readAnswers finds out what the answers are, unless that is said.
-func (m *model) readAnswers(ctx context.Context, said Answers, limits bounds) error {
+func (m *model) readAnswers(ctx context.Context, said Answers, limits ranges.Range) error {
 	if m.Answers = said; said != "" {
 		return nil
 	}
@@ -190,7 +191,7 @@ func (m *model) readAnswers(ctx context.Context, said Answers, limits bounds) er
 	switch m.sample.outputs[m.Output].Data.(type) {
 	case []float32, []float64, []tensor.Half:
 	default:
-		limits.integer = true
+		limits.Integer = true
 	}
 	if m.Answers, m.Slack, err = judge(examples, limits); err != nil {
 		return doubt(AboutAnswers, m.Output, "output %q answers with %w", m.Output, err)

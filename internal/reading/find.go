@@ -28,7 +28,7 @@ func (s Source) candidates(chosen string) ([]string, error) {
 		names = slices.DeleteFunc(names, func(name string) bool { return name == pair.Output })
 	}
 	headless := func(name string) bool {
-		return !slices.ContainsFunc(onnxgraph.ComputedBy(s.Graph, name), func(op string) bool { return !recurrent[op] })
+		return !slices.ContainsFunc(onnxgraph.ComputedBy(s.Graph, name), func(op string) bool { return op != "LSTM" && op != "GRU" && op != "RNN" })
 	}
 	if heads := slices.DeleteFunc(slices.Clone(names), headless); len(heads) > 0 {
 		return heads, nil
