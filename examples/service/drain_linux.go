@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takeNoMore has the system drop the packets that begin a connection, so that none is
-// new while the listener is closed; whoever sent it asks again, and is refused.
+// takeNoMore makes the kernel drop SYN packets, so that no connection begins while the
+// listener is being closed. Clients send the packet again and are then refused.
 func takeNoMore(l *net.TCPListener) error {
 	const flags, syn = 13, 2 // the byte of a TCP header, and the bit in it
 	program := []unix.SockFilter{

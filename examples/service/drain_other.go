@@ -4,6 +4,6 @@ package main
 
 import "net"
 
-// takeNoMore does nothing here: connections that come as the listener is closed may be
-// reset.
+// takeNoMore does nothing on this system: connections that begin while the listener is
+// being closed may be reset.
 func takeNoMore(*net.TCPListener) error { return nil }

@@ -1,11 +1,11 @@
-// Service answers forecasts over HTTP with a model that is embedded in the program,
-// and takes a newer one while it runs.
+// Service answers forecasts over HTTP. Its model is embedded in the program and can be
+// replaced while it runs.
 //
 //	go run ./examples/service -addr 127.0.0.1:8080 -model newer.onnx
 //
-// The file of -model, if it is given, goes before the embedded model, and is read
-// again on SIGHUP. /livez, /readyz and /metrics (Prometheus) are for whoever watches
-// it. The program needs no cgo.
+// If -model is given, that file replaces the embedded model, and SIGHUP reads it again.
+// /livez, /readyz and /metrics (for Prometheus) tell how the service is. The program
+// needs no cgo.
 package main
 
 import (
@@ -15,12 +15,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -39,144 +35,71 @@ func main() {
 	}
 }
 
-// run serves until ctx is done. Then it says that it is not ready, so that requests
-// go elsewhere, answers those that come for a while, and ends those under way.
-func run(ctx context.Context, hangup <-chan os.Signal, args []string, log io.Writer) error {
+// options are the flags of the command.
+type options struct {
+	addr     string
+	model    string // path; empty for the embedded model
+	compute  time.Duration
+	requests int
+	grace    time.Duration
+}
+
+func parse(args []string, log io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("service", flag.ContinueOnError)
 	flags.SetOutput(log)
-	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on")
-	path := flags.String("model", "", "file of a model to run instead of the embedded one")
-	compute := flags.Duration("compute", 5*time.Second, "how long the computing of a request may take")
-	requests := flags.Int("requests", 64, "how many requests there may be at a time")
-	grace := flags.Duration("grace", 5*time.Second, "how long requests are still taken after SIGTERM")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address to listen on")
+	flags.StringVar(&o.model, "model", "", "file of a model to run instead of the embedded one")
+	flags.DurationVar(&o.compute, "compute", 5*time.Second, "how long the computing of a request may take")
+	flags.IntVar(&o.requests, "requests", 64, "how many requests there may be at a time")
+	flags.DurationVar(&o.grace, "grace", 5*time.Second, "how long requests are still taken after SIGTERM")
 	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.compute <= 0 || o.requests < 1 || o.grace < 0 {
+		return o, errors.New("-compute and -requests must be more than 0, -grace 0 or more")
+	}
+	return o, nil
+}
+
+// run serves requests until ctx is done, and then drains: see [server.drain].
+func run(ctx context.Context, hangup <-chan os.Signal, args []string, log io.Writer) error {
+	o, err := parse(args, log)
+	if err != nil {
 		return err
 	}
-	if *compute <= 0 || *requests < 1 || *grace < 0 {
-		return errors.New("-compute and -requests must be more than 0, -grace 0 or more")
-	}
 	data := embedded
-	if *path != "" {
-		var err error
-		if data, err = readModel(*path); err != nil {
+	if o.model != "" {
+		if data, err = readModel(o.model); err != nil {
 			return err
 		}
 	}
-	s, err := newService(ctx, data, *compute, *requests)
+	s, err := newService(ctx, data, o.compute, o.requests)
 	if err != nil {
 		return err
 	}
 	defer s.live.Close()
-	var config net.ListenConfig
-	config.SetMultipathTCP(false) // which takeNoMore cannot filter
-	tcp, err := config.Listen(ctx, "tcp", *addr)
+	server, err := listen(ctx, o.addr, s)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler:           s.handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      *compute + 15*time.Second,
-		IdleTimeout:       2 * time.Minute,
-	}
-	var open connections
-	server.ConnState = open.track
-	l := &listener{TCPListener: tcp.(*net.TCPListener)}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	fmt.Fprintf(log, "listening on http://%s\n", l.Addr())
+	fmt.Fprintf(log, "listening on http://%s\n", server.listener.Addr())
 	for {
 		select {
-		case err := <-served:
+		case err := <-server.served:
 			return err
 		case <-hangup:
-			if err := s.reload(ctx, *path); err != nil {
+			if err := s.reload(ctx, o.model); err != nil {
 				fmt.Fprintf(log, "the model stays as it is: %v\n", err)
 			}
 		case <-ctx.Done():
 			s.draining.Store(true)
-			time.Sleep(*grace)
-			if err := l.drain(); err != nil {
-				fmt.Fprintf(log, "connections that come last may be reset: %v\n", err)
-			}
-			<-served
-			last, cancel := context.WithTimeout(context.Background(), server.WriteTimeout)
-			defer cancel()
-			defer server.Close() // on those who do not read
-			open.wait(last)
-			return server.Shutdown(last)
+			time.Sleep(o.grace)
+			return server.drain(log)
 		}
 	}
 }
 
-// connections are those that are new or have a request under way. Shutdown does not
-// wait for a new one: it drops the request that it then reads.
-type connections struct {
-	mu   sync.Mutex
-	busy map[net.Conn]bool
-}
-
-func (c *connections) track(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.busy == nil {
-		c.busy = map[net.Conn]bool{}
-	}
-	if state == http.StateNew || state == http.StateActive {
-		c.busy[conn] = true
-	} else {
-		delete(c.busy, conn)
-	}
-}
-
-// wait waits until there are none, or ctx is done.
-func (c *connections) wait(ctx context.Context) {
-	for ctx.Err() == nil {
-		c.mu.Lock()
-		left := len(c.busy)
-		c.mu.Unlock()
-		if left == 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// listener is one that closes itself once it has taken all connections that wait:
-// those that are there when it is closed from outside are reset.
-type listener struct {
-	*net.TCPListener
-	end atomic.Pointer[time.Time] // when it takes no more, though some may wait
-}
-
-// drain has Accept take what waits, and then close the listener.
-func (l *listener) drain() error {
-	err := takeNoMore(l.TCPListener)
-	end := time.Now().Add(2 * time.Second)
-	l.end.Store(&end)
-	return errors.Join(err, l.SetDeadline(time.Now()))
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		end := l.end.Load()
-		if end != nil {
-			l.SetDeadline(time.Now().Add(200 * time.Millisecond))
-		}
-		c, err := l.TCPListener.Accept()
-		switch {
-		case err == nil && end != nil && time.Now().After(*end):
-			return c, l.Close()
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return c, err
-		case end != nil:
-			return nil, errors.Join(net.ErrClosed, l.Close())
-		}
-	}
-}
-
-// reload takes the model in a file.
+// reload replaces the model by the one in a file.
 func (s *service) reload(ctx context.Context, path string) error {
 	if path == "" {
 		return errors.New("there is no file to read again: start the service with -model")
@@ -188,7 +111,7 @@ func (s *service) reload(ctx context.Context, path string) error {
 	return s.take(ctx, data)
 }
 
-// readModel reads a file that ends: no pipe, which would keep the service waiting.
+// readModel reads a regular file. A pipe could keep the service waiting.
 func readModel(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {

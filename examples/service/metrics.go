@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// metrics counts answers, in the form that Prometheus reads.
+// metrics counts responses and writes the counts in the Prometheus text format.
 type metrics struct {
 	mu      sync.Mutex
 	answers map[string]int // by labels
 	seconds map[string]float64
 }
 
-// recorder remembers the status of an answer.
+// recorder records the status code of a response.
 type recorder struct {
 	http.ResponseWriter
 	code int
@@ -28,10 +28,10 @@ func (r *recorder) WriteHeader(code int) {
 	r.ResponseWriter.WriteHeader(code)
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap lets [http.ResponseController] reach the ResponseWriter.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// count takes the answer to a request that began at that time.
+// count records the response to a request that began at the given time.
 func (m *metrics) count(name string, answer *recorder, begin time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -42,7 +42,7 @@ func (m *metrics) count(name string, answer *recorder, begin time.Time) {
 	m.seconds[fmt.Sprintf(`{request="%s"}`, name)] += time.Since(begin).Seconds()
 }
 
-// write writes all, with how many requests there are now.
+// write writes all metrics. now is the number of requests under way.
 func (m *metrics) write(w io.Writer, now int) {
 	fmt.Fprintf(w, "# HELP service_requests Requests that are answered now.\n# TYPE service_requests gauge\nservice_requests %d\n", now)
 	m.mu.Lock()

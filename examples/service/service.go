@@ -14,7 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/native"
 )
 
-// The most that a request may send and ask for.
+// Limits of a request.
 const (
 	maxModel  = 64 << 20 // bytes
 	maxMemory = 64 << 20 // bytes that one takes beside its weights
@@ -23,7 +23,7 @@ const (
 	maxTry    = 10 * time.Second // to open a model and forecast once
 )
 
-// service answers with the model that live holds, which is a forecaster.
+// service answers requests with the forecaster that live holds.
 type service struct {
 	live     *infer.Live
 	compute  time.Duration // of a request, at most
@@ -40,7 +40,7 @@ func newService(ctx context.Context, model []byte, compute time.Duration, reques
 	return &service{live: infer.NewLive(m), compute: compute, slots: make(chan struct{}, requests)}, nil
 }
 
-// open returns a model that has forecast once.
+// open opens a model and tries it with one forecast.
 func open(ctx context.Context, data []byte) (*infer.Model, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxTry)
 	defer cancel()
@@ -67,7 +67,7 @@ func try(ctx context.Context, m *infer.Model) error {
 	return err
 }
 
-// take swaps the model for another one, if that can forecast.
+// take replaces the model by the one in data, if that can forecast.
 func (s *service) take(ctx context.Context, data []byte) error {
 	m, err := open(ctx, data)
 	if err != nil {
@@ -92,7 +92,8 @@ func (s *service) handler() http.Handler {
 	})
 }
 
-// ready is for whoever spreads requests: /livez goes on answering.
+// ready tells a load balancer whether to send requests here. /livez keeps answering
+// while the service drains.
 func (s *service) ready(w http.ResponseWriter, _ *http.Request) {
 	if s.draining.Load() {
 		http.Error(w, "this service is about to end", http.StatusServiceUnavailable)
@@ -101,7 +102,7 @@ func (s *service) ready(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "ok\n")
 }
 
-// limit has no more than so many requests at a time, and counts them by name.
+// limit bounds the number of concurrent requests, and counts requests by name.
 func (s *service) limit(name string, handler http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer := &recorder{ResponseWriter: w, code: http.StatusOK}
@@ -161,7 +162,7 @@ func (s *service) forecast(w http.ResponseWriter, r *http.Request) {
 	reply(w, map[string]any{"forecast": y})
 }
 
-// describe tells which model answers, and on which engine.
+// describe answers with the metadata of the model and the name of its engine.
 func (s *service) describe(w http.ResponseWriter, _ *http.Request) {
 	err := s.live.Use(func(m *infer.Model) error {
 		meta := m.Metadata()
@@ -173,8 +174,8 @@ func (s *service) describe(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// replace takes the model in the request's body. Whoever may call it may choose
-// what the service answers: keep it to those you trust.
+// replace replaces the model by the one in the request's body. Let only trusted
+// clients call it: they decide what the service answers.
 func (s *service) replace(w http.ResponseWriter, r *http.Request) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxModel))
 	if err == nil {
