@@ -1,6 +1,8 @@
 # Every step of the gate is a target of its own, so that make names the one
 # that fails.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 PLATFORMS   := linux/arm64 darwin/arm64 darwin/amd64 windows/amd64
 MODULES     := $(sort $(dir ./go.mod $(shell find . -name go.mod -not -path '*/.*')))
 BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
@@ -13,7 +15,7 @@ TORCH       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rnnkit/torch
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build test check generate interop goldens corpus bench bench-torch fuzz lab soak clean
-.PHONY: runtime torch format vet staticcheck tidy generated cross nocgo race
+.PHONY: runtime torch format vet staticcheck workflows vulnerabilities tidy generated cross nocgo variants race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -22,9 +24,9 @@ build: ## build bin/rnnkit
 	go build -o bin/rnnkit ./cmd/rnnkit
 
 test: runtime ## get ONNX Runtime and run all tests
-	for m in $(MODULES); do go -C $$m test ./... || exit; done
+	scripts/test.sh
 
-check: format vet staticcheck tidy generated cross nocgo variants race ## run every other check, the slow tests left out
+check: format vet staticcheck workflows vulnerabilities tidy generated cross nocgo variants race ## run every other check, the slow tests left out
 
 generate: ## write the generated code anew
 	go generate ./...
@@ -92,6 +94,13 @@ vet:
 staticcheck:
 	for m in $(MODULES); do go -C $$m run $(STATICCHECK) ./... || exit; done
 
+# Without shellcheck and pyflakes, which not every machine has.
+workflows:
+	go run $(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml
+
+vulnerabilities:
+	scripts/vulnerabilities.sh $(GOVULNCHECK) $(MODULES)
+
 tidy:
 	for m in $(MODULES); do go -C $$m mod tidy -diff || exit; done
 
@@ -106,24 +115,21 @@ cross:
 		done || exit; \
 	done
 
+# Only ONNX Runtime needs cgo, and nothing else can differ without it.
 nocgo:
-	for m in $(MODULES); do \
-		CGO_ENABLED=0 go -C $$m build ./... || exit; \
-		CGO_ENABLED=0 RNNKIT_REQUIRE_ORT= go -C $$m test -short ./... || exit; \
-	done
+	for m in $(MODULES); do CGO_ENABLED=0 go -C $$m build ./... || exit; done
+	CGO_ENABLED=0 RNNKIT_REQUIRE_ORT= scripts/test.sh -using infer/ort -short
 
-# Every variant of the kernels that a processor may choose, and none.
+# Every variant of the kernels that a processor may choose. A build with the tag purego
+# has the loops of the variant generic and no others.
 variants: runtime
-	for m in $(MODULES); do \
-		for v in avx2 generic; do RNNKIT_KERNELS=$$v go -C $$m test -count=1 -short ./... || exit; done || exit; \
-		go -C $$m test -short -tags purego ./... || exit; \
-	done
+	for v in avx2 generic; do RNNKIT_KERNELS=$$v scripts/test.sh -using internal/kernels -short || exit; done
+	go vet -tags purego ./...
+	go test -short -tags purego ./internal/kernels ./internal/cell ./bench
 
 # With -race a training takes twenty times as long.
 race: runtime
-	for m in $(MODULES); do \
-		CGO_ENABLED=1 go -C $$m test -race -short -skip '^Example|^TestScripts/(sine|same_bytes|lab)$$' ./... || exit; \
-	done
+	CGO_ENABLED=1 scripts/test.sh -race -short -skip '^Example|^TestScripts/(sine|same_bytes|lab)$$'
 
 scripts/interop/js/node_modules/.package-lock.json: scripts/interop/js/package-lock.json
 	npm --prefix scripts/interop/js ci --no-progress
