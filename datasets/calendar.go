@@ -454,12 +454,18 @@ func (a *axis) span(n int) string {
 	return fmt.Sprintf("%d values every %d %ss", n, unit, name)
 }
 
-// String is how a column is called in what is said to a person.
+// String returns the number of the column and its name, if it has one: column 2 "sales".
 func (c *Column) String() string {
-	if c.nameless {
+	if c.Name == "" {
 		return fmt.Sprintf("column %d", c.Number)
 	}
 	return fmt.Sprintf("column %d %.40q", c.Number, c.Name)
+}
+
+// Title returns the name of the column, or "column 2" for the second column if it has
+// none.
+func (c *Column) Title() string {
+	return cmp.Or(c.Name, fmt.Sprintf("column %d", c.Number))
 }
 
 // Describe says in a line what was read of the table: some of its columns, and the

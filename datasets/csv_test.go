@@ -54,7 +54,7 @@ func TestReadColumn(t *testing.T) {
 		{"by name in another case", "a,B\n1,2\n", "b", "B", []float64{2}},
 		{"exact name before another case", "B,b\n1,2\n", "b", "b", []float64{2}},
 		{"by number without a header", "1,2\n3,4\n", "2", "column 2", []float64{2, 4}},
-		{"by the name of a column without one", "1,2\n3,4\n", "column 2", "column 2", []float64{2, 4}},
+		{"by a name that is the title of another", ",column 1\n1,2\n3,4\n", "column 1", "column 1", []float64{2, 4}},
 		{"name empty", ",y\n0,5\n1,6\n", "1", "column 1", []float64{0, 1}},
 		{"name in quotes", "\"a \"\"b\"\"\",c\n1,x\n", `a "b"`, `a "b"`, []float64{1}},
 		{"bad fields in another column", "a,b\n1,\n2,inf\n3,x\n", "a", "a", []float64{1, 2, 3}},
@@ -69,8 +69,8 @@ func TestReadColumn(t *testing.T) {
 		got, err := datasets.ReadColumn(strings.NewReader(test.text), "f.csv", test.column)
 		if err != nil {
 			t.Errorf("%s: %v", test.about, err)
-		} else if got.Name != test.name || !slices.Equal(got.Values, test.values) {
-			t.Errorf("%s: got %q %v, want %q %v", test.about, got.Name, got.Values, test.name, test.values)
+		} else if got.Title() != test.name || !slices.Equal(got.Values, test.values) {
+			t.Errorf("%s: got %q %v, want %q %v", test.about, got.Title(), got.Values, test.name, test.values)
 		}
 	}
 }
@@ -131,7 +131,8 @@ func TestReadColumnErrors(t *testing.T) {
 		{"many columns", strings.Repeat("0,", 1<<14) + "7\n", "1", 0, 0, "16385 columns; keep at most 16384"},
 
 		{"no such name", "m,y\na,1\n", "z", 0, 0, `no column "z"; choose one by name or number: 1 "m", 2 "y"`},
-		{"no such name, no header", "1,2\n", "z", 0, 0, `1 "column 1", 2 "column 2"`},
+		{"no such name, no header", "1,2\n", "z", 0, 0, `no column "z"; choose one by name or number: 1, 2`},
+		{"the title of a column without a name", "1,2\n3,4\n", "column 2", 0, 0, `no column "column 2"; choose one by name or number: 1, 2`},
 		{"number too large", "m,y\na,1\n", "3", 0, 0, `no column "3"; choose one`},
 		{"number zero", "m,y\na,1\n", "0", 0, 0, `no column "0"; choose one`},
 		{"number negative", "m,y\na,1\n", "-1", 0, 0, `no column "-1"; choose one`},
@@ -319,8 +320,8 @@ func FuzzReadColumn(f *testing.F) {
 			checkError(t, "fuzz", got, err)
 			return
 		}
-		if got.Name == "" || len(got.Values) == 0 || len(got.Values) > strings.Count(text, "\n")+strings.Count(text, "\r")+1 {
-			t.Errorf("%q, %d values", got.Name, len(got.Values))
+		if got.Number < 1 || len(got.Values) == 0 || len(got.Values) > strings.Count(text, "\n")+strings.Count(text, "\r")+1 {
+			t.Errorf("%s, %d values", got.Title(), len(got.Values))
 		}
 		for _, v := range got.Values {
 			if !(math.Abs(float64(float32(v))) <= math.MaxFloat32) {

@@ -43,6 +43,15 @@ func (r *rows) header() []string {
 	return r.records[0]
 }
 
+// names returns the names of all fields of the first record, "" for those without one.
+func (r *rows) names() []string {
+	names := make([]string, len(r.records[0]))
+	for i, name := range r.header() {
+		names[i] = strings.TrimSpace(name)
+	}
+	return names
+}
+
 // data returns the records without the header and lines of spaces.
 func (r *rows) data() [][]string { return r.records[r.first:] }
 
@@ -74,7 +83,7 @@ func (r *rows) findLabel(label string) error {
 			r.label = lastField
 		}
 	case label != "":
-		return r.errorf(0, 0, "%w %.40q; the label is one of the columns %.40q, or its number", ErrNoColumn, label, r.records[0][:min(len(r.records[0]), maxListed)])
+		return r.errorf(0, 0, "%w", &NoColumnError{label, r.names()})
 	}
 	return nil
 }

@@ -198,7 +198,7 @@ func TestReadSequencesLabels(t *testing.T) {
 	for about, test := range map[string]struct{ label, text, want string }{
 		"UCR":                 {"", "1\t0.5\t2.5\n2\t1.5\t1.5\n1\t2\t3.5\n1\t2\t3\n", "the first column has 2 different whole numbers, and the last has other numbers: there is no telling which column has the labels"},
 		"two labels":          {"", "label,a,class\nu,1,v\nv,2,u\n", `2 columns are called like labels, such as "label" and "class"`},
-		"no such label":       {"kind", "a,label\n1,u\n2,v\n", `no column "kind"; the label is one of the columns ["a" "label"]`},
+		"no such label":       {"kind", "a,label\n1,u\n2,v\n", `no column "kind"; choose one by name or number: 1 "a", 2 "label"`},
 		"no such number":      {"3", "a,label\n1,u\n2,v\n", `no column "3"`},
 		"a line too short":    {"2", "1,u,2\n1\n2,v,3\n", "line 2: 1 fields, and the label is number 2"},
 		"index, no names":     {"", "0,0.5,u\n1,1.5,v\n2,0.5,u\n3,0.25,v\n4,0.125,u\n", "line 1, column 1: the column counts the lines"},

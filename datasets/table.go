@@ -29,20 +29,19 @@ const (
 // Column is a column from top to bottom.
 type Column struct {
 	Number int    // its place, from 1
-	Name   string // as in the header, or "column N" where that has none
+	Name   string // as in the header; "" where that has none
 	Kind   Kind
 
 	// Values are its numbers, all of them finite as float32: at least one, where
 	// the kind is Numbers or Indices or the times are numbers.
 	Values []float64
 
-	times    []time.Time // of the kind Times: zero where one is missing; none where they cannot be told
-	clock    bool        // times of the day, without a date
-	layout   string      // of times that several columns tell
-	nameless bool
-	example  string // a field that is not written as Go writes a number
-	marks    string // what is said of values that may stand for missing ones
-	err      error  // of the first field that cannot be used
+	times   []time.Time // of the kind Times: zero where one is missing; none where they cannot be told
+	clock   bool        // times of the day, without a date
+	layout  string      // of times that several columns tell
+	example string      // a field that is not written as Go writes a number
+	marks   string      // what is said of values that may stand for missing ones
+	err     error       // of the first field that cannot be used
 }
 
 // Table is a CSV file, and what each of its columns holds. It is what all
@@ -56,9 +55,20 @@ type Table struct {
 	rows  int
 }
 
-// ErrNoColumn is what a CSVError wraps where the file has no column of the
-// name or number asked for.
-var ErrNoColumn = errors.New("no column")
+// NoColumnError is what a CSVError wraps where the file has no column of the name or
+// number asked for.
+type NoColumnError struct {
+	Column  string   // the name or number asked for
+	Columns []string // the names of all columns in order, "" for one without a name
+}
+
+func (e *NoColumnError) Error() string {
+	columns := make([]*Column, len(e.Columns))
+	for i, name := range e.Columns {
+		columns[i] = &Column{Number: i + 1, Name: name}
+	}
+	return fmt.Sprintf("no column %.40q; choose one by name or number: %s", e.Column, list(columns))
+}
 
 // ReadTable reads CSV text. The file is what errors call it; each is a
 // *[CSVError].
@@ -128,10 +138,6 @@ func (t *Table) column(i int) Column {
 	c := Column{Number: i + 1}
 	if t.Header {
 		c.Name = strings.TrimSpace(t.sheet.records[0][i])
-	}
-	c.nameless = c.Name == ""
-	if c.nameless {
-		c.Name = fmt.Sprintf("column %d", i+1)
 	}
 	t.readFields(&c, t.fields(i))
 	return c
@@ -218,7 +224,7 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 		}
 		c.Values = append(c.Values, v)
 	}
-	if times := numericTimes(t.nameOf(c), c.Values); times != nil {
+	if times := numericTimes(c.Name, c.Values); times != nil {
 		c.Kind, c.times = Times, times
 		return
 	}
@@ -268,7 +274,7 @@ func (t *Table) hint(c *Column) hint {
 // spoil keeps what is wrong with a column of numbers, or of the times that the
 // numbers are before that row.
 func (t *Table) spoil(c *Column, fields []string, row int, err error) {
-	if times := numericTimes(t.nameOf(c), c.Values); times != nil {
+	if times := numericTimes(c.Name, c.Values); times != nil {
 		c.Kind, c.times = Times, times
 		err = notATime(fields, row)
 	}
@@ -281,14 +287,6 @@ func notATime(fields []string, row int) error {
 		return fmt.Errorf("%.40q is a missing time; fill it in", fields[row])
 	}
 	return fmt.Errorf("%.40q is no time like %.40q; write all times alike, and leave out lines of totals", fields[row], fields[max(0, row-1)])
-}
-
-// nameOf returns the name of a column that has one in the file, else "".
-func (t *Table) nameOf(c *Column) string {
-	if c.nameless {
-		return ""
-	}
-	return c.Name
 }
 
 func (t *Table) errorAt(row, field int, err error) error {
@@ -335,7 +333,7 @@ func (t *Table) findIndices() {
 	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		switch name := t.nameOf(c); {
+		switch name := c.Name; {
 		case c.Kind != Numbers || c.err != nil:
 		case isCycle(name, c.Values):
 			c.Kind = Times
@@ -454,7 +452,7 @@ func (t *Table) addParts(whole *Column, parts []part) bool {
 func (t *Table) findPart(p part) (*Column, []float64) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if !named(t.nameOf(c), p.words) || c.err != nil {
+		if !named(c.Name, p.words) || c.err != nil {
 			continue
 		}
 		values := c.Values
@@ -615,7 +613,7 @@ func (t *Table) find(column string) (*Column, error) {
 }
 
 // findName returns the column of the given name, exactly or else regardless of
-// case.
+// case. A column without a name is not found.
 func (t *Table) findName(name string) (*Column, error) {
 	for _, same := range []func(a, b string) bool{
 		func(a, b string) bool { return a == b },
@@ -623,8 +621,8 @@ func (t *Table) findName(name string) (*Column, error) {
 	} {
 		var found []*Column
 		for i := range t.Columns {
-			if same(t.Columns[i].Name, name) {
-				found = append(found, &t.Columns[i])
+			if c := &t.Columns[i]; c.Name != "" && same(c.Name, name) {
+				found = append(found, c)
 			}
 		}
 		switch len(found) {
@@ -635,11 +633,11 @@ func (t *Table) findName(name string) (*Column, error) {
 			return nil, t.sheet.errorf(0, 0, "%d columns are called %.40q; choose one by number: %s", len(found), name, list(found))
 		}
 	}
-	var all []*Column
+	names := make([]string, len(t.Columns))
 	for i := range t.Columns {
-		all = append(all, &t.Columns[i])
+		names[i] = t.Columns[i].Name
 	}
-	return nil, t.sheet.errorf(0, 0, "%w %.40q; choose one by name or number: %s", ErrNoColumn, name, list(all))
+	return nil, t.sheet.errorf(0, 0, "%w", &NoColumnError{name, names})
 }
 
 // Named returns the column of values of that name, exactly or else regardless of
@@ -652,7 +650,7 @@ func (t *Table) Named(name string) (Column, error) {
 	return t.checked(c)
 }
 
-// list returns the numbers and names of columns.
+// list returns the numbers and names of columns, of at most maxListed.
 func list(columns []*Column) string {
 	var b strings.Builder
 	for i, c := range columns {
@@ -663,7 +661,10 @@ func list(columns []*Column) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%d %.40q", c.Number, c.Name)
+		fmt.Fprintf(&b, "%d", c.Number)
+		if c.Name != "" {
+			fmt.Fprintf(&b, " %.40q", c.Name)
+		}
 	}
 	return b.String()
 }

@@ -2,6 +2,7 @@ package datasets_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -271,5 +272,18 @@ func TestSeriesOfNumbers(t *testing.T) {
 		if !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%q: %v, not %s", text, err, want)
 		}
+	}
+}
+
+func TestNoColumnError(t *testing.T) {
+	var missing *datasets.NoColumnError
+	want := datasets.NoColumnError{Column: "z", Columns: []string{"day", "", "sales"}}
+	_, err := datasets.ReadColumn(strings.NewReader("day,,sales\na,1,2\n"), "f", "z")
+	if !errors.As(err, &missing) || missing.Column != want.Column || !slices.Equal(missing.Columns, want.Columns) {
+		t.Errorf("of values: %v", err)
+	}
+	_, err = datasets.ReadSequences(strings.NewReader("day,,sales\na,1,2\n"), "f", "z")
+	if !errors.As(err, &missing) || missing.Column != want.Column || !slices.Equal(missing.Columns, want.Columns) {
+		t.Errorf("of labels: %v", err)
 	}
 }

@@ -132,7 +132,7 @@ func (m *Metadata) Validate() error {
 // A Horizon of 0 leaves open what the outputs are.
 func (m *Metadata) validateForecast() error {
 	if n := len(m.Columns); n > 0 && n != m.Spec.Features {
-		return &FieldError{"Columns", m.Columns, fmt.Sprintf("of length %d, one name for each feature of the Spec, or 0", m.Spec.Features)}
+		return &FieldError{"Columns", m.Columns, fmt.Sprintf("empty or of length %d, one name for each feature of the Spec", m.Spec.Features)}
 	}
 	if m.Target != "" && !slices.Contains(m.Columns, m.Target) {
 		return &FieldError{"Target", m.Target, fmt.Sprintf("one of the columns %q", m.Columns)}

@@ -214,11 +214,14 @@ func (o *inferOptions) forecasts(columns []datasets.Column, first int, predictio
 		}
 		columns = []datasets.Column{target}
 	case width < len(columns):
-		columns = []datasets.Column{{}}
+		columns = nil // which of them is not known
 	}
 	list := make([]forecast, width)
-	for i, c := range columns {
-		list[i] = forecast{name: c.Name, series: c.Values, first: first}
+	for i := range list {
+		list[i].first = first
+		if columns != nil {
+			list[i].name, list[i].series = columns[i].Title(), columns[i].Values
+		}
 		for _, row := range predictions {
 			list[i].predictions = append(list[i].predictions, row[i])
 		}
@@ -233,7 +236,7 @@ func find(columns []datasets.Column, target string) (datasets.Column, error) {
 		if c.Name == target || fmt.Sprint(i+1) == target {
 			return c, nil
 		}
-		names = append(names, c.Name)
+		names = append(names, c.Title())
 	}
 	return datasets.Column{}, usagef("--target is %q: it must be one of the columns that the model reads, by name or number: %q", target, names)
 }

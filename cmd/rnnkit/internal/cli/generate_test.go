@@ -51,7 +51,7 @@ func TestGenerateStreams(t *testing.T) {
 func TestGenerateRefuses(t *testing.T) {
 	forecaster := writeModel(t, nil)
 	damaged := writeModel(t, func(m *models.Model) {
-		m.Task, m.Vocabulary = models.Generate, []string{"a", "bc"}
+		m.Task, m.Vocabulary, m.Columns = models.Generate, []string{"a", "bc"}, nil
 		m.Spec = models.Spec{Cell: models.RNN, Vocabulary: 2, Embedding: 1, Hidden: 1, Layers: 1, Readout: models.ReadAll, Outputs: 2}
 		m.State = m.Spec.State()
 		m.Params, _ = models.Init(m.Spec, 0)

@@ -110,7 +110,7 @@ func (o *hiddenOptions) run(ctx context.Context, path string) error {
 	if o.last > 0 {
 		first = max(0, rows-o.last)
 	}
-	t := trajectory{name: column.Name, first: first, series: column.Values[first:]}
+	t := trajectory{name: column.Title(), first: first, series: column.Values[first:]}
 	if t.Result, err = pca.Fit(hidden.Slice(first, rows, 0, width), 2); err != nil {
 		return fmt.Errorf("the hidden states of %s: %w", path, err)
 	}

@@ -161,7 +161,7 @@ func TestHiddenRefuses(t *testing.T) {
 		m.Params, _ = models.Init(m.Spec, 0)
 	})
 	wide := writeModel(t, func(m *models.Model) {
-		m.Spec.Features, m.Columns = 2, nil
+		m.Spec.Features, m.Columns, m.Horizon = 2, nil, 0
 		m.Params, _ = models.Init(m.Spec, 0)
 	})
 	data, err := os.ReadFile(path)

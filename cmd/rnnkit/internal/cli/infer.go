@@ -179,7 +179,7 @@ func (o *inferOptions) forecast(ctx context.Context, model *infer.Model) error {
 	if err != nil {
 		return err
 	}
-	f := forecast{name: column.Name, series: column.Values}
+	f := forecast{name: column.Title(), series: column.Values}
 	if o.steps > 0 {
 		f.first = len(f.series)
 		f.predictions, err = forecaster.Forecast(ctx, f.series, o.steps)

@@ -16,14 +16,16 @@ const stdinName = "standard input"
 
 // readColumnFile reads a column of the CSV file at path, or of stdin for "-", and
 // says what it read.
-func (s *streams) readColumnFile(path, column string) (t *datasets.Table, c datasets.Column, err error) {
-	if t, err = readData(path, s.In, datasets.ReadTable); err != nil {
-		return t, c, err
+func (s *streams) readColumnFile(path, column string) (datasets.Column, error) {
+	t, err := readData(path, s.In, datasets.ReadTable)
+	if err != nil {
+		return datasets.Column{}, err
 	}
-	if c, err = t.Choose(column); err != nil {
-		return t, c, err
+	c, err := t.Choose(column)
+	if err != nil {
+		return datasets.Column{}, err
 	}
-	return t, c, s.tell(t, c)
+	return c, s.tell(t, c)
 }
 
 // tell says what was read of a table, unless that is no series.
@@ -72,7 +74,7 @@ func (s *streams) readSeries(column string, trained []string) (datasets.Column, 
 		return datasets.Column{}, err
 	}
 	if column == "" && len(trained) == 1 && t.Header && c.Name != trained[0] {
-		fmt.Fprintf(s.Err, "note: the model was trained on %.40q and reads %.40q\n", trained[0], c.Name)
+		fmt.Fprintf(s.Err, "note: the model was trained on %.40q and reads %.40q\n", trained[0], c.Title())
 	}
 	return c, s.tell(t, c)
 }
@@ -101,9 +103,9 @@ func (s *streams) readColumns(list string, count int) (columns []datasets.Column
 	var found []string
 	for i, c := range columns {
 		if slices.ContainsFunc(columns[:i], func(d datasets.Column) bool { return d.Number == c.Number }) {
-			return nil, usagef("--column is %q: it names the column %q twice", list, c.Name)
+			return nil, usagef("--column is %q: it names the column %q twice", list, c.Title())
 		}
-		found = append(found, c.Name)
+		found = append(found, c.Title())
 	}
 	if len(columns) != count {
 		return nil, fmt.Errorf("%s: the model reads %d columns, and here are %d: %q: choose them with --column A,B,..., in the model's order", stdinName, count, len(columns), found)
@@ -118,8 +120,13 @@ func chooseLike(t *datasets.Table, column string, trained []string) (datasets.Co
 		return t.Choose(column)
 	}
 	c, err := t.Named(trained[0])
-	if errors.Is(err, datasets.ErrNoColumn) {
-		return t.Choose("")
+	if missing := (*datasets.NoColumnError)(nil); !errors.As(err, &missing) {
+		return c, err
 	}
-	return c, err
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Name == "" && c.Title() == trained[0] {
+			return t.Choose(fmt.Sprint(c.Number))
+		}
+	}
+	return t.Choose("")
 }

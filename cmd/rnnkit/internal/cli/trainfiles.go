@@ -24,14 +24,15 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
   rnnkit train forecast --data sales.csv --column revenue --seq-len 30 -o revenue.onnx`,
 	}, &path, &scale, func(ctx context.Context, name string) error {
-		t, c, err := s.readColumnFile(path, column)
+		c, err := s.readColumnFile(path, column)
 		if err != nil {
 			return err
 		}
-		if column == "" && !t.Header {
-			c.Name = "" // made up, and in a file of several columns it would choose one
+		recorded := c.Name
+		if column != "" {
+			recorded = c.Title() // by which infer finds it again in a file without names
 		}
-		j, err := job.Forecast(o.Terms, name, c.Name, c.Values)
+		j, err := job.Forecast(o.Terms, name, recorded, c.Values)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
