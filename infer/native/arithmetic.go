@@ -83,22 +83,40 @@ func sideBySide[T element](buf *[chunk]T, src []T, step, n int) []T {
 	return row
 }
 
-func newArithmetic(n *node) operator {
-	return byType(n, 0, newFloatArithmetic[float32], newFloatArithmetic[float64], newIntArithmetic[int32], newIntArithmetic[int64], newIntArithmetic[uint8], nil)
-}
-
-func arithmetic[T number](n *node) *binary[T, T] {
-	return newBinary(n, map[string]pairs[T, T]{"Add": add[T], "Sub": sub[T], "Mul": mul[T], "Div": div[T]}[n.OpType])
-}
-
-func newFloatArithmetic[T float](n *node) operator { return arithmetic[T](n) }
-
-func newIntArithmetic[T integer](n *node) operator {
-	if op := arithmetic[T](n); n.OpType == "Div" {
-		return &intDiv[T]{op}
-	} else {
-		return op
+// arithmeticOps lists the operators on pairs of numbers.
+func arithmeticOps[T number]() []op {
+	return []op{
+		{name: "Add", since: 7, in: two, out: one, build: binaryOf(add[T])},
+		{name: "Sub", since: 7, in: two, out: one, build: binaryOf(sub[T])},
+		{name: "Mul", since: 7, in: two, out: one, build: binaryOf(mul[T])},
+		{name: "Pow", since: 7, in: two, out: one, mixed: true, build: newPow[T]},
+		{name: "Less", since: 7, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a < b }))},
+		{name: "LessOrEqual", since: 12, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a <= b }))},
+		{name: "Greater", since: 7, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a > b }))},
+		{name: "GreaterOrEqual", since: 12, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a >= b }))},
+		{name: "Sum", since: 8, in: some, out: one, build: variadicOf(add[T], false)},
+		{name: "Mean", since: 8, in: some, out: one, build: variadicOf(add[T], true)},
+		{name: "Max", since: 8, in: some, out: one, build: variadicOf(maxima[T], false)},
+		{name: "Min", since: 8, in: some, out: one, build: variadicOf(minima[T], false)},
 	}
+}
+
+// The operators that compute otherwise on integers.
+var (
+	divide = op{name: "Div", since: 7, in: two, out: one}
+	modulo = op{name: "Mod", since: 10, in: two, out: one}
+)
+
+var logicOps = []op{
+	{name: "And", since: 7, in: two, out: one, build: binaryOf(each(func(a, b bool) bool { return a && b }))},
+	{name: "Or", since: 7, in: two, out: one, build: binaryOf(each(func(a, b bool) bool { return a || b }))},
+	{name: "Xor", since: 7, in: two, out: one, build: binaryOf(each(func(a, b bool) bool { return a != b }))},
+	{name: "Not", since: 1, in: one, out: one, build: unaryOf(elements(func(x bool) bool { return !x }))},
+}
+
+// binaryOf returns the constructor of an operator on pairs of elements.
+func binaryOf[In, Out element](f pairs[In, Out]) func(*node) kernel {
+	return func(n *node) kernel { return newBinary(n, f) }
 }
 
 func add[T number](dst, a, b []T) {
@@ -129,6 +147,20 @@ func div[T number](dst, a, b []T) {
 	}
 }
 
+func maxima[T number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = max(a[i], b[i])
+	}
+}
+
+func minima[T number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = min(a[i], b[i])
+	}
+}
+
 // intDiv divides integers, towards 0, which have no quotient by 0.
 type intDiv[T integer] struct{ *binary[T, T] }
 
@@ -146,53 +178,31 @@ func (op *intDiv[T]) run() error {
 	return op.binary.run()
 }
 
-// newMod takes the sign from the divisor, or with fmod from the dividend.
-func newMod(n *node) operator {
-	if n.flag("fmod", false) {
-		return byType(n, 0, newFloatMod[float32], newFloatMod[float64], newRemainder[int32], newRemainder[int64], newRemainder[uint8], nil)
-	}
-	return byType(n, 0, newFloatFloorMod[float32], newFloatFloorMod[float64], newFloorMod[int32], newFloorMod[int64], newRemainder[uint8], nil)
+// newFloatMod takes the sign from the divisor, or with fmod from the dividend.
+func newFloatMod[T float](n *node) kernel {
+	fmod := n.flag("fmod", false)
+	return newBinary(n, each(func(a, b T) T {
+		r := math.Mod(float64(a), float64(b))
+		if !fmod && r != 0 && r < 0 != (b < 0) {
+			r += float64(b)
+		}
+		return T(r)
+	}))
 }
 
-func newFloatMod[T float](n *node) operator {
-	return newBinary(n, func(dst, a, b []T) {
-		for i := range dst {
-			dst[i] = T(math.Mod(float64(a[i]), float64(b[i])))
+// newIntMod takes the sign as newFloatMod does.
+func newIntMod[T integer](n *node) kernel {
+	fmod := n.flag("fmod", false)
+	return &intDiv[T]{newBinary(n, each(func(a, b T) T {
+		r := a % b
+		if !fmod && r != 0 && r < 0 != (b < 0) {
+			r += b
 		}
-	})
+		return r
+	}))}
 }
 
-func newFloatFloorMod[T float](n *node) operator {
-	return newBinary(n, func(dst, a, b []T) {
-		for i := range dst {
-			r := math.Mod(float64(a[i]), float64(b[i]))
-			if r != 0 && r < 0 != (b[i] < 0) {
-				r += float64(b[i])
-			}
-			dst[i] = T(r)
-		}
-	})
-}
-
-func newRemainder[T integer](n *node) operator {
-	return &intDiv[T]{newBinary(n, func(dst, a, b []T) {
-		for i := range dst {
-			dst[i] = a[i] % b[i]
-		}
-	})}
-}
-
-func newFloorMod[T integer](n *node) operator {
-	return &intDiv[T]{newBinary(n, func(dst, a, b []T) {
-		for i := range dst {
-			r := a[i] % b[i]
-			if r != 0 && r < 0 != (b[i] < 0) {
-				r += b[i]
-			}
-			dst[i] = r
-		}
-	})}
-}
+func newIntDiv[T integer](n *node) kernel { return &intDiv[T]{newBinary(n, div[T])} }
 
 // pow computes in float64, whatever the types of base and exponent.
 type pow[T number] struct {
@@ -202,18 +212,11 @@ type pow[T number] struct {
 	pairing        pairing[float64, T]
 }
 
-func newPow(n *node) operator {
+func newPow[T number](n *node) kernel {
 	if n.opset < 12 && n.inputs[0].typ() != n.inputs[1].typ() {
 		n.fail("input 1, %q, has type %s, and must have %s before opset 12", n.Inputs[1], n.inputs[1].typ(), n.inputs[0].typ())
 	}
-	byType(n, 1, numeric, numeric, numeric, numeric, numeric, nil)
-	return byType(n, 0, newPowOf[float32], newPowOf[float64], newPowOf[int32], newPowOf[int64], newPowOf[uint8], nil)
-}
-
-// numeric is for byType, where only the type of an input is to be checked.
-func numeric(*node) operator { return nil }
-
-func newPowOf[T number](n *node) operator {
+	n.mustBeNumber(1)
 	return &pow[T]{
 		base: n.inputs[0], exponent: n.inputs[1], a: temp[float64](n), b: temp[float64](n),
 		out: output[T](n, 0), pairing: newPairing[float64, T](n),
@@ -249,36 +252,6 @@ func power[T number](dst []T, a, b []float64) {
 	}
 }
 
-// newCompare builds Less, Equal and the like.
-func newCompare(n *node) operator {
-	return byType(n, 0, newCompareOf[float32], newCompareOf[float64], newCompareOf[int32], newCompareOf[int64], newCompareOf[uint8], nil)
-}
-
-func newCompareOf[T number](n *node) operator {
-	return newBinary(n, map[string]pairs[T, bool]{
-		"Less":           each(func(a, b T) bool { return a < b }),
-		"LessOrEqual":    each(func(a, b T) bool { return a <= b }),
-		"Greater":        each(func(a, b T) bool { return a > b }),
-		"GreaterOrEqual": each(func(a, b T) bool { return a >= b }),
-	}[n.OpType])
-}
-
-func newEqual(n *node) operator {
-	return byType(n, 0, newEqualOf[float32], newEqualOf[float64], newEqualOf[int32], newEqualOf[int64], newEqualOf[uint8], newEqualOf[bool])
-}
-
-func newEqualOf[T element](n *node) operator {
-	return newBinary(n, each(func(a, b T) bool { return a == b }))
-}
-
-func newLogic(n *node) operator {
-	return newBinary(n, map[string]pairs[bool, bool]{
-		"And": each(func(a, b bool) bool { return a && b }),
-		"Or":  each(func(a, b bool) bool { return a || b }),
-		"Xor": each(func(a, b bool) bool { return a != b }),
-	}[n.OpType])
-}
-
 // each does f to each pair.
 func each[In, Out element](f func(a, b In) Out) pairs[In, Out] {
 	return func(dst []Out, a, b []In) {
@@ -288,14 +261,12 @@ func each[In, Out element](f func(a, b In) Out) pairs[In, Out] {
 	}
 }
 
-// newPRelu scales what is negative by the slope, which is broadcast to the input.
-func newPRelu(n *node) operator {
-	return byType(n, 0, newPReluOf[float32], newPReluOf[float64], newPReluOf[int32], newPReluOf[int64], nil, nil)
-}
-
+// prelu scales what is negative by the slope, which is broadcast to the input.
 type prelu[T number] struct{ *binary[T, T] }
 
-func newPReluOf[T number](n *node) operator {
+var pRelu = op{name: "PRelu", since: 7, in: two, out: one}
+
+func newPRelu[T number](n *node) kernel {
 	return &prelu[T]{newBinary(n, func(dst, a, b []T) {
 		a, b = a[:len(dst)], b[:len(dst)]
 		for i, v := range a {
@@ -327,32 +298,18 @@ type variadic[T number] struct {
 	pairing[T, T]
 }
 
-func newVariadic(n *node) operator {
-	return byType(n, 0, newVariadicOf[float32], newVariadicOf[float64], newVariadicOf[int32], newVariadicOf[int64], newVariadicOf[uint8], nil)
-}
-
-func newVariadicOf[T number](n *node) operator {
-	op := &variadic[T]{out: output[T](n, 0), mean: n.OpType == "Mean", pairing: newPairing[T, T](n)}
-	for i, v := range n.inputs {
-		if v == nil {
-			n.fail("input %d is missing", i)
+// variadicOf returns the constructor of an operator that combines its inputs by f.
+func variadicOf[T number](f pairs[T, T], mean bool) func(*node) kernel {
+	return func(n *node) kernel {
+		op := &variadic[T]{f: f, mean: mean, out: output[T](n, 0), pairing: newPairing[T, T](n)}
+		for i, v := range n.inputs {
+			if v == nil {
+				n.fail("input %d is missing", i)
+			}
+			op.in = append(op.in, input[T](n, i))
 		}
-		op.in = append(op.in, input[T](n, i))
+		return op
 	}
-	op.f = map[string]pairs[T, T]{
-		"Sum": add[T], "Mean": add[T],
-		"Max": func(dst, a, b []T) {
-			for i := range dst {
-				dst[i] = max(a[i], b[i])
-			}
-		},
-		"Min": func(dst, a, b []T) {
-			for i := range dst {
-				dst[i] = min(a[i], b[i])
-			}
-		},
-	}[n.OpType]
-	return op
 }
 
 func (op *variadic[T]) shapes() error {
@@ -413,13 +370,9 @@ type where[T element] struct {
 	walk walk
 }
 
-func newWhere(n *node) operator {
-	return byType(n, 1, newWhereOf[float32], newWhereOf[float64], newWhereOf[int32], newWhereOf[int64], newWhereOf[uint8], newWhereOf[bool])
-}
-
-func newWhereOf[T element](n *node) operator {
+func newWhere[T element](n *node) kernel {
 	op := &where[T]{cond: input[bool](n, 0), a: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0)}
-	op.out.half = op.a.half
+	op.out.kind = op.a.kind
 	return op
 }
 

@@ -12,21 +12,6 @@ import (
 // maxRank is how many dimensions a computed value may have.
 const maxRank = 64
 
-// number is the constraint of what can be computed with.
-type number interface {
-	float32 | float64 | int32 | int64 | uint8
-}
-
-// float is the constraint of the numbers that have fractions.
-type float interface{ float32 | float64 }
-
-// integer is the constraint of the numbers that have none.
-type integer interface{ int32 | int64 | uint8 }
-
-// element is the constraint of what the values of a graph hold. Elements of
-// float16 are held as float32.
-type element interface{ number | bool }
-
 // A value of a graph is an *array of one of the element types, which is known
 // when the graph is compiled.
 type value interface {
@@ -58,7 +43,7 @@ type value interface {
 // header is what arrays of all types have.
 type header struct {
 	shape    []int
-	half     bool // the elements are float16 outside, and float32 here
+	kind     *elementType
 	constant bool // the elements are known when the graph is compiled
 	fixed    bool // the shape is
 	shared   bool // it shows the elements of another, and needs no room
@@ -77,79 +62,37 @@ type array[T element] struct {
 	owns bool       // the array is among the users of buf
 }
 
-func newArray[T element](m *memory) *array[T] {
-	a := &array[T]{pool: poolOf[T](m)}
+func newArray[T element](m *memory) *array[T] { return arrayIn[T](elementTypeOf[T](), m) }
+
+func arrayIn[T element](e *elementType, m *memory) *array[T] {
+	a := &array[T]{header: header{kind: e}, pool: poolOf[T](m)}
 	m.arrays = append(m.arrays, tracked{&a.header, a})
 	return a
 }
 
-// newValue returns an array for elements of that type.
-func newValue(t onnxgraph.DataType, m *memory) (value, error) {
-	switch t {
-	case onnxgraph.Float32:
-		return newArray[float32](m), nil
-	case onnxgraph.Float64:
-		return newArray[float64](m), nil
-	case onnxgraph.Int32:
-		return newArray[int32](m), nil
-	case onnxgraph.Int64:
-		return newArray[int64](m), nil
-	case onnxgraph.Uint8:
-		return newArray[uint8](m), nil
-	case onnxgraph.Bool:
-		return newArray[bool](m), nil
-	case onnxgraph.Float16:
-		a := newArray[float32](m)
-		a.half = true
-		return a, nil
-	}
-	return nil, fmt.Errorf("has type %v, which the native engine does not support: use float16, float32, float64, int32, int64, uint8 or bool", t)
-}
-
 // constant returns a value with the elements of t, which it may share.
 func constant(t onnxgraph.Tensor) (value, error) {
-	switch data := t.Data.(type) {
-	case []float32:
-		return constantOf(t.Shape, data), nil
-	case []float64:
-		return constantOf(t.Shape, data), nil
-	case []int32:
-		return constantOf(t.Shape, data), nil
-	case []int64:
-		return constantOf(t.Shape, data), nil
-	case []uint8:
-		return constantOf(t.Shape, data), nil
-	case []bool:
-		return constantOf(t.Shape, data), nil
-	case []tensor.Half:
-		wide := make([]float32, len(data))
-		widenHalves(wide, data)
-		a := constantOf(t.Shape, wide)
-		a.half = true
-		return a, nil
+	e, err := findType(t.Type())
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("has type %v, which the native engine does not support", t.Type())
+	return e.constant(e, t), nil
 }
 
 func constantOf[T element](shape []int, data []T) *array[T] {
-	return &array[T]{header: header{shape: shape, constant: true, fixed: true, sized: true, steady: true}, data: data}
+	return constantArray(elementTypeOf[T](), shape, data)
+}
+
+func constantArray[T element](e *elementType, shape []int, data []T) *array[T] {
+	return &array[T]{header: header{kind: e, shape: shape, constant: true, fixed: true, sized: true, steady: true}, data: data}
 }
 
 func (a *array[T]) info() *header { return &a.header }
 func (a *array[T]) len() int      { return len(a.data) }
 
-func (a *array[T]) typ() tensor.Type {
-	if a.half {
-		return tensor.Float16
-	}
-	return tensor.Tensor{Data: a.data}.Type()
-}
+func (a *array[T]) typ() tensor.Type { return a.kind.typ }
 
-func (a *array[T]) like(m *memory) value {
-	b := newArray[T](m)
-	b.half = a.half
-	return b
-}
+func (a *array[T]) like(m *memory) value { return a.kind.newArray(a.kind, m) }
 
 func (a *array[T]) resize() error {
 	n, ok := product(a.shape...)
@@ -199,12 +142,11 @@ func (a *array[T]) release() {
 func (a *array[T]) bytes() int { return len(a.data) * size[T]() }
 
 func (a *array[T]) freeze() value {
-	c := constantOf(slices.Clone(a.shape), a.data)
+	c := constantArray(a.kind, slices.Clone(a.shape), a.data)
 	if a.owns {
 		c.data = slices.Clone(a.data)
 		a.pool.memory.held += a.bytes()
 	}
-	c.half = a.half
 	return c
 }
 
@@ -215,7 +157,7 @@ func (h *header) setShape(dims []int, more ...int) {
 
 func (a *array[T]) bind(t *tensor.Tensor) error {
 	a.setShape(t.Shape)
-	if a.half {
+	if a.kind == halfType {
 		if err := a.resize(); err != nil {
 			return err
 		}
@@ -228,7 +170,7 @@ func (a *array[T]) bind(t *tensor.Tensor) error {
 }
 
 func (a *array[T]) export(m *memory, dst *tensor.Tensor) error {
-	if !a.half {
+	if a.kind != halfType {
 		to := tensor.Resize[T](dst, a.shape)
 		return m.parts(len(to), func(i, end int) { copy(to[i:end], a.data[i:end]) })
 	}

@@ -11,6 +11,12 @@ import (
 
 // The operators of this file compute graphs that are their attributes.
 
+var controlOps = []op{
+	{name: "If", since: 1, in: one, out: some, build: newIf},
+	{name: "Loop", since: 1, in: arity{0, unbounded}, out: some, mixed: true, build: newLoop},
+	{name: "Scan", since: 9, in: some, out: some, mixed: true, build: newScan},
+}
+
 // subgraph is a graph within a node, and what goes in and comes out.
 type subgraph struct {
 	*runner
@@ -79,7 +85,7 @@ type choice struct {
 	out       []value
 }
 
-func newIf(n *node) operator {
+func newIf(n *node) kernel {
 	n.dynamic = true
 	op := &choice{cond: input[bool](n, 0), then: newSubgraph(n, "then_branch"), els: newSubgraph(n, "else_branch")}
 	if n.err != nil {
@@ -139,7 +145,7 @@ type pile struct {
 	count        int
 }
 
-func newLoop(n *node) operator {
+func newLoop(n *node) kernel {
 	n.dynamic, n.costly = true, true
 	op := &loop{trips: input[int64](n, 0), cond: input[bool](n, 1)}
 	if len(n.inputs) > 2 {
@@ -316,7 +322,7 @@ type track struct {
 	reverse bool
 }
 
-func newScan(n *node) operator {
+func newScan(n *node) kernel {
 	n.dynamic, n.costly = true, true
 	count := attribute(n, "num_scan_inputs", int64(0))
 	if count < 1 || count > int64(len(n.inputs)) || slices.Contains(n.inputs, nil) {

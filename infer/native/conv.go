@@ -160,18 +160,21 @@ type conv[T float] struct {
 	memory        *memory
 }
 
-func newConv(n *node) operator {
-	return byType(n, 0, newConvOf[float32], newConvOf[float64], nil, nil, nil, nil)
+func convOps[T float]() []op {
+	return []op{
+		{name: "Conv", since: 1, in: arity{2, 3}, out: one, build: func(n *node) kernel { return newConv[T](n, false) }},
+		{name: "ConvTranspose", since: 1, in: arity{2, 3}, out: one, build: func(n *node) kernel { return newConv[T](n, true) }},
+	}
 }
 
-func newConvOf[T float](n *node) operator {
+func newConv[T float](n *node, transposed bool) kernel {
 	n.costly = true
 	op := &conv[T]{
 		window: newWindow(n),
 		x:      input[T](n, 0), w: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0),
 		covered:    temp[T](n),
 		answers:    temp[T](n),
-		transposed: n.OpType == "ConvTranspose",
+		transposed: transposed,
 		memory:     n.memory,
 	}
 	op.dilations = positive(n, "dilations", 1)

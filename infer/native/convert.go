@@ -7,103 +7,49 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
+var convertOps = []op{
+	{name: "Cast", since: 6, in: one, out: one, build: newCast},
+	{name: "CastLike", since: 15, in: two, out: one, mixed: true, build: newCastLike},
+}
+
 // convert sets dst to src as in a Cast: fractions are cut off, and what is not
 // zero is true.
 func convert[T element](dst *array[T], src value) error {
 	if err := dst.resizeTo(src.info().shape...); err != nil {
 		return err
 	}
-	return convertAll(dst, src)
+	return dst.convert(src)
 }
 
-// convertAll sets the elements of dst, of which there are as many as src has.
-func convertAll[T element](dst *array[T], src value) error {
-	return dst.pool.memory.parts(len(dst.data), func(from, to int) { convertPart(dst.data[from:to], src, from) })
-}
-
-// convertPart sets dst to the elements of src from that place on.
-func convertPart[T element](dst []T, src value, from int) {
-	to := from + len(dst)
-	switch src := src.(type) {
-	case *array[float32]:
-		convertFrom(dst, src.data[from:to])
-	case *array[float64]:
-		convertFrom(dst, src.data[from:to])
-	case *array[int32]:
-		convertFrom(dst, src.data[from:to])
-	case *array[int64]:
-		convertFrom(dst, src.data[from:to])
-	case *array[uint8]:
-		convertFrom(dst, src.data[from:to])
-	case *array[bool]:
-		convertBools(dst, src.data[from:to])
-	}
-}
-
-func convertFrom[S number](dst any, src []S) {
-	switch dst := dst.(type) {
-	case []float32:
-		convertNumbers(dst, src)
-	case []float64:
-		convertNumbers(dst, src)
-	case []int32:
-		convertNumbers(dst, src)
-	case []int64:
-		convertNumbers(dst, src)
-	case []uint8:
-		for i, v := range src {
-			dst[i] = uint8(int64(v))
+// convert sets the elements, of which there are as many as src has. Those of float16
+// are rounded.
+func (a *array[T]) convert(src value) error {
+	return a.pool.memory.parts(len(a.data), func(from, to int) {
+		src.info().kind.convert(a, src, from, to)
+		if a.kind == halfType {
+			roundToHalf(any(a.data).([]float32)[from:to])
 		}
-	case []bool:
-		for i, v := range src {
-			dst[i] = v != 0
-		}
-	}
+	})
 }
 
-func convertNumbers[D, S number](dst []D, src []S) {
-	for i, v := range src {
-		dst[i] = D(v)
-	}
-}
-
-func convertBools(dst any, src []bool) {
-	switch dst := dst.(type) {
-	case []float32:
-		countBools(dst, src)
-	case []float64:
-		countBools(dst, src)
-	case []int32:
-		countBools(dst, src)
-	case []int64:
-		countBools(dst, src)
-	case []uint8:
-		countBools(dst, src)
-	case []bool:
-		copy(dst, src)
-	}
-}
-
-func countBools[D number](dst []D, src []bool) {
-	for i, v := range src {
-		dst[i] = 0
-		if v {
-			dst[i] = 1
-		}
+func roundToHalf(data []float32) {
+	for i, v := range data {
+		data[i] = tensor.HalfOf(v).Float32()
 	}
 }
 
 // cast converts to another type.
 type cast struct{ in, out value }
 
-func newCast(n *node) operator {
+func newCast(n *node) kernel {
 	to := onnxgraph.DataType(attribute(n, "to", int64(0)))
 	readFloat8(n)
-	out, err := newValue(to, n.memory)
+	e, err := findType(to)
 	if err != nil {
 		n.fail("what it casts to %w", err)
 		return nil
 	}
+	out := e.newArray(e, n.memory)
 	n.setOutput(0, out)
 	return &cast{n.inputs[0], out}
 }
@@ -118,7 +64,7 @@ func readFloat8(n *node) {
 	}
 }
 
-func newCastLike(n *node) operator {
+func newCastLike(n *node) kernel {
 	readFloat8(n)
 	n.shapeOnly(1)
 	return &cast{n.inputs[0], outputLike(n, 0, n.inputs[1])}
@@ -129,43 +75,12 @@ func (op *cast) shapes() error {
 	return nil
 }
 
-func (op *cast) run() error {
-	switch out := op.out.(type) {
-	case *array[float32]:
-		if out.half {
-			return castHalf(out, op.in)
-		}
-		return convertAll(out, op.in)
-	case *array[float64]:
-		return convertAll(out, op.in)
-	case *array[int32]:
-		return convertAll(out, op.in)
-	case *array[int64]:
-		return convertAll(out, op.in)
-	case *array[uint8]:
-		return convertAll(out, op.in)
-	case *array[bool]:
-		return convertAll(out, op.in)
-	}
-	return nil
-}
-
-// castHalf is convertAll, rounded to float16.
-func castHalf(out *array[float32], in value) error {
-	return out.pool.memory.parts(len(out.data), func(from, to int) {
-		convertPart(out.data[from:to], in, from)
-		for i := from; i < to; i++ {
-			out.data[i] = tensor.HalfOf(out.data[i]).Float32()
-		}
-	})
-}
+func (op *cast) run() error { return op.out.convert(op.in) }
 
 // scalar returns the only element of v.
 func scalar(v value) (float64, error) {
 	if v.len() != 1 {
 		return 0, fmt.Errorf("a value of shape %v must be a scalar", v.info().shape)
 	}
-	var x [1]float64
-	convertPart(x[:], v, 0)
-	return x[0], nil
+	return v.info().kind.first(v), nil
 }

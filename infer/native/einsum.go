@@ -20,12 +20,12 @@ type einsum[T number] struct {
 	steps  []offsets // along each label, of the inputs
 }
 
-func newEinsum(n *node) operator {
-	n.costly = true
-	return byType(n, 0, newEinsumOf[float32], newEinsumOf[float64], newEinsumOf[int32], newEinsumOf[int64], nil, nil)
+func einsumOps[T number]() []op {
+	return []op{{name: "Einsum", since: 12, in: some, out: one, build: newEinsum[T]}}
 }
 
-func newEinsumOf[T number](n *node) operator {
+func newEinsum[T number](n *node) kernel {
+	n.costly = true
 	op := &einsum[T]{out: output[T](n, 0)}
 	for i := range n.inputs {
 		if !n.given(i) {

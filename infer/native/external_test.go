@@ -77,7 +77,7 @@ func TestExternalData(t *testing.T) {
 // external returns a model that adds an external tensor of 3 elements to x.
 func external(t *testing.T, fields []string) []byte {
 	p := new(onnxpb.ModelProto)
-	if err := proto.Unmarshal(marshal(t, one("Add", []onnxgraph.Tensor{floats("b", 3)})), p); err != nil {
+	if err := proto.Unmarshal(marshal(t, oneNode("Add", []onnxgraph.Tensor{floats("b", 3)})), p); err != nil {
 		t.Fatal(err)
 	}
 	w := p.Graph.Initializer[0]

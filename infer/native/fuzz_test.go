@@ -23,7 +23,7 @@ import (
 func FuzzOpen(f *testing.F) {
 	models := []*onnxgraph.Model{everything(), stateful(), layer("RNN"), layer("GRU", set("direction", "reverse"))}
 	for _, op := range []string{"Add", "Div", "MatMul", "Gather", "Expand", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Split"} {
-		models = append(models, one(op, []onnxgraph.Tensor{ints64("a", 1, 0)}), one(op, []onnxgraph.Tensor{floats("b", 2, 3)}))
+		models = append(models, oneNode(op, []onnxgraph.Tensor{ints64("a", 1, 0)}), oneNode(op, []onnxgraph.Tensor{floats("b", 2, 3)}))
 	}
 	for _, m := range models {
 		f.Add(marshal(f, m), []byte{})
@@ -31,11 +31,11 @@ func FuzzOpen(f *testing.F) {
 			f.Add(marshal(f, m), []byte{byte(i), byte(i / 3), byte(i * 7)})
 		}
 	}
-	for op := range ops {
-		f.Add(marshal(f, one(op, nil)), []byte{})
-		f.Add(marshal(f, one(op, []onnxgraph.Tensor{ints64("i", 0, 1)})), []byte{1, 0, 3})
-		f.Add(marshal(f, one(op, []onnxgraph.Tensor{floats("b", 2, 3), ints64("i", 1)}, "axis", int64(1))), []byte{0, 0, 8})
-		f.Add(marshal(f, one(op, []onnxgraph.Tensor{floats("b", 3, 3, 2)}, "kernel_shape", []int64{2})), []byte{3, 0, 1})
+	for op := range operators() {
+		f.Add(marshal(f, oneNode(op, nil)), []byte{})
+		f.Add(marshal(f, oneNode(op, []onnxgraph.Tensor{ints64("i", 0, 1)})), []byte{1, 0, 3})
+		f.Add(marshal(f, oneNode(op, []onnxgraph.Tensor{floats("b", 2, 3), ints64("i", 1)}, "axis", int64(1))), []byte{0, 0, 8})
+		f.Add(marshal(f, oneNode(op, []onnxgraph.Tensor{floats("b", 3, 3, 2)}, "kernel_shape", []int64{2})), []byte{3, 0, 1})
 	}
 	f.Add(marshal(f, branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}})), []byte{})
 	f.Add(marshal(f, counting()), []byte{})
@@ -139,7 +139,7 @@ func mutate(g *onnxgraph.Graph, i, j, k int) {
 			shape[k%len(shape)] = onnxgraph.Dim{Size: int64(k % 5)}
 		}
 	case 4:
-		names := slices.Sorted(maps.Keys(ops))
+		names := slices.Sorted(maps.Keys(operators()))
 		n.OpType = names[k%len(names)]
 	}
 }

@@ -11,6 +11,27 @@ import (
 // The operators of this file read or write elements at places that an input
 // names.
 
+var indexOps = []op{
+	{name: "ConstantOfShape", since: 9, in: one, out: one, build: newConstantOfShape},
+	{name: "GatherElements", since: 11, in: two, out: one, build: newGatherElements},
+	{name: "GatherND", since: 11, in: two, out: one, build: newGatherND},
+	{name: "OneHot", since: 9, in: three, out: one, typed: 2, mixed: true, build: newOneHot},
+}
+
+// elementOps lists the operators that look at elements of any type. combiner returns
+// what a scattered element does to the one that is there, nil where there is no such
+// reduction.
+func elementOps[T element](combiner func(reduction string) func(old, v T) T) []op {
+	return []op{
+		{name: "Equal", since: 7, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a == b }))},
+		{name: "NonZero", since: 9, in: one, out: one, build: newNonZero[T]},
+		{name: "Scatter", since: 9, in: three, out: one, build: scatterElementsOf(replace[T])},
+		{name: "ScatterElements", since: 11, in: three, out: one, build: scatterElementsOf(readReduction(combiner))},
+		{name: "ScatterND", since: 11, in: three, out: one, build: scatterNDOf(readReduction(combiner))},
+		{name: "Where", since: 9, in: three, out: one, typed: 1, build: newWhere[T]},
+	}
+}
+
 // elementPlaces finds the places of gathered or scattered elements: each index
 // replaces, in its own place, the coordinate along the axis.
 type elementPlaces struct {
@@ -73,7 +94,7 @@ type gatherElements struct {
 	elementPlaces
 }
 
-func newGatherElements(n *node) operator {
+func newGatherElements(n *node) kernel {
 	return &gatherElements{
 		n.inputs[0], outputLike(n, 0, n.inputs[0]),
 		elementPlaces{indices: indicesOf(n, 1), axis: attribute(n, "axis", int64(0)), places: temp[int64](n)},
@@ -92,43 +113,36 @@ func (op *gatherElements) run() error {
 	return op.out.take(op.in, op.places.data)
 }
 
-// combine is what a scattered element does to the one that is there.
-func combine[T element](n *node) (func(old, v T) T, bool) {
-	reduction := "none"
-	if n.opset >= 16 && n.OpType != "Scatter" {
-		reduction = attribute(n, "reduction", reduction)
+// reading returns what a scattered element does to the one that is there, as the
+// attributes of a node say, or nil where it replaces that.
+type reading[T element] func(n *node) func(old, v T) T
+
+func replace[T element](*node) func(old, v T) T { return nil }
+
+// readReduction reads the attribute "reduction".
+func readReduction[T element](combiner func(reduction string) func(old, v T) T) reading[T] {
+	return func(n *node) func(old, v T) T {
+		reduction := "none"
+		if n.opset >= 16 {
+			reduction = attribute(n, "reduction", reduction)
+		}
+		if reduction == "none" {
+			return nil
+		}
+		if n.opset < 18 && (reduction == "max" || reduction == "min") {
+			n.fail("attribute \"reduction\" is %q, which is supported from opset 18 on", reduction)
+		}
+		f := combiner(reduction)
+		if f == nil {
+			n.fail("attribute \"reduction\" is %q, which is not supported for elements of type %s", reduction, n.inputs[0].typ())
+		}
+		return f
 	}
-	if reduction == "none" {
-		return nil, true
-	}
-	if n.opset < 18 && (reduction == "max" || reduction == "min") {
-		n.fail("attribute \"reduction\" is %q, which is supported from opset 18 on", reduction)
-	}
-	f, ok := any(combiners(reduction, any(*new(T)))).(func(old, v T) T)
-	if !ok {
-		n.fail("attribute \"reduction\" is %q, which is not supported for elements of type %s", reduction, n.inputs[0].typ())
-	}
-	return f, ok
 }
 
-// combiners returns the function for the type of zero.
-func combiners(reduction string, zero any) any {
-	switch zero.(type) {
-	case float32:
-		return combiner[float32](reduction)
-	case float64:
-		return combiner[float64](reduction)
-	case int32:
-		return combiner[int32](reduction)
-	case int64:
-		return combiner[int64](reduction)
-	case uint8:
-		return combiner[uint8](reduction)
-	}
-	return nil
-}
+func noCombiner(string) func(old, v bool) bool { return nil }
 
-func combiner[T number](reduction string) any {
+func combiner[T number](reduction string) func(old, v T) T {
 	switch reduction {
 	case "add":
 		return func(old, v T) T { return old + v }
@@ -148,17 +162,14 @@ type scatterElements[T element] struct {
 	elementPlaces
 }
 
-func newScatterElements(n *node) operator {
-	return byType(n, 0, newScatterElementsOf[float32], newScatterElementsOf[float64], newScatterElementsOf[int32], newScatterElementsOf[int64], newScatterElementsOf[uint8], newScatterElementsOf[bool])
-}
-
-func newScatterElementsOf[T element](n *node) operator {
-	op := &scatterElements[T]{
-		in: input[T](n, 0), updates: input[T](n, 2), out: output[T](n, 0),
-		elementPlaces: elementPlaces{indices: indicesOf(n, 1), axis: attribute(n, "axis", int64(0)), places: temp[int64](n)},
+func scatterElementsOf[T element](read reading[T]) func(*node) kernel {
+	return func(n *node) kernel {
+		return &scatterElements[T]{
+			in: input[T](n, 0), updates: input[T](n, 2), out: output[T](n, 0),
+			elementPlaces: elementPlaces{indices: indicesOf(n, 1), axis: attribute(n, "axis", int64(0)), places: temp[int64](n)},
+			combine:       read(n),
+		}
 	}
-	op.combine, _ = combine[T](n)
-	return op
 }
 
 func (op *scatterElements[T]) shapes() error {
@@ -207,14 +218,10 @@ type scatterND[T element] struct {
 	combine          func(old, v T) T // nil to replace it
 }
 
-func newScatterND(n *node) operator {
-	return byType(n, 0, newScatterNDOf[float32], newScatterNDOf[float64], newScatterNDOf[int32], newScatterNDOf[int64], newScatterNDOf[uint8], newScatterNDOf[bool])
-}
-
-func newScatterNDOf[T element](n *node) operator {
-	op := &scatterND[T]{in: input[T](n, 0), indices: input[int64](n, 1), updates: input[T](n, 2), out: output[T](n, 0)}
-	op.combine, _ = combine[T](n)
-	return op
+func scatterNDOf[T element](read reading[T]) func(*node) kernel {
+	return func(n *node) kernel {
+		return &scatterND[T]{in: input[T](n, 0), indices: input[int64](n, 1), updates: input[T](n, 2), out: output[T](n, 0), combine: read(n)}
+	}
 }
 
 func (op *scatterND[T]) shapes() error {
@@ -268,7 +275,7 @@ type gatherND struct {
 	batch   int
 }
 
-func newGatherND(n *node) operator {
+func newGatherND(n *node) kernel {
 	op := &gatherND{in: n.inputs[0], indices: input[int64](n, 1), out: outputLike(n, 0, n.inputs[0])}
 	if n.opset >= 12 {
 		batch := attribute(n, "batch_dims", int64(0))
@@ -319,12 +326,8 @@ type nonZero[T element] struct {
 	index []int
 }
 
-func newNonZero(n *node) operator {
+func newNonZero[T element](n *node) kernel {
 	n.decides(0)
-	return byType(n, 0, newNonZeroOf[float32], newNonZeroOf[float64], newNonZeroOf[int32], newNonZeroOf[int64], newNonZeroOf[uint8], newNonZeroOf[bool])
-}
-
-func newNonZeroOf[T element](n *node) operator {
 	return &nonZero[T]{in: input[T](n, 0), out: output[int64](n, 0)}
 }
 
@@ -368,10 +371,9 @@ type oneHot struct {
 	at, places     *array[int64]
 }
 
-func newOneHot(n *node) operator {
-	for i := range 2 {
-		byType(n, i, numeric, numeric, numeric, numeric, numeric, nil)
-	}
+func newOneHot(n *node) kernel {
+	n.mustBeNumber(0)
+	n.mustBeNumber(1)
 	n.decides(1)
 	return &oneHot{
 		indices: n.inputs[0], depth: n.inputs[1], values: n.inputs[2],
@@ -430,7 +432,7 @@ type constantOfShape struct {
 	out   value
 }
 
-func newConstantOfShape(n *node) operator {
+func newConstantOfShape(n *node) kernel {
 	with := attribute(n, "value", onnxgraph.Tensor{Shape: []int{1}, Data: []float32{0}})
 	value, err := constant(with)
 	switch {
@@ -460,11 +462,11 @@ type sequence[T number] struct {
 	out                 *array[T]
 }
 
-func newRange(n *node) operator {
-	return byType(n, 0, newRangeOf[float32], newRangeOf[float64], newRangeOf[int32], newRangeOf[int64], nil, nil)
+func rangeOps[T number]() []op {
+	return []op{{name: "Range", since: 11, in: three, out: one, build: newRange[T]}}
 }
 
-func newRangeOf[T number](n *node) operator {
+func newRange[T number](n *node) kernel {
 	return &sequence[T]{argument[T](n, 0), argument[T](n, 1), argument[T](n, 2), output[T](n, 0)}
 }
 
@@ -513,7 +515,7 @@ type dropout struct {
 	mask, one value
 }
 
-func newDropout(n *node) operator {
+func newDropout(n *node) kernel {
 	op := &dropout{view: newView(n)}
 	if n.opset < 12 {
 		attribute(n, "ratio", float32(0.5))

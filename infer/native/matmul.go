@@ -18,12 +18,18 @@ type matMul[T float] struct {
 	memory          *memory
 }
 
-func newMatMul(n *node) operator {
-	n.costly = true
-	return byType(n, 0, newMatMulOf[float32], newMatMulOf[float64], newIntMatMul[int32], newIntMatMul[int64], newIntMatMul[uint8], nil)
+var multiply = op{name: "MatMul", since: 1, in: two, out: one}
+
+// productOps lists the products of matrices of floats.
+func productOps[T float]() []op {
+	return []op{
+		{name: "Gemm", since: 7, in: arity{2, 3}, out: one, build: newGemm[T]},
+		multiply.with(newMatMul[T]),
+	}
 }
 
-func newMatMulOf[T float](n *node) operator {
+func newMatMul[T float](n *node) kernel {
+	n.costly = true
 	op := &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0), memory: n.memory}
 	if n.err == nil { // a bias has the type of b
 		op.bias = input[T](n, 2)
@@ -138,7 +144,8 @@ type intMatMul[T integer] struct {
 	memory    *memory
 }
 
-func newIntMatMul[T integer](n *node) operator {
+func newIntMatMul[T integer](n *node) kernel {
+	n.costly = true
 	return &intMatMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0), memory: n.memory}
 }
 
@@ -193,15 +200,11 @@ type gemm[T float] struct {
 	memory         *memory
 }
 
-func newGemm(n *node) operator {
+func newGemm[T float](n *node) kernel {
 	n.costly = true
 	if n.opset < 11 && !n.given(2) {
 		n.fail("input 2 is missing, which may be left out from opset 11 on")
 	}
-	return byType(n, 0, newGemmOf[float32], newGemmOf[float64], nil, nil, nil, nil)
-}
-
-func newGemmOf[T float](n *node) operator {
 	return &gemm[T]{
 		a: input[T](n, 0), b: input[T](n, 1), c: input[T](n, 2), out: output[T](n, 0),
 		alpha: T(attribute(n, "alpha", float32(1))), beta: T(attribute(n, "beta", float32(1))),

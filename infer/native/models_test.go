@@ -62,7 +62,7 @@ func graph(nodes ...onnxgraph.Node) *onnxgraph.Model {
 }
 
 // one returns a model of one node that reads x and constants, and writes y.
-func one(op string, constants []onnxgraph.Tensor, attributes ...any) *onnxgraph.Model {
+func oneNode(op string, constants []onnxgraph.Tensor, attributes ...any) *onnxgraph.Model {
 	inputs := []string{"x"}
 	for _, t := range constants {
 		inputs = append(inputs, t.Name)

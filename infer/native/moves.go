@@ -7,6 +7,15 @@ import (
 
 // The operators of this file copy elements to other places, of whatever type.
 
+var moveOps = []op{
+	{name: "Concat", since: 4, in: some, out: one, build: newConcat},
+	{name: "Expand", since: 8, in: two, out: one, build: newExpand},
+	{name: "Gather", since: 1, in: two, out: one, build: newGather},
+	{name: "Split", since: 2, in: arity{1, 2}, out: some, build: newSplit},
+	{name: "Tile", since: 6, in: two, out: one, build: newTile},
+	{name: "Transpose", since: 1, in: one, out: one, build: newTranspose},
+}
+
 // mover is how elements of any type are copied, as long as the run goes on. The
 // source has the type of the destination.
 type mover interface {
@@ -20,6 +29,8 @@ type mover interface {
 	take(src value, places []int64) error
 	// fill sets all elements to the one of src, or to zero if that is nil.
 	fill(src value) error
+	// convert sets the elements to those of src, which may have another type.
+	convert(src value) error
 }
 
 func (a *array[T]) copyWalk(w *walk, src value, start int) error {
@@ -112,7 +123,7 @@ type transpose struct {
 	perm []int64 // nil for the reverse order
 }
 
-func newTranspose(n *node) operator {
+func newTranspose(n *node) kernel {
 	op := &transpose{newMove(n), attribute[[]int64](n, "perm", nil)}
 	if op.perm == nil && n.has("perm") {
 		op.perm = []int64{}
@@ -159,7 +170,7 @@ type expand struct {
 	dims  []int
 }
 
-func newExpand(n *node) operator {
+func newExpand(n *node) kernel {
 	return &expand{move: newMove(n), shape: listOf(n, "shape", 1, 0)}
 }
 
@@ -192,7 +203,7 @@ type tile struct {
 	times   []int
 }
 
-func newTile(n *node) operator {
+func newTile(n *node) kernel {
 	return &tile{move: newMove(n), repeats: listOf(n, "repeats", 1, 0)}
 }
 
@@ -231,7 +242,7 @@ type gather struct {
 	axis    int64
 }
 
-func newGather(n *node) operator {
+func newGather(n *node) kernel {
 	return &gather{n.inputs[0], outputLike(n, 0, n.inputs[0]), indicesOf(n, 1), attribute(n, "axis", int64(0))}
 }
 
@@ -286,7 +297,7 @@ type concat struct {
 	out  value
 }
 
-func newConcat(n *node) operator {
+func newConcat(n *node) kernel {
 	if !n.has("axis") {
 		n.fail("attribute \"axis\" is missing")
 	}
@@ -347,7 +358,7 @@ type split struct {
 	parts []int
 }
 
-func newSplit(n *node) operator {
+func newSplit(n *node) kernel {
 	op := &split{in: n.inputs[0], sizes: listOf(n, "split", 1, 13), axis: attribute(n, "axis", int64(0))}
 	if n.opset >= 18 {
 		op.last = true

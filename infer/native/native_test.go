@@ -34,43 +34,43 @@ func TestOps(t *testing.T) {
 		model *onnxgraph.Model
 		want  tensor.Tensor
 	}{
-		{"Add column", one("Add", list(column)), tensor.Of([]float32{11, 12, 13, 24, 25, 26}, 2, 3)},
-		{"Sub scalar", one("Sub", list(onnxgraph.Tensor{Name: "b", Shape: []int{}, Data: []float32{1}})), tensor.Of([]float32{0, 1, 2, 3, 4, 5}, 2, 3)},
-		{"Mul more dimensions", one("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{2, 1, 1}, Data: []float32{1, -1}})), tensor.Of([]float32{1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}, 2, 2, 3)},
+		{"Add column", oneNode("Add", list(column)), tensor.Of([]float32{11, 12, 13, 24, 25, 26}, 2, 3)},
+		{"Sub scalar", oneNode("Sub", list(onnxgraph.Tensor{Name: "b", Shape: []int{}, Data: []float32{1}})), tensor.Of([]float32{0, 1, 2, 3, 4, 5}, 2, 3)},
+		{"Mul more dimensions", oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{2, 1, 1}, Data: []float32{1, -1}})), tensor.Of([]float32{1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}, 2, 2, 3)},
 		{"Add both ways", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{2, 1, 2, 1}, Data: []float32{0, 10, 20, 30}}), call("Constant", nil, []string{"d"}, "value", onnxgraph.Tensor{Shape: []int{2, 1, 2}, Data: []float32{1, 2, 3, 4}}), call("Add", []string{"c", "d"}, []string{"y"})), tensor.Of([]float32{1, 2, 11, 12, 3, 4, 13, 14, 21, 22, 31, 32, 23, 24, 33, 34}, 2, 2, 2, 2)},
-		{"Div row", one("Div", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 2, 3}})), tensor.Of([]float32{1, 1, 1, 4, 2.5, 2}, 2, 3)},
-		{"Mul none", one("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{0, 1, 1}, Data: []float32{}})), tensor.Of([]float32{}, 0, 2, 3)},
-		{"MatMul with none", one("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3, 0}, Data: []float32{}})), tensor.Of([]float32{}, 2, 0)},
-		{"MatMul vector", one("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 0, -1}})), tensor.Of([]float32{-2, -2}, 2)},
-		{"Gather column", one("Gather", list(scalar("i", -1)), "axis", int64(1)), tensor.Of([]float32{3, 6}, 2)},
-		{"Gather matrix", one("Gather", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 2}, Data: []int64{-3, 1}}), "axis", int64(-1)), tensor.Of([]float32{1, 2, 4, 5}, 2, 1, 2)},
-		{"Gather none", one("Gather", list(ints64("i"))), tensor.Of([]float32{}, 0, 3)},
-		{"Expand less", one("Expand", list(ints64("s", 3))), x23},
-		{"Expand more", one("Expand", list(ints64("s", 2, 1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6}, 2, 2, 3)},
-		{"Expand none", one("Expand", list(ints64("s", 0, 1, 1))), tensor.Of([]float32{}, 0, 2, 3)},
-		{"Reshape", one("Reshape", list(ints64("s", 0, -1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3, 1)},
-		{"Squeeze nothing", one("Squeeze", list(ints64("a"))), x23},
-		{"Unsqueeze", one("Unsqueeze", list(ints64("a", -1, 0))), tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 1, 2, 3, 1)},
+		{"Div row", oneNode("Div", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 2, 3}})), tensor.Of([]float32{1, 1, 1, 4, 2.5, 2}, 2, 3)},
+		{"Mul none", oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{0, 1, 1}, Data: []float32{}})), tensor.Of([]float32{}, 0, 2, 3)},
+		{"MatMul with none", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3, 0}, Data: []float32{}})), tensor.Of([]float32{}, 2, 0)},
+		{"MatMul vector", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 0, -1}})), tensor.Of([]float32{-2, -2}, 2)},
+		{"Gather column", oneNode("Gather", list(scalar("i", -1)), "axis", int64(1)), tensor.Of([]float32{3, 6}, 2)},
+		{"Gather matrix", oneNode("Gather", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 2}, Data: []int64{-3, 1}}), "axis", int64(-1)), tensor.Of([]float32{1, 2, 4, 5}, 2, 1, 2)},
+		{"Gather none", oneNode("Gather", list(ints64("i"))), tensor.Of([]float32{}, 0, 3)},
+		{"Expand less", oneNode("Expand", list(ints64("s", 3))), x23},
+		{"Expand more", oneNode("Expand", list(ints64("s", 2, 1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6}, 2, 2, 3)},
+		{"Expand none", oneNode("Expand", list(ints64("s", 0, 1, 1))), tensor.Of([]float32{}, 0, 2, 3)},
+		{"Reshape", oneNode("Reshape", list(ints64("s", 0, -1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3, 1)},
+		{"Squeeze nothing", oneNode("Squeeze", list(ints64("a"))), x23},
+		{"Unsqueeze", oneNode("Unsqueeze", list(ints64("a", -1, 0))), tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 1, 2, 3, 1)},
 		{"Concat self", graph(call("Concat", []string{"x", "x"}, []string{"y"}, "axis", int64(-1))), tensor.Of([]float32{1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6}, 2, 6)},
 		{"Identity of an input", graph(call("Identity", []string{"x"}, []string{"y"})), x23},
-		{"Shape", one("Shape", nil, "start", int64(-1), "end", int64(9)), tensor.Of([]int64{3}, 1)},
+		{"Shape", oneNode("Shape", nil, "start", int64(-1), "end", int64(9)), tensor.Of([]int64{3}, 1)},
 		{"Constant int", graph(call("Constant", nil, []string{"y"}, "value_int", int64(7))), tensor.Of([]int64{7})},
 		{"Constant floats", graph(call("Constant", nil, []string{"y"}, "value_floats", []float32{1, 2})), tensor.Of([]float32{1, 2}, 2)},
-		{"Cast to float16", one("Cast", nil, "to", int64(onnxgraph.Float16)), halves(1, 2, 3, 4, 5, 6)},
+		{"Cast to float16", oneNode("Cast", nil, "to", int64(onnxgraph.Float16)), halves(1, 2, 3, 4, 5, 6)},
 		{"float16 is wide inside", graph(call("Cast", []string{"x"}, []string{"h"}, "to", int64(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Log", []string{"big"}, []string{"y"})), halves(2.71828, 7.38906, 20.0855, 54.5982, inf, inf)},
 		{"float16 overflows where it is cast", graph(call("Cast", []string{"x"}, []string{"h"}, "to", int64(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Cast", []string{"big"}, []string{"small"}, "to", int64(onnxgraph.Float16)), call("Log", []string{"small"}, []string{"y"})), halves(2.71828, 7.38906, inf, inf, inf, inf)},
-		{"Max of NaN", one("Max", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{nan, 5, 2}})), tensor.Of([]float32{nan, 5, 3, nan, 5, 6}, 2, 3)},
+		{"Max of NaN", oneNode("Max", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{nan, 5, 2}})), tensor.Of([]float32{nan, 5, 3, nan, 5, 6}, 2, 3)},
 		{"ReduceMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ReduceMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]float32{nan})},
 		{"ArgMax of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 7}), call("ArgMax", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]int64{1})},
 		{"ArgMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ArgMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]int64{1})},
 		{"TopK of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"})), tensor.Of([]int64{1, 3, 0}, 3)},
 		{"TopK of least equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"}, "largest", int64(0))), tensor.Of([]int64{0, 2, 1}, 3)},
 		{"ReduceMax of none", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{2, 0}, Data: []float32{}}), call("ReduceMax", []string{"c"}, []string{"y"}, "axes", []int64{-1})), tensor.Of([]float32{-inf, -inf}, 2, 1)},
-		{"ReduceSum of none", one("ReduceSum", list(ints64("a")), "noop_with_empty_axes", int64(1)), x23},
+		{"ReduceSum of none", oneNode("ReduceSum", list(ints64("a")), "noop_with_empty_axes", int64(1)), x23},
 		{"NonZero of a scalar", graph(call("Constant", nil, []string{"c"}, "value_float", float32(3)), call("NonZero", []string{"c"}, []string{"y"})), tensor.Of([]int64{}, 0, 1)},
-		{"Slice backwards", one("Slice", list(ints64("s", -1), ints64("e", math.MinInt64), ints64("a", 1), ints64("t", -2))), tensor.Of([]float32{3, 1, 6, 4}, 2, 2)},
-		{"Slice of an end beyond", one("Slice", list(ints64("s", 1), ints64("e", math.MaxInt64), ints64("a", -1))), tensor.Of([]float32{2, 3, 5, 6}, 2, 2)},
-		{"Slice to nothing", one("Slice", list(ints64("s", 2), ints64("e", 1), ints64("a", 0))), tensor.Of([]float32{}, 0, 3)},
+		{"Slice backwards", oneNode("Slice", list(ints64("s", -1), ints64("e", math.MinInt64), ints64("a", 1), ints64("t", -2))), tensor.Of([]float32{3, 1, 6, 4}, 2, 2)},
+		{"Slice of an end beyond", oneNode("Slice", list(ints64("s", 1), ints64("e", math.MaxInt64), ints64("a", -1))), tensor.Of([]float32{2, 3, 5, 6}, 2, 2)},
+		{"Slice to nothing", oneNode("Slice", list(ints64("s", 2), ints64("e", 1), ints64("a", 0))), tensor.Of([]float32{}, 0, 3)},
 		{"Mod of negative integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-7, 7, -7, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_ints", []int64{3, -3, -3, -1}), call("Mod", []string{"c", "d"}, []string{"y"})), tensor.Of([]int64{2, -2, -1, 0}, 4)},
 		{"Range backwards", graph(call("Constant", nil, []string{"a"}, "value_int", int64(5)), call("Constant", nil, []string{"b"}, "value_int", int64(-2)), call("Constant", nil, []string{"c"}, "value_int", int64(-3)), call("Range", []string{"a", "b", "c"}, []string{"y"})), tensor.Of([]int64{5, 2, -1}, 3)},
 		{"Gather nothing of nothing", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{0, 2}, Data: []float32{}}), call("Constant", nil, []string{"i"}, "value", ints64("", []int64{}...)), call("Gather", []string{"c", "i"}, []string{"y"})), tensor.Of([]float32{}, 0, 2)},
@@ -114,7 +114,7 @@ func TestRunErrors(t *testing.T) {
 	for i := range int64(62) {
 		axes = append(axes, i)
 	}
-	tall := one("Unsqueeze", list(ints64("a", axes...)))
+	tall := oneNode("Unsqueeze", list(ints64("a", axes...)))
 	tall.Graph.Nodes = append(tall.Graph.Nodes,
 		call("Constant", nil, []string{"i"}, "value", onnxgraph.Tensor{Shape: []int{1, 1}, Data: []int64{0}}),
 		call("Gather", []string{"y", "i"}, []string{"z"}))
@@ -124,54 +124,54 @@ func TestRunErrors(t *testing.T) {
 		model *onnxgraph.Model
 		want  []string
 	}{
-		{"Add", one("Add", list(floats("b", 2))), []string{"[2 3]", "[2]"}},
-		{"MatMul", one("MatMul", list(floats("b", 2, 3))), []string{"[2 3]"}},
+		{"Add", oneNode("Add", list(floats("b", 2))), []string{"[2 3]", "[2]"}},
+		{"MatMul", oneNode("MatMul", list(floats("b", 2, 3))), []string{"[2 3]"}},
 		{"MatMul batch", graph(call("Constant", nil, []string{"c"}, "value", floats("c", 2, 1, 3)), call("Constant", nil, []string{"d"}, "value", floats("d", 3, 3, 1)), call("MatMul", []string{"c", "d"}, []string{"y"})), []string{"[2 1 3]", "[3 3 1]"}},
-		{"MatMul scalar", one("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{}, Data: []float32{1}})), []string{"scalar"}},
-		{"Gather", one("Gather", list(ints64("i", 0, 2))), []string{"index 2", "[2 3]"}},
-		{"Gather negative", one("Gather", list(ints64("i", math.MinInt64))), []string{"index -9223372036854775808"}},
-		{"Gather axis", one("Gather", list(ints64("i", 0)), "axis", int64(2)), []string{"axis 2"}},
+		{"MatMul scalar", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{}, Data: []float32{1}})), []string{"scalar"}},
+		{"Gather", oneNode("Gather", list(ints64("i", 0, 2))), []string{"index 2", "[2 3]"}},
+		{"Gather negative", oneNode("Gather", list(ints64("i", math.MinInt64))), []string{"index -9223372036854775808"}},
+		{"Gather axis", oneNode("Gather", list(ints64("i", 0)), "axis", int64(2)), []string{"axis 2"}},
 		{"Concat axis", graph(call("Concat", []string{"x"}, []string{"y"}, "axis", int64(-3))), []string{"axis -3"}},
 		{"Concat", graph(call("Constant", nil, []string{"c"}, "value", floats("c", 3, 3)), call("Concat", []string{"x", "c"}, []string{"y"}, "axis", int64(1))), []string{"[2 3]", "[3 3]"}},
-		{"Transpose", one("Transpose", nil, "perm", []int64{0}), []string{"[0]", "[2 3]"}},
-		{"Transpose empty", one("Transpose", nil, "perm", []int64{}), []string{"[]", "[2 3]"}},
-		{"Expand", one("Expand", list(ints64("s", 2, 2))), []string{"[2 3]", "[2 2]"}},
-		{"Expand negative", one("Expand", list(ints64("s", -1, 1, 1))), []string{"[-1 2 3]"}},
-		{"Expand huge", one("Expand", list(huge)), []string{"too large"}},
-		{"Expand large", one("Expand", list(ints64("s", 1<<28, 1, 1))), []string{"[268435456 2 3]", "MiB"}},
-		{"Expand ranks", one("Expand", list(ints64("s", many...))), []string{"65 dimensions"}},
-		{"Unsqueeze ranks", one("Unsqueeze", list(ints64("s", many...))), []string{"67"}},
+		{"Transpose", oneNode("Transpose", nil, "perm", []int64{0}), []string{"[0]", "[2 3]"}},
+		{"Transpose empty", oneNode("Transpose", nil, "perm", []int64{}), []string{"[]", "[2 3]"}},
+		{"Expand", oneNode("Expand", list(ints64("s", 2, 2))), []string{"[2 3]", "[2 2]"}},
+		{"Expand negative", oneNode("Expand", list(ints64("s", -1, 1, 1))), []string{"[-1 2 3]"}},
+		{"Expand huge", oneNode("Expand", list(huge)), []string{"too large"}},
+		{"Expand large", oneNode("Expand", list(ints64("s", 1<<28, 1, 1))), []string{"[268435456 2 3]", "MiB"}},
+		{"Expand ranks", oneNode("Expand", list(ints64("s", many...))), []string{"65 dimensions"}},
+		{"Unsqueeze ranks", oneNode("Unsqueeze", list(ints64("s", many...))), []string{"67"}},
 		{"Gather ranks", tall, []string{"node 2", "too large"}},
-		{"Unsqueeze twice", one("Unsqueeze", list(ints64("a", 0, -4))), []string{"twice"}},
-		{"Unsqueeze range", one("Unsqueeze", list(ints64("a", 3))), []string{"axis 3"}},
-		{"Squeeze", one("Squeeze", list(ints64("a", 0))), []string{"[2 3]"}},
-		{"Reshape", one("Reshape", list(ints64("s", 4, -1))), []string{"[2 3]", "[4 -1]"}},
-		{"Reshape twice", one("Reshape", list(ints64("s", -1, -1))), []string{"[-1 -1]"}},
-		{"Reshape zero", one("Reshape", list(ints64("s", 2, 3, 0))), []string{"[2 3 0]"}},
-		{"Reshape overflow", one("Reshape", list(ints64("s", 1<<62, 1<<62, 6))), []string{"4611686018427387904"}},
-		{"Reshape matrix", one("Reshape", list(onnxgraph.Tensor{Name: "s", Shape: []int{1, 1}, Data: []int64{6}})), []string{"[1 1]"}},
+		{"Unsqueeze twice", oneNode("Unsqueeze", list(ints64("a", 0, -4))), []string{"twice"}},
+		{"Unsqueeze range", oneNode("Unsqueeze", list(ints64("a", 3))), []string{"axis 3"}},
+		{"Squeeze", oneNode("Squeeze", list(ints64("a", 0))), []string{"[2 3]"}},
+		{"Reshape", oneNode("Reshape", list(ints64("s", 4, -1))), []string{"[2 3]", "[4 -1]"}},
+		{"Reshape twice", oneNode("Reshape", list(ints64("s", -1, -1))), []string{"[-1 -1]"}},
+		{"Reshape zero", oneNode("Reshape", list(ints64("s", 2, 3, 0))), []string{"[2 3 0]"}},
+		{"Reshape overflow", oneNode("Reshape", list(ints64("s", 1<<62, 1<<62, 6))), []string{"4611686018427387904"}},
+		{"Reshape matrix", oneNode("Reshape", list(onnxgraph.Tensor{Name: "s", Shape: []int{1, 1}, Data: []int64{6}})), []string{"[1 1]"}},
 		{"Split", graph(call("Split", []string{"x"}, []string{"y", "z"}, "axis", int64(1))), []string{"2 equal parts", "[2 3]"}},
 		{"Split into more", uneven, []string{"4 equal parts", "[2 3]"}},
-		{"Split sizes", one("Split", list(ints64("s", 3))), []string{"[3]", "[2 3]"}},
+		{"Split sizes", oneNode("Split", list(ints64("s", 3))), []string{"[3]", "[2 3]"}},
 		{"Split negative", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-1, 3}), call("Split", []string{"x", "c"}, []string{"y", "z"})), []string{"[-1 3]"}},
 		{"Mod by 0", graph(call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_int", int64(0)), call("Mod", []string{"s", "c"}, []string{"y"})), []string{"by 0"}},
-		{"Slice axes twice", one("Slice", list(ints64("s", 0, 0), ints64("e", 1, 1), ints64("a", 0, -2))), []string{"axis 0", "twice"}},
-		{"Slice step", one("Slice", list(ints64("s", 0), ints64("e", 1), ints64("a", 0), ints64("t", 0))), []string{"step", "0"}},
-		{"Pad away", one("Pad", list(ints64("p", 0, -4, 0, 0))), []string{"-4", "[2 3]"}},
-		{"Pad huge", one("Pad", list(ints64("p", 0, 0, 0, math.MaxInt64))), []string{"out of range"}},
-		{"Tile huge", one("Tile", list(ints64("r", 1<<62, 1))), []string{"[2 3]"}},
+		{"Slice axes twice", oneNode("Slice", list(ints64("s", 0, 0), ints64("e", 1, 1), ints64("a", 0, -2))), []string{"axis 0", "twice"}},
+		{"Slice step", oneNode("Slice", list(ints64("s", 0), ints64("e", 1), ints64("a", 0), ints64("t", 0))), []string{"step", "0"}},
+		{"Pad away", oneNode("Pad", list(ints64("p", 0, -4, 0, 0))), []string{"-4", "[2 3]"}},
+		{"Pad huge", oneNode("Pad", list(ints64("p", 0, 0, 0, math.MaxInt64))), []string{"out of range"}},
+		{"Tile huge", oneNode("Tile", list(ints64("r", 1<<62, 1))), []string{"[2 3]"}},
 		{"ConstantOfShape huge", graph(call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_ints", []int64{1 << 40}), call("ConstantOfShape", []string{"c"}, []string{"y"})), []string{"MiB"}},
 		{"Range without end", graph(call("Constant", nil, []string{"a"}, "value_int", int64(0)), call("Constant", nil, []string{"b"}, "value_int", int64(9)), call("Range", []string{"a", "b", "a"}, []string{"y"})), []string{"no end"}},
-		{"GatherElements index", one("GatherElements", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 1}, Data: []int64{2}})), []string{"index 2", "[2 3]"}},
-		{"GatherND index", one("GatherND", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 2}, Data: []int64{0, -4}})), []string{"index -4"}},
-		{"ScatterND updates", one("ScatterND", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 1}, Data: []int64{0}}, floats("u", 1, 2))), []string{"[1 2]", "[2 3]"}},
-		{"TopK", one("TopK", list(ints64("k", 4))), []string{"[4]", "3"}},
-		{"OneHot depth", one("OneHot", list(ints64("d", -1), floats("v", 2))), []string{"depth", "-1"}},
-		{"Conv", one("Conv", list(floats("w", 1, 1, 2))), []string{"[1 1 2]", "[2 3]"}},
-		{"MaxPool", one("MaxPool", nil, "kernel_shape", []int64{2}), []string{"[2 3]"}},
-		{"Einsum", one("Einsum", nil, "equation", "ii->i"), []string{"2", "3"}},
+		{"GatherElements index", oneNode("GatherElements", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 1}, Data: []int64{2}})), []string{"index 2", "[2 3]"}},
+		{"GatherND index", oneNode("GatherND", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 2}, Data: []int64{0, -4}})), []string{"index -4"}},
+		{"ScatterND updates", oneNode("ScatterND", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 1}, Data: []int64{0}}, floats("u", 1, 2))), []string{"[1 2]", "[2 3]"}},
+		{"TopK", oneNode("TopK", list(ints64("k", 4))), []string{"[4]", "3"}},
+		{"OneHot depth", oneNode("OneHot", list(ints64("d", -1), floats("v", 2))), []string{"depth", "-1"}},
+		{"Conv", oneNode("Conv", list(floats("w", 1, 1, 2))), []string{"[1 1 2]", "[2 3]"}},
+		{"MaxPool", oneNode("MaxPool", nil, "kernel_shape", []int64{2}), []string{"[2 3]"}},
+		{"Einsum", oneNode("Einsum", nil, "equation", "ii->i"), []string{"2", "3"}},
 		{"Einsum of too many", graph(call("Constant", nil, []string{"s"}, "value_ints", []int64{128, 128, 128}), call("ConstantOfShape", []string{"s"}, []string{"c"}), call("Einsum", []string{"c", "c", "c"}, []string{"y"}, "equation", "abc,def,ghi->")), []string{"[128 128 ", "too many"}},
-		{"BatchNormalization", one("BatchNormalization", list(floats("a", 2), floats("b", 3), floats("c", 3), floats("d", 3))), []string{"[2]", "[3]"}},
+		{"BatchNormalization", oneNode("BatchNormalization", list(floats("a", 2), floats("b", 3), floats("c", 3), floats("d", 3))), []string{"[2]", "[3]"}},
 		{"Div by 0", graph(call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_int", int64(0)), call("Div", []string{"s", "c"}, []string{"y"})), []string{"by 0"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -404,7 +404,7 @@ func TestRunInto(t *testing.T) {
 // TestRunIntoSharedShape writes to a tensor that has its Shape in common with the
 // input, which must keep its own.
 func TestRunIntoSharedShape(t *testing.T) {
-	session := open(t, one("Transpose", nil))
+	session := open(t, oneNode("Transpose", nil))
 	shape := []int{2, 3}
 	x, y := tensor.Of([]float32{1, 2, 3, 4, 5, 6}, shape...), tensor.Of(make([]float32, 6), shape...)
 	for range 2 {
@@ -420,7 +420,7 @@ func TestRunIntoSharedShape(t *testing.T) {
 // TestAnyShape feeds an input that declares no shape, and one of an old file, in
 // which every initializer is an input too.
 func TestAnyShape(t *testing.T) {
-	m := one("Add", []onnxgraph.Tensor{floats("b", 3)})
+	m := oneNode("Add", []onnxgraph.Tensor{floats("b", 3)})
 	m.Graph.Inputs[0].Shape = nil
 	m.IRVersion = 3
 	m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "b", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 3}}})
@@ -506,7 +506,7 @@ func TestMemoryOfWeights(t *testing.T) {
 			m.Graph.Initializers = []onnxgraph.Tensor{floats("W", 1, gates*hidden, 3), floats("R", 1, gates*hidden, hidden), floats("B", 1, 2*gates*hidden)}
 		}
 	}
-	gemm := one("Gemm", []onnxgraph.Tensor{floats("W", 200, 200)}, "transB", int64(1))
+	gemm := oneNode("Gemm", []onnxgraph.Tensor{floats("W", 200, 200)}, "transB", int64(1))
 	gemm.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Size: 1}, {Size: 200}}
 	for name, m := range map[string]*onnxgraph.Model{
 		"LSTM":        layer("LSTM", set("hidden_size", int64(hidden)), weights(4)),

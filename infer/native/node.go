@@ -8,7 +8,7 @@ import (
 
 // An operator computes one node of a graph on the values that it was built
 // with. It serves one goroutine at a time.
-type operator interface {
+type kernel interface {
 	// shapes sets the shapes of the outputs from those of the inputs, and
 	// from the elements of those that were got by argument. It is called
 	// before each run, and where all this is known when the model is opened.
@@ -142,8 +142,9 @@ func (n *node) shapeOnly(i int) { n.shapely[i] = true }
 // float16 if input 0 is.
 func output[T element](n *node, i int) *array[T] {
 	a := newArray[T](n.memory)
-	_, wide := any(a).(*array[float32])
-	a.half = wide && n.given(0) && n.inputs[0].info().half
+	if _, wide := any(a).(*array[float32]); wide && n.given(0) && n.inputs[0].info().kind == halfType {
+		a.kind = halfType
+	}
 	n.setOutput(i, a)
 	return a
 }
@@ -179,29 +180,16 @@ func temp[T element](n *node) *array[T] {
 	return a
 }
 
-// byType builds an operator for the type of input i, nil for the types that the
-// operator does not have. Elements of float16 are float32.
-func byType(n *node, i int, float32s, float64s, int32s, int64s, uint8s, bools func(*node) operator) operator {
-	var build func(*node) operator
-	switch n.inputs[i].(type) {
-	case *array[float32]:
-		build = float32s
-	case *array[float64]:
-		build = float64s
-	case *array[int32]:
-		build = int32s
-	case *array[int64]:
-		build = int64s
-	case *array[uint8]:
-		build = uint8s
-	case *array[bool]:
-		build = bools
+// failType refuses the type of input i.
+func (n *node) failType(i int) {
+	n.fail("input %d, %q, has type %s, which is not supported here", i, n.Inputs[i], n.inputs[i].typ())
+}
+
+// mustBeNumber refuses truth values as input i.
+func (n *node) mustBeNumber(i int) {
+	if n.inputs[i].info().kind == boolType {
+		n.failType(i)
 	}
-	if build == nil {
-		n.fail("input %d, %q, has type %s, which is not supported here", i, n.Inputs[i], n.inputs[i].typ())
-		return nil
-	}
-	return build(n)
 }
 
 // indices is an input of type int32 or int64.
@@ -310,7 +298,7 @@ func (l *list) sizes(dst []int) ([]int, error) {
 // checkHalves refuses inputs of float16 and float32 in one node, which only a
 // few operators take.
 func (n *node) checkHalves() {
-	if n.planned.op.mixes {
+	if n.planned.op.mixed {
 		return
 	}
 	first := -1
@@ -318,7 +306,7 @@ func (n *node) checkHalves() {
 		if _, ok := v.(*array[float32]); !ok {
 			continue
 		}
-		if first >= 0 && n.inputs[first].info().half != v.info().half {
+		if first >= 0 && n.inputs[first].info().kind != v.info().kind {
 			n.fail("input %d, %q, has type %s, and must have %s", i, n.Inputs[i], v.typ(), n.inputs[first].typ())
 		}
 		first = i

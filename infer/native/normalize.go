@@ -16,11 +16,15 @@ type batchNorm[T float] struct {
 	epsilon                  float64
 }
 
-func newBatchNorm(n *node) operator {
-	return byType(n, 0, newBatchNormOf[float32], newBatchNormOf[float64], nil, nil, nil, nil)
+func normOps[T float]() []op {
+	return []op{
+		{name: "BatchNormalization", since: 7, in: arity{5, 5}, out: arity{1, 5}, mixed: true, build: newBatchNorm[T]},
+		{name: "InstanceNormalization", since: 6, in: three, out: one, build: newInstanceNorm[T]},
+		{name: "LayerNormalization", since: 17, in: arity{2, 3}, out: arity{1, 3}, build: newLayerNorm[T]},
+	}
 }
 
-func newBatchNormOf[T float](n *node) operator {
+func newBatchNorm[T float](n *node) kernel {
 	op := &batchNorm[T]{
 		x: input[T](n, 0), out: output[T](n, 0),
 		scale: input[T](n, 1), b: input[T](n, 2), mean: input[T](n, 3), variance: input[T](n, 4),
@@ -83,11 +87,7 @@ type instanceNorm[T float] struct {
 	epsilon          float64
 }
 
-func newInstanceNorm(n *node) operator {
-	return byType(n, 0, newInstanceNormOf[float32], newInstanceNormOf[float64], nil, nil, nil, nil)
-}
-
-func newInstanceNormOf[T float](n *node) operator {
+func newInstanceNorm[T float](n *node) kernel {
 	return &instanceNorm[T]{
 		x: input[T](n, 0), scale: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0),
 		epsilon: float64(attribute(n, "epsilon", float32(1e-5))),
@@ -158,11 +158,7 @@ type layerNorm[T float] struct {
 	inner            []int
 }
 
-func newLayerNorm(n *node) operator {
-	return byType(n, 0, newLayerNormOf[float32], newLayerNormOf[float64], nil, nil, nil, nil)
-}
-
-func newLayerNormOf[T float](n *node) operator {
+func newLayerNorm[T float](n *node) kernel {
 	op := &layerNorm[T]{
 		x: input[T](n, 0), scale: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0),
 		axis: attribute(n, "axis", int64(-1)), epsilon: float64(attribute(n, "epsilon", float32(1e-5))),
@@ -172,11 +168,11 @@ func newLayerNormOf[T float](n *node) operator {
 	}
 	if n.wants(1) {
 		op.mean = output[float32](n, 1)
-		op.mean.half = false
+		op.mean.kind = elementTypeOf[float32]()
 	}
 	if n.wants(2) {
 		op.inverse = output[float32](n, 2)
-		op.inverse.half = false
+		op.inverse.kind = elementTypeOf[float32]()
 	}
 	return op
 }

@@ -6,6 +6,7 @@ import "fmt"
 type pooling[T number] struct {
 	window
 	x, out      *array[T]
+	lowest      T             // of the element type
 	indices     *array[int64] // of the greatest; nil if nobody wants them
 	columnMajor bool          // the order of the indices
 	mean        bool
@@ -20,24 +21,49 @@ type pooling[T number] struct {
 	memory *memory
 }
 
-func newPool(n *node) operator {
-	if n.OpType == "MaxPool" {
-		return byType(n, 0, newPoolOf[float32], newPoolOf[float64], nil, nil, newPoolOf[uint8], nil)
+var maxPool = op{name: "MaxPool", since: 1, in: one, out: arity{1, 2}}
+
+func poolOps[T float]() []op {
+	return []op{
+		{name: "AveragePool", since: 7, in: one, out: one, build: newAveragePool[T]},
+		{name: "GlobalAveragePool", since: 1, in: one, out: one, build: func(n *node) kernel { return newGlobalPool[T](n, true) }},
+		{name: "GlobalMaxPool", since: 1, in: one, out: one, build: func(n *node) kernel { return newGlobalPool[T](n, false) }},
+		maxPool.with(newMaxPool[T]),
 	}
-	return byType(n, 0, newPoolOf[float32], newPoolOf[float64], nil, nil, nil, nil)
 }
 
-func newPoolOf[T number](n *node) operator {
+func newPool[T number](n *node) *pooling[T] {
 	n.costly = true
-	op := &pooling[T]{x: input[T](n, 0), out: output[T](n, 0), sums: temp[float64](n), memory: n.memory}
-	switch n.OpType {
-	case "GlobalMaxPool":
-		op.global = true
-		return op
-	case "GlobalAveragePool":
-		op.global, op.mean = true, true
-		return op
+	return &pooling[T]{x: input[T](n, 0), out: output[T](n, 0), sums: temp[float64](n), memory: n.memory, lowest: lowest[T]()}
+}
+
+func newGlobalPool[T float](n *node, mean bool) kernel {
+	op := newPool[T](n)
+	op.global, op.mean = true, mean
+	return op
+}
+
+func newMaxPool[T number](n *node) kernel {
+	op := newPool[T](n)
+	op.readWindow(n, 10)
+	if n.opset >= 8 {
+		op.columnMajor = n.flag("storage_order", false)
 	}
+	if n.wants(1) {
+		op.indices = output[int64](n, 1)
+	}
+	return op
+}
+
+func newAveragePool[T float](n *node) kernel {
+	op := newPool[T](n)
+	op.readWindow(n, 19)
+	op.mean, op.countPads = true, n.flag("count_include_pad", false)
+	return op
+}
+
+// readWindow reads the attributes of the window, which has dilations from an opset on.
+func (op *pooling[T]) readWindow(n *node, dilations int64) {
 	op.window = newWindow(n)
 	if op.kernel == nil {
 		n.fail("attribute \"kernel_shape\" is missing")
@@ -45,20 +71,9 @@ func newPoolOf[T number](n *node) operator {
 	if n.opset >= 10 {
 		op.ceil = n.flag("ceil_mode", false)
 	}
-	since := int64(10) // of dilations
-	if op.mean = n.OpType == "AveragePool"; op.mean {
-		since = 19
-		op.countPads = n.flag("count_include_pad", false)
-	} else if n.opset >= 8 {
-		op.columnMajor = n.flag("storage_order", false)
-	}
-	if n.opset >= since {
+	if n.opset >= dilations {
 		op.dilations = positive(n, "dilations", 1)
 	}
-	if n.wants(1) {
-		op.indices = output[int64](n, 1)
-	}
-	return op
 }
 
 func (op *pooling[T]) shapes() error {
@@ -170,7 +185,7 @@ func (op *pooling[T]) lineAt(at, first, n int) pooled[T] {
 	}
 	to.greatest = op.out.data[at:][:n]
 	for p := range to.greatest {
-		to.greatest[p] = lowest[T]()
+		to.greatest[p] = op.lowest
 	}
 	if op.indices != nil {
 		to.places = op.indices.data[at:][:n]

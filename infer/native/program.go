@@ -41,7 +41,7 @@ type capture struct{ slot, outer int }
 type planned struct {
 	*onnxgraph.Node
 	label           string // names the node in errors
-	op              op
+	op              *registered
 	inputs, outputs []int
 	reads           []int               // inputs, and what the node's graphs capture
 	graphs          map[string]*program // of the attributes
@@ -115,8 +115,8 @@ func opsetOf(m *onnxgraph.Model) (int64, error) {
 		switch {
 		case o.Domain != "":
 			// A node of another domain is refused where it stands.
-		case o.Version < 1 || o.Version > newestOpset:
-			return 0, fmt.Errorf("opset %d is not supported, only 1 to %d: export the model again for one of these", o.Version, newestOpset)
+		case o.Version < 1 || o.Version > NewestOpset:
+			return 0, fmt.Errorf("opset %d is not supported, only 1 to %d: export the model again for one of these", o.Version, NewestOpset)
 		default:
 			return o.Version, nil
 		}
@@ -284,39 +284,6 @@ func (p *program) resolveNode(i int, w writers) (err error) {
 
 func label(i int, n *onnxgraph.Node) string {
 	return fmt.Sprintf("node %d (%s %q)", i, onnxgraph.Escape(n.OpType), n.Name)
-}
-
-// lookUp returns the operator of n, of which it checks the number of inputs and
-// outputs.
-func lookUp(n *onnxgraph.Node, opset int64) (op, error) {
-	if n.Domain != "" {
-		return op{}, fmt.Errorf("op %s of domain %q is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType), n.Domain)
-	}
-	o, ok := ops[n.OpType]
-	switch {
-	case !ok:
-		return op{}, fmt.Errorf("op %s is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType))
-	case opset == 0:
-		return op{}, errors.New("the model imports no standard opset")
-	case opset < o.since:
-		return op{}, fmt.Errorf("op %s is supported from opset %d on, not in %d: export the model again for opset 13 or later, or use ONNX Runtime", n.OpType, o.since, opset)
-	}
-	if err := checkCount("input", n.Inputs, o.inputs); err != nil {
-		return op{}, err
-	}
-	return o, checkCount("output", n.Outputs, o.outputs)
-}
-
-func checkCount(what string, names []string, bounds [2]int) error {
-	if len(names) > bounds[1] {
-		return fmt.Errorf("it has %d %ss, and may have %d", len(names), what, bounds[1])
-	}
-	for i := range bounds[0] {
-		if i >= len(names) || names[i] == "" {
-			return fmt.Errorf("%s %d is missing", what, i)
-		}
-	}
-	return nil
 }
 
 // describe sets p.inputs and p.outputs, and checks the types of the outputs

@@ -58,23 +58,19 @@ type kind[T cell.Float] struct {
 	keeps       int                                         // what a cell keeps, in units of [time, batch, hidden]
 }
 
-func newRNN(n *node) operator {
-	return byType(n, 0, newRNNOf[float32], newRNNOf[float64], nil, nil, nil, nil)
+func recurrentOps[T cell.Float]() []op {
+	return []op{
+		{name: "RNN", since: 1, in: arity{3, 6}, out: arity{0, 2}, build: newRNN[T]},
+		{name: "GRU", since: 1, in: arity{3, 6}, out: arity{0, 2}, build: newGRU[T]},
+		{name: "LSTM", since: 1, in: arity{3, 8}, out: arity{0, 3}, build: newLSTM[T]},
+	}
 }
 
-func newGRU(n *node) operator {
-	return byType(n, 0, newGRUOf[float32], newGRUOf[float64], nil, nil, nil, nil)
-}
-
-func newLSTM(n *node) operator {
-	return byType(n, 0, newLSTMOf[float32], newLSTMOf[float64], nil, nil, nil, nil)
-}
-
-func newRNNOf[T cell.Float](n *node) operator {
+func newRNN[T cell.Float](n *node) kernel {
 	return newRecurrent(n, kind[T]{1, []string{"Tanh"}, stepRNN[T], cell.NewRNN[T], 1})
 }
 
-func newGRUOf[T cell.Float](n *node) operator {
+func newGRU[T cell.Float](n *node) kernel {
 	op := newRecurrent(n, kind[T]{3, []string{"Sigmoid", "Tanh"}, stepGRU[T], cell.NewGRU[T], 4})
 	before := n.opset >= 3 && attribute(n, "linear_before_reset", int64(0)) != 0
 	for d := range op.directions {
@@ -86,7 +82,7 @@ func newGRUOf[T cell.Float](n *node) operator {
 	return op
 }
 
-func newLSTMOf[T cell.Float](n *node) operator {
+func newLSTM[T cell.Float](n *node) kernel {
 	op := newRecurrent(n, kind[T]{4, []string{"Sigmoid", "Tanh", "Tanh"}, stepLSTM[T], cell.NewLSTM[T], 6})
 	op.cn = output[T](n, 2)
 	forget := n.flag("input_forget", false)

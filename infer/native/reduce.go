@@ -33,33 +33,56 @@ type reduce[T number] struct {
 	mapped *[chunk]T
 }
 
-// newReduce builds the operators whose axes are an input from opset 18 on, or
-// for ReduceSum from 13 on.
-func newReduce(n *node) operator {
-	if n.OpType == "ReduceMax" || n.OpType == "ReduceMin" {
-		bools := newReduceBools
-		if n.opset < 20 {
-			bools = nil
-		}
-		return byType(n, 0, newReduceOf[float32], newReduceOf[float64], newReduceOf[int32], newReduceOf[int64], newReduceOf[uint8], bools)
+// reduceOps lists the reductions of numbers that may be negative.
+func reduceOps[T number]() []op {
+	return []op{
+		{name: "CumSum", since: 11, in: two, out: one, build: newCumSum[T]},
+		{name: "ReduceL1", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], second: func(x, _ T) T { return max(x, 0) - min(x, 0) }})},
+		{name: "ReduceL2", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], second: square[T], finish: root[T]})},
+		{name: "ReduceLogSum", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], finish: logarithm[T]})},
+		{name: "ReduceLogSumExp", since: 1, in: arity{1, 2}, out: one, build: reduceOf(logSumExp[T]())},
+		{name: "ReduceMean", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], finish: mean[T]})},
+		{name: "ReduceProd", since: 1, in: arity{1, 2}, out: one, build: reduceOf(multiplied[T]())},
+		{name: "ReduceSum", since: 1, in: arity{1, 2}, out: one, build: newReduceSum[T]},
+		{name: "ReduceSumSquare", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], second: square[T]})},
 	}
-	return byType(n, 0, newReduceOf[float32], newReduceOf[float64], newReduceOf[int32], newReduceOf[int64], nil, nil)
 }
 
-func newReduceOf[T number](n *node) operator {
-	return buildReduce(n, input[T](n, 0), output[T](n, 0))
+// orderOps lists the operators that look for the greatest or the least number.
+func orderOps[T number]() []op {
+	return []op{
+		{name: "ArgMax", since: 1, in: one, out: one, build: argMaxOf[T](1)},
+		{name: "ArgMin", since: 1, in: one, out: one, build: argMaxOf[T](-1)},
+		reduceMax.with(reduceOf(largest[T]())),
+		reduceMin.with(reduceOf(smallest[T]())),
+		{name: "TopK", since: 1, in: arity{1, 2}, out: arity{1, 2}, build: newTopK[T]},
+	}
 }
 
-func buildReduce[T number](n *node, in, out *array[T]) *reduce[T] {
-	since := int64(18)
-	if n.OpType == "ReduceSum" {
-		since = 13
-	}
+var (
+	reduceMax = op{name: "ReduceMax", since: 1, in: arity{1, 2}, out: one}
+	reduceMin = op{name: "ReduceMin", since: 1, in: arity{1, 2}, out: one}
+)
+
+var reduceBoolOps = []op{reduceMax.with(reduceBoolsOf(largest[uint8]())), reduceMin.with(reduceBoolsOf(smallest[uint8]()))}
+
+// reduceOf returns the constructor of a reduction whose axes are an input from opset
+// 18 on.
+func reduceOf[T number](r reducer[T]) func(*node) kernel {
+	return func(n *node) kernel { return newReduce(n, r, 18, input[T](n, 0), output[T](n, 0)) }
+}
+
+// newReduceSum has the axes as an input from opset 13 on.
+func newReduceSum[T number](n *node) kernel {
+	return newReduce(n, reducer[T]{row: sumOf[T], rows: addRow[T]}, 13, input[T](n, 0), output[T](n, 0))
+}
+
+func newReduce[T number](n *node, r reducer[T], since int64, in, out *array[T]) *reduce[T] {
 	op := &reduce[T]{
 		in: in, out: out, sums: temp[T](n), mapped: &poolOf[T](n.memory).chunks[0],
 		axes:     listOf(n, "axes", 1, since),
 		keepDims: n.flag("keepdims", true),
-		reducer:  reducerOf[T](n.OpType),
+		reducer:  r,
 	}
 	if n.opset >= since {
 		op.noop = n.flag("noop_with_empty_axes", false)
@@ -67,13 +90,23 @@ func buildReduce[T number](n *node, in, out *array[T]) *reduce[T] {
 	return op
 }
 
-// reducerOf returns what an operator does to the values that it makes one of.
-func reducerOf[T number](op string) reducer[T] {
-	square := func(x, _ T) T { return x * x }
-	absolute := func(x, _ T) T { return max(x, 0) - min(x, 0) }
-	logarithm := func(sum T, _ int) T { return T(math.Log(float64(sum))) }
-	sum := reducer[T]{row: sumOf[T], rows: func(sums, src []T) { add(sums, sums, src) }}
-	largest := reducer[T]{
+func addRow[T number](sums, src []T) { add(sums, sums, src) }
+
+func square[T number](x, _ T) T { return x * x }
+
+func root[T number](sum T, _ int) T { return T(math.Sqrt(float64(sum))) }
+
+func logarithm[T number](sum T, _ int) T { return T(math.Log(float64(sum))) }
+
+func mean[T number](sum T, n int) T {
+	if n == 0 && isInteger[T]() {
+		return 0
+	}
+	return sum / T(n)
+}
+
+func largest[T number]() reducer[T] {
+	return reducer[T]{
 		begin: lowest[T](),
 		row: func(best T, src []T) T {
 			for _, v := range src {
@@ -81,62 +114,40 @@ func reducerOf[T number](op string) reducer[T] {
 			}
 			return best
 		},
-		rows: func(sums, src []T) {
-			for i, v := range src {
-				sums[i] = max(sums[i], v)
+		rows: func(sums, src []T) { maxima(sums, sums, src) },
+	}
+}
+
+func smallest[T number]() reducer[T] {
+	return reducer[T]{
+		begin: highest[T](),
+		row: func(best T, src []T) T {
+			for _, v := range src {
+				best = min(best, v)
 			}
+			return best
 		},
+		rows: func(sums, src []T) { minima(sums, sums, src) },
 	}
-	r := sum
-	switch op {
-	case "ReduceMean":
-		r.finish = func(sum T, n int) T {
-			if n == 0 && T(1)/2 == 0 {
-				return 0 // an integer
+}
+
+func multiplied[T number]() reducer[T] {
+	return reducer[T]{
+		begin: 1,
+		row: func(product T, src []T) T {
+			for _, v := range src {
+				product *= v
 			}
-			return sum / T(n)
-		}
-	case "ReduceMax":
-		r = largest
-	case "ReduceMin":
-		r = reducer[T]{
-			begin: highest[T](),
-			row: func(best T, src []T) T {
-				for _, v := range src {
-					best = min(best, v)
-				}
-				return best
-			},
-			rows: func(sums, src []T) {
-				for i, v := range src {
-					sums[i] = min(sums[i], v)
-				}
-			},
-		}
-	case "ReduceProd":
-		r = reducer[T]{
-			begin: 1,
-			row: func(product T, src []T) T {
-				for _, v := range src {
-					product *= v
-				}
-				return product
-			},
-			rows: func(sums, src []T) { mul(sums, sums, src) },
-		}
-	case "ReduceSumSquare":
-		r.second = square
-	case "ReduceL1":
-		r.second = absolute
-	case "ReduceL2":
-		r.second, r.finish = square, func(sum T, _ int) T { return T(math.Sqrt(float64(sum))) }
-	case "ReduceLogSum":
-		r.finish = logarithm
-	case "ReduceLogSumExp":
-		r = largest
-		r.second = func(x, top T) T { return T(math.Exp(float64(x) - finite(top))) }
-		r.last = func(top, sum T) T { return T(math.Log(float64(sum)) + finite(top)) }
+			return product
+		},
+		rows: func(sums, src []T) { mul(sums, sums, src) },
 	}
+}
+
+func logSumExp[T number]() reducer[T] {
+	r := largest[T]()
+	r.second = func(x, top T) T { return T(math.Exp(float64(x) - finite(top))) }
+	r.last = func(top, sum T) T { return T(math.Log(float64(sum)) + finite(top)) }
 	return r
 }
 
@@ -151,7 +162,7 @@ func finite[T number](v T) float64 {
 
 // sumOf adds a row of numbers, fractions in float64.
 func sumOf[T number](sum T, src []T) T {
-	if T(1)/2 == 0 {
+	if isInteger[T]() {
 		for _, v := range src {
 			sum += v
 		}
@@ -162,40 +173,6 @@ func sumOf[T number](sum T, src []T) T {
 		s += float64(v)
 	}
 	return T(s)
-}
-
-// lowest returns the least value of a type.
-func lowest[T number]() T {
-	var v T
-	switch p := any(&v).(type) {
-	case *float32:
-		*p = float32(math.Inf(-1))
-	case *float64:
-		*p = math.Inf(-1)
-	case *int32:
-		*p = math.MinInt32
-	case *int64:
-		*p = math.MinInt64
-	}
-	return v
-}
-
-// highest returns the greatest value of a type.
-func highest[T number]() T {
-	var v T
-	switch p := any(&v).(type) {
-	case *float32:
-		*p = float32(math.Inf(1))
-	case *float64:
-		*p = math.Inf(1)
-	case *int32:
-		*p = math.MaxInt32
-	case *int64:
-		*p = math.MaxInt64
-	case *uint8:
-		*p = math.MaxUint8
-	}
-	return v
 }
 
 func (op *reduce[T]) shapes() (err error) {
@@ -329,10 +306,15 @@ type reduceBools struct {
 	*reduce[uint8]
 }
 
-func newReduceBools(n *node) operator {
-	op := &reduceBools{in: input[bool](n, 0), out: output[bool](n, 0)}
-	op.reduce = buildReduce(n, temp[uint8](n), temp[uint8](n))
-	return op
+func reduceBoolsOf(r reducer[uint8]) func(*node) kernel {
+	return func(n *node) kernel {
+		if n.opset < 20 {
+			n.failType(0)
+		}
+		op := &reduceBools{in: input[bool](n, 0), out: output[bool](n, 0)}
+		op.reduce = newReduce(n, r, 18, temp[uint8](n), temp[uint8](n))
+		return op
+	}
 }
 
 func (op *reduceBools) shapes() error {
@@ -352,7 +334,7 @@ func (op *reduceBools) run() error {
 	if err := op.reduce.run(); err != nil {
 		return err
 	}
-	return convertAll(op.out, op.reduce.out) // of nothing, the greatest is 0 and the least 255
+	return op.out.convert(op.reduce.out) // of nothing, the greatest is 0 and the least 255
 }
 
 // argMax finds where the greatest or least element along an axis is. A NaN is
@@ -365,28 +347,23 @@ type argMax[T number] struct {
 	better   func(a, b T) bool
 }
 
-func newArgMax(n *node) operator {
-	return byType(n, 0, newArgMaxOf[float32], newArgMaxOf[float64], newArgMaxOf[int32], newArgMaxOf[int64], newArgMaxOf[uint8], nil)
-}
-
-func newArgMaxOf[T number](n *node) operator {
-	op := &argMax[T]{
-		in: input[T](n, 0), out: output[int64](n, 0),
-		axis: attribute(n, "axis", int64(0)), keepDims: n.flag("keepdims", true),
-	}
-	last := n.opset >= 12 && n.flag("select_last_index", false)
-	sign := 1
-	if n.OpType == "ArgMin" {
-		sign = -1
-	}
-	op.better = func(a, b T) bool {
-		order := sign * cmp.Compare(a, b)
-		if a != a || b != b { // the NaN
-			order = -cmp.Compare(a, b)
+// argMaxOf returns the constructor of ArgMax for sign 1, and of ArgMin for -1.
+func argMaxOf[T number](sign int) func(*node) kernel {
+	return func(n *node) kernel {
+		op := &argMax[T]{
+			in: input[T](n, 0), out: output[int64](n, 0),
+			axis: attribute(n, "axis", int64(0)), keepDims: n.flag("keepdims", true),
 		}
-		return order > 0 || last && order == 0
+		last := n.opset >= 12 && n.flag("select_last_index", false)
+		op.better = func(a, b T) bool {
+			order := sign * cmp.Compare(a, b)
+			if a != a || b != b { // the NaN
+				order = -cmp.Compare(a, b)
+			}
+			return order > 0 || last && order == 0
+		}
+		return op
 	}
-	return op
 }
 
 func (op *argMax[T]) shapes() error {
@@ -453,11 +430,7 @@ type topK[T number] struct {
 	order, merged *array[int64]
 }
 
-func newTopK(n *node) operator {
-	return byType(n, 0, newTopKOf[float32], newTopKOf[float64], newTopKOf[int32], newTopKOf[int64], newTopKOf[uint8], nil)
-}
-
-func newTopKOf[T number](n *node) operator {
+func newTopK[T number](n *node) kernel {
 	op := &topK[T]{
 		in: input[T](n, 0), axis: attribute(n, "axis", int64(-1)),
 		values: output[T](n, 0), indices: output[int64](n, 1), order: temp[int64](n), merged: temp[int64](n),
@@ -583,11 +556,7 @@ type cumSum[T number] struct {
 	exclusive, reverse bool
 }
 
-func newCumSum(n *node) operator {
-	return byType(n, 0, newCumSumOf[float32], newCumSumOf[float64], newCumSumOf[int32], newCumSumOf[int64], nil, nil)
-}
-
-func newCumSumOf[T number](n *node) operator {
+func newCumSum[T number](n *node) kernel {
 	return &cumSum[T]{
 		in: input[T](n, 0), axis: indicesOf(n, 1), out: output[T](n, 0),
 		exclusive: n.flag("exclusive", false), reverse: n.flag("reverse", false),

@@ -26,7 +26,7 @@ type runner struct {
 
 // stage is a node in a runner.
 type stage struct {
-	op            operator // nil where the outputs are constants
+	op            kernel // nil where the outputs are constants
 	computed      []value
 	temps         []value
 	sized, steady bool // the outputs, as header has it
@@ -97,10 +97,11 @@ func (r *runner) newInput(v onnxgraph.Value, i int, inputs []value) (value, erro
 	if v.Type == onnxgraph.Undefined && i < len(inputs) {
 		return inputs[i].like(r.memory), nil
 	}
-	value, err := newValue(v.Type, r.memory)
+	e, err := findType(v.Type)
 	if err != nil {
 		return nil, err
 	}
+	value := e.newArray(e, r.memory)
 	if i < len(inputs) && inputs[i].typ() != value.typ() {
 		return nil, fmt.Errorf("has type %s, and is given %s", value.typ(), inputs[i].typ())
 	}
@@ -137,7 +138,7 @@ func (r *runner) build(i int) error {
 	n.checkHalves()
 	s := &r.steps[i]
 	if n.err == nil {
-		s.op = planned.op.build(n)
+		s.op = planned.op.construct(n)
 	}
 	s.computed, s.temps = n.computed, n.temps
 	s.sized, s.steady = n.markSteady()

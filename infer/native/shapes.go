@@ -11,8 +11,20 @@ import (
 // The operators of this file copy no elements: what they write is constant, a
 // shape, or a view of what they read.
 
+var viewOps = []op{
+	{name: "Constant", since: 1, in: none, out: one, build: newConstant},
+	{name: "Dropout", since: 7, in: arity{1, 3}, out: arity{1, 2}, mixed: true, build: newDropout},
+	{name: "Flatten", since: 1, in: one, out: one, build: newFlatten},
+	{name: "Identity", since: 1, in: one, out: one, build: newIdentity},
+	{name: "Reshape", since: 5, in: two, out: one, build: newReshape},
+	{name: "Shape", since: 1, in: one, out: one, build: newShape},
+	{name: "Size", since: 1, in: one, out: one, build: newSize},
+	{name: "Squeeze", since: 1, in: arity{1, 2}, out: one, build: newSqueeze},
+	{name: "Unsqueeze", since: 1, in: arity{1, 2}, out: one, build: newUnsqueeze},
+}
+
 // newConstant sets the output and needs no operator.
-func newConstant(n *node) operator {
+func newConstant(n *node) kernel {
 	if len(n.Attributes) != 1 {
 		n.fail("it has %d attributes, and must have one, its value", len(n.Attributes))
 		return nil
@@ -57,7 +69,7 @@ func (op *view) run() error {
 
 type identity struct{ view }
 
-func newIdentity(n *node) operator { return &identity{newView(n)} }
+func newIdentity(n *node) kernel { return &identity{newView(n)} }
 
 func (op *identity) shapes() error {
 	op.out.info().setShape(op.in.info().shape)
@@ -71,7 +83,7 @@ type shape struct {
 	out        *array[int64]
 }
 
-func newShape(n *node) operator {
+func newShape(n *node) kernel {
 	op := &shape{in: n.inputs[0], toEnd: true, out: output[int64](n, 0)}
 	n.shapeOnly(0)
 	if n.opset >= 15 {
@@ -118,7 +130,7 @@ type count struct {
 	out *array[int64]
 }
 
-func newSize(n *node) operator {
+func newSize(n *node) kernel {
 	n.shapeOnly(0)
 	return &count{n.inputs[0], output[int64](n, 0)}
 }
@@ -141,7 +153,7 @@ type reshape struct {
 	dims      []int
 }
 
-func newReshape(n *node) operator {
+func newReshape(n *node) kernel {
 	op := &reshape{view: newView(n), shape: listOf(n, "shape", 1, 5)}
 	if n.opset >= 14 {
 		op.allowZero = n.flag("allowzero", false)
@@ -187,7 +199,7 @@ type flatten struct {
 	axis int64
 }
 
-func newFlatten(n *node) operator { return &flatten{newView(n), attribute(n, "axis", int64(1))} }
+func newFlatten(n *node) kernel { return &flatten{newView(n), attribute(n, "axis", int64(1))} }
 
 func (op *flatten) shapes() error {
 	in := op.in.info().shape
@@ -211,7 +223,7 @@ type squeeze struct {
 	drop []bool
 }
 
-func newSqueeze(n *node) operator {
+func newSqueeze(n *node) kernel {
 	return &squeeze{view: newView(n), axes: listOf(n, "axes", 1, 13)}
 }
 
@@ -246,7 +258,7 @@ type unsqueeze struct {
 	insert []bool
 }
 
-func newUnsqueeze(n *node) operator {
+func newUnsqueeze(n *node) kernel {
 	op := &unsqueeze{view: newView(n), axes: listOf(n, "axes", 1, 13)}
 	if !op.axes.given {
 		n.fail("the axes are missing")

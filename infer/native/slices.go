@@ -4,9 +4,18 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // The operators of this file take parts of their input, or add to its sides.
+
+var sliceOps = []op{
+	{name: "Pad", since: 2, in: arity{1, 4}, out: one, build: newPad},
+	{name: "ReverseSequence", since: 10, in: two, out: one, build: newReverseSequence},
+	{name: "Slice", since: 1, in: arity{1, 5}, out: one, build: newSlice},
+	{name: "Trilu", since: 14, in: arity{1, 2}, out: one, build: newTrilu},
+}
 
 // slice takes regular steps along some axes.
 type slice struct {
@@ -17,7 +26,7 @@ type slice struct {
 	first, step []int // for each dimension
 }
 
-func newSlice(n *node) operator {
+func newSlice(n *node) kernel {
 	op := &slice{
 		move:   newMove(n),
 		starts: listOf(n, "starts", 1, 10), ends: listOf(n, "ends", 2, 10), axes: listOf(n, "axes", 3, 10),
@@ -128,7 +137,7 @@ type pad struct {
 	from   []int
 }
 
-func newPad(n *node) operator {
+func newPad(n *node) kernel {
 	in := n.inputs[0]
 	op := &pad{in: in, out: outputLike(n, 0, in), mode: attribute(n, "mode", "constant"), axes: &list{}, places: temp[int64](n)}
 	op.pads = listOf(n, "pads", 1, 11)
@@ -153,14 +162,12 @@ func newPad(n *node) operator {
 
 // scalarLike returns a constant of the type of input 0, as old opsets have them.
 func scalarLike(n *node, v float32) value {
-	switch n.inputs[0].(type) {
-	case *array[float32]:
-		return constantOf(nil, []float32{v})
-	case *array[float64]:
-		return constantOf(nil, []float64{float64(v)})
+	e := n.inputs[0].info().kind
+	if !slices.Contains([]tensor.Type{tensor.Float16, tensor.Float32, tensor.Float64}, e.typ) {
+		n.fail("input 0, %q, has type %s, and before opset 11 must have float16, float32 or float64", n.Inputs[0], e.typ)
+		return nil
 	}
-	n.fail("input 0, %q, has type %s, and before opset 11 must have float16, float32 or float64", n.Inputs[0], n.inputs[0].typ())
-	return nil
+	return e.scalar(e, float64(v))
 }
 
 func (op *pad) shapes() error {
@@ -272,7 +279,7 @@ type reverseSequence struct {
 	timeFirst bool
 }
 
-func newReverseSequence(n *node) operator {
+func newReverseSequence(n *node) kernel {
 	op := &reverseSequence{in: n.inputs[0], out: outputLike(n, 0, n.inputs[0]), lengths: input[int64](n, 1)}
 	time, batch := attribute(n, "time_axis", int64(0)), attribute(n, "batch_axis", int64(1))
 	if time != 0 && time != 1 || batch != 1-time {
@@ -328,7 +335,7 @@ type trilu struct {
 	places  *array[int64]
 }
 
-func newTrilu(n *node) operator {
+func newTrilu(n *node) kernel {
 	op := &trilu{in: n.inputs[0], out: outputLike(n, 0, n.inputs[0]), upper: n.flag("upper", true), places: temp[int64](n)}
 	if n.given(1) {
 		op.k = indicesOf(n, 1)

@@ -24,9 +24,9 @@ func checkLine(t testing.TB, err error) {
 // TestErrorsAreLines gives each string of some models in turn a name that is no line, and
 // looks at what is said of it.
 func TestErrorsAreLines(t *testing.T) {
-	broken := one("Add", []onnxgraph.Tensor{floats("b", 7)}) // in a run
+	broken := oneNode("Add", []onnxgraph.Tensor{floats("b", 7)}) // in a run
 	failing := func(op string, attributes ...any) *onnxgraph.Model {
-		return one(op, []onnxgraph.Tensor{ints64("b", 7)}, attributes...)
+		return oneNode(op, []onnxgraph.Tensor{ints64("b", 7)}, attributes...)
 	}
 	for _, m := range []*onnxgraph.Model{
 		everything(), counting(), layer("LSTM", set("direction", "sideways")), layer("RNN", set("activations", []string{"Tan"})),

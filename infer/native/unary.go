@@ -17,7 +17,7 @@ type unary[In, Out element] struct {
 	f   func(dst []Out, src []In)
 }
 
-func newUnary[In, Out element](n *node, f func(dst []Out, src []In)) operator {
+func newUnary[In, Out element](n *node, f func(dst []Out, src []In)) kernel {
 	return &unary[In, Out]{input[In](n, 0), output[Out](n, 0), f}
 }
 
@@ -41,102 +41,136 @@ func elements[In, Out element](f func(In) Out) func(dst []Out, src []In) {
 	}
 }
 
-// functions are the operators that compute a function of real numbers.
-var functions = map[string]func(float64) float64{
-	"Acos": math.Acos, "Acosh": math.Acosh, "Asin": math.Asin, "Asinh": math.Asinh,
-	"Atan": math.Atan, "Atanh": math.Atanh, "Cos": math.Cos, "Cosh": math.Cosh,
-	"Sin": math.Sin, "Sinh": math.Sinh, "Tan": math.Tan,
-	"Ceil": math.Ceil, "Floor": math.Floor, "Round": math.RoundToEven,
-	"Exp": math.Exp, "Log": math.Log, "Sqrt": math.Sqrt,
-	"Reciprocal": func(x float64) float64 { return 1 / x },
-	"Softplus":   softplus,
-	"Softsign":   func(x float64) float64 { return x / (1 + math.Abs(x)) },
-	"HardSwish":  func(x float64) float64 { return x * max(0, min(1, x/6+0.5)) },
-	"Mish":       func(x float64) float64 { return x * math.Tanh(softplus(x)) },
-}
-
-func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
-
-func newFunction(n *node) operator {
-	return byType(n, 0, newFunctionOf[float32], newFunctionOf[float64], nil, nil, nil, nil)
-}
-
-func newFunctionOf[T float](n *node) operator {
-	f := functions[n.OpType]
-	if n.OpType == "Sqrt" { // an instruction, where it is called by its name
-		return newUnary(n, elements(func(x T) T { return T(math.Sqrt(float64(x))) }))
+// functionOps lists the operators that compute a function of a real number.
+func functionOps[T float]() []op {
+	return []op{
+		{name: "Acos", since: 7, in: one, out: one, build: functionOf[T](math.Acos)},
+		{name: "Acosh", since: 9, in: one, out: one, build: functionOf[T](math.Acosh)},
+		{name: "Asin", since: 7, in: one, out: one, build: functionOf[T](math.Asin)},
+		{name: "Asinh", since: 9, in: one, out: one, build: functionOf[T](math.Asinh)},
+		{name: "Atan", since: 7, in: one, out: one, build: functionOf[T](math.Atan)},
+		{name: "Atanh", since: 9, in: one, out: one, build: functionOf[T](math.Atanh)},
+		{name: "Ceil", since: 6, in: one, out: one, build: functionOf[T](math.Ceil)},
+		{name: "Celu", since: 12, in: one, out: one, build: newCelu[T]},
+		{name: "Cos", since: 7, in: one, out: one, build: functionOf[T](math.Cos)},
+		{name: "Cosh", since: 9, in: one, out: one, build: functionOf[T](math.Cosh)},
+		{name: "Elu", since: 6, in: one, out: one, build: newElu[T]},
+		{name: "Erf", since: 9, in: one, out: one, build: unaryOf(kernels.Erfs[T])},
+		{name: "Exp", since: 6, in: one, out: one, build: functionOf[T](math.Exp)},
+		{name: "Floor", since: 6, in: one, out: one, build: functionOf[T](math.Floor)},
+		{name: "Gelu", since: 20, in: one, out: one, build: newGelu[T]},
+		{name: "HardSigmoid", since: 6, in: one, out: one, build: newHardSigmoid[T]},
+		{name: "HardSwish", since: 14, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x * max(0, min(1, x/6+0.5)) })},
+		{name: "IsInf", since: 10, in: one, out: one, build: newIsInf[T]},
+		{name: "IsNaN", since: 9, in: one, out: one, build: unaryOf(elements(func(x T) bool { return x != x }))},
+		{name: "LeakyRelu", since: 6, in: one, out: one, build: newLeakyRelu[T]},
+		{name: "Log", since: 6, in: one, out: one, build: functionOf[T](math.Log)},
+		{name: "Mish", since: 18, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x * math.Tanh(softplus(x)) })},
+		{name: "Reciprocal", since: 6, in: one, out: one, build: functionOf[T](func(x float64) float64 { return 1 / x })},
+		{name: "Round", since: 11, in: one, out: one, build: functionOf[T](math.RoundToEven)},
+		{name: "Selu", since: 6, in: one, out: one, build: newSelu[T]},
+		{name: "Shrink", since: 9, in: one, out: one, build: newShrink[T]},
+		{name: "Sigmoid", since: 6, in: one, out: one, build: unaryOf(kernels.Sigmoids[T])},
+		{name: "Sin", since: 7, in: one, out: one, build: functionOf[T](math.Sin)},
+		{name: "Sinh", since: 9, in: one, out: one, build: functionOf[T](math.Sinh)},
+		{name: "Softplus", since: 1, in: one, out: one, build: functionOf[T](softplus)},
+		{name: "Softsign", since: 1, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x / (1 + math.Abs(x)) })},
+		// Called by its name, math.Sqrt is an instruction.
+		{name: "Sqrt", since: 6, in: one, out: one, build: unaryOf(elements(func(x T) T { return T(math.Sqrt(float64(x))) }))},
+		{name: "Swish", since: 24, in: one, out: one, build: newSwish[T]},
+		{name: "Tan", since: 7, in: one, out: one, build: functionOf[T](math.Tan)},
+		{name: "Tanh", since: 6, in: one, out: one, build: unaryOf(kernels.Tanhs[T])},
+		{name: "ThresholdedRelu", since: 10, in: one, out: one, build: newThresholdedRelu[T]},
 	}
-	return newUnary(n, func(dst, src []T) {
+}
+
+// signOps lists the functions that integers have too.
+func signOps[T number]() []op {
+	return []op{
+		{name: "Abs", since: 6, in: one, out: one, build: unaryOf(elements(absolute[T]))},
+		{name: "Clip", since: 6, in: arity{1, 3}, out: one, build: newClip[T]},
+		{name: "Neg", since: 6, in: one, out: one, build: unaryOf(elements(func(x T) T { return -x }))},
+		{name: "Relu", since: 6, in: one, out: one, build: unaryOf(relus[T])},
+		{name: "Sign", since: 9, in: one, out: one, build: unaryOf(elements(sign[T]))},
+	}
+}
+
+// unaryOf returns the constructor of an operator on single elements.
+func unaryOf[In, Out element](f func(dst []Out, src []In)) func(*node) kernel {
+	return func(n *node) kernel { return newUnary(n, f) }
+}
+
+// functionOf returns the constructor of an operator that computes f in float64.
+func functionOf[T float](f func(float64) float64) func(*node) kernel {
+	return unaryOf(func(dst, src []T) {
 		for i, v := range src {
 			dst[i] = T(f(float64(v)))
 		}
 	})
 }
 
-// newVector builds the functions that kernels compute for vectors.
-func newVector(n *node) operator {
-	return byType(n, 0, newVectorOf[float32], newVectorOf[float64], nil, nil, nil, nil)
+func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
+
+// The functions that follow have parameters, which are attributes.
+
+func newLeakyRelu[T float](n *node) kernel {
+	alpha := parameter[T](n, "alpha", 0.01)
+	return newUnary(n, elements(func(x T) T { return max(x, 0) + alpha*min(x, 0) }))
 }
 
-func newVectorOf[T float](n *node) operator {
-	return newUnary(n, map[string]func(dst, src []T){"Sigmoid": kernels.Sigmoids[T], "Tanh": kernels.Tanhs[T], "Erf": kernels.Erfs[T]}[n.OpType])
-}
-
-// newActivation builds the functions that have parameters.
-func newActivation(n *node) operator {
-	return byType(n, 0, newActivationOf[float32], newActivationOf[float64], nil, nil, nil, nil)
-}
-
-func newActivationOf[T float](n *node) operator {
-	parameter := func(name string, def float32) T { return T(attribute(n, name, def)) }
-	var f func(T) T
-	switch n.OpType {
-	case "LeakyRelu":
-		alpha := parameter("alpha", 0.01)
-		f = func(x T) T { return max(x, 0) + alpha*min(x, 0) }
-	case "ThresholdedRelu":
-		alpha := parameter("alpha", 1)
-		f = func(x T) T {
-			if x > alpha {
-				return x
-			}
-			return 0 // of NaN too
+func newThresholdedRelu[T float](n *node) kernel {
+	alpha := parameter[T](n, "alpha", 1)
+	return newUnary(n, elements(func(x T) T {
+		if x > alpha {
+			return x
 		}
-	case "HardSigmoid":
-		alpha, beta := parameter("alpha", 0.2), parameter("beta", 0.5)
-		f = func(x T) T { return max(0, min(1, alpha*x+beta)) }
-	case "Elu":
-		alpha := parameter("alpha", 1)
-		f = func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)) }
-	case "Celu":
-		alpha := parameter("alpha", 1)
-		f = func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)/alpha) }
-	case "Selu":
-		alpha, gamma := parameter("alpha", 1.67326319217681884765625), parameter("gamma", 1.05070102214813232421875)
-		f = func(x T) T { return gamma * (max(x, 0) + alpha*expm1(min(x, 0))) }
-	case "Swish":
-		alpha := parameter("alpha", 1)
-		f = func(x T) T { return x * kernels.Sigmoid(alpha*x) }
-	case "Shrink":
-		bias, lambda := parameter("bias", 0), parameter("lambd", 0.5)
-		f = func(x T) T {
-			switch {
-			case x < -lambda:
-				return x + bias
-			case x > lambda:
-				return x - bias
-			}
-			return 0
-		}
-	case "Gelu":
-		return newUnary(n, gelu[T](n))
-	}
-	return newUnary(n, elements(f))
+		return 0 // of NaN too
+	}))
 }
+
+func newHardSigmoid[T float](n *node) kernel {
+	alpha, beta := parameter[T](n, "alpha", 0.2), parameter[T](n, "beta", 0.5)
+	return newUnary(n, elements(func(x T) T { return max(0, min(1, alpha*x+beta)) }))
+}
+
+func newElu[T float](n *node) kernel {
+	alpha := parameter[T](n, "alpha", 1)
+	return newUnary(n, elements(func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)) }))
+}
+
+func newCelu[T float](n *node) kernel {
+	alpha := parameter[T](n, "alpha", 1)
+	return newUnary(n, elements(func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)/alpha) }))
+}
+
+func newSelu[T float](n *node) kernel {
+	alpha, gamma := parameter[T](n, "alpha", 1.67326319217681884765625), parameter[T](n, "gamma", 1.05070102214813232421875)
+	return newUnary(n, elements(func(x T) T { return gamma * (max(x, 0) + alpha*expm1(min(x, 0))) }))
+}
+
+func newSwish[T float](n *node) kernel {
+	alpha := parameter[T](n, "alpha", 1)
+	return newUnary(n, elements(func(x T) T { return x * kernels.Sigmoid(alpha*x) }))
+}
+
+func newShrink[T float](n *node) kernel {
+	bias, lambda := parameter[T](n, "bias", 0), parameter[T](n, "lambd", 0.5)
+	return newUnary(n, elements(func(x T) T {
+		switch {
+		case x < -lambda:
+			return x + bias
+		case x > lambda:
+			return x - bias
+		}
+		return 0
+	}))
+}
+
+func parameter[T float](n *node, name string, def float32) T { return T(attribute(n, name, def)) }
 
 func expm1[T float](x T) T { return T(math.Expm1(float64(x))) }
 
-func gelu[T float](n *node) func(dst, src []T) {
+func newGelu[T float](n *node) kernel {
 	scale, squash := func(x T) T { return x / math.Sqrt2 }, kernels.Erfs[T]
 	switch approximate := attribute(n, "approximate", "none"); approximate {
 	case "none":
@@ -145,7 +179,7 @@ func gelu[T float](n *node) func(dst, src []T) {
 	default:
 		n.fail("attribute \"approximate\" is %q, and must be none or tanh", approximate)
 	}
-	return func(dst, src []T) {
+	return newUnary(n, func(dst, src []T) {
 		for i, x := range src {
 			dst[i] = scale(x)
 		}
@@ -153,34 +187,24 @@ func gelu[T float](n *node) func(dst, src []T) {
 		for i, x := range src {
 			dst[i] = 0.5 * x * (1 + dst[i])
 		}
+	})
+}
+
+func absolute[T number](x T) T {
+	if x < 0 || x == 0 { // also -0
+		return 0 - x
 	}
+	return x
 }
 
-// newSigned builds the functions that integers have too.
-func newSigned(n *node) operator {
-	return byType(n, 0, newSignedOf[float32], newSignedOf[float64], newSignedOf[int32], newSignedOf[int64], newSignedOf[uint8], nil)
-}
-
-func newSignedOf[T number](n *node) operator {
-	return newUnary(n, map[string]func(dst, src []T){
-		"Abs": elements(func(x T) T {
-			if x < 0 || x == 0 { // also -0
-				return 0 - x
-			}
-			return x
-		}),
-		"Neg":  elements(func(x T) T { return -x }),
-		"Relu": relus[T],
-		"Sign": elements(func(x T) T {
-			switch {
-			case x > 0:
-				return 1
-			case x < 0:
-				return T(0) - 1
-			}
-			return x // 0 or NaN
-		}),
-	}[n.OpType])
+func sign[T number](x T) T {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return T(0) - 1
+	}
+	return x // 0 or NaN
 }
 
 func relus[T number](dst, src []T) {
@@ -193,21 +217,7 @@ func relus[T number](dst, src []T) {
 	}
 }
 
-func newNot(n *node) operator { return newUnary(n, elements(func(x bool) bool { return !x })) }
-
-func newIsNaN(n *node) operator {
-	return byType(n, 0, newIsNaNOf[float32], newIsNaNOf[float64], nil, nil, nil, nil)
-}
-
-func newIsNaNOf[T float](n *node) operator {
-	return newUnary(n, elements(func(x T) bool { return x != x }))
-}
-
-func newIsInf(n *node) operator {
-	return byType(n, 0, newIsInfOf[float32], newIsInfOf[float64], nil, nil, nil, nil)
-}
-
-func newIsInfOf[T float](n *node) operator {
+func newIsInf[T float](n *node) kernel {
 	negative, positive := n.flag("detect_negative", true), n.flag("detect_positive", true)
 	return newUnary(n, elements(func(x T) bool {
 		return positive && math.IsInf(float64(x), 1) || negative && math.IsInf(float64(x), -1)
@@ -222,25 +232,19 @@ type clip[T number] struct {
 	has      [2]bool
 }
 
-func newClip(n *node) operator {
-	if n.opset < 11 {
-		return byType(n, 0, newOldClip[float32], newOldClip[float64], nil, nil, nil, nil)
-	}
-	return byType(n, 0, newClipOf[float32], newClipOf[float64], newClipOf[int32], newClipOf[int64], newClipOf[uint8], nil)
-}
-
-func newOldClip[T number](n *node) operator {
-	op := &clip[T]{min: T(attribute(n, "min", float32(0))), max: T(attribute(n, "max", float32(0)))}
-	op.has = [2]bool{n.has("min"), n.has("max")}
-	if n.given(1) || n.given(2) {
+func newClip[T number](n *node) kernel {
+	op := &clip[T]{}
+	switch {
+	case n.opset >= 11:
+		op.low, op.top = input[T](n, 1), input[T](n, 2)
+	case isInteger[T]():
+		n.failType(0)
+	case n.given(1) || n.given(2):
 		n.fail("the bounds are attributes before opset 11")
+	default:
+		op.min, op.max = T(attribute(n, "min", float32(0))), T(attribute(n, "max", float32(0)))
+		op.has = [2]bool{n.has("min"), n.has("max")}
 	}
-	op.unary = unary[T, T]{input[T](n, 0), output[T](n, 0), op.bound}
-	return op
-}
-
-func newClipOf[T number](n *node) operator {
-	op := &clip[T]{low: input[T](n, 1), top: input[T](n, 2)}
 	op.unary = unary[T, T]{input[T](n, 0), output[T](n, 0), op.bound}
 	return op
 }
@@ -286,23 +290,28 @@ type softmax[T float] struct {
 	tops, sums []T // of the parts of a row: the greatest value, and the sum of the powers
 }
 
-func newSoftmax(n *node) operator {
-	return byType(n, 0, newSoftmaxOf[float32], newSoftmaxOf[float64], nil, nil, nil, nil)
+func softmaxOps[T float]() []op {
+	return []op{
+		{name: "Hardmax", since: 1, in: one, out: one, build: softmaxOf((*softmax[T]).hardmax)},
+		{name: "LogSoftmax", since: 1, in: one, out: one, build: softmaxOf((*softmax[T]).logSoftmax)},
+		{name: "Softmax", since: 1, in: one, out: one, build: softmaxOf((*softmax[T]).softmax)},
+	}
 }
 
-func newSoftmaxOf[T float](n *node) operator {
+func softmaxOf[T float](f func(op *softmax[T], dst, x []T) error) func(*node) kernel {
+	return func(n *node) kernel { return newSoftmax(n, f) }
+}
+
+func newSoftmax[T float](n *node, f func(op *softmax[T], dst, x []T) error) kernel {
 	op := &softmax[T]{
-		unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)},
-		old:   n.opset < 13, column: temp[T](n), memory: n.memory,
+		f: f, unary: unary[T, T]{in: input[T](n, 0), out: output[T](n, 0)},
+		old: n.opset < 13, column: temp[T](n), memory: n.memory,
 	}
 	def := int64(-1)
 	if op.old {
 		def = 1
 	}
 	op.axis = attribute(n, "axis", def)
-	op.f = map[string]func(op *softmax[T], dst, x []T) error{
-		"Softmax": (*softmax[T]).softmax, "LogSoftmax": (*softmax[T]).logSoftmax, "Hardmax": (*softmax[T]).hardmax,
-	}[n.OpType]
 	return op
 }
 

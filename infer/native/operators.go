@@ -1,0 +1,190 @@
+package native
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+)
+
+// NewestOpset is the newest version of ONNX's operators that the engine knows: a
+// later one may define an operator anew, and is refused.
+const NewestOpset = 28
+
+// Operator describes an operator that the engine has.
+type Operator struct {
+	Name string
+	// Domain is "" for ONNX's own operators.
+	Domain string
+	// Since is the first opset whose definition of the operator the engine has.
+	Since int64
+	// Types lists the element types of the values that the operator computes with or
+	// moves, in the order of the constants of package tensor. Indices, shapes and
+	// conditions have types of their own, which ONNX fixes.
+	Types []tensor.Type
+}
+
+// Operators lists the operators that the engine has, by name.
+func Operators() []Operator {
+	var list []Operator
+	for _, o := range operators() {
+		list = append(list, Operator{Name: o.name, Since: o.since, Types: o.types()})
+	}
+	slices.SortFunc(list, func(a, b Operator) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// op is an operator, for one element type or for all of them.
+type op struct {
+	name    string
+	since   int64 // the first opset that defines it as it is built here
+	in, out arity
+	typed   int                // the input whose element type selects build
+	mixed   bool               // the inputs may be float16 and float32
+	build   func(*node) kernel // for elements of any type, or of the type of its table
+}
+
+// arity bounds the number of inputs or outputs.
+type arity struct{ min, max int }
+
+const unbounded = math.MaxInt
+
+var none, one, two, three, some = arity{0, 0}, arity{1, 1}, arity{2, 2}, arity{3, 3}, arity{1, unbounded}
+
+// with returns the operator with that constructor.
+func (o op) with(build func(*node) kernel) op {
+	o.build = build
+	return o
+}
+
+// registered is an operator with its constructor for each element type. Where byType
+// is nil the one of op is for all.
+type registered struct {
+	op
+	byType map[tensor.Type]func(*node) kernel
+}
+
+// types returns the element types that the operator has a constructor for.
+func (r *registered) types() []tensor.Type {
+	var list []tensor.Type
+	for _, t := range elementTypes {
+		if r.byType == nil || r.byType[t.typ] != nil {
+			list = append(list, t.typ)
+		}
+	}
+	return list
+}
+
+// construct builds the kernel of a node for the element type of its input.
+func (r *registered) construct(n *node) kernel {
+	if r.byType == nil {
+		return r.build(n)
+	}
+	build := r.byType[n.inputs[r.typed].typ()]
+	if build == nil {
+		n.failType(r.typed)
+		return nil
+	}
+	return build(n)
+}
+
+// operators has all operators by name. To add one, add it to a table of its file; to
+// add an element type, add a line here and one to elementTypes.
+var operators = sync.OnceValue(func() map[string]*registered {
+	all := map[string]*registered{}
+	for _, o := range slices.Concat(viewOps, moveOps, sliceOps, indexOps, convertOps, controlOps) {
+		all[o.name] = &registered{op: o}
+	}
+	register := func(t tensor.Type, ops []op) {
+		for _, o := range ops {
+			if all[o.name] == nil {
+				all[o.name] = &registered{op: o, byType: map[tensor.Type]func(*node) kernel{}}
+			}
+			all[o.name].byType[t] = o.build
+		}
+	}
+	register(tensor.Float16, floatOps[float32]())
+	register(tensor.Float32, floatOps[float32]())
+	register(tensor.Float64, floatOps[float64]())
+	register(tensor.Int32, signedOps[int32]())
+	register(tensor.Int64, signedOps[int64]())
+	register(tensor.Uint8, unsignedOps[uint8]())
+	register(tensor.Bool, boolOps())
+	return all
+})
+
+// floatOps lists the operators on numbers with fractions.
+func floatOps[T float]() []op {
+	return slices.Concat(
+		numberOps[T](), sumOps[T](), []op{divide.with(binaryOf(div[T])), modulo.with(newFloatMod[T])},
+		functionOps[T](), softmaxOps[T](), recurrentOps[T](), productOps[T](), convOps[T](), poolOps[T](), normOps[T]())
+}
+
+// signedOps lists the operators on signed integers.
+func signedOps[T int32 | int64]() []op {
+	return slices.Concat(numberOps[T](), integerOps[T](), sumOps[T]())
+}
+
+// unsignedOps lists the operators on unsigned integers.
+func unsignedOps[T uint8]() []op {
+	return slices.Concat(numberOps[T](), integerOps[T](), []op{maxPool.with(newMaxPool[T])})
+}
+
+// numberOps lists the operators that all numbers have.
+func numberOps[T number]() []op {
+	return slices.Concat(elementOps(combiner[T]), arithmeticOps[T](), signOps[T](), orderOps[T]())
+}
+
+// sumOps lists the operators on numbers that may be negative.
+func sumOps[T number]() []op {
+	return slices.Concat(reduceOps[T](), einsumOps[T](), rangeOps[T](), []op{pRelu.with(newPRelu[T])})
+}
+
+// integerOps lists the operators that compute otherwise on integers.
+func integerOps[T integer]() []op {
+	return []op{divide.with(newIntDiv[T]), modulo.with(newIntMod[T]), multiply.with(newIntMatMul[T])}
+}
+
+// boolOps lists the operators on truth values.
+func boolOps() []op {
+	return slices.Concat(elementOps(noCombiner), logicOps, reduceBoolOps)
+}
+
+// lookUp returns the operator of n, of which it checks the number of inputs and
+// outputs.
+func lookUp(n *onnxgraph.Node, opset int64) (*registered, error) {
+	if n.Domain != "" {
+		return nil, fmt.Errorf("op %s of domain %q is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType), n.Domain)
+	}
+	o, ok := operators()[n.OpType]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("op %s is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType))
+	case opset == 0:
+		return nil, errors.New("the model imports no standard opset")
+	case opset < o.since:
+		return nil, fmt.Errorf("op %s is supported from opset %d on, not in %d: export the model again for opset 13 or later, or use ONNX Runtime", n.OpType, o.since, opset)
+	}
+	if err := o.in.check("input", n.Inputs); err != nil {
+		return nil, err
+	}
+	return o, o.out.check("output", n.Outputs)
+}
+
+// check reports names of inputs or outputs that are too many or too few.
+func (a arity) check(what string, names []string) error {
+	if len(names) > a.max {
+		return fmt.Errorf("it has %d %ss, and may have %d", len(names), what, a.max)
+	}
+	for i := range a.min {
+		if i >= len(names) || names[i] == "" {
+			return fmt.Errorf("%s %d is missing", what, i)
+		}
+	}
+	return nil
+}
