@@ -34,6 +34,7 @@ func TestDocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := page{path: path, root: root, dir: t.TempDir()}
+			p.checkLinks(t, string(text))
 			blocks := p.read(t, string(text))
 			if testing.Short() {
 				t.Skip("read, but not followed: it trains models")
@@ -91,6 +92,22 @@ func (p *page) read(t *testing.T, text string) (blocks []block) {
 	}
 	return blocks
 }
+
+// checkLinks reports links to files that are not there.
+func (p *page) checkLinks(t *testing.T, text string) {
+	t.Helper()
+	for _, link := range linkForm.FindAllStringSubmatch(text, -1) {
+		path, _, _ := strings.Cut(link[1], "#")
+		if path == "" || strings.Contains(path, "://") {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(p.path), path)); err != nil {
+			t.Errorf("%s links to %s, which is not there", p.path, link[1])
+		}
+	}
+}
+
+var linkForm = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
 var commandForm = regexp.MustCompile(`(?m)^(rnnkit|go|make) `)
 
