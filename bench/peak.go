@@ -15,8 +15,15 @@ type peak struct {
 // for memory or for each other.
 type kernel struct {
 	instructions string
-	run          func(n int)
-	operations   int // for each of the n
+	run          func(n int) float64 // returns how many multiply-adds it has made, while n is small
+	operations   int                 // for each of the n
+}
+
+func sum(values []float32) (total float64) {
+	for _, v := range values {
+		total += float64(v)
+	}
+	return total
 }
 
 // measurePeak returns the fastest of some short runs, on that many threads at

@@ -2,11 +2,12 @@
 
 #include "textflag.h"
 
-// The factors are zero: what is multiplied makes no difference to the time.
+// The factors are one, so that each multiply-add adds 1 to a lane of its chain.
 
-// func fmaAVX2(n int)
-TEXT ·fmaAVX2(SB), NOSPLIT, $0-8
+// func fmaAVX2(n int, sums *[8]float32)
+TEXT ·fmaAVX2(SB), NOSPLIT, $0-16
 	MOVQ n+0(FP), CX
+	MOVQ sums+8(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -19,8 +20,10 @@ TEXT ·fmaAVX2(SB), NOSPLIT, $0-8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	VXORPS Y14, Y14, Y14
-	VXORPS Y15, Y15, Y15
+	MOVL $0x3f800000, AX
+	MOVD AX, X14
+	VBROADCASTSS X14, Y14
+	VMOVAPS Y14, Y15
 
 loop:
 	VFMADD231PS Y14, Y15, Y0
@@ -37,12 +40,25 @@ loop:
 	VFMADD231PS Y14, Y15, Y11
 	DECQ CX
 	JNZ  loop
+	VADDPS Y1, Y0, Y0
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y0, Y0
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y0, Y0
+	VADDPS Y6, Y0, Y0
+	VADDPS Y7, Y0, Y0
+	VADDPS Y8, Y0, Y0
+	VADDPS Y9, Y0, Y0
+	VADDPS Y10, Y0, Y0
+	VADDPS Y11, Y0, Y0
+	VMOVUPS Y0, (DI)
 	VZEROUPPER
 	RET
 
-// func fmaAVX512(n int)
-TEXT ·fmaAVX512(SB), NOSPLIT, $0-8
+// func fmaAVX512(n int, sums *[16]float32)
+TEXT ·fmaAVX512(SB), NOSPLIT, $0-16
 	MOVQ n+0(FP), CX
+	MOVQ sums+8(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -55,8 +71,10 @@ TEXT ·fmaAVX512(SB), NOSPLIT, $0-8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	VXORPS Y14, Y14, Y14
-	VXORPS Y15, Y15, Y15
+	MOVL $0x3f800000, AX
+	MOVD AX, X14
+	VBROADCASTSS X14, Z14
+	VMOVAPS Z14, Z15
 
 loop:
 	VFMADD231PS Z14, Z15, Z0
@@ -73,5 +91,17 @@ loop:
 	VFMADD231PS Z14, Z15, Z11
 	DECQ CX
 	JNZ  loop
+	VADDPS Z1, Z0, Z0
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z0, Z0
+	VADDPS Z4, Z0, Z0
+	VADDPS Z5, Z0, Z0
+	VADDPS Z6, Z0, Z0
+	VADDPS Z7, Z0, Z0
+	VADDPS Z8, Z0, Z0
+	VADDPS Z9, Z0, Z0
+	VADDPS Z10, Z0, Z0
+	VADDPS Z11, Z0, Z0
+	VMOVUPS Z0, (DI)
 	VZEROUPPER
 	RET
