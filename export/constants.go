@@ -3,6 +3,7 @@ package export
 import (
 	"slices"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -106,13 +107,13 @@ func constantOf(n *onnxgraph.Node) onnxgraph.Tensor {
 		case onnxgraph.Tensor:
 			return known(v)
 		case float32:
-			return onnxgraph.Tensor{Shape: []int{}, Data: []float32{v}}
+			return onnxgraph.Tensor{Tensor: tensor.Of([]float32{v})}
 		case int64:
-			return onnxgraph.Tensor{Shape: []int{}, Data: []int64{v}}
+			return onnxgraph.Tensor{Tensor: tensor.Of([]int64{v})}
 		case []float32:
-			return known(onnxgraph.Tensor{Shape: []int{len(v)}, Data: v})
+			return known(onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}})
 		case []int64:
-			return known(onnxgraph.Tensor{Shape: []int{len(v)}, Data: v})
+			return known(onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}})
 		}
 	}
 	return onnxgraph.Tensor{}
@@ -122,7 +123,7 @@ func constantOf(n *onnxgraph.Node) onnxgraph.Tensor {
 func cast(x onnxgraph.Tensor, n *onnxgraph.Node) onnxgraph.Tensor {
 	a, _ := n.Attribute("to")
 	to, _ := a.(int64)
-	switch onnxgraph.DataType(to) {
+	switch onnxgraph.TypeOf(to) {
 	case onnxgraph.Float32, onnxgraph.Float64:
 		if x.Type() == onnxgraph.Float32 {
 			return x
@@ -219,9 +220,9 @@ func (r *reader) concat(n *onnxgraph.Node) onnxgraph.Tensor {
 	}
 	outer := elements(shape[:at])
 	if first.Type() == onnxgraph.Float32 {
-		return onnxgraph.Tensor{Shape: shape, Data: concat[float32](parts, outer)}
+		return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: concat[float32](parts, outer)}}
 	}
-	return onnxgraph.Tensor{Shape: shape, Data: concat[int64](parts, outer)}
+	return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: concat[int64](parts, outer)}}
 }
 
 func concat[T any](parts []onnxgraph.Tensor, outer int) []T {
@@ -364,9 +365,9 @@ func (r *reader) pick(x onnxgraph.Tensor, shape, strides []int, offset int) onnx
 		at = next
 	}
 	if data, ok := x.Data.([]float32); ok {
-		return onnxgraph.Tensor{Shape: shape, Data: gather(data, at)}
+		return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: gather(data, at)}}
 	}
-	return onnxgraph.Tensor{Shape: shape, Data: gather(x.Data.([]int64), at)}
+	return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: gather(x.Data.([]int64), at)}}
 }
 
 func gather[T any](x []T, at []int) []T {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -36,7 +37,7 @@ var (
 	time  = onnxgraph.Dim{Symbol: "time"}
 )
 
-func size(n int) onnxgraph.Dim { return onnxgraph.Dim{Size: int64(n)} }
+func size(n int) onnxgraph.Dim { return onnxgraph.Dim{Size: n} }
 
 // readInput declares the input and returns the value that the first layer reads,
 // [time, batch, inputs].
@@ -226,7 +227,7 @@ func (g *graph) node(op, output string, inputs []string, attributes ...onnxgraph
 
 // floats adds a float32 constant and returns its name.
 func (g *graph) floats(name string, data []float32, shape ...int) string {
-	g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Shape: shape, Data: data})
+	g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}})
 	return name
 }
 
@@ -236,7 +237,7 @@ func (g *graph) shape(name string, dims ...int) string {
 	for i, d := range dims {
 		data[i] = int64(d)
 	}
-	g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Shape: []int{len(dims)}, Data: data})
+	g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(dims)}, Data: data}})
 	return name
 }
 

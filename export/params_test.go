@@ -224,12 +224,12 @@ func twoNodes(s models.Spec, p *models.Params[float32], turn bool) *onnxgraph.Mo
 		return name
 	}
 	constant := func(name string, data any, shape ...int) string {
-		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Shape: shape, Data: data})
+		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}})
 		return name
 	}
 	batch, steps := onnxgraph.Dim{Symbol: "batch"}, onnxgraph.Dim{Symbol: "time"}
-	g.Inputs = []onnxgraph.Value{{Name: "input", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{batch, steps, {Size: int64(s.Features)}}}}
-	g.Outputs = []onnxgraph.Value{{Name: "output", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{batch, {Size: int64(s.Outputs)}}}}
+	g.Inputs = []onnxgraph.Value{{Name: "input", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{batch, steps, {Size: s.Features}}}}
+	g.Outputs = []onnxgraph.Value{{Name: "output", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{batch, {Size: s.Outputs}}}}
 	one := constant("one", []int64{1}, 1)
 	x := node("Transpose", "x", []string{"input"}, ints("perm", 1, 0, 2))
 	for i := range s.Layers {
@@ -454,7 +454,7 @@ func TestLoadParamsLeft(t *testing.T) {
 func TestLoadParamsBeside(t *testing.T) {
 	s := models.Spec{Cell: models.LSTM, Features: 3, Hidden: 5, Layers: 2, Readout: models.ReadLast, Outputs: 2}
 	constant := func(m *onnxgraph.Model, name string, data any, shape ...int) string {
-		m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: name, Shape: shape, Data: data})
+		m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}})
 		return name
 	}
 	state := slices.Repeat([]float32{0, 0.7}, 5) // [1, 2, 5]
@@ -475,7 +475,7 @@ func TestLoadParamsBeside(t *testing.T) {
 		n.Inputs[input] = name
 	}
 	full := func(v float32) onnxgraph.Attribute {
-		return onnxgraph.Attribute{Name: "value", Value: onnxgraph.Tensor{Shape: []int{1}, Data: []float32{v}}}
+		return onnxgraph.Attribute{Name: "value", Value: onnxgraph.Tensor{Tensor: tensor.Of([]float32{v}, 1)}}
 	}
 	const layer = `layer 1 (LSTM "layers.1.lstm") `
 	for name, test := range map[string]struct {
@@ -683,14 +683,14 @@ func TestConstants(t *testing.T) {
 				continue
 			}
 			for i, in := range sets[0].Inputs {
-				file.Graph.Initializers = append(file.Graph.Initializers, onnxgraph.Tensor{Name: file.Graph.Inputs[i].Name, Shape: in.Shape, Data: in.Data})
+				file.Graph.Initializers = append(file.Graph.Initializers, onnxgraph.Tensor{Name: file.Graph.Inputs[i].Name, Tensor: in})
 			}
 			got := newReader(&file.Graph, 1<<20).constants[file.Graph.Outputs[0].Name]
 			if got.Data == nil {
 				continue
 			}
 			computed++
-			if err := onnxtest.Compare(tensor.Tensor{Shape: got.Shape, Data: got.Data}, sets[0].Outputs[0], 0, 0); err != nil {
+			if err := onnxtest.Compare(got.Tensor, sets[0].Outputs[0], 0, 0); err != nil {
 				t.Errorf("%s: %v", filepath.Base(dir), err)
 			}
 		}
@@ -703,7 +703,7 @@ func TestConstants(t *testing.T) {
 // TestConstantsOfOldOpsets computes operators that have as attributes what newer
 // ones read as inputs, and values of types that are converted.
 func TestConstantsOfOldOpsets(t *testing.T) {
-	x := onnxgraph.Tensor{Name: "x", Shape: []int{1, 2, 3}, Data: []float64{1, 2, 3, 4, 5, 6}}
+	x := onnxgraph.Tensor{Name: "x", Tensor: tensor.Of([]float64{1, 2, 3, 4, 5, 6}, 1, 2, 3)}
 	for _, test := range []struct {
 		op         string
 		attributes []onnxgraph.Attribute
@@ -727,8 +727,8 @@ func TestConstantsOfOldOpsets(t *testing.T) {
 		{"Reshape", []onnxgraph.Attribute{ints("shape", 1, 1, 1, 1, 1, 1, 1, 1, 6)}, nil, nil},
 		{"Transpose", nil, []int{3, 2, 1}, []float32{1, 4, 2, 5, 3, 6}},
 		{"Transpose", []onnxgraph.Attribute{ints("perm", 0, 0, 1)}, nil, nil},
-		{"Cast", []onnxgraph.Attribute{{Name: "to", Value: int64(onnxgraph.Float32)}}, []int{1, 2, 3}, []float32{1, 2, 3, 4, 5, 6}},
-		{"Cast", []onnxgraph.Attribute{{Name: "to", Value: int64(onnxgraph.Int64)}}, nil, nil},
+		{"Cast", []onnxgraph.Attribute{{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)}}, []int{1, 2, 3}, []float32{1, 2, 3, 4, 5, 6}},
+		{"Cast", []onnxgraph.Attribute{{Name: "to", Value: onnxgraph.Number(onnxgraph.Int64)}}, nil, nil},
 		{"Concat", []onnxgraph.Attribute{axis(3)}, nil, nil},
 		{"Relu", nil, nil, nil},
 	} {
@@ -926,7 +926,7 @@ func nodeNamed(m *onnxgraph.Model, name string) *onnxgraph.Node {
 }
 
 func floats(name string, shape ...int) onnxgraph.Tensor {
-	return onnxgraph.Tensor{Name: name, Shape: shape, Data: make([]float32, elements(shape))}
+	return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: make([]float32, elements(shape))}}
 }
 
 func marshalFile(t testing.TB, m *onnxgraph.Model) []byte {

@@ -118,7 +118,7 @@ func TestFirstStateOfTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Graph.Initializers = append(f.Graph.Initializers, onnxgraph.Tensor{Name: "h0", Shape: []int{1, 1, 3}, Data: []float32{0.5, -0.5, 1}})
+	f.Graph.Initializers = append(f.Graph.Initializers, onnxgraph.Tensor{Name: "h0", Tensor: tensor.Of([]float32{0.5, -0.5, 1}, 1, 1, 3)})
 	data, err := onnxgraph.Marshal(f)
 	if err != nil {
 		t.Fatal(err)

@@ -116,7 +116,7 @@ func onnxTest(ts *testscript.TestScript, _ bool, args []string) {
 			data = append(data, float32(v))
 		}
 		files["test_data_set_0/"+name], err = proto.Marshal(&onnxpb.TensorProto{
-			Dims: []int64{int64(len(data))}, DataType: proto.Int32(int32(onnxgraph.Float32)), FloatData: data,
+			Dims: []int64{int64(len(data))}, DataType: proto.Int32(int32(onnxgraph.Number(onnxgraph.Float32))), FloatData: data,
 		})
 		ts.Check(err)
 	}

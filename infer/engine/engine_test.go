@@ -26,7 +26,7 @@ func TestCheckInputs(t *testing.T) {
 		{map[string]tensor.Tensor{"x": tensor.Of([]float32{}, 0, 3, 2)}, ""},
 		{nil, `input "x" is missing: the model needs x float32[batch, ?, 2]`},
 		{map[string]tensor.Tensor{"x": x, "y": x}, `input "y" is not among the model's`},
-		{map[string]tensor.Tensor{"x": {}}, `input "x" has type ""`},
+		{map[string]tensor.Tensor{"x": {}}, `input "x" has type "undefined"`},
 		{map[string]tensor.Tensor{"x": tensor.Of(make([]int64, 12), 2, 3, 2)}, `input "x" has type "int64"`},
 		{map[string]tensor.Tensor{"x": tensor.Of(make([]float32, 12), 2, 6)}, `input "x" has shape [2 6]`},
 		{map[string]tensor.Tensor{"x": tensor.Of(make([]float32, 12), 2, 2, 3)}, `input "x" has shape [2 2 3]`},

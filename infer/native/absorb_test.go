@@ -79,7 +79,7 @@ func TestAbsorbBias(t *testing.T) {
 func TestBiasOfIntegers(t *testing.T) {
 	m := graph(call("MatMul", []string{"x", "W"}, []string{"p"}), call("Add", []string{"p", "b"}, []string{"y"}))
 	m.Graph.Inputs[0].Type = onnxgraph.Int64
-	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "W", Shape: []int{3, 2}, Data: []int64{1, 2, 3, 4, 5, 6}}, ints64("b", 10, 20)}
+	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "W", Tensor: tensor.Of([]int64{1, 2, 3, 4, 5, 6}, 3, 2)}, ints64("b", 10, 20)}
 	got := run(t, open(t, m), tensors{"x": tensor.Of([]int64{1, 0, 0, 1, 1, 1}, 2, 3)})["y"]
 	if want := []int64{11, 22, 19, 32}; !slices.Equal(got.Data.([]int64), want) {
 		t.Errorf("the answer is %v, not %v", got.Data, want)

@@ -42,7 +42,7 @@ func roundToHalf(data []float32) {
 type cast struct{ in, out value }
 
 func newCast(n *node) kernel {
-	to := onnxgraph.DataType(attribute(n, "to", int64(0)))
+	to := onnxgraph.TypeOf(attribute(n, "to", int64(0)))
 	readFloat8(n)
 	e, err := findType(to)
 	if err != nil {

@@ -30,7 +30,7 @@ func large(n int) map[string]largeNode {
 	scalar := func(v int64) tensor.Tensor { return tensor.Of([]int64{v}) }
 	small := func(shape ...int) tensor.Tensor { return tensor.Zeros(tensor.Float32, shape...) }
 	nodes := map[string]largeNode{
-		"Cast": of(row).with("to", int64(onnxgraph.Int32)), "CastLike": of(row, tensor.Zeros(tensor.Float16, 1)),
+		"Cast": of(row).with("to", onnxgraph.Number(onnxgraph.Int32)), "CastLike": of(row, tensor.Zeros(tensor.Float16, 1)),
 		"Clip": of(row), "NonZero": of(row), "Transpose": of(square), "Trilu": of(square), "Not": of(truth),
 		"Mod": of(row, row).with("fmod", int64(1)), "Where": of(truth, row, row),
 		"BatchNormalization":    of(image, small(4), small(4), small(4), small(4)),
@@ -126,7 +126,7 @@ func (n largeNode) model(op string) *onnxgraph.Model {
 }
 
 func dataType(x tensor.Tensor) onnxgraph.DataType {
-	return (&onnxgraph.Tensor{Data: x.Data}).Type()
+	return (&onnxgraph.Tensor{Tensor: tensor.Tensor{Data: x.Data}}).Type()
 }
 
 // views are the operators that show the elements of their input, or compute but a few.

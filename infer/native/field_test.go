@@ -60,7 +60,7 @@ func TestLoopsEnd(t *testing.T) {
 	} {
 		m := graph(node)
 		m.Graph.Initializers = []onnxgraph.Tensor{
-			{Name: "trips", Data: []int64{1 << 62}}, {Name: "true", Data: []bool{true}},
+			{Name: "trips", Tensor: tensor.Tensor{Data: []int64{1 << 62}}}, {Name: "true", Tensor: tensor.Tensor{Data: []bool{true}}},
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		_, err := open(t, m).Run(ctx, tensors{"x": valueOf(floats("x", 2, 3))})
@@ -83,7 +83,7 @@ func TestNestedBranches(t *testing.T) {
 	}
 	m := graph(g.Nodes[0])
 	m.Graph.Nodes[0].Outputs[0] = "y"
-	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "c", Data: []bool{true}}}
+	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "c", Tensor: tensor.Tensor{Data: []bool{true}}}}
 	x := valueOf(floats("x", 2, 3))
 	if err := onnxtest.Compare(run(t, open(t, m), tensors{"x": x})["y"], x, 0, 0); err != nil {
 		t.Error(err)

@@ -136,7 +136,7 @@ func mutate(g *onnxgraph.Graph, i, j, k int) {
 		}
 	case 3:
 		if shape := g.Inputs[j%len(g.Inputs)].Shape; len(shape) > 0 {
-			shape[k%len(shape)] = onnxgraph.Dim{Size: int64(k % 5)}
+			shape[k%len(shape)] = onnxgraph.Dim{Size: k % 5}
 		}
 	case 4:
 		names := slices.Sorted(maps.Keys(operators()))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -433,7 +434,7 @@ type constantOfShape struct {
 }
 
 func newConstantOfShape(n *node) kernel {
-	with := attribute(n, "value", onnxgraph.Tensor{Shape: []int{1}, Data: []float32{0}})
+	with := attribute(n, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{0}, 1)})
 	value, err := constant(with)
 	switch {
 	case err != nil:

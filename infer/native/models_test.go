@@ -84,7 +84,7 @@ func call(op string, inputs, outputs []string, attributes ...any) onnxgraph.Node
 // branches returns a model that writes y with one of two graphs.
 func branches(then, els onnxgraph.Graph) *onnxgraph.Model {
 	return graph(
-		call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{}, Data: []bool{true}}),
+		call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]bool{true})}),
 		call("If", []string{"c"}, []string{"y"}, "then_branch", &then, "else_branch", &els))
 }
 
@@ -142,14 +142,14 @@ func floats(name string, shape ...int) onnxgraph.Tensor {
 	for i := range data {
 		data[i] = float32((i*37+len(name)*11+int(name[0]))%101)/101 - 0.5
 	}
-	return onnxgraph.Tensor{Name: name, Shape: shape, Data: data}
+	return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}}
 }
 
 func ints64(name string, data ...int64) onnxgraph.Tensor {
-	return onnxgraph.Tensor{Name: name, Shape: []int{len(data)}, Data: data}
+	return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(data)}, Data: data}}
 }
 
-func valueOf(t onnxgraph.Tensor) tensor.Tensor { return tensor.Tensor{Shape: t.Shape, Data: t.Data} }
+func valueOf(t onnxgraph.Tensor) tensor.Tensor { return t.Tensor }
 
 func marshal(t testing.TB, m *onnxgraph.Model) []byte {
 	t.Helper()

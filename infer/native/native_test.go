@@ -25,25 +25,25 @@ var x23 = tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
 func TestOps(t *testing.T) {
 	list := func(t ...onnxgraph.Tensor) []onnxgraph.Tensor { return t }
 	scalar := func(name string, v int64) onnxgraph.Tensor {
-		return onnxgraph.Tensor{Name: name, Shape: []int{}, Data: []int64{v}}
+		return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]int64{v})}
 	}
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	column := onnxgraph.Tensor{Name: "b", Shape: []int{2, 1}, Data: []float32{10, 20}}
+	column := onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{10, 20}, 2, 1)}
 	for _, test := range []struct {
 		name  string
 		model *onnxgraph.Model
 		want  tensor.Tensor
 	}{
 		{"Add column", oneNode("Add", list(column)), tensor.Of([]float32{11, 12, 13, 24, 25, 26}, 2, 3)},
-		{"Sub scalar", oneNode("Sub", list(onnxgraph.Tensor{Name: "b", Shape: []int{}, Data: []float32{1}})), tensor.Of([]float32{0, 1, 2, 3, 4, 5}, 2, 3)},
-		{"Mul more dimensions", oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{2, 1, 1}, Data: []float32{1, -1}})), tensor.Of([]float32{1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}, 2, 2, 3)},
-		{"Add both ways", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{2, 1, 2, 1}, Data: []float32{0, 10, 20, 30}}), call("Constant", nil, []string{"d"}, "value", onnxgraph.Tensor{Shape: []int{2, 1, 2}, Data: []float32{1, 2, 3, 4}}), call("Add", []string{"c", "d"}, []string{"y"})), tensor.Of([]float32{1, 2, 11, 12, 3, 4, 13, 14, 21, 22, 31, 32, 23, 24, 33, 34}, 2, 2, 2, 2)},
-		{"Div row", oneNode("Div", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 2, 3}})), tensor.Of([]float32{1, 1, 1, 4, 2.5, 2}, 2, 3)},
-		{"Mul none", oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Shape: []int{0, 1, 1}, Data: []float32{}})), tensor.Of([]float32{}, 0, 2, 3)},
-		{"MatMul with none", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3, 0}, Data: []float32{}})), tensor.Of([]float32{}, 2, 0)},
-		{"MatMul vector", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{1, 0, -1}})), tensor.Of([]float32{-2, -2}, 2)},
+		{"Sub scalar", oneNode("Sub", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1})})), tensor.Of([]float32{0, 1, 2, 3, 4, 5}, 2, 3)},
+		{"Mul more dimensions", oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, -1}, 2, 1, 1)})), tensor.Of([]float32{1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}, 2, 2, 3)},
+		{"Add both ways", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 10, 20, 30}, 2, 1, 2, 1)}), call("Constant", nil, []string{"d"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{1, 2, 3, 4}, 2, 1, 2)}), call("Add", []string{"c", "d"}, []string{"y"})), tensor.Of([]float32{1, 2, 11, 12, 3, 4, 13, 14, 21, 22, 31, 32, 23, 24, 33, 34}, 2, 2, 2, 2)},
+		{"Div row", oneNode("Div", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, 2, 3}, 3)})), tensor.Of([]float32{1, 1, 1, 4, 2.5, 2}, 2, 3)},
+		{"Mul none", oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{}, 0, 1, 1)})), tensor.Of([]float32{}, 0, 2, 3)},
+		{"MatMul with none", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{}, 3, 0)})), tensor.Of([]float32{}, 2, 0)},
+		{"MatMul vector", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, 0, -1}, 3)})), tensor.Of([]float32{-2, -2}, 2)},
 		{"Gather column", oneNode("Gather", list(scalar("i", -1)), "axis", int64(1)), tensor.Of([]float32{3, 6}, 2)},
-		{"Gather matrix", oneNode("Gather", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 2}, Data: []int64{-3, 1}}), "axis", int64(-1)), tensor.Of([]float32{1, 2, 4, 5}, 2, 1, 2)},
+		{"Gather matrix", oneNode("Gather", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{-3, 1}, 1, 2)}), "axis", int64(-1)), tensor.Of([]float32{1, 2, 4, 5}, 2, 1, 2)},
 		{"Gather none", oneNode("Gather", list(ints64("i"))), tensor.Of([]float32{}, 0, 3)},
 		{"Expand less", oneNode("Expand", list(ints64("s", 3))), x23},
 		{"Expand more", oneNode("Expand", list(ints64("s", 2, 1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6}, 2, 2, 3)},
@@ -56,16 +56,16 @@ func TestOps(t *testing.T) {
 		{"Shape", oneNode("Shape", nil, "start", int64(-1), "end", int64(9)), tensor.Of([]int64{3}, 1)},
 		{"Constant int", graph(call("Constant", nil, []string{"y"}, "value_int", int64(7))), tensor.Of([]int64{7})},
 		{"Constant floats", graph(call("Constant", nil, []string{"y"}, "value_floats", []float32{1, 2})), tensor.Of([]float32{1, 2}, 2)},
-		{"Cast to float16", oneNode("Cast", nil, "to", int64(onnxgraph.Float16)), halves(1, 2, 3, 4, 5, 6)},
-		{"float16 is wide inside", graph(call("Cast", []string{"x"}, []string{"h"}, "to", int64(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Log", []string{"big"}, []string{"y"})), halves(2.71828, 7.38906, 20.0855, 54.5982, inf, inf)},
-		{"float16 overflows where it is cast", graph(call("Cast", []string{"x"}, []string{"h"}, "to", int64(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Cast", []string{"big"}, []string{"small"}, "to", int64(onnxgraph.Float16)), call("Log", []string{"small"}, []string{"y"})), halves(2.71828, 7.38906, inf, inf, inf, inf)},
-		{"Max of NaN", oneNode("Max", list(onnxgraph.Tensor{Name: "b", Shape: []int{3}, Data: []float32{nan, 5, 2}})), tensor.Of([]float32{nan, 5, 3, nan, 5, 6}, 2, 3)},
+		{"Cast to float16", oneNode("Cast", nil, "to", onnxgraph.Number(onnxgraph.Float16)), halves(1, 2, 3, 4, 5, 6)},
+		{"float16 is wide inside", graph(call("Cast", []string{"x"}, []string{"h"}, "to", onnxgraph.Number(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Log", []string{"big"}, []string{"y"})), halves(2.71828, 7.38906, 20.0855, 54.5982, inf, inf)},
+		{"float16 overflows where it is cast", graph(call("Cast", []string{"x"}, []string{"h"}, "to", onnxgraph.Number(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Cast", []string{"big"}, []string{"small"}, "to", onnxgraph.Number(onnxgraph.Float16)), call("Log", []string{"small"}, []string{"y"})), halves(2.71828, 7.38906, inf, inf, inf, inf)},
+		{"Max of NaN", oneNode("Max", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{nan, 5, 2}, 3)})), tensor.Of([]float32{nan, 5, 3, nan, 5, 6}, 2, 3)},
 		{"ReduceMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ReduceMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]float32{nan})},
 		{"ArgMax of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 7}), call("ArgMax", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]int64{1})},
 		{"ArgMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ArgMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]int64{1})},
 		{"TopK of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"})), tensor.Of([]int64{1, 3, 0}, 3)},
 		{"TopK of least equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"}, "largest", int64(0))), tensor.Of([]int64{0, 2, 1}, 3)},
-		{"ReduceMax of none", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{2, 0}, Data: []float32{}}), call("ReduceMax", []string{"c"}, []string{"y"}, "axes", []int64{-1})), tensor.Of([]float32{-inf, -inf}, 2, 1)},
+		{"ReduceMax of none", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{}, 2, 0)}), call("ReduceMax", []string{"c"}, []string{"y"}, "axes", []int64{-1})), tensor.Of([]float32{-inf, -inf}, 2, 1)},
 		{"ReduceSum of none", oneNode("ReduceSum", list(ints64("a")), "noop_with_empty_axes", int64(1)), x23},
 		{"NonZero of a scalar", graph(call("Constant", nil, []string{"c"}, "value_float", float32(3)), call("NonZero", []string{"c"}, []string{"y"})), tensor.Of([]int64{}, 0, 1)},
 		{"Slice backwards", oneNode("Slice", list(ints64("s", -1), ints64("e", math.MinInt64), ints64("a", 1), ints64("t", -2))), tensor.Of([]float32{3, 1, 6, 4}, 2, 2)},
@@ -73,13 +73,13 @@ func TestOps(t *testing.T) {
 		{"Slice to nothing", oneNode("Slice", list(ints64("s", 2), ints64("e", 1), ints64("a", 0))), tensor.Of([]float32{}, 0, 3)},
 		{"Mod of negative integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-7, 7, -7, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_ints", []int64{3, -3, -3, -1}), call("Mod", []string{"c", "d"}, []string{"y"})), tensor.Of([]int64{2, -2, -1, 0}, 4)},
 		{"Range backwards", graph(call("Constant", nil, []string{"a"}, "value_int", int64(5)), call("Constant", nil, []string{"b"}, "value_int", int64(-2)), call("Constant", nil, []string{"c"}, "value_int", int64(-3)), call("Range", []string{"a", "b", "c"}, []string{"y"})), tensor.Of([]int64{5, 2, -1}, 3)},
-		{"Gather nothing of nothing", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{0, 2}, Data: []float32{}}), call("Constant", nil, []string{"i"}, "value", ints64("", []int64{}...)), call("Gather", []string{"c", "i"}, []string{"y"})), tensor.Of([]float32{}, 0, 2)},
-		{"MaxPool of infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 6}, Data: []float32{2, -inf, -inf, nan, 1, inf}}), call("MaxPool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), tensor.Of([]float32{2, -inf, nan, nan, inf}, 1, 1, 5)},
-		{"where MaxPool found infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 6}, Data: []float32{2, -inf, -inf, nan, 1, inf}}), call("MaxPool", []string{"c"}, []string{"v", "y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), tensor.Of([]int64{0, 1, 3, 3, 5}, 1, 1, 5)},
-		{"MaxPool of all", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 2, 3}, Data: []float32{-inf, nan, 3, -3, -1, -2}}), call("GlobalMaxPool", []string{"c"}, []string{"y"})), tensor.Of([]float32{nan, -1}, 1, 2, 1)},
-		{"AveragePool beyond the end", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 1, 4}, Data: []float32{1, 2, 3, 4}}), call("AveragePool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{3}, "strides", []int64{2}, "ceil_mode", int64(1), "count_include_pad", int64(1))), tensor.Of([]float32{2, 3.5}, 1, 1, 2)},
+		{"Gather nothing of nothing", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{}, 0, 2)}), call("Constant", nil, []string{"i"}, "value", ints64("", []int64{}...)), call("Gather", []string{"c", "i"}, []string{"y"})), tensor.Of([]float32{}, 0, 2)},
+		{"MaxPool of infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{2, -inf, -inf, nan, 1, inf}, 1, 1, 6)}), call("MaxPool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), tensor.Of([]float32{2, -inf, nan, nan, inf}, 1, 1, 5)},
+		{"where MaxPool found infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{2, -inf, -inf, nan, 1, inf}, 1, 1, 6)}), call("MaxPool", []string{"c"}, []string{"v", "y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), tensor.Of([]int64{0, 1, 3, 3, 5}, 1, 1, 5)},
+		{"MaxPool of all", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{-inf, nan, 3, -3, -1, -2}, 1, 2, 3)}), call("GlobalMaxPool", []string{"c"}, []string{"y"})), tensor.Of([]float32{nan, -1}, 1, 2, 1)},
+		{"AveragePool beyond the end", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{1, 2, 3, 4}, 1, 1, 4)}), call("AveragePool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{3}, "strides", []int64{2}, "ceil_mode", int64(1), "count_include_pad", int64(1))), tensor.Of([]float32{2, 3.5}, 1, 1, 2)},
 		{"Hardmax of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 7}), call("Hardmax", []string{"c"}, []string{"y"})), tensor.Of([]float32{0, 1, 0}, 3)},
-		{"Softmax before opset 13", change(graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Shape: []int{1, 2, 2}, Data: []float32{0, 0, 0, 0}}), call("Softmax", []string{"c"}, []string{"y"})), opset(12)), tensor.Of([]float32{0.25, 0.25, 0.25, 0.25}, 1, 2, 2)},
+		{"Softmax before opset 13", change(graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 0, 0, 0}, 1, 2, 2)}), call("Softmax", []string{"c"}, []string{"y"})), opset(12)), tensor.Of([]float32{0.25, 0.25, 0.25, 0.25}, 1, 2, 2)},
 		{"If", branches(onnxgraph.Graph{Nodes: []onnxgraph.Node{call("Neg", []string{"x"}, []string{"n"}), call("Neg", []string{"n"}, []string{"p"})}, Outputs: []onnxgraph.Value{{Name: "p"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}), x23},
 		{"Loop", counting(), tensor.Of([]float32{4, 8, 12, 16, 20, 24}, 2, 3)},
 		{"Div of integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-2, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_int", int64(-1)), call("Div", []string{"c", "d"}, []string{"y"})), tensor.Of([]int64{2, math.MinInt64}, 2)},
@@ -116,7 +116,7 @@ func TestRunErrors(t *testing.T) {
 	}
 	tall := oneNode("Unsqueeze", list(ints64("a", axes...)))
 	tall.Graph.Nodes = append(tall.Graph.Nodes,
-		call("Constant", nil, []string{"i"}, "value", onnxgraph.Tensor{Shape: []int{1, 1}, Data: []int64{0}}),
+		call("Constant", nil, []string{"i"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]int64{0}, 1, 1)}),
 		call("Gather", []string{"y", "i"}, []string{"z"}))
 	tall.Graph.Outputs[0].Name = "z"
 	for _, test := range []struct {
@@ -127,7 +127,7 @@ func TestRunErrors(t *testing.T) {
 		{"Add", oneNode("Add", list(floats("b", 2))), []string{"[2 3]", "[2]"}},
 		{"MatMul", oneNode("MatMul", list(floats("b", 2, 3))), []string{"[2 3]"}},
 		{"MatMul batch", graph(call("Constant", nil, []string{"c"}, "value", floats("c", 2, 1, 3)), call("Constant", nil, []string{"d"}, "value", floats("d", 3, 3, 1)), call("MatMul", []string{"c", "d"}, []string{"y"})), []string{"[2 1 3]", "[3 3 1]"}},
-		{"MatMul scalar", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Shape: []int{}, Data: []float32{1}})), []string{"scalar"}},
+		{"MatMul scalar", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1})})), []string{"scalar"}},
 		{"Gather", oneNode("Gather", list(ints64("i", 0, 2))), []string{"index 2", "[2 3]"}},
 		{"Gather negative", oneNode("Gather", list(ints64("i", math.MinInt64))), []string{"index -9223372036854775808"}},
 		{"Gather axis", oneNode("Gather", list(ints64("i", 0)), "axis", int64(2)), []string{"axis 2"}},
@@ -149,7 +149,7 @@ func TestRunErrors(t *testing.T) {
 		{"Reshape twice", oneNode("Reshape", list(ints64("s", -1, -1))), []string{"[-1 -1]"}},
 		{"Reshape zero", oneNode("Reshape", list(ints64("s", 2, 3, 0))), []string{"[2 3 0]"}},
 		{"Reshape overflow", oneNode("Reshape", list(ints64("s", 1<<62, 1<<62, 6))), []string{"4611686018427387904"}},
-		{"Reshape matrix", oneNode("Reshape", list(onnxgraph.Tensor{Name: "s", Shape: []int{1, 1}, Data: []int64{6}})), []string{"[1 1]"}},
+		{"Reshape matrix", oneNode("Reshape", list(onnxgraph.Tensor{Name: "s", Tensor: tensor.Of([]int64{6}, 1, 1)})), []string{"[1 1]"}},
 		{"Split", graph(call("Split", []string{"x"}, []string{"y", "z"}, "axis", int64(1))), []string{"2 equal parts", "[2 3]"}},
 		{"Split into more", uneven, []string{"4 equal parts", "[2 3]"}},
 		{"Split sizes", oneNode("Split", list(ints64("s", 3))), []string{"[3]", "[2 3]"}},
@@ -162,9 +162,9 @@ func TestRunErrors(t *testing.T) {
 		{"Tile huge", oneNode("Tile", list(ints64("r", 1<<62, 1))), []string{"[2 3]"}},
 		{"ConstantOfShape huge", graph(call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_ints", []int64{1 << 40}), call("ConstantOfShape", []string{"c"}, []string{"y"})), []string{"MiB"}},
 		{"Range without end", graph(call("Constant", nil, []string{"a"}, "value_int", int64(0)), call("Constant", nil, []string{"b"}, "value_int", int64(9)), call("Range", []string{"a", "b", "a"}, []string{"y"})), []string{"no end"}},
-		{"GatherElements index", oneNode("GatherElements", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 1}, Data: []int64{2}})), []string{"index 2", "[2 3]"}},
-		{"GatherND index", oneNode("GatherND", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 2}, Data: []int64{0, -4}})), []string{"index -4"}},
-		{"ScatterND updates", oneNode("ScatterND", list(onnxgraph.Tensor{Name: "i", Shape: []int{1, 1}, Data: []int64{0}}, floats("u", 1, 2))), []string{"[1 2]", "[2 3]"}},
+		{"GatherElements index", oneNode("GatherElements", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{2}, 1, 1)})), []string{"index 2", "[2 3]"}},
+		{"GatherND index", oneNode("GatherND", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{0, -4}, 1, 2)})), []string{"index -4"}},
+		{"ScatterND updates", oneNode("ScatterND", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{0}, 1, 1)}, floats("u", 1, 2))), []string{"[1 2]", "[2 3]"}},
 		{"TopK", oneNode("TopK", list(ints64("k", 4))), []string{"[4]", "3"}},
 		{"OneHot depth", oneNode("OneHot", list(ints64("d", -1), floats("v", 2))), []string{"depth", "-1"}},
 		{"Conv", oneNode("Conv", list(floats("w", 1, 1, 2))), []string{"[1 1 2]", "[2 3]"}},
@@ -445,7 +445,7 @@ func TestShapesByElements(t *testing.T) {
 		call("Expand", []string{"zero", "s"}, []string{"e"}),
 		call("Add", []string{"e", "n"}, []string{"y"}))
 	m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "shape", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{{Size: 2}}})
-	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "zero", Shape: []int{1}, Data: []float32{0}}}
+	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "zero", Tensor: tensor.Of([]float32{0}, 1)}}
 	session := open(t, m)
 	for _, shape := range [][]int64{{2, 3}, {2, 3}, {3, 2}, {1, 6}, {1, 6}} {
 		y := run(t, session, tensors{"x": x23, "shape": tensor.Of(shape, 2)})["y"]

@@ -163,7 +163,7 @@ func newLayerNorm[T float](n *node) kernel {
 		x: input[T](n, 0), scale: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0),
 		axis: attribute(n, "axis", int64(-1)), epsilon: float64(attribute(n, "epsilon", float32(1e-5))),
 	}
-	if t := onnxgraph.DataType(attribute(n, "stash_type", int64(onnxgraph.Float32))); t != onnxgraph.Float32 {
+	if t := onnxgraph.TypeOf(attribute(n, "stash_type", onnxgraph.Number(onnxgraph.Float32))); t != onnxgraph.Float32 {
 		n.fail("attribute \"stash_type\" is %v, and only float32 is supported", t)
 	}
 	if n.wants(1) {

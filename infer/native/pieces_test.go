@@ -46,10 +46,10 @@ func TestPieces(t *testing.T) {
 				}
 			}
 			m := graph(
-				call("Cast", []string{"x"}, []string{"a"}, "to", int64(c.typ)),
-				call("Cast", []string{"w"}, []string{"b"}, "to", int64(c.typ)),
+				call("Cast", []string{"x"}, []string{"a"}, "to", onnxgraph.Number(c.typ)),
+				call("Cast", []string{"w"}, []string{"b"}, "to", onnxgraph.Number(c.typ)),
 				c.node,
-				call("Cast", []string{"p"}, []string{"y"}, "to", int64(onnxgraph.Float32)))
+				call("Cast", []string{"p"}, []string{"y"}, "to", onnxgraph.Number(onnxgraph.Float32)))
 			m.Graph.Inputs = []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32}, {Name: "w", Type: onnxgraph.Float32}}
 			session, inputs := open(t, m), tensors{"x": a, "w": b}
 

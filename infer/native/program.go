@@ -291,7 +291,7 @@ func label(i int, n *onnxgraph.Node) string {
 func (p *program) describe(r *runner) error {
 	for i, v := range p.graph.Inputs {
 		slot := p.slots[v.Name]
-		info := tensor.Info{Name: v.Name, Type: r.slots[slot].typ(), Shape: dims(v.Shape)}
+		info := tensor.Info{Name: v.Name, Type: r.slots[slot].typ(), Shape: v.Shape}
 		if t := r.defaults[i]; t != nil {
 			info.Optional = true
 			if err := engine.CheckTensors([]tensor.Info{info}, []*tensor.Tensor{t}); err != nil {
@@ -303,10 +303,10 @@ func (p *program) describe(r *runner) error {
 	for _, v := range p.graph.Outputs {
 		out := r.slots[p.slots[v.Name]]
 		t := out.typ()
-		if declared := v.Type; declared != onnxgraph.Undefined && declared.String() != string(t) {
+		if declared := v.Type; declared != onnxgraph.Undefined && declared != t {
 			return fmt.Errorf("output %q of the graph is declared as %v, but is %s", v.Name, declared, t)
 		}
-		shape := dims(v.Shape)
+		shape := v.Shape
 		if shape == nil && out.info().fixed {
 			shape = []tensor.Dim{}
 			for _, d := range out.info().shape {
@@ -316,15 +316,4 @@ func (p *program) describe(r *runner) error {
 		p.outputs = append(p.outputs, tensor.Info{Name: v.Name, Type: t, Shape: shape})
 	}
 	return nil
-}
-
-func dims(shape []onnxgraph.Dim) []tensor.Dim {
-	if shape == nil {
-		return nil
-	}
-	list := make([]tensor.Dim, len(shape))
-	for i, d := range shape {
-		list[i] = tensor.Dim{Size: int(max(d.Size, -1)), Symbol: d.Symbol}
-	}
-	return list
 }

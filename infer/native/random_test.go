@@ -119,14 +119,14 @@ func (d *drawOp) run() (theirs, ours result) {
 			continue
 		}
 		names[v.Name] = true
-		x := tensor.Tensor{Shape: v.Shape, Data: v.Data}
+		x := v.Tensor
 		if i > 0 && d.chance(50) || x.Len() == 0 || i > 0 && len(m.Graph.Inputs) == 0 && i == len(d.values)-1 {
 			m.Graph.Initializers = append(m.Graph.Initializers, v)
 			continue
 		}
 		shape := make([]onnxgraph.Dim, len(v.Shape))
 		for k, size := range v.Shape {
-			if shape[k].Size = int64(size); d.chance(50) {
+			if shape[k].Size = size; d.chance(50) {
 				shape[k] = onnxgraph.Dim{Size: -1}
 			}
 		}
@@ -146,7 +146,7 @@ func (d *drawOp) run() (theirs, ours result) {
 	}
 	for i, v := range m.Graph.Outputs {
 		out := ours.outputs[v.Name]
-		m.Graph.Outputs[i].Type = (&onnxgraph.Tensor{Data: out.Data}).Type()
+		m.Graph.Outputs[i].Type = (&onnxgraph.Tensor{Tensor: tensor.Tensor{Data: out.Data}}).Type()
 		m.Graph.Outputs[i].Shape = make([]onnxgraph.Dim, len(out.Shape))
 		for k := range out.Shape {
 			m.Graph.Outputs[i].Shape[k].Size = -1
@@ -188,7 +188,7 @@ func (d *drawOp) op(name string, outputs int, attributes ...any) {
 // add appends an input.
 func (d *drawOp) add(t onnxgraph.DataType, shape ...int) onnxgraph.Tensor {
 	n, _ := product(shape...)
-	v := onnxgraph.Tensor{Name: fmt.Sprint("x", len(d.values)), Shape: shape}
+	v := onnxgraph.Tensor{Name: fmt.Sprint("x", len(d.values)), Tensor: tensor.Tensor{Shape: shape}}
 	switch t {
 	case onnxgraph.Float32:
 		v.Data = drawn(n, func() float32 { return float32(d.NormFloat64()) })
@@ -217,7 +217,7 @@ func drawn[T any](n int, f func() T) []T {
 
 // ints appends an input of int64, a list.
 func (d *drawOp) ints(list ...int64) {
-	d.values = append(d.values, onnxgraph.Tensor{Name: fmt.Sprint("x", len(d.values)), Shape: []int{len(list)}, Data: append([]int64{}, list...)})
+	d.values = append(d.values, onnxgraph.Tensor{Name: fmt.Sprint("x", len(d.values)), Tensor: tensor.Tensor{Shape: []int{len(list)}, Data: append([]int64{}, list...)}})
 }
 
 // leaveOut appends an input that is not there.
@@ -708,7 +708,7 @@ var families = []func(*drawOp){
 		d.empty = true
 		d.add(pick(d.draw, allTypes...), d.shape(0, 3, 4)...)
 		to := pick(d.draw, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Bool)
-		d.op("Cast", 1, "to", int64(to))
+		d.op("Cast", 1, "to", onnxgraph.Number(to))
 	},
 	func(d *drawOp) { // Clip and PRelu
 		s := d.shape(1, 3, 4)
@@ -735,7 +735,7 @@ var families = []func(*drawOp){
 	func(d *drawOp) { // Range and ConstantOfShape
 		if d.chance(50) {
 			d.ints(int64(d.IntN(4)), int64(d.IntN(4)))
-			d.op("ConstantOfShape", 1, "value", onnxgraph.Tensor{Shape: []int{1}, Data: []int64{7}})
+			d.op("ConstantOfShape", 1, "value", onnxgraph.Tensor{Tensor: tensor.Of([]int64{7}, 1)})
 			return
 		}
 		t := pick(d.draw, numberTypes...)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -134,7 +135,7 @@ func (b *source) layer(op string, gates int) (*onnxgraph.Model, tensors) {
 			}
 			values = lengths
 		}
-		v := onnxgraph.Tensor{Name: name, Shape: shape, Data: values}
+		v := onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: values}}
 		if b.below(2) == 1 {
 			m.Graph.Initializers = append(m.Graph.Initializers, v)
 			continue
@@ -145,7 +146,7 @@ func (b *source) layer(op string, gates int) (*onnxgraph.Model, tensors) {
 			if b.below(4) == 3 {
 				size = -1
 			}
-			declared.Shape = append(declared.Shape, onnxgraph.Dim{Size: int64(size)})
+			declared.Shape = append(declared.Shape, onnxgraph.Dim{Size: int(size)})
 		}
 		m.Graph.Inputs = append(m.Graph.Inputs, declared)
 	}

@@ -140,11 +140,11 @@ func runNodes(t *testing.T, e engine.Engine, nodes []*randomNode, opset int64) t
 			for i := range shape {
 				shape[i].Size = -1
 			}
-			m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: name, Type: dataTypes[t.Type()], Shape: shape})
+			m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: name, Type: t.Type(), Shape: shape})
 		}
 		for name := range n.want {
 			names = append(names, name)
-			m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: name, Type: dataTypes[n.typ]})
+			m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: name, Type: n.typ})
 		}
 	}
 	session, err := e.Open(marshal(t, m))
@@ -154,10 +154,6 @@ func runNodes(t *testing.T, e engine.Engine, nodes []*randomNode, opset int64) t
 	defer session.Close()
 	run(t, session, inputs, names...)
 	return run(t, session, inputs, names...) // in memory that was used before
-}
-
-var dataTypes = map[tensor.Type]onnxgraph.DataType{
-	tensor.Float16: onnxgraph.Float16, tensor.Float32: onnxgraph.Float32, tensor.Float64: onnxgraph.Float64, tensor.Int32: onnxgraph.Int32,
 }
 
 // draw draws nodes of an opset.
@@ -391,7 +387,7 @@ func (d draw) attempt(name string) (*randomNode, *onnxref.Recurrent) {
 // input draws input i of n, a constant or one of the graph.
 func (d draw) input(n *randomNode, i int, shape []int) *onnxref.Array {
 	a := onnxref.NewArray(shape...)
-	t := onnxgraph.Tensor{Name: fmt.Sprintf("%s.%d", n.Name, i), Shape: shape}
+	t := onnxgraph.Tensor{Name: fmt.Sprintf("%s.%d", n.Name, i), Tensor: tensor.Tensor{Shape: shape}}
 	n.Inputs[i] = t.Name
 	scale := 1.0
 	if i == 1 || i == 2 { // so that sums are of order 1

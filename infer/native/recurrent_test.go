@@ -18,7 +18,7 @@ import (
 // TestRecurrentRefused opens recurrent layers that are wrong on their own.
 func TestRecurrentRefused(t *testing.T) {
 	ints32 := func(name string, data ...int32) onnxgraph.Tensor {
-		return onnxgraph.Tensor{Name: name, Shape: []int{len(data)}, Data: data}
+		return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(data)}, Data: data}}
 	}
 	names := func(list ...string) []string { return list }
 	const n = `node 0 (LSTM "n")`
@@ -63,7 +63,7 @@ func TestRecurrentRefused(t *testing.T) {
 		{"initial_h of layout 1", layer("LSTM", set("layout", int64(1)), setInput(5, floats("h", 1, 2, 2))), []string{n, "initial_h", "[1 2 2]", "[-1 1 2]"}},
 		{"initial_c", layer("LSTM", setInput(6, floats("c", 1, 2))), []string{n, "initial_c", "[1 2]"}},
 		{"one direction of weights", layer("LSTM", set("direction", "bidirectional")), []string{n, "W", "[1 8 3]", "[2 8 -1]"}},
-		{"sequence_lens", layer("LSTM", setInput(4, onnxgraph.Tensor{Name: "l", Shape: []int{1, 1}, Data: []int32{1}})), []string{n, "sequence_lens", "[1 1]"}},
+		{"sequence_lens", layer("LSTM", setInput(4, onnxgraph.Tensor{Name: "l", Tensor: tensor.Of([]int32{1}, 1, 1)})), []string{n, "sequence_lens", "[1 1]"}},
 		{"type of sequence_lens", layer("GRU", setInput(4, ints64("l", 1))), []string{`"l"`, "int64", "int32"}},
 		{"negative length", layer("LSTM", setInput(4, ints32("l", 1, -1))), []string{n, "sequence_lens", "-1", "row 1"}},
 		{"too long", layer("LSTM", setInput(4, ints32("l", 5)), func(m *onnxgraph.Model) {
@@ -178,7 +178,7 @@ func TestDefaultActivationsOfRNN(t *testing.T) {
 
 // TestRecurrentAllocations runs, warm, the forms that package cell does not have.
 func TestRecurrentAllocations(t *testing.T) {
-	lengths := onnxgraph.Tensor{Name: "l", Shape: []int{2}, Data: []int32{3, 1}}
+	lengths := onnxgraph.Tensor{Name: "l", Tensor: tensor.Of([]int32{3, 1}, 2)}
 	for _, op := range []string{"RNN", "GRU", "LSTM"} {
 		session := open(t, layer(op, set("layout", int64(1)), set("clip", float32(1)), setInput(4, lengths)))
 		inputs := tensors{"x": valueOf(floats("x", 2, 3, 3))}
@@ -192,7 +192,7 @@ func TestRecurrentAllocations(t *testing.T) {
 // TestCanceled breaks off a layer between its steps: one of the general form, and
 // those of package cell, of sequences of the same length and of others.
 func TestCanceled(t *testing.T) {
-	lengths := onnxgraph.Tensor{Name: "l", Shape: []int{2}, Data: []int32{3000, 5000}}
+	lengths := onnxgraph.Tensor{Name: "l", Tensor: tensor.Of([]int32{3000, 5000}, 2)}
 	for _, op := range []string{"RNN", "GRU", "LSTM"} {
 		for i, form := range []edit{set("clip", float32(1)), set("direction", "forward"), setInput(4, lengths)} {
 			ctx := &canceledLater{Context: t.Context(), calls: 10}
@@ -250,7 +250,7 @@ func TestWhereONNXRuntimeDiffers(t *testing.T) {
 			m.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Size: 1}, {Size: 1}, {Size: 1}}
 			m.Graph.Outputs[0].Type = onnxgraph.Float32
 			one := []float32{1}
-			m.Graph.Initializers = []onnxgraph.Tensor{{Name: "W", Shape: []int{1, 1, 1}, Data: one}, {Name: "R", Shape: []int{1, 1, 1}, Data: one}}
+			m.Graph.Initializers = []onnxgraph.Tensor{{Name: "W", Tensor: tensor.Tensor{Shape: []int{1, 1, 1}, Data: one}}, {Name: "R", Tensor: tensor.Tensor{Shape: []int{1, 1, 1}, Data: one}}}
 			x := tensors{"x": tensor.Of([]float32{test.x}, 1, 1, 1)}
 			if y := run(t, open(t, m), x)["y"].Data.([]float32)[0]; y != test.ours {
 				t.Errorf("ours is %v, want %v", y, test.ours)

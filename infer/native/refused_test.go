@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -32,7 +33,7 @@ func TestRefused(t *testing.T) {
 		{"axes from opset 13 on", oneNode("Squeeze", nil, "axes", []int64{0}), []string{n, "axes"}},
 		{"axes before opset 18", change(oneNode("ReduceMax", []onnxgraph.Tensor{ints64("a", 0)}), opset(17)), []string{n, `"a"`, "axes", "opset 18"}},
 		{"bounds before opset 11", change(oneNode("Clip", []onnxgraph.Tensor{floats("b", 1)}), opset(10)), []string{n, "opset 11"}},
-		{"training", oneNode("Dropout", []onnxgraph.Tensor{{Name: "r", Shape: []int{}, Data: []float32{0.5}}, {Name: "t", Shape: []int{}, Data: []bool{true}}}), []string{n, "training_mode", `"t"`}},
+		{"training", oneNode("Dropout", []onnxgraph.Tensor{{Name: "r", Tensor: tensor.Of([]float32{0.5})}, {Name: "t", Tensor: tensor.Of([]bool{true})}}), []string{n, "training_mode", `"t"`}},
 		{"BatchNormalization in training", oneNode("BatchNormalization", []onnxgraph.Tensor{floats("a", 3), floats("b", 3), floats("c", 3), floats("d", 3)}, "training_mode", int64(1)), []string{n, "training_mode"}},
 		{"reduction", oneNode("ScatterElements", []onnxgraph.Tensor{ints64("i"), floats("u", 0)}, "reduction", "max"), []string{n, "reduction", "max", "opset 18"}},
 		{"equation", oneNode("Einsum", nil, "equation", "ij->k"), []string{n, "equation", "ij->k"}},
@@ -80,9 +81,9 @@ func TestRefused(t *testing.T) {
 		{"output that nothing writes", changed(func(m *onnxgraph.Model) { m.Graph.Outputs[0].Name = "z" }), []string{"output", `"z"`}},
 		{"output twice", changed(func(m *onnxgraph.Model) { m.Graph.Outputs = append(m.Graph.Outputs, m.Graph.Outputs[0]) }), []string{"output", `"y"`, "twice"}},
 
-		{"type of an input", changed(func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = 3 }), []string{`input "x"`, "int8"}},
-		{"input without a type", changed(func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = 0 }), []string{`input "x"`, "undefined"}},
-		{"type of an initializer", oneNode("Add", []onnxgraph.Tensor{{Name: "b", Shape: []int{1}, Data: []int32{1}}}), []string{n, `"b"`, "int32", "float32"}},
+		{"type of an input", changed(func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Int8 }), []string{`input "x"`, "int8"}},
+		{"input without a type", changed(func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Undefined }), []string{`input "x"`, "undefined"}},
+		{"type of an initializer", oneNode("Add", []onnxgraph.Tensor{{Name: "b", Tensor: tensor.Of([]int32{1}, 1)}}), []string{n, `"b"`, "int32", "float32"}},
 		{"type of an output", changed(func(m *onnxgraph.Model) { m.Graph.Outputs[0].Type = onnxgraph.Int64 }), []string{`output "y"`, "int64", "float32"}},
 		{"types of a node", oneNode("Add", []onnxgraph.Tensor{ints64("b", 1)}), []string{n, "input 1", `"b"`, "int64", "float32"}},
 		{"type of indices", oneNode("Gather", []onnxgraph.Tensor{floats("i", 1)}), []string{n, `"i"`, "float32", "int64"}},

@@ -133,7 +133,7 @@ func TestOtherSums(t *testing.T) {
 
 // TestBiasErrors has products and sums that do not go together.
 func TestBiasErrors(t *testing.T) {
-	doubles := onnxgraph.Tensor{Name: "b", Shape: []int{2}, Data: []float64{1, 2}}
+	doubles := onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float64{1, 2}, 2)}
 	for want, edit := range map[string]edit{
 		`node 0 (MatMul "n"): input 1, "W", has type float32, and must have float64`: func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Float64 },
 		`node 1 (Add "n"): input 1, "b", has type float64, and must have float32`:    func(m *onnxgraph.Model) { m.Graph.Initializers[1] = doubles },
@@ -278,7 +278,7 @@ func TestStatesButNoBias(t *testing.T) {
 	in := tensors{"x": valueOf(floats("x", 4, 2, 3))}
 	got := run(t, open(t, m), in)
 	m.Graph.Nodes[0].Inputs[3] = "zero"
-	m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: "zero", Shape: []int{1, 16}, Data: make([]float32, 16)})
+	m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: "zero", Tensor: tensor.Tensor{Shape: []int{1, 16}, Data: make([]float32, 16)}})
 	want := run(t, open(t, m), in)
 	for out := range want {
 		if err := onnxtest.Compare(got[out], want[out], 0, 0); err != nil {

@@ -69,7 +69,7 @@ func newRunner(p *program, m *memory, outer *runner, inputs ...value) (*runner, 
 		defaults := map[string]*tensor.Tensor{}
 		for _, t := range p.graph.Initializers {
 			if slot := p.slots[t.Name]; p.constants[slot] == nil {
-				defaults[t.Name] = &tensor.Tensor{Shape: t.Shape, Data: t.Data}
+				defaults[t.Name] = &t.Tensor
 			}
 		}
 		for _, v := range p.graph.Inputs {
@@ -108,8 +108,8 @@ func (r *runner) newInput(v onnxgraph.Value, i int, inputs []value) (value, erro
 	if h := value.info(); v.Shape != nil && len(inputs) == 0 {
 		h.fixed = true
 		for _, d := range v.Shape {
-			h.fixed = h.fixed && d.Symbol == "" && d.Size >= 0 && int64(int(d.Size)) == d.Size
-			h.shape = append(h.shape, int(d.Size))
+			h.fixed = h.fixed && d.Symbol == "" && d.Size >= 0
+			h.shape = append(h.shape, d.Size)
 		}
 	}
 	return value, nil

@@ -165,7 +165,7 @@ func (b *Backend) ApplyOperation(op onnx.Operation, outputs ...graph.Node) error
 			if err != nil {
 				return fmt.Errorf("onnxgo: operator %s: attribute %q: %w", op.Name, name, err)
 			}
-			a = onnxgraph.Tensor{Shape: x.Shape, Data: x.Data}
+			a = onnxgraph.Tensor{Tensor: x}
 		}
 		n.Attributes = append(n.Attributes, onnxgraph.Attribute{Name: name, Value: a})
 	}
@@ -240,7 +240,7 @@ func (b *Backend) compile(inputs map[string]tensor.Tensor) error {
 			continue
 		}
 		shape := slices.Repeat([]onnxgraph.Dim{{Size: -1}}, len(t.Shape))
-		typ := (&onnxgraph.Tensor{Data: t.Data}).Type()
+		typ := (&onnxgraph.Tensor{Tensor: tensor.Tensor{Data: t.Data}}).Type()
 		m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: v.name, Type: typ, Shape: shape})
 		takes += fmt.Sprintf("%q %s %d\n", v.name, typ, len(shape))
 	}
@@ -255,7 +255,7 @@ func (b *Backend) compile(inputs map[string]tensor.Tensor) error {
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", v.name, err)
 		}
-		m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: v.name, Shape: t.Shape, Data: t.Data})
+		m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: v.name, Tensor: t})
 	}
 	for _, v := range b.outputs() {
 		typ, err := typeOf(v.tensor.Dtype())
@@ -288,7 +288,7 @@ func typeOf(t gorgonia.Dtype) (onnxgraph.DataType, error) {
 	if typ, ok := types[t]; ok {
 		return typ, nil
 	}
-	return 0, fmt.Errorf("type %v is not supported: use float32, float64, int32, int64, uint8 or bool", t)
+	return onnxgraph.Undefined, fmt.Errorf("type %v is not supported: use float32, float64, int32, int64, uint8 or bool", t)
 }
 
 // tensorOf returns t in row-major order, in its own memory where it is in that.

@@ -194,19 +194,19 @@ func TestSpecs(t *testing.T) {
 // TestOpset has an operator whose axes were an attribute before opset 13, a constant
 // within the graph, and outputs that are left out.
 func TestOpset(t *testing.T) {
-	value := func(name string, dims ...int64) onnxgraph.Value {
+	value := func(name string, dims ...int) onnxgraph.Value {
 		v := onnxgraph.Value{Name: name, Type: onnxgraph.Float32}
 		for _, d := range dims {
 			v.Shape = append(v.Shape, onnxgraph.Dim{Size: d})
 		}
 		return v
 	}
-	w := onnxgraph.Tensor{Name: "w", Shape: []int{1, 2, 1}, Data: []float32{1, -1}}
+	w := onnxgraph.Tensor{Name: "w", Tensor: tensor.Of([]float32{1, -1}, 1, 2, 1)}
 	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 6, Opsets: []onnxgraph.Opset{{Version: 11}}, Graph: onnxgraph.Graph{
 		Inputs:  []onnxgraph.Value{value("x", 3, 2, 1)},
 		Outputs: []onnxgraph.Value{value("y", 2, 2)},
 		Nodes: []onnxgraph.Node{
-			{OpType: "Constant", Outputs: []string{"r"}, Attributes: []onnxgraph.Attribute{{Name: "value", Value: onnxgraph.Tensor{Shape: []int{1, 2, 2}, Data: []float32{0, 0, 0, 0}}}}},
+			{OpType: "Constant", Outputs: []string{"r"}, Attributes: []onnxgraph.Attribute{{Name: "value", Value: onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 0, 0, 0}, 1, 2, 2)}}}},
 			{OpType: "RNN", Inputs: []string{"x", "w", "r", "", ""}, Outputs: []string{"", "h"}, Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}, {Name: "activations", Value: []string{"Relu"}}}},
 			{OpType: "Squeeze", Inputs: []string{"h"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "axes", Value: []int64{0}}}},
 		},

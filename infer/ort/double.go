@@ -37,7 +37,7 @@ func typeOf(n *onnxgraph.Node, types map[string]onnxgraph.DataType) onnxgraph.Da
 	}
 	if to, ok := n.Attribute("to"); ok {
 		number, _ := to.(int64)
-		return onnxgraph.DataType(number)
+		return onnxgraph.TypeOf(number)
 	}
 	if len(n.Inputs) == 0 {
 		return onnxgraph.Undefined

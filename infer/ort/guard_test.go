@@ -97,20 +97,20 @@ func (c cell) model(t *testing.T) ([]byte, map[string]tensor.Tensor) {
 	} else {
 		g.Inputs = append(g.Inputs, value("n", onnxgraph.Int64, "three"))
 		given["n"] = tensor.Of(c.x, 3)
-		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "one", Shape: []int{1}, Data: []float32{0.1}})
+		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "one", Tensor: tensor.Of([]float32{0.1}, 1)})
 		g.Nodes = append(g.Nodes, node("Expand", "one n", "X"))
 	}
 	for _, name := range []string{"W", "R", "B"} {
 		x := ramp(shapes[name]...)
-		constant := onnxgraph.Tensor{Name: name, Shape: x.Shape, Data: x.Data}
+		constant := onnxgraph.Tensor{Name: name, Tensor: x}
 		switch c.weights {
 		case "Constant":
 			g.Nodes = append(g.Nodes, onnxgraph.Node{OpType: "Constant", Outputs: []string{name}, Attributes: []onnxgraph.Attribute{{Name: "value", Value: constant}}})
 		case "Cast":
 			constant.Name = "constant" + name
 			g.Initializers = append(g.Initializers, constant)
-			g.Nodes = append(g.Nodes, node("Cast", constant.Name, "half"+name, onnxgraph.Attribute{Name: "to", Value: int64(onnxgraph.Float16)}),
-				node("Exp", "half"+name, "exp"+name), node("Cast", "exp"+name, name, onnxgraph.Attribute{Name: "to", Value: int64(onnxgraph.Float32)}))
+			g.Nodes = append(g.Nodes, node("Cast", constant.Name, "half"+name, onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float16)}),
+				node("Exp", "half"+name, "exp"+name), node("Cast", "exp"+name, name, onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)}))
 		case "inputs":
 			g.Inputs = append(g.Inputs, value(name, onnxgraph.Float32, strings.Split("pqrs"[:len(x.Shape)], "")...))
 			given[name] = x
@@ -141,7 +141,7 @@ func inBranch(p *onnxpb.ModelProto) {
 		conditional.Attribute = append(conditional.Attribute, &onnxpb.AttributeProto{Name: proto.String(name), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: proto.CloneOf(branch)})
 	}
 	g.Node[len(g.Node)-1] = conditional
-	g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: proto.String("yes"), DataType: proto.Int32(int32(onnxgraph.Bool)), Int32Data: []int32{1}})
+	g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: proto.String("yes"), DataType: proto.Int32(int32(onnxgraph.Number(onnxgraph.Bool))), Int32Data: []int32{1}})
 }
 
 // inFunction puts the recurrent node, the last, into a function.

@@ -188,7 +188,7 @@ func describe(m *onnxgraph.Model) (*graph, error) {
 			}
 			info.Optional = true
 			g.inputs = append(g.inputs, info)
-			g.defaults[v.Name] = tensor.Tensor{Shape: t.Shape, Data: t.Data}
+			g.defaults[v.Name] = t.Tensor
 		}
 	}
 	for _, v := range m.Graph.Outputs {
@@ -208,17 +208,8 @@ func describe(m *onnxgraph.Model) (*graph, error) {
 }
 
 func valueInfo(v onnxgraph.Value) (tensor.Info, error) {
-	info := tensor.Info{Name: v.Name, Type: tensor.Type(v.Type.String())}
-	switch v.Type {
-	case onnxgraph.Float16, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Uint8, onnxgraph.Bool:
-	default:
-		return info, fmt.Errorf("%q has type %v, which is not supported: cast it in the model to %s", v.Name, v.Type, tensor.Float32)
+	if !v.Type.Known() {
+		return v, fmt.Errorf("%q has type %v, which is not supported: cast it in the model to %s", v.Name, v.Type, tensor.Float32)
 	}
-	if v.Shape != nil {
-		info.Shape = make([]tensor.Dim, len(v.Shape))
-	}
-	for i, d := range v.Shape {
-		info.Shape[i] = tensor.Dim{Size: int(d.Size), Symbol: d.Symbol}
-	}
-	return info, nil
+	return v, nil
 }

@@ -126,7 +126,7 @@ func value(name string, typ onnxgraph.DataType, symbols ...string) onnxgraph.Val
 	v := onnxgraph.Value{Name: name, Type: typ, Shape: []onnxgraph.Dim{}}
 	for _, s := range symbols {
 		if size, err := strconv.Atoi(s); err == nil {
-			v.Shape = append(v.Shape, onnxgraph.Dim{Size: int64(size)})
+			v.Shape = append(v.Shape, onnxgraph.Dim{Size: int(size)})
 		} else {
 			v.Shape = append(v.Shape, onnxgraph.Dim{Symbol: s})
 		}
@@ -165,10 +165,10 @@ func lstm(t testing.TB, hidden int) []byte {
 		for i := range data {
 			data[i] = float32(rng.Float64()*2 - 1)
 		}
-		return onnxgraph.Tensor{Name: name, Shape: shape, Data: data}
+		return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}}
 	}
 	ints := func(name string, data ...int64) onnxgraph.Tensor {
-		return onnxgraph.Tensor{Name: name, Shape: []int{len(data)}, Data: data}
+		return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(data)}, Data: data}}
 	}
 	h := strconv.Itoa(hidden)
 	return marshal(t, onnxgraph.Graph{
@@ -239,7 +239,7 @@ func TestOldFiles(t *testing.T) {
 	for _, c := range m.Graph.Initializers[2:] {
 		v := onnxgraph.Value{Name: c.Name, Type: c.Type()}
 		for _, d := range c.Shape {
-			v.Shape = append(v.Shape, onnxgraph.Dim{Size: int64(d)})
+			v.Shape = append(v.Shape, onnxgraph.Dim{Size: int(d)})
 		}
 		m.Graph.Inputs = append(m.Graph.Inputs, v)
 	}
@@ -319,12 +319,7 @@ func TestTypes(t *testing.T) {
 		tensor.Of([]float32{1, 2}, 2), tensor.Of([]float64{1, 2}, 2), tensor.Of([]int32{1, 2}, 2),
 		tensor.Of([]int64{1, 2}, 2), tensor.Of([]uint8{1, 2}, 2), tensor.Of([]bool{false, true}, 2),
 	} {
-		var typ onnxgraph.DataType
-		for _, d := range []onnxgraph.DataType{onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Uint8, onnxgraph.Bool} {
-			if d.String() == string(want.Type()) {
-				typ = d
-			}
-		}
+		typ := want.Type()
 		symbols := []string{"n"}[:len(want.Shape)]
 		s := open(t, marshal(t, onnxgraph.Graph{
 			Inputs:  []onnxgraph.Value{value("x", typ, symbols...)},
@@ -399,7 +394,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 	g := onnxgraph.Graph{
 		Inputs:       []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
 		Outputs:      []onnxgraph.Value{value("y", onnxgraph.Float32, "3")},
-		Initializers: []onnxgraph.Tensor{{Name: "shape", Shape: []int{1}, Data: []int64{3}}},
+		Initializers: []onnxgraph.Tensor{{Name: "shape", Tensor: tensor.Of([]int64{3}, 1)}},
 		Nodes:        []onnxgraph.Node{failing},
 	}
 	_, err := open(t, marshal(t, g)).Run(context.Background(), map[string]tensor.Tensor{"x": tensor.Of([]float32{1, 2}, 2)}, "y")
@@ -470,7 +465,7 @@ func TestMemory(t *testing.T) {
 	for i := range 10 {
 		shift := "shift" + strconv.Itoa(i)
 		g.Inputs = append(g.Inputs, value(shift, onnxgraph.Float32, "n"))
-		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: shift, Shape: []int{2}, Data: []float32{1, 2}})
+		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: shift, Tensor: tensor.Of([]float32{1, 2}, 2)})
 	}
 	small := marshal(t, g)
 	truncated := small[:len(small)-1]
@@ -733,7 +728,7 @@ func TestDefaultOfAnotherShape(t *testing.T) {
 	s := open(t, marshal(t, onnxgraph.Graph{
 		Inputs:       []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
 		Outputs:      []onnxgraph.Value{value("y", onnxgraph.Float32, "n")},
-		Initializers: []onnxgraph.Tensor{{Name: "x", Shape: []int{1}, Data: []float32{7}}},
+		Initializers: []onnxgraph.Tensor{{Name: "x", Tensor: tensor.Of([]float32{7}, 1)}},
 		Nodes:        []onnxgraph.Node{node("Neg", "x", "y")},
 	}))
 	three, two := []float32{1, 2, 3}, []float32{4, 5}

@@ -30,12 +30,12 @@ func foreignTypes(t *testing.T) *onnxpb.ModelProto {
 		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "batch", "2"), value("b", onnxgraph.Float32, "3")},
 		Outputs: []onnxgraph.Value{value("y", onnxgraph.Float32, "batch", "3")},
 		Initializers: []onnxgraph.Tensor{
-			{Name: "W", Shape: []int{2, 3}, Data: []uint8{2, 4, 6, 0xfe, 0xfc, 0xfa}}, // as int8 2, 4, 6, -2, -4, -6
-			{Name: "zero", Shape: []int{}, Data: []uint8{0}},
-			{Name: "scale", Shape: []int{}, Data: []float32{0.5}},
-			{Name: "yes", Shape: []int{}, Data: []bool{true}},
-			{Name: "first", Shape: []int{}, Data: []int64{0}},
-			{Name: "b", Shape: []int{3}, Data: []float32{10, 20, 30}},
+			{Name: "W", Tensor: tensor.Of([]uint8{2, 4, 6, 0xfe, 0xfc, 0xfa}, 2, 3)}, // as int8 2, 4, 6, -2, -4, -6
+			{Name: "zero", Tensor: tensor.Of([]uint8{0})},
+			{Name: "scale", Tensor: tensor.Of([]float32{0.5})},
+			{Name: "yes", Tensor: tensor.Of([]bool{true})},
+			{Name: "first", Tensor: tensor.Of([]int64{0})},
+			{Name: "b", Tensor: tensor.Of([]float32{10, 20, 30}, 3)},
 		},
 		Nodes: []onnxgraph.Node{
 			node("DequantizeLinear", "W scale zero", "w"),
@@ -51,7 +51,7 @@ func foreignTypes(t *testing.T) *onnxpb.ModelProto {
 	}
 	p.MetadataProps = nil // which would be rnnkit's
 	for _, tensor := range p.Graph.Initializer[:2] {
-		tensor.DataType = proto.Int32(int32(onnxgraph.Int8))
+		tensor.DataType = proto.Int32(int32(onnxgraph.Number(onnxgraph.Int8)))
 	}
 	for _, branch := range p.Graph.Node[2].Attribute {
 		branch.G.Output[0].Type = sequence
@@ -104,7 +104,7 @@ func TestForeignTypes(t *testing.T) {
 // a default that is not in its file.
 func TestForeignTypesOutside(t *testing.T) {
 	orttest.Library(t)
-	int8s := &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(int32(onnxgraph.Int8))}}}
+	int8s := &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(int32(onnxgraph.Number(onnxgraph.Int8)))}}}
 	for _, test := range []struct {
 		change func(g *onnxpb.GraphProto)
 		want   string
@@ -135,7 +135,7 @@ func TestOtherFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	tensor := &onnxpb.TensorProto{
-		Name: proto.String("far"), DataType: proto.Int32(int32(onnxgraph.Uint8)), Dims: []int64{1},
+		Name: proto.String("far"), DataType: proto.Int32(int32(onnxgraph.Number(onnxgraph.Uint8))), Dims: []int64{1},
 		DataLocation: onnxpb.TensorProto_EXTERNAL.Enum(), ExternalData: [][]byte{entry},
 	}
 	data, err := proto.Marshal(tensor)
@@ -187,12 +187,12 @@ func TestDouble(t *testing.T) {
 		{"GRU", onnxgraph.Float64, onnxgraph.Float64, nil},
 		{"LSTM", onnxgraph.Float64, onnxgraph.Float64, nil},
 		{"LSTM", onnxgraph.Float64, onnxgraph.Float64, []onnxgraph.Node{node("Identity", "w", "v"), node("Concat", "v", "W", onnxgraph.Attribute{Name: "axis", Value: int64(0)})}},
-		{"LSTM", onnxgraph.Float64, onnxgraph.Float32, []onnxgraph.Node{node("Cast", "w", "W", onnxgraph.Attribute{Name: "to", Value: int64(onnxgraph.Float64)})}},
-		{"LSTM", onnxgraph.Float32, onnxgraph.Float64, []onnxgraph.Node{node("Cast", "w", "W", onnxgraph.Attribute{Name: "to", Value: int64(onnxgraph.Float32)})}},
+		{"LSTM", onnxgraph.Float64, onnxgraph.Float32, []onnxgraph.Node{node("Cast", "w", "W", onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float64)})}},
+		{"LSTM", onnxgraph.Float32, onnxgraph.Float64, []onnxgraph.Node{node("Cast", "w", "W", onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)})}},
 		{"LSTM", onnxgraph.Float32, onnxgraph.Float32, nil},
 	} {
 		weights := func(name string, typ onnxgraph.DataType) onnxgraph.Tensor {
-			tensor := onnxgraph.Tensor{Name: name, Shape: []int{1, shape[test.op], 1}, Data: make([]float32, shape[test.op])}
+			tensor := onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{1, shape[test.op], 1}, Data: make([]float32, shape[test.op])}}
 			if typ == onnxgraph.Float64 {
 				tensor.Data = make([]float64, shape[test.op])
 			}

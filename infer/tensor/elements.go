@@ -1,6 +1,9 @@
 package tensor
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Type is the type of a tensor's elements.
 type Type string
@@ -15,6 +18,9 @@ const (
 	Uint8   Type = "uint8"
 	Bool    Type = "bool"
 )
+
+// String returns the name of the type, and "undefined" for none.
+func (t Type) String() string { return cmp.Or(string(t), "undefined") }
 
 // Element is the constraint of the Go types behind [Type].
 type Element interface {
@@ -31,6 +37,11 @@ var types = []elements{
 	slice[uint8]{Uint8},
 	slice[bool]{Bool},
 	slice[Half]{Float16},
+}
+
+// Known reports whether a [Tensor] can hold elements of type t.
+func (t Type) Known() bool {
+	return slices.ContainsFunc(types, func(e elements) bool { return e.typ() == t })
 }
 
 // elements works on slices of one element type.

@@ -51,7 +51,7 @@ func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {
 		if r.constants[v.Name] {
 			continue
 		}
-		in := Input{Info: info(v), Limit: r.limit(v.Name), State: r.states[v.Name]}
+		in := Input{Info: v, Limit: r.limit(v.Name), State: r.states[v.Name]}
 		in.Layout, in.Other = r.layoutOf(v)
 		if layout, ok := given[v.Name]; ok {
 			in.Layout, in.Other = layout, ""
@@ -75,14 +75,6 @@ func infos(list []Input) []tensor.Info {
 		all = append(all, in.Info)
 	}
 	return all
-}
-
-func info(v onnxgraph.Value) tensor.Info {
-	info := tensor.Info{Name: v.Name, Type: tensor.Type(v.Type.String())}
-	for _, d := range v.Shape {
-		info.Shape = append(info.Shape, tensor.Dim{Size: int(d.Size), Symbol: d.Symbol})
-	}
-	return info
 }
 
 func (in Input) check() error {

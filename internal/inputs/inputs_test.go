@@ -192,7 +192,7 @@ func TestConvolutions(t *testing.T) {
 	axes := func(name string, list ...int64) onnxgraph.Attribute {
 		return onnxgraph.Attribute{Name: name, Value: list}
 	}
-	weights := []onnxgraph.Tensor{{Name: "k4", Shape: []int{8, 3, 1, 5}, Data: make([]float32, 120)}, {Name: "k", Shape: []int{8, 3, 5}, Data: make([]float32, 120)}, {Name: "single", Shape: []int{8, 1, 1, 5}, Data: make([]float32, 40)}}
+	weights := []onnxgraph.Tensor{{Name: "k4", Tensor: tensor.Tensor{Shape: []int{8, 3, 1, 5}, Data: make([]float32, 120)}}, {Name: "k", Tensor: tensor.Tensor{Shape: []int{8, 3, 5}, Data: make([]float32, 120)}}, {Name: "single", Tensor: tensor.Tensor{Shape: []int{8, 1, 1, 5}, Data: make([]float32, 40)}}}
 	single := []onnxgraph.Node{node("Unsqueeze", "x", "u", axes("axes", 1)), node("Reshape", "u shape", "s"), node("Conv", "s single", "y")} // as tf2onnx moves one channel
 	for _, test := range []struct {
 		nodes         []onnxgraph.Node
@@ -221,7 +221,7 @@ func TestQuantised(t *testing.T) {
 			value(onnxgraph.Float32, onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Symbol: "m"}, onnxgraph.Dim{Size: 3}),
 			{Name: "tokens", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Symbol: "m"}}},
 		},
-		Initializers: []onnxgraph.Tensor{{Name: "table", Shape: []int{40, 8}, Data: onnxgraph.Int8}, {Name: "w", Shape: []int{3, 3}, Data: onnxgraph.Int8}},
+		Initializers: []onnxgraph.Tensor{{Name: "table", Tensor: tensor.Tensor{Shape: []int{40, 8}, Data: onnxgraph.Int8}}, {Name: "w", Tensor: tensor.Tensor{Shape: []int{3, 3}, Data: onnxgraph.Int8}}},
 		Nodes: []onnxgraph.Node{
 			node("DynamicQuantizeLinear", "x", "q scale zero"),
 			node("MatMulInteger", "q w zero", "product"),

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -70,7 +71,7 @@ func (r *reader) constant(n *onnxgraph.Node) {
 	}
 	value, _ = n.Attribute("value_int")
 	if v, ok := value.(int64); ok {
-		r.tensors[name] = onnxgraph.Tensor{Shape: []int{}, Data: []int64{v}}
+		r.tensors[name] = onnxgraph.Tensor{Tensor: tensor.Of([]int64{v})}
 	}
 }
 

@@ -75,7 +75,7 @@ func (Names) put(list []string, names map[int]string) []string {
 func (c *Change) reshape(values []*onnxpb.ValueInfoProto) {
 	for i, p := range values {
 		if shape, ok := c.Shapes[p.GetName()]; ok {
-			v := Value{Name: p.GetName(), Type: DataType(p.GetType().GetTensorType().GetElemType()), Shape: shape}
+			v := Value{Name: p.GetName(), Type: TypeOf(int64(p.GetType().GetTensorType().GetElemType())), Shape: shape}
 			values[i] = valueProto(v)
 		}
 	}

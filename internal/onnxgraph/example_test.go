@@ -3,6 +3,7 @@ package onnxgraph_test
 import (
 	"fmt"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -28,7 +29,7 @@ func Example() {
 				Type:  onnxgraph.Float32,
 				Shape: []onnxgraph.Dim{{Symbol: "batch"}},
 			}},
-			Initializers: []onnxgraph.Tensor{{Name: "index", Shape: []int{}, Data: []int64{-1}}},
+			Initializers: []onnxgraph.Tensor{{Name: "index", Tensor: tensor.Tensor{Shape: []int{}, Data: []int64{-1}}}},
 		},
 	})
 	if err != nil {

@@ -141,7 +141,7 @@ func (e *External) open(t *onnxpb.TensorProto) (rawData, error) {
 		err = fmt.Errorf("%q: %w", location, failed.Err)
 	}
 	if err == nil {
-		if err = e.take(raw.size, DataType(t.GetDataType())); err != nil {
+		if err = e.take(raw.size, typeOf(t)); err != nil {
 			raw.Close()
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"os"
 	"testing"
+
+	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
 // testdata/golden.onnx is written by ONNX's own Python package, see golden.py.
@@ -23,7 +25,7 @@ func TestGolden(t *testing.T) {
 func golden() *Model {
 	negZero := math.Copysign(0, -1)
 	both := func(name string, data any) []Tensor {
-		return []Tensor{{name + "_typed", []int{1, 3}, data}, {name + "_raw", []int{1, 3}, data}}
+		return []Tensor{{name + "_typed", tensor.Tensor{Shape: []int{1, 3}, Data: data}}, {name + "_raw", tensor.Tensor{Shape: []int{1, 3}, Data: data}}}
 	}
 	var initializers []Tensor
 	for _, pair := range [][]Tensor{
@@ -33,7 +35,7 @@ func golden() *Model {
 		both("int64", []int64{math.MinInt64, 0, math.MaxInt64}),
 		both("uint8", []uint8{0, 7, 255}),
 		both("bool", []bool{true, false, true}),
-		{{"scalar", []int{}, []float32{2.5}}, {"empty", []int{0, 3}, []float32(nil)}},
+		{{"scalar", tensor.Of([]float32{2.5}, []int{}...)}, {"empty", tensor.Of([]float32(nil), 0, 3)}},
 	} {
 		initializers = append(initializers, pair...)
 	}
@@ -65,7 +67,7 @@ func golden() *Model {
 						{"ints", []int64{1, -1, 1 << 40}},
 						{"s", "grün"},
 						{"strings", []string{"Tanh", ""}},
-						{"t", Tensor{"constant", []int{2}, []int64{3, -4}}},
+						{"t", Tensor{"constant", tensor.Of([]int64{3, -4}, 2)}},
 						{"zero", int64(0)},
 					},
 				},
@@ -78,10 +80,10 @@ func golden() *Model {
 				},
 			},
 			Inputs: []Value{
-				{"x", Float32, []Dim{{Symbol: "batch"}, {Size: -1}, {Size: 4}}},
-				{"h", 10, []Dim{}},
+				{Name: "x", Type: Float32, Shape: []Dim{{Symbol: "batch"}, {Size: -1}, {Size: 4}}},
+				{Name: "h", Type: Float16, Shape: []Dim{}},
 			},
-			Outputs:      []Value{{"z", Int64, []Dim{{Size: 0}}}},
+			Outputs:      []Value{{Name: "z", Type: Int64, Shape: []Dim{{Size: 0}}}},
 			Initializers: initializers,
 		},
 	}

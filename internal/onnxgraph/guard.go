@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
@@ -254,7 +253,7 @@ func constantNode(output string, values ...int64) *onnxpb.NodeProto {
 	n := newNode("Constant", output)
 	n.Attribute = []*onnxpb.AttributeProto{{
 		Name: proto.String("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(),
-		T: &onnxpb.TensorProto{DataType: proto.Int32(int32(Int64)), Dims: []int64{int64(len(values))}, Int64Data: values},
+		T: &onnxpb.TensorProto{DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), Dims: []int64{int64(len(values))}, Int64Data: values},
 	}}
 	return n
 }
@@ -332,7 +331,7 @@ func (s *shapeScope) integers(name string) []int64 {
 // checkFinite is that of a constant, nil for any other value.
 func (s *shapeScope) checkFinite(name string) error {
 	t := s.constantOf(name)
-	return tensor.Tensor{Shape: t.Shape, Data: t.Data}.CheckFinite()
+	return t.CheckFinite()
 }
 
 // declare takes the inputs of the model, which a run holds to what is declared.
@@ -352,7 +351,7 @@ func (s *shapeScope) declare(p *onnxpb.ModelProto) {
 		if err == nil && v.Shape != nil {
 			known.dims = make([]int64, len(v.Shape))
 			for i, d := range v.Shape {
-				if known.dims[i] = d.Size; d.Symbol != "" {
+				if known.dims[i] = int64(d.Size); d.Symbol != "" {
 					known.dims[i] = -1
 				}
 			}

@@ -128,7 +128,7 @@ func tensorProto(t *Tensor) (*onnxpb.TensorProto, error) {
 		return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
 	}
 	p := &onnxpb.TensorProto{
-		DataType: proto.Int32(int32(t.Type())),
+		DataType: proto.Int32(int32(Number(t.Type()))),
 		Name:     &t.Name,
 		RawData:  raw,
 	}
@@ -165,9 +165,9 @@ func valueProto(v Value) *onnxpb.ValueInfoProto {
 	if v.Type == Undefined && v.Shape == nil {
 		return p
 	}
-	tensor := &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(int32(v.Type))}
+	declared := &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(int32(Number(v.Type)))}
 	if v.Shape != nil {
-		tensor.Shape = new(onnxpb.TensorShapeProto)
+		declared.Shape = new(onnxpb.TensorShapeProto)
 	}
 	for _, d := range v.Shape {
 		dim := new(onnxpb.TensorShapeProto_Dimension)
@@ -175,10 +175,10 @@ func valueProto(v Value) *onnxpb.ValueInfoProto {
 		case d.Symbol != "":
 			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d.Symbol}
 		case d.Size >= 0:
-			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: d.Size}
+			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d.Size)}
 		}
-		tensor.Shape.Dim = append(tensor.Shape.Dim, dim)
+		declared.Shape.Dim = append(declared.Shape.Dim, dim)
 	}
-	p.Type = &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: tensor}}
+	p.Type = &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: declared}}
 	return p
 }

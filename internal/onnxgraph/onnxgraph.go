@@ -4,10 +4,8 @@ package onnxgraph
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
-	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
 // Model is what an ONNX file holds (ModelProto).
@@ -77,88 +75,28 @@ type Attribute struct {
 	Value any
 }
 
-// Value describes an input or output of a graph. A nil Shape means that even
-// the number of dimensions is unknown; the Shape of a scalar is empty, not nil.
-// The graph of an attribute may leave out the Type of a value too.
-type Value struct {
-	Name  string
-	Type  DataType
-	Shape []Dim
-}
+// Value describes an input or output of a graph. The graph of an attribute may leave
+// out the Type of a value.
+type Value = tensor.Info
 
-// Dim is a dimension: a size, or a symbol for any size. Without a symbol, a
-// negative size is unknown.
-type Dim struct {
-	Size   int64
-	Symbol string
-}
+// Dim is a dimension of a [Value].
+type Dim = tensor.Dim
 
-// Tensor is a constant (TensorProto) in row-major order. Data has one of the
-// types []Half, []float32, []float64, []int32, []int64, []uint8, []bool, and as many
-// elements as the product of Shape, so one for a scalar, whose Shape is empty. Where
-// [UnmarshalAny] and [Outline] leave out the elements it is their [DataType].
+// Tensor is a named constant (TensorProto). Where [UnmarshalAny] and [Outline] leave
+// out the elements, Data is their [tensor.Type].
 type Tensor struct {
-	Name  string
-	Shape []int
-	Data  any
+	Name string
+	tensor.Tensor
 }
 
-// Half is a number of type [Float16]: the bits of an IEEE 754 binary16.
+// Half is a number of type [Float16].
 type Half = tensor.Half
 
-// Type returns the element type of t, Undefined where Data has none of the
-// types that a Tensor may hold.
+// Type returns the element type of t, Undefined where Data has none of the types that
+// a Tensor may hold.
 func (t *Tensor) Type() DataType {
-	switch data := t.Data.(type) {
-	case DataType:
-		return data
-	case []Half:
-		return Float16
-	case []float32:
-		return Float32
-	case []float64:
-		return Float64
-	case []int32:
-		return Int32
-	case []int64:
-		return Int64
-	case []uint8:
-		return Uint8
-	case []bool:
-		return Bool
+	if missing, ok := t.Data.(DataType); ok {
+		return missing
 	}
-	return Undefined
-}
-
-// DataType is an element type, by ONNX's number (TensorProto.DataType).
-type DataType int32
-
-// The element types that a Tensor can hold.
-const (
-	Undefined DataType = DataType(onnxpb.TensorProto_UNDEFINED)
-	Float32   DataType = DataType(onnxpb.TensorProto_FLOAT)
-	Float64   DataType = DataType(onnxpb.TensorProto_DOUBLE)
-	Int32     DataType = DataType(onnxpb.TensorProto_INT32)
-	Int64     DataType = DataType(onnxpb.TensorProto_INT64)
-	Uint8     DataType = DataType(onnxpb.TensorProto_UINT8)
-	Bool      DataType = DataType(onnxpb.TensorProto_BOOL)
-	Float16   DataType = DataType(onnxpb.TensorProto_FLOAT16)
-)
-
-// Element types of weights that a Tensor cannot hold.
-const (
-	Int8     DataType = DataType(onnxpb.TensorProto_INT8)
-	BFloat16 DataType = DataType(onnxpb.TensorProto_BFLOAT16)
-)
-
-// String returns Go's name of the type where there is one ("float32",
-// "uint8"), else ONNX's in lower case ("bfloat16"), else the number.
-func (t DataType) String() string {
-	switch t {
-	case Float32:
-		return "float32"
-	case Float64:
-		return "float64"
-	}
-	return strings.ToLower(onnxpb.TensorProto_DataType(t).String())
+	return t.Tensor.Type()
 }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 	"github.com/rnnkit/rnnkit/internal/testenv"
 )
@@ -57,8 +58,8 @@ func TestRoundTripKeepsBits(t *testing.T) {
 		f64[i] = math.Float64frombits(b)
 	}
 	m := &Model{Opsets: []Opset{{"", 17}}}
-	m.Graph.Nodes = []Node{{Attributes: []Attribute{{"floats", f32}, {"t", Tensor{"", []int{1, 7}, f32}}}}}
-	m.Graph.Initializers = []Tensor{{"w", []int{5}, f64}}
+	m.Graph.Nodes = []Node{{Attributes: []Attribute{{"floats", f32}, {"t", Tensor{Tensor: tensor.Of(f32, 1, 7)}}}}}
+	m.Graph.Initializers = []Tensor{{"w", tensor.Of(f64, 5)}}
 	got, err := Unmarshal(marshal(t, m))
 	if err != nil {
 		t.Fatal(err)
@@ -86,11 +87,15 @@ func TestMarshalRefuses(t *testing.T) {
 		change func(g *Graph)
 		want   string
 	}{
-		{"too few elements", func(g *Graph) { g.Initializers = []Tensor{{"W", []int{2, 3}, make([]float32, 5)}} },
+		{"too few elements", func(g *Graph) {
+			g.Initializers = []Tensor{{"W", tensor.Tensor{Shape: []int{2, 3}, Data: make([]float32, 5)}}}
+		},
 			`tensor "W": shape [2 3] takes 6 elements, but the data has 5`},
-		{"negative dimension", func(g *Graph) { g.Initializers = []Tensor{{"W", []int{-1, -5}, make([]float32, 5)}} },
+		{"negative dimension", func(g *Graph) {
+			g.Initializers = []Tensor{{"W", tensor.Tensor{Shape: []int{-1, -5}, Data: make([]float32, 5)}}}
+		},
 			`tensor "W": shape [-1 -5] has a negative dimension`},
-		{"type of a tensor", func(g *Graph) { g.Initializers = []Tensor{{"W", []int{1}, []int8{1}}} },
+		{"type of a tensor", func(g *Graph) { g.Initializers = []Tensor{{"W", tensor.Tensor{Shape: []int{1}, Data: []int8{1}}}} },
 			`tensor "W": data of type []int8 is not supported`},
 		{"no data", func(g *Graph) { g.Initializers = []Tensor{{Name: "W"}} },
 			`tensor "W": data of type <nil> is not supported`},
@@ -159,7 +164,7 @@ func TestUnmarshalPrefixes(t *testing.T) {
 }
 
 func TestUnmarshalRefuses(t *testing.T) {
-	float := proto.Int32(int32(Float32))
+	float := proto.Int32(int32(onnxpb.TensorProto_FLOAT))
 	floats := onnxpb.AttributeProto_FLOATS.Enum()
 	tensor := func(p *onnxpb.TensorProto) func(m *onnxpb.ModelProto) {
 		p.Name = proto.String("W")
@@ -274,7 +279,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 // TestUnmarshalAny has beside each other what Unmarshal refuses.
 func TestUnmarshalAny(t *testing.T) {
 	int8s := func(name string) *onnxpb.TensorProto {
-		return &onnxpb.TensorProto{Name: &name, DataType: proto.Int32(int32(Int8)), Dims: []int64{2, 1}, RawData: []byte{1, 2}}
+		return &onnxpb.TensorProto{Name: &name, DataType: proto.Int32(int32(onnxpb.TensorProto_INT8)), Dims: []int64{2, 1}, RawData: []byte{1, 2}}
 	}
 	name := proto.String
 	graph := onnxpb.AttributeProto_GRAPH.Enum()
@@ -303,10 +308,10 @@ func TestUnmarshalAny(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Graph{
-		Initializers: []Tensor{{"W", []int{2, 1}, Int8}, {"far", []int{3}, Float32}, {"near", []int{1}, []float32{7}}},
+		Initializers: []Tensor{{"W", tensor.Tensor{Shape: []int{2, 1}, Data: Int8}}, {"far", tensor.Tensor{Shape: []int{3}, Data: Float32}}, {"near", tensor.Of([]float32{7}, 1)}},
 		Nodes: []Node{
 			{OpType: "Old"},
-			{OpType: "Constant", Attributes: []Attribute{{"value", Tensor{"", []int{2, 1}, Int8}}}},
+			{OpType: "Constant", Attributes: []Attribute{{"value", Tensor{Tensor: tensor.Tensor{Shape: []int{2, 1}, Data: Int8}}}}},
 			{OpType: "Optional", Attributes: []Attribute{{"i", int64(3)}}},
 			{OpType: "Loop", Attributes: []Attribute{{"body", &Graph{Inputs: []Value{{Name: "list"}}}}}},
 		},
@@ -354,14 +359,21 @@ func TestKindOfCoversAllValues(t *testing.T) {
 	}
 }
 
-func TestDataTypeString(t *testing.T) {
-	for typ, want := range map[DataType]string{
-		Undefined: "undefined", Float32: "float32", Float64: "float64", Int32: "int32", Int64: "int64",
-		Uint8: "uint8", Bool: "bool", 8: "string", 10: "float16", 16: "bfloat16", 17: "float8e4m3fn", 1000: "1000", -1: "-1",
+// TestTypeOf has the numbers of onnx.proto.
+func TestTypeOf(t *testing.T) {
+	for number, want := range map[int64]DataType{
+		0: Undefined, 1: Float32, 11: Float64, 6: Int32, 7: Int64, 2: Uint8, 9: Bool, 3: Int8,
+		8: "string", 10: Float16, 16: BFloat16, 17: "float8e4m3fn", 1000: "1000", -1: "-1",
 	} {
-		if got := typ.String(); got != want {
-			t.Errorf("DataType(%d) is %q, want %q", int32(typ), got, want)
+		if got := TypeOf(number); got != want {
+			t.Errorf("type %d is %q, want %q", number, got, want)
 		}
+		if got := Number(want); got != number {
+			t.Errorf("type %q has number %d, want %d", want, got, number)
+		}
+	}
+	if got := TypeOf(1<<32 + 1); got == Float32 {
+		t.Errorf("type %d is %q", int64(1<<32+1), got)
 	}
 }
 

@@ -46,7 +46,7 @@ func StatePairs(m *Model) []StatePair {
 				if f.left -= 1 + len(in.begins); f.left < 0 || found[in.Name].Output != "" {
 					break
 				}
-				if score := rule(in, out); score > best && in.fits(out.Value) {
+				if score := rule(in, out); score > best && fits(in.Value, out.Value) {
 					best, at = score, i
 				}
 			}
@@ -113,8 +113,8 @@ func sameStem(in, out value) int {
 	return 0
 }
 
-// fits reports whether v and o may be of the same type and shape.
-func (v Value) fits(o Value) bool {
+// fits reports whether two values may be of the same type and shape.
+func fits(v, o Value) bool {
 	if v.Type != o.Type {
 		return false
 	}

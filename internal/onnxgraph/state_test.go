@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/testenv"
@@ -167,7 +168,7 @@ y = Concat(s, l)`)
 func TestWeightsAsInputs(t *testing.T) {
 	m := graphOf(t, `x:t,b,2 h:1,1,4 -> y:t,b,4 z:1,1,4
 y, z = GRU(x, w, r, b, , h)`)
-	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "h", Shape: []int{1, 1, 4}, Data: make([]float32, 4)}}
+	m.Graph.Initializers = []onnxgraph.Tensor{{Name: "h", Tensor: tensor.Tensor{Shape: []int{1, 1, 4}, Data: make([]float32, 4)}}}
 	for version, want := range map[int64]string{3: "", 4: "h=z"} {
 		m.IRVersion = version
 		if got := describe(onnxgraph.StatePairs(m)); got != want {

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
@@ -76,7 +77,7 @@ func mayBeShape(t *onnxpb.TensorProto) bool {
 			return false
 		}
 	}
-	typ := DataType(t.GetDataType())
+	typ := typeOf(t)
 	return typ == Int64 || typ == Int32 || typ == Float32 && n == 1
 }
 
@@ -179,11 +180,11 @@ func (r reader) graph(p *onnxpb.GraphProto, depth int) (*Graph, error) {
 		g.Outputs = append(g.Outputs, value)
 	}
 	for _, t := range p.Initializer {
-		tensor, err := r.tensor(t)
+		initializer, err := r.tensor(t)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.GetName(), err)
 		}
-		g.Initializers = append(g.Initializers, tensor)
+		g.Initializers = append(g.Initializers, initializer)
 	}
 	if err := g.sortNodes(); err != nil && !r.lenient {
 		return nil, err
@@ -313,20 +314,23 @@ func valueFrom(p *onnxpb.ValueInfoProto) (Value, error) {
 	if p.GetType().GetValue() == nil {
 		return v, nil
 	}
-	tensor := p.GetType().GetTensorType()
-	if tensor == nil {
+	declared := p.GetType().GetTensorType()
+	if declared == nil {
 		return Value{}, errors.New("only tensors are supported, no sequences, maps, optionals or sparse tensors")
 	}
-	v.Type = DataType(tensor.GetElemType())
-	if tensor.Shape == nil {
+	v.Type = TypeOf(int64(declared.GetElemType()))
+	if declared.Shape == nil {
 		return v, nil
 	}
-	v.Shape = make([]Dim, len(tensor.Shape.Dim))
-	for i, d := range tensor.Shape.Dim {
+	v.Shape = make([]Dim, len(declared.Shape.Dim))
+	for i, d := range declared.Shape.Dim {
 		v.Shape[i].Size = -1
 		switch d := d.GetValue().(type) {
 		case *onnxpb.TensorShapeProto_Dimension_DimValue:
-			v.Shape[i].Size = d.DimValue
+			if d.DimValue > math.MaxInt {
+				return Value{}, fmt.Errorf("dimension %d is too large", d.DimValue)
+			}
+			v.Shape[i].Size = int(max(d.DimValue, -1))
 		case *onnxpb.TensorShapeProto_Dimension_DimParam:
 			if d.DimParam != "" {
 				v.Shape[i] = Dim{Symbol: d.DimParam}
@@ -341,7 +345,7 @@ func (r reader) tensor(p *onnxpb.TensorProto) (Tensor, error) {
 	if err == nil || !r.lenient || errors.As(err, new(brokenError)) {
 		return t, err
 	}
-	t = Tensor{Name: p.GetName(), Shape: make([]int, len(p.Dims)), Data: DataType(p.GetDataType())}
+	t = Tensor{Name: p.GetName(), Tensor: tensor.Tensor{Shape: make([]int, len(p.Dims)), Data: typeOf(p)}}
 	for i, d := range p.Dims {
 		t.Shape[i] = int(d)
 	}
@@ -379,7 +383,7 @@ func (r reader) tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 		return Tensor{}, err
 	}
 	defer raw.Close()
-	t := Tensor{Name: p.GetName(), Shape: shape}
+	t := Tensor{Name: p.GetName(), Tensor: tensor.Tensor{Shape: shape}}
 	if t.Data, err = raw.elements(p, n); err != nil {
 		return Tensor{}, err
 	}
@@ -407,28 +411,24 @@ type rawData struct {
 
 // elements returns the n elements of p.
 func (raw rawData) elements(p *onnxpb.TensorProto, n int) (any, error) {
-	switch typ := DataType(p.GetDataType()); typ {
-	case Float32:
-		return values(raw, p, n, p.FloatData)
-	case Float64:
-		return values(raw, p, n, p.DoubleData)
-	case Int32:
-		return values(raw, p, n, p.Int32Data)
-	case Int64:
-		return values(raw, p, n, p.Int64Data)
-	case Uint8:
-		return narrowed[uint8](raw, p, n, math.MaxUint8)
-	case Float16:
-		return narrowed[Half](raw, p, n, math.MaxUint16)
-	case Bool:
-		truth := make([]bool, len(p.Int32Data))
-		for i, v := range p.Int32Data {
-			truth[i] = v != 0
+	for _, e := range elementTypes {
+		if int32(e.number) == p.GetDataType() {
+			return e.read(raw, p, n)
 		}
-		return values(raw, p, n, truth)
-	default:
-		return nil, fmt.Errorf("type %v is not supported, only float16, float32, float64, int32, int64, uint8 and bool: run the model with ONNX Runtime", typ)
 	}
+	return nil, fmt.Errorf("type %v is not supported, only %s: run the model with ONNX Runtime", typeOf(p), supported())
+}
+
+// typeOf returns the type of a tensor's elements.
+func typeOf(p *onnxpb.TensorProto) DataType { return TypeOf(int64(p.GetDataType())) }
+
+// truths returns the n elements of p, which are bool.
+func truths(raw rawData, p *onnxpb.TensorProto, n int) (any, error) {
+	list := make([]bool, len(p.Int32Data))
+	for i, v := range p.Int32Data {
+		list[i] = v != 0
+	}
+	return values(raw, p, n, list)
 }
 
 // narrowed returns the n elements of p, whose typed field is int32_data.
@@ -436,7 +436,7 @@ func narrowed[T uint8 | Half](raw rawData, p *onnxpb.TensorProto, n int, limit i
 	narrow := make([]T, len(p.Int32Data))
 	for i, v := range p.Int32Data {
 		if v < 0 || v > limit {
-			return nil, broken("element %d is %d, out of range for %v", i, v, DataType(p.GetDataType()))
+			return nil, broken("element %d is %d, out of range for %v", i, v, tensor.Tensor{Data: narrow}.Type())
 		}
 		narrow[i] = T(v)
 	}

@@ -135,7 +135,7 @@ func parse(data []byte) (tensor.Tensor, error) {
 		return tensor.Tensor{}, err
 	}
 	t := m.Graph.Initializers[0]
-	return tensor.Tensor{Shape: t.Shape, Data: t.Data}, nil
+	return t.Tensor, nil
 }
 
 // Run computes the outputs of a session from the set's inputs and compares them

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/ranges"
 )
@@ -21,7 +22,7 @@ func chain(nodes ...onnxgraph.Node) *onnxgraph.Model {
 		n.Outputs = []string{value}
 	}
 	scalar := func(name string, v float32) onnxgraph.Tensor {
-		return onnxgraph.Tensor{Name: name, Shape: []int{}, Data: []float32{v}}
+		return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]float32{v})}
 	}
 	return &onnxgraph.Model{Graph: onnxgraph.Graph{
 		Inputs:       []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32}},

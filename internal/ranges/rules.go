@@ -133,7 +133,7 @@ func cast(_ *analysis, n *onnxgraph.Node, ins []Range) Range {
 	b := ins[0]
 	to, _ := n.Attribute("to")
 	number, _ := to.(int64)
-	switch onnxgraph.DataType(number) {
+	switch onnxgraph.TypeOf(number) {
 	case onnxgraph.Float16, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.BFloat16:
 	case onnxgraph.Bool:
 		return Range{Low: 0, High: 1, Integer: true}

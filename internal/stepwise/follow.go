@@ -280,7 +280,7 @@ func (c *call) finish(v value) value {
 	case "Cast":
 		if to, ok := c.Attribute("to"); ok {
 			to, _ := to.(int64)
-			v.type_ = onnxgraph.DataType(to)
+			v.type_ = onnxgraph.TypeOf(to)
 		}
 		return v
 	case "Where", "DequantizeLinear", "DynamicQuantizeLSTM":

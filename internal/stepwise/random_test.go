@@ -27,7 +27,7 @@ func (g *randomGraph) name() string {
 }
 
 func (g *randomGraph) constant(data any, shape ...int) string {
-	t := onnxgraph.Tensor{Name: g.name(), Shape: append([]int{}, shape...), Data: data}
+	t := onnxgraph.Tensor{Name: g.name(), Tensor: tensor.Tensor{Shape: append([]int{}, shape...), Data: data}}
 	g.Initializers = append(g.Initializers, t)
 	return t.Name
 }
@@ -137,7 +137,7 @@ func (g *randomGraph) shaped(x string) string {
 	case 1:
 		return g.node("Expand", 1, []string{g.pick(), g.node("Concat", 1, []string{g.ints(2), size, g.ints(1)}, axisOf(0))})
 	}
-	return g.node("Mul", 1, []string{g.pick(), g.node("Cast", 1, []string{size}, onnxgraph.Attribute{Name: "to", Value: int64(onnxgraph.Float32)})})
+	return g.node("Mul", 1, []string{g.pick(), g.node("Cast", 1, []string{size}, onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)})})
 }
 
 // TestRandomGraphs steps all random graphs that are not refused, of two rows and six

@@ -130,7 +130,7 @@ func (w *writer) begin(n *onnxgraph.Node, s slot, name string) {
 }
 
 func castNode(from, to string, t onnxgraph.DataType) onnxgraph.Node {
-	return onnxgraph.Node{OpType: "Cast", Inputs: []string{from}, Outputs: []string{to}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(t)}}}
+	return onnxgraph.Node{OpType: "Cast", Inputs: []string{from}, Outputs: []string{to}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: onnxgraph.Number(t)}}}
 }
 
 // last returns what the last state of a node is called: as it is now, or else the
@@ -163,7 +163,7 @@ func (p *Plan) declaredAs(dims []size) []onnxgraph.Dim {
 	for i, d := range dims {
 		shape[i] = p.symbols[d]
 		if n, ok := d.fixed(); ok {
-			shape[i] = onnxgraph.Dim{Size: n}
+			shape[i] = onnxgraph.Dim{Size: int(n)}
 		} else if shape[i].Symbol == "" {
 			shape[i].Size = -1
 		}

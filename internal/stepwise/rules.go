@@ -3,6 +3,7 @@ package stepwise
 import (
 	"slices"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -55,13 +56,13 @@ func constantNode(c *call) ([]value, error) {
 		case onnxgraph.Tensor:
 			return []value{constant(v)}, nil
 		case int64:
-			return []value{constant(onnxgraph.Tensor{Data: []int64{v}})}, nil
+			return []value{constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Data: []int64{v}}})}, nil
 		case []int64:
-			return []value{constant(onnxgraph.Tensor{Shape: []int{len(v)}, Data: v})}, nil
+			return []value{constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}})}, nil
 		case float32:
-			return []value{constant(onnxgraph.Tensor{Data: []float32{v}})}, nil
+			return []value{constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Data: []float32{v}}})}, nil
 		case []float32:
-			return []value{constant(onnxgraph.Tensor{Shape: []int{len(v)}, Data: v})}, nil
+			return []value{constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}})}, nil
 		}
 	}
 	return []value{{kind: still}}, nil
@@ -78,7 +79,7 @@ func unary(c *call) ([]value, error) {
 func cast(c *call) ([]value, error) {
 	v := c.input(0)
 	v.type_ = onnxgraph.Undefined
-	if onnxgraph.DataType(c.number("to", 0)) == onnxgraph.Bool {
+	if onnxgraph.TypeOf(c.number("to", 0)) == onnxgraph.Bool {
 		v.ints = nil
 	}
 	return []value{v}, nil
@@ -159,7 +160,7 @@ func constantOfShape(c *call) ([]value, error) {
 			if len(dims) == 1 {
 				n, known = dims[0].fixed()
 			}
-			if element := constant(onnxgraph.Tensor{Data: t.Data}).ints; known && n >= 0 && n <= maxInts && len(element) == 1 {
+			if element := constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Data: t.Data}}).ints; known && n >= 0 && n <= maxInts && len(element) == 1 {
 				v.ints = slices.Repeat(element, int(n))
 			}
 		}

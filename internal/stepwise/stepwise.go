@@ -57,7 +57,7 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 		f.graph(&m.Graph)
 		f.checkOutputs(&m.Graph)
 		if f.err == nil && f.read && !c.open() {
-			f.err = checkBaked(&m.Graph, c.dim.Size, map[string]float64{})
+			f.err = checkBaked(&m.Graph, int64(c.dim.Size), map[string]float64{})
 		}
 		if err := s.weigh(c, f); err != nil {
 			return nil, err
@@ -229,7 +229,7 @@ func (f *follower) declared(shape []onnxgraph.Dim) []size {
 		case d.Size < 0:
 			dims[i] = f.fresh()
 		default:
-			dims[i] = fixed(d.Size)
+			dims[i] = fixed(int64(d.Size))
 		}
 	}
 	return dims

@@ -284,7 +284,7 @@ func scanModel(t *testing.T, change func(*onnxgraph.Graph)) []byte {
 		return v
 	}
 	number := func(name string, x float32) onnxgraph.Tensor {
-		return onnxgraph.Tensor{Name: name, Shape: []int{}, Data: []float32{x}}
+		return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]float32{x})}
 	}
 	body := &onnxgraph.Graph{
 		Name: "body", Inputs: []onnxgraph.Value{value("sum", "batch", "two"), value("x_t", "batch", "two")}, Outputs: []onnxgraph.Value{value("next", "batch", "two"), value("y_t", "batch", "two")},
@@ -296,7 +296,7 @@ func scanModel(t *testing.T, change func(*onnxgraph.Graph)) []byte {
 	}
 	graph := onnxgraph.Graph{
 		Name: "scan", Inputs: []onnxgraph.Value{value("x", "batch", "time", "two")}, Outputs: []onnxgraph.Value{value("y", "batch", "time", "two"), value("last", "batch", "two")},
-		Initializers: []onnxgraph.Tensor{number("half", 0.5), number("one", 1), {Name: "ends", Shape: []int{2}, Data: []int64{0, 2}}},
+		Initializers: []onnxgraph.Tensor{number("half", 0.5), number("one", 1), {Name: "ends", Tensor: tensor.Of([]int64{0, 2}, 2)}},
 		Nodes: []onnxgraph.Node{
 			{OpType: "Shape", Inputs: []string{"x"}, Outputs: []string{"shape"}},
 			{OpType: "Gather", Inputs: []string{"shape", "ends"}, Outputs: []string{"rows"}},
@@ -354,9 +354,9 @@ func cached(t *testing.T, pads []int64) []byte {
 		Name: "cached", Inputs: []onnxgraph.Value{value("x", batch, two, time), value("cache_in", batch, two, two), value("h_in", onnxgraph.Dim{Size: 1}, batch, two)},
 		Outputs: []onnxgraph.Value{value("y", time, onnxgraph.Dim{Size: 1}, batch, two), value("cache_out", batch, two, two), value("h_out", onnxgraph.Dim{Size: 1}, batch, two)},
 		Initializers: []onnxgraph.Tensor{
-			{Name: "kernel", Shape: []int{2, 2, 3}, Data: []float32{1, 2, 3, -1, 0.5, 0, 2, 1, -2, 0, 1, 0.25}},
-			{Name: "w", Shape: []int{1, 2, 2}, Data: []float32{1, 0.5, -0.5, 1}}, {Name: "r", Shape: []int{1, 2, 2}, Data: []float32{0.5, 0.1, 0.2, 0.4}},
-			{Name: "from", Shape: []int{1}, Data: []int64{-2}}, {Name: "to", Shape: []int{1}, Data: []int64{math.MaxInt64}}, {Name: "axis", Shape: []int{1}, Data: []int64{2}},
+			{Name: "kernel", Tensor: tensor.Of([]float32{1, 2, 3, -1, 0.5, 0, 2, 1, -2, 0, 1, 0.25}, 2, 2, 3)},
+			{Name: "w", Tensor: tensor.Of([]float32{1, 0.5, -0.5, 1}, 1, 2, 2)}, {Name: "r", Tensor: tensor.Of([]float32{0.5, 0.1, 0.2, 0.4}, 1, 2, 2)},
+			{Name: "from", Tensor: tensor.Of([]int64{-2}, 1)}, {Name: "to", Tensor: tensor.Of([]int64{math.MaxInt64}, 1)}, {Name: "axis", Tensor: tensor.Of([]int64{2}, 1)},
 		},
 		Nodes: []onnxgraph.Node{
 			{OpType: "Concat", Inputs: []string{"cache_in", "x"}, Outputs: []string{"all"}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(2)}}},
@@ -400,7 +400,7 @@ func loopModel(t *testing.T, change func(g, body *onnxgraph.Graph)) []byte {
 				{OpType: "Gather", Inputs: []string{"x", "turn"}, Outputs: []string{"x_t"}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(1)}}},
 			}, scanned.Nodes...),
 		}
-		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "second", Shape: []int{}, Data: []int64{1}})
+		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "second", Tensor: tensor.Of([]int64{1})})
 		g.Nodes = append(g.Nodes[:3],
 			onnxgraph.Node{Name: "steps", OpType: "Gather", Inputs: []string{"shape", "second"}, Outputs: []string{"steps"}},
 			onnxgraph.Node{Name: "loop", OpType: "Loop", Inputs: []string{"steps", "", "begin"}, Outputs: []string{"last", "stacked"}, Attributes: []onnxgraph.Attribute{{Name: "body", Value: body}}},
@@ -491,7 +491,7 @@ func TestRefusals(t *testing.T) {
 			return append(shape, onnxgraph.Dim{Size: 2})
 		}
 		constant := func(name string, values ...int64) onnxgraph.Tensor {
-			return onnxgraph.Tensor{Name: name, Shape: []int{len(values)}, Data: values}
+			return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(values)}, Data: values}}
 		}
 		m := &onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: onnxgraph.Graph{
 			Name: name, Nodes: test.nodes,
@@ -501,8 +501,8 @@ func TestRefusals(t *testing.T) {
 			},
 			Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32}},
 			Initializers: []onnxgraph.Tensor{
-				{Name: "w", Shape: []int{1, 2, 2}, Data: make([]float32, 4)}, {Name: "r", Shape: []int{1, 2, 2}, Data: make([]float32, 4)},
-				{Name: "table", Shape: []int{1, 50, 2}, Data: make([]float32, 100)}, constant("zero", 0), constant("one", 1), constant("two", 2), constant("turned shape", 1, 0, 2),
+				{Name: "w", Tensor: tensor.Tensor{Shape: []int{1, 2, 2}, Data: make([]float32, 4)}}, {Name: "r", Tensor: tensor.Tensor{Shape: []int{1, 2, 2}, Data: make([]float32, 4)}},
+				{Name: "table", Tensor: tensor.Tensor{Shape: []int{1, 50, 2}, Data: make([]float32, 100)}}, constant("zero", 0), constant("one", 1), constant("two", 2), constant("turned shape", 1, 0, 2),
 			},
 		}}
 		_, err := stepwise.Of(m, nil)
@@ -529,7 +529,7 @@ func TestBakedNumbers(t *testing.T) {
 			for k := range g.Outputs {
 				g.Outputs[k].Shape = nil
 			}
-			g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "number", Shape: []int{1}, Data: []float32{test.number}})
+			g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "number", Tensor: tensor.Of([]float32{test.number}, 1)})
 			g.Nodes[3].Outputs[1] = "stacked"
 			g.Nodes = append(g.Nodes, onnxgraph.Node{Name: "last", OpType: test.op, Inputs: []string{"stacked", "number"}, Outputs: []string{"y"}})
 		})
@@ -580,10 +580,10 @@ func TestGivenStates(t *testing.T) {
 		}
 		floats := func(name string, shape ...int) onnxgraph.Tensor {
 			size, _ := tensor.Size(shape)
-			return onnxgraph.Tensor{Name: name, Shape: shape, Data: make([]float32, size)}
+			return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: make([]float32, size)}}
 		}
 		at := func(name string, n int64) onnxgraph.Tensor {
-			return onnxgraph.Tensor{Name: name, Shape: []int{1}, Data: []int64{n}}
+			return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]int64{n}, 1)}
 		}
 		m := &onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: onnxgraph.Graph{
 			Inputs:  []onnxgraph.Value{value("x", batch, two, time), value("h_in", onnxgraph.Dim{Size: 1}, batch, two)},

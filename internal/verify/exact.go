@@ -42,7 +42,7 @@ func widen(g *onnxgraph.Graph) {
 		}
 	}
 	for i, t := range g.Initializers {
-		g.Initializers[i].Data = widened(tensor.Tensor{Shape: t.Shape, Data: t.Data}).Data
+		g.Initializers[i].Data = widened(t.Tensor).Data
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 	"github.com/rnnkit/rnnkit/internal/orttest"
@@ -39,8 +40,8 @@ func TestQuantised(t *testing.T) {
 		Inputs:  []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: dims}},
 		Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32, Shape: dims}},
 		Initializers: []onnxgraph.Tensor{
-			{Name: "w", Shape: []int{2}, Data: []uint8{2, 0xfc}}, // as int8 2, -4
-			{Name: "scale", Shape: []int{}, Data: []float32{0.5}},
+			{Name: "w", Tensor: tensor.Of([]uint8{2, 0xfc}, 2)}, // as int8 2, -4
+			{Name: "scale", Tensor: tensor.Of([]float32{0.5})},
 		},
 		Nodes: []onnxgraph.Node{
 			{OpType: "DequantizeLinear", Inputs: []string{"w", "scale"}, Outputs: []string{"v"}},
@@ -54,7 +55,7 @@ func TestQuantised(t *testing.T) {
 	if err := proto.Unmarshal(data, p); err != nil {
 		t.Fatal(err)
 	}
-	p.Graph.Initializer[0].DataType = proto.Int32(int32(onnxgraph.Int8))
+	p.Graph.Initializer[0].DataType = proto.Int32(int32(onnxgraph.Number(onnxgraph.Int8)))
 	if data, err = proto.Marshal(p); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestQuantised(t *testing.T) {
 func TestDoubleRecurrent(t *testing.T) {
 	orttest.Library(t)
 	weights := func(name string) onnxgraph.Tensor {
-		return onnxgraph.Tensor{Name: name, Shape: []int{1, 4, 1}, Data: []float64{1, 1, 1, 1}}
+		return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]float64{1, 1, 1, 1}, 1, 4, 1)}
 	}
 	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: onnxgraph.Graph{
 		Name:         "g",

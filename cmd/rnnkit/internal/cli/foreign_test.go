@@ -232,15 +232,15 @@ func table(x tensor.Tensor, steps, features, step, feature int, end string) stri
 // operators, and returns its path.
 func writeChain(t *testing.T, features int, operators ...string) string {
 	t.Helper()
-	x := onnxgraph.Value{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: int64(features)}}}
+	x := onnxgraph.Value{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: features}}}
 	ints := func(name string, values ...int64) onnxgraph.Tensor {
-		return onnxgraph.Tensor{Name: name, Shape: []int{len(values)}, Data: values}
+		return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(values)}, Data: values}}
 	}
 	constants := map[string][]string{
 		"Gather": {"last"}, "GatherND": {"start"}, "Reshape": {"shape"}, "Slice": {"start", "end", "axis"}, "Squeeze": {"axis"}, "Unsqueeze": {"axis"},
 	}
 	attributes := map[string][]onnxgraph.Attribute{
-		"Cast":      {{Name: "to", Value: int64(onnxgraph.Float32)}},
+		"Cast":      {{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)}},
 		"Gather":    {{Name: "axis", Value: int64(1)}},
 		"Transpose": {{Name: "perm", Value: []int64{1, 0, 2}}},
 	}
@@ -248,7 +248,7 @@ func writeChain(t *testing.T, features int, operators ...string) string {
 		Name: "g", Inputs: []onnxgraph.Value{x}, Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32}},
 		Initializers: []onnxgraph.Tensor{
 			ints("axis", 1), ints("start", -1), ints("end", math.MaxInt64), ints("shape", 0, -1, int64(features)),
-			{Name: "last", Shape: []int{}, Data: []int64{-1}},
+			{Name: "last", Tensor: tensor.Of([]int64{-1})},
 		},
 	}
 	value := "x"

@@ -356,7 +356,7 @@ func describe(v onnxgraph.Value) value {
 		described.Shape = []string{}
 	}
 	for _, d := range v.Shape {
-		described.Shape = append(described.Shape, tensor.Dim{Size: int(d.Size), Symbol: d.Symbol}.String())
+		described.Shape = append(described.Shape, d.String())
 	}
 	return described
 }

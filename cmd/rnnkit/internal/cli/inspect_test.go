@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -19,7 +20,7 @@ func TestInspect(t *testing.T) {
 			Inputs:       []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Size: -1}, {Size: 3}}}, {Name: "h", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 2}}}},
 			Outputs:      []onnxgraph.Value{{Name: "y", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}}},
 			Nodes:        []onnxgraph.Node{{OpType: "If", Attributes: []onnxgraph.Attribute{{Name: "then_branch", Value: branch}}}, {OpType: "Relu"}},
-			Initializers: []onnxgraph.Tensor{{Name: "h", Shape: []int{2}, Data: make([]float32, 2)}, {Name: "w", Shape: []int{5}, Data: make([]float32, 5)}, {Name: "v", Shape: []int{3}, Data: make([]float64, 3)}, {Name: "half", Shape: []int{10, 2}, Data: make([]onnxgraph.Half, 20)}, {Name: "quantised", Shape: []int{10, 10}, Data: onnxgraph.Int8}, {Name: "huge", Shape: []int{1 << 40, 1 << 40}, Data: onnxgraph.Int8}, {Name: "i", Shape: []int{1}, Data: []int64{1}}},
+			Initializers: []onnxgraph.Tensor{{Name: "h", Tensor: tensor.Tensor{Shape: []int{2}, Data: make([]float32, 2)}}, {Name: "w", Tensor: tensor.Tensor{Shape: []int{5}, Data: make([]float32, 5)}}, {Name: "v", Tensor: tensor.Tensor{Shape: []int{3}, Data: make([]float64, 3)}}, {Name: "half", Tensor: tensor.Tensor{Shape: []int{10, 2}, Data: make([]onnxgraph.Half, 20)}}, {Name: "quantised", Tensor: tensor.Tensor{Shape: []int{10, 10}, Data: onnxgraph.Int8}}, {Name: "huge", Tensor: tensor.Tensor{Shape: []int{1 << 40, 1 << 40}, Data: onnxgraph.Int8}}, {Name: "i", Tensor: tensor.Of([]int64{1}, 1)}},
 		},
 	}
 	var out bytes.Buffer

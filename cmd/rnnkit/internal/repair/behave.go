@@ -226,7 +226,7 @@ func distances(x, y tensor.Tensor, axis int) []float64 {
 }
 
 func distance(x, y tensor.Tensor) (far float64) {
-	a, b := numbers(onnxgraph.Tensor{Shape: x.Shape, Data: x.Data}), numbers(onnxgraph.Tensor{Shape: y.Shape, Data: y.Data})
+	a, b := numbers(x), numbers(y)
 	for k := range min(len(a), len(b)) {
 		if d := math.Abs(a[k] - b[k]); d > far {
 			far = d

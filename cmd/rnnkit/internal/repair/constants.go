@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -32,7 +33,7 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 		}
 		t, list, ok := p.value(name)
 		if v, same := p.uniform(name); !ok && same { // a constant that is widened
-			t, list, ok = onnxgraph.Tensor{Data: []float32{float32(v)}}, []float64{v}, n.OpType == "Mul" || n.OpType == "Div"
+			t, list, ok = onnxgraph.Tensor{Tensor: tensor.Tensor{Data: []float32{float32(v)}}}, []float64{v}, n.OpType == "Mul" || n.OpType == "Div"
 		}
 		if ok && len(list) > 0 {
 			if err := p.operand(n, name, t, list); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -175,11 +176,11 @@ func constantsOf(g *onnxgraph.Graph, around map[string]onnxgraph.Tensor) map[str
 			case onnxgraph.Tensor:
 				all[n.Outputs[0]] = v
 			case float32:
-				all[n.Outputs[0]] = onnxgraph.Tensor{Shape: []int{}, Data: []float32{v}}
+				all[n.Outputs[0]] = onnxgraph.Tensor{Tensor: tensor.Of([]float32{v})}
 			case int64:
-				all[n.Outputs[0]] = onnxgraph.Tensor{Shape: []int{}, Data: []int64{v}}
+				all[n.Outputs[0]] = onnxgraph.Tensor{Tensor: tensor.Of([]int64{v})}
 			case []int64:
-				all[n.Outputs[0]] = onnxgraph.Tensor{Shape: []int{len(v)}, Data: v}
+				all[n.Outputs[0]] = onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}}
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -206,7 +207,7 @@ func (r *repairer) name() string {
 // constant adds an initializer and returns its name.
 func (r *repairer) constant(shape []int, data any) string {
 	name := r.name()
-	r.model.Graph.Initializers = append(r.model.Graph.Initializers, onnxgraph.Tensor{Name: name, Shape: shape, Data: data})
+	r.model.Graph.Initializers = append(r.model.Graph.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}})
 	return name
 }
 
@@ -509,5 +510,5 @@ func firstRowOf[T comparable](shape []int, data []T, axis int) (onnxgraph.Tensor
 	}
 	shape = slices.Clone(shape)
 	shape[axis] = min(shape[axis], 1)
-	return onnxgraph.Tensor{Shape: shape, Data: first}, true
+	return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: first}}, true
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -205,11 +206,11 @@ func (p *prover) value(name string) (onnxgraph.Tensor, []float64, bool) {
 	if !ok {
 		return tensor, nil, false
 	}
-	return tensor, numbers(tensor), true
+	return tensor, numbers(tensor.Tensor), true
 }
 
 // numbers returns the elements of t, nil for more than maxNumbers.
-func numbers(t onnxgraph.Tensor) []float64 {
+func numbers(t tensor.Tensor) []float64 {
 	const maxNumbers = 1 << 16
 	size := 1
 	for _, d := range t.Shape {
@@ -261,7 +262,7 @@ func (p *prover) uniform(name string) (float64, bool) {
 	case n.OpType == "ConstantOfShape":
 		value, _ := n.Attribute("value")
 		t, _ := value.(onnxgraph.Tensor)
-		return slices.Concat(numbers(t), []float64{0})[0], true
+		return slices.Concat(numbers(t.Tensor), []float64{0})[0], true
 	case slices.Contains([]string{"Expand", "Tile", "Reshape", "Unsqueeze", "Squeeze", "Cast", "Identity"}, n.OpType) && n.Inputs[0] != name:
 		return p.uniform(n.Inputs[0])
 	}

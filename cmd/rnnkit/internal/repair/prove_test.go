@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 	"github.com/rnnkit/rnnkit/internal/testenv"
@@ -105,11 +106,11 @@ func net(nodes []onnxgraph.Node, constants ...onnxgraph.Tensor) *onnxgraph.Model
 }
 
 func int64s(name string, list ...int64) onnxgraph.Tensor {
-	return onnxgraph.Tensor{Name: name, Shape: []int{len(list)}, Data: list}
+	return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(list)}, Data: list}}
 }
 
 func number(name string, v float32) onnxgraph.Tensor {
-	return onnxgraph.Tensor{Name: name, Shape: []int{}, Data: []float32{v}}
+	return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]float32{v})}
 }
 
 // op is a node whose output is y, and to one with another.
@@ -130,7 +131,7 @@ func weights(name string, shape ...int) onnxgraph.Tensor {
 	for i := range data {
 		data[i] = float32((i*7)%11-5) / 10
 	}
-	return onnxgraph.Tensor{Name: name, Shape: shape, Data: data}
+	return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}}
 }
 
 // TestRules has for each rule what it lets through and what it does not, of a time
@@ -139,7 +140,7 @@ func TestRules(t *testing.T) {
 	axis := func(v int64) onnxgraph.Attribute { return onnxgraph.Attribute{Name: "axis", Value: v} }
 	axes := onnxgraph.Attribute{Name: "axes", Value: []int64{0}}
 	perm := onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}
-	float := onnxgraph.Attribute{Name: "to", Value: int64(onnxgraph.Float32)}
+	float := onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)}
 	hidden := []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(4)}}
 	sum := to("sum", "ReduceSum", "steps zero")
 	channels := to("ch", "Transpose", "steps", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 2, 0}})
@@ -180,7 +181,7 @@ func TestRules(t *testing.T) {
 		{"added tenth", []onnxgraph.Node{op("Add", "h k")}, []onnxgraph.Tensor{number("k", 0.6)}, "is a multiple"},
 		{"odd addend", []onnxgraph.Node{op("Add", "h k")}, []onnxgraph.Tensor{number("k", 0.4782969)}, "may have been a function"},
 		{"odd bound", []onnxgraph.Node{op("Min", "h k")}, []onnxgraph.Tensor{number("k", 0.4782969)}, "may have been a function"},
-		{"odd bias", []onnxgraph.Node{op("Add", "h k")}, []onnxgraph.Tensor{{Name: "k", Shape: []int{1}, Data: []float32{0.4782969}}}, ""},
+		{"odd bias", []onnxgraph.Node{op("Add", "h k")}, []onnxgraph.Tensor{{Name: "k", Tensor: tensor.Of([]float32{0.4782969}, 1)}}, ""},
 		{"percent", []onnxgraph.Node{op("Mul", "h k")}, []onnxgraph.Tensor{number("k", 100)}, ""},
 		{"root of a width", []onnxgraph.Node{op("Div", "h k")}, []onnxgraph.Tensor{number("k", 3.4641016)}, ""},
 		{"root of no width", []onnxgraph.Node{op("Div", "h k")}, []onnxgraph.Tensor{number("k", 3.3166248)}, "may have been a function"},
@@ -198,8 +199,8 @@ func TestRules(t *testing.T) {
 		{"repeated and read", []onnxgraph.Node{to("u", "Unsqueeze", "h zero"), to("rep", "Expand", "u e"), {OpType: "GRU", Inputs: []string{"rep", "W2", "R"}, Outputs: []string{"y"}, Attributes: hidden}},
 			[]onnxgraph.Tensor{int64s("e", 6, 1, 1), weights("W2", 1, 12, 4)}, "takes 6 steps whatever the time is"},
 		{"joined pieces", []onnxgraph.Node{to("t", "Tanh", "h"), to("e", "Exp", "h"), to("a", "Unsqueeze", "h zero"), to("b", "Unsqueeze", "t zero"), to("c", "Unsqueeze", "e zero"), op("Concat", "a b c", axis(0))}, nil, "joins 3 pieces"},
-		{"lengths", []onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}}, []onnxgraph.Tensor{{Name: "k", Shape: []int{2}, Data: []int32{4, 4}}}, "its sequence_lens are constant"},
-		{"state", []onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}}, []onnxgraph.Tensor{{Name: "k", Shape: []int{1, 2, 4}, Data: slices.Repeat([]float32{6}, 8)}}, "its constant 6 is the number"},
+		{"lengths", []onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}}, []onnxgraph.Tensor{{Name: "k", Tensor: tensor.Of([]int32{4, 4}, 2)}}, "its sequence_lens are constant"},
+		{"state", []onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}}, []onnxgraph.Tensor{{Name: "k", Tensor: tensor.Tensor{Shape: []int{1, 2, 4}, Data: slices.Repeat([]float32{6}, 8)}}}, "its constant 6 is the number"},
 		{"whole window", []onnxgraph.Node{channels, op("Conv", "ch K")}, []onnxgraph.Tensor{weights("K", 4, 4, 6)}, "window of 6 steps is the whole time"},
 		{"window", []onnxgraph.Node{channels, op("Conv", "ch K")}, []onnxgraph.Tensor{weights("K", 4, 4, 3)}, ""},
 		{"padded window", []onnxgraph.Node{channels, to("p", "Pad", "ch k"), op("Conv", "p K")}, []onnxgraph.Tensor{weights("K", 4, 4, 3), int64s("k", 0, 0, 2, 0, 0, 0)}, ""},
@@ -209,10 +210,10 @@ func TestRules(t *testing.T) {
 		{"branch of a width", []onnxgraph.Node{to("shape", "Shape", "steps"), to("width", "Gather", "shape k"), to("four", "Equal", "width f"), to("is", "Squeeze", "four zero"), op("If", "is", inner("then_branch", to("i", "Identity", "h")), inner("else_branch", to("i", "Neg", "h")))},
 			[]onnxgraph.Tensor{int64s("k", 2), int64s("f", 4)}, ""},
 		{"step in a branch", []onnxgraph.Node{op("If", "yes", inner("then_branch", to("i", "Gather", "steps k")), inner("else_branch", to("i", "Neg", "h")))},
-			[]onnxgraph.Tensor{{Name: "yes", Shape: []int{}, Data: []bool{true}}, {Name: "k", Shape: []int{}, Data: []int64{2}}}, "takes a step by number"},
+			[]onnxgraph.Tensor{{Name: "yes", Tensor: tensor.Of([]bool{true})}, {Name: "k", Tensor: tensor.Of([]int64{2})}}, "takes a step by number"},
 		{"scan of columns", []onnxgraph.Node{to("columns", "Transpose", "h"), {OpType: "Scan", Inputs: []string{"columns"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned}}}, nil, "goes through a number of steps"},
 		{"scan of steps", []onnxgraph.Node{{OpType: "Scan", Inputs: []string{"steps"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned}}}, nil, ""},
-		{"element", []onnxgraph.Node{op("Sub", "h k")}, []onnxgraph.Tensor{{Name: "k", Shape: []int{4}, Data: []float32{0.1, 6, 0.2, 0.3}}}, "has the element 6"},
+		{"element", []onnxgraph.Node{op("Sub", "h k")}, []onnxgraph.Tensor{{Name: "k", Tensor: tensor.Of([]float32{0.1, 6, 0.2, 0.3}, 4)}}, "has the element 6"},
 		{"unknown", []onnxgraph.Node{op("TopK", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 3)}, "is not known"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -297,17 +298,17 @@ func TestLoop(t *testing.T) {
 		Inputs:  []onnxgraph.Value{{Name: "i", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}}, {Name: "go", Type: onnxgraph.Bool, Shape: []onnxgraph.Dim{}}, {Name: "sum", Type: onnxgraph.Float32}},
 		Outputs: []onnxgraph.Value{{Name: "on", Type: onnxgraph.Bool}, {Name: "more", Type: onnxgraph.Float32}},
 	}
-	always := onnxgraph.Tensor{Name: "always", Shape: []int{}, Data: []bool{true}}
+	always := onnxgraph.Tensor{Name: "always", Tensor: tensor.Of([]bool{true})}
 	loop := func(count string) onnxgraph.Node {
 		return op("Loop", count+" always h", onnxgraph.Attribute{Name: "body", Value: body})
 	}
 	shape := onnxgraph.Node{OpType: "Shape", Inputs: []string{"steps"}, Outputs: []string{"shape"}}
 	length := onnxgraph.Node{OpType: "Gather", Inputs: []string{"shape", "k"}, Outputs: []string{"length"}}
-	scalar := func(v int64) onnxgraph.Tensor { return onnxgraph.Tensor{Name: "k", Shape: []int{}, Data: []int64{v}} }
+	scalar := func(v int64) onnxgraph.Tensor { return onnxgraph.Tensor{Name: "k", Tensor: tensor.Of([]int64{v})} }
 	for why, m := range map[string]*onnxgraph.Model{
 		"":                         net([]onnxgraph.Node{shape, length, loop("length")}, always, scalar(0)),
 		"it has 6 rounds":          net([]onnxgraph.Node{loop("k")}, always, scalar(6)),
-		"it has 4 rounds whatever": net([]onnxgraph.Node{shape, {OpType: "Gather", Inputs: []string{"shape", "two"}, Outputs: []string{"length"}}, loop("length")}, always, onnxgraph.Tensor{Name: "two", Shape: []int{}, Data: []int64{2}}),
+		"it has 4 rounds whatever": net([]onnxgraph.Node{shape, {OpType: "Gather", Inputs: []string{"shape", "two"}, Outputs: []string{"length"}}, loop("length")}, always, onnxgraph.Tensor{Name: "two", Tensor: tensor.Of([]int64{2})}),
 	} {
 		r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
 		if err != nil {

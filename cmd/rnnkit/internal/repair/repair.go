@@ -319,7 +319,7 @@ func (r *repairer) openInputs(list []inputs.Input, s symbols) []inputs.Input {
 				symbol = s.time
 			case in.Layout[i] == inputs.Time && r.example > 0 && (d.Symbol != "" || d.Size < 0):
 				r.changes = append(r.changes, fmt.Sprintf("input %q: dimension %d was open and is %d", in.Name, i, r.example))
-				v.Shape[i] = onnxgraph.Dim{Size: int64(r.example)}
+				v.Shape[i] = onnxgraph.Dim{Size: r.example}
 				open[k].Shape[i] = tensor.Dim{Size: r.example}
 				continue
 			case in.Layout[i] != inputs.Batch:
@@ -355,7 +355,7 @@ func (r *repairer) openOutputs(t *trace, s symbols) map[string][]size {
 			case d.isFixed() && r.example == 0 && r.sizes.time.isFixed() && i < len(v.Shape) && (was.Symbol != "" || was.Size < 0):
 				dims[i] = was // as the time, of which nobody said how long it is
 			case d.isFixed():
-				dims[i] = onnxgraph.Dim{Size: int64(d[0])}
+				dims[i] = onnxgraph.Dim{Size: d[0]}
 			case d == r.sizes.batch:
 				dims[i] = onnxgraph.Dim{Symbol: s.batch}
 			case d == r.sizes.time:

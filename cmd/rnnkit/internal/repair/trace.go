@@ -234,7 +234,7 @@ func (t *trace) constant(ctx context.Context, name string) (onnxgraph.Tensor, bo
 	if err != nil {
 		return onnxgraph.Tensor{}, false
 	}
-	tensor := onnxgraph.Tensor{Shape: results[name].Shape, Data: results[name].Data}
+	tensor := onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: results[name].Shape, Data: results[name].Data}}
 	return tensor, tensor.Type() != onnxgraph.Undefined
 }
 
