@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/flops"
 	"github.com/rnnkit/rnnkit/infer"
@@ -30,41 +31,40 @@ type benchOptions struct {
 	batches  []int
 	times    []int
 	engines  []string
-	chosen   bool // engines are those of --engines
 	duration time.Duration
 	json     bool
 	ortLib   string
+
+	flags *pflag.FlagSet
 }
 
-func newBenchCmd(s *streams) *cobra.Command {
-	o := &benchOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "bench MODEL.onnx",
-		Short: "Time a model on the engines",
-		Long: `Time calls of a model on each engine, for each batch and time, in one process: the
-engines take turns, call by call, so that what else the machine does falls on all
-alike. ONNX Runtime computes with one thread, as the native engine does. With a
-time of 1, a model with a state is timed again as a stream, with the state of each
+const benchLong = `Time calls of a model on each engine, for each batch and time, in one process: the
+engines take turns, call by call, so that whatever else the machine does falls on all
+of them alike. ONNX Runtime computes with one thread, as the native engine does. With
+a time of 1, a model with a state is timed again as a stream, with the state of each
 call fed to the next.
 
 A row of the table has the median of the calls, the 99th percentile, sequences a
 second, GFLOP/s (two operations for each multiplication of MatMul, Gemm, Conv and
 the recurrent operators, over the median) and allocations of Go memory. Where a
 model fixes the batch or the time, that one is timed. ONNX Runtime is left out where
-it is not installed, unless --engines names it.`,
-		Example: `  rnnkit bench sine.onnx
-  rnnkit bench sine.onnx --batch 1,32,256 --time 1,50 --engines native,onnxruntime --json`,
-		Args: oneModel("rnnkit bench MODEL.onnx"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.chosen = cmd.Flags().Changed("engines")
-			if err := o.validate(); err != nil {
-				return err
-			}
-			return o.run(cmd.Context(), args[0])
-		},
-	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
+it is not installed, unless --engines names it.`
+
+const benchExample = `  rnnkit bench sine.onnx
+  rnnkit bench sine.onnx --batch 1,32,256 --time 1,50 --engines native,onnxruntime --json`
+
+func newBenchCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&benchOptions{streams: s}, &cobra.Command{
+		Use:     "bench MODEL.onnx",
+		Short:   "Time a model on the engines",
+		Long:    benchLong,
+		Example: benchExample,
+		Args:    oneModel("rnnkit bench MODEL.onnx"),
+	})
+}
+
+func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
+	o.flags = flags
 	flags.IntSliceVar(&o.batches, "batch", []int{1, 32, 256}, "sequences of a call")
 	flags.IntSliceVar(&o.times, "time", []int{1, 50}, "steps of a sequence")
 	flags.StringSliceVar(&o.engines, "engines", []string{"native", "onnxruntime"}, "the engines to time: some of "+strings.Join(engineNames, ", "))
@@ -72,7 +72,6 @@ it is not installed, unless --engines names it.`,
 	flags.BoolVar(&o.json, "json", false, "print a JSON list")
 	o.add(flags)
 	addOrtLib(flags, &o.ortLib)
-	return cmd
 }
 
 func (o *benchOptions) validate() error {
@@ -92,6 +91,51 @@ func (o *benchOptions) validate() error {
 	return checkEngines("--engines", o.engines)
 }
 
+func (o *benchOptions) run(ctx context.Context, args []string) error {
+	path := args[0]
+	g, data, err := o.read(path)
+	if err != nil {
+		return err
+	}
+	all, err := o.open(ctx, path, data)
+	if err != nil {
+		return err
+	}
+	defer closeAll(all)
+	list := []measurement{}
+	for _, c := range o.cases(g, all[0].model) {
+		measured, err := o.measure(ctx, g, all, c)
+		if err != nil {
+			return fmt.Errorf("%s: batch %d, time %d: %w", path, c.batch, c.time, err)
+		}
+		list = append(list, measured...)
+	}
+	if o.json {
+		return printJSON(o.Out, list)
+	}
+	return printMeasurements(o.Out, list)
+}
+
+// benchCase is what each engine is timed on: whole sequences, or steps of a stream.
+type benchCase struct {
+	batch, time int
+	stream      bool
+}
+
+// cases lists the sizes that the options ask for and the model leaves open.
+func (o *benchOptions) cases(g *graph, m *infer.Model) []benchCase {
+	var list []benchCase
+	for _, batch := range g.sizes(inputs.Batch, o.batches) {
+		for _, time := range g.sizes(inputs.Time, o.times) {
+			list = append(list, benchCase{batch, time, false})
+			if time == 1 && len(m.State()) > 0 {
+				list = append(list, benchCase{batch, time, true})
+			}
+		}
+	}
+	return list
+}
+
 // measurement is an element of what `rnnkit bench --json` prints.
 type measurement struct {
 	Engine        string   `json:"engine"`
@@ -106,37 +150,6 @@ type measurement struct {
 	Allocs        float64  `json:"allocs"` // a call's
 }
 
-func (o *benchOptions) run(ctx context.Context, path string) error {
-	g, data, err := o.read(path)
-	if err != nil {
-		return err
-	}
-	all, err := o.open(ctx, path, data)
-	if err != nil {
-		return err
-	}
-	defer closeAll(all)
-	list := []measurement{}
-	for _, batch := range g.sizes(inputs.Batch, o.batches) {
-		for _, time := range g.sizes(inputs.Time, o.times) {
-			for _, stream := range []bool{false, true} {
-				if stream && (time != 1 || len(all[0].model.State()) == 0) {
-					continue
-				}
-				measured, err := o.measure(ctx, g, all, batch, time, stream)
-				if err != nil {
-					return fmt.Errorf("%s: batch %d, time %d: %w", path, batch, time, err)
-				}
-				list = append(list, measured...)
-			}
-		}
-	}
-	if o.json {
-		return printJSON(o.Out, list)
-	}
-	return printMeasurements(o.Out, list)
-}
-
 // open opens the model on the engines. ONNX Runtime is left out where it is not
 // installed, unless --engines asks for it.
 func (o *benchOptions) open(ctx context.Context, path string, data []byte) ([]candidate, error) {
@@ -146,7 +159,7 @@ func (o *benchOptions) open(ctx context.Context, path string, data []byte) ([]ca
 		switch {
 		case c.err == nil:
 			open = append(open, c)
-		case !o.chosen && (errors.Is(c.err, ort.ErrNoLibrary) || !ort.Cgo && c.name != "native"):
+		case !o.flags.Changed("engines") && (errors.Is(c.err, ort.ErrNoLibrary) || !ort.Cgo && c.name != "native"):
 			fmt.Fprintln(o.Err, printable(fmt.Sprintf("not timed: %v", c.err)))
 		default:
 			closeAll(all)
@@ -171,39 +184,50 @@ func (g *graph) sizes(letter byte, wanted []int) []int {
 }
 
 // measure times the engines in turn.
-func (o *benchOptions) measure(ctx context.Context, g *graph, all []candidate, batch, length int, stream bool) ([]measurement, error) {
-	given, err := g.random(batch, length, o.seed)
+func (o *benchOptions) measure(ctx context.Context, g *graph, all []candidate, c benchCase) ([]measurement, error) {
+	given, err := g.random(c.batch, c.time, o.seed)
 	if err != nil {
 		return nil, err
 	}
 	operations, uncounted := flops.Count(ctx, g.model, native.New(), given)
+	if uncounted != nil {
+		operations = 0
+	}
 	calls := make([]func() error, len(all))
-	for i, c := range all {
-		calls[i] = newCall(ctx, c.model, given, stream)
+	for i, e := range all {
+		calls[i] = newCall(ctx, e.model, given, c.stream)
 	}
 	times, err := takeTurns(ctx, calls, o.duration)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]measurement, len(all))
-	for i, c := range all {
-		name, provider, _ := strings.Cut(c.name, "/")
-		median, p99 := quantile(times[i], 50), quantile(times[i], 99)
-		m := measurement{
-			Engine: name, Provider: cmp.Or(provider, "cpu"), Batch: batch, Time: length, State: stream,
-			MedianUS: microseconds(median), P99US: microseconds(p99),
-			RowsPerSecond: float64(batch) / median.Seconds(),
-		}
-		if uncounted == nil && operations > 0 {
-			gflops := float64(operations) / median.Seconds() / 1e9
-			m.GFLOPS = &gflops
-		}
-		if m.Allocs, err = allocations(calls[i]); err != nil {
+	for i, e := range all {
+		allocs, err := allocations(calls[i])
+		if err != nil {
 			return nil, err
 		}
-		list[i] = m
+		list[i] = newMeasurement(e.name, c, times[i], operations, allocs)
 	}
 	return list, nil
+}
+
+// newMeasurement sums up the times of an engine's calls, which take so many
+// operations each, 0 if that is not known.
+func newMeasurement(engine string, c benchCase, times []time.Duration, operations int64, allocs float64) measurement {
+	name, provider, _ := strings.Cut(engine, "/")
+	median := quantile(times, 50)
+	m := measurement{
+		Engine: name, Provider: cmp.Or(provider, "cpu"), Batch: c.batch, Time: c.time, State: c.stream,
+		MedianUS: microseconds(median), P99US: microseconds(quantile(times, 99)),
+		RowsPerSecond: float64(c.batch) / median.Seconds(),
+		Allocs:        allocs,
+	}
+	if operations > 0 {
+		gflops := float64(operations) / median.Seconds() / 1e9
+		m.GFLOPS = &gflops
+	}
+	return m
 }
 
 // newCall returns a call of m for its first output: into the same memory again,

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,14 +101,6 @@ func names(cmd *cobra.Command) string {
 	return strings.Join(list, ", ")
 }
 
-// version is that of the module that the command was built from.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
-}
-
 // isTerminal tells whether a stream is a person's terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
@@ -122,7 +113,7 @@ func newRootCmd(s *streams) *cobra.Command {
 		Short:         "Train recurrent models, export them as ONNX, run them anywhere",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       version(),
+		Version:       thisBuild().String(),
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -131,6 +122,7 @@ func newRootCmd(s *streams) *cobra.Command {
 			return unknown(cmd, "command", args[0])
 		},
 	}
+	cmd.SetVersionTemplate("{{.Version}}")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		message, _, _ := strings.Cut(err.Error(), ": strconv.")
 		return usageError{errors.New(message)}
@@ -138,23 +130,36 @@ func newRootCmd(s *streams) *cobra.Command {
 	cmd.SetIn(s.In)
 	cmd.SetOut(s.Out)
 	cmd.SetErr(s.Err)
+	addVerbs(cmd, s)
+	return cmd
+}
+
+// addVerbs adds all verbs, by the groups under which the help lists them.
+func addVerbs(root *cobra.Command, s *streams) {
 	for _, group := range []struct {
 		id, title string
 		cmds      []*cobra.Command
 	}{
-		{"train", "Train:", []*cobra.Command{newTrainCmd(s), newDataCmd(s), newLabCmd(s)}},
-		{"run", "Run a model:", []*cobra.Command{newInferCmd(s), newGenerateCmd(s), newHiddenCmd(s)}},
-		{"examine", "Examine and repair a model:", []*cobra.Command{newInspectCmd(s), newVerifyCmd(s), newBenchCmd(s), newRepairCmd(s), newExportCmd(s), newConformanceCmd(s)}},
-		{"other", "Other commands:", []*cobra.Command{newRuntimeCmd(s)}},
+		{"train", "Train:", []*cobra.Command{
+			newTrainCmd(s), newDataCmd(s), newLabCmd(s),
+		}},
+		{"run", "Run a model:", []*cobra.Command{
+			newInferCmd(s), newGenerateCmd(s), newHiddenCmd(s),
+		}},
+		{"examine", "Examine and repair a model:", []*cobra.Command{
+			newInspectCmd(s), newVerifyCmd(s), newBenchCmd(s), newRepairCmd(s), newExportCmd(s), newConformanceCmd(s),
+		}},
+		{"other", "Other commands:", []*cobra.Command{
+			newRuntimeCmd(s), newVersionCmd(s),
+		}},
 	} {
-		cmd.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
-		for _, verb := range group.cmds {
-			verb.GroupID = group.id
-			cmd.AddCommand(verb)
+		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, cmd := range group.cmds {
+			cmd.GroupID = group.id
+			root.AddCommand(cmd)
 		}
 	}
-	cmd.AddCommand(newTryCmd(s))
-	cmd.SetHelpCommandGroupID("other")
-	cmd.SetCompletionCommandGroupID("other")
-	return cmd
+	root.AddCommand(newTryCmd(s))
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
@@ -21,12 +22,7 @@ type conformanceOptions struct {
 	json       bool
 }
 
-func newConformanceCmd(s *streams) *cobra.Command {
-	o := &conformanceOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "conformance DIR...",
-		Short: "Run tests in ONNX's layout, and compare the answers",
-		Long: `Run the tests in and below folders, in the layout of ONNX's own tests: a folder
+const conformanceLong = `Run the tests in and below folders, in the layout of ONNX's own tests: a folder
 with a model.onnx and its data, test_data_set_0/input_0.pb, output_0.pb and so
 on. Each test is a line: pass; fail, with the largest difference; or refused, with
 the reason why the engine does not open the model.
@@ -34,23 +30,24 @@ the reason why the engine does not open the model.
 An output passes if it has the type and the shape that the test asks for and each
 element lies within atol + rtol |element|, with NaN where the test has NaN. The
 defaults are the tolerances of ONNX's own runner. A failure ends with status 1, a
-refusal does not.`,
+refusal does not.`
+
+func newConformanceCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&conformanceOptions{streams: s}, &cobra.Command{
+		Use:     "conformance DIR...",
+		Short:   "Run tests in ONNX's layout, and compare the answers",
+		Long:    conformanceLong,
 		Example: "  rnnkit conformance onnx/backend/test/data/node --engine onnxruntime",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.validate(); err != nil {
-				return err
-			}
-			return o.run(cmd.Context(), args)
-		},
-	}
-	flags := cmd.Flags()
+	})
+}
+
+func (o *conformanceOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.engine, "engine", "native", "native or onnxruntime")
-	flags.Float64Var(&o.rtol, "rtol", 1e-3, "the tolerance in parts of an element")
-	flags.Float64Var(&o.atol, "atol", 1e-7, "the tolerance that is added to it")
+	flags.Float64Var(&o.rtol, "rtol", 1e-3, "the relative tolerance")
+	flags.Float64Var(&o.atol, "atol", 1e-7, "the absolute tolerance, which is added to it")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object")
 	addOrtLib(flags, &o.ortLib)
-	return cmd
 }
 
 func (o *conformanceOptions) validate() error {
@@ -63,6 +60,49 @@ func (o *conformanceOptions) validate() error {
 		return usagef("--atol is %g: it must be 0 or more", o.atol)
 	}
 	return nil
+}
+
+func (o *conformanceOptions) run(ctx context.Context, dirs []string) error {
+	e, err := o.open()
+	if err != nil {
+		return err
+	}
+	report := conformance{Engine: e.String(), Rtol: o.rtol, Atol: o.atol}
+	for _, dir := range dirs {
+		tests, err := onnxtest.Find(dir)
+		if err != nil {
+			return err
+		}
+		for _, test := range tests {
+			result := o.test(ctx, e, test)
+			report.add(result)
+			if !o.json {
+				o.print(result)
+			}
+		}
+	}
+	if o.json {
+		if err := printJSON(o.Out, report); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(o.Out, "%s: %d passed, %d failed, %d refused\n", e, report.Passed, report.Failed, report.Refused)
+	}
+	if report.Failed > 0 {
+		return fmt.Errorf("%d of %d tests failed", report.Failed, len(report.Tests))
+	}
+	return nil
+}
+
+// open returns the engine that is asked for.
+func (o *conformanceOptions) open() (engine.Engine, error) {
+	if o.engine == "native" {
+		return native.New(), nil
+	}
+	if _, err := ortlib.Find(o.ortLib); err != nil {
+		return nil, err
+	}
+	return ort.CPU(ort.Library(o.ortLib)), nil
 }
 
 // conformance is what `rnnkit conformance --json` prints.
@@ -82,53 +122,16 @@ type testResult struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-func (o *conformanceOptions) run(ctx context.Context, dirs []string) error {
-	e := native.New()
-	if o.engine == "onnxruntime" {
-		if _, err := ortlib.Find(o.ortLib); err != nil {
-			return err
-		}
-		e = ort.CPU(ort.Library(o.ortLib))
+func (c *conformance) add(r testResult) {
+	switch r.Result {
+	case "pass":
+		c.Passed++
+	case "fail":
+		c.Failed++
+	case "refused":
+		c.Refused++
 	}
-	report := conformance{Engine: e.String(), Rtol: o.rtol, Atol: o.atol}
-	for _, dir := range dirs {
-		tests, err := onnxtest.Find(dir)
-		if err != nil {
-			return err
-		}
-		for _, test := range tests {
-			result := testResult{test, "pass", ""}
-			refused, err := o.test(ctx, e, test)
-			switch {
-			case refused:
-				result.Result = "refused"
-				report.Refused++
-			case err != nil:
-				result.Result = "fail"
-				report.Failed++
-			default:
-				report.Passed++
-			}
-			if err != nil {
-				result.Reason = oneLine(err)
-			}
-			report.Tests = append(report.Tests, result)
-			if !o.json {
-				o.print(result)
-			}
-		}
-	}
-	if o.json {
-		if err := printJSON(o.Out, report); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintf(o.Out, "%s: %d passed, %d failed, %d refused\n", e, report.Passed, report.Failed, report.Refused)
-	}
-	if report.Failed > 0 {
-		return fmt.Errorf("%d of %d tests failed", report.Failed, len(report.Tests))
-	}
-	return nil
+	c.Tests = append(c.Tests, r)
 }
 
 func (o *conformanceOptions) print(r testResult) {
@@ -139,9 +142,21 @@ func (o *conformanceOptions) print(r testResult) {
 	fmt.Fprintf(o.Out, "%s\t%s\t%s\n", r.Result, printable(r.Test), printable(r.Reason))
 }
 
-// test runs one test. Its error is that of the engine that refused the model, or
-// says how the test failed.
-func (o *conformanceOptions) test(ctx context.Context, e engine.Engine, dir string) (refused bool, err error) {
+// test runs the test in a folder.
+func (o *conformanceOptions) test(ctx context.Context, e engine.Engine, dir string) testResult {
+	refused, err := o.check(ctx, e, dir)
+	switch {
+	case err == nil:
+		return testResult{dir, "pass", ""}
+	case refused:
+		return testResult{dir, "refused", oneLine(err)}
+	}
+	return testResult{dir, "fail", oneLine(err)}
+}
+
+// check returns the error of the engine that refused the model, or how the test
+// failed.
+func (o *conformanceOptions) check(ctx context.Context, e engine.Engine, dir string) (refused bool, err error) {
 	model, err := onnxtest.Model(dir)
 	if err != nil {
 		return false, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
@@ -26,72 +27,82 @@ type exportOptions struct {
 	state  string
 }
 
-func newExportCmd(s *streams) *cobra.Command {
-	o := &exportOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "export MODEL.onnx -o NEW.onnx",
-		Short: "Write a model of ours again, with its state or without",
-		Long: `Write a model that rnnkit exported again, in the form of today's files, with its
+const exportLong = `Write a model that rnnkit exported again, in the form of today's files, with its
 parameters and all that its metadata say. With --state input the file takes the
 state as required inputs h0 (and c0 for an LSTM) and gives it back as hn (and cn):
 zeros begin a sequence, and any runtime can go on step by step. With none every run
 begins with zeros. In Go both forms run and stream alike.
 
-Before it is written the new file must give the old one's answers to random inputs.`,
-		Example: `  rnnkit export old.onnx -o new.onnx --state input
-  rnnkit export rhyme.onnx -o whole.onnx --state none`,
-		Args: oneModel("rnnkit export MODEL.onnx -o NEW.onnx"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.output == "" {
-				return usagef("say where to write the model: -o FILE.onnx")
-			}
-			if o.state != "" && o.state != job.StateInput && o.state != job.StateNone {
-				return usagef("--state is %q: it must be %s or %s", o.state, job.StateInput, job.StateNone)
-			}
-			if err := o.run(cmd.Context(), args[0]); err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
-			}
-			return nil
-		},
-	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
-	flags.StringVar(&o.state, "state", "", "input or none (default input for a model that generates, else none)")
-	return cmd
+Before it is written the new file must give the old one's answers to random inputs.`
+
+const exportExample = `  rnnkit export old.onnx -o new.onnx --state input
+  rnnkit export rhyme.onnx -o whole.onnx --state none`
+
+func newExportCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&exportOptions{streams: s}, &cobra.Command{
+		Use:     "export MODEL.onnx -o NEW.onnx",
+		Short:   "Write a model of ours again, with its state or without",
+		Long:    exportLong,
+		Example: exportExample,
+		Args:    oneModel("rnnkit export MODEL.onnx -o NEW.onnx"),
+	})
 }
 
-func (o *exportOptions) run(ctx context.Context, path string) error {
+func (o *exportOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
+	flags.StringVar(&o.state, "state", "", "input or none (default input for a model that generates, else none)")
+}
+
+func (o *exportOptions) validate() error {
+	switch {
+	case o.output == "":
+		return usagef("say where to write the model: -o FILE.onnx")
+	case o.state != "" && o.state != job.StateInput && o.state != job.StateNone:
+		return usagef("--state is %q: it must be %s or %s", o.state, job.StateInput, job.StateNone)
+	}
+	return nil
+}
+
+func (o *exportOptions) run(ctx context.Context, args []string) error {
+	path := args[0]
 	old, err := readModel(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	m, err := export.Unmarshal(old)
+	meta, data, err := o.rewrite(old)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	if o.state == "" {
-		o.state = job.StateFor(m.Task)
-	}
-	if m.State, err = job.StatePairs(o.state, m.Spec); err != nil {
-		return err
-	}
-	data, err := export.Marshal(m)
+	d, err := exportDifference(ctx, meta, old, data)
 	if err != nil {
-		return err
-	}
-	if data, err = withProperties(data, old); err != nil {
-		return err
-	}
-	d, err := exportDifference(ctx, &m.Metadata, old, data)
-	if err != nil {
-		return fmt.Errorf("written again it answers something else, so it is not as rnnkit exported it: %w", err)
+		return fmt.Errorf("%s: written again it answers something else, so it is not as rnnkit exported it: %w", path, err)
 	}
 	if err := atomicfile.Write(o.output, data); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.Err, "verified: it differs from %s by at most %.1e\nwrote %s: %d bytes\n", path, d, o.output, len(data))
 	return nil
+}
+
+// rewrite returns the model of a file with the state that is asked for, as a file.
+func (o *exportOptions) rewrite(old []byte) (*models.Metadata, []byte, error) {
+	m, err := export.Unmarshal(old)
+	if err != nil {
+		return nil, nil, err
+	}
+	state := o.state
+	if state == "" {
+		state = job.StateFor(m.Task)
+	}
+	if m.State, err = job.StatePairs(state, m.Spec); err != nil {
+		return nil, nil, err
+	}
+	data, err := export.Marshal(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err = withProperties(data, old)
+	return &m.Metadata, data, err
 }
 
 // withProperties adds to the model in data the metadata of old that are not ours.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/palette/moreland"
@@ -27,52 +28,45 @@ type hiddenOptions struct {
 	last    int
 	picture string
 	csv     bool
+
+	flags *pflag.FlagSet
 }
 
-func newHiddenCmd(s *streams) *cobra.Command {
-	o := &hiddenOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "hidden MODEL.onnx < series.csv",
-		Short: "Show the path of a model's hidden state",
-		Long: `Run a model over the whole series on standard input and show the path that its
+const hiddenLong = `Run a model over the whole series on standard input and show the path that its
 hidden state, the outputs of the last layer, takes: in the two directions in which
 it varies most, by principal component analysis. It prints how much of the
 variance these two explain. With --last the model still reads all of the series,
 and what is shown and explained is the end.
 
 The picture is coloured by time and has every fifth step numbered, fewer in a long
-series.`,
-		Example: `  rnnkit data sine | rnnkit hidden sine.onnx --last 50 -o trajectory.svg
-  rnnkit hidden sine.onnx --csv < series.csv > trajectory.csv`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch len(args) {
-			case 0:
-				return usagef("name the model: rnnkit hidden MODEL.onnx < series.csv")
-			case 1:
-			default:
-				return usagef("give the data on standard input: rnnkit hidden %s < %s", args[0], args[1])
-			}
-			if cmd.Flags().Changed("last") && o.last < 2 {
-				return usagef("--last is %d: it must be 2 or more", o.last)
-			}
-			if err := o.validate(); err != nil {
-				return err
-			}
-			return o.run(cmd.Context(), args[0])
-		},
-	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
+series.`
+
+const hiddenExample = `  rnnkit data sine | rnnkit hidden sine.onnx --last 50 -o trajectory.svg
+  rnnkit hidden sine.onnx --csv < series.csv > trajectory.csv`
+
+func newHiddenCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&hiddenOptions{streams: s}, &cobra.Command{
+		Use:     "hidden MODEL.onnx < series.csv",
+		Short:   "Show the path of a model's hidden state",
+		Long:    hiddenLong,
+		Example: hiddenExample,
+		Args:    modelAndData("hidden"),
+	})
+}
+
+func (o *hiddenOptions) addFlags(flags *pflag.FlagSet) {
+	o.flags = flags
 	flags.StringVarP(&o.picture, "output", "o", "", "draw the path to this file: .svg, .png or .pdf")
 	flags.BoolVar(&o.csv, "csv", false, "print the path as CSV, and what it explains on standard error")
 	flags.IntVar(&o.last, "last", 0, "show only this many steps at the end (default all)")
 	flags.StringVar(&o.column, "column", "", "the column, by name or number (default the one trained on, or the only one of values)")
 	o.add(flags)
-	return cmd
 }
 
 func (o *hiddenOptions) validate() error {
+	if o.flags.Changed("last") && o.last < 2 {
+		return usagef("--last is %d: it must be 2 or more", o.last)
+	}
 	if o.picture != "" {
 		if _, err := plotFormat("-o", o.picture); err != nil {
 			return err
@@ -81,38 +75,10 @@ func (o *hiddenOptions) validate() error {
 	return o.engineFlags.validate()
 }
 
-func (o *hiddenOptions) run(ctx context.Context, path string) error {
-	model, err := o.open(ctx, path, o.Err)
+func (o *hiddenOptions) run(ctx context.Context, args []string) error {
+	t, err := o.trajectory(ctx, args[0])
 	if err != nil {
 		return err
-	}
-	defer model.Close()
-	meta := model.Metadata()
-	switch {
-	case meta == nil:
-		return fmt.Errorf("%s has no rnnkit metadata, so there is no telling what it reads: give a model that rnnkit exported", path)
-	case meta.Spec.Features != 1:
-		return fmt.Errorf("%s does not read a series of one value a step: give a model that does", path)
-	}
-	column, err := o.readSeries(o.column, meta.Columns)
-	if err != nil {
-		return err
-	}
-	if len(column.Values) < 2 {
-		return fmt.Errorf("%s: one value is no path: give it a series of two or more", stdinName)
-	}
-	hidden, err := hiddenStates(ctx, model, column.Values)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	rows, width := hidden.Dims()
-	first := 0
-	if o.last > 0 {
-		first = max(0, rows-o.last)
-	}
-	t := trajectory{name: column.Title(), first: first, series: column.Values[first:]}
-	if t.Result, err = pca.Fit(hidden.Slice(first, rows, 0, width), 2); err != nil {
-		return fmt.Errorf("the hidden states of %s: %w", path, err)
 	}
 	if o.picture != "" {
 		if err := t.draw(o.picture); err != nil {
@@ -128,6 +94,43 @@ func (o *hiddenOptions) run(ctx context.Context, path string) error {
 	}
 	_, err = fmt.Fprintf(summary, "explained variance: component 1 %.4f, component 2 %.4f, together %.4f\n", t.Ratio[0], t.Ratio[1], t.Ratio[0]+t.Ratio[1])
 	return err
+}
+
+// trajectory runs the model at path over the series on standard input.
+func (o *hiddenOptions) trajectory(ctx context.Context, path string) (*trajectory, error) {
+	model, err := o.open(ctx, path, o.Err)
+	if err != nil {
+		return nil, err
+	}
+	defer model.Close()
+	meta := model.Metadata()
+	switch {
+	case meta == nil:
+		return nil, fmt.Errorf("%s has no rnnkit metadata, so there is no telling what it reads: give a model that rnnkit exported", path)
+	case meta.Spec.Features != 1:
+		return nil, fmt.Errorf("%s does not read a series of one value a step: give a model that does", path)
+	}
+	column, err := o.readSeries(o.column, meta.Columns)
+	if err != nil {
+		return nil, err
+	}
+	if len(column.Values) < 2 {
+		return nil, fmt.Errorf("%s: one value is no path: give it a series of two or more", stdinName)
+	}
+	hidden, err := hiddenStates(ctx, model, column.Values)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	rows, width := hidden.Dims()
+	first := 0
+	if o.last > 0 {
+		first = max(0, rows-o.last)
+	}
+	components, err := pca.Fit(hidden.Slice(first, rows, 0, width), 2)
+	if err != nil {
+		return nil, fmt.Errorf("the hidden states of %s: %w", path, err)
+	}
+	return &trajectory{column.Title(), first, column.Values[first:], components}, nil
 }
 
 // hiddenStates returns what the last layer of m, a model that reads one value a

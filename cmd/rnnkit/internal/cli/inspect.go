@@ -70,16 +70,6 @@ Characters of the file's strings that a terminal would not print are escaped.`,
 	return cmd
 }
 
-// oneModel asks for one argument, the model, and shows how it is given.
-func oneModel(usage string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usagef("name one model: %s", usage)
-		}
-		return nil
-	}
-}
-
 func (o *inspectOptions) inspect(ctx context.Context, path string) error {
 	m, data, err := readGraph(path)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/lab"
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/report"
@@ -20,75 +21,74 @@ import (
 // maxSeeds keeps a mistyped number from beginning weeks of training.
 const maxSeeds = 1000
 
-func newLabCmd(s *streams) *cobra.Command {
-	var o lab.Options
-	var recipe string
-	cmd := &cobra.Command{
-		Use:   "lab",
-		Short: "Run the notebook's experiments and tell which claims hold",
-		Long: `Train every model of the notebook's experiments with several seeds, as many at a
+type labOptions struct {
+	*streams
+	lab.Options
+	recipe string
+	bar    *progressbar.ProgressBar // nil until the first training has ended
+}
+
+const labLong = `Train every model of the notebook's experiments with several seeds, as many at a
 time as there are processors, and print each claim with its figure and whether it
 held. The folder gets index.html, the report with its pictures, results.json, with
 all figures, and under models/ every model with its losses. It ends with status 1
 if a claim does not hold.
 
-Ctrl-C gives up the trainings under way and reports what is finished.`,
-		Example: "  rnnkit lab -o report\n  rnnkit lab -o report --only echo,sine --recipe best --seeds 3",
+Ctrl-C gives up the trainings under way and reports what is finished.`
+
+const labExample = `  rnnkit lab -o report
+  rnnkit lab -o report --only echo,sine --recipe best --seeds 3`
+
+func newLabCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&labOptions{streams: s}, &cobra.Command{
+		Use:     "lab",
+		Short:   "Run the notebook's experiments and tell which claims hold",
+		Long:    labLong,
+		Example: labExample,
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.Folder == "" {
-				return usagef("say where to write the report: -o FOLDER")
-			}
-			if o.Seeds < 1 || o.Seeds > maxSeeds {
-				return usagef("--seeds is %d: it must be from 1 to %d", o.Seeds, maxSeeds)
-			}
-			if o.Workers < 0 {
-				return usagef("--threads is %d: it must be 1 or more, or 0 for one on each processor", o.Workers)
-			}
-			for _, name := range o.Only {
-				if !slices.Contains(lab.Names(), name) {
-					return usagef("--only has %q: there is %s", name, strings.Join(lab.Names(), ", "))
-				}
-			}
-			switch recipe {
-			case "both":
-				o.Recipes = []string{job.Notebook, job.Best}
-			case job.Notebook, job.Best:
-				o.Recipes = []string{recipe}
-			default:
-				return usagef("--recipe is %q: it must be both, %s or %s", recipe, job.Best, job.Notebook)
-			}
-			return runLab(cmd.Context(), s, o)
-		},
-	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
+	})
+}
+
+func (o *labOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.Folder, "output", "o", "", "the folder to write to")
 	flags.IntVar(&o.Seeds, "seeds", 10, "how many, from 0 on")
 	flags.StringSliceVar(&o.Only, "only", nil, "experiments, of "+strings.Join(lab.Names(), ", ")+" (default all)")
-	flags.StringVar(&recipe, "recipe", "both", "both, best or notebook")
+	flags.StringVar(&o.recipe, "recipe", "both", "both, best or notebook")
 	flags.IntVar(&o.Workers, "threads", 0, "trainings at a time, without effect on the result (default one on each processor)")
-	return cmd
 }
 
-func runLab(ctx context.Context, s *streams, o lab.Options) error {
+func (o *labOptions) validate() error {
+	switch {
+	case o.Folder == "":
+		return usagef("say where to write the report: -o FOLDER")
+	case o.Seeds < 1 || o.Seeds > maxSeeds:
+		return usagef("--seeds is %d: it must be from 1 to %d", o.Seeds, maxSeeds)
+	case o.Workers < 0:
+		return usagef("--threads is %d: it must be 1 or more, or 0 for one on each processor", o.Workers)
+	}
+	for _, name := range o.Only {
+		if !slices.Contains(lab.Names(), name) {
+			return usagef("--only has %q: there is %s", name, strings.Join(lab.Names(), ", "))
+		}
+	}
+	switch o.recipe {
+	case "both":
+		o.Recipes = []string{job.Notebook, job.Best}
+	case job.Notebook, job.Best:
+		o.Recipes = []string{o.recipe}
+	default:
+		return usagef("--recipe is %q: it must be both, %s or %s", o.recipe, job.Best, job.Notebook)
+	}
+	return nil
+}
+
+func (o *labOptions) run(ctx context.Context, _ []string) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	var bar *progressbar.ProgressBar
-	o.OnRun = func(p lab.Progress) {
-		if !isTerminal(s.Err) {
-			fmt.Fprintf(s.Err, "%d/%d  %s: %s, seed %d  %.2f s\n", p.Done, p.All, p.Experiment, p.Arm, p.Run.Seed, p.Run.Seconds)
-			return
-		}
-		if bar == nil {
-			bar = newBar(s.Err, p.All)
-		}
-		bar.Describe(fmt.Sprintf("%s: %s", p.Experiment, p.Arm))
-		bar.Add(1)
-	}
-	r, err := lab.Do(ctx, o)
-	if bar != nil {
-		fmt.Fprintln(s.Err)
+	o.OnRun = o.show
+	r, err := lab.Do(ctx, o.Options)
+	if o.bar != nil {
+		fmt.Fprintln(o.Err)
 	}
 	switch {
 	case r == nil:
@@ -96,23 +96,50 @@ func runLab(ctx context.Context, s *streams, o lab.Options) error {
 	case len(r.Claims) == 0 && !r.Complete:
 		return fmt.Errorf("%w before the first training was finished: there is nothing to report", context.Cause(ctx))
 	}
+	if err := o.report(r); err != nil {
+		return err
+	}
+	if !r.Complete {
+		return context.Cause(ctx)
+	}
+	return failedClaims(r.Claims)
+}
+
+// show tells that a training has ended: in a line, and on a terminal in a bar.
+func (o *labOptions) show(p lab.Progress) {
+	if !isTerminal(o.Err) {
+		fmt.Fprintf(o.Err, "%d/%d  %s: %s, seed %d  %.2f s\n", p.Done, p.All, p.Experiment, p.Arm, p.Run.Seed, p.Run.Seconds)
+		return
+	}
+	if o.bar == nil {
+		o.bar = newBar(o.Err, p.All)
+	}
+	o.bar.Describe(fmt.Sprintf("%s: %s", p.Experiment, p.Arm))
+	o.bar.Add(1)
+}
+
+// report writes the results as a page and prints the claims.
+func (o *labOptions) report(r *lab.Results) error {
 	path := filepath.Join(o.Folder, "index.html")
 	if err := report.WriteFile(path, r); err != nil {
 		return err
 	}
-	if err := printClaims(s.Out, r.Claims); err != nil {
+	if err := printClaims(o.Out, r.Claims); err != nil {
 		return err
 	}
 	how := "wrote"
 	if !r.Complete {
 		how = "interrupted: wrote what was finished to"
 	}
-	fmt.Fprintf(s.Err, "%s %s in %.0f s\n", how, path, r.Seconds)
-	if !r.Complete {
-		return context.Cause(ctx)
-	}
+	_, err := fmt.Fprintf(o.Err, "%s %s in %.0f s\n", how, path, r.Seconds)
+	return err
+}
+
+// failedClaims returns an error that counts the claims that do not hold, of those
+// that have a bound.
+func failedClaims(claims []lab.Claim) error {
 	failed, bounded := 0, 0
-	for _, c := range r.Claims {
+	for _, c := range claims {
 		if c.Bound != "" {
 			bounded++
 		}

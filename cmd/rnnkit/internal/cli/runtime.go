@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,65 +9,80 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/cpu"
 
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
-func newRuntimeCmd(s *streams) *cobra.Command {
-	return newGroupCmd("runtime", "Install ONNX Runtime, or say what is here", `Install ONNX Runtime, or say what is here.
+const runtimeLong = `Install ONNX Runtime, or say what is here.
 
 rnnkit needs it only for --engine onnxruntime. It takes the library at the path
 --ort-lib, else the one that the environment variable
 ONNXRUNTIME_SHARED_LIBRARY_PATH names, else the one that was installed last by
 'rnnkit runtime install', else the one that the system's loader finds. The
 environment variable RNNKIT_CACHE names a folder to install into other than the
-user's cache.`, "command", newRuntimeInstallCmd(s), newRuntimeStatusCmd(s))
+user's cache.`
+
+func newRuntimeCmd(s *streams) *cobra.Command {
+	return newGroupCmd("runtime", "Install ONNX Runtime, or say what is here", runtimeLong, "command",
+		newRuntimeInstallCmd(s), newRuntimeStatusCmd(s))
 }
 
-func newRuntimeInstallCmd(s *streams) *cobra.Command {
-	o := ortlib.Options{Log: s.Err}
-	cmd := &cobra.Command{
-		Use:   "install",
-		Short: "Put ONNX Runtime's library into the user's cache",
-		Long: `Put ONNX Runtime's library into the user's cache, unless it is there already.
+type runtimeInstallOptions struct {
+	*streams
+	ortlib.Options
+}
+
+const runtimeInstallLong = `Put ONNX Runtime's library into the user's cache, unless it is there already.
 
 It comes from a Go module of a fixed version, with the command go, or from an
 npm package of a fixed version, with the command npm, and its SHA-256 is checked.
 Or it comes from a file: the library itself, or a release archive (.tgz, .tar.gz
-or .zip) that holds it. A GPU build's provider libraries come along.`,
-		Example: `  rnnkit runtime install
+or .zip) that holds it. A GPU build's provider libraries come along.`
+
+const runtimeInstallExample = `  rnnkit runtime install
   rnnkit runtime install --from npm
-  rnnkit runtime install --from onnxruntime-linux-x64-gpu-1.24.1.tgz`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.SHA256 != "" && (o.From == "go" || o.From == "npm") {
-				return usagef("--sha256 goes with --from PATH: the sums of the go and npm packages are known")
-			}
-			return runtimeInstall(cmd.Context(), s.Out, o)
-		},
-	}
-	cmd.Flags().StringVar(&o.From, "from", "go", "go, npm, or the path of a library or release archive")
-	cmd.Flags().StringVar(&o.SHA256, "sha256", "", "what the SHA-256 of the file at the path must be")
-	return cmd
+  rnnkit runtime install --from onnxruntime-linux-x64-gpu-1.24.1.tgz`
+
+func newRuntimeInstallCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&runtimeInstallOptions{s, ortlib.Options{Log: s.Err}}, &cobra.Command{
+		Use:     "install",
+		Short:   "Put ONNX Runtime's library into the user's cache",
+		Long:    runtimeInstallLong,
+		Example: runtimeInstallExample,
+		Args:    cobra.NoArgs,
+	})
 }
 
-func runtimeInstall(ctx context.Context, out io.Writer, o ortlib.Options) error {
-	done, err := ortlib.Install(ctx, o)
+func (o *runtimeInstallOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.From, "from", "go", "go, npm, or the path of a library or release archive")
+	flags.StringVar(&o.SHA256, "sha256", "", "what the SHA-256 of the file at the path must be")
+}
+
+func (o *runtimeInstallOptions) validate() error {
+	if o.SHA256 != "" && (o.From == "go" || o.From == "npm") {
+		return usagef("--sha256 goes with --from PATH: the sums of the go and npm packages are known")
+	}
+	return nil
+}
+
+func (o *runtimeInstallOptions) run(ctx context.Context, _ []string) error {
+	done, err := ortlib.Install(ctx, o.Options)
 	if err != nil {
 		return err
 	}
-	verb := "installed"
+	state := "installed"
 	if done.Already {
-		verb = "already installed"
+		state = "already installed"
 	}
-	fmt.Fprintf(out, "%s ONNX Runtime %s: %s\nsha256 %s\n", verb, done.Version, done.Path, done.SHA256)
+	fmt.Fprintf(o.Out, "%s ONNX Runtime %s: %s\nsha256 %s\n", state, done.Version, done.Path, done.SHA256)
 	if !ort.Cgo {
-		fmt.Fprintln(out, "note: this rnnkit was built without cgo and cannot use it: rebuild with CGO_ENABLED=1 and a C compiler")
+		fmt.Fprintln(o.Out, "note: this rnnkit was built without cgo and cannot use it: rebuild with CGO_ENABLED=1 and a C compiler")
 	}
 	if len(done.Providers) > 0 {
-		fmt.Fprintf(out, "with %s\n", strings.Join(done.Providers, ", "))
+		fmt.Fprintf(o.Out, "with %s\n", strings.Join(done.Providers, ", "))
 	}
 	return nil
 }
@@ -77,29 +93,35 @@ type runtimeStatusOptions struct {
 	json   bool
 }
 
-func newRuntimeStatusCmd(s *streams) *cobra.Command {
-	o := &runtimeStatusOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Say which ONNX Runtime is here and what is missing",
-		Long: `Say which ONNX Runtime is here, what it can compute with, and what is missing.
+const runtimeStatusLong = `Say which ONNX Runtime is here, what it can compute with, and what is missing.
 
-It fails if ONNX Runtime cannot be used at all.`,
-		Example: `  rnnkit runtime status
-  rnnkit runtime status --json`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return o.run() },
-	}
-	addOrtLib(cmd.Flags(), &o.ortLib)
-	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
-	return cmd
+It fails if ONNX Runtime cannot be used at all.`
+
+const runtimeStatusExample = `  rnnkit runtime status
+  rnnkit runtime status --json`
+
+func newRuntimeStatusCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&runtimeStatusOptions{streams: s}, &cobra.Command{
+		Use:     "status",
+		Short:   "Say which ONNX Runtime is here and what is missing",
+		Long:    runtimeStatusLong,
+		Example: runtimeStatusExample,
+		Args:    cobra.NoArgs,
+	})
 }
 
-func (o *runtimeStatusOptions) run() error {
+func (o *runtimeStatusOptions) addFlags(flags *pflag.FlagSet) {
+	addOrtLib(flags, &o.ortLib)
+	flags.BoolVar(&o.json, "json", false, "print one JSON object")
+}
+
+func (o *runtimeStatusOptions) validate() error { return nil }
+
+func (o *runtimeStatusOptions) run(context.Context, []string) error {
 	status, unusable := newRuntimeStatus(o.ortLib)
 	write := status.print
 	if o.json {
-		write = status.printJSON
+		write = func(out io.Writer) error { return printJSON(out, status) }
 	}
 	if err := write(o.Out); err != nil {
 		return err
@@ -167,36 +189,10 @@ func (s *runtimeStatus) examine(ortLib string) error {
 	return err
 }
 
-func (s *runtimeStatus) printJSON(out io.Writer) error {
-	return printJSON(out, s)
-}
-
 func (s *runtimeStatus) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	if s.Library == "" {
-		fmt.Fprintln(w, "library\tnone")
-	} else {
-		fmt.Fprintf(w, "library\t%s (%s)\n", s.Library, s.Source)
-	}
-	switch {
-	case s.Library == "":
-	case s.API == 0:
-		fmt.Fprintf(w, "version\tunknown, C API %d is needed\n", s.NeedAPI)
-	default:
-		fmt.Fprintf(w, "version\t%s, C API %d (%d is needed)\n", s.Version, s.API, s.NeedAPI)
-	}
-	if s.SHA256 != "" {
-		known := s.KnownAs
-		if known == "" {
-			known = "unknown"
-		}
-		fmt.Fprintf(w, "sha256\t%s (%s)\n", s.SHA256, known)
-	}
-	features := strings.Join(s.CPUFeatures, ", ")
-	if features == "" {
-		features = "nothing special"
-	}
-	fmt.Fprintf(w, "processor\t%s\n", features)
+	s.printLibrary(w)
+	fmt.Fprintf(w, "processor\t%s\n", cmp.Or(strings.Join(s.CPUFeatures, ", "), "nothing special"))
 	cgo := "off"
 	if s.Cgo {
 		cgo = "on"
@@ -210,6 +206,22 @@ func (s *runtimeStatus) print(out io.Writer) error {
 		fmt.Fprintf(w, "provider %s\t%s\n", p.Name, state)
 	}
 	return w.Flush()
+}
+
+func (s *runtimeStatus) printLibrary(w io.Writer) {
+	if s.Library == "" {
+		fmt.Fprintln(w, "library\tnone")
+		return
+	}
+	fmt.Fprintf(w, "library\t%s (%s)\n", s.Library, s.Source)
+	if s.API == 0 {
+		fmt.Fprintf(w, "version\tunknown, C API %d is needed\n", s.NeedAPI)
+	} else {
+		fmt.Fprintf(w, "version\t%s, C API %d (%d is needed)\n", s.Version, s.API, s.NeedAPI)
+	}
+	if s.SHA256 != "" {
+		fmt.Fprintf(w, "sha256\t%s (%s)\n", s.SHA256, cmp.Or(s.KnownAs, "unknown"))
+	}
 }
 
 // cpuFeatures lists what the processor has of that which makes ONNX Runtime and

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/ort"
@@ -73,36 +74,45 @@ func (t trial) run(ctx context.Context, data []byte) ([]models.StatePair, error)
 	return answer.State, nil
 }
 
-// newTryCmd is the other end of trial.run.
+// tryOptions are those of the other end of trial.run.
+type tryOptions struct {
+	*streams
+	trial
+}
+
 func newTryCmd(s *streams) *cobra.Command {
-	var t trial
-	cmd := &cobra.Command{
+	return newVerbCmd(&tryOptions{streams: s}, &cobra.Command{
 		Use:    tryVerb,
-		Short:  "Open the model on standard input on ONNX Runtime, and say whether that goes",
+		Short:  "Open the model on standard input on ONNX Runtime, and say whether that succeeds",
 		Hidden: true,
 		Args:   cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if err := t.limit(); err != nil {
-				return err
-			}
-			data, err := io.ReadAll(s.In)
-			if err != nil {
-				return err
-			}
-			var answer outcome
-			m, err := infer.OpenBytes(data, infer.With(engineOf(t.engine, t.library)))
-			if err != nil {
-				answer.Refusal = err.Error()
-			} else {
-				answer.State = m.State()
-			}
-			return json.NewEncoder(s.Out).Encode(answer)
-		},
+	})
+}
+
+func (o *tryOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.engine, "engine", "onnxruntime", "onnxruntime or cuda")
+	flags.IntVar(&o.memory, "max-memory", 0, "bytes that the process may take")
+	addOrtLib(flags, &o.library)
+}
+
+func (o *tryOptions) validate() error { return nil }
+
+func (o *tryOptions) run(context.Context, []string) error {
+	if err := o.limit(); err != nil {
+		return err
 	}
-	cmd.Flags().StringVar(&t.engine, "engine", "onnxruntime", "onnxruntime or cuda")
-	cmd.Flags().IntVar(&t.memory, "max-memory", 0, "bytes that the process may take")
-	addOrtLib(cmd.Flags(), &t.library)
-	return cmd
+	data, err := io.ReadAll(o.In)
+	if err != nil {
+		return err
+	}
+	var answer outcome
+	m, err := infer.OpenBytes(data, infer.With(engineOf(o.engine, o.library)))
+	if err != nil {
+		answer.Refusal = err.Error()
+	} else {
+		answer.State = m.State()
+	}
+	return json.NewEncoder(o.Out).Encode(answer)
 }
 
 // limit lets this process take no more than t.memory and what ONNX Runtime takes for

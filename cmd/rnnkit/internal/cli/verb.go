@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// verb is what a command does. Each has a file, or a few, that begins with its
+// options, the constructor of its command, its flags and its run function.
+type verb interface {
+	// addFlags adds the flags that set the options of the verb.
+	addFlags(*pflag.FlagSet)
+
+	// validate returns a usageError for flags that cannot be used.
+	validate() error
+
+	// run does the work. args are what the command line has beside the flags.
+	run(ctx context.Context, args []string) error
+}
+
+// newVerbCmd returns cmd with the flags of v, which it runs.
+func newVerbCmd(v verb, cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().SortFlags = false
+	v.addFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := v.validate(); err != nil {
+			return err
+		}
+		return v.run(cmd.Context(), args)
+	}
+	return cmd
+}
+
+// oneModel asks for one argument, the model, and shows how it is given.
+func oneModel(usage string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("name one model: %s", usage)
+		}
+		return nil
+	}
+}
+
+// modelAndData asks for one argument, the model, and shows that data come on
+// standard input.
+func modelAndData(verb string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return usagef("name the model: rnnkit %s MODEL.onnx < series.csv", verb)
+		case 1:
+			return nil
+		}
+		return usagef("give the data on standard input: rnnkit %s %s < %s", verb, args[0], args[1])
+	}
+}
