@@ -42,14 +42,14 @@ type value interface {
 
 // header is what arrays of all types have.
 type header struct {
-	shape    []int
-	kind     *elementType
-	constant bool // the elements are known when the graph is compiled
-	fixed    bool // the shape is
-	shared   bool // it shows the elements of another, and needs no room
-	sized    bool // the shape depends on the shapes of the graph's inputs alone
-	steady   bool // so do the elements
-	filled   bool // it shows elements that it has to give back
+	shape     []int
+	kind      *elementType
+	constant  bool // the elements are known when the graph is compiled
+	fixed     bool // the shape is
+	shared    bool // it shows the elements of another, and needs no room
+	sized     bool // the shape depends on the shapes of the graph's inputs alone
+	invariant bool // so do the elements
+	filled    bool // it shows elements that it has to give back
 }
 
 // array is a value: elements in row-major order.
@@ -84,7 +84,7 @@ func constantOf[T element](shape []int, data []T) *array[T] {
 }
 
 func constantArray[T element](e *elementType, shape []int, data []T) *array[T] {
-	return &array[T]{header: header{kind: e, shape: shape, constant: true, fixed: true, sized: true, steady: true}, data: data}
+	return &array[T]{header: header{kind: e, shape: shape, constant: true, fixed: true, sized: true, invariant: true}, data: data}
 }
 
 func (a *array[T]) info() *header { return &a.header }

@@ -36,20 +36,24 @@ func newSubgraph(n *node, name string, inputs ...value) *subgraph {
 		n.fail("attribute %q: the graph has %d inputs, and must have %d", name, len(g.Inputs), len(inputs))
 		return nil
 	}
-	r, err := newRunner(n.planned.graphs[name], n.memory, n.runner, inputs...)
+	r, err := n.newRunner(n.inst.graphs[name], inputs)
 	if err != nil {
 		n.fail("attribute %q: %w", name, err)
 		return nil
 	}
-	s := &subgraph{runner: r, plan: &plan{wanted: slices.Repeat([]bool{true}, len(g.Outputs))}}
-	r.layOut(s.plan)
-	for _, v := range g.Inputs {
-		s.in = append(s.in, r.slots[r.program.slots[v.Name]])
-	}
+	s := &subgraph{runner: r, plan: r.program.plan(slices.Repeat([]bool{true}, len(g.Outputs))), in: r.inputs}
 	for _, slot := range r.program.outputSlots {
 		s.out = append(s.out, r.slots[slot])
 	}
 	return s
+}
+
+// newRunner returns a runner of a graph within the node.
+func (n *node) newRunner(p *program, inputs []value) (*runner, error) {
+	if n.infer != nil {
+		return n.infer.within(p, n.runner, inputs)
+	}
+	return newRunner(p, n.memory, n.runner, nil, inputs...)
 }
 
 func (s *subgraph) compute() error {
@@ -146,7 +150,7 @@ type pile struct {
 }
 
 func newLoop(n *node) kernel {
-	n.dynamic, n.costly = true, true
+	n.dynamic, n.expensive = true, true
 	op := &loop{trips: input[int64](n, 0), cond: input[bool](n, 1)}
 	if len(n.inputs) > 2 {
 		op.first = n.inputs[2:]
@@ -215,7 +219,7 @@ func (op *loop) run() error {
 		v.release()
 	}
 	for i := range op.lists {
-		declared := op.body.program.graph.Outputs[1+len(op.state)+i].Shape
+		declared := op.body.program.outputs[1+len(op.state)+i].Shape
 		if err := op.lists[i].finish(op.out[len(op.state)+i], declared); err != nil {
 			return err
 		}
@@ -323,7 +327,7 @@ type track struct {
 }
 
 func newScan(n *node) kernel {
-	n.dynamic, n.costly = true, true
+	n.dynamic, n.expensive = true, true
 	count := attribute(n, "num_scan_inputs", int64(0))
 	if count < 1 || count > int64(len(n.inputs)) || slices.Contains(n.inputs, nil) {
 		n.fail("attribute \"num_scan_inputs\" is %d for %d inputs, or an input is missing", count, len(n.inputs))
@@ -404,7 +408,7 @@ func (op *scan) run() error {
 		}
 		h := p.info()
 		h.setShape(nil)
-		for _, d := range op.body.program.graph.Outputs[len(op.state)+i].Shape {
+		for _, d := range op.body.program.outputs[len(op.state)+i].Shape {
 			h.shape = append(h.shape, int(max(0, d.Size)))
 		}
 		k, err := axisOf(p.axis, len(h.shape)+1)

@@ -168,7 +168,7 @@ func convOps[T float]() []op {
 }
 
 func newConv[T float](n *node, transposed bool) kernel {
-	n.costly = true
+	n.expensive = true
 	op := &conv[T]{
 		window: newWindow(n),
 		x:      input[T](n, 0), w: input[T](n, 1), b: input[T](n, 2), out: output[T](n, 0),

@@ -66,7 +66,7 @@ func readFloat8(n *node) {
 
 func newCastLike(n *node) kernel {
 	readFloat8(n)
-	n.shapeOnly(1)
+	n.readsShapeOnly(1)
 	return &cast{n.inputs[0], outputLike(n, 0, n.inputs[1])}
 }
 

@@ -25,7 +25,7 @@ func einsumOps[T number]() []op {
 }
 
 func newEinsum[T number](n *node) kernel {
-	n.costly = true
+	n.expensive = true
 	op := &einsum[T]{out: output[T](n, 0)}
 	for i := range n.inputs {
 		if !n.given(i) {

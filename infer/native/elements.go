@@ -109,10 +109,10 @@ func elementTypeOf[T element]() *elementType {
 }
 
 // findType returns the element type of that name.
-func findType(t onnxgraph.DataType) (*elementType, error) {
+func findType(t tensor.Type) (*elementType, error) {
 	var names []string
 	for _, e := range elementTypes {
-		if string(e.typ) == t.String() {
+		if e.typ == t {
 			return e, nil
 		}
 		names = append(names, string(e.typ))

@@ -105,7 +105,7 @@ func TestFoldingEnds(t *testing.T) {
 		r := runnerOf(t, m)
 		left := 0
 		for _, s := range r.steps {
-			if s.op != nil {
+			if s.kernel != nil {
 				left++
 			}
 		}

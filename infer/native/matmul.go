@@ -29,7 +29,7 @@ func productOps[T float]() []op {
 }
 
 func newMatMul[T float](n *node) kernel {
-	n.costly = true
+	n.expensive = true
 	op := &matMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0), memory: n.memory}
 	if n.err == nil { // a bias has the type of b
 		op.bias = input[T](n, 2)
@@ -145,7 +145,7 @@ type intMatMul[T integer] struct {
 }
 
 func newIntMatMul[T integer](n *node) kernel {
-	n.costly = true
+	n.expensive = true
 	return &intMatMul[T]{a: input[T](n, 0), b: input[T](n, 1), out: output[T](n, 0), memory: n.memory}
 }
 
@@ -201,7 +201,7 @@ type gemm[T float] struct {
 }
 
 func newGemm[T float](n *node) kernel {
-	n.costly = true
+	n.expensive = true
 	if n.opset < 11 && !n.given(2) {
 		n.fail("input 2 is missing, which may be left out from opset 11 on")
 	}

@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"unsafe"
 )
@@ -66,17 +65,17 @@ func (m *memory) keep(kept *int, n, bytes int) error {
 // release gives back the buffers of a run and drops what belongs to the caller.
 func (m *memory) release() {
 	for _, a := range m.arrays {
-		if a.filled && !a.steady {
+		if a.filled && !a.invariant {
 			a.value.release()
 		}
 	}
 	m.ctx = nil
 }
 
-// drop gives back steady values too, all of which are to be computed again.
+// drop gives back invariant values too, all of which are to be computed again.
 func (m *memory) drop() {
 	for _, a := range m.arrays {
-		if a.steady {
+		if a.invariant {
 			a.value.release()
 		}
 	}
@@ -115,9 +114,6 @@ func (m *memory) spend(n int) error {
 	}
 	return m.ask(n)
 }
-
-// errBudget ends the computing of constants when a model is opened.
-var errBudget = errors.New("the constants of the model take too long to compute")
 
 func (m *memory) ask(n int) error {
 	if m.left != nil {

@@ -72,12 +72,12 @@ func (e native) OpenContext(ctx context.Context, model []byte) (_ engine.Session
 	if err != nil {
 		return nil, err
 	}
-	p, err := compile(ctx, m, e.memory, e.memory-int(external.Limit))
+	c, err := compile(ctx, m, e.memory, e.memory-int(external.Limit))
 	if err != nil {
 		return nil, err
 	}
-	s := &session{inputs: p.inputs, outputs: p.outputs, metadata: p.metadata}
-	s.program.Store(p)
+	s := &session{inputs: c.inputs, outputs: c.outputs, metadata: c.metadata}
+	s.model.Store(c)
 	return s, nil
 }
 
@@ -92,7 +92,7 @@ func recovered(err *error) {
 type session struct {
 	inputs, outputs []tensor.Info
 	metadata        map[string]string
-	program         atomic.Pointer[program] // nil once closed
+	model           atomic.Pointer[model] // nil once closed
 }
 
 func (s *session) Inputs() []tensor.Info       { return s.inputs }
@@ -100,7 +100,7 @@ func (s *session) Outputs() []tensor.Info      { return s.outputs }
 func (s *session) Metadata() map[string]string { return s.metadata }
 
 func (s *session) Close() error {
-	s.program.Store(nil)
+	s.model.Store(nil)
 	return nil
 }
 
@@ -111,23 +111,23 @@ func (s *session) Run(ctx context.Context, inputs map[string]tensor.Tensor, outp
 // RunInto is as [engine.Refiller] says.
 func (s *session) RunInto(ctx context.Context, inputs, outputs []*tensor.Tensor) (err error) {
 	defer recovered(&err)
-	p := s.program.Load()
-	if p == nil {
+	c := s.model.Load()
+	if c == nil {
 		return errors.New("the session is closed")
 	}
-	if err := engine.CheckTensors(p.inputs, inputs); err != nil {
+	if err := engine.CheckTensors(c.inputs, inputs); err != nil {
 		return err
 	}
-	if len(outputs) != len(p.outputs) {
-		return fmt.Errorf("there are %d outputs for the model's %v", len(outputs), p.outputs)
+	if len(outputs) != len(c.outputs) {
+		return fmt.Errorf("there are %d outputs for the model's %v", len(outputs), c.outputs)
 	}
-	r, ok := p.idle.Get().(*runner)
+	r, ok := c.idle.Get().(*runner)
 	if !ok {
-		if r, err = p.newRunner(ctx); err != nil {
+		if r, err = c.newRunner(ctx); err != nil {
 			return err
 		}
 	}
 	err = r.run(ctx, inputs, outputs) // a runner that panics is not used again
-	p.idle.Put(r)
+	c.idle.Put(r)
 	return err
 }

@@ -621,7 +621,7 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("a run on %d steps allocates %v times", time, n)
 		}
 	}
-	if r.slots[p.slots["x"]].(*array[float32]).data != nil {
+	if r.inputs[0].(*array[float32]).data != nil {
 		t.Error("the runner keeps the caller's input")
 	}
 }

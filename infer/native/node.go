@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -28,22 +29,40 @@ type node struct {
 	outputs []value // set by output; nil where left out
 	memory  *memory
 	runner  *runner
-	planned *planned
+	inst    *instruction
+	infer   *inference // while the model is opened, else nil
 
-	// permX and permY are set on a recurrent node that has taken in a Transpose:
-	// its X is what that read, and Y what that wrote. They are the perm of
-	// ONNX's Transpose, nil for none.
-	permX, permY []int
+	computed  []value // what there must be room for before a run, also outputs that are left out
+	temps     []value // what is given back after each run
+	dynamic   bool    // the shapes of the outputs depend on elements that are not constant
+	expensive bool    // it may take long, and is not computed when the model is opened
+	shapeOnly []bool  // the inputs of which only the shape is read
+	deciding  []int   // the inputs whose elements decide the shapes of the outputs
 
-	computed []value // what there must be room for before a run, also outputs that are left out
-	temps    []value // what is given back after each run
-	dynamic  bool    // the shapes of the outputs depend on elements that are not constant
-	costly   bool    // it may take long, and is not computed when the model is opened
-	shapely  []bool  // the inputs of which only the shape is read
-	deciding []int   // the inputs whose elements decide the shapes of the outputs
-
-	read map[string]bool
+	read []bool // the attributes that were
 	err  error
+}
+
+// newNode returns what the kernel of an instruction is built from, on the values of r.
+func newNode(in *instruction, r *runner, inf *inference) *node {
+	n := &node{
+		Node:      in.Node,
+		opset:     r.program.opset,
+		inputs:    make([]value, len(in.inputs)),
+		outputs:   make([]value, len(in.outputs)),
+		memory:    r.memory,
+		runner:    r,
+		inst:      in,
+		infer:     inf,
+		shapeOnly: make([]bool, len(in.inputs)),
+		read:      make([]bool, len(in.Attributes)),
+	}
+	for i, slot := range in.inputs {
+		if slot >= 0 {
+			n.inputs[i] = r.slots[slot]
+		}
+	}
+	return n
 }
 
 func (n *node) fail(format string, args ...any) {
@@ -52,44 +71,44 @@ func (n *node) fail(format string, args ...any) {
 	}
 }
 
-// finish returns the first error of building the operator, or one that names
-// an attribute that it did not read.
+// finish returns the first error of building the kernel, or one that names an
+// attribute that it did not read.
 func (n *node) finish() error {
-	seen := map[string]bool{}
-	for _, a := range n.Attributes {
-		if !n.read[a.Name] {
-			n.fail("attribute %q is not supported", a.Name)
-		}
-		if seen[a.Name] {
-			n.fail("attribute %q is given twice", a.Name)
-		}
-		seen[a.Name] = true
+	i := slices.Index(n.read, false)
+	switch {
+	case i < 0:
+	case n.attributeIndex(n.Attributes[i].Name) < i:
+		n.fail("attribute %q is given twice", n.Attributes[i].Name)
+	default:
+		n.fail("attribute %q is not supported", n.Attributes[i].Name)
 	}
 	return n.err
 }
 
-// has reports whether the node has an attribute of that name.
-func (n *node) has(name string) bool {
-	_, ok := n.Attribute(name)
-	return ok
+// attributeIndex returns which attribute has that name, -1 for none.
+func (n *node) attributeIndex(name string) int {
+	return slices.IndexFunc(n.Attributes, func(a onnxgraph.Attribute) bool { return a.Name == name })
 }
+
+// has reports whether the node has an attribute of that name.
+func (n *node) has(name string) bool { return n.attributeIndex(name) >= 0 }
 
 // given reports whether the node has input i.
 func (n *node) given(i int) bool { return i < len(n.inputs) && n.inputs[i] != nil }
 
 // wants reports whether the node has output i.
-func (n *node) wants(i int) bool { return i < len(n.planned.outputs) && n.planned.outputs[i] >= 0 }
+func (n *node) wants(i int) bool { return i < len(n.inst.outputs) && n.inst.outputs[i] >= 0 }
 
 // attribute returns the value of an attribute, or def where there is none.
 func attribute[T any](n *node, name string, def T) T {
-	n.read[name] = true
-	v, ok := n.Attribute(name)
-	if !ok {
+	i := n.attributeIndex(name)
+	if i < 0 {
 		return def
 	}
-	t, ok := v.(T)
+	n.read[i] = true
+	t, ok := n.Attributes[i].Value.(T)
 	if !ok {
-		n.fail("attribute %q has type %T, and must have %T", name, v, def)
+		n.fail("attribute %q has type %T, and must have %T", name, n.Attributes[i].Value, def)
 	}
 	return t
 }
@@ -135,8 +154,8 @@ func (n *node) decides(i int) {
 	}
 }
 
-// shapeOnly notes that nothing but the shape is read of input i.
-func (n *node) shapeOnly(i int) { n.shapely[i] = true }
+// readsShapeOnly notes that nothing but the shape is read of input i.
+func (n *node) readsShapeOnly(i int) { n.shapeOnly[i] = true }
 
 // output returns a new array for output i, also where it is left out. It is
 // float16 if input 0 is.
@@ -298,7 +317,7 @@ func (l *list) sizes(dst []int) ([]int, error) {
 // checkHalves refuses inputs of float16 and float32 in one node, which only a
 // few operators take.
 func (n *node) checkHalves() {
-	if n.planned.op.mixed {
+	if n.inst.op.mixed {
 		return
 	}
 	first := -1

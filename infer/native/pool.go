@@ -33,7 +33,7 @@ func poolOps[T float]() []op {
 }
 
 func newPool[T number](n *node) *pooling[T] {
-	n.costly = true
+	n.expensive = true
 	return &pooling[T]{x: input[T](n, 0), out: output[T](n, 0), sums: temp[float64](n), memory: n.memory, lowest: lowest[T]()}
 }
 

@@ -96,7 +96,7 @@ func newLSTM[T cell.Float](n *node) kernel {
 }
 
 func newRecurrent[T cell.Float](n *node, k kind[T]) *recurrent[T] {
-	n.costly = true
+	n.expensive = true
 	op := &recurrent[T]{
 		kind: k, memory: n.memory,
 		x: input[T](n, 0), w: input[T](n, 1), r: input[T](n, 2), b: input[T](n, 3),
@@ -104,7 +104,7 @@ func newRecurrent[T cell.Float](n *node, k kind[T]) *recurrent[T] {
 		packed: temp[T](n), history: temp[T](n), zeros: temp[T](n), work: temp[float64](n),
 		sorted: temp[T](n), ragged: ragged[T]{states: temp[T](n)},
 	}
-	if e := n.planned.embedding; e != nil {
+	if e := n.inst.fused.embedding; e != nil {
 		op.table, _ = n.runner.slots[e.table].(*array[T])
 		op.tokens = readIndices(n.runner.slots[e.tokens])
 	}
@@ -159,15 +159,15 @@ func (op *recurrent[T]) readOrder(n *node) {
 		op.orderX = []axis{batchAxis, timeAxis, widthAxis}
 		op.orderY = []axis{batchAxis, timeAxis, directionAxis, widthAxis}
 	}
-	if n.permX != nil {
+	if n.inst.fused.transposeX != nil {
 		order := slices.Clone(op.orderX)
-		for k, from := range n.permX {
+		for k, from := range n.inst.fused.transposeX {
 			op.orderX[from] = order[k]
 		}
 	}
-	if n.permY != nil {
+	if n.inst.fused.transposeY != nil {
 		order := slices.Clone(op.orderY)
-		for k, from := range n.permY {
+		for k, from := range n.inst.fused.transposeY {
 			op.orderY[k] = order[from]
 		}
 	}

@@ -312,7 +312,7 @@ func TestTakenInTransposes(t *testing.T) {
 			if test.permY != nil {
 				want["y"] = transposed(want["y"], test.permY)
 			}
-			p.nodes[0].permX, p.nodes[0].permY = test.permX, test.permY
+			p.program.nodes[0].fused = fusion{transposeX: test.permX, transposeY: test.permY}
 			r, err := p.newRunner(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -73,7 +73,7 @@ func TestNothingIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		for slot, v := range r.slots {
-			if h := v.info(); v.len() > 0 && !h.constant && !h.steady {
+			if h := v.info(); v.len() > 0 && !h.constant && !h.invariant {
 				t.Errorf("rows %v: slot %d still has %d elements", rows, slot, v.len())
 			}
 		}
@@ -263,7 +263,7 @@ func TestTabulated(t *testing.T) {
 				t.Errorf("%s: a run on the same takes more memory: %d bytes, then %d", name, held, r.memory.held)
 			}
 		}
-		if op := r.steps[len(r.steps)-1].op.(*recurrent[float32]); (op.pick != nil) != c.want {
+		if op := r.steps[len(r.steps)-1].kernel.(*recurrent[float32]); (op.pick != nil) != c.want {
 			t.Errorf("%s: tabulated is %v", name, op.pick != nil)
 		}
 	}

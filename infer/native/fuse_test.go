@@ -143,7 +143,7 @@ func TestAbsorbEmbedding(t *testing.T) {
 			if err := r.run(t.Context(), []*tensor.Tensor{&tokens}, outputs); err != nil {
 				t.Fatal(err)
 			}
-			if op := r.steps[len(r.steps)-1].op.(*recurrent[float32]); op.pick == nil {
+			if op := r.steps[len(r.steps)-1].kernel.(*recurrent[float32]); op.pick == nil {
 				t.Error("nothing was tabulated")
 			}
 		})
