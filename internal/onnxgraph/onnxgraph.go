@@ -57,24 +57,6 @@ func Escape(s string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
-// Attribute returns the value of the attribute with that name, and whether the
-// node has one.
-func (n *Node) Attribute(name string) (any, bool) {
-	for _, a := range n.Attributes {
-		if a.Name == name {
-			return a.Value, true
-		}
-	}
-	return nil, false
-}
-
-// Attribute is a constant of a node. Value has one of the types int64,
-// float32, string, Tensor, *Graph, []int64, []float32, []string.
-type Attribute struct {
-	Name  string
-	Value any
-}
-
 // Value describes an input or output of a graph. The graph of an attribute may leave
 // out the Type of a value.
 type Value = tensor.Info

@@ -2,7 +2,6 @@ package onnxgraph
 
 import (
 	"fmt"
-	"slices"
 )
 
 // sortNodes puts the nodes of g, where they are not so already, in an order in which
@@ -27,7 +26,7 @@ func (g *Graph) sortNodes() error {
 	s := sorter{after: make([][]int, len(g.Nodes)), done: make([]progress, len(g.Nodes))}
 	sorted := true
 	for i := range g.Nodes {
-		for _, name := range g.Nodes[i].reads() {
+		for _, name := range g.Nodes[i].Reads() {
 			if w, ok := writers[name]; ok {
 				s.after[i] = append(s.after[i], w)
 				sorted = sorted && w < i
@@ -49,40 +48,6 @@ func (g *Graph) sortNodes() error {
 	}
 	g.Nodes = nodes
 	return nil
-}
-
-// reads returns the names of what n reads. Those that a graph within it reads and
-// does not write may be of the graph around.
-func (n *Node) reads() []string {
-	names := slices.Clone(n.Inputs)
-	for _, g := range n.graphs() {
-		names = append(names, g.free()...)
-	}
-	return names
-}
-
-// free returns the names that g reads from the graphs around it.
-func (g *Graph) free() []string {
-	own := make(map[string]bool)
-	for _, v := range g.Inputs {
-		own[v.Name] = true
-	}
-	for _, t := range g.Initializers {
-		own[t.Name] = true
-	}
-	for _, n := range g.Nodes {
-		for _, name := range n.Outputs {
-			own[name] = true
-		}
-	}
-	var names []string
-	for i := range g.Nodes {
-		names = append(names, g.Nodes[i].reads()...)
-	}
-	for _, v := range g.Outputs {
-		names = append(names, v.Name)
-	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == "" || own[name] })
 }
 
 // progress is how far a node has got.

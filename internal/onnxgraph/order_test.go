@@ -65,7 +65,7 @@ func TestUnsortedWithin(t *testing.T) {
 	if got.Graph.Nodes[0].OpType != "Relu" {
 		t.Errorf("the first node is %v", got.Graph.Nodes[0])
 	}
-	inner := got.Graph.Nodes[1].graphs()[0].Nodes[0].graphs()[1]
+	inner := got.Graph.Nodes[1].Subgraphs()[0].Nodes[0].Subgraphs()[1]
 	if reads := inner.Nodes[0].Inputs[0]; reads != "v0" {
 		t.Errorf("the branch begins with what reads %s", reads)
 	}

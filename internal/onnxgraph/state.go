@@ -23,12 +23,12 @@ type StatePair struct {
 // over is paired by names that tell of a state: "cache_in" and "cache_out"; but one
 // input is left for the sequence.
 func StatePairs(m *Model) []StatePair {
-	main := newScope(&m.Graph, nil)
+	main := NewScope(&m.Graph)
 	f := finder{left: maxVisits, begins: map[string][]slot{}}
 	f.recurrent(main)
 	var inputs, outputs []value
 	for _, v := range m.Graph.Inputs {
-		if m.IRVersion >= 4 || !main.constant[v.Name] { // before, every weight was an input, and none could be fed
+		if m.IRVersion >= 4 || !main.IsDefault(v.Name) { // before, every weight was an input, and none could be fed
 			inputs = append(inputs, value{Value: v, begins: f.begins[v.Name], stem: stateStem(v.Name)})
 		}
 	}
@@ -53,7 +53,7 @@ func StatePairs(m *Model) []StatePair {
 			if at < 0 {
 				continue
 			}
-			backward := slices.ContainsFunc(in.begins, func(s slot) bool { return s.node.backward() })
+			backward := slices.ContainsFunc(in.begins, func(s slot) bool { return s.node.Backward() })
 			found[in.Name] = StatePair{in.Name, outputs[at].Name, backward}
 			outputs = slices.Delete(outputs, at, at+1)
 		}
@@ -71,7 +71,7 @@ func StatePairs(m *Model) []StatePair {
 // passes over those that only move elements, and last states of recurrent nodes.
 func ComputedBy(m *Model, output string) []string {
 	f := finder{left: maxVisits}
-	return f.origins(newScope(&m.Graph, nil), output).computed
+	return f.origins(NewScope(&m.Graph), output).computed
 }
 
 // value is an input or an output of a model.
@@ -131,66 +131,11 @@ func fits(v, o Value) bool {
 // sequences from their end.
 func (g *Graph) Backward() bool {
 	for _, n := range g.Nodes {
-		if n.backward() || slices.ContainsFunc(n.graphs(), (*Graph).Backward) {
+		if n.Backward() || slices.ContainsFunc(n.Subgraphs(), (*Graph).Backward) {
 			return true
 		}
 	}
 	return false
-}
-
-func (n *Node) isRecurrent() bool {
-	return n.Domain == "" && (n.OpType == "LSTM" || n.OpType == "GRU" || n.OpType == "RNN")
-}
-
-func (n *Node) backward() bool {
-	direction, ok := n.Attribute("direction")
-	return n.isRecurrent() && ok && direction != "forward"
-}
-
-func (n *Node) graphs() (graphs []*Graph) {
-	for _, a := range n.Attributes {
-		if g, ok := a.Value.(*Graph); ok {
-			graphs = append(graphs, g)
-		}
-	}
-	return graphs
-}
-
-// scope has what the names of a graph stand for. A graph within another sees the
-// names of that too.
-type scope struct {
-	graph    *Graph
-	outer    *scope
-	inner    map[*Graph]*scope
-	producer map[string]result
-	input    map[string]bool
-	constant map[string]bool
-}
-
-// result is an output of a node.
-type result struct {
-	node  *Node
-	index int
-}
-
-func newScope(g *Graph, outer *scope) *scope {
-	s := &scope{g, outer, map[*Graph]*scope{}, map[string]result{}, map[string]bool{}, map[string]bool{}}
-	for i := range g.Nodes {
-		n := &g.Nodes[i]
-		for k, name := range n.Outputs {
-			s.producer[name] = result{n, k}
-		}
-		for _, sub := range n.graphs() {
-			s.inner[sub] = newScope(sub, s)
-		}
-	}
-	for _, v := range g.Inputs {
-		s.input[v.Name] = true
-	}
-	for _, t := range g.Initializers {
-		s.constant[t.Name] = true
-	}
-	return s
 }
 
 // slot is a state of a recurrent node: 0 for h, 1 for c.
@@ -215,27 +160,23 @@ type finder struct {
 }
 
 // recurrent collects the initial states of the recurrent nodes of a graph.
-func (f *finder) recurrent(s *scope) {
-	const firstState = 5 // its place among the inputs of a recurrent node
-	for i := range s.graph.Nodes {
-		n := &s.graph.Nodes[i]
-		for state := range 2 {
-			if n.isRecurrent() && len(n.Inputs) > firstState+state {
-				for name := range f.origins(s, n.Inputs[firstState+state]).inputs {
-					f.begins[name] = append(f.begins[name], slot{n, state})
-				}
-			}
+func (f *finder) recurrent(main *Scope) {
+	for s, n := range main.All() {
+		if !n.Is(Recurrent) {
+			continue
 		}
-		for _, g := range n.graphs() {
-			f.recurrent(s.inner[g])
+		for state, input := range []int{RecurrentH, RecurrentC} {
+			for name := range f.origins(s, n.Input(input)).inputs {
+				f.begins[name] = append(f.begins[name], slot{n, state})
+			}
 		}
 	}
 }
 
 // origins follows a value backwards as long as elements are only moved.
-func (f *finder) origins(s *scope, name string) origins {
+func (f *finder) origins(s *Scope, name string) origins {
 	type place struct {
-		*scope
+		*Scope
 		name string
 	}
 	found := origins{slots: map[slot]bool{}, inputs: map[string]bool{}}
@@ -248,53 +189,31 @@ func (f *finder) origins(s *scope, name string) origins {
 			continue
 		}
 		visited[at] = true
-		from, ok := at.producer[at.name]
-		switch n := from.node; {
-		case !ok && at.outer != nil:
-			next = append(next, place{at.outer, at.name})
-		case !ok && at.input[at.name]:
+		from := at.Writer(at.name)
+		switch n := from.Node; {
+		case n == nil && at.Outer != nil:
+			next = append(next, place{at.Outer, at.name})
+		case n == nil && at.IsInput(at.name):
 			found.inputs[at.name] = true
-		case !ok || n.OpType == "Constant":
-		case n.isRecurrent() && from.index > 0:
-			found.slots[slot{n, from.index - 1}] = true
+		case n == nil || n.OpType == "Constant":
+		case n.Is(Recurrent) && from.Index > 0:
+			found.slots[slot{n, from.Index - 1}] = true
 		case n.OpType == "If":
-			for _, g := range n.graphs() {
-				if from.index < len(g.Outputs) {
-					next = append(next, place{at.inner[g], g.Outputs[from.index].Name})
+			for _, g := range n.Subgraphs() {
+				if from.Index < len(g.Outputs) {
+					next = append(next, place{at.Inner(g), g.Outputs[from.Index].Name})
 				}
 			}
-		case moved[n.OpType] == nil || n.Domain != "":
+		case !n.Is(Moves):
 			found.computed = append(found.computed, n.OpType)
 		default:
-			for _, input := range moved[n.OpType](n.Inputs) {
-				next = append(next, place{at.scope, input})
+			for _, input := range n.Moved() {
+				next = append(next, place{at.Scope, input})
 			}
 		}
 	}
 	return found
 }
-
-// moved has the operators that only move elements, with the inputs that these
-// are from.
-var moved = func() map[string]func([]string) []string {
-	first := func(inputs []string) []string { return inputs[:min(len(inputs), 1)] }
-	firstAndThird := func(inputs []string) []string {
-		return slices.Concat(first(inputs), inputs[min(len(inputs), 2):])
-	}
-	ops := map[string]func([]string) []string{
-		"Concat":          func(inputs []string) []string { return inputs },
-		"ScatterElements": firstAndThird,
-		"ScatterND":       firstAndThird,
-		"Where":           func(inputs []string) []string { return inputs[min(len(inputs), 1):] },
-	}
-	for _, op := range []string{
-		"Cast", "Dropout", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "Pad", "Reshape",
-		"ReverseSequence", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
-	} {
-		ops[op] = first
-	}
-	return ops
-}()
 
 var (
 	nameWord = regexp.MustCompile(`tm1|[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)

@@ -82,7 +82,7 @@ func mayBeShape(t *onnxpb.TensorProto) bool {
 }
 
 func parse(data []byte) (*onnxpb.ModelProto, error) {
-	if err := otherKind(data); err != nil {
+	if err := otherFormat(data); err != nil {
 		return nil, err
 	}
 	p, err := decode(data, known)

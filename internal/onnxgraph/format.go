@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// kinds are files that people take for models, by what they begin with.
-var kinds = []struct{ begin, what string }{
+// formats are files that people take for models, by their first bytes.
+var formats = []struct{ begin, what string }{
 	{"version https://git-lfs.github.com/", "it is a Git LFS pointer: git lfs pull fetches the model"},
 	{"<!DOCTYPE", "it is a web page: download the file itself"},
 	{"<!doctype", "it is a web page: download the file itself"},
@@ -33,12 +33,12 @@ const (
 	saved  = "it is TensorFlow's SavedModel: export it as ONNX with tf2onnx"
 )
 
-// otherKind returns an error that says what data is, if it is known to be no ONNX
+// otherFormat returns an error that says what data is, if it is known to be no ONNX
 // model.
-func otherKind(data []byte) error {
+func otherFormat(data []byte) error {
 	what := ""
 	text := bytes.TrimLeft(data, "\ufeff \t\r\n")
-	for _, k := range kinds {
+	for _, k := range formats {
 		if bytes.HasPrefix(text, []byte(k.begin)) {
 			what = k.what
 			break
