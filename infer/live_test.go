@@ -7,13 +7,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -91,9 +91,8 @@ func TestLive(t *testing.T) {
 			if err := live.Swap(load(i + 1)); err != nil {
 				t.Fatal(err)
 			}
-			for before := requests.Load(); requests.Load() < before+2 && !t.Failed(); {
-				time.Sleep(10 * time.Microsecond)
-			}
+			before := requests.Load()
+			testenv.Eventually(t, "two more requests are answered", func() bool { return requests.Load() >= before+2 })
 		}
 		done.Store(true)
 		wg.Wait()
@@ -210,9 +209,7 @@ func TestCloseOfABusyModel(t *testing.T) {
 				}
 			})
 		}
-		for runs.Load() < 100 && !t.Failed() {
-			time.Sleep(10 * time.Microsecond)
-		}
+		testenv.Eventually(t, "100 runs end", func() bool { return runs.Load() >= 100 })
 		if err := m.Close(); err != nil {
 			t.Error(err)
 		}

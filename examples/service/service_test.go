@@ -25,6 +25,7 @@ import (
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -179,14 +180,16 @@ func (l *log) String() string {
 // wait returns what follows the given text, up to the end of its line.
 func (l *log) wait(t *testing.T, text string) string {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		_, rest, found := strings.Cut(l.String(), text)
-		if line, _, whole := strings.Cut(rest, "\n"); found && whole {
-			return line
-		}
+	var line string
+	testenv.Eventually(t, fmt.Sprintf("the service says %q", text), func() (whole bool) {
+		_, rest, _ := strings.Cut(l.String(), text)
+		line, _, whole = strings.Cut(rest, "\n")
+		return whole
+	})
+	if t.Failed() {
+		t.Fatalf("it said %q", l)
 	}
-	t.Fatalf("the service has not said %q, but %q", text, l)
-	return ""
+	return line
 }
 
 // TestRun starts a service, changes the file of its model, and ends it amid requests.
@@ -302,15 +305,12 @@ func TestDrain(t *testing.T) {
 			}
 		})
 	}
-	for answered.Load() < 50 {
-		time.Sleep(time.Millisecond)
-	}
+	testenv.Eventually(t, "50 requests are answered", func() bool { return answered.Load() >= 50 })
 	stop()
-	for {
-		if _, err := do(t.Context(), "GET", url+"/readyz", nil, http.StatusServiceUnavailable); err == nil {
-			break
-		}
-	}
+	testenv.Eventually(t, "the service is not ready", func() bool {
+		_, err := do(t.Context(), "GET", url+"/readyz", nil, http.StatusServiceUnavailable)
+		return err == nil
+	})
 	if _, err := do(t.Context(), "GET", url+"/livez", nil, http.StatusOK); err != nil {
 		t.Error(err)
 	}

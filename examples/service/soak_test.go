@@ -61,13 +61,18 @@ func TestOneSmallFile(t *testing.T) {
 }
 
 // TestSoak runs the program under load for the time of RNNKIT_SOAK, and swaps its
-// model every second, in both ways. No request may fail or be answered by anything
-// but one of the two models, and the memory of the end must be that of the start.
+// model every second, or 60 times in a short soak, in both ways. No request may fail or
+// be answered by anything but one of the two models, and the memory of the end must be
+// that of the start.
 func TestSoak(t *testing.T) {
 	duration, err := time.ParseDuration(os.Getenv("RNNKIT_SOAK"))
 	if err != nil {
 		t.Skip("RNNKIT_SOAK is no duration: run `make soak`")
 	}
+	if duration < 10*time.Second {
+		t.Fatalf("RNNKIT_SOAK is %s: in less than 10s too little memory is lost to be seen", duration)
+	}
+	every := min(time.Second, duration/60)
 	const steps = 5
 	series := datasets.Sine(1000, 0.1, 0)[:200]
 	file, otherAnswer := newer(t, series, steps)
@@ -112,7 +117,7 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
-	var memory []int // KiB, each second
+	var memory []int // KiB, after each swap
 	for start, i := time.Now(), 1; time.Since(start) < duration && !t.Failed(); i++ {
 		if i%4 < 2 {
 			put(files[i%2])
@@ -123,7 +128,7 @@ func TestSoak(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second)))
+		time.Sleep(time.Until(start.Add(time.Duration(i) * every)))
 		memory = append(memory, resident(t, cmd.Process.Pid))
 	}
 	done.Store(true)
@@ -138,7 +143,7 @@ func TestSoak(t *testing.T) {
 		t.Errorf("the service said %s", &said)
 	}
 
-	// The first minute but for a warm-up, or less of a short soak, and as much at the end.
+	// The first 55 swaps after a warm-up, or a third of them all, and as many at the end.
 	span := min(55, len(memory)/3)
 	first, last := median(memory[min(5, span):][:span]), median(memory[len(memory)-span:])
 	t.Logf("%d and %d requests, %d swaps, resident memory %d KiB at first and %d at last, %d at most",

@@ -1,7 +1,7 @@
 // Package testenv tells tests what is on this machine: the shared test data, ONNX
 // Runtime, Chromium. A test that needs what is absent skips and says why. Where
 // the gate sets RNNKIT_REQUIRE_SHARED, RNNKIT_REQUIRE_ORT or RNNKIT_REQUIRE_CHROMIUM
-// to 1, the test fails instead.
+// to 1, the test fails instead. [Eventually] waits for what must come about.
 package testenv
 
 import (
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 )
 
 // Need is what a test needs and not every machine has.
@@ -111,4 +112,15 @@ func Chromium(t testing.TB) string {
 	}
 	Skip(t, Browser, "the test needs Chromium: apt-get install chromium")
 	return ""
+}
+
+// Eventually waits until done returns true. If half a minute passes before that, the
+// test fails; if the test fails while it waits, it waits no longer.
+func Eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !done() && !t.Failed(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("for half a minute it is not so that %s", what)
+		}
+	}
 }
