@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rnnkit/rnnkit/infer"
@@ -219,7 +220,7 @@ func TestOpenErrors(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "nowhere.onnx")
-	if _, err := infer.Open(path); err == nil || !strings.Contains(err.Error(), "nowhere.onnx: no such file") {
+	if _, err := infer.Open(path); err == nil || !strings.Contains(err.Error(), "nowhere.onnx: "+syscall.ENOENT.Error()) {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -62,6 +63,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("OURS", ours)       // models of ours whose state has a default, and PyTorch's
 			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("SHARED", shared)
+			env.Setenv("ENOENT", syscall.ENOENT.Error())
 			env.Setenv("GOMODCACHE", os.Getenv("GOMODCACHE"))
 			return nil
 		},

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -265,6 +266,9 @@ func TestRun(t *testing.T) {
 // TestDrain ends a service under load, with connections that have asked nothing yet.
 // All are answered, and whoever asks later is refused.
 func TestDrain(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows resets the connections that a listener has not accepted when it is closed")
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var said log
@@ -329,7 +333,7 @@ func TestDrain(t *testing.T) {
 
 // TestLimits asks for too much at a time, and for what takes too long.
 func TestLimits(t *testing.T) {
-	s, err := newService(t.Context(), embedded, time.Nanosecond, 1)
+	s, err := newService(t.Context(), embedded, -time.Nanosecond, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +374,7 @@ func TestLimits(t *testing.T) {
 
 func TestRunErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		"no such file":          {"-model", filepath.Join(t.TempDir(), "nowhere")},
+		syscall.ENOENT.Error():  {"-model", filepath.Join(t.TempDir(), "nowhere")},
 		"-such":                 {"-such"},
 		"listen tcp: address":   {"-addr", "127.0.0.1:99999999"},
 		"not an ONNX model":     {"-model", "main.go"},

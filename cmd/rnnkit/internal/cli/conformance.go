@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -145,13 +146,14 @@ func (o *conformanceOptions) print(r testResult) {
 // test runs the test in a folder.
 func (o *conformanceOptions) test(ctx context.Context, e engine.Engine, dir string) testResult {
 	refused, err := o.check(ctx, e, dir)
+	name := filepath.ToSlash(dir)
 	switch {
 	case err == nil:
-		return testResult{dir, "pass", ""}
+		return testResult{name, "pass", ""}
 	case refused:
-		return testResult{dir, "refused", oneLine(err)}
+		return testResult{name, "refused", oneLine(err)}
 	}
-	return testResult{dir, "fail", oneLine(err)}
+	return testResult{name, "fail", oneLine(err)}
 }
 
 // check returns the error of the engine that refused the model, or how the test

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rnnkit/rnnkit/models"
@@ -74,7 +75,7 @@ func TestGenerateRefuses(t *testing.T) {
 		{[]string{rhymeModel, "--greedy", "--temperature", "1"}, 2, "give one of the two"},
 		{[]string{rhymeModel, "--seed", "-1"}, 2, "--seed"},
 		{[]string{rhymeModel, "--engine", "tensorrt"}, 2, "--engine is"},
-		{[]string{"nowhere.onnx"}, 1, "nowhere.onnx: no such file"},
+		{[]string{"nowhere.onnx"}, 1, "nowhere.onnx: " + syscall.ENOENT.Error()},
 		{[]string{rhymeModel, "--prompt", "Twinkle? "}, 1, "rhyme.onnx: character 8 of the prompt is '?' (U+003F)"},
 		{[]string{rhymeModel, "--prompt", "\xff"}, 1, "not UTF-8"},
 		{[]string{forecaster}, 2, `it is for task "forecast": use rnnkit infer`},
