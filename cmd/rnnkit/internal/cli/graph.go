@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/tensorfile"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -96,7 +97,7 @@ func (f *graphFlags) graphOf(m *onnxgraph.Model) (*graph, error) {
 		if !ok {
 			continue
 		}
-		if g.given[in.Name], err = readTensor(value, in.Type); err != nil {
+		if g.given[in.Name], err = tensorfile.Read(value, in.Type); err != nil {
 			return nil, fmt.Errorf("--input %s: %w", in.Name, err)
 		}
 		delete(values, in.Name)

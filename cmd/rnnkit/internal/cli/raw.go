@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/tensorfile"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/npy"
@@ -17,28 +17,9 @@ import (
 
 // runRaw feeds tensors to the model and prints or writes those that come out.
 func (o *inferOptions) runRaw(ctx context.Context, model *infer.Model) error {
-	given := map[string]tensor.Tensor{}
-	for _, text := range o.inputs {
-		in, value, err := nameOf("--input", text, model.Inputs())
-		if err != nil {
-			return err
-		}
-		if given[in.Name], err = readTensor(value, in.Type); err != nil {
-			return fmt.Errorf("--input %s: %w", in.Name, err)
-		}
-	}
-	var missing []tensor.Info
-	for _, in := range model.Inputs() {
-		if _, ok := given[in.Name]; !ok && !in.Optional {
-			missing = append(missing, in)
-		}
-	}
-	asNPY := false
-	if len(missing) > 0 {
-		var err error
-		if asNPY, err = o.readRaw(missing, model.Inputs(), given); err != nil {
-			return err
-		}
+	given, asNPY, err := o.rawInputs(model)
+	if err != nil {
+		return err
 	}
 	files, names, err := o.rawOutputs(model)
 	if err != nil {
@@ -53,25 +34,52 @@ func (o *inferOptions) runRaw(ctx context.Context, model *infer.Model) error {
 	}
 	var printed []string
 	for _, name := range names {
-		if file := files[name]; file != "" {
-			if err := writeTensor(file, results[name]); err != nil {
+		switch file := files[name]; {
+		case file != "":
+			if err := tensorfile.Write(file, results[name]); err != nil {
 				return err
 			}
-			continue
-		}
-		if asNPY {
+		case asNPY:
 			return npy.Write(o.Out, results[name])
+		default:
+			printed = append(printed, name)
 		}
-		if err := printableList(results[name]); err != nil {
-			return fmt.Errorf("output %q: %w", name, err)
-		}
-		printed = append(printed, name)
 	}
 	return o.printRaw(results, printed)
 }
 
+// rawInputs returns the tensors of --input, and from standard input those that the
+// model needs beside them. asNPY says that this was a .npy file.
+func (o *inferOptions) rawInputs(model *infer.Model) (given map[string]tensor.Tensor, asNPY bool, err error) {
+	given = map[string]tensor.Tensor{}
+	for _, text := range o.inputs {
+		in, value, err := nameOf("--input", text, model.Inputs())
+		if err != nil {
+			return nil, false, err
+		}
+		if given[in.Name], err = tensorfile.Read(value, in.Type); err != nil {
+			return nil, false, fmt.Errorf("--input %s: %w", in.Name, err)
+		}
+	}
+	var missing []tensor.Info
+	for _, in := range model.Inputs() {
+		if _, ok := given[in.Name]; !ok && !in.Optional {
+			missing = append(missing, in)
+		}
+	}
+	if len(missing) > 0 {
+		asNPY, err = o.readRaw(missing, model.Inputs(), given)
+	}
+	return given, asNPY, err
+}
+
 // printRaw prints the results of these names, if any, as one JSON object.
 func (o *inferOptions) printRaw(results map[string]tensor.Tensor, names []string) error {
+	for _, name := range names {
+		if err := tensorfile.CheckJSON(results[name]); err != nil {
+			return fmt.Errorf("output %q: %w", name, err)
+		}
+	}
 	if len(names) == 0 {
 		return nil
 	}
@@ -85,7 +93,7 @@ func (o *inferOptions) printRaw(results map[string]tensor.Tensor, names []string
 		if _, err := fmt.Fprintf(o.Out, "%s%s:", before, key); err != nil {
 			return err
 		}
-		if err := writeList(o.Out, results[name], ""); err != nil {
+		if err := tensorfile.WriteJSON(o.Out, results[name]); err != nil {
 			return err
 		}
 		before = ","
@@ -106,31 +114,40 @@ func (o *inferOptions) readRaw(missing, all []tensor.Info, given map[string]tens
 	case bytes.HasPrefix(data, []byte("\x93NUMPY")) && len(missing) == 1:
 		t, err := npy.Read(bytes.NewReader(data))
 		if err == nil {
-			given[first.Name], err = convertTensor(t, first.Type)
+			given[first.Name], err = tensorfile.Convert(t, first.Type)
 		}
 		return true, wrapInput(first.Name, err)
 	case bytes.HasPrefix(text, []byte("[")) && len(missing) == 1:
-		given[first.Name], err = parseTensor(data, first.Type)
+		given[first.Name], err = tensorfile.ParseJSON(data, first.Type)
 		return false, wrapInput(first.Name, err)
 	case bytes.HasPrefix(text, []byte("{")):
-		var document map[string]json.RawMessage
-		if err := json.Unmarshal(data, &document); err != nil {
-			return false, fmt.Errorf("standard input is not JSON: %w: give an object of nested lists by name", err)
-		}
-		for _, in := range all {
-			if value, ok := document[in.Name]; ok {
-				if given[in.Name], err = parseTensor(value, in.Type); err != nil {
-					return false, wrapInput(in.Name, err)
-				}
-				delete(document, in.Name)
-			}
-		}
-		for name := range document {
-			return false, fmt.Errorf("standard input has %q, which is no input: the model reads %v", name, all)
-		}
-		return false, nil
+		return false, readObject(data, all, given)
 	}
 	return false, fmt.Errorf("standard input has no tensors: feed %v as a JSON object of nested lists by name, or with --input NAME=FILE", missing)
+}
+
+// readObject reads inputs from a JSON object of nested lists by name.
+func readObject(data []byte, inputs []tensor.Info, given map[string]tensor.Tensor) error {
+	var document map[string]json.RawMessage
+	if err := json.Unmarshal(data, &document); err != nil {
+		return fmt.Errorf("standard input is not JSON: %w: give an object of nested lists by name", err)
+	}
+	for _, in := range inputs {
+		value, ok := document[in.Name]
+		if !ok {
+			continue
+		}
+		t, err := tensorfile.ParseJSON(value, in.Type)
+		if err != nil {
+			return wrapInput(in.Name, err)
+		}
+		given[in.Name] = t
+		delete(document, in.Name)
+	}
+	for name := range document {
+		return fmt.Errorf("standard input has %q, which is no input: the model reads %v", name, inputs)
+	}
+	return nil
 }
 
 func wrapInput(name string, err error) error {
@@ -171,5 +188,5 @@ func nameOf(flag, text string, infos []tensor.Info) (tensor.Info, string, error)
 			return info, value, nil
 		}
 	}
-	return tensor.Info{}, "", usageError{errors.New(flag + " " + text + ": it must be NAME=VALUE, where the model has " + fmt.Sprint(infos))}
+	return tensor.Info{}, "", usagef("%s %s: it must be NAME=VALUE, where the model has %v", flag, text, infos)
 }

@@ -1,4 +1,4 @@
-package cli
+package tensorfile
 
 import (
 	"bytes"
@@ -15,14 +15,14 @@ import (
 	"github.com/rnnkit/rnnkit/internal/npy"
 )
 
-func TestParseTensor(t *testing.T) {
+func TestParseJSON(t *testing.T) {
 	for text, want := range map[string]tensor.Tensor{
 		`[[1, 2.5], ["NaN", "-Inf"]]`: tensor.Of([]float32{1, 2.5, 0, 0}, 2, 2),
 		`7`:                           tensor.Of([]float32{7}),
 		`[]`:                          tensor.Of([]float32{}, 0),
 		`[[[1]],[[2]]]`:               tensor.Of([]float32{1, 2}, 2, 1, 1),
 	} {
-		got, err := parseTensor([]byte(text), tensor.Float32)
+		got, err := ParseJSON([]byte(text), tensor.Float32)
 		if err != nil || fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
 			t.Errorf("%s: %v, not %v (%v)", text, got, want, err)
 			continue
@@ -38,7 +38,7 @@ func TestParseTensor(t *testing.T) {
 		{`[9007199254740993]`, tensor.Int64}, {`[-3]`, tensor.Int32}, {`[255]`, tensor.Uint8}, {`[true,false]`, tensor.Bool},
 		{`[0.5]`, tensor.Float16}, {`[0.1]`, tensor.Float64},
 	} {
-		got, err := parseTensor([]byte(test.text), test.want)
+		got, err := ParseJSON([]byte(test.text), test.want)
 		if err != nil || got.Type() != test.want {
 			t.Errorf("%s: %v (%v)", test.text, got, err)
 			continue
@@ -51,12 +51,12 @@ func TestParseTensor(t *testing.T) {
 		`[1,`: "not JSON", `[1] [2]`: "more after the JSON", `[[1],[2,3]]`: "not of the same length", `[[1],2]`: "not of the same length",
 		`["a"]`: "element 0 is a", `[null]`: "element 0 is", `{"a":1}`: "element 0", `[1e99]`: "element 0",
 	} {
-		if _, err := parseTensor([]byte(text), tensor.Float32); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ParseJSON([]byte(text), tensor.Float32); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
 	for text, typ := range map[string]tensor.Type{`[1.5]`: tensor.Int64, `[256]`: tensor.Uint8, `[3000000000]`: tensor.Int32, `[2]`: tensor.Bool} {
-		if got, err := parseTensor([]byte(text), typ); err == nil {
+		if got, err := ParseJSON([]byte(text), typ); err == nil {
 			t.Errorf("%s as %s: %v", text, typ, got)
 		}
 	}
@@ -71,9 +71,9 @@ func compact(t *testing.T, text string) string {
 	return b.String()
 }
 
-// TestReadTensor reads NumPy's default types as what a model reads, but no
+// TestRead reads NumPy's default types as what a model reads, but no
 // number that does not fit.
-func TestReadTensor(t *testing.T) {
+func TestRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npy")
 	for _, test := range []struct {
 		x    tensor.Tensor
@@ -98,7 +98,7 @@ func TestReadTensor(t *testing.T) {
 		if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		got, err := readTensor(path, test.want)
+		got, err := Read(path, test.want)
 		switch {
 		case test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
 			t.Errorf("%v as %s: %v (%v)", test.x, test.want, got, err)
@@ -108,13 +108,13 @@ func TestReadTensor(t *testing.T) {
 	}
 }
 
-// FuzzParseTensor reads any text; what is read comes back.
-func FuzzParseTensor(f *testing.F) {
+// FuzzParseJSON reads any text; what is read comes back.
+func FuzzParseJSON(f *testing.F) {
 	for _, text := range []string{`[[1,2],[3,4]]`, `[]`, `7`, `["NaN"]`, `[[],[]]`, strings.Repeat("[", 100) + strings.Repeat("]", 100)} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		x, err := parseTensor(data, tensor.Float32)
+		x, err := ParseJSON(data, tensor.Float32)
 		if err != nil || x.Len() == 0 {
 			return
 		}
@@ -122,17 +122,17 @@ func FuzzParseTensor(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := parseTensor([]byte(text), tensor.Float32)
+		again, err := ParseJSON([]byte(text), tensor.Float32)
 		if err != nil || fmt.Sprint(again) != fmt.Sprint(x) {
 			t.Fatalf("%v, then %v (%v)", x, again, err)
 		}
 	})
 }
 
-// written returns what writeList writes of t.
+// written returns what WriteJSON writes of t.
 func written(t tensor.Tensor) (string, error) {
 	var b strings.Builder
-	err := writeList(&b, t, "")
+	err := WriteJSON(&b, t)
 	return b.String(), err
 }
 
@@ -158,7 +158,7 @@ func TestListsOfNothing(t *testing.T) {
 func TestListsTakeNoMemory(t *testing.T) {
 	x := tensor.Of(make([]float32, 1<<16), 1<<8, 1<<8)
 	if n := testing.AllocsPerRun(1, func() {
-		if err := writeList(io.Discard, x, ""); err != nil {
+		if err := WriteJSON(io.Discard, x); err != nil {
 			t.Error(err)
 		}
 	}); n > 100 {
