@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -115,6 +116,19 @@ func (f *fit[T]) blocks() [][]T {
 	return list
 }
 
+// CheckpointError is the error of a fit that cannot go on from a checkpoint, which is of
+// a run with another model, other data or other options.
+type CheckpointError struct {
+	Checkpoint   string // its path
+	Field        string // what differs, such as "Optimizer.Method" or "Labels"
+	Saved, Given string // what the checkpoint has, and what the fit was given
+}
+
+func (e *CheckpointError) Error() string {
+	return fmt.Sprintf("cannot resume from %s: it is a checkpoint of another run: its %s is %s, not %s: give what that run was given, or start anew",
+		e.Checkpoint, e.Field, e.Saved, e.Given)
+}
+
 // start takes the fit to where it is to begin.
 func (f *fit[T]) start() error {
 	if !f.opts.Resume {
@@ -125,9 +139,13 @@ func (f *fit[T]) start() error {
 	}
 	data, err := os.ReadFile(f.opts.Checkpoint)
 	if err != nil {
-		return fmt.Errorf("cannot resume: %w: name the checkpoint of an earlier run, or start without Resume", err)
+		return fmt.Errorf("cannot resume: %w: name the checkpoint of an earlier run, or start anew", err)
 	}
 	if err := f.restore(data); err != nil {
+		var other *CheckpointError
+		if errors.As(err, &other) {
+			return err
+		}
 		return fmt.Errorf("cannot resume from %s: %w", f.opts.Checkpoint, err)
 	}
 	f.saved = time.Now()
@@ -212,14 +230,14 @@ func (f *fit[T]) marshal() ([]byte, error) {
 // it leaves the parameters as they were.
 func (f *fit[T]) restore(data []byte) error {
 	damaged := func(what string) error {
-		return fmt.Errorf("the checkpoint is damaged: %s: start without Resume", what)
+		return fmt.Errorf("the checkpoint is damaged: %s: start anew", what)
 	}
 	body, ok := bytes.CutPrefix(data, []byte(checkpointMagic))
 	switch {
 	case !ok && bytes.HasPrefix(data, []byte(checkpointFormat)):
-		return fmt.Errorf("it is a checkpoint of another version of rnnkit: start without Resume")
+		return fmt.Errorf("it is a checkpoint of another version of rnnkit: start anew")
 	case !ok:
-		return fmt.Errorf("it is not a checkpoint: name another file, or start without Resume")
+		return fmt.Errorf("it is not a checkpoint: name another file, or start anew")
 	}
 	end := len(data) - sha256.Size
 	if end < len(checkpointMagic) || sha256.Sum256(data[:end]) != [sha256.Size]byte(data[end:]) {
@@ -237,7 +255,7 @@ func (f *fit[T]) restore(data []byte) error {
 		return damaged(fmt.Sprintf("it stands at example %d", at))
 	}
 	if begun := len(h.History) + min(h.At.Examples, 1); begun > f.opts.Epochs {
-		return fmt.Errorf("it has begun %d epochs, and Epochs is %d: set it to that or more, or start without Resume", begun, f.opts.Epochs)
+		return &CheckpointError{f.opts.Checkpoint, "Epochs", fmt.Sprintf("%d or more", begun), strconv.Itoa(f.opts.Epochs)}
 	}
 	size := binary.Size(f.params.Data)*(1+len(f.moments)) + binary.Size(f.best.params) + 8*len(f.order)
 	carried := f.carriedAt(h.At)
@@ -283,14 +301,13 @@ func (f *fit[T]) carriedAt(at position) int {
 // sameTerms returns an error that names the first term that is another here.
 func (f *fit[T]) sameTerms(theirs []term) error {
 	ours := f.terms()
-	version := fmt.Errorf("it is a checkpoint of another version of rnnkit: start without Resume")
+	version := fmt.Errorf("it is a checkpoint of another version of rnnkit: start anew")
 	for i := range min(len(ours), len(theirs)) {
 		switch {
 		case theirs[i].Name != ours[i].Name:
 			return version
 		case theirs[i].Value != ours[i].Value:
-			return fmt.Errorf("it is a checkpoint of another run: its %s is %s, not %s: give what that run was given, or start without Resume",
-				ours[i].Name, theirs[i].Value, ours[i].Value)
+			return &CheckpointError{f.opts.Checkpoint, ours[i].Name, theirs[i].Value, ours[i].Value}
 		}
 	}
 	if len(ours) != len(theirs) {

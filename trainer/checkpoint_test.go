@@ -405,7 +405,7 @@ func TestResumeErrors(t *testing.T) {
 		{"its LearningRate is 0.1, not 0.2:", func(m *models.Metadata, o *Options, _, _ *int) { o.LearningRate = 0.2 }},
 		{"its Schedule.Shape is constant, not step:", func(m *models.Metadata, o *Options, _, _ *int) { o.Schedule.Shape = Step }},
 		{"its ClipNorm is 0, not 1:", func(m *models.Metadata, o *Options, _, _ *int) { o.ClipNorm = 1 }},
-		{"it has begun 3 epochs, and Epochs is 2: set it to that or more", func(m *models.Metadata, o *Options, _, _ *int) { o.Epochs = 2 }},
+		{"its Epochs is 3 or more, not 2: give", func(m *models.Metadata, o *Options, _, _ *int) { o.Epochs = 2 }},
 		{`its Labels is ["no" "yes"], not ["yes" "no"]:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Labels = []string{"yes", "no"} }},
 		{`its Labels is ["no" "yes"], not ["no yes" ""]:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Labels = []string{"no yes", ""} }},
 		{`its Columns is ["x"], not []:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Columns = nil }},
@@ -534,8 +534,8 @@ func TestCheckpointOfAnotherVersion(t *testing.T) {
 	j := jobs()[0]
 	j.opts.Checkpoint, j.opts.Resume = filepath.Join(t.TempDir(), "c"), true
 	for data, want := range map[string]string{
-		"rnnkit checkpoint 2\n{}\n": "it is a checkpoint of another version of rnnkit: start without Resume",
-		"rnnkit checkpoint 31\n":    "it is a checkpoint of another version of rnnkit: start without Resume",
+		"rnnkit checkpoint 2\n{}\n": "it is a checkpoint of another version of rnnkit: start anew",
+		"rnnkit checkpoint 31\n":    "it is a checkpoint of another version of rnnkit: start anew",
 		"ONNX":                      "it is not a checkpoint: name another file",
 	} {
 		if err := os.WriteFile(j.opts.Checkpoint, []byte(data), 0o666); err != nil {

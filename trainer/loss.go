@@ -16,6 +16,9 @@ type Loss interface {
 	// String names the loss with its parameters, such as huber(1).
 	String() string
 
+	// Name is mse, mae, huber, pinball, bce or cross-entropy.
+	Name() string
+
 	// size returns how many target values a row has for a model with the
 	// given number of outputs; 0 if a row has a label instead.
 	size(outputs int) (int, error)
@@ -64,6 +67,8 @@ type pointwise struct {
 }
 
 func (p pointwise) String() string { return p.name }
+
+func (p pointwise) Name() string { return p.name }
 
 func (pointwise) size(outputs int) (int, error) { return outputs, nil }
 
@@ -114,6 +119,8 @@ type huber struct {
 	pointwise
 }
 
+func (huber) Name() string { return "huber" }
+
 func (h huber) size(outputs int) (int, error) {
 	if !(float32(h.delta) > 0) {
 		return 0, &models.FieldError{Field: "Loss.delta", Value: h.delta, Want: "more than 0 as a float32"}
@@ -136,6 +143,8 @@ func BinaryCrossEntropy() Loss {
 }
 
 type binaryCrossEntropy struct{ pointwise }
+
+func (binaryCrossEntropy) Name() string { return "bce" }
 
 func (binaryCrossEntropy) right(out, targets []float64) bool {
 	for i, y := range out {
@@ -165,6 +174,8 @@ func Pinball(quantiles ...float64) Loss { return pinball(quantiles) }
 type pinball []float64
 
 func (q pinball) String() string { return fmt.Sprintf("pinball%v", []float64(q)) }
+
+func (pinball) Name() string { return "pinball" }
 
 func (q pinball) size(outputs int) (int, error) {
 	if len(q) == 0 {
@@ -209,6 +220,9 @@ type CrossEntropy struct {
 func (c CrossEntropy) String() string {
 	return fmt.Sprintf("cross-entropy(weights %v, smoothing %g)", c.Weights, c.Smoothing)
 }
+
+// Name implements [Loss].
+func (CrossEntropy) Name() string { return "cross-entropy" }
 
 func (c CrossEntropy) size(outputs int) (int, error) {
 	switch {

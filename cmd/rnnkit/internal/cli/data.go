@@ -9,16 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/datasets"
-	"github.com/rnnkit/rnnkit/internal/job"
 )
 
 const maxPoints = 10_000_000
 
 func newDataCmd(s *streams) *cobra.Command {
 	return newGroupCmd("data", "Print the data of a preset", "", "preset", newDataCharsCmd(s), newDataSineCmd(s),
-		newDataSequencesCmd(s, job.Echo, datasets.Echo, job.EchoLabels, "random bits, labelled with the first"),
-		newDataSequencesCmd(s, job.Palindrome, datasets.Palindromes, job.PalindromeLabels, "digits, every other line a palindrome"))
+		newDataSequencesCmd(s, presets.Echo, datasets.Echo, presets.EchoLabels, "random bits, labelled with the first"),
+		newDataSequencesCmd(s, presets.Palindrome, datasets.Palindromes, presets.PalindromeLabels, "digits, every other line a palindrome"))
 }
 
 func newDataCharsCmd(s *streams) *cobra.Command {
@@ -35,7 +35,7 @@ func newDataCharsCmd(s *streams) *cobra.Command {
 }
 
 func newDataSineCmd(s *streams) *cobra.Command {
-	terms := job.Sine.Terms(job.Best, "")
+	options := presets.Sine.Options(presets.Best, "")
 	var points int
 	var seed uint64
 	cmd := &cobra.Command{
@@ -51,21 +51,21 @@ with one column, y: the series that 'rnnkit train sine' learns.`,
 			}
 			w := bufio.NewWriter(s.Out)
 			fmt.Fprintln(w, "y")
-			for _, y := range datasets.Sine(points, terms.Noise, seed) {
+			for _, y := range datasets.Sine(points, options.Noise, seed) {
 				fmt.Fprintln(w, y)
 			}
 			return w.Flush()
 		},
 	}
-	cmd.Flags().IntVarP(&points, "points", "n", terms.Samples, "how many points")
+	cmd.Flags().IntVarP(&points, "points", "n", options.Samples, "how many points")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the noise")
 	return cmd
 }
 
 // newDataSequencesCmd returns the command that prints what generate makes for
 // the preset.
-func newDataSequencesCmd(s *streams, preset job.Preset, generate func(n, length int, seed uint64) *datasets.Sequences, labels []string, what string) *cobra.Command {
-	terms := preset.Terms(job.Best, "")
+func newDataSequencesCmd(s *streams, preset presets.Preset, generate func(n, length int, seed uint64) *datasets.Sequences, labels []string, what string) *cobra.Command {
+	options := preset.Options(presets.Best, "")
 	var n, length int
 	var seed uint64
 	cmd := &cobra.Command{
@@ -73,7 +73,7 @@ func newDataSequencesCmd(s *streams, preset job.Preset, generate func(n, length 
 		Short: "Print " + what,
 		Long: fmt.Sprintf(`Print %s, as CSV with the label last: by default
 the sequences that 'rnnkit train %s' has with the same seed, the last %d of which
-test.`, what, preset.Name, terms.TestSamples),
+test.`, what, preset.Name, options.TestSamples),
 		Example: fmt.Sprintf("  rnnkit data %s --seed 100 -n 200 > sequences.csv", preset.Name),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -88,8 +88,8 @@ test.`, what, preset.Name, terms.TestSamples),
 			return printSequences(s.Out, generate(n, length, seed), labels)
 		},
 	}
-	cmd.Flags().IntVarP(&n, "sequences", "n", terms.Samples+terms.TestSamples, "how many sequences")
-	cmd.Flags().IntVar(&length, "length", terms.Window, "steps of a sequence")
+	cmd.Flags().IntVarP(&n, "sequences", "n", options.Samples+options.TestSamples, "how many sequences")
+	cmd.Flags().IntVar(&length, "length", options.Window, "steps of a sequence")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the sequences")
 	return cmd
 }

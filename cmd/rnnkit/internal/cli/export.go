@@ -15,7 +15,6 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
@@ -57,8 +56,8 @@ func (o *exportOptions) validate() error {
 	switch {
 	case o.output == "":
 		return usagef("say where to write the model: -o FILE.onnx")
-	case o.state != "" && o.state != job.StateInput && o.state != job.StateNone:
-		return usagef("--state is %q: it must be %s or %s", o.state, job.StateInput, job.StateNone)
+	case o.state != "" && o.state != stateInput && o.state != stateNone:
+		return usagef("--state is %q: it must be %s or %s", o.state, stateInput, stateNone)
 	}
 	return nil
 }
@@ -90,12 +89,9 @@ func (o *exportOptions) rewrite(old []byte) (*models.Metadata, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	state := o.state
-	if state == "" {
-		state = job.StateFor(m.Task)
-	}
-	if m.State, err = job.StatePairs(state, m.Spec); err != nil {
-		return nil, nil, err
+	m.State = nil
+	if o.state == stateInput || o.state == "" && m.Task == models.Generate {
+		m.State = m.Spec.State()
 	}
 	data, err := export.Marshal(m)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,10 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -170,33 +167,6 @@ func TestVerifyFails(t *testing.T) {
 	}
 	if status, out, errOut := runMain("", "verify", writeModel(t, func(m *models.Model) { m.State = m.Spec.State() })); status != 0 || !regexp.MustCompile(`(?m)^native +0\.0e\+00 +\d`).MatchString(out) {
 		t.Errorf("status %d: %s%s", status, out, errOut)
-	}
-}
-
-// TestTrainVerifies gives the check before a file is written the bytes of
-// another model.
-func TestTrainVerifies(t *testing.T) {
-	m, err := models.New(models.Forecaster("y", 5), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, _ := models.New(models.Forecaster("y", 5), 2)
-	windows, err := datasets.NewWindows(make([]float32, 20), 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := &trainOptions{streams: &streams{Err: io.Discard}}
-	for _, test := range []struct {
-		exported *models.Model
-		fail     bool
-	}{{m, false}, {other, true}} {
-		data, err := export.Marshal(test.exported)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := o.verify(t.Context(), &job.Job{Terms: job.Terms{Window: 5}, Model: m, Test: windows}, data, io.Discard); (err != nil) != test.fail {
-			t.Errorf("the error is %v", err)
-		}
 	}
 }
 

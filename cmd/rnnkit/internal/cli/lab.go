@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/lab"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/report"
-	"github.com/rnnkit/rnnkit/internal/job"
 )
 
 // maxSeeds keeps a mistyped number from beginning weeks of training.
@@ -73,11 +73,11 @@ func (o *labOptions) validate() error {
 	}
 	switch o.recipe {
 	case "both":
-		o.Recipes = []string{job.Notebook, job.Best}
-	case job.Notebook, job.Best:
+		o.Recipes = []string{presets.Notebook, presets.Best}
+	case presets.Notebook, presets.Best:
 		o.Recipes = []string{o.recipe}
 	default:
-		return usagef("--recipe is %q: it must be both, %s or %s", o.recipe, job.Best, job.Notebook)
+		return usagef("--recipe is %q: it must be both, %s or %s", o.recipe, presets.Best, presets.Notebook)
 	}
 	return nil
 }

@@ -14,10 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rnnkit/rnnkit"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -34,19 +36,19 @@ the current batch: what was trained is saved beside it, as m.interrupted.onnx fo
 m.onnx, and the exit status is 130 or 143; a second one ends it at once. Where the
 loss or a gradient is no longer finite the training fails, and m.diverged.onnx has
 the parameters after the last epoch before.`, "job",
-		newTrainPresetCmd(s, job.Chars, models.Generate, "Write a nursery rhyme, character by character"),
-		newTrainPresetCmd(s, job.Sine, models.Forecast, "Forecast a noisy sine, for a first try"),
-		newTrainPresetCmd(s, job.Echo, models.Classify, "Remember the first of a sequence of bits"),
-		newTrainPresetCmd(s, job.Palindrome, models.Classify, "Tell palindromes from other digits"),
+		newTrainPresetCmd(s, presets.Chars, "Write a nursery rhyme, character by character"),
+		newTrainPresetCmd(s, presets.Sine, "Forecast a noisy sine, for a first try"),
+		newTrainPresetCmd(s, presets.Echo, "Remember the first of a sequence of bits"),
+		newTrainPresetCmd(s, presets.Palindrome, "Tell palindromes from other digits"),
 		newTrainForecastCmd(s), newTrainTextCmd(s), newTrainClassifyCmd(s))
 }
 
 // trainOptions are the flags of every kind of training.
 type trainOptions struct {
 	*streams
-	job.Terms
+	presets.Options
 	task    models.Task
-	auto    bool   // the loss may be job.AutoLoss
+	words   trainWords
 	recipe  string // of a preset
 	output  string
 	metrics string
@@ -56,8 +58,8 @@ type trainOptions struct {
 
 // newTrainPresetCmd returns the command of one of the notebook's jobs. Its
 // flags stand at what the recipe best says.
-func newTrainPresetCmd(s *streams, preset job.Preset, task models.Task, short string) *cobra.Command {
-	o := &trainOptions{streams: s, task: task, Terms: preset.Terms(job.Best, "")}
+func newTrainPresetCmd(s *streams, preset presets.Preset, short string) *cobra.Command {
+	o := newTrainOptions(s, preset.Task, preset.Options(presets.Best, ""))
 	cmd := &cobra.Command{
 		Use:   preset.Name,
 		Short: short,
@@ -75,21 +77,21 @@ best says. Those that are given hold for any recipe.`,
 			if err := o.validate(); err != nil {
 				return err
 			}
-			j, err := preset.New(o.Terms)
+			j, err := preset.New(o.Options)
 			if err != nil {
-				return fmt.Errorf("%s: %w", preset.Name, err)
+				return fmt.Errorf("%s: %w", preset.Name, withFlag(err))
 			}
 			return o.run(cmd.Context(), j)
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.recipe, "recipe", job.Best, "best or notebook: what the flags that are not given stand at")
+	flags.StringVar(&o.recipe, "recipe", presets.Best, "best or notebook: what the flags that are not given stand at")
 	switch preset.Name {
-	case job.Sine.Name:
+	case presets.Sine.Name:
 		flags.IntVar(&o.Samples, "samples", o.Samples, "points from 0 to 40π")
 		flags.Float64Var(&o.Noise, "noise", o.Noise, "standard deviation of the noise")
-	case job.Echo.Name, job.Palindrome.Name:
+	case presets.Echo.Name, presets.Palindrome.Name:
 		flags.IntVar(&o.Window, "length", o.Window, "steps of a sequence")
 		flags.IntVar(&o.Samples, "samples", o.Samples, "sequences to train on")
 		flags.IntVar(&o.TestSamples, "test-samples", o.TestSamples, "sequences to test on")
@@ -99,12 +101,37 @@ best says. Those that are given hold for any recipe.`,
 }
 
 // run trains, verifies the export and writes it.
-func (o *trainOptions) run(ctx context.Context, j *job.Job) error {
+func (o *trainOptions) run(ctx context.Context, j *rnnkit.Job) error {
 	if err := o.warmStart(j.Model); err != nil {
 		return err
 	}
-	// What would fail after the training is tried before it: the path, and the
-	// verification, with the model as it is.
+	if err := o.tryFirst(ctx, j); err != nil {
+		return err
+	}
+	metrics, err := o.createMetrics()
+	if err != nil {
+		return err
+	}
+	defer metrics.Close()
+
+	held := fmt.Sprintf("%d test", j.TestData.Len())
+	if j.Fit.Validation != nil {
+		held = fmt.Sprintf("%d validate, %d more test", j.Fit.Validation.Len(), j.TestData.Len())
+	}
+	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d steps of %s; %s\n",
+		j.Spec.Cell, j.Spec.Layers, j.Spec.Hidden, j.TrainData.Len(), cmp.Or(j.TBPTT, j.Window), j.DataName, held)
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	result, metricsErr, ended := o.train(ctx, j, metrics)
+	if result == nil {
+		return ended
+	}
+	return errors.Join(o.save(context.WithoutCancel(ctx), j, result, ended), metricsErr)
+}
+
+// tryFirst tries before the training what would fail after it: the path, and the export
+// of the model as it is.
+func (o *trainOptions) tryFirst(ctx context.Context, j *rnnkit.Job) error {
 	file, err := atomicfile.Create(o.output)
 	if err != nil {
 		return err
@@ -114,57 +141,62 @@ func (o *trainOptions) run(ctx context.Context, j *job.Job) error {
 	if err != nil {
 		return err
 	}
-	if err := o.verify(ctx, j, data, io.Discard); err != nil {
-		return err
-	}
-	metrics, err := o.createMetrics()
-	if err != nil {
-		return err
-	}
-	defer metrics.Close()
-
-	held := fmt.Sprintf("%d test", j.Test.Len())
-	if j.Fit.Validation != nil {
-		held = fmt.Sprintf("%d to choose by, %d more test", j.Fit.Validation.Len(), j.Test.Len())
-	}
-	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d steps of %s; %s\n",
-		j.Spec.Cell, j.Spec.Layers, j.Spec.Hidden, j.Train.Len(), cmp.Or(j.TBPTT, j.Window), j.Name, held)
-	ctx, stop := untilSignal(ctx)
-	defer stop()
-	history, metricsErr, ended := o.fit(ctx, j, metrics)
-	if len(history) == 0 {
-		return ended
-	}
-	return errors.Join(o.save(context.WithoutCancel(ctx), j, ended), metricsErr)
+	return o.verify(ctx, j, data, io.Discard)
 }
 
 // save verifies and writes the model of a training that ended with an error, or
 // nil if it ended well. Only then does the file take its place; else it stands
 // beside it under a name that says so.
-func (o *trainOptions) save(ctx context.Context, j *job.Job, ended error) error {
-	data, err := export.Marshal(j.Model)
-	if err != nil {
-		return errors.Join(ended, err)
+func (o *trainOptions) save(ctx context.Context, j *rnnkit.Job, r *rnnkit.Result, ended error) error {
+	if r.Native.Examples > 0 { // it answers as the trainer does
+		tellComparison(o.Err, "native", r.Native)
+		ended = errors.Join(ended, o.verify(ctx, j, r.File, o.Err))
 	}
 	path, how := o.output, "wrote"
-	ended = errors.Join(ended, o.verify(ctx, j, data, o.Err))
 	if ended != nil {
 		var what string
 		what, how = howEnded(ended)
 		path = beside(o.output, what)
 	}
-	if err := atomicfile.Write(path, data); err != nil {
-		return errors.Join(ended, err, rescue(path, data))
+	if err := atomicfile.Write(path, r.File); err != nil {
+		return errors.Join(ended, err, rescue(path, r.File))
 	}
-	summary, err := j.Summary()
-	if err != nil {
-		return errors.Join(ended, err)
-	}
-	fmt.Fprintf(o.Err, "%s %s: %d bytes; %s\n", how, path, len(data), summary)
+	fmt.Fprintf(o.Err, "%s %s: %d bytes; %s\n", how, path, len(r.File), r.Summary)
 	if ended != nil {
 		return fmt.Errorf("%w: %s is as it was", ended, o.output)
 	}
 	return nil
+}
+
+// verify compares the answers of ONNX Runtime, where it is there, with those of the
+// trainer, given the bytes of the exported model.
+func (o *trainOptions) verify(ctx context.Context, j *rnnkit.Job, data []byte, log io.Writer) error {
+	if !ort.Cgo && o.ortLib == "" { // in any build where the library was asked for
+		return nil
+	}
+	m, err := infer.OpenBytes(data, infer.With(ort.CPU(ort.Library(o.ortLib))))
+	if errors.Is(err, ort.ErrNoLibrary) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the exported model does not load: %w", err)
+	}
+	defer m.Close()
+	c, err := j.Compare(ctx, data, m)
+	if err != nil {
+		return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w", m.Engine(), err)
+	}
+	tellComparison(log, m.Engine(), c)
+	return nil
+}
+
+// tellComparison says how an engine compares with the trainer. One that rounds more than
+// others, as float64 tells, is worth a remark and no error.
+func tellComparison(log io.Writer, engine string, c rnnkit.Comparison) {
+	fmt.Fprintf(log, "verified: %s differs from the trainer by at most %.1e on %d examples\n", engine, c.Largest, c.Examples)
+	if c.Rounding != nil {
+		fmt.Fprintf(log, "but %s is off by more than others for its rounding: %v; in float64 the file answers as the trainer does\n", engine, c.Rounding)
+	}
 }
 
 // rescue writes to the temporary folder what could not be written to path, and says
@@ -205,56 +237,28 @@ func beside(path, word string) string {
 	return strings.TrimSuffix(path, extension) + "." + word + extension
 }
 
-// fit trains the model and notes how, with its progress on the error stream and a
-// row an epoch in metrics. The error is a signalled if a signal ended it.
-func (o *trainOptions) fit(ctx context.Context, j *job.Job, metrics io.Writer) (history []trainer.Epoch, metricsErr, err error) {
-	progress := newProgress(o.Err, j.Fit.Epochs, j.Test.Len() > 0)
+// train trains the model, with its progress on the error stream and a row an epoch in
+// metrics. The error is a signalled if a signal ended it.
+func (o *trainOptions) train(ctx context.Context, j *rnnkit.Job, metrics io.Writer) (r *rnnkit.Result, metricsErr, err error) {
+	progress := newProgress(o.Err, j.Fit.Epochs, j.TestData.Len() > 0)
 	rows := json.NewEncoder(metrics)
-	opts := j.Fit
-	lowest := math.Inf(1) // loss so far
-	opts.OnBatch = func(p trainer.Progress) {
-		lowest = min(lowest, p.Loss)
-		progress.batch(p)
-	}
-	opts.OnEpoch = func(e trainer.Epoch) {
-		lowest = min(lowest, e.TrainLoss)
+	j.Fit.OnBatch = progress.batch
+	j.Fit.OnEpoch = func(e trainer.Epoch) {
 		progress.epoch(e)
-		if e.Examples < j.Train.Len() {
+		if e.Examples < j.TrainData.Len() {
 			return // cut short
 		}
 		if err := rows.Encode(e); err != nil && metricsErr == nil {
 			metricsErr = fmt.Errorf("cannot write the metrics: %w: free some space or name another file", err)
 		}
 	}
-	history, err = trainer.Fit(ctx, j.Model, j.Train, j.Test, opts)
+	r, err = j.Train(ctx)
 	progress.finish()
-	if len(history) > 0 {
-		j.Trained(history)
+	if r == nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w before the first batch: nothing was trained, nothing is saved", err)
 	}
-	switch {
-	case err == nil:
-		err = j.Diverged(lowest)
-	case errors.Is(err, ctx.Err()):
-		err = context.Cause(ctx)
-		if len(history) == 0 {
-			err = fmt.Errorf("%w before the first batch: nothing was trained, nothing is saved", err)
-		}
-	default:
-		err = termError{err}
-	}
-	return history, metricsErr, err
+	return r, metricsErr, withFlag(err)
 }
-
-// termError is an error of the trainer with flags for the names of its options.
-type termError struct{ error }
-
-func (e termError) Error() string {
-	if field := withFlag(e.error); field != nil {
-		return field.Error()
-	}
-	return flagNames.Replace(e.error.Error())
-}
-func (e termError) Unwrap() error { return e.error }
 
 // warmStart takes the parameters of the file that --init names.
 func (o *trainOptions) warmStart(m *models.Model) error {

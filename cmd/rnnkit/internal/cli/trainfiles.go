@@ -10,33 +10,30 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rnnkit/rnnkit"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/datasets"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
 )
 
 func newTrainForecastCmd(s *streams) *cobra.Command {
-	o := &trainOptions{streams: s, task: models.Forecast, Terms: job.ForecastTerms()}
+	o := newTrainOptions(s, models.Forecast, presets.Options{Options: rnnkit.ForecasterOptions()})
 	var path, column, scale string
 	cmd := o.newFileCmd(&cobra.Command{
 		Use:   "forecast",
 		Short: "Forecast the next value of a column of your own CSV file",
 		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
   rnnkit train forecast --data sales.csv --column revenue --seq-len 30 -o revenue.onnx`,
-	}, &path, &scale, func(ctx context.Context, name string) error {
+	}, &path, &scale, func(ctx context.Context) error {
 		c, err := s.readColumnFile(path, column)
 		if err != nil {
 			return err
 		}
-		recorded := c.Name
 		if column != "" {
-			recorded = c.Title() // by which infer finds it again in a file without names
+			c.Name = c.Title() // by which infer finds it again in a file without names
 		}
-		j, err := job.Forecast(o.Terms, name, recorded, c.Values)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		return o.run(ctx, j)
+		j, err := rnnkit.NewForecaster([]datasets.Column{c}, o.Options.Options)
+		return o.runNamed(ctx, j, err)
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
@@ -47,24 +44,21 @@ func newTrainForecastCmd(s *streams) *cobra.Command {
 }
 
 func newTrainTextCmd(s *streams) *cobra.Command {
-	o := &trainOptions{streams: s, task: models.Generate, Terms: job.TextTerms()}
+	o := newTrainOptions(s, models.Generate, presets.Options{Options: rnnkit.GeneratorOptions()})
 	var path string
 	cmd := o.newFileCmd(&cobra.Command{
 		Use:   "text",
 		Short: "Learn to write like your own text",
 		Example: `  rnnkit train text --data shakespeare.txt -o shakespeare.onnx
   rnnkit train text --data shakespeare.txt --cell gru --hidden 256 --layers 2 --dropout 0.2 -o m.onnx`,
-	}, &path, nil, func(ctx context.Context, name string) error {
+	}, &path, nil, func(ctx context.Context) error {
 		text, err := readData(path, s.In, datasets.ReadText)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(s.Err, "data: %d characters, %d different\n", utf8.RuneCountInString(text), len(datasets.Vocabulary(text)))
-		j, err := job.Text(o.Terms, name, text)
-		if err != nil {
-			return fmt.Errorf("%s: %w (--seq-len)", name, err)
-		}
-		return o.run(ctx, j)
+		j, err := rnnkit.NewGenerator(text, o.Options.Options)
+		return o.runNamed(ctx, j, err)
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&path, "data", "", "the text file, in UTF-8; - for standard input")
@@ -74,7 +68,7 @@ func newTrainTextCmd(s *streams) *cobra.Command {
 }
 
 func newTrainClassifyCmd(s *streams) *cobra.Command {
-	o := &trainOptions{streams: s, task: models.Classify, auto: true, Terms: job.ClassifyTerms()}
+	o := newTrainOptions(s, models.Classify, presets.Options{Options: rnnkit.ClassifierOptions()})
 	var path, label, scale string
 	cmd := o.newFileCmd(&cobra.Command{
 		Use:   "classify",
@@ -86,17 +80,16 @@ another. Columns of dates, and those that the first line calls id or index or no
 at all, are not read. Equal sequences train together or test together.`,
 		Example: `  rnnkit train classify --data gestures.csv -o gestures.onnx
   rnnkit train classify --data ucr.tsv --label 1 -o ucr.onnx`,
-	}, &path, &scale, func(ctx context.Context, name string) error {
+	}, &path, &scale, func(ctx context.Context) error {
 		rows, err := s.readSequencesFile(path, label)
 		if err != nil {
 			return err
 		}
-		j, err := job.Classify(o.Terms, name, rows.Sequences, rows.Names)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		j, err := rnnkit.NewSequenceClassifier(rows.Sequences, nil, rows.Names, o.Options.Options)
+		if err == nil {
+			s.tellCopies(rows.Sequences, j)
 		}
-		s.tellCopies(rows.Sequences, j)
-		return o.run(ctx, j)
+		return o.runNamed(ctx, j, err)
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
@@ -123,8 +116,8 @@ func (s *streams) readSequencesFile(path, label string) (*datasets.Rows, error) 
 }
 
 // tellCopies says which part of a job equal sequences come into.
-func (s *streams) tellCopies(all *datasets.Sequences, j *job.Job) {
-	train, test := j.Train.(*datasets.Sequences), j.Test.(*datasets.Sequences)
+func (s *streams) tellCopies(all *datasets.Sequences, j *rnnkit.Job) {
+	train, test := j.TrainData.(*datasets.Sequences), j.TestData.(*datasets.Sequences)
 	if n := test.Shared(train); n > 0 {
 		fmt.Fprintf(s.Err, "note: %d of the %d sequences that test are equal to some that train, so the accuracy says little about others\n", n, test.Len())
 	} else if n := all.Copies(); n > 0 {
@@ -140,10 +133,17 @@ func (s *streams) tellRows(rows *datasets.Rows) {
 	}
 }
 
-// newFileCmd completes the command of a job over the file that path names once
-// flags are read: run is called with what to call it, when all flags are known
-// to be right.
-func (o *trainOptions) newFileCmd(cmd *cobra.Command, path, scale *string, run func(ctx context.Context, name string) error) *cobra.Command {
+// runNamed runs a job over a file, or names the file in the error of making the job.
+func (o *trainOptions) runNamed(ctx context.Context, j *rnnkit.Job, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.DataName, withFlag(err))
+	}
+	return o.run(ctx, j)
+}
+
+// newFileCmd completes the command of a job over the file that path names once flags
+// are read. It calls run when all flags are known to be right.
+func (o *trainOptions) newFileCmd(cmd *cobra.Command, path, scale *string, run func(ctx context.Context) error) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.Flags().SortFlags = false
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -165,11 +165,11 @@ func (o *trainOptions) newFileCmd(cmd *cobra.Command, path, scale *string, run f
 		if err := o.distinct(*path); err != nil {
 			return err
 		}
-		name := filepath.Base(*path)
+		o.DataName = filepath.Base(*path)
 		if *path == "-" {
-			name = stdinName
+			o.DataName = stdinName
 		}
-		return run(cmd.Context(), name)
+		return run(cmd.Context())
 	}
 	return cmd
 }

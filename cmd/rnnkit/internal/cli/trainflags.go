@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -11,29 +12,76 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/rnnkit/rnnkit/internal/job"
+	"github.com/rnnkit/rnnkit"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// losses are those that fit a task, the usual one first.
-var losses = map[models.Task][]string{
-	models.Forecast: {"mse", "mae", "huber", "pinball"},
-	models.Generate: {"cross-entropy"},
-	models.Classify: {"bce", "cross-entropy"},
+// trainWords are what flags say in words of options that are no text.
+type trainWords struct {
+	loss      string // autoLoss, or one of rnnkit.Losses
+	quantile  float64
+	smoothing float64
+	init      string // "default", or a list of rnnkit.Init
+	state     string
 }
 
-// losses are those of the job's task, and for classes that only the data tells
-// also the one that looks at them.
-func (o *trainOptions) losses() []string {
-	if o.auto {
-		return append([]string{job.AutoLoss}, losses[o.task]...)
+// autoLoss leaves the loss to the data.
+const autoLoss = "auto"
+
+// What --state may be: the file takes the state and gives it back, or has none and every
+// run begins with zeros.
+const (
+	stateInput = "input"
+	stateNone  = "none"
+)
+
+// newTrainOptions returns the flags of a training, which stand at the given options.
+func newTrainOptions(s *streams, task models.Task, options presets.Options) *trainOptions {
+	o := &trainOptions{streams: s, task: task, Options: options}
+	o.words = o.describe()
+	return o
+}
+
+// describe returns the words for the options as they stand.
+func (o *trainOptions) describe() trainWords {
+	w := trainWords{loss: rnnkit.Losses(o.task)[0], quantile: 0.5, init: "default", state: stateWord(o.StateInput)}
+	switch {
+	case o.Fit.Loss != nil:
+		w.loss = o.Fit.Loss.Name()
+	case o.task == models.Classify:
+		w.loss = autoLoss
 	}
-	return losses[o.task]
+	var list []string
+	for _, name := range o.Init {
+		list = append(list, string(name))
+	}
+	if len(list) > 0 {
+		w.init = strings.Join(list, ",")
+	}
+	return w
+}
+
+func stateWord(input bool) string {
+	if input {
+		return stateInput
+	}
+	return stateNone
+}
+
+// losses are those of the job's task, and for classes that only the data tell also the
+// one that looks at them.
+func (o *trainOptions) losses() []string {
+	list := rnnkit.Losses(o.task)
+	if o.task == models.Classify && o.Fit.Loss == nil {
+		return append([]string{autoLoss}, list...)
+	}
+	return list
 }
 
 // addFlags adds the flags that jobs of the task have to cmd, after those of its
-// own, and shows them in groups. Their defaults are the terms as they stand.
+// own, and shows them in groups. Their defaults are the options as they stand.
 func (o *trainOptions) addFlags(cmd *cobra.Command) {
 	groups := []struct {
 		title string
@@ -56,7 +104,7 @@ func (o *trainOptions) addFlags(cmd *cobra.Command) {
 
 func (o *trainOptions) addFileFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
-	f.StringVar(&o.State, "state", o.State, "input: the file takes the state and gives it back, so that any runtime can go on from it; or none: every run begins with zeros")
+	f.StringVar(&o.words.state, "state", o.words.state, "input: the file takes the state and gives it back, so that any runtime can go on from it; or none: every run begins with zeros")
 	f.StringVar(&o.metrics, "metrics", "", "a JSONL file for the losses of every epoch, and a classifier's accuracy")
 	f.StringVar(&o.Fit.Checkpoint, "checkpoint", "", "a file that holds all that is needed to go on")
 	f.DurationVar(&o.Fit.CheckpointEvery, "checkpoint-every", 30*time.Second, "how often to write it")
@@ -82,22 +130,22 @@ func (o *trainOptions) addModelFlags(f *pflag.FlagSet) {
 		f.IntVar(&o.Window, "seq-len", o.Window, "steps that a prediction looks back on")
 	}
 	f.StringVar(&o.start, "init", "", "begin with the parameters of this ONNX file, ours or PyTorch's or Keras's")
-	f.StringVar(&o.Init, "init-recipe", o.Init, "PyTorch's default, or a list of orthogonal, forget-bias, chrono")
+	f.StringVar(&o.words.init, "init-recipe", o.words.init, "PyTorch's default, or a list of orthogonal, forget-bias, chrono")
 }
 
 func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
 	t := &o.Fit
 	if o.task != models.Generate {
 		usage := orList(o.losses())
-		if o.auto {
+		if o.words.loss == autoLoss {
 			usage += ": auto is bce for two labels, else cross-entropy"
 		}
-		f.StringVar(&o.Loss, "loss", o.Loss, usage)
+		f.StringVar(&o.words.loss, "loss", o.words.loss, usage)
 	}
 	if o.task == models.Forecast {
-		f.Float64Var(&o.Quantile, "quantile", o.Quantile, "that pinball fits: 0.9 for what nine values in ten stay below")
+		f.Float64Var(&o.words.quantile, "quantile", o.words.quantile, "that pinball fits: 0.9 for what nine values in ten stay below")
 	} else {
-		f.Float64Var(&o.Smoothing, "label-smoothing", 0, "share of a label that cross-entropy spreads over all")
+		f.Float64Var(&o.words.smoothing, "label-smoothing", 0, "share of a label that cross-entropy spreads over all")
 	}
 	f.StringVar((*string)(&t.Optimizer.Method), "optimizer", string(t.Optimizer.Method), "sgd, rmsprop, adam or adamw")
 	f.Float64Var(&t.LearningRate, "lr", t.LearningRate, "learning rate, the largest of the schedule")
@@ -118,20 +166,16 @@ func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
 	f.IntVar(&t.Threads, "threads", 0, "threads to compute with, without effect on the result (default all)")
 }
 
-func orList(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
-}
-
-// follow gives the terms of the preset's recipe to all flags but those that were
+// follow gives the options of the preset's recipe to all flags but those that were
 // given.
-func (o *trainOptions) follow(preset job.Preset, flags *pflag.FlagSet) error {
-	if o.recipe != job.Best && o.recipe != job.Notebook {
-		return usagef("--recipe is %q: it must be %s or %s", o.recipe, job.Best, job.Notebook)
+func (o *trainOptions) follow(preset presets.Preset, flags *pflag.FlagSet) error {
+	if o.recipe != presets.Best && o.recipe != presets.Notebook {
+		return usagef("--recipe is %q: it must be %s or %s", o.recipe, presets.Best, presets.Notebook)
 	}
 	given := map[string]string{}
 	flags.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
-	o.Terms = preset.Terms(o.recipe, o.Spec.Cell)
+	o.Options = preset.Options(o.recipe, o.Spec.Cell)
+	o.words = o.describe()
 	for name, value := range given {
 		if err := flags.Set(name, value); err != nil {
 			return err
@@ -144,125 +188,147 @@ func (o *trainOptions) follow(preset job.Preset, flags *pflag.FlagSet) error {
 // does not ask for all the memory there is.
 const maxValues = 100_000_000
 
-// validate reports the first flag that cannot be used.
+// validate reports the first flag that cannot be used, and completes the options.
 func (o *trainOptions) validate() error {
 	if o.output == "" {
 		return usagef("say where to write the model: -o FILE.onnx")
 	}
-	window, stride := "seq-len", 0
-	switch o.task {
-	case models.Classify:
-		window = "length"
-	case models.Generate:
-		stride = 1
+	if err := o.distinct(""); err != nil {
+		return err
+	}
+	if err := o.validatePreset(); err != nil {
+		return err
+	}
+	if err := o.readWords(); err != nil {
+		return err
+	}
+	if o.Spec.Activation == models.Tanh {
+		o.Spec.Activation = ""
+	}
+	if err := o.Options.Options.Validate(o.task); err != nil {
+		return usageError{withFlag(err)}
+	}
+	return nil
+}
+
+// validatePreset checks the sizes of data that are made.
+func (o *trainOptions) validatePreset() error {
+	length := 0
+	if o.TestSamples > 0 { // of sequences
+		length = 1
 	}
 	for _, f := range []struct {
-		name  string
-		value int
-		least int
-	}{
-		{window, o.Window, 1}, {"epochs", o.Fit.Epochs, 1}, {"batch", o.Fit.Batch, 1}, {"patience", o.Fit.Patience, 0}, {"tbptt", o.TBPTT, 0},
-		{"samples", o.Samples, 0}, {"test-samples", o.TestSamples, 0}, {"stride", o.Stride, stride},
-	} {
+		name         string
+		value, least int
+	}{{"length", o.Window, length}, {"samples", o.Samples, 0}, {"test-samples", o.TestSamples, 0}} {
 		if f.value < f.least {
 			return usagef("--%s is %d: it must be %d or more", f.name, f.value, f.least)
 		}
 	}
 	if n := float64(o.Samples+o.TestSamples) * float64(o.Window); n > maxValues {
-		return usagef("--samples and --%s make %.3g values: keep them to %d", window, n, maxValues)
-	}
-	if o.Fit.Threads < 0 || o.Fit.Threads > trainer.MaxThreads {
-		return usagef("--threads is %d: it must be from 1 to %d, or 0 for all", o.Fit.Threads, trainer.MaxThreads)
-	}
-	if !(o.Fit.LearningRate > 0) || math.IsInf(o.Fit.LearningRate, 0) {
-		return usagef("--lr is %g: it must be more than 0", o.Fit.LearningRate)
-	}
-	if !(o.Fit.ClipNorm >= 0) {
-		return usagef("--clip is %g: it must be more than 0", o.Fit.ClipNorm)
+		return usagef("--samples and --length make %.3g values: keep them to %d", n, maxValues)
 	}
 	if !(o.Noise >= 0) || math.IsInf(o.Noise, 0) {
 		return usagef("--noise is %g: it must be 0 or more", o.Noise)
 	}
-	if err := o.distinct(""); err != nil {
-		return err
-	}
+	return nil
+}
+
+// readWords sets the options that flags give in words.
+func (o *trainOptions) readWords() error {
+	w := o.words
 	switch {
-	case !slices.Contains(o.losses(), o.Loss):
-		return usagef("--loss is %q: it must be %s", o.Loss, orList(o.losses()))
-	case o.Loss == "pinball" && !(o.Quantile > 0 && o.Quantile < 1):
-		return usagef("--quantile is %g: it must lie between 0 and 1", o.Quantile)
-	case o.task == models.Forecast && o.Loss != "pinball" && o.Quantile != 0.5:
-		return usagef("--quantile is %g: it needs --loss pinball", o.Quantile)
-	case o.Smoothing > 0 && o.Loss == "bce":
-		return usagef("--label-smoothing is %g: it needs --loss cross-entropy", o.Smoothing)
-	case o.task != models.Generate && o.Spec.Readout == models.ReadAll:
-		return usagef("--readout is \"all\": there is one answer, so it must be last, final, mean or max")
-	case o.TBPTT > 0 && o.Spec.Readout != models.ReadLast:
-		return usagef("--readout is %q: with --tbptt the model answers at every step", o.Spec.Readout)
+	case w.state != stateInput && w.state != stateNone:
+		return usagef("--state is %q: it must be %s or %s", w.state, stateInput, stateNone)
+	case !slices.Contains(o.losses(), w.loss):
+		return usagef("--loss is %q: it must be %s", w.loss, orList(o.losses()))
+	case w.loss == "pinball" && !(w.quantile > 0 && w.quantile < 1):
+		return usagef("--quantile is %g: it must lie between 0 and 1", w.quantile)
+	case w.loss != "pinball" && w.quantile != 0.5:
+		return usagef("--quantile is %g: it needs --loss pinball", w.quantile)
+	case w.loss == "bce" && w.smoothing > 0:
+		return usagef("--label-smoothing is %g: it needs --loss cross-entropy", w.smoothing)
 	}
-	return o.validateTerms()
+	o.StateInput = w.state == stateInput
+	o.Fit.Loss = w.lossValue()
+	var err error
+	o.Init, err = w.initList()
+	return err
 }
 
-// validateTerms names the flag behind a term that does not fit.
-func (o *trainOptions) validateTerms() error {
-	if o.Spec.Activation == models.Tanh {
-		o.Spec.Activation = ""
+// lossValue returns the loss, or nil for the one that the data ask for.
+func (w trainWords) lossValue() trainer.Loss {
+	switch w.loss {
+	case "mae":
+		return trainer.MAE()
+	case "huber":
+		return trainer.Huber(1)
+	case "pinball":
+		return trainer.Pinball(w.quantile)
+	case "bce":
+		return trainer.BinaryCrossEntropy()
+	case "mse":
+		return trainer.MSE()
+	case autoLoss:
+		if w.smoothing == 0 {
+			return nil
+		}
 	}
-	if o.Loss == "cross-entropy" || o.Loss == job.AutoLoss && o.Smoothing > 0 {
-		o.Spec.Outputs = max(o.Spec.Outputs, 2)
-	}
-	err := o.Terms.Validate()
-	if err == nil {
-		return nil
-	}
-	if field := withFlag(err); field != nil {
-		return usageError{field}
-	}
-	return usageError{errors.New(flagNames.Replace(err.Error()))}
+	return trainer.CrossEntropy{Smoothing: w.smoothing}
 }
 
-// withFlag returns the FieldError in err with the flag for the field, or nil if
-// there is none.
-func withFlag(err error) *models.FieldError {
+// initList returns the names that --init-recipe lists.
+func (w trainWords) initList() (list []rnnkit.Init, err error) {
+	known := []rnnkit.Init{rnnkit.Orthogonal, rnnkit.ForgetBias, rnnkit.Chrono}
+	for name := range strings.SplitSeq(w.init, ",") {
+		init := rnnkit.Init(strings.TrimSpace(name))
+		switch {
+		case slices.Contains(known, init):
+			list = append(list, init)
+		case init != "default":
+			return nil, usagef("--init-recipe is %q: it must be default or a list of orthogonal, forget-bias, chrono", w.init)
+		}
+	}
+	return list, nil
+}
+
+// withFlag returns err with the flag for the field that it is about. Other errors it
+// returns as they are.
+func withFlag(err error) error {
 	var field *models.FieldError
-	if !errors.As(err, &field) {
-		return nil
+	if errors.As(err, &field) && fieldFlags[field.Field] != "" {
+		return &models.FieldError{Field: fieldFlags[field.Field], Value: field.Value, Want: field.Want}
 	}
-	flag, ok := fieldFlags[field.Field]
-	if !ok {
-		return nil
+	var other *trainer.CheckpointError
+	if errors.As(err, &other) {
+		named := *other
+		named.Field = cmp.Or(fieldFlags[other.Field], fieldFlags["Fit."+other.Field], other.Field)
+		return &named
 	}
-	return &models.FieldError{Field: "--" + flag, Value: field.Value, Want: field.Want}
+	return err
 }
 
-// fieldFlags has the flags of the fields of a Spec and of trainer.Options.
+// fieldFlags has the flags of the fields of rnnkit.Options.
 var fieldFlags = map[string]string{
-	"Cell": "cell", "Activation": "activation", "Embedding": "embed", "Hidden": "hidden", "Layers": "layers",
-	"Bidirectional": "bidirectional", "Dropout": "dropout", "Readout": "readout",
+	"Spec.Cell": "--cell", "Spec.Activation": "--activation", "Spec.Embedding": "--embed", "Spec.Hidden": "--hidden",
+	"Spec.Layers": "--layers", "Spec.Bidirectional": "--bidirectional", "Spec.Dropout": "--dropout", "Spec.Readout": "--readout",
 
-	"Epochs": "epochs", "Batch": "batch", "Patience": "patience", "Threads": "threads",
-	"LearningRate": "lr", "ClipNorm": "clip", "Carry": "tbptt", "Resume": "resume", "CheckpointEvery": "checkpoint-every",
-	"Optimizer.Method": "optimizer", "Optimizer.Momentum": "momentum", "Optimizer.Nesterov": "nesterov",
-	"Optimizer.WeightDecay": "weight-decay",
-	"Schedule.Shape":        "schedule", "Schedule.Warmup": "warmup",
-	"Loss": "loss", "Loss.Smoothing": "label-smoothing",
+	"Init": "--init-recipe", "Window": "--seq-len", "Stride": "--stride", "TBPTT": "--tbptt",
+
+	"Fit.Epochs": "--epochs", "Fit.Batch": "--batch", "Fit.Patience": "--patience", "Fit.Threads": "--threads",
+	"Fit.Seed": "--seed", "Fit.NoShuffle": "--no-shuffle", "Fit.Carry": "--tbptt", "Fit.LearningRate": "--lr", "Fit.ClipNorm": "--clip",
+	"Fit.Resume": "--resume", "Fit.Checkpoint": "--checkpoint", "Fit.CheckpointEvery": "--checkpoint-every",
+	"Fit.Optimizer.Method": "--optimizer", "Fit.Optimizer.Momentum": "--momentum", "Fit.Optimizer.Nesterov": "--nesterov",
+	"Fit.Optimizer.WeightDecay": "--weight-decay",
+	"Fit.Schedule.Shape":        "--schedule", "Fit.Schedule.Warmup": "--warmup",
+	"Fit.Loss": "--loss", "Fit.Loss.Smoothing": "--label-smoothing", "Fit.Loss.quantiles[0]": "--quantile",
+	"Fit.DataDigest": "data (by its digest, with --stride and --tbptt)",
 }
 
-// flagNames puts flags for the names of terms and options in errors.
-var flagNames = strings.NewReplacer(
-	"job: ", "",
-	"Init is", "--init-recipe is",
-	"State is", "--state is",
-	"Optimizer.Method", "--optimizer",
-	"Optimizer.Momentum", "--momentum",
-	"Optimizer.Nesterov", "--nesterov",
-	"Optimizer.WeightDecay", "--weight-decay",
-	"Schedule.Shape", "--schedule",
-	"Schedule.Warmup", "--warmup",
-	"CheckpointEvery", "--checkpoint-every",
-	"Checkpoint", "--checkpoint",
-	"Resume", "--resume",
-	"Carry is set", "--tbptt is set",
-	"Epochs is", "--epochs is",
-	"DataDigest is", "data (by its digest, with --stride and --tbptt) is",
-)
+func orList(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,12 +15,9 @@ import (
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/engine"
-	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/ort"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/internal/verify"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
@@ -414,33 +410,4 @@ func timeCall(ctx context.Context, call func(context.Context) error) (string, er
 		return fmt.Sprintf("> %v", maxTiming/5), nil
 	}
 	return text, err
-}
-
-// verify compares the answers of every engine, given the bytes of the exported
-// model, with those of the trainer. An engine that rounds more than others, as
-// float64 tells, is worth a remark and no error.
-func (o *trainOptions) verify(ctx context.Context, j *job.Job, data []byte, log io.Writer) error {
-	engines := []engine.Engine{native.New()}
-	if ort.Cgo || o.ortLib != "" { // in any build where the library was asked for
-		engines = append(engines, ort.CPU(ort.Library(o.ortLib)))
-	}
-	all := openAll(data, engines...)
-	defer closeAll(all)
-	for _, c := range all {
-		if errors.Is(c.err, ort.ErrNoLibrary) {
-			continue
-		}
-		if c.err != nil {
-			return fmt.Errorf("the exported model does not load: %w", c.err)
-		}
-		compared, err := j.Compare(ctx, data, c.model)
-		if err != nil {
-			return fmt.Errorf("the exported model does not answer as the trainer does: %s: %w", c.name, err)
-		}
-		fmt.Fprintf(log, "verified: %s differs from the trainer by at most %.1e on %d examples\n", c.name, compared.Largest, compared.Examples)
-		if compared.Beyond != nil {
-			fmt.Fprintf(log, "but %s is off by more than others for its rounding: %v; in float64 the file answers as the trainer does\n", c.name, compared.Beyond)
-		}
-	}
-	return nil
 }

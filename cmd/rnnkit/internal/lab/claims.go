@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/rnnkit/rnnkit/internal/job"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 )
 
 // claims decides what can be decided from what was run.
@@ -86,22 +86,22 @@ func (c *claims) medianWithin(experiment, arm, recipe, figure, claim, verb strin
 
 // allAtMost claims that an arm's figure is small in every run.
 func (c *claims) allAtMost(experiment, arm, figure, claim, verb string, bound float64) {
-	values := c.values(experiment+" "+arm+", "+job.Best, figure)
+	values := c.values(experiment+" "+arm+", "+presets.Best, figure)
 	if len(values) > 0 {
-		c.add(experiment, job.Best, claim, spread(verb, values), fmt.Sprintf("at most "+verb+" for every seed", bound), slices.Max(values) <= bound)
+		c.add(experiment, presets.Best, claim, spread(verb, values), fmt.Sprintf("at most "+verb+" for every seed", bound), slices.Max(values) <= bound)
 	}
 }
 
 // notebook claims that its recipe gives what PyTorch gives.
 func (c *claims) notebook() {
-	c.medianWithin("chars", "LSTM", job.Notebook, trainLoss, "The notebook's recipe is the notebook: training loss as PyTorch's", "%.3f", 2.20, 2.40)
-	c.medianWithin("sine", "LSTM", job.Notebook, testMSE, "The notebook's recipe is the notebook: test MSE as PyTorch's", "%.4f", 0.0100, 0.0130)
-	c.medianWithin("palindrome", "unidirectional", job.Notebook, accuracy, "The notebook's recipe is the notebook: unidirectional accuracy as PyTorch's", "%.3f", 0.90, 0.95)
-	c.medianWithin("palindrome", "bidirectional", job.Notebook, accuracy, "The notebook's recipe is the notebook: bidirectional accuracy as PyTorch's", "%.3f", 0.90, 0.955)
+	c.medianWithin("chars", "LSTM", presets.Notebook, trainLoss, "The notebook's recipe is the notebook: training loss as PyTorch's", "%.3f", 2.20, 2.40)
+	c.medianWithin("sine", "LSTM", presets.Notebook, testMSE, "The notebook's recipe is the notebook: test MSE as PyTorch's", "%.4f", 0.0100, 0.0130)
+	c.medianWithin("palindrome", "unidirectional", presets.Notebook, accuracy, "The notebook's recipe is the notebook: unidirectional accuracy as PyTorch's", "%.3f", 0.90, 0.95)
+	c.medianWithin("palindrome", "bidirectional", presets.Notebook, accuracy, "The notebook's recipe is the notebook: bidirectional accuracy as PyTorch's", "%.3f", 0.90, 0.955)
 	rnn, lstm := c.values("echo RNN, T=50, notebook", accuracy), c.values("echo LSTM, T=50, notebook", accuracy)
 	if len(rnn) > 0 && len(lstm) > 0 {
 		learned := func(v float64) bool { return v >= 0.99 }
-		c.add("echo", job.Notebook, "The notebook's recipe, as it comes (PyTorch: RNN 0.52, LSTM 0.50; the notebook's text says that the LSTM learns it)",
+		c.add("echo", presets.Notebook, "The notebook's recipe, as it comes (PyTorch: RNN 0.52, LSTM 0.50; the notebook's text says that the LSTM learns it)",
 			fmt.Sprintf("RNN %s; LSTM %s; learned with %d and %d of %d seeds", spread("%.3f", rnn), spread("%.3f", lstm),
 				count(rnn, learned), count(lstm, learned), len(lstm)), "", true)
 	}
@@ -114,22 +114,22 @@ func (c *claims) chars() {
 		return
 	}
 	n := count(right, func(v float64) bool { return v == float64(len(rest)) })
-	c.add("chars", job.Best, fmt.Sprintf("From %q on, the likeliest characters are the rhyme's other %d", prompt, len(rest)),
+	c.add("chars", presets.Best, fmt.Sprintf("From %q on, the likeliest characters are the rhyme's other %d", prompt, len(rest)),
 		fmt.Sprintf("%d of %d seeds", n, len(right)), "every seed", n == len(right))
 	different := c.values("chars LSTM, best", samplesDiffer)
 	n = count(different, func(v float64) bool { return v > 1 })
-	c.add("chars", job.Best, "Sampled at temperature 1, texts differ from seed to seed, and the same seed gives the same",
+	c.add("chars", presets.Best, "Sampled at temperature 1, texts differ from seed to seed, and the same seed gives the same",
 		fmt.Sprintf("%d of %d models; %g different texts from %d seeds in the median", n, len(different), median(different), sampleSeeds), "every model", n == len(different))
 }
 
 func (c *claims) sine() {
 	inf := math.Inf(-1)
-	c.medianWithin("sine", "LSTM", job.Best, cleanMSE, "The forecast comes near the wave without noise (the notebook's recipe in PyTorch: 0.0019)", "%.5f", inf, 0.0012)
-	c.medianWithin("sine", "LSTM", job.Best, noiseRatio, "The test MSE is little more than the variance of the test noise", "%.3f", inf, 1.15)
+	c.medianWithin("sine", "LSTM", presets.Best, cleanMSE, "The forecast comes near the wave without noise (the notebook's recipe in PyTorch: 0.0019)", "%.5f", inf, 0.0012)
+	c.medianWithin("sine", "LSTM", presets.Best, noiseRatio, "The test MSE is little more than the variance of the test noise", "%.3f", inf, 1.15)
 	values := c.values("sine LSTM, best", phaseShift)
 	if len(values) > 0 {
 		n := count(values, func(v float64) bool { return v < 2 })
-		c.add("sine", job.Best, fmt.Sprintf("%d steps fed back stay in phase: how far the zero crossings are off", fedBack),
+		c.add("sine", presets.Best, fmt.Sprintf("%d steps fed back stay in phase: how far the zero crossings are off", fedBack),
 			fmt.Sprintf("%s samples; below 2 for %d of %d seeds", spread("%.2f", values), n, len(values)), "less than 2 samples for every seed", n == len(values))
 	}
 }
@@ -150,7 +150,7 @@ func (c *claims) echo(experiments []Experiment) {
 			}
 		}
 		if rnn != "" && lstm != "" {
-			c.add(e.Name, job.Best, "The gradient vanishes on its way back through the RNN: what reaches the first of 50 steps before the training, as a part of the largest",
+			c.add(e.Name, presets.Best, "The gradient vanishes on its way back through the RNN: what reaches the first of 50 steps before the training, as a part of the largest",
 				fmt.Sprintf("RNN %s, LSTM %s", rnn, lstm), "", true)
 		}
 	}
@@ -164,19 +164,19 @@ func (c *claims) remembers(length string, part float64) {
 	}
 	n := count(lstm, func(v float64) bool { return v >= 0.99 })
 	need := int(math.Ceil(part * float64(len(lstm))))
-	c.add("echo", job.Best, fmt.Sprintf("An LSTM remembers the first of the bits, %s, within 20 epochs", length),
+	c.add("echo", presets.Best, fmt.Sprintf("An LSTM remembers the first of the bits, %s, within 20 epochs", length),
 		fmt.Sprintf("%d of %d seeds; %s", n, len(lstm), spread("%.3f", lstm)), fmt.Sprintf("accuracy at least 0.99 for %d of %d seeds", need, len(lstm)), n >= need)
-	c.add("echo", job.Best, fmt.Sprintf("The RNN at the same budget, %s", length), spread("%.3f", rnn), "", true)
+	c.add("echo", presets.Best, fmt.Sprintf("The RNN at the same budget, %s", length), spread("%.3f", rnn), "", true)
 }
 
 func (c *claims) palindrome() {
-	c.medianWithin("palindrome", "bidirectional", job.Best, accuracy, "Read from both ends, to the final state of each direction, palindromes are told", "%.3f", 0.95, math.Inf(1))
+	c.medianWithin("palindrome", "bidirectional", presets.Best, accuracy, "Read from both ends, to the final state of each direction, palindromes are told", "%.3f", 0.95, math.Inf(1))
 	uni, bi := c.values("palindrome unidirectional, best", accuracy), c.values("palindrome bidirectional, best", accuracy)
 	if len(uni) == 0 || len(bi) == 0 {
 		return
 	}
 	gap := 100 * (median(bi) - median(uni))
-	c.add("palindrome", job.Best, "Two directions are better than one",
+	c.add("palindrome", presets.Best, "Two directions are better than one",
 		fmt.Sprintf("%.1f points between the medians: %.3f and %.3f", gap, median(bi), median(uni)), "at least 1.5 points", gap >= 1.5)
 }
 
@@ -190,8 +190,8 @@ func (c *claims) hidden(experiments []Experiment) {
 			shares = append(shares, t.Explained[0]+t.Explained[1])
 			ratios = append(ratios, t.Turns/t.WaveTurns)
 		}
-		c.add("hidden", job.Best, "Two components explain the state of the sine's LSTM", spread("%.3f", shares)+" of the variance", "", true)
-		c.add("hidden", job.Best, "One turn of the wave is one turn of the orbit", spread("%.2f", ratios)+" turns to one",
+		c.add("hidden", presets.Best, "Two components explain the state of the sine's LSTM", spread("%.3f", shares)+" of the variance", "", true)
+		c.add("hidden", presets.Best, "One turn of the wave is one turn of the orbit", spread("%.2f", ratios)+" turns to one",
 			"median from 0.85 to 1.15", math.Abs(median(ratios)-1) <= 0.15)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/internal/job"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -36,16 +36,16 @@ type variant struct {
 
 // arms returns what the options ask for, those that take the longest last.
 func arms(o Options) (list []*arm) {
-	add := func(preset job.Preset, recipe string, variants ...variant) {
-		needed := o.wants(preset.Name) || preset.Name == job.Sine.Name && recipe == job.Best && o.wants("hidden")
+	add := func(preset presets.Preset, recipe string, variants ...variant) {
+		needed := o.wants(preset.Name) || preset.Name == presets.Sine.Name && recipe == presets.Best && o.wants("hidden")
 		if !needed || !slices.Contains(o.Recipes, recipe) {
 			return
 		}
 		for _, v := range variants {
-			a := &arm{preset: preset, recipe: recipe, variant: v, terms: preset.Terms(recipe, v.cell), trained: make([]*trained, o.Seeds)}
-			a.terms.Spec.Bidirectional = v.bidirectional
+			a := &arm{preset: preset, recipe: recipe, variant: v, options: preset.Options(recipe, v.cell), trained: make([]*trained, o.Seeds)}
+			a.options.Spec.Bidirectional = v.bidirectional
 			if v.length > 0 {
-				a.terms.Window = v.length
+				a.options.Window = v.length
 			}
 			list = append(list, a)
 		}
@@ -53,13 +53,13 @@ func arms(o Options) (list []*arm) {
 	lstm := variant{name: "LSTM"}
 	echo := []variant{{name: "RNN, T=50", cell: models.RNN}, {name: "LSTM, T=50"}}
 	directions := []variant{{name: "unidirectional"}, {name: "bidirectional", bidirectional: true}}
-	for _, recipe := range []string{job.Notebook, job.Best} {
-		add(job.Chars, recipe, lstm)
-		add(job.Sine, recipe, lstm)
-		add(job.Palindrome, recipe, directions...)
-		add(job.Echo, recipe, echo...)
+	for _, recipe := range []string{presets.Notebook, presets.Best} {
+		add(presets.Chars, recipe, lstm)
+		add(presets.Sine, recipe, lstm)
+		add(presets.Palindrome, recipe, directions...)
+		add(presets.Echo, recipe, echo...)
 	}
-	add(job.Echo, job.Best,
+	add(presets.Echo, presets.Best,
 		variant{name: fmt.Sprintf("RNN, T=%d", longEcho), cell: models.RNN, length: longEcho},
 		variant{name: fmt.Sprintf("LSTM, T=%d", longEcho), length: longEcho})
 	return list

@@ -13,10 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -26,7 +26,7 @@ type Options struct {
 	Folder  string   // for models and results, which is made if it is not there
 	Seeds   int      // how many, from 0 on
 	Only    []string // names of experiments; none for all
-	Recipes []string // of job.Notebook and job.Best
+	Recipes []string // of presets.Notebook and presets.Best
 	Workers int      // trainings at a time; 0 for one on each processor
 
 	OnRun func(Progress) // called after every training, one call at a time, if not nil
@@ -52,7 +52,7 @@ func Names() []string { return []string{"chars", "sine", "echo", "palindrome", "
 func Do(ctx context.Context, o Options) (*Results, error) {
 	l := &lab{Options: o, arms: arms(o)}
 	if len(l.arms) == 0 {
-		return nil, fmt.Errorf("nothing to train of %v with the recipes %v: hidden looks at the sine's model of the recipe %s", o.Only, o.Recipes, job.Best)
+		return nil, fmt.Errorf("nothing to train of %v with the recipes %v: hidden looks at the sine's model of the recipe %s", o.Only, o.Recipes, presets.Best)
 	}
 	if err := os.MkdirAll(filepath.Join(o.Folder, modelsFolder), 0o777); err != nil {
 		return nil, fmt.Errorf("cannot write the report: %w", err)
@@ -88,16 +88,16 @@ type lab struct {
 // arm is an Arm with what it is made by.
 type arm struct {
 	variant
-	preset  job.Preset
+	preset  presets.Preset
 	recipe  string
-	terms   job.Terms
+	options presets.Options
 	trained []*trained // by seed; nil where it did not finish
 }
 
 // trained is an arm's training with one seed.
 type trained struct {
 	Run
-	job   *job.Job
+	job   *rnnkit.Job
 	first *models.Model // before the training
 	model *infer.Model  // as exported
 
@@ -174,9 +174,9 @@ func (l *lab) fail(err error) {
 // train makes one training, writes its files and measures the model as it was
 // exported.
 func (a *arm) train(ctx context.Context, folder string, seed uint64) (*trained, error) {
-	terms := a.terms
-	terms.Fit.Seed, terms.Fit.Threads = seed, 1
-	j, err := a.preset.New(terms)
+	o := a.options
+	o.Fit.Seed, o.Fit.Threads = seed, 1
+	j, err := a.preset.New(o)
 	if err != nil {
 		return nil, err
 	}
@@ -184,46 +184,36 @@ func (a *arm) train(ctx context.Context, folder string, seed uint64) (*trained, 
 	t.first = &models.Model{Metadata: j.Model.Metadata, Params: models.NewParams[float32](j.Model.Spec)}
 	copy(t.first.Params.Data, j.Model.Params.Data)
 	begin := time.Now()
-	if t.Epochs, err = trainer.Fit(ctx, j.Model, j.Train, j.Test, j.Fit); err != nil {
+	result, err := j.Train(ctx)
+	if err != nil {
 		return nil, err
 	}
-	t.Seconds = time.Since(begin).Seconds()
-	j.Trained(t.Epochs)
-	file, err := t.write(folder, fmt.Sprintf("%s/%s-seed%d", modelsFolder, a.file(), seed))
-	if err != nil {
+	t.Epochs, t.Seconds = result.Epochs, time.Since(begin).Seconds()
+	t.Figures[exportDifference] = result.Native.Largest
+	if err := t.write(result, folder, fmt.Sprintf("%s/%s-seed%d", modelsFolder, a.file(), seed)); err != nil {
+		return nil, err
+	}
+	if t.model, err = result.Open(); err != nil {
 		return nil, err
 	}
 	defer t.model.Close()
-	compared, err := j.Compare(ctx, file, t.model)
-	if err != nil {
-		return nil, err
-	}
-	t.Figures[exportDifference] = compared.Largest
 	return t, a.measure(ctx, t)
 }
 
-// write writes the model and its metrics to files of the given name, and opens
-// the model, which it returns as it was exported.
-func (t *trained) write(folder, name string) (file []byte, err error) {
+// write writes the model and its metrics to files of the given name.
+func (t *trained) write(r *rnnkit.Result, folder, name string) error {
 	t.Model, t.Metrics = name+".onnx", name+".jsonl"
-	if file, err = export.Marshal(t.job.Model); err != nil {
-		return nil, err
-	}
-	if err := atomicfile.Write(filepath.Join(folder, t.Model), file); err != nil {
-		return nil, err
+	if err := r.WriteFile(filepath.Join(folder, t.Model)); err != nil {
+		return err
 	}
 	var rows bytes.Buffer
 	encoder := json.NewEncoder(&rows)
 	for _, e := range t.Epochs {
 		if err := encoder.Encode(e); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := atomicfile.Write(filepath.Join(folder, t.Metrics), rows.Bytes()); err != nil {
-		return nil, err
-	}
-	t.model, err = infer.OpenBytes(file)
-	return file, err
+	return atomicfile.Write(filepath.Join(folder, t.Metrics), rows.Bytes())
 }
 
 // results puts together what the arms have.
@@ -299,20 +289,20 @@ func (l *lab) experiment(e Experiment) Experiment {
 
 // arm returns the Arm without its runs.
 func (a *arm) arm() Arm {
-	t := a.terms
+	o := a.options
 	return Arm{
 		Name:    a.name(),
 		Recipe:  a.recipe,
-		Model:   modelWords(t),
-		Trained: trainingWords(t),
-		Spec:    t.Spec,
+		Model:   modelWords(o),
+		Trained: trainingWords(o),
+		Spec:    o.Spec,
 		Command: a.command(0),
 	}
 }
 
-func modelWords(t job.Terms) string {
+func modelWords(o presets.Options) string {
 	var words []string
-	s := t.Spec
+	s := o.Spec
 	if s.Vocabulary > 0 {
 		words = append(words, fmt.Sprintf("embedding %d", s.Embedding))
 	}
@@ -323,9 +313,9 @@ func modelWords(t job.Terms) string {
 	return strings.Join(append(words, cell, fmt.Sprintf("linear %d", s.Outputs), fmt.Sprintf("readout %s", s.Readout)), ", ")
 }
 
-func trainingWords(t job.Terms) string {
-	f := t.Fit
-	words := []string{t.Loss, fmt.Sprintf("%s %g", f.Optimizer.Method, f.LearningRate)}
+func trainingWords(o presets.Options) string {
+	f := o.Fit
+	words := []string{f.Loss.Name(), fmt.Sprintf("%s %g", f.Optimizer.Method, f.LearningRate)}
 	if f.Schedule.Shape != trainer.Constant {
 		words = append(words, string(f.Schedule.Shape))
 	}
@@ -335,8 +325,8 @@ func trainingWords(t job.Terms) string {
 	if f.ClipNorm > 0 {
 		words = append(words, fmt.Sprintf("clip %g", f.ClipNorm))
 	}
-	if t.Init != "default" {
-		words = append(words, t.Init+" initialisation")
+	for _, name := range o.Init {
+		words = append(words, string(name)+" initialisation")
 	}
 	return strings.Join(append(words, fmt.Sprintf("batch %d", f.Batch), fmt.Sprintf("%d epochs", f.Epochs)), ", ")
 }

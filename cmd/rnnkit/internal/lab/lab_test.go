@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -25,7 +25,7 @@ func ExampleDo() {
 		return
 	}
 	defer os.RemoveAll(folder)
-	r, err := Do(context.Background(), Options{Folder: folder, Seeds: 1, Only: []string{"palindrome"}, Recipes: []string{job.Notebook}})
+	r, err := Do(context.Background(), Options{Folder: folder, Seeds: 1, Only: []string{"palindrome"}, Recipes: []string{presets.Notebook}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -46,7 +46,7 @@ func TestDo(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a", "b")
 	var seen []Progress
 	r, err := Do(t.Context(), Options{
-		Folder: folder, Seeds: 2, Only: []string{"palindrome"}, Recipes: []string{job.Notebook}, Workers: 3,
+		Folder: folder, Seeds: 2, Only: []string{"palindrome"}, Recipes: []string{presets.Notebook}, Workers: 3,
 		OnRun: func(p Progress) { seen = append(seen, p) },
 	})
 	if err != nil {
@@ -114,7 +114,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	folder := t.TempDir()
-	r, err := Do(ctx, Options{Folder: folder, Seeds: 50, Only: []string{"palindrome"}, Recipes: []string{job.Notebook}, Workers: 1,
+	r, err := Do(ctx, Options{Folder: folder, Seeds: 50, Only: []string{"palindrome"}, Recipes: []string{presets.Notebook}, Workers: 1,
 		OnRun: func(p Progress) {
 			if p.Done == 2 {
 				cancel()
@@ -138,13 +138,13 @@ func TestFolderThatCannotBe(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Do(t.Context(), Options{Folder: file, Seeds: 1, Recipes: []string{job.Notebook}}); err == nil || !strings.Contains(err.Error(), "cannot write the report") {
+	if _, err := Do(t.Context(), Options{Folder: file, Seeds: 1, Recipes: []string{presets.Notebook}}); err == nil || !strings.Contains(err.Error(), "cannot write the report") {
 		t.Errorf("the error is %v", err)
 	}
 }
 
 func TestNothingToTrain(t *testing.T) {
-	_, err := Do(t.Context(), Options{Folder: t.TempDir(), Seeds: 1, Only: []string{"hidden"}, Recipes: []string{job.Notebook}})
+	_, err := Do(t.Context(), Options{Folder: t.TempDir(), Seeds: 1, Only: []string{"hidden"}, Recipes: []string{presets.Notebook}})
 	if err == nil || !strings.Contains(err.Error(), "nothing to train") {
 		t.Errorf("the error is %v", err)
 	}
@@ -153,17 +153,17 @@ func TestNothingToTrain(t *testing.T) {
 // TestArms: each has a file of its own, and what its command says is what it
 // trains.
 func TestArms(t *testing.T) {
-	both := []string{job.Notebook, job.Best}
+	both := []string{presets.Notebook, presets.Best}
 	all := arms(Options{Seeds: 3, Recipes: both})
 	files := map[string]bool{}
 	for _, a := range all {
 		files[a.file()] = true
-		if err := a.terms.Validate(); err != nil {
+		if err := a.options.Validate(a.preset.Task); err != nil {
 			t.Errorf("%s: %v", a.file(), err)
 		}
 		c := a.command(7)
-		if strings.Contains(c, "--cell rnn") != (a.terms.Spec.Cell == models.RNN && a.experiment() == "echo") ||
-			strings.Contains(c, "--length 200") != (a.terms.Window == 200) || strings.Contains(c, "--bidirectional") != a.terms.Spec.Bidirectional ||
+		if strings.Contains(c, "--cell rnn") != (a.options.Spec.Cell == models.RNN && a.experiment() == "echo") ||
+			strings.Contains(c, "--length 200") != (a.options.Window == 200) || strings.Contains(c, "--bidirectional") != a.options.Spec.Bidirectional ||
 			!strings.Contains(c, "--recipe "+a.recipe+" --seed 7 -o "+a.file()+".onnx") {
 			t.Errorf("%s: %s", a.file(), c)
 		}
@@ -176,9 +176,9 @@ func TestArms(t *testing.T) {
 		recipes []string
 		want    int
 	}{
-		{nil, []string{job.Best}, 8},
+		{nil, []string{presets.Best}, 8},
 		{[]string{"hidden"}, both, 1},
-		{[]string{"hidden"}, []string{job.Notebook}, 0},
+		{[]string{"hidden"}, []string{presets.Notebook}, 0},
 		{[]string{"echo", "sine"}, both, 8},
 	} {
 		if got := arms(Options{Only: test.only, Recipes: test.recipes}); len(got) != test.want {
@@ -287,7 +287,7 @@ func TestClaims(t *testing.T) {
 		{[]Experiment{{Name: "hidden", Trajectories: []*Trajectory{{Turns: 1.1, WaveTurns: 1}}}}, "One turn", true},
 		{[]Experiment{{Name: "hidden", Trajectories: []*Trajectory{{Turns: 1.2, WaveTurns: 1}}}}, "One turn", false},
 	} {
-		l := &lab{Options: Options{Seeds: 10, Recipes: []string{job.Notebook, job.Best}}}
+		l := &lab{Options: Options{Seeds: 10, Recipes: []string{presets.Notebook, presets.Best}}}
 		claims := l.claims(test.experiments)
 		i := slices.IndexFunc(claims, func(c Claim) bool { return strings.Contains(c.Claim, test.claim) })
 		if i < 0 || claims[i].Held != test.held || claims[i].Bound == "" || !strings.HasPrefix(claims[i].Command, "rnnkit lab -o report --seeds 10 --only "+claims[i].Experiment) {

@@ -9,10 +9,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/pca"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/tensor"
-	"github.com/rnnkit/rnnkit/internal/job"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -52,11 +52,11 @@ var labels = []struct{ name, words string }{
 // measure adds to t what the arm's experiment asks for.
 func (a *arm) measure(ctx context.Context, t *trained) error {
 	switch a.experiment() {
-	case job.Chars.Name:
+	case presets.Chars.Name:
 		return a.measureChars(ctx, t)
-	case job.Sine.Name:
+	case presets.Sine.Name:
 		return a.measureSine(ctx, t)
-	case job.Echo.Name:
+	case presets.Echo.Name:
 		if err := a.measureGradients(t); err != nil {
 			return err
 		}
@@ -132,11 +132,11 @@ func commonPrefix(a, b string) int {
 const fedBack = 200
 
 func (a *arm) measureSine(ctx context.Context, t *trained) error {
-	terms := t.job.Terms
-	noisy, clean := datasets.Sine(terms.Samples, terms.Noise, t.Seed), datasets.Sine(terms.Samples, 0, 0)
-	first := terms.Samples - t.job.Test.Len() // row of the first that is tested
+	o := a.options
+	noisy, clean := datasets.Sine(o.Samples, o.Noise, t.Seed), datasets.Sine(o.Samples, 0, 0)
+	first := o.Samples - t.job.TestData.Len() // row of the first that is tested
 	f := &Forecast{Arm: a.name(), Seed: t.Seed, Noisy: noisy[first:], True: clean[first:]}
-	err := job.Answers(t.job.Model, t.job.Test, func(_ *datasets.Batch, answers []float32) {
+	err := t.job.Predict(t.job.TestData, func(_ *datasets.Batch, answers []float32) {
 		for _, y := range answers {
 			f.X = append(f.X, first+len(f.X))
 			f.Predicted = append(f.Predicted, float64(y))
@@ -156,21 +156,21 @@ func (a *arm) measureSine(ctx context.Context, t *trained) error {
 	if f.FedBack.Predicted, err = forecaster.Forecast(ctx, noisy, fedBack); err != nil {
 		return err
 	}
-	wave := func(row float64) float64 { return math.Sin(row * wavePerStep(terms)) }
+	wave := func(row float64) float64 { return math.Sin(row * wavePerStep(o)) }
 	for i := range fedBack {
-		f.FedBack.X = append(f.FedBack.X, terms.Samples+i)
-		f.FedBack.True = append(f.FedBack.True, wave(float64(terms.Samples+i)))
+		f.FedBack.X = append(f.FedBack.X, o.Samples+i)
+		f.FedBack.True = append(f.FedBack.True, wave(float64(o.Samples+i)))
 	}
-	t.Figures[phaseShift] = shift(f.FedBack.Predicted, math.Pi/wavePerStep(terms), float64(terms.Samples))
+	t.Figures[phaseShift] = shift(f.FedBack.Predicted, math.Pi/wavePerStep(o), float64(o.Samples))
 	t.forecast = f
-	if a.recipe == job.Best {
+	if a.recipe == presets.Best {
 		return a.measureHidden(ctx, t, noisy, first)
 	}
 	return nil
 }
 
 // wavePerStep is how far the sine goes in a step, in radians.
-func wavePerStep(t job.Terms) float64 { return 40 * math.Pi / float64(t.Samples-1) }
+func wavePerStep(o presets.Options) float64 { return 40 * math.Pi / float64(o.Samples-1) }
 
 func meanSquare(a, b []float64) (sum float64) {
 	for i := range a {
@@ -237,7 +237,7 @@ func (a *arm) measureHidden(ctx context.Context, t *trained, series []float64, f
 		tr.Points = append(tr.Points, [2]float64{p.Scores.At(i, 0), p.Scores.At(i, 1)})
 	}
 	tr.Turns = turns(tr.Points)
-	tr.WaveTurns = float64(len(steps)-1) * wavePerStep(t.job.Terms) / (2 * math.Pi)
+	tr.WaveTurns = float64(len(steps)-1) * wavePerStep(a.options) / (2 * math.Pi)
 	t.Figures[explained] = p.Ratio[0] + p.Ratio[1]
 	t.Figures[turnRatio] = tr.Turns / tr.WaveTurns
 	t.trajectory = tr
@@ -270,7 +270,7 @@ func (a *arm) measureClasses(t *trained) error {
 		}
 	}
 	t.Confusion = &Confusion{Labels: t.job.Model.Labels, Counts: [][]int{{0, 0}, {0, 0}}}
-	return job.Answers(t.job.Model, t.job.Test, func(b *datasets.Batch, answers []float32) {
+	return t.job.Predict(t.job.TestData, func(b *datasets.Batch, answers []float32) {
 		for i, logit := range answers {
 			taken := 0
 			if logit > 0 {
@@ -288,11 +288,11 @@ func (a *arm) measureGradients(t *trained) error {
 		return nil
 	}
 	var b datasets.Batch
-	examples := make([]int, min(100, t.job.Test.Len()))
+	examples := make([]int, min(100, t.job.TestData.Len()))
 	for i := range examples {
 		examples[i] = i
 	}
-	if err := t.job.Test.Read(&b, examples); err != nil {
+	if err := t.job.TestData.Read(&b, examples); err != nil {
 		return err
 	}
 	for i, m := range []*models.Model{t.first, t.job.Model} {

@@ -1,4 +1,4 @@
-package job
+package rnnkit
 
 import (
 	"context"
@@ -21,25 +21,24 @@ const (
 	roundingTolerance = verify.Tolerance * 1000
 )
 
-// Comparison is how an engine's answers compare with the trainer's.
+// Comparison is how the answers of an engine compare with those of the trainer.
 type Comparison struct {
-	Largest  float64 // difference
+	Largest  float64 // difference, relative to the scale of the output
 	Examples int     // that were compared
 
-	// Beyond says where they lie further apart than [verify.Tolerance], if they do
-	// and float64 says that only by rounding.
-	Beyond error
+	// Rounding says where they lie further apart than 1e-5, if they do, and the same
+	// computation in float64 shows that this is rounding alone. It is nil otherwise.
+	Rounding error
 }
 
-// Compare compares the answers of exported, an engine's of file, with the trainer's:
-// on the first of the examples that test, or of those that train where none test.
-// Where they lie further apart than [verify.Tolerance] the judge is float64. It is an
-// error if the file answers otherwise than the trainer there, or the engine is off by
-// more than rounding explains.
+// Compare compares the answers of exported, which is file on any engine, with those of
+// the trainer, on the first examples that test, or that train where none test. Where they
+// lie further apart than 1e-5, both are computed again in float64. It is an error if they
+// differ there too, or if the engine is off by more than rounding explains.
 func (j *Job) Compare(ctx context.Context, file []byte, exported *infer.Model) (c Comparison, err error) {
-	source := j.Test
+	source := j.TestData
 	if source.Len() == 0 {
-		source = j.Train
+		source = j.TrainData
 	}
 	// As many examples as an engine takes at once, however long they are.
 	c.Examples = min(source.Len(), max(1, min(64, (1<<16)/j.Window)))
@@ -59,7 +58,7 @@ func (j *Job) Compare(ctx context.Context, file []byte, exported *infer.Model) (
 	return c, nil
 }
 
-// comparePart takes what the given examples say into c.
+// comparePart adds the comparison of the given examples to c.
 func (j *Job) comparePart(ctx context.Context, c *Comparison, source datasets.Source, part []int, file []byte, exported *infer.Model) error {
 	var b datasets.Batch
 	if err := source.Read(&b, part); err != nil {
@@ -75,7 +74,7 @@ func (j *Job) comparePart(ctx context.Context, c *Comparison, source datasets.So
 	if err == nil || !ok || len(output) != len(want) {
 		return err
 	}
-	c.Beyond = err
+	c.Rounding = err
 	worst, answers := farthest(want, output, b.Size)
 	if err := source.Read(&b, part[worst:worst+1]); err != nil {
 		return err
@@ -94,8 +93,8 @@ func (j *Job) answers(ctx context.Context, b *datasets.Batch, exported *infer.Mo
 	return want, got, nil
 }
 
-// farthest returns the one of size examples whose answers lie the furthest apart, and
-// what got has for it.
+// farthest returns the example, of size ones, whose answers lie the furthest apart, and
+// its answers in got.
 func farthest(want, got []float32, size int) (example int, answers []float32) {
 	each := len(want) / size
 	largest := -1.0
@@ -141,7 +140,7 @@ func (j *Job) judge(ctx context.Context, file []byte, b *datasets.Batch, answers
 	return nil
 }
 
-// inputOf is what an engine is to be asked for the examples of b.
+// inputOf returns the examples of b as an engine reads them.
 func inputOf(m *models.Model, b *datasets.Batch) tensor.Tensor {
 	if m.Spec.Vocabulary > 0 {
 		return tensor.Of(b.Tokens, b.Size, b.Time)
@@ -149,7 +148,7 @@ func inputOf(m *models.Model, b *datasets.Batch) tensor.Tensor {
 	return tensor.Of(b.Inputs, b.Size, b.Time, m.Spec.Features)
 }
 
-// outputOf is what an engine is to say where the trainer's answers are these.
+// outputOf returns answers of the trainer as an engine returns them.
 func outputOf[T float32 | float64](m *models.Model, b *datasets.Batch, answers []T) map[string]tensor.Tensor {
 	shape := []int{b.Size, m.Spec.Outputs}
 	if m.Spec.Readout == models.ReadAll {

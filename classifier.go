@@ -1,0 +1,229 @@
+package rnnkit
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// ClassifierOptions returns options for sequences of any kind: an LSTM of 32 that reads
+// a sequence to its end.
+func ClassifierOptions() Options {
+	fit := fitOptions(5e-3, 32, 50)
+	fit.ClipNorm = 1
+	return Options{
+		Spec:    models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadFinal, Outputs: 1},
+		Scale:   true,
+		HeldOut: 0.2,
+		Fit:     fit,
+	}
+}
+
+// Sequence is a sequence of numbers, one a step, or of steps that have a number for each
+// channel.
+type Sequence interface{ []float64 | [][]float64 }
+
+// NewClassifier returns the job of telling the label of a sequence from its values, one
+// label for each sequence. Sequences may have different lengths, and all steps have the
+// same channels. With two labels the model has one output, the logit of the second in
+// their order, unless Fit.Loss is a trainer.CrossEntropy; with more it has one for each.
+//
+// It is a *models.FieldError if an option does not fit or a value is not finite, and an
+// error if there are fewer than two labels or too few sequences to hold some out.
+func NewClassifier[S Sequence](sequences []S, labels []string, o Options) (*Job, error) {
+	data, err := newSequences(sequences)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Compact(slices.Sorted(slices.Values(labels)))
+	if o.Start != nil && o.Start.Task == models.Classify {
+		names = o.Start.Labels
+	}
+	if len(labels) != len(sequences) {
+		return nil, &models.FieldError{Field: "labels", Value: labels, Want: fmt.Sprintf("of length %d, one for each sequence", len(sequences))}
+	}
+	for i, label := range labels {
+		at := slices.Index(names, label)
+		if at < 0 {
+			return nil, &models.FieldError{Field: fmt.Sprintf("labels[%d]", i), Value: label, Want: fmt.Sprintf("one of %q, the labels of Start", names)}
+		}
+		data.Labels = append(data.Labels, int64(at))
+	}
+	return NewSequenceClassifier(data, nil, names, o)
+}
+
+// newSequences returns sequences in float32, without labels.
+func newSequences[S Sequence](sequences []S) (*datasets.Sequences, error) {
+	data := &datasets.Sequences{Features: 1}
+	for i, s := range sequences {
+		steps := stepsOf(s)
+		if i == 0 && len(steps) > 0 {
+			data.Features = len(steps[0])
+		}
+		if len(steps) == 0 {
+			return nil, &models.FieldError{Field: fmt.Sprintf("sequences[%d]", i), Value: steps, Want: "of length 1 or more"}
+		}
+		values := make([]float32, 0, len(steps)*data.Features)
+		for t, step := range steps {
+			field := fmt.Sprintf("sequences[%d][%d]", i, t)
+			if len(step) == 0 || len(step) != data.Features {
+				return nil, &models.FieldError{Field: field, Value: step, Want: fmt.Sprintf("of length %d, one number for each channel", max(1, data.Features))}
+			}
+			for _, v := range step {
+				if !finite(float32(v)) {
+					return nil, &models.FieldError{Field: field, Value: v, Want: "finite as a float32"}
+				}
+				values = append(values, float32(v))
+			}
+		}
+		data.Inputs = append(data.Inputs, values)
+	}
+	return data, nil
+}
+
+// stepsOf returns the steps of a sequence, each with its channels.
+func stepsOf[S Sequence](s S) [][]float64 {
+	if steps, ok := any(s).([][]float64); ok {
+		return steps
+	}
+	var steps [][]float64
+	for _, v := range any(s).([]float64) {
+		steps = append(steps, []float64{v})
+	}
+	return steps
+}
+
+// NewSequenceClassifier is NewClassifier for sequences as datasets.ReadSequences reads
+// them, and for sequences of tokens. The labels of the sequences are places in names.
+// Those of test test, and half of them validate where that is needed; where test is nil
+// some of train are held out, and equal sequences train together or test together.
+func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o Options) (*Job, error) {
+	o, err := o.resume(models.Classify)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Validate(models.Classify); err != nil {
+		return nil, err
+	}
+	if err := o.checkLabels(names); err != nil {
+		return nil, err
+	}
+	if test == nil {
+		if train, test, err = o.holdOut(train); err != nil {
+			return nil, err
+		}
+	}
+	return o.classifier(*train, *test, names)
+}
+
+// checkLabels sets the loss that the labels ask for, and refuses one that does not fit.
+func (o *Options) checkLabels(names []string) error {
+	switch {
+	case len(names) < 2:
+		return &models.FieldError{Field: "labels", Value: names, Want: "of two kinds or more"}
+	case o.Start != nil && !slices.Equal(names, o.Start.Labels):
+		return &models.FieldError{Field: "labels", Value: names, Want: fmt.Sprintf("%q, as those of Start", o.Start.Labels)}
+	case o.Fit.Loss == nil && len(names) == 2 && (o.Start == nil || o.Start.Spec.Outputs == 1):
+		o.Fit.Loss = trainer.BinaryCrossEntropy()
+	case o.Fit.Loss == nil:
+		o.Fit.Loss = trainer.CrossEntropy{}
+	case o.Fit.Loss.Name() == "bce" && len(names) > 2:
+		return &models.FieldError{Field: "Fit.Loss", Value: "bce", Want: fmt.Sprintf("cross-entropy for %d labels, since bce tells two apart", len(names))}
+	}
+	return nil
+}
+
+// holdOut divides sequences into those that train and those that test.
+func (o Options) holdOut(all *datasets.Sequences) (train, test *datasets.Sequences, err error) {
+	if o.HeldOut == 0 {
+		return all, all.Range(0, 0), nil
+	}
+	return all.Split(1-o.HeldOut, o.Fit.Seed)
+}
+
+// classifier returns the job of telling the given sequences apart.
+func (o Options) classifier(train, test datasets.Sequences, names []string) (*Job, error) {
+	meta := models.Metadata{Task: models.Classify, Labels: names}
+	o.Window = max(train.Longest(), test.Longest())
+	o.describeSequences(&meta, &train)
+	train.AsTargets = o.Fit.Loss.Name() == "bce"
+	test.AsTargets = train.AsTargets
+	data := append(sequenceBytes(&train), sequenceBytes(&test)...)
+	held := &test
+	if o.chooses() {
+		validation, rest, err := test.Split(0.5, o.Fit.Seed)
+		if err != nil {
+			return nil, o.nothingValidates(err)
+		}
+		o.Fit.Validation, held = validation, rest
+	}
+	j, err := newJob(o, meta, &train, held, data)
+	if err != nil {
+		return nil, err
+	}
+	j.summary = func() (string, error) { return classifierSummary(j, &train, held) }
+	return j, nil
+}
+
+// describeSequences sets the sizes of the model, and the scale of its input.
+func (o *Options) describeSequences(meta *models.Metadata, train *datasets.Sequences) {
+	o.Spec.Outputs = len(meta.Labels)
+	if o.Fit.Loss.Name() == "bce" {
+		o.Spec.Outputs = 1
+	}
+	if train.Tokens == nil {
+		o.Spec.Features = train.Features
+	}
+	switch {
+	case o.Start != nil:
+		meta.InputScale, meta.Vocabulary = o.Start.InputScale, o.Start.Vocabulary
+	case o.Scale && train.Tokens == nil:
+		meta.InputScale = models.FitScale(slices.Concat(train.Inputs...), train.Features)
+	}
+}
+
+// classifierSummary says how often the model of j is right.
+func classifierSummary(j *Job, train, test *datasets.Sequences) (string, error) {
+	if test.Len() == 0 {
+		return fmt.Sprintf("training loss %.4g on %d sequences", j.Model.Training.TrainLoss, train.Len()), nil
+	}
+	label, share := mostFrequent(test.Labels)
+	return fmt.Sprintf("accuracy %.4f on %d sequences, where always %q is right for %.4f",
+		j.Model.Training.TestAccuracy, test.Len(), j.Model.Labels[label], share), nil
+}
+
+// sequenceBytes lists each sequence's length, values or tokens, and label, as
+// little-endian float64.
+func sequenceBytes(s *datasets.Sequences) (data []byte) {
+	add := func(v float64) { data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v)) }
+	for i, label := range s.Labels {
+		if s.Tokens != nil {
+			add(float64(len(s.Tokens[i])))
+			for _, v := range s.Tokens[i] {
+				add(float64(v))
+			}
+		} else {
+			add(float64(len(s.Inputs[i])))
+			for _, v := range s.Inputs[i] {
+				add(float64(v))
+			}
+		}
+		add(float64(label))
+	}
+	return data
+}
+
+// mostFrequent returns the most frequent label and its share.
+func mostFrequent(labels []int64) (label int64, share float64) {
+	counts := make([]int, slices.Max(labels)+1)
+	for _, l := range labels {
+		counts[l]++
+	}
+	most := slices.Max(counts)
+	return int64(slices.Index(counts, most)), float64(most) / float64(len(labels))
+}

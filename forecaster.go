@@ -1,0 +1,321 @@
+package rnnkit
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// ForecasterOptions returns options for series of any kind: an LSTM of 32 that looks
+// back 50 steps and answers for the next.
+func ForecasterOptions() Options {
+	return Options{
+		Spec:    models.Forecaster("", 0).Spec,
+		Window:  50,
+		Horizon: 1,
+		Scale:   true,
+		HeldOut: 0.2,
+		Fit:     fitOptions(1e-3, 32, 15),
+	}
+}
+
+// NewForecaster returns the job of telling the next Horizon values of the column Target
+// from the last Window values of every column, or of all columns where Target is "". The
+// columns have the same length, the oldest value first, and different names. A single
+// one needs no name.
+//
+// It is a *models.FieldError if an option does not fit, if the series is too short for
+// one, or if a value is not finite. It is an error if the values of a column lie too
+// close together for float32.
+func NewForecaster(columns []datasets.Column, o Options) (*Job, error) {
+	o, err := o.resume(models.Forecast)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Validate(models.Forecast); err != nil {
+		return nil, err
+	}
+	meta, err := o.describeColumns(columns)
+	if err != nil {
+		return nil, err
+	}
+	series, err := newSeries(columns, o.Target)
+	if err != nil {
+		return nil, err
+	}
+	f, err := o.splitSeries(series)
+	if err != nil {
+		return nil, err
+	}
+	return f.job(meta, columns)
+}
+
+// describeColumns returns the metadata of a forecaster of the given columns.
+func (o *Options) describeColumns(columns []datasets.Column) (meta models.Metadata, err error) {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	switch {
+	case len(columns) == 0:
+		return meta, &models.FieldError{Field: "columns", Value: columns, Want: "of length 1 or more"}
+	case len(columns) > 1 && (slices.Contains(names, "") || len(slices.Compact(slices.Sorted(slices.Values(names)))) < len(names)):
+		return meta, &models.FieldError{Field: "columns", Value: columns, Want: fmt.Sprintf("columns of different names: these are %q", names)}
+	case o.Target != "" && !slices.Contains(names, o.Target):
+		return meta, &models.FieldError{Field: "Target", Value: o.Target, Want: fmt.Sprintf("one of the columns %q", names)}
+	}
+	if names[0] == "" {
+		names = nil
+	}
+	if o.Start != nil && len(o.Start.Columns) > 0 && names != nil && !slices.Equal(names, o.Start.Columns) {
+		return meta, &models.FieldError{Field: "columns", Value: columns, Want: fmt.Sprintf("%q, as those of Start: these are %q", o.Start.Columns, names)}
+	}
+	o.Spec.Features = len(columns)
+	meta = models.Metadata{Task: models.Forecast, Spec: o.Spec, Horizon: o.Horizon, Columns: names, Target: o.Target}
+	o.Spec.Outputs = o.Horizon * meta.Targets()
+	return meta, nil
+}
+
+// newSeries returns the columns in float32, of which target, or all, are forecast.
+func newSeries(columns []datasets.Column, target string) (*datasets.Series, error) {
+	var lists [][]float32
+	var targets []int
+	for i, c := range columns {
+		values, err := narrow(fmt.Sprintf("columns[%d]", i), c.Values)
+		if err != nil && len(columns) > 1 {
+			err = fmt.Errorf("column %q: %w", c.Name, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		lists = append(lists, values)
+		if target != "" && c.Name == target {
+			targets = []int{i}
+		}
+	}
+	s, err := datasets.NewSeries(lists...)
+	if err != nil {
+		return nil, err
+	}
+	s.Targets = targets
+	return s, nil
+}
+
+// narrow makes a column float32, unless that rounds away how its values differ.
+func narrow(field string, column []float64) ([]float32, error) {
+	values := make([]float32, len(column))
+	low, high, rounding := math.Inf(1), math.Inf(-1), 0.0
+	for i, v := range column {
+		values[i] = float32(v)
+		if !finite(values[i]) {
+			return nil, &models.FieldError{Field: fmt.Sprintf("%s.Values[%d]", field, i), Value: v, Want: "finite as a float32"}
+		}
+		low, high = min(low, v), max(high, v)
+		rounding = max(rounding, math.Abs(v-float64(values[i])))
+	}
+	if spread := high - low; spread > 0 && rounding > spread/100 {
+		return nil, fmt.Errorf("the values, from %.9g to %.9g, lie too close together for float32, which rounds them by up to %.3g: subtract their mean from each, or forecast the differences from one to the next", low, high, rounding)
+	}
+	return values, nil
+}
+
+func finite(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }
+
+// columnBytes lists the values of columns as little-endian float64.
+func columnBytes(columns []datasets.Column) (data []byte) {
+	for _, c := range columns {
+		data, _ = binary.Append(data, binary.LittleEndian, c.Values)
+	}
+	return data
+}
+
+// forecast is a series that is divided into what trains, validates and tests.
+type forecast struct {
+	Options
+	series                  *datasets.Series
+	train, validation, test *datasets.Windows // the last two are nil where there are none
+}
+
+// splitSeries divides the windows of a series. The first of them train.
+func (o Options) splitSeries(series *datasets.Series) (*forecast, error) {
+	all, err := series.Windows(o.Window, o.Horizon)
+	f := &forecast{Options: o, series: series, train: all}
+	if err == nil && o.HeldOut > 0 {
+		f.train, f.test, err = all.Split(1 - o.HeldOut)
+	}
+	if err != nil {
+		return nil, tooShort("Window", o.Window, "shorter", err)
+	}
+	if o.chooses() {
+		if f.test == nil {
+			return nil, o.nothingValidates(errNoneHeldOut)
+		}
+		if f.validation, f.test, err = f.test.Split(0.5); err != nil {
+			return nil, o.nothingValidates(err)
+		}
+	}
+	return f, nil
+}
+
+var errNoneHeldOut = errors.New("nothing is held out")
+
+// tooShort explains an error of data that are too short for a field.
+func tooShort(field string, value any, want string, err error) error {
+	return &models.FieldError{Field: field, Value: value, Want: fmt.Sprintf("%s: %v", want, err)}
+}
+
+// nothingValidates explains an error of halving what is held out.
+func (o Options) nothingValidates(err error) error {
+	const want = "since half of what is held out is to validate and the other half to test"
+	if o.Fit.Schedule.Shape == trainer.Plateau {
+		return tooShort("Fit.Schedule.Shape", o.Fit.Schedule.Shape, "another, or more held out, "+want, err)
+	}
+	return tooShort("Fit.Patience", o.Fit.Patience, "0, or more held out, "+want, err)
+}
+
+// job returns the job of f.
+func (f *forecast) job(meta models.Metadata, columns []datasets.Column) (*Job, error) {
+	if f.Fit.Loss == nil {
+		f.Fit.Loss = trainer.MSE()
+	}
+	train, test, err := f.sources()
+	if err != nil {
+		return nil, err
+	}
+	f.setScales(&meta)
+	j, err := newJob(f.Options, meta, train, test, columnBytes(columns))
+	if err != nil {
+		return nil, err
+	}
+	j.summary = func() (string, error) { return f.summary(j, meta) }
+	return j, nil
+}
+
+// setScales sets the scales of the model's input and output.
+func (f *forecast) setScales(meta *models.Metadata) {
+	switch {
+	case f.Start != nil:
+		meta.InputScale, meta.OutputScale = f.Start.InputScale, f.Start.OutputScale
+	case f.Scale:
+		scale := models.FitScale(f.train.Series(), f.series.Columns)
+		meta.InputScale, meta.OutputScale = scale, new(models.Scale)
+		for range f.Horizon {
+			for _, c := range f.targets() {
+				meta.OutputScale.Mean = append(meta.OutputScale.Mean, scale.Mean[c])
+				meta.OutputScale.Std = append(meta.OutputScale.Std, scale.Std[c])
+			}
+		}
+	}
+}
+
+// targets are the columns that are forecast.
+func (f *forecast) targets() []int {
+	if f.series.Targets != nil {
+		return f.series.Targets
+	}
+	return firstOf(f.series.Columns)
+}
+
+// sources sets what the training validates on, if anything, and returns what it trains
+// and tests on: the windows, or streams over their series.
+func (f *forecast) sources() (train, test datasets.Source, err error) {
+	if f.TBPTT > 0 {
+		return f.streams()
+	}
+	if f.validation != nil {
+		f.Fit.Validation = f.validation
+	}
+	if f.test == nil {
+		return f.train, &datasets.Sequences{}, nil
+	}
+	return f.train, f.test, nil
+}
+
+// streams is sources for truncated backpropagation.
+func (f *forecast) streams() (train, test datasets.Source, err error) {
+	f.Spec.Readout, f.Fit.Carry = models.ReadAll, true
+	if train, err = f.train.Streams(f.Fit.Batch, f.TBPTT); err != nil {
+		return nil, nil, tooShort("TBPTT", f.TBPTT, "less, or the batch smaller", err)
+	}
+	if f.validation != nil {
+		if f.Fit.Validation, err = f.validation.Streams(1, f.TBPTT); err != nil {
+			return nil, nil, f.nothingValidates(err)
+		}
+	}
+	if f.test == nil {
+		return train, &datasets.Sequences{}, nil
+	}
+	if test, err = f.test.Streams(1, f.TBPTT); err != nil {
+		return nil, nil, tooShort("TBPTT", f.TBPTT, "less, or more held out to test", err)
+	}
+	return train, test, nil
+}
+
+// summary says how good the model of j is.
+func (f *forecast) summary(j *Job, meta models.Metadata) (string, error) {
+	windows, loss := f.test, fmt.Sprintf("test loss %.4g", j.Model.Training.TestLoss)
+	if windows == nil {
+		windows, loss = f.train, fmt.Sprintf("training loss %.4g", j.Model.Training.TrainLoss)
+	}
+	if j.Model.OutputScale != nil {
+		loss += " of scaled values"
+	}
+	e, err := f.measure(j, windows)
+	if err != nil {
+		return "", err
+	}
+	if f.Fit.Loss.Name() == "pinball" {
+		return fmt.Sprintf("%s: %.1f%% of the values lie below their forecast", loss, 100*e.below), nil
+	}
+	const format = "off by %.4g, where repeating the last value is off by %.4g (root mean square)"
+	if len(e.off) == 1 {
+		return loss + ": " + fmt.Sprintf(format, e.off[0], e.repeating[0]), nil
+	}
+	for i := range e.off {
+		loss += fmt.Sprintf("; %s "+format, meta.Columns[i], e.off[i], e.repeating[i])
+	}
+	return loss, nil
+}
+
+// forecastErrors are how far forecasts lie from what came, in raw units.
+type forecastErrors struct {
+	off, repeating []float64 // root mean squares by target: of the model, and of the last value before
+	below          float64   // the share of values that are less than their forecast
+}
+
+// measure compares the forecasts of the model of j with what came in windows.
+func (f *forecast) measure(j *Job, windows *datasets.Windows) (forecastErrors, error) {
+	targets := f.targets()
+	e := forecastErrors{off: make([]float64, len(targets)), repeating: make([]float64, len(targets))}
+	outputs := f.Horizon * len(targets)
+	err := j.Predict(windows, func(b *datasets.Batch, answers []float32) {
+		each, columns := len(answers)/b.Size, f.series.Columns
+		for i := range b.Size {
+			want := b.Targets[i*outputs:][:outputs]
+			got := answers[(i+1)*each-outputs:] // where the model answers at every step, the last counts
+			last := b.Inputs[((i+1)*b.Time-1)*columns:]
+			for k, w := range want {
+				t := k % len(targets)
+				e.off[t] += square(float64(got[k]) - float64(w))
+				e.repeating[t] += square(float64(w) - float64(last[targets[t]]))
+				if w < got[k] {
+					e.below++
+				}
+			}
+		}
+	})
+	for t := range targets {
+		e.off[t] = math.Sqrt(e.off[t] / float64(windows.Len()*f.Horizon))
+		e.repeating[t] = math.Sqrt(e.repeating[t] / float64(windows.Len()*f.Horizon))
+	}
+	e.below /= float64(windows.Len() * outputs)
+	return e, err
+}
+
+func square(x float64) float64 { return x * x }

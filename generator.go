@@ -1,0 +1,102 @@
+package rnnkit
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// GeneratorOptions returns options for text of any kind: an LSTM of 128 over characters.
+// Its file takes the state, since text is made step by step.
+func GeneratorOptions() Options {
+	fit := fitOptions(2e-3, 64, 10)
+	fit.ClipNorm = 1
+	return Options{
+		Spec: models.Spec{
+			Cell: models.LSTM, Vocabulary: 2, Embedding: 64, Hidden: 128, Layers: 1,
+			Readout: models.ReadAll, Outputs: 2,
+		},
+		StateInput: true,
+		Window:     64,
+		Stride:     64,
+		HeldOut:    0.1,
+		Fit:        fit,
+	}
+}
+
+// NewGenerator returns the job of telling the next character of a text. The vocabulary
+// of the model has the different characters of all of it.
+//
+// It is a *models.FieldError if an option does not fit or the text is too short for one.
+func NewGenerator(text string, o Options) (*Job, error) {
+	o, err := o.resume(models.Generate)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Validate(models.Generate); err != nil {
+		return nil, err
+	}
+	if text == "" {
+		return nil, &models.FieldError{Field: "text", Value: text, Want: "some characters to learn from"}
+	}
+	vocabulary := datasets.Vocabulary(text)
+	if o.Start != nil {
+		vocabulary = o.Start.Vocabulary
+	}
+	if len(vocabulary) < 2 {
+		return nil, fmt.Errorf("all characters of the text are %q: use one with two or more", vocabulary[0])
+	}
+	train, test, err := o.splitText(text, vocabulary)
+	if err != nil {
+		return nil, err
+	}
+	return o.generator(text, vocabulary, train, test)
+}
+
+// splitText divides a text into what trains and what tests, which may be empty.
+func (o Options) splitText(text string, vocabulary []string) (train, test *datasets.Text, err error) {
+	all, err := datasets.NewText(text, vocabulary, o.Window, o.Stride)
+	switch {
+	case err != nil && o.Start != nil: // the text may have characters that the model lacks
+		return nil, nil, err
+	case err == nil && o.HeldOut == 0:
+		return all, &datasets.Text{}, nil
+	case err == nil:
+		train, test, err = all.Split(1 - o.HeldOut)
+	}
+	if err != nil {
+		return nil, nil, tooShort("Window", o.Window, "shorter", err)
+	}
+	return train, test, nil
+}
+
+// generator returns the job of learning the given parts of a text.
+func (o Options) generator(text string, vocabulary []string, train, test *datasets.Text) (*Job, error) {
+	o.Spec.Vocabulary, o.Spec.Outputs = len(vocabulary), len(vocabulary)
+	if o.Fit.Loss == nil {
+		o.Fit.Loss = trainer.CrossEntropy{}
+	}
+	if o.chooses() {
+		validation, rest, err := test.Split(0.5)
+		if err != nil {
+			return nil, o.nothingValidates(err)
+		}
+		o.Fit.Validation, test = validation, rest
+	}
+	meta := models.Metadata{Task: models.Generate, Vocabulary: vocabulary}
+	j, err := newJob(o, meta, train, test, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	j.summary = func() (string, error) {
+		loss, of := j.Model.Training.TestLoss, "unseen"
+		if test.Len() == 0 {
+			loss, of = j.Model.Training.TrainLoss, "learned"
+		}
+		return fmt.Sprintf("%.4f nats for each %s character, as many as a choice of %.2f (of %d)", loss, of, math.Exp(loss), len(vocabulary)), nil
+	}
+	return j, nil
+}

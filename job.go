@@ -1,0 +1,257 @@
+package rnnkit
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/internal/atomicfile"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// Job is a training that is ready to begin: a model, and the data that it learns from.
+// [NewForecaster], [NewClassifier], [NewSequenceClassifier] and [NewGenerator] make one.
+type Job struct {
+	// Options are those that the job was made with, and what followed from the data:
+	// the sizes of the Spec, and the Loss and Validation of Fit.
+	Options
+
+	Model     *models.Model   // with the parameters to begin with
+	TrainData datasets.Source // what trains
+	TestData  datasets.Source // what tests, which may be empty
+
+	digest  [sha256.Size]byte // of all data
+	summary func() (string, error)
+}
+
+// newJob returns the job of training a model of meta. The data are what the digest is of.
+func newJob(o Options, meta models.Metadata, train, test datasets.Source, data []byte) (*Job, error) {
+	meta.Spec, meta.Window = o.Spec, o.Window
+	if o.StateInput {
+		meta.State = o.Spec.State()
+	}
+	m, err := o.newModel(meta)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(data)
+	cut := sha256.Sum256(fmt.Append(digest[:], o.TBPTT, o.Stride))
+	o.Fit.DataDigest = hex.EncodeToString(cut[:16])
+	return &Job{Options: o, Model: m, TrainData: train, TestData: test, digest: digest}, nil
+}
+
+// newModel returns a model of the given metadata, with the parameters of Start if there
+// is one, which is left as it is.
+func (o Options) newModel(meta models.Metadata) (*models.Model, error) {
+	initializers, err := o.initializers(meta.Spec)
+	if err != nil {
+		return nil, err
+	}
+	m, err := models.New(meta, o.Fit.Seed, initializers...)
+	if err != nil || o.Start == nil {
+		return m, err
+	}
+	start := o.Start.Spec
+	start.Readout = m.Spec.Readout // has no parameters
+	if m.Spec != start {
+		return nil, &models.FieldError{Field: "Start.Spec", Value: fmt.Sprintf("%+v", o.Start.Spec), Want: fmt.Sprintf("%+v for these data", m.Spec)}
+	}
+	copy(m.Params.Data, o.Start.Params.Data)
+	return m, nil
+}
+
+// resume returns the options with what Start says in place of their own.
+func (o Options) resume(task models.Task) (Options, error) {
+	if o.Start == nil {
+		return o, nil
+	}
+	if err := models.InField("Start", o.Start.Validate()); err != nil {
+		return o, err
+	}
+	if o.Start.Task != task {
+		return o, &models.FieldError{Field: "Start.Task", Value: o.Start.Task, Want: fmt.Sprintf("%s, as that of the job", task)}
+	}
+	o.Spec, o.Window, o.Target = o.Start.Spec, o.Start.Window, o.Start.Target
+	o.StateInput = len(o.Start.State) > 0
+	if task == models.Forecast {
+		o.Horizon = max(1, o.Start.Horizon)
+		if o.TBPTT == 0 && o.Spec.Readout == models.ReadAll {
+			o.Spec.Readout = models.ReadLast // the last answer of all
+		}
+	}
+	return o, nil
+}
+
+// Result is a trained model and the file that it was exported to.
+type Result struct {
+	Model   *models.Model
+	Epochs  []trainer.Epoch
+	File    []byte     // the ONNX file
+	Native  Comparison // of the file, on the native engine, with the trainer; zero if it failed
+	Summary string     // how good the model is on what was held out, in words
+}
+
+// WriteFile writes the ONNX file to path. It is there whole or not at all.
+func (r *Result) WriteFile(path string) error { return atomicfile.Write(path, r.File) }
+
+// Open opens the ONNX file as [infer.Open] does, without writing it.
+func (r *Result) Open(opts ...infer.Option) (*infer.Model, error) {
+	return infer.OpenBytes(r.File, opts...)
+}
+
+// Train trains the model, exports it, and checks that the file answers as the trainer
+// does. It is an error if it does not, if the training diverges (a
+// [trainer.ErrDiverged]), or if ctx ends before it (the cause of ctx).
+//
+// What fails for the untrained model too is reported before the training. Where the
+// training itself failed or ended early but anything was trained, the result is not nil
+// beside the error.
+func (j *Job) Train(ctx context.Context) (*Result, error) {
+	if _, err := j.export(ctx); err != nil {
+		return nil, err
+	}
+	history, ended := j.fit(ctx)
+	if len(history) == 0 {
+		return nil, ended
+	}
+	r, err := j.export(context.WithoutCancel(ctx))
+	if r == nil {
+		return nil, errors.Join(ended, err)
+	}
+	r.Epochs = history
+	summary, summaryErr := j.Summary()
+	r.Summary = summary
+	return r, errors.Join(ended, err, summaryErr)
+}
+
+// Summary says in words how good the model is on what was held out, or where nothing
+// was, on what trained. It is for a model that is trained.
+func (j *Job) Summary() (string, error) { return j.summary() }
+
+// export returns the model's file, and its comparison with the trainer. The result is
+// not nil where only the comparison fails.
+func (j *Job) export(ctx context.Context) (*Result, error) {
+	file, err := export.Marshal(j.Model)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Model: j.Model, File: file}
+	m, err := r.Open()
+	if err != nil {
+		return r, fmt.Errorf("the exported model does not load: %w", err)
+	}
+	defer m.Close()
+	if r.Native, err = j.Compare(ctx, file, m); err != nil {
+		r.Native = Comparison{}
+		return r, fmt.Errorf("the exported model does not answer as the trainer does: %s: %w", m.Engine(), err)
+	}
+	return r, nil
+}
+
+// fit trains the model and notes in its metadata how.
+func (j *Job) fit(ctx context.Context) ([]trainer.Epoch, error) {
+	opts := j.Fit
+	lowest := math.Inf(1) // loss so far
+	opts.OnBatch = func(p trainer.Progress) {
+		lowest = min(lowest, p.Loss)
+		if j.Fit.OnBatch != nil {
+			j.Fit.OnBatch(p)
+		}
+	}
+	opts.OnEpoch = func(e trainer.Epoch) {
+		lowest = min(lowest, e.TrainLoss)
+		if j.Fit.OnEpoch != nil {
+			j.Fit.OnEpoch(e)
+		}
+	}
+	history, err := trainer.Fit(ctx, j.Model, j.TrainData, j.TestData, opts)
+	if len(history) > 0 {
+		j.note(history)
+	}
+	var field *models.FieldError
+	switch {
+	case err == nil:
+		err = j.diverged(lowest)
+	case errors.Is(err, ctx.Err()):
+		err = context.Cause(ctx)
+	case errors.As(err, &field):
+		err = models.InField("Fit", field)
+	}
+	return history, err
+}
+
+// note writes to the model's metadata how its parameters were trained. They are those
+// of the last epoch, or with a Patience of the best.
+func (j *Job) note(history []trainer.Epoch) {
+	last := history[len(history)-1]
+	if j.Fit.Patience > 0 {
+		last = slices.MinFunc(history, func(a, b trainer.Epoch) int { return cmp.Compare(a.Choosing(j.Fit), b.Choosing(j.Fit)) })
+	}
+	epochs := len(history)
+	if history[epochs-1].Examples < j.TrainData.Len() {
+		epochs-- // the last was cut short
+	}
+	j.Model.Training = &models.Training{
+		Data:         j.DataName,
+		DataSHA256:   hex.EncodeToString(j.digest[:]),
+		Seed:         j.Fit.Seed,
+		Epochs:       epochs,
+		Batch:        j.Fit.Batch,
+		Loss:         j.Fit.Loss.Name(),
+		Optimizer:    string(j.Fit.Optimizer.Method),
+		LearningRate: j.Fit.LearningRate,
+		Schedule:     string(j.Fit.Schedule.Shape),
+		TrainLoss:    last.TrainLoss,
+		TestLoss:     last.TestLoss,
+		TestAccuracy: last.TestAccuracy,
+	}
+}
+
+// maxLossRatio is how many times the lowest loss of a training, or 1 if that is more,
+// its last loss may be. A model beyond that has learned nothing.
+const maxLossRatio = 1000
+
+// diverged returns a [trainer.ErrDiverged] if the loss of the trained model, though
+// finite, is out of all proportion to the lowest that there was.
+func (j *Job) diverged(lowest float64) error {
+	if last := j.Model.Training.TrainLoss; last > maxLossRatio*max(lowest, 1) {
+		return fmt.Errorf("%w: the loss is %.3g, and has been %.3g: lower the learning rate (now %g), clip the gradients or scale the data",
+			trainer.ErrDiverged, last, lowest, j.Fit.LearningRate)
+	}
+	return nil
+}
+
+// Predict calls f with the examples of source, in order and some at a time, and with
+// what the model answers to them: see [trainer.Predict].
+func (j *Job) Predict(source datasets.Source, f func(b *datasets.Batch, answers []float32)) error {
+	var b datasets.Batch
+	for examples := range slices.Chunk(firstOf(source.Len()), 256) {
+		if err := source.Read(&b, examples); err != nil {
+			return err
+		}
+		answers, err := trainer.Predict(j.Model, &b)
+		if err != nil {
+			return err
+		}
+		f(&b, answers)
+	}
+	return nil
+}
+
+// firstOf returns the numbers from 0 to n, without n.
+func firstOf(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}

@@ -1,0 +1,356 @@
+package rnnkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
+	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/orttest"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// TestExportsAgree trains every kind of job for an epoch and compares its
+// exported file with the trainer on every engine that is here.
+func TestExportsAgree(t *testing.T) {
+	engines := orttest.Engines(t, native.New())
+	jobs := ownJobs(t)
+	for _, j := range jobs {
+		j.Fit.Epochs = 1
+		if _, err := trainer.Fit(t.Context(), j.Model, first{j.TrainData, min(100, j.TrainData.Len())}, first{}, j.Fit); err != nil {
+			t.Fatal(err)
+		}
+		data, err := export.Marshal(j.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range engines {
+			m, err := infer.OpenBytes(data, infer.With(e))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := j.Compare(t.Context(), data, m)
+			if err != nil || c.Rounding != nil || c.Examples < 2 || !(c.Largest <= 1e-5) {
+				t.Errorf("%s on %s: %+v, %v", j.DataName, e, c, err)
+			}
+			j.Model.Params.Data[0] += 1
+			j.Model.Params.Head.B[0] += 1
+			if _, err := j.Compare(t.Context(), data, m); err == nil || !strings.HasPrefix(err.Error(), "in float64 output") {
+				t.Errorf("%s on %s: another model: %v", j.DataName, e, err)
+			}
+			j.Model.Params.Data[0] -= 1
+			j.Model.Params.Head.B[0] -= 1
+			m.Close()
+		}
+	}
+}
+
+// skewed is the native engine, off by a number.
+type skewed struct {
+	engine.Engine
+	by float32
+}
+
+func (e skewed) Open(model []byte) (engine.Session, error) {
+	s, err := e.Engine.Open(model)
+	return skewedSession{s, e.by}, err
+}
+
+type skewedSession struct {
+	engine.Session
+	by float32
+}
+
+func (s skewedSession) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
+	results, err := s.Session.Run(ctx, inputs, outputs...)
+	if err == nil {
+		data := results["output"].Data.([]float32)
+		data[len(data)-1] += s.by
+	}
+	return results, err
+}
+
+// TestCompareTellsRoundingFromFaults compares engines that are off by more and more.
+func TestCompareTellsRoundingFromFaults(t *testing.T) {
+	j, err := NewSequenceClassifier(datasets.Echo(200, 50, 1), nil, bits, ClassifierOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := export.Marshal(j.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		by            float64
+		beyond, fault bool
+	}{{0, false, false}, {5e-6, false, false}, {2e-5, true, false}, {1e-3, true, false}, {0.1, false, true}, {math.NaN(), false, true}} {
+		m, err := infer.OpenBytes(data, infer.With(skewed{native.New(), float32(test.by)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := j.Compare(t.Context(), data, m)
+		if err == nil && (c.Rounding != nil) != test.beyond || (err != nil) != test.fault {
+			t.Errorf("off by %g: %+v, %v", test.by, c, err)
+		}
+		m.Close()
+	}
+}
+
+// first are the first examples of a Source.
+type first struct {
+	datasets.Source
+	n int
+}
+
+func (f first) Len() int { return f.n }
+
+// ownJobs are jobs over a person's own data.
+func ownJobs(t *testing.T) (jobs []*Job) {
+	t.Helper()
+	add := func(j *Job, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	text := GeneratorOptions()
+	text.DataName, text.Window, text.Stride = "own text", 5, 1
+	add(NewGenerator(strings.Repeat("Falsches Üben von Xylophonmusik quält jeden größeren Zwerg. ", 3), text))
+	three := &datasets.Sequences{Features: 1}
+	for i := range 200 {
+		three.Inputs = append(three.Inputs, make([]float32, 1+i%4))
+		three.Inputs[i][0] = float32(1000 * (i % 3))
+		three.Labels = append(three.Labels, int64(i%3))
+	}
+	add(NewSequenceClassifier(three, nil, []string{"a", "b", "c"}, ClassifierOptions()))
+	add(NewSequenceClassifier(datasets.Echo(200, 6, 1), nil, []string{"a", "b"}, ClassifierOptions()))
+	series := ForecasterOptions()
+	series.TBPTT, series.Fit.Batch = 7, 4
+	values := make([]float64, 300)
+	for i := range values {
+		values[i] = 1e4 + 100*math.Sin(float64(i)/5)
+	}
+	add(NewForecaster([]datasets.Column{{Name: "sales", Values: values}}, series))
+	for _, target := range []string{"", "price"} {
+		ahead := ForecasterOptions()
+		ahead.Window, ahead.Horizon, ahead.Target, ahead.StateInput = 12, 3, target, true
+		add(NewForecaster(twoColumns(200), ahead))
+	}
+	series.Target = "units"
+	add(NewForecaster(twoColumns(300), series))
+	return jobs
+}
+
+// TestClassifyScales fits the scale on what trains.
+func TestClassifyScales(t *testing.T) {
+	jobs := ownJobs(t)
+	three := jobs[1]
+	if three.Fit.Loss.Name() != "cross-entropy" || three.Model.Spec.Outputs != 3 || three.Model.InputScale == nil || three.Model.Window != 4 {
+		t.Errorf("%+v", three.Model.Metadata)
+	}
+	if two := jobs[2]; two.Fit.Loss.Name() != "bce" || two.Model.Spec.Outputs != 1 || !slices.Equal(two.Model.Labels, []string{"a", "b"}) {
+		t.Errorf("%+v", two.Model.Metadata)
+	}
+}
+
+// TestForecastTellsValuesApart refuses a series that float32 makes steps of, and
+// no other.
+func TestForecastTellsValuesApart(t *testing.T) {
+	for _, test := range []struct {
+		value func(i float64) float64
+		want  string
+	}{
+		{func(i float64) float64 { return 331900000 + math.Round(12*math.Sin(i/5)) },
+			"the values, from 331899988 to 331900012, lie too close together for float32, which rounds them by up to 12: subtract"},
+		{func(i float64) float64 { return 1e5 + 0.1*math.Sin(i/5) }, "rounds them by up to 0.00"}, // by 2% of 0.2
+		{func(i float64) float64 { return 1e5 + 2*math.Sin(i/5) }, ""},                            // by 0.1%
+		{func(i float64) float64 { return 331900000 + 32*math.Mod(i, 7) }, ""},                    // float32 has all of them
+		{func(i float64) float64 { return 0.1 }, ""},
+	} {
+		series := make([]float64, 600)
+		for i := range series {
+			series[i] = test.value(float64(i))
+		}
+		if _, err := NewForecaster([]datasets.Column{{Name: "n", Values: series}}, ForecasterOptions()); !strings.Contains(fmt.Sprint(err), test.want) || (err == nil) != (test.want == "") {
+			t.Errorf("values such as %v: the error is %v, not %q", series[1], err, test.want)
+		}
+	}
+}
+
+func TestTrained(t *testing.T) {
+	j := &Job{Options: Options{DataName: "x", Fit: trainer.Options{Loss: trainer.MSE()}}, Model: &models.Model{}, TrainData: datasets.Echo(100, 2, 1)}
+	history := []trainer.Epoch{{Epoch: 1, Examples: 100, TestLoss: 1}, {Epoch: 2, Examples: 100, TestLoss: 2, TestAccuracy: 0.5}}
+	if j.note(history); j.Model.Training.Epochs != 2 || j.Model.Training.TestLoss != 2 || j.Model.Training.TestAccuracy != 0.5 {
+		t.Errorf("%+v", j.Model.Training)
+	}
+	history[1].Examples = 64 // interrupted
+	if j.note(history); j.Model.Training.Epochs != 1 || j.Model.Training.TestLoss != 2 {
+		t.Errorf("%+v", j.Model.Training)
+	}
+	j.Fit.Patience = 3
+	if j.note(history); j.Model.Training.TestLoss != 1 {
+		t.Errorf("%+v", j.Model.Training)
+	}
+}
+
+// TestWhatValidatesDoesNotTest halves what is held out, for every kind of job, where
+// Patience or the plateau look at it, and not otherwise.
+func TestWhatValidatesDoesNotTest(t *testing.T) {
+	series := make([]float64, 121)
+	for i := range series {
+		series[i] = float64(i)
+	}
+	sequences := datasets.Echo(43, 6, 1)
+	kinds := map[string]struct {
+		options Options
+		make    func(Options) (*Job, error)
+	}{
+		"forecast": {ForecasterOptions(), func(o Options) (*Job, error) {
+			o.Window = 10
+			return NewForecaster([]datasets.Column{{Name: "y", Values: series}}, o)
+		}},
+		"streams": {ForecasterOptions(), func(o Options) (*Job, error) {
+			o.Window, o.TBPTT, o.Fit.Batch = 4, 3, 2
+			return NewForecaster([]datasets.Column{{Name: "y", Values: series}}, o)
+		}},
+		"classify": {ClassifierOptions(), func(o Options) (*Job, error) { return NewSequenceClassifier(sequences, nil, bits, o) }},
+		"text": {GeneratorOptions(), func(o Options) (*Job, error) {
+			o.Window, o.Stride = 4, 1
+			return NewGenerator(strings.Repeat("abcd", 60), o)
+		}},
+	}
+	for name, kind := range kinds {
+		plain, err := kind.make(kind.options)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if plain.Fit.Validation != nil {
+			t.Errorf("%s: examples to validate, and nothing looks at them", name)
+		}
+		plateau := kind.options
+		plateau.Fit.Schedule.Shape = trainer.Plateau
+		patient := kind.options
+		patient.Fit.Patience = 2
+		for _, o := range []Options{plateau, patient} {
+			j, err := kind.make(o)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			validation := examplesOf(t, j.Fit.Validation)
+			test := examplesOf(t, j.TestData)
+			if n := len(examplesOf(t, plain.TestData)); !(len(validation) > 0 && len(test) > 0 && (len(validation)+len(test) <= n || name == "streams")) || j.TrainData.Len() != plain.TrainData.Len() {
+				t.Errorf("%s: %d validate and %d test, of %d", name, len(validation), len(test), n)
+			}
+			if name == "forecast" && validation[len(validation)-1] == test[0] {
+				t.Errorf("%s: %s validates and tests", name, test[0])
+			}
+			if j.Model.Training != nil || j.digest != plain.digest {
+				t.Errorf("%s: the digest of the data depends on what chooses", name)
+			}
+		}
+	}
+	few := ClassifierOptions()
+	few.Fit.Patience = 1
+	if _, err := NewSequenceClassifier(sequences.Range(0, 5), nil, bits, few); err == nil || !strings.Contains(err.Error(), "half of what is held out is to validate") {
+		t.Errorf("one held out: %v", err)
+	}
+}
+
+// examplesOf lists the examples of a source in words.
+func examplesOf(t *testing.T, source datasets.Source) (list []string) {
+	t.Helper()
+	for i := range source.Len() {
+		var b datasets.Batch
+		if err := source.Read(&b, []int{i}); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, fmt.Sprint(b))
+	}
+	return list
+}
+
+// TestTrainedIsChosenByValidation reports the test loss of the epoch that another
+// loss chose.
+func TestTrainedIsChosenByValidation(t *testing.T) {
+	j := &Job{Options: Options{DataName: "x", Fit: trainer.Options{Loss: trainer.MSE()}}, Model: &models.Model{}, TrainData: datasets.Echo(100, 2, 1)}
+	j.Fit.Patience, j.Fit.Validation = 3, datasets.Echo(10, 2, 1)
+	j.note([]trainer.Epoch{
+		{Epoch: 1, Examples: 100, ValidationLoss: 3, TestLoss: 1}, {Epoch: 2, Examples: 100, ValidationLoss: 2, TestLoss: 5}, {Epoch: 3, Examples: 100, ValidationLoss: 4, TestLoss: 2},
+	})
+	if j.Model.Training.TestLoss != 5 {
+		t.Errorf("%+v", j.Model.Training)
+	}
+}
+
+// TestValidateNamesTheField refuses what no job of a task can have.
+func TestValidateNamesTheField(t *testing.T) {
+	forecast, classify, generate := models.Forecast, models.Classify, models.Generate
+	for _, test := range []struct {
+		task   models.Task
+		field  string
+		change func(*Options)
+	}{
+		{"guess", "Task", func(o *Options) {}},
+		{classify, "Spec.Cell", func(o *Options) { o.Spec.Cell = "x" }},
+		{classify, "Init", func(o *Options) { o.Init = []Init{"glorot"} }},
+		{classify, "Spec.Cell", func(o *Options) { o.Spec.Cell, o.Init = models.RNN, []Init{Chrono} }},
+		{classify, "Fit.Loss", func(o *Options) { o.Fit.Loss = trainer.MSE() }},
+		{classify, "Fit.Loss", func(o *Options) { o.Fit.Loss = (*trainer.CrossEntropy)(nil) }},
+		{forecast, "Fit.Loss", func(o *Options) { o.Fit.Loss = trainer.CrossEntropy{} }},
+		{forecast, "Fit.Loss.quantiles", func(o *Options) { o.Fit.Loss = trainer.Pinball(0.1, 0.9) }},
+		{generate, "Fit.Loss", func(o *Options) { o.Fit.Loss = trainer.BinaryCrossEntropy() }},
+		{classify, "Fit.Loss.Smoothing", func(o *Options) { o.Fit.Loss = trainer.CrossEntropy{Smoothing: 1} }},
+		{classify, "Fit.LearningRate", func(o *Options) { o.Fit.LearningRate = -1 }},
+		{classify, "Fit.LearningRate", func(o *Options) { o.Fit.LearningRate = math.NaN() }},
+		{classify, "Fit.Epochs", func(o *Options) { o.Fit.Epochs = 0 }},
+		{classify, "Fit.Batch", func(o *Options) { o.Fit.Batch = 0 }},
+		{classify, "HeldOut", func(o *Options) { o.HeldOut = 1 }},
+		{classify, "Horizon", func(o *Options) { o.Horizon = 1 }},
+		{classify, "Target", func(o *Options) { o.Target = "y" }},
+		{generate, "TBPTT", func(o *Options) { o.TBPTT = 5 }},
+		{generate, "Window", func(o *Options) { o.Window = 0 }},
+		{generate, "Stride", func(o *Options) { o.Stride = 0 }},
+		{generate, "Spec.Readout", func(o *Options) { o.Spec.Readout = models.ReadLast }},
+		{generate, "Spec.Bidirectional", func(o *Options) { o.Spec.Bidirectional = true }},
+		{forecast, "Horizon", func(o *Options) { o.Horizon = 0 }},
+		{forecast, "Horizon", func(o *Options) { o.TBPTT, o.Horizon = 5, 2 }},
+		{forecast, "TBPTT", func(o *Options) { o.TBPTT, o.Spec.Bidirectional = 5, true }},
+		{forecast, "Spec.Readout", func(o *Options) { o.TBPTT, o.Spec.Readout = 5, models.ReadMean }},
+		{forecast, "Spec.Readout", func(o *Options) { o.Spec.Readout = models.ReadAll }},
+	} {
+		o := map[models.Task]func() Options{forecast: ForecasterOptions, classify: ClassifierOptions, generate: GeneratorOptions, "guess": ClassifierOptions}[test.task]()
+		if test.task != "guess" {
+			if err := o.Validate(test.task); err != nil {
+				t.Fatalf("the default options: %v", err)
+			}
+		}
+		test.change(&o)
+		var field *models.FieldError
+		if err := o.Validate(test.task); !errors.As(err, &field) || field.Field != test.field {
+			t.Errorf("%s: the error is %v, not about %s", test.task, err, test.field)
+		}
+	}
+}
+
+// bits are the labels of datasets.Echo.
+var bits = []string{"0", "1"}
+
+// twoColumns are units that follow the price of three steps before.
+func twoColumns(n int) []datasets.Column {
+	units, price := make([]float64, n), make([]float64, n)
+	for i := range units {
+		price[i] = 2 + math.Sin(float64(i)/4)/2
+		units[i] = 10 - 3*price[max(0, i-3)]
+	}
+	return []datasets.Column{{Name: "units", Values: units}, {Name: "price", Values: price}}
+}

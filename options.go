@@ -1,0 +1,216 @@
+package rnnkit
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// Options say what is trained and how. [ForecasterOptions], [ClassifierOptions] and
+// [GeneratorOptions] return good defaults, whose fields a program changes. Fields that
+// do not belong to the task stay 0.
+type Options struct {
+	// Spec is the model. Its Features and Outputs follow from the data, and so does the
+	// Vocabulary of a generator.
+	Spec models.Spec
+
+	// Init lists how the recurrent layers are initialized, one after the other. None
+	// is PyTorch's default.
+	Init []Init
+
+	// Start is a model to go on training, such as export.ReadFile returns (none). Its
+	// Spec, Window, Horizon, scales, vocabulary, labels and state then stand in place of
+	// those that the options and the data would give, so that its parameters keep their
+	// meaning. The data must fit them.
+	Start *models.Model
+
+	// StateInput gives the file inputs and outputs for the state, so that any runtime
+	// can go on from where a run ended. Without them every run begins with zeros. Package
+	// infer steps through both kinds of files.
+	StateInput bool
+
+	Window  int    // steps that a forecaster looks back, or characters of an example of text
+	Horizon int    // steps ahead that a forecaster answers for
+	Target  string // the column that a forecaster answers for; "" for all
+
+	// TBPTT is the number of steps of truncated backpropagation through time, by which a
+	// forecaster learns from every step of Fit.Batch parallel streams. Gradients are cut
+	// between examples and the state is not. 0 is for windows.
+	TBPTT int
+
+	Stride int // characters from one example of text to the next
+
+	// Scale standardizes the values: each column or channel has mean 0 and deviation 1
+	// over what trains. The scale is part of the file, which reads and answers raw units.
+	Scale bool
+
+	// HeldOut is the share of the data that does not train: the end of a series or text,
+	// or sequences that the seed draws. It tests. Where Fit has a Patience or the schedule
+	// trainer.Plateau, half of it validates and the other half tests. 0 trains on all.
+	HeldOut float64
+
+	DataName string // what the metadata call the data, such as the name of a file
+
+	// Fit has the options of the training itself. Its LearningRate, Batch and Epochs must
+	// be more than 0. A Loss of nil is the usual one of the task, see [Losses]. Validation,
+	// Carry and DataDigest follow from the fields above.
+	Fit trainer.Options
+}
+
+// Init is a way to initialize the recurrent layers.
+type Init string
+
+// The ways to initialize.
+const (
+	Orthogonal Init = "orthogonal"  // see models.Orthogonal
+	ForgetBias Init = "forget-bias" // of 1, see models.ForgetBias
+	Chrono     Init = "chrono"      // for times up to three windows, see models.Chrono
+)
+
+// fitOptions are the options that all tasks begin with.
+func fitOptions(rate float64, batch, epochs int) trainer.Options {
+	return trainer.Options{
+		Optimizer:    trainer.Optimizer{Method: trainer.Adam},
+		LearningRate: rate,
+		Schedule:     trainer.Schedule{Shape: trainer.Constant},
+		Batch:        batch,
+		Epochs:       epochs,
+	}
+}
+
+// Validate returns a *models.FieldError for the first field that does not fit the task.
+// The functions that make a [Job] call it before they look at the data.
+func (o Options) Validate(task models.Task) error {
+	if err := o.validateData(task); err != nil {
+		return err
+	}
+	spec := o.placeholder(task)
+	if err := models.InField("Spec", spec.Validate()); err != nil {
+		return err
+	}
+	if err := models.InField("Fit", o.Fit.Validate(spec)); err != nil {
+		return err
+	}
+	if err := o.validateTask(task); err != nil {
+		return err
+	}
+	_, err := o.initializers(spec)
+	return err
+}
+
+// validateData checks the fields that say how the data become examples.
+func (o Options) validateData(task models.Task) error {
+	least := map[models.Task]struct{ window, horizon, stride int }{
+		models.Forecast: {1, 1, 0}, models.Classify: {0, 0, 0}, models.Generate: {1, 0, 1},
+	}
+	limits, ok := least[task]
+	if !ok {
+		return &models.FieldError{Field: "Task", Value: task, Want: "forecast, classify or generate"}
+	}
+	for _, f := range []struct {
+		name         string
+		value, least int
+	}{{"Window", o.Window, limits.window}, {"Horizon", o.Horizon, limits.horizon}, {"Stride", o.Stride, limits.stride}, {"TBPTT", o.TBPTT, 0}} {
+		if f.value < f.least {
+			return &models.FieldError{Field: f.name, Value: f.value, Want: fmt.Sprintf("%d or more", f.least)}
+		}
+	}
+	switch {
+	case task != models.Forecast && o.Horizon > 0:
+		return &models.FieldError{Field: "Horizon", Value: o.Horizon, Want: "0, since only a forecaster looks ahead"}
+	case task != models.Forecast && o.TBPTT > 0:
+		return &models.FieldError{Field: "TBPTT", Value: o.TBPTT, Want: "0, since only a forecaster learns from streams"}
+	case task != models.Forecast && o.Target != "":
+		return &models.FieldError{Field: "Target", Value: o.Target, Want: "empty, since only a forecaster has columns"}
+	case o.Fit.Epochs < 1:
+		return &models.FieldError{Field: "Fit.Epochs", Value: o.Fit.Epochs, Want: "1 or more"}
+	case o.Fit.Batch < 1:
+		return &models.FieldError{Field: "Fit.Batch", Value: o.Fit.Batch, Want: "1 or more"}
+	case !(o.Fit.LearningRate > 0):
+		return &models.FieldError{Field: "Fit.LearningRate", Value: o.Fit.LearningRate, Want: "more than 0"}
+	case o.TBPTT > 0 && o.Horizon > 1:
+		return &models.FieldError{Field: "Horizon", Value: o.Horizon, Want: "1 with truncated backpropagation, which learns the next step at every step"}
+	case !(o.HeldOut >= 0 && o.HeldOut < 1):
+		return &models.FieldError{Field: "HeldOut", Value: o.HeldOut, Want: "at least 0 and less than 1"}
+	}
+	return nil
+}
+
+// losses are the names of those that fit a task, the usual one first.
+var losses = map[models.Task][]string{
+	models.Forecast: {"mse", "mae", "huber", "pinball"},
+	models.Classify: {"bce", "cross-entropy"},
+	models.Generate: {"cross-entropy"},
+}
+
+// Losses returns the names of the losses that fit a task, the usual one first, as
+// [trainer.Loss] has them.
+func Losses(task models.Task) []string { return slices.Clone(losses[task]) }
+
+// validateTask checks the loss and the readout.
+func (o Options) validateTask(task models.Task) error {
+	if o.Fit.Loss != nil && !slices.Contains(losses[task], o.Fit.Loss.Name()) {
+		return &models.FieldError{Field: "Fit.Loss", Value: o.Fit.Loss.Name(), Want: "one of " + strings.Join(losses[task], ", ")}
+	}
+	all := o.Spec.Readout == models.ReadAll
+	switch {
+	case task == models.Generate && !all:
+		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "all, since a generator answers at every step"}
+	case task == models.Generate && o.Spec.Bidirectional:
+		return &models.FieldError{Field: "Spec.Bidirectional", Value: true, Want: "false, since a generator cannot see what follows"}
+	case o.TBPTT > 0 && o.Spec.Bidirectional:
+		return &models.FieldError{Field: "TBPTT", Value: o.TBPTT, Want: "0 for a bidirectional model, whose state cannot go on from batch to batch"}
+	case o.TBPTT > 0 && !all && o.Spec.Readout != models.ReadLast:
+		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "last or all with truncated backpropagation, which answers at every step"}
+	case task != models.Generate && o.TBPTT == 0 && all:
+		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "last, final, mean or max, since a sequence or window has one answer"}
+	}
+	return nil
+}
+
+// placeholder is the Spec with the smallest sizes that data may give it.
+func (o Options) placeholder(task models.Task) models.Spec {
+	s := o.Spec
+	s.Outputs = 1
+	if loss, ok := o.Fit.Loss.(trainer.CrossEntropy); ok {
+		s.Outputs = max(2, len(loss.Weights))
+	}
+	if task == models.Generate || s.Vocabulary > 0 || s.Embedding > 0 {
+		s.Features, s.Vocabulary = 0, 2
+	} else {
+		s.Features, s.Vocabulary = 1, 0
+	}
+	return s
+}
+
+// initializers are those that Init lists, for a model of the given Spec.
+func (o Options) initializers(small models.Spec) (list []models.Recipe, err error) {
+	for _, name := range o.Init {
+		switch name {
+		case Orthogonal:
+			list = append(list, models.Orthogonal())
+		case ForgetBias:
+			list = append(list, models.ForgetBias(1))
+		case Chrono:
+			list = append(list, models.Chrono(max(3, 3*o.Window)))
+		default:
+			return nil, &models.FieldError{Field: "Init", Value: name, Want: "orthogonal, forget-bias or chrono"}
+		}
+	}
+	// What does not fit the cell shows on the smallest model of its kind.
+	small.Hidden, small.Layers, small.Dropout = 1, 1, 0
+	if _, err := models.Init(small, 0, list...); err != nil {
+		return nil, models.InField("Spec", err)
+	}
+	return list, nil
+}
+
+// chooses tells whether the training looks at what is held out, half of which then
+// validates.
+func (o Options) chooses() bool {
+	return o.Fit.Patience > 0 && o.Fit.Patience < math.MaxInt || o.Fit.Schedule.Shape == trainer.Plateau
+}
