@@ -10,20 +10,19 @@ import (
 // The operators of this file compute each element of the output from one element
 // of each input, of shapes that are broadcast to one.
 
-// pairs is what an operator does to two lists of one length, In being the type
-// of what it reads.
-type pairs[In, Out element] func(dst []Out, a, b []In)
+// pairFunc computes each element of dst from those of a and b at its place.
+type pairFunc[In, Out element] func(dst []Out, a, b []In)
 
 // binary is an operator on pairs of elements.
 type binary[In, Out element] struct {
 	a, b *array[In]
 	out  *array[Out]
-	f    pairs[In, Out]
-	pairing[In, Out]
+	f    pairFunc[In, Out]
+	pairwise[In, Out]
 }
 
-func newBinary[In, Out element](n *node, f pairs[In, Out]) *binary[In, Out] {
-	return &binary[In, Out]{a: input[In](n, 0), b: input[In](n, 1), out: output[Out](n, 0), f: f, pairing: newPairing[In, Out](n)}
+func newBinary[In, Out element](n *node, f pairFunc[In, Out]) *binary[In, Out] {
+	return &binary[In, Out]{a: input[In](n, 0), b: input[In](n, 1), out: output[Out](n, 0), f: f, pairwise: newPairwise[In, Out](n)}
 }
 
 func (op *binary[In, Out]) shapes() error {
@@ -38,47 +37,47 @@ func (op *binary[In, Out]) run() error {
 	return op.apply(op.f, op.out, op.a, op.b)
 }
 
-// pairing brings the elements of two arrays side by side.
-type pairing[In, Out element] struct {
-	walk   walk
-	chunks *[2][chunk]In
+// pairwise applies a pairFunc to two arrays of any strides.
+type pairwise[In, Out element] struct {
+	iter    iterator
+	scratch *[2][scratchSize]In
 }
 
-func newPairing[In, Out element](n *node) pairing[In, Out] {
-	return pairing[In, Out]{chunks: &poolOf[In](n.memory).chunks}
+func newPairwise[In, Out element](n *node) pairwise[In, Out] {
+	return pairwise[In, Out]{scratch: &poolOf[In](n.memory).scratch}
 }
 
-// chunk is how many elements are brought side by side at a time.
-const chunk = 128
+// scratchSize is how many elements with a stride are copied side by side at a time.
+const scratchSize = 128
 
 // apply sets out, of the shape that a and b are broadcast to, to f of them.
-func (p *pairing[In, Out]) apply(f pairs[In, Out], out *array[Out], a, b *array[In]) error {
-	p.walk.broadcast(out.shape, a.shape, b.shape)
-	_, step := p.walk.inner()
-	return p.walk.rows(out.pool.memory, func(to, n int, at offsets) {
+func (p *pairwise[In, Out]) apply(f pairFunc[In, Out], out *array[Out], a, b *array[In]) error {
+	p.iter.broadcast(out.shape, a.shape, b.shape)
+	_, stride := p.iter.inner()
+	return p.iter.rows(out.pool.memory, func(to, n int, at offsets) {
 		dst := out.data[to : to+n]
-		if step[0] == 1 && step[1] == 1 {
+		if stride[0] == 1 && stride[1] == 1 {
 			f(dst, a.data[at[0]:][:n], b.data[at[1]:][:n])
 			return
 		}
-		for i := 0; i < n; i += chunk {
-			m := min(chunk, n-i)
+		for i := 0; i < n; i += scratchSize {
+			m := min(scratchSize, n-i)
 			f(dst[i:i+m],
-				sideBySide(&p.chunks[0], a.data[at[0]+i*step[0]:], step[0], m),
-				sideBySide(&p.chunks[1], b.data[at[1]+i*step[1]:], step[1], m))
+				contiguous(&p.scratch[0], a.data[at[0]+i*stride[0]:], stride[0], m),
+				contiguous(&p.scratch[1], b.data[at[1]+i*stride[1]:], stride[1], m))
 		}
 	})
 }
 
-// sideBySide returns n elements of src that lie a step apart, in buf if they do
+// contiguous returns n elements of src that lie a stride apart, in buf if they do
 // not lie so already.
-func sideBySide[T element](buf *[chunk]T, src []T, step, n int) []T {
-	if step == 1 {
+func contiguous[T element](buf *[scratchSize]T, src []T, stride, n int) []T {
+	if stride == 1 {
 		return src[:n]
 	}
 	row := buf[:n]
 	for i := range row {
-		row[i] = src[i*step]
+		row[i] = src[i*stride]
 	}
 	return row
 }
@@ -90,10 +89,10 @@ func arithmeticOps[T number]() []op {
 		{name: "Sub", since: 7, in: two, out: one, build: binaryOf(sub[T])},
 		{name: "Mul", since: 7, in: two, out: one, build: binaryOf(mul[T])},
 		{name: "Pow", since: 7, in: two, out: one, mixed: true, build: newPow[T]},
-		{name: "Less", since: 7, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a < b }))},
-		{name: "LessOrEqual", since: 12, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a <= b }))},
-		{name: "Greater", since: 7, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a > b }))},
-		{name: "GreaterOrEqual", since: 12, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a >= b }))},
+		{name: "Less", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a < b }))},
+		{name: "LessOrEqual", since: 12, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a <= b }))},
+		{name: "Greater", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a > b }))},
+		{name: "GreaterOrEqual", since: 12, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a >= b }))},
 		{name: "Sum", since: 8, in: some, out: one, build: variadicOf(add[T], false)},
 		{name: "Mean", since: 8, in: some, out: one, build: variadicOf(add[T], true)},
 		{name: "Max", since: 8, in: some, out: one, build: variadicOf(maxima[T], false)},
@@ -108,14 +107,14 @@ var (
 )
 
 var logicOps = []op{
-	{name: "And", since: 7, in: two, out: one, build: binaryOf(each(func(a, b bool) bool { return a && b }))},
-	{name: "Or", since: 7, in: two, out: one, build: binaryOf(each(func(a, b bool) bool { return a || b }))},
-	{name: "Xor", since: 7, in: two, out: one, build: binaryOf(each(func(a, b bool) bool { return a != b }))},
-	{name: "Not", since: 1, in: one, out: one, build: unaryOf(elements(func(x bool) bool { return !x }))},
+	{name: "And", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b bool) bool { return a && b }))},
+	{name: "Or", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b bool) bool { return a || b }))},
+	{name: "Xor", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b bool) bool { return a != b }))},
+	{name: "Not", since: 1, in: one, out: one, build: unaryOf(each(func(x bool) bool { return !x }))},
 }
 
 // binaryOf returns the constructor of an operator on pairs of elements.
-func binaryOf[In, Out element](f pairs[In, Out]) func(*node) kernel {
+func binaryOf[In, Out element](f pairFunc[In, Out]) func(*node) kernel {
 	return func(n *node) kernel { return newBinary(n, f) }
 }
 
@@ -166,7 +165,7 @@ type intDiv[T integer] struct{ *binary[T, T] }
 
 func (op *intDiv[T]) run() error {
 	zero := false
-	err := op.out.pool.memory.parts(len(op.b.data), func(from, to int) {
+	err := op.out.pool.memory.chunks(len(op.b.data), func(from, to int) {
 		zero = zero || slices.Contains(op.b.data[from:to], 0)
 	})
 	switch {
@@ -181,7 +180,7 @@ func (op *intDiv[T]) run() error {
 // newFloatMod takes the sign from the divisor, or with fmod from the dividend.
 func newFloatMod[T float](n *node) kernel {
 	fmod := n.flag("fmod", false)
-	return newBinary(n, each(func(a, b T) T {
+	return newBinary(n, eachPair(func(a, b T) T {
 		r := math.Mod(float64(a), float64(b))
 		if !fmod && r != 0 && r < 0 != (b < 0) {
 			r += float64(b)
@@ -193,7 +192,7 @@ func newFloatMod[T float](n *node) kernel {
 // newIntMod takes the sign as newFloatMod does.
 func newIntMod[T integer](n *node) kernel {
 	fmod := n.flag("fmod", false)
-	return &intDiv[T]{newBinary(n, each(func(a, b T) T {
+	return &intDiv[T]{newBinary(n, eachPair(func(a, b T) T {
 		r := a % b
 		if !fmod && r != 0 && r < 0 != (b < 0) {
 			r += b
@@ -209,7 +208,7 @@ type pow[T number] struct {
 	base, exponent value
 	a, b           *array[float64]
 	out            *array[T]
-	pairing        pairing[float64, T]
+	pairwise       pairwise[float64, T]
 }
 
 func newPow[T number](n *node) kernel {
@@ -219,7 +218,7 @@ func newPow[T number](n *node) kernel {
 	n.mustBeNumber(1)
 	return &pow[T]{
 		base: n.inputs[0], exponent: n.inputs[1], a: temp[float64](n), b: temp[float64](n),
-		out: output[T](n, 0), pairing: newPairing[float64, T](n),
+		out: output[T](n, 0), pairwise: newPairwise[float64, T](n),
 	}
 }
 
@@ -239,7 +238,7 @@ func (op *pow[T]) run() error {
 	if err := convert(op.b, op.exponent); err != nil {
 		return err
 	}
-	return op.pairing.apply(power[T], op.out, op.a, op.b)
+	return op.pairwise.apply(power[T], op.out, op.a, op.b)
 }
 
 func power[T number](dst []T, a, b []float64) {
@@ -252,8 +251,8 @@ func power[T number](dst []T, a, b []float64) {
 	}
 }
 
-// each does f to each pair.
-func each[In, Out element](f func(a, b In) Out) pairs[In, Out] {
+// eachPair returns the pairFunc that calls f.
+func eachPair[In, Out element](f func(a, b In) Out) pairFunc[In, Out] {
 	return func(dst []Out, a, b []In) {
 		for i := range dst {
 			dst[i] = f(a[i], b[i])
@@ -292,16 +291,16 @@ func (op *prelu[T]) shapes() error {
 type variadic[T number] struct {
 	in    []*array[T]
 	out   *array[T]
-	f     pairs[T, T]
+	f     pairFunc[T, T]
 	mean  bool
-	first walk
-	pairing[T, T]
+	first iterator
+	pairwise[T, T]
 }
 
 // variadicOf returns the constructor of an operator that combines its inputs by f.
-func variadicOf[T number](f pairs[T, T], mean bool) func(*node) kernel {
+func variadicOf[T number](f pairFunc[T, T], mean bool) func(*node) kernel {
 	return func(n *node) kernel {
-		op := &variadic[T]{f: f, mean: mean, out: output[T](n, 0), pairing: newPairing[T, T](n)}
+		op := &variadic[T]{f: f, mean: mean, out: output[T](n, 0), pairwise: newPairwise[T, T](n)}
 		for i, v := range n.inputs {
 			if v == nil {
 				n.fail("input %d is missing", i)
@@ -344,7 +343,7 @@ func widen(shape, other []int) ([]int, bool) {
 
 func (op *variadic[T]) run() error {
 	op.first.broadcast(op.out.shape, op.in[0].shape)
-	if err := op.out.copyWalk(&op.first, op.in[0], 0); err != nil {
+	if err := op.out.copyStrided(&op.first, op.in[0], 0); err != nil {
 		return err
 	}
 	for _, a := range op.in[1:] {
@@ -355,7 +354,7 @@ func (op *variadic[T]) run() error {
 	if !op.mean {
 		return nil
 	}
-	return op.out.pool.memory.parts(len(op.out.data), func(from, to int) {
+	return op.out.chunks(func(from, to int) {
 		for i := from; i < to; i++ {
 			op.out.data[i] /= T(len(op.in))
 		}
@@ -367,7 +366,7 @@ type where[T element] struct {
 	cond *array[bool]
 	a, b *array[T]
 	out  *array[T]
-	walk walk
+	iter iterator
 }
 
 func newWhere[T element](n *node) kernel {
@@ -391,13 +390,13 @@ func (op *where[T]) shapes() error {
 }
 
 func (op *where[T]) run() error {
-	op.walk.broadcast(op.out.shape, op.cond.shape, op.a.shape, op.b.shape)
-	_, step := op.walk.inner()
-	return op.walk.rows(op.out.pool.memory, func(out, n int, at offsets) {
+	op.iter.broadcast(op.out.shape, op.cond.shape, op.a.shape, op.b.shape)
+	_, stride := op.iter.inner()
+	return op.iter.rows(op.out.pool.memory, func(out, n int, at offsets) {
 		for i := range n {
-			v := &op.a.data[at[1]+i*step[1]]
-			if !op.cond.data[at[0]+i*step[0]] {
-				v = &op.b.data[at[2]+i*step[2]]
+			v := &op.a.data[at[1]+i*stride[1]]
+			if !op.cond.data[at[0]+i*stride[0]] {
+				v = &op.b.data[at[2]+i*stride[2]]
 			}
 			op.out.data[out+i] = *v
 		}

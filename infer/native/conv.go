@@ -314,7 +314,7 @@ func (op *conv[T]) begin(size int) error {
 	}
 	for at := 0; at < len(op.out.data); at += size {
 		bias := op.b.data[at/size%len(op.b.data)]
-		err := op.memory.parts(size, func(from, to int) {
+		err := op.memory.chunks(size, func(from, to int) {
 			channel := op.out.data[at+from : at+to]
 			for k := range channel {
 				channel[k] = bias

@@ -24,7 +24,7 @@ func convert[T element](dst *array[T], src value) error {
 // convert sets the elements, of which there are as many as src has. Those of float16
 // are rounded.
 func (a *array[T]) convert(src value) error {
-	return a.pool.memory.parts(len(a.data), func(from, to int) {
+	return a.chunks(func(from, to int) {
 		src.info().kind.convert(a, src, from, to)
 		if a.kind == halfType {
 			roundToHalf(any(a.data).([]float32)[from:to])

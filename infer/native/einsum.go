@@ -13,11 +13,11 @@ type einsum[T number] struct {
 	out   *array[T]
 	terms []string // of the inputs; an ellipsis is a single '.'
 	to    string   // of the output
-	walk  walk
+	iter  iterator
 
-	labels []byte // those of the output, then those that are summed over
-	sizes  []int
-	steps  []offsets // along each label, of the inputs
+	labels  []byte // those of the output, then those that are summed over
+	sizes   []int
+	strides []offsets // along each label, of the inputs
 }
 
 func einsumOps[T number]() []op {
@@ -47,7 +47,7 @@ func newEinsum[T number](n *node) kernel {
 	case len(op.terms) != len(op.in):
 		n.fail("attribute \"equation\" is %q, with %d terms for %d inputs", equation, len(op.terms), len(op.in))
 	case len(op.in) > len(offsets{}):
-		n.fail("it has %d inputs, and at most %d are supported", len(op.in), len(offsets{}))
+		n.fail("it has %d inputs, and at chunkSize %d are supported", len(op.in), len(offsets{}))
 	case !op.valid():
 		n.fail("attribute \"equation\" is %q, which is not one of letters and ellipses whose output has each letter once and no other than the inputs", equation)
 	}
@@ -87,15 +87,15 @@ func (op *einsum[T]) valid() bool {
 	return true
 }
 
-// label adds a step along a label for input i, of a dimension of that size. Of
+// label adds a stride along a label for input i, of a dimension of that size. Of
 // an ellipsis, the labels are 128 and up, the last dimension being 128.
-func (op *einsum[T]) label(c byte, i, size, step int) error {
+func (op *einsum[T]) label(c byte, i, size, stride int) error {
 	k := slices.Index(op.labels, c)
 	if k < 0 {
 		k = len(op.labels)
 		op.labels = append(op.labels, c)
 		op.sizes = append(op.sizes, 1)
-		op.steps = append(op.steps, offsets{})
+		op.strides = append(op.strides, offsets{})
 	}
 	switch {
 	case size == 1:
@@ -105,12 +105,12 @@ func (op *einsum[T]) label(c byte, i, size, step int) error {
 	case op.sizes[k] != size:
 		return fmt.Errorf("one label of the equation stands for dimensions of size %d and %d", op.sizes[k], size)
 	}
-	op.steps[k][i] += step
+	op.strides[k][i] += stride
 	return nil
 }
 
 func (op *einsum[T]) shapes() error {
-	op.labels, op.sizes, op.steps = op.labels[:0], op.sizes[:0], op.steps[:0]
+	op.labels, op.sizes, op.strides = op.labels[:0], op.sizes[:0], op.strides[:0]
 	// The labels of the output come first, with whatever size.
 	more := 0 // dimensions of the ellipsis
 	for i, term := range op.terms {
@@ -154,10 +154,10 @@ func (op *einsum[T]) shapes() error {
 func (op *einsum[T]) read(i int, term string) error {
 	shape := op.in[i].shape
 	ellipsis := len(shape) - len(term) + 1
-	k, step := len(shape)-1, 1
+	k, stride := len(shape)-1, 1
 	add := func(c byte) error {
-		err := op.label(c, i, shape[k], step)
-		step *= shape[k]
+		err := op.label(c, i, shape[k], stride)
+		stride *= shape[k]
 		k--
 		return err
 	}
@@ -188,17 +188,17 @@ func (op *einsum[T]) run() error {
 	if slices.Contains(op.sizes, 0) {
 		return nil
 	}
-	op.walk.reset()
+	op.iter.reset()
 	for k, size := range op.sizes {
-		op.walk.add(size, op.steps[k])
+		op.iter.add(size, op.strides[k])
 	}
 	inner, _ := product(op.sizes[len(op.out.shape):]...)
-	_, step := op.walk.inner()
-	return op.walk.rows(op.out.pool.memory, func(at, n int, from offsets) {
+	_, stride := op.iter.inner()
+	return op.iter.rows(op.out.pool.memory, func(at, n int, from offsets) {
 		for i := range n {
-			v := op.in[0].data[from[0]+i*step[0]]
+			v := op.in[0].data[from[0]+i*stride[0]]
 			for j := 1; j < len(op.in); j++ {
-				v *= op.in[j].data[from[j]+i*step[j]]
+				v *= op.in[j].data[from[j]+i*stride[j]]
 			}
 			op.out.data[(at+i)/inner] += v
 		}

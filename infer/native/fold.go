@@ -12,7 +12,7 @@ type budget struct {
 	work     int // how many more multiplications may be spent on them
 }
 
-func newBudget() *budget { return &budget{elements: 1 << 16, work: 20 * piece} }
+func newBudget() *budget { return &budget{elements: 1 << 16, work: 20 * checkInterval} }
 
 // errBudget ends the computing of constants when a model is opened.
 var errBudget = errors.New("the constants of the model take too long to compute")
@@ -21,7 +21,7 @@ var errBudget = errors.New("the constants of the model take too long to compute"
 // may be cut into gates and put together in another order.
 func (b *budget) allow(constant value) {
 	b.elements += 2 * constant.len()
-	b.work += 16 * computed * constant.len()
+	b.work += 16 * elementCost * constant.len()
 }
 
 // fold computes the outputs of a node of constants, whose shapes are set, unless they

@@ -24,7 +24,7 @@ var indexOps = []op{
 // reduction.
 func elementOps[T element](combiner func(reduction string) func(old, v T) T) []op {
 	return []op{
-		{name: "Equal", since: 7, in: two, out: one, build: binaryOf(each(func(a, b T) bool { return a == b }))},
+		{name: "Equal", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a == b }))},
 		{name: "NonZero", since: 9, in: one, out: one, build: newNonZero[T]},
 		{name: "Scatter", since: 9, in: three, out: one, build: scatterElementsOf(replace[T])},
 		{name: "ScatterElements", since: 11, in: three, out: one, build: scatterElementsOf(readReduction(combiner))},
@@ -39,7 +39,7 @@ type elementPlaces struct {
 	indices *indices
 	axis    int64
 	places  *array[int64]
-	walk    walk
+	iter    iterator
 	from    []int
 }
 
@@ -68,23 +68,23 @@ func (op *elementPlaces) find(data []int) error {
 		return err
 	}
 	op.from = stridesOf(op.from[:0], data)
-	op.walk.reset()
+	op.iter.reset()
 	for k, size := range shape {
-		step := op.from[k]
+		stride := op.from[k]
 		if k == axis {
-			step = 0
+			stride = 0
 		}
-		op.walk.add(size, offsets{step})
+		op.iter.add(size, offsets{stride})
 	}
-	_, step := op.walk.inner()
+	_, stride := op.iter.inner()
 	var bad error
-	err := op.walk.rows(op.places.pool.memory, func(out, n int, at offsets) {
+	err := op.iter.rows(op.places.pool.memory, func(out, n int, at offsets) {
 		for i := range n {
 			k, err := indexOf(op.indices.at(out+i), data[axis])
 			if err != nil && bad == nil {
 				bad = fmt.Errorf("%w for axis %d of shape %v", err, axis, data)
 			}
-			op.places.data[out+i] = int64(at[0] + i*step[0] + k*op.from[axis])
+			op.places.data[out+i] = int64(at[0] + i*stride[0] + k*op.from[axis])
 		}
 	})
 	return cmp.Or(err, bad)
@@ -188,7 +188,7 @@ func (op *scatterElements[T]) run() error {
 	if err := op.find(op.in.shape); err != nil {
 		return err
 	}
-	return op.out.pool.memory.parts(len(op.places.data), func(from, to int) {
+	return op.out.pool.memory.chunks(len(op.places.data), func(from, to int) {
 		for i := from; i < to; i++ {
 			v, at := op.updates.data[i], op.places.data[i]
 			if op.combine != nil {
@@ -262,7 +262,7 @@ func (op *scatterND[T]) update(at, from, n int) error {
 		return op.out.copyAt(at, op.updates, from, n)
 	}
 	dst, src := op.out.data[at:at+n], op.updates.data[from:from+n]
-	return op.out.pool.memory.parts(n, func(i, end int) {
+	return op.out.pool.memory.chunks(n, func(i, end int) {
 		for ; i < end; i++ {
 			dst[i] = op.combine(dst[i], src[i])
 		}
@@ -334,7 +334,7 @@ func newNonZero[T element](n *node) kernel {
 
 func (op *nonZero[T]) shapes() error {
 	count := 0
-	err := op.out.pool.memory.parts(len(op.in.data), func(from, to int) {
+	err := op.out.pool.memory.chunks(len(op.in.data), func(from, to int) {
 		for _, v := range op.in.data[from:to] {
 			if v != *new(T) {
 				count++
@@ -349,7 +349,7 @@ func (op *nonZero[T]) run() error {
 	shape, n := op.in.shape, op.out.shape[1]
 	op.index = resized(op.index, len(shape))
 	at := 0
-	return op.out.pool.memory.parts(len(op.in.data), func(from, to int) {
+	return op.out.pool.memory.chunks(len(op.in.data), func(from, to int) {
 		for _, v := range op.in.data[from:to] {
 			if v != *new(T) {
 				for k, i := range op.index {
@@ -412,7 +412,7 @@ func (op *oneHot) run() error {
 	if err := op.places.fill(nil); err != nil {
 		return err
 	}
-	err := op.at.pool.memory.parts(len(op.at.data), func(i, end int) {
+	err := op.at.chunks(func(i, end int) {
 		for ; i < end; i++ {
 			if at := op.at.data[i]; at >= -int64(depth) && at < int64(depth) {
 				j := (int(at) + depth) % depth
@@ -503,7 +503,7 @@ func steps[T number](start, limit, delta T) float64 {
 }
 
 func (op *sequence[T]) run() error {
-	return op.out.pool.memory.parts(len(op.out.data), func(from, to int) {
+	return op.out.chunks(func(from, to int) {
 		for i := from; i < to; i++ {
 			op.out.data[i] = op.start.data[0] + T(i)*op.delta.data[0]
 		}

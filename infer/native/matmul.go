@@ -13,7 +13,7 @@ import (
 // layer.
 type matMul[T float] struct {
 	a, b, bias, out *array[T]
-	walk            walk
+	iter            iterator
 	batch           []int
 	memory          *memory
 }
@@ -88,14 +88,14 @@ func (op *matMul[T]) run() error {
 		m = len(op.out.data) / n
 		batch, batchA, batchB = nil, nil, nil
 	}
-	op.walk.broadcast(batch, batchA, batchB)
-	_, step := op.walk.inner()
+	op.iter.broadcast(batch, batchA, batchB)
+	_, stride := op.iter.inner()
 	var err error
-	ended := op.walk.rows(op.memory, func(out, size int, at offsets) {
+	ended := op.iter.rows(op.memory, func(out, size int, at offsets) {
 		for i := 0; i < size && err == nil; i++ {
 			dst := kernels.Dense(m, n, op.out.data[(out+i)*m*n:])
-			a := kernels.Dense(m, k, op.a.data[(at[0]+i*step[0])*m*k:])
-			b := kernels.Dense(k, n, op.b.data[(at[1]+i*step[1])*k*n:])
+			a := kernels.Dense(m, k, op.a.data[(at[0]+i*stride[0])*m*k:])
+			b := kernels.Dense(k, n, op.b.data[(at[1]+i*stride[1])*k*n:])
 			err = byRows[T](op.memory, m, k*n, func(from, to int) {
 				kernels.MulNN(dst.RowRange(from, to), a.RowRange(from, to), b)
 			})
@@ -109,20 +109,20 @@ func (op *matMul[T]) begin() error {
 	if op.bias == nil {
 		return op.out.fill(nil)
 	}
-	op.walk.broadcast(op.out.shape, op.bias.shape)
-	return op.out.copyWalk(&op.walk, op.bias, 0)
+	op.iter.broadcast(op.out.shape, op.bias.shape)
+	return op.out.copyStrided(&op.iter, op.bias, 0)
 }
 
 // byRows has multiply make a product, which takes so many multiplications a row,
 // of about a piece of rows at a time. The kernels that read the right factor once
 // for many rows get as many as they need for that.
 func byRows[T float](m *memory, rows, each int, multiply func(from, to int)) error {
-	const long = 8 * piece // what these kernels make in a few hundredths of a second
+	const long = 8 * checkInterval // what these kernels make in a few hundredths of a second
 	least := min(256, long/max(1, each))
 	if slow[T]() {
 		least = 4
 	}
-	some := max(1, least, piece/max(1, each))
+	some := max(1, least, checkInterval/max(1, each))
 	for from := 0; from < rows; from += some {
 		to := min(from+some, rows)
 		if err := m.spend((to - from) * each); err != nil {
@@ -139,7 +139,7 @@ func slow[T float]() bool { return size[T]() > 4 || kernels.Variant() == "generi
 // intMatMul is matMul of integers.
 type intMatMul[T integer] struct {
 	a, b, out *array[T]
-	walk      walk
+	iter      iterator
 	batch     []int
 	memory    *memory
 }
@@ -157,14 +157,14 @@ func (op *intMatMul[T]) shapes() (err error) {
 func (op *intMatMul[T]) run() error {
 	batchA, m, k := matrixOf(op.a.shape, true)
 	batchB, _, n := matrixOf(op.b.shape, false)
-	op.walk.broadcast(op.batch, batchA, batchB)
-	_, step := op.walk.inner()
+	op.iter.broadcast(op.batch, batchA, batchB)
+	_, stride := op.iter.inner()
 	var err error
-	ended := op.walk.rows(op.memory, func(out, size int, at offsets) {
+	ended := op.iter.rows(op.memory, func(out, size int, at offsets) {
 		for i := 0; i < size && err == nil; i++ {
 			dst := op.out.data[(out+i)*m*n:][:m*n]
-			a := op.a.data[(at[0]+i*step[0])*m*k:][:m*k]
-			b := op.b.data[(at[1]+i*step[1])*k*n:][:k*n]
+			a := op.a.data[(at[0]+i*stride[0])*m*k:][:m*k]
+			b := op.b.data[(at[1]+i*stride[1])*k*n:][:k*n]
 			err = mulInts(op.memory, dst, a, b, m, k, n)
 		}
 	})
@@ -193,7 +193,7 @@ type gemm[T float] struct {
 	a, b, c, out   *array[T]
 	alpha, beta    T
 	transA, transB bool
-	walk           walk
+	iter           iterator
 	mul            *array[T]
 	laidOut        kernels.Packed[T] // bᵀ
 	weighs         int               // bytes of it, where b is not constant
@@ -272,7 +272,7 @@ func (op *gemm[T]) run() error {
 	if op.alpha == 1 {
 		return nil
 	}
-	return op.memory.parts(len(out), func(from, to int) {
+	return op.memory.chunks(len(out), func(from, to int) {
 		for i := from; i < to; i++ {
 			out[i] += op.alpha * product[i]
 		}
@@ -284,11 +284,11 @@ func (op *gemm[T]) begin() error {
 	if op.c == nil || op.beta == 0 {
 		return op.out.fill(nil)
 	}
-	op.walk.broadcast(op.out.shape, op.c.shape)
-	if err := op.out.copyWalk(&op.walk, op.c, 0); err != nil || op.beta == 1 {
+	op.iter.broadcast(op.out.shape, op.c.shape)
+	if err := op.out.copyStrided(&op.iter, op.c, 0); err != nil || op.beta == 1 {
 		return err
 	}
-	return op.memory.parts(len(op.out.data), func(from, to int) {
+	return op.memory.chunks(len(op.out.data), func(from, to int) {
 		for i := from; i < to; i++ {
 			op.out.data[i] *= op.beta
 		}
@@ -329,7 +329,7 @@ func (op *gemm[T]) byBlocks(dst, a, b kernels.Matrix[T]) error {
 	}
 	for from := 0; from < b.Rows; from += some {
 		part := b.RowRange(from, min(from+some, b.Rows))
-		if err := op.memory.spend(part.Rows * part.Cols * copied); err != nil {
+		if err := op.memory.spend(part.Rows * part.Cols * copyCost); err != nil {
 			return err
 		}
 		op.laidOut.PackT(part)
@@ -354,7 +354,7 @@ func inPanels(rows, cols int) int {
 // mulTT adds aᵀ bᵀ to dst, which is rare, and slow.
 func mulTT[T float](m *memory, dst, a, b kernels.Matrix[T]) error {
 	for i := range dst.Rows {
-		if err := m.spend(b.Rows * b.Cols * copied); err != nil { // of a, each lies elsewhere
+		if err := m.spend(b.Rows * b.Cols * copyCost); err != nil { // of a, each lies elsewhere
 			return err
 		}
 		for j := range dst.Cols {

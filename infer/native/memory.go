@@ -14,10 +14,10 @@ type memory struct {
 	pools       []trimmer
 	arrays      []tracked // all that take their buffers from here
 
-	ctx   context.Context // of the run
-	steps int             // how many nodes the run has computed
-	spent int             // multiplications since the context was last asked
-	left  *int            // how many may still be spent on constants; nil in a run
+	ctx    context.Context // of the run
+	steps  int             // how many nodes the run has computed
+	spent  int             // multiplications since the context was last asked
+	budget *int            // how many may still be spent on constants; nil in a run
 }
 
 // tracked is a value with its header at hand.
@@ -92,32 +92,32 @@ func (m *memory) step() error {
 	return m.ctx.Err()
 }
 
-// piece is about how many multiplications are made between two looks at the
-// context, or what takes as long.
-const piece = 100_000_000
+// checkInterval is about how many multiplications, or what takes as long, are made
+// between two looks at the context.
+const checkInterval = 100_000_000
 
-// An element takes as long as about that many multiplications: to compute it, or to
-// copy it along with its neighbours.
+// The cost of an element in multiplications: to compute it, or to copy it along with
+// its neighbours.
 const (
-	computed = 256
-	copied   = 16
+	elementCost = 256
+	copyCost    = 16
 )
 
-// most is how many elements are computed in one go at most.
-const most = 1 << 16
+// chunkSize is how many elements are computed without a look at the context.
+const chunkSize = 1 << 16
 
-// spend counts the multiplications that come next, and reports whether the run
-// goes on once a piece is made.
+// spend counts the multiplications that come next. After every checkInterval of them it
+// reports whether the run goes on.
 func (m *memory) spend(n int) error {
-	if m.spent += n; m.spent <= piece {
+	if m.spent += n; m.spent <= checkInterval {
 		return nil
 	}
-	return m.ask(n)
+	return m.check(n)
 }
 
-func (m *memory) ask(n int) error {
-	if m.left != nil {
-		if *m.left -= m.spent; *m.left < 0 {
+func (m *memory) check(n int) error {
+	if m.budget != nil {
+		if *m.budget -= m.spent; *m.budget < 0 {
 			return errBudget
 		}
 	}
@@ -125,12 +125,11 @@ func (m *memory) ask(n int) error {
 	return m.ctx.Err()
 }
 
-// parts calls f for parts of n elements, one after the other, as long as the run
-// goes on.
-func (m *memory) parts(n int, f func(from, to int)) error {
-	for from := 0; from < n; from += most {
-		to := min(from+most, n)
-		if err := m.spend((to - from) * computed); err != nil {
+// chunks calls f for n elements, a chunk after the other, as long as the run goes on.
+func (m *memory) chunks(n int, f func(from, to int)) error {
+	for from := 0; from < n; from += chunkSize {
+		to := min(from+chunkSize, n)
+		if err := m.spend((to - from) * elementCost); err != nil {
 			return err
 		}
 		f(from, to)
@@ -147,9 +146,9 @@ type buffer[T element] struct {
 
 // pool holds the free buffers of one type.
 type pool[T element] struct {
-	memory *memory
-	free   []*buffer[T]
-	chunks [2][chunk]T // what an operator works with for a moment
+	memory  *memory
+	free    []*buffer[T]
+	scratch [2][scratchSize]T // what a kernel works with for a moment
 }
 
 // poolOf returns the pool of T in m.

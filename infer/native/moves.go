@@ -19,9 +19,9 @@ var moveOps = []op{
 // mover is how elements of any type are copied, as long as the run goes on. The
 // source has the type of the destination.
 type mover interface {
-	// copyWalk sets the elements to those of src from that place on, operand 0
-	// of w.
-	copyWalk(w *walk, src value, from int) error
+	// copyStrided sets the elements to those of src from that place on, operand 0
+	// of it.
+	copyStrided(it *iterator, src value, from int) error
 	// copyAt sets n elements from at on to those of src from that place on.
 	copyAt(at int, src value, from, n int) error
 	// take sets element i to element places[i] of src, or leaves it as it is
@@ -33,20 +33,20 @@ type mover interface {
 	convert(src value) error
 }
 
-func (a *array[T]) copyWalk(w *walk, src value, start int) error {
+func (a *array[T]) copyStrided(it *iterator, src value, start int) error {
 	from := src.(*array[T]).data
-	_, steps := w.inner()
-	step := steps[0]
-	return w.rows(a.pool.memory, func(out, n int, at offsets) {
+	_, strides := it.inner()
+	stride := strides[0]
+	return it.rows(a.pool.memory, func(out, n int, at offsets) {
 		row := a.data[out : out+n]
-		if step == 1 {
+		if stride == 1 {
 			copy(row, from[start+at[0]:])
 			return
 		}
 		k := start + at[0]
 		for i := range row {
 			row[i] = from[k]
-			k += step
+			k += stride
 		}
 	})
 }
@@ -54,8 +54,8 @@ func (a *array[T]) copyWalk(w *walk, src value, start int) error {
 func (a *array[T]) copyAt(at int, src value, from, n int) error {
 	data := src.(*array[T]).data
 	for {
-		part := min(n, piece/copied)
-		if err := a.pool.memory.spend(computed + part*copied); err != nil {
+		part := min(n, checkInterval/copyCost)
+		if err := a.pool.memory.spend(elementCost + part*copyCost); err != nil {
 			return err
 		}
 		copy(a.data[at:at+part], data[from:from+part])
@@ -68,7 +68,7 @@ func (a *array[T]) copyAt(at int, src value, from, n int) error {
 
 func (a *array[T]) take(src value, places []int64) error {
 	from := src.(*array[T]).data
-	return a.pool.memory.parts(len(places), func(i, end int) {
+	return a.pool.memory.chunks(len(places), func(i, end int) {
 		for ; i < end; i++ {
 			if k := places[i]; k >= 0 {
 				a.data[i] = from[k]
@@ -82,7 +82,7 @@ func (a *array[T]) fill(src value) error {
 	if src != nil {
 		v = src.(*array[T]).data[0]
 	}
-	return a.pool.memory.parts(len(a.data), func(from, to int) {
+	return a.chunks(func(from, to int) {
 		for i := from; i < to; i++ {
 			a.data[i] = v
 		}
@@ -105,15 +105,15 @@ func stridesOf(dst []int, shape []int) []int {
 // whose elements come from regular steps through the input.
 type move struct {
 	in, out value
-	walk    walk
+	iter    iterator
 	from    []int // strides of the input
 }
 
 func newMove(n *node) move { return move{in: n.inputs[0], out: outputLike(n, 0, n.inputs[0])} }
 
-// begin makes the walk ready for dimensions and returns the strides of the input.
+// begin makes the iterator ready for dimensions and returns the strides of the input.
 func (op *move) begin() []int {
-	op.walk.reset()
+	op.iter.reset()
 	op.from = stridesOf(op.from[:0], op.in.info().shape)
 	return op.from
 }
@@ -158,9 +158,9 @@ func (op *transpose) shapes() error {
 func (op *transpose) run() error {
 	from := op.begin()
 	for k, d := range op.out.info().shape {
-		op.walk.add(d, offsets{from[op.axis(k)]})
+		op.iter.add(d, offsets{from[op.axis(k)]})
 	}
-	return op.out.copyWalk(&op.walk, op.in, 0)
+	return op.out.copyStrided(&op.iter, op.in, 0)
 }
 
 type expand struct {
@@ -191,8 +191,8 @@ func (op *expand) run() error {
 		op.out.share(op.in)
 		return nil
 	}
-	op.walk.broadcast(op.out.info().shape, op.in.info().shape)
-	return op.out.copyWalk(&op.walk, op.in, 0)
+	op.iter.broadcast(op.out.info().shape, op.in.info().shape)
+	return op.out.copyStrided(&op.iter, op.in, 0)
 }
 
 // tile repeats the input along each dimension.
@@ -228,10 +228,10 @@ func (op *tile) shapes() (err error) {
 func (op *tile) run() error {
 	from := op.begin()
 	for k, d := range op.in.info().shape {
-		op.walk.add(op.times[k], offsets{0})
-		op.walk.add(d, offsets{from[k]})
+		op.iter.add(op.times[k], offsets{0})
+		op.iter.add(d, offsets{from[k]})
 	}
-	return op.out.copyWalk(&op.walk, op.in, 0)
+	return op.out.copyStrided(&op.iter, op.in, 0)
 }
 
 // gather picks slices of the input along an axis.

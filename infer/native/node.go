@@ -284,7 +284,7 @@ func (l *list) values() ([]int64, error) {
 		return l.fixed, nil
 	}
 	if shape := l.in.shape(); len(shape) > 1 || l.in.len() > maxList {
-		return nil, fmt.Errorf("a list of integers has shape %v, and must have one dimension of at most %d", shape, maxList)
+		return nil, fmt.Errorf("a list of integers has shape %v, and must have one dimension of at chunkSize %d", shape, maxList)
 	}
 	l.buf = l.buf[:0]
 	for i := range l.in.len() {

@@ -69,7 +69,7 @@ func (op *batchNorm[T]) run() error {
 		c := at / inner % channels
 		scale := float64(op.scale.data[c]) / math.Sqrt(float64(op.variance.data[c])+op.epsilon)
 		mean, b := float64(op.mean.data[c]), float64(op.b.data[c])
-		err := op.out.pool.memory.parts(inner, func(from, to int) {
+		err := op.out.pool.memory.chunks(inner, func(from, to int) {
 			for i := at + from; i < at+to; i++ {
 				op.out.data[i] = T((float64(op.x.data[i])-mean)*scale + b)
 			}
@@ -115,7 +115,7 @@ func (op *instanceNorm[T]) run() error {
 		if err != nil {
 			return err
 		}
-		err = op.out.pool.memory.parts(inner, func(from, to int) {
+		err = op.out.pool.memory.chunks(inner, func(from, to int) {
 			for i := at + from; i < at+to; i++ {
 				op.out.data[i] = T((float64(op.x.data[i])-mean)*scale*float64(op.scale.data[c]) + float64(op.b.data[c]))
 			}
@@ -129,7 +129,7 @@ func (op *instanceNorm[T]) run() error {
 
 // moments returns the mean of a row and the inverse of its standard deviation.
 func moments[T float](m *memory, row []T, epsilon float64) (mean, inverse float64, err error) {
-	err = m.parts(len(row), func(from, to int) {
+	err = m.chunks(len(row), func(from, to int) {
 		for _, v := range row[from:to] {
 			mean += float64(v)
 		}
@@ -139,7 +139,7 @@ func moments[T float](m *memory, row []T, epsilon float64) (mean, inverse float6
 	}
 	mean /= float64(len(row))
 	variance := 0.0
-	err = m.parts(len(row), func(from, to int) {
+	err = m.chunks(len(row), func(from, to int) {
 		for _, v := range row[from:to] {
 			d := float64(v) - mean
 			variance += d * d
@@ -154,7 +154,7 @@ type layerNorm[T float] struct {
 	mean, inverse    *array[float32]
 	axis             int64
 	epsilon          float64
-	walk             walk
+	iter             iterator
 	inner            []int
 }
 
@@ -215,8 +215,8 @@ func (op *layerNorm[T]) run() error {
 	if op.b != nil {
 		b = op.b.shape
 	}
-	op.walk.broadcast(op.inner, op.scale.shape, b)
-	_, step := op.walk.inner()
+	op.iter.broadcast(op.inner, op.scale.shape, b)
+	_, stride := op.iter.inner()
 	for at := 0; at < len(op.x.data); at += size {
 		row, out := op.x.data[at:at+size], op.out.data[at:at+size]
 		mean, inverse, err := moments(op.out.pool.memory, row, op.epsilon)
@@ -229,11 +229,11 @@ func (op *layerNorm[T]) run() error {
 		if op.inverse != nil {
 			op.inverse.data[at/size] = float32(inverse)
 		}
-		err = op.walk.rows(op.out.pool.memory, func(to, n int, from offsets) {
+		err = op.iter.rows(op.out.pool.memory, func(to, n int, from offsets) {
 			for i := range n {
-				v := (float64(row[to+i]) - mean) * inverse * float64(op.scale.data[from[0]+i*step[0]])
+				v := (float64(row[to+i]) - mean) * inverse * float64(op.scale.data[from[0]+i*stride[0]])
 				if op.b != nil {
-					v += float64(op.b.data[from[1]+i*step[1]])
+					v += float64(op.b.data[from[1]+i*stride[1]])
 				}
 				out[to+i] = T(v)
 			}

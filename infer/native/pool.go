@@ -109,7 +109,7 @@ func (op *pooling[T]) run() error {
 	last := len(op.in) - 1
 	width := op.window.out[last]
 	if op.mean {
-		if err := op.sums.resizeTo(min(width, most)); err != nil {
+		if err := op.sums.resizeTo(min(width, chunkSize)); err != nil {
 			return err
 		}
 	}
@@ -119,8 +119,8 @@ func (op *pooling[T]) run() error {
 	op.corner, op.stop = resized(op.corner, last), resized(op.stop, last)
 	for at := 0; at < len(op.out.data); at += width {
 		begin := at / outSize * inSize
-		for from := 0; from < width; from += most {
-			if err := op.runLine(at, from, min(most, width-from), begin, inSize); err != nil {
+		for from := 0; from < width; from += chunkSize {
+			if err := op.runLine(at, from, min(chunkSize, width-from), begin, inSize); err != nil {
 				return err
 			}
 		}
@@ -206,9 +206,9 @@ func (to pooled[T]) fold(m *memory, w *window, plane []T, line int) error {
 	if to.n < taps {
 		for p := range to.n {
 			begin, end := inside(w.in[last], taps, from, dilation)
-			for ; begin < end; begin += most {
-				n := min(most, end-begin)
-				if err := m.spend(n * computed); err != nil {
+			for ; begin < end; begin += chunkSize {
+				n := min(chunkSize, end-begin)
+				if err := m.spend(n * elementCost); err != nil {
 					return err
 				}
 				to.take(p, 0, plane, line+from+begin*dilation, dilation, n)
@@ -218,7 +218,7 @@ func (to pooled[T]) fold(m *memory, w *window, plane []T, line int) error {
 		return nil
 	}
 	for range taps {
-		if err := m.spend(to.n * computed); err != nil {
+		if err := m.spend(to.n * elementCost); err != nil {
 			return err
 		}
 		begin, end := inside(w.in[last], to.n, from, stride)

@@ -372,9 +372,9 @@ func (op *recurrent[T]) run() error {
 			return err
 		}
 	}
-	most := op.mostRows()
-	for op.from = 0; op.from == 0 || op.from < batch; op.from += most {
-		op.rows = min(most, batch-op.from)
+	chunk := op.mostRows()
+	for op.from = 0; op.from == 0 || op.from < batch; op.from += chunk {
+		op.rows = min(chunk, batch-op.from)
 		var part []int32
 		if lengths != nil {
 			part = lengths[op.from : op.from+op.rows]
@@ -392,9 +392,9 @@ func (op *recurrent[T]) mostRows() int {
 	const element = 64 // multiplications that take as long as a gate's function
 	_, _, inputs := op.sizes()
 	each := op.gates * op.hidden * (inputs + op.hidden + element)
-	budget := 4 * piece
+	budget := 4 * checkInterval
 	if op.newCell == nil || slow[T]() {
-		budget = piece / 2
+		budget = checkInterval / 2
 	}
 	return min(max(budget/each, 4), 1<<14)
 }
@@ -462,13 +462,13 @@ func (op *recurrent[T]) runGeneral(lengths []int32) error {
 // runCells runs a layer without padding that package cell has.
 func (op *recurrent[T]) runCells() error {
 	time, batch, _ := op.part()
-	most := min(time, op.stretch())
-	if err := op.keep(most, batch); err != nil {
+	chunk := min(time, op.stretch())
+	if err := op.keep(chunk, batch); err != nil {
 		return err
 	}
 	op.layOut()
 	if op.y == nil {
-		if err := op.history.resizeTo(most, batch, op.hidden); err != nil {
+		if err := op.history.resizeTo(chunk, batch, op.hidden); err != nil {
 			return err
 		}
 	}
@@ -479,11 +479,11 @@ func (op *recurrent[T]) runCells() error {
 	for d, c := range op.cells {
 		y := op.stepsOfY(d)
 		state := cell.State[T]{H: op.state(op.h0, d), C: op.state(op.c0, d)}
-		for done := 0; done < time; done += most {
+		for done := 0; done < time; done += chunk {
 			if err := op.memory.ctx.Err(); err != nil {
 				return err
 			}
-			from, to := op.span(d, done, min(done+most, time), time)
+			from, to := op.span(d, done, min(done+chunk, time), time)
 			s := cell.Sequences[T]{X: x, First: state}
 			if op.pick == nil {
 				s.X = x.Range(from, to)
@@ -601,7 +601,7 @@ func (op *recurrent[T]) readX() (cell.Steps[T], error) {
 	stride := strides(op.orderX, op.x.shape)
 	op.pick = op.pick[:0]
 	for t := range time {
-		if err := op.memory.spend(batch * computed); err != nil {
+		if err := op.memory.spend(batch * elementCost); err != nil {
 			return cell.Steps[T]{}, err
 		}
 		for b := range batch {
@@ -658,7 +658,7 @@ func (op *recurrent[T]) stepsOfX(dense bool) (cell.Steps[T], error) {
 	packed := op.packed.data
 	for t := range time {
 		for b := range batch {
-			if err := op.memory.spend(inputs * computed); err != nil {
+			if err := op.memory.spend(inputs * elementCost); err != nil {
 				return x, err
 			}
 			for i := range inputs {

@@ -56,18 +56,18 @@ func (op *recurrent[T]) runRagged(lengths []int32) error {
 	r := &op.ragged
 	r.sort(lengths)
 	longest := len(r.counts)
-	most := min(longest, op.stretch())
-	if err := op.keep(most, batch); err != nil {
+	chunk := min(longest, op.stretch())
+	if err := op.keep(chunk, batch); err != nil {
 		return err
 	}
 	from, err := op.stepsOfX(false)
 	if err != nil {
 		return err
 	}
-	if err := op.sorted.resizeTo(most, batch, inputs); err != nil {
+	if err := op.sorted.resizeTo(chunk, batch, inputs); err != nil {
 		return err
 	}
-	if err := op.history.resizeTo(most, batch, op.hidden); err != nil {
+	if err := op.history.resizeTo(chunk, batch, op.hidden); err != nil {
 		return err
 	}
 	if err := r.states.resizeTo(2, batch, op.hidden); err != nil {
@@ -87,11 +87,11 @@ func (op *recurrent[T]) runRagged(lengths []int32) error {
 		}
 		r.pick(state.H, op.state(op.h0, d))
 		r.pick(state.C, op.state(op.c0, d))
-		for done := 0; done < longest; done += most {
+		for done := 0; done < longest; done += chunk {
 			if err := op.memory.ctx.Err(); err != nil {
 				return err
 			}
-			i, j := op.span(d, done, min(done+most, longest), longest)
+			i, j := op.span(d, done, min(done+chunk, longest), longest)
 			s := cell.Sequences[T]{
 				X:       cell.Dense(j-i, batch, inputs, op.sorted.data),
 				Y:       cell.Dense(j-i, batch, op.hidden, op.history.data),

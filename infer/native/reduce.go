@@ -28,9 +28,9 @@ type reduce[T number] struct {
 
 	drop   []bool
 	inner  int // how many elements make one
-	walk   walk
+	iter   iterator
 	sums   *array[T]
-	mapped *[chunk]T
+	mapped *[scratchSize]T
 }
 
 // reduceOps lists the reductions of numbers that may be negative.
@@ -79,7 +79,7 @@ func newReduceSum[T number](n *node) kernel {
 
 func newReduce[T number](n *node, r reducer[T], since int64, in, out *array[T]) *reduce[T] {
 	op := &reduce[T]{
-		in: in, out: out, sums: temp[T](n), mapped: &poolOf[T](n.memory).chunks[0],
+		in: in, out: out, sums: temp[T](n), mapped: &poolOf[T](n.memory).scratch[0],
 		axes:     listOf(n, "axes", 1, since),
 		keepDims: n.flag("keepdims", true),
 		reducer:  r,
@@ -214,7 +214,7 @@ func reducedShape(out *header, in []int, axes *list, drop *[]bool, noop, keepDim
 }
 
 func (op *reduce[T]) run() error {
-	if err := op.each(func(int) T { return op.begin }); err != nil {
+	if err := op.eachOutput(func(int) T { return op.begin }); err != nil {
 		return err
 	}
 	if op.last != nil {
@@ -227,12 +227,12 @@ func (op *reduce[T]) run() error {
 	if op.finish == nil {
 		return nil
 	}
-	return op.each(func(i int) T { return op.finish(op.out.data[i], op.inner) })
+	return op.eachOutput(func(i int) T { return op.finish(op.out.data[i], op.inner) })
 }
 
-// each sets each element of the output to f of its place.
-func (op *reduce[T]) each(f func(i int) T) error {
-	return op.out.pool.memory.parts(len(op.out.data), func(from, to int) {
+// eachOutput sets each element of the output to f of its place.
+func (op *reduce[T]) eachOutput(f func(i int) T) error {
+	return op.out.chunks(func(from, to int) {
 		for i := from; i < to; i++ {
 			op.out.data[i] = f(i)
 		}
@@ -257,7 +257,7 @@ func (op *reduce[T]) twice() error {
 	if err != nil {
 		return err
 	}
-	return op.each(func(i int) T { return op.last(op.out.data[i], op.sums.data[i]) })
+	return op.eachOutput(func(i int) T { return op.last(op.out.data[i], op.sums.data[i]) })
 }
 
 // pass adds the elements to sums, or what second makes of them.
@@ -265,35 +265,35 @@ func (op *reduce[T]) pass(sums []T, second bool) error {
 	if len(op.in.data) == 0 {
 		return nil
 	}
-	op.walk.reset()
+	op.iter.reset()
 	to := len(sums)
 	for k, size := range op.in.shape {
-		step := 0
+		stride := 0
 		if !op.drop[k] {
 			to /= size
-			step = to
+			stride = to
 		}
-		op.walk.add(size, offsets{step})
+		op.iter.add(size, offsets{stride})
 	}
-	_, step := op.walk.inner()
-	return op.walk.rows(op.out.pool.memory, func(from, n int, at offsets) {
-		for i := 0; i < n; i += chunk {
-			src := op.in.data[from+i : from+min(n, i+chunk)]
-			k := at[0] + i*step[0]
+	_, stride := op.iter.inner()
+	return op.iter.rows(op.out.pool.memory, func(from, n int, at offsets) {
+		for i := 0; i < n; i += scratchSize {
+			src := op.in.data[from+i : from+min(n, i+scratchSize)]
+			k := at[0] + i*stride[0]
 			if second {
 				for j, x := range src {
-					op.mapped[j] = op.second(x, op.out.data[k+j*step[0]])
+					op.mapped[j] = op.second(x, op.out.data[k+j*stride[0]])
 				}
 				src = op.mapped[:len(src)]
 			}
-			switch step[0] {
+			switch stride[0] {
 			case 0:
 				sums[k] = op.row(sums[k], src)
 			case 1:
 				op.rows(sums[k:k+len(src)], src)
 			default:
 				for j := range src {
-					sums[k+j*step[0]] = op.row(sums[k+j*step[0]], src[j:j+1])
+					sums[k+j*stride[0]] = op.row(sums[k+j*stride[0]], src[j:j+1])
 				}
 			}
 		}
@@ -391,7 +391,7 @@ func (op *argMax[T]) run() error {
 	for i := range op.out.data {
 		first := i/inner*inner*size + i%inner
 		best, at := op.in.data[first], 0
-		err := op.out.pool.memory.parts(size, func(k, end int) {
+		err := op.out.pool.memory.chunks(size, func(k, end int) {
 			for ; k < end; k++ {
 				if v := op.in.data[first+k*inner]; op.better(v, best) {
 					best, at = v, k
@@ -481,7 +481,7 @@ func (op *topK[T]) run() error {
 			if err != nil {
 				return err
 			}
-			err = op.values.pool.memory.parts(k, func(j, end int) {
+			err = op.values.pool.memory.chunks(k, func(j, end int) {
 				for ; j < end; j++ {
 					to := (o*k+j)*inner + i
 					op.values.data[to], op.indices.data[to] = src[int(order[j])*inner], order[j]
@@ -500,10 +500,10 @@ func (op *topK[T]) run() error {
 func (op *topK[T]) sort(src []T, inner, k int) ([]int64, error) {
 	before := func(a, b int64) int { return op.compare(src[int(a)*inner], src[int(b)*inner], a, b) }
 	order, merged := op.order.data, op.merged.data
-	const some = most / 4 // each takes several comparisons
+	const some = chunkSize / 4 // each takes several comparisons
 	for from := 0; from < len(order); from += some {
 		part := order[from:min(from+some, len(order))]
-		if err := op.values.pool.memory.spend(len(part) * 16 * computed); err != nil {
+		if err := op.values.pool.memory.spend(len(part) * 16 * elementCost); err != nil {
 			return nil, err
 		}
 		for j := range part {
@@ -538,7 +538,7 @@ func (op *topK[T]) compare(x, y T, a, b int64) int {
 
 // merge sets dst to the first of a and b, both in order.
 func (op *topK[T]) merge(dst, a, b []int64, before func(a, b int64) int) error {
-	return op.values.pool.memory.parts(len(dst), func(i, end int) {
+	return op.values.pool.memory.chunks(len(dst), func(i, end int) {
 		for ; i < end; i++ {
 			if len(b) == 0 || len(a) > 0 && before(a[0], b[0]) < 0 {
 				dst[i], a = a[0], a[1:]
@@ -578,11 +578,11 @@ func (op *cumSum[T]) run() error {
 	size, inner := alongAxis(op.in.shape, op.axis.at(0))
 	for o := range len(op.in.data) / (size * inner) {
 		for i := range inner {
-			first, step := o*size*inner+i, inner
+			first, stride := o*size*inner+i, inner
 			if op.reverse {
-				first, step = first+(size-1)*inner, -inner
+				first, stride = first+(size-1)*inner, -inner
 			}
-			if err := op.addUp(first, step, size); err != nil {
+			if err := op.addUp(first, stride, size); err != nil {
 				return err
 			}
 		}
@@ -590,12 +590,12 @@ func (op *cumSum[T]) run() error {
 	return nil
 }
 
-// addUp adds up n elements from the first on, a step apart.
-func (op *cumSum[T]) addUp(first, step, n int) error {
+// addUp adds up n elements from the first on, a stride apart.
+func (op *cumSum[T]) addUp(first, stride, n int) error {
 	var sum T
-	return op.out.pool.memory.parts(n, func(k, end int) {
+	return op.out.pool.memory.chunks(n, func(k, end int) {
 		for ; k < end; k++ {
-			at := first + k*step
+			at := first + k*stride
 			v := op.in.data[at]
 			op.out.data[at] = sum
 			if sum += v; !op.exclusive {

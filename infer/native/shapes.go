@@ -24,7 +24,7 @@ type inference struct {
 // bytes, of which some are held already. It ends with ctx.
 func infer(ctx context.Context, p *program, limit, held int) (*inference, error) {
 	b := newBudget()
-	m := &memory{limit: limit, held: held, ctx: ctx, left: &b.work}
+	m := &memory{limit: limit, held: held, ctx: ctx, budget: &b.work}
 	inf := &inference{budget: b}
 	var err error
 	if inf.runner, err = newRunner(p, m, nil, inf); err != nil {

@@ -118,9 +118,9 @@ func (op *slice) run() error {
 	start := 0
 	for k, size := range op.out.info().shape {
 		start += op.first[k] * from[k]
-		op.walk.add(size, offsets{op.step[k] * from[k]})
+		op.iter.add(size, offsets{op.step[k] * from[k]})
 	}
-	return op.out.copyWalk(&op.walk, op.in, start)
+	return op.out.copyStrided(&op.iter, op.in, start)
 }
 
 // pad adds elements at both ends of dimensions, or takes some away.
@@ -228,7 +228,7 @@ func (op *pad) run() error {
 	}
 	op.from = stridesOf(op.from[:0], in)
 	op.index = resized(op.index, len(out))
-	err := op.places.pool.memory.parts(len(op.places.data), func(from, to int) {
+	err := op.places.chunks(func(from, to int) {
 		for at := from; at < to; at++ {
 			op.places.data[at] = op.place(in)
 			increment(op.index, out)
@@ -365,7 +365,7 @@ func (op *trilu) run() error {
 		return err
 	}
 	rows, cols := shape[len(shape)-2], shape[len(shape)-1]
-	err := op.places.pool.memory.parts(len(op.places.data), func(from, to int) {
+	err := op.places.chunks(func(from, to int) {
 		for at := from; at < to; at++ {
 			op.places.data[at] = int64(at)
 			if above := int64(at%cols - at/cols%rows); op.upper && above < k || !op.upper && above > k {

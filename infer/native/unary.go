@@ -27,13 +27,13 @@ func (op *unary[In, Out]) shapes() error {
 }
 
 func (op *unary[In, Out]) run() error {
-	return op.out.pool.memory.parts(len(op.out.data), func(from, to int) {
+	return op.out.chunks(func(from, to int) {
 		op.f(op.out.data[from:to], op.in.data[from:to])
 	})
 }
 
-// elements does f to each element.
-func elements[In, Out element](f func(In) Out) func(dst []Out, src []In) {
+// each returns the function of slices that calls f for each element.
+func each[In, Out element](f func(In) Out) func(dst []Out, src []In) {
 	return func(dst []Out, src []In) {
 		for i, v := range src {
 			dst[i] = f(v)
@@ -62,7 +62,7 @@ func functionOps[T float]() []op {
 		{name: "HardSigmoid", since: 6, in: one, out: one, build: newHardSigmoid[T]},
 		{name: "HardSwish", since: 14, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x * max(0, min(1, x/6+0.5)) })},
 		{name: "IsInf", since: 10, in: one, out: one, build: newIsInf[T]},
-		{name: "IsNaN", since: 9, in: one, out: one, build: unaryOf(elements(func(x T) bool { return x != x }))},
+		{name: "IsNaN", since: 9, in: one, out: one, build: unaryOf(each(func(x T) bool { return x != x }))},
 		{name: "LeakyRelu", since: 6, in: one, out: one, build: newLeakyRelu[T]},
 		{name: "Log", since: 6, in: one, out: one, build: functionOf[T](math.Log)},
 		{name: "Mish", since: 18, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x * math.Tanh(softplus(x)) })},
@@ -76,7 +76,7 @@ func functionOps[T float]() []op {
 		{name: "Softplus", since: 1, in: one, out: one, build: functionOf[T](softplus)},
 		{name: "Softsign", since: 1, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x / (1 + math.Abs(x)) })},
 		// Called by its name, math.Sqrt is an instruction.
-		{name: "Sqrt", since: 6, in: one, out: one, build: unaryOf(elements(func(x T) T { return T(math.Sqrt(float64(x))) }))},
+		{name: "Sqrt", since: 6, in: one, out: one, build: unaryOf(each(func(x T) T { return T(math.Sqrt(float64(x))) }))},
 		{name: "Swish", since: 24, in: one, out: one, build: newSwish[T]},
 		{name: "Tan", since: 7, in: one, out: one, build: functionOf[T](math.Tan)},
 		{name: "Tanh", since: 6, in: one, out: one, build: unaryOf(kernels.Tanhs[T])},
@@ -87,11 +87,11 @@ func functionOps[T float]() []op {
 // signOps lists the functions that integers have too.
 func signOps[T number]() []op {
 	return []op{
-		{name: "Abs", since: 6, in: one, out: one, build: unaryOf(elements(absolute[T]))},
+		{name: "Abs", since: 6, in: one, out: one, build: unaryOf(each(absolute[T]))},
 		{name: "Clip", since: 6, in: arity{1, 3}, out: one, build: newClip[T]},
-		{name: "Neg", since: 6, in: one, out: one, build: unaryOf(elements(func(x T) T { return -x }))},
+		{name: "Neg", since: 6, in: one, out: one, build: unaryOf(each(func(x T) T { return -x }))},
 		{name: "Relu", since: 6, in: one, out: one, build: unaryOf(relus[T])},
-		{name: "Sign", since: 9, in: one, out: one, build: unaryOf(elements(sign[T]))},
+		{name: "Sign", since: 9, in: one, out: one, build: unaryOf(each(sign[T]))},
 	}
 }
 
@@ -115,12 +115,12 @@ func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.
 
 func newLeakyRelu[T float](n *node) kernel {
 	alpha := parameter[T](n, "alpha", 0.01)
-	return newUnary(n, elements(func(x T) T { return max(x, 0) + alpha*min(x, 0) }))
+	return newUnary(n, each(func(x T) T { return max(x, 0) + alpha*min(x, 0) }))
 }
 
 func newThresholdedRelu[T float](n *node) kernel {
 	alpha := parameter[T](n, "alpha", 1)
-	return newUnary(n, elements(func(x T) T {
+	return newUnary(n, each(func(x T) T {
 		if x > alpha {
 			return x
 		}
@@ -130,32 +130,32 @@ func newThresholdedRelu[T float](n *node) kernel {
 
 func newHardSigmoid[T float](n *node) kernel {
 	alpha, beta := parameter[T](n, "alpha", 0.2), parameter[T](n, "beta", 0.5)
-	return newUnary(n, elements(func(x T) T { return max(0, min(1, alpha*x+beta)) }))
+	return newUnary(n, each(func(x T) T { return max(0, min(1, alpha*x+beta)) }))
 }
 
 func newElu[T float](n *node) kernel {
 	alpha := parameter[T](n, "alpha", 1)
-	return newUnary(n, elements(func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)) }))
+	return newUnary(n, each(func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)) }))
 }
 
 func newCelu[T float](n *node) kernel {
 	alpha := parameter[T](n, "alpha", 1)
-	return newUnary(n, elements(func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)/alpha) }))
+	return newUnary(n, each(func(x T) T { return max(x, 0) + alpha*expm1(min(x, 0)/alpha) }))
 }
 
 func newSelu[T float](n *node) kernel {
 	alpha, gamma := parameter[T](n, "alpha", 1.67326319217681884765625), parameter[T](n, "gamma", 1.05070102214813232421875)
-	return newUnary(n, elements(func(x T) T { return gamma * (max(x, 0) + alpha*expm1(min(x, 0))) }))
+	return newUnary(n, each(func(x T) T { return gamma * (max(x, 0) + alpha*expm1(min(x, 0))) }))
 }
 
 func newSwish[T float](n *node) kernel {
 	alpha := parameter[T](n, "alpha", 1)
-	return newUnary(n, elements(func(x T) T { return x * kernels.Sigmoid(alpha*x) }))
+	return newUnary(n, each(func(x T) T { return x * kernels.Sigmoid(alpha*x) }))
 }
 
 func newShrink[T float](n *node) kernel {
 	bias, lambda := parameter[T](n, "bias", 0), parameter[T](n, "lambd", 0.5)
-	return newUnary(n, elements(func(x T) T {
+	return newUnary(n, each(func(x T) T {
 		switch {
 		case x < -lambda:
 			return x + bias
@@ -219,7 +219,7 @@ func relus[T number](dst, src []T) {
 
 func newIsInf[T float](n *node) kernel {
 	negative, positive := n.flag("detect_negative", true), n.flag("detect_positive", true)
-	return newUnary(n, elements(func(x T) bool {
+	return newUnary(n, each(func(x T) bool {
 		return positive && math.IsInf(float64(x), 1) || negative && math.IsInf(float64(x), -1)
 	}))
 }
@@ -347,7 +347,7 @@ func (op *softmax[T]) columns(out, x []T, size, inner int) error {
 	column, dst := op.column.data[:size], op.column.data[size:]
 	for at := 0; at < len(out); at += size * inner {
 		for i := at; i < at+inner; i++ {
-			err := op.memory.parts(size, func(from, to int) {
+			err := op.memory.chunks(size, func(from, to int) {
 				for k := from; k < to; k++ {
 					column[k] = x[i+k*inner]
 				}
@@ -369,11 +369,11 @@ func (op *softmax[T]) columns(out, x []T, size, inner int) error {
 // softmax makes that of each part of a row, and of these the row's. It leaves the
 // greatest value and the sum of the powers in op.tops[0] and op.sums[0].
 func (op *softmax[T]) softmax(dst, x []T) error {
-	count := (len(x) + most - 1) / most
+	count := (len(x) + chunkSize - 1) / chunkSize
 	kernels.Grow(&op.tops, count)
 	kernels.Grow(&op.sums, count)
-	err := op.memory.parts(len(x), func(from, to int) {
-		p, n := from/most, to-from
+	err := op.memory.chunks(len(x), func(from, to int) {
+		p, n := from/chunkSize, to-from
 		kernels.Softmax(kernels.Dense(1, n, dst[from:]), kernels.Dense(1, n, x[from:]), op.tops[p:], op.sums[p:])
 	})
 	if count == 1 || err != nil {
@@ -389,8 +389,8 @@ func (op *softmax[T]) softmax(dst, x []T) error {
 	for p := range op.sums {
 		sum += weight(p)
 	}
-	err = op.memory.parts(len(x), func(from, to int) {
-		if w := weight(from / most); w == 0 && sum > 0 {
+	err = op.memory.chunks(len(x), func(from, to int) {
+		if w := weight(from / chunkSize); w == 0 && sum > 0 {
 			clear(dst[from:to]) // which may be NaN
 		} else {
 			kernels.Scale(dst[from:to], T(w/sum))
@@ -405,7 +405,7 @@ func (op *softmax[T]) logSoftmax(dst, x []T) error {
 		return err
 	}
 	top, log := op.tops[0], T(math.Log(float64(op.sums[0])))
-	return op.memory.parts(len(x), func(from, to int) {
+	return op.memory.chunks(len(x), func(from, to int) {
 		for i, v := range x[from:to] {
 			dst[from+i] = v - top - log
 		}
@@ -414,7 +414,7 @@ func (op *softmax[T]) logSoftmax(dst, x []T) error {
 
 func (op *softmax[T]) hardmax(dst, x []T) error {
 	at := 0
-	err := op.memory.parts(len(x), func(from, to int) {
+	err := op.memory.chunks(len(x), func(from, to int) {
 		for i, v := range x[from:to] {
 			if v > x[at] || v != v && x[at] == x[at] {
 				at = from + i

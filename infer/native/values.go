@@ -139,6 +139,9 @@ func (a *array[T]) release() {
 	}
 }
 
+// chunks calls f for all elements, a chunk after the other, as long as the run goes on.
+func (a *array[T]) chunks(f func(from, to int)) error { return a.pool.memory.chunks(len(a.data), f) }
+
 func (a *array[T]) bytes() int { return len(a.data) * size[T]() }
 
 func (a *array[T]) freeze() value {
@@ -162,7 +165,7 @@ func (a *array[T]) bind(t *tensor.Tensor) error {
 			return err
 		}
 		wide, halves := any(a.data).([]float32), t.Data.([]tensor.Half)
-		return a.pool.memory.parts(len(wide), func(from, to int) { widenHalves(wide[from:to], halves[from:to]) })
+		return a.pool.memory.chunks(len(wide), func(from, to int) { widenHalves(wide[from:to], halves[from:to]) })
 	}
 	a.release()
 	a.data, a.filled = t.Data.([]T), true
@@ -172,10 +175,10 @@ func (a *array[T]) bind(t *tensor.Tensor) error {
 func (a *array[T]) export(m *memory, dst *tensor.Tensor) error {
 	if a.kind != halfType {
 		to := tensor.Resize[T](dst, a.shape)
-		return m.parts(len(to), func(i, end int) { copy(to[i:end], a.data[i:end]) })
+		return m.chunks(len(to), func(i, end int) { copy(to[i:end], a.data[i:end]) })
 	}
 	narrow, wide := tensor.Resize[tensor.Half](dst, a.shape), any(a.data).([]float32)
-	return m.parts(len(narrow), func(i, end int) {
+	return m.chunks(len(narrow), func(i, end int) {
 		for ; i < end; i++ {
 			narrow[i] = tensor.HalfOf(wide[i])
 		}
