@@ -14,8 +14,8 @@ TORCH       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rnnkit/torch
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test check generate interop goldens corpus bench bench-torch fuzz lab soak clean
-.PHONY: runtime torch format vet staticcheck workflows vulnerabilities tidy generated cross nocgo variants race
+.PHONY: help build test check generate licences interop goldens corpus bench bench-torch fuzz lab soak clean
+.PHONY: runtime torch format vet staticcheck workflows vulnerabilities tidy licensed generated cross nocgo variants race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,10 +26,15 @@ build: ## build bin/rnnkit
 test: runtime ## get ONNX Runtime and run all tests
 	scripts/test.sh
 
-check: format vet staticcheck workflows vulnerabilities tidy generated cross nocgo variants race ## run every other check, the slow tests left out
+check: format vet staticcheck workflows vulnerabilities tidy licensed generated cross nocgo variants race ## run every other check, the slow tests left out
 
 generate: ## write the generated code anew
 	go generate ./...
+
+licences: ## write docs/licences.md, the licences of all dependencies
+	mkdir -p bin
+	go -C scripts/licences run . >bin/licences.md
+	mv bin/licences.md docs/licences.md
 
 interop: build .venv/requirements.txt scripts/interop/js/node_modules/.package-lock.json ## compare exported models with Python's onnx and onnxruntime, onnxruntime-node and -web
 	rm -rf bin/interop
@@ -103,6 +108,10 @@ vulnerabilities:
 
 tidy:
 	for m in $(MODULES); do go -C $$m mod tidy -diff || exit; done
+
+licensed:
+	go -C scripts/licences run . | diff docs/licences.md - || \
+		{ echo "docs/licences.md is out of date: run make licences, and commit it" >&2; exit 1; }
 
 generated:
 	scripts/generated.sh
