@@ -72,7 +72,22 @@ func (e native) OpenContext(ctx context.Context, model []byte) (_ engine.Session
 	if err != nil {
 		return nil, err
 	}
-	c, err := compile(ctx, m, e.memory, e.memory-int(external.Limit))
+	return e.open(ctx, m, e.memory-int(external.Limit))
+}
+
+// OpenGraph opens a model that is in memory. The session shares its tensors, which must
+// not change. Package graphs calls it.
+func (e native) OpenGraph(ctx context.Context, m *onnxgraph.Model) (_ engine.Session, err error) {
+	defer recovered(&err)
+	return e.open(ctx, m, 0)
+}
+
+// open opens a model that holds so many bytes of the engine's memory already.
+func (e native) open(ctx context.Context, m *onnxgraph.Model, held int) (engine.Session, error) {
+	c, err := compile(ctx, m, e.memory, held)
+	if lacking := (*engine.UnsupportedError)(nil); errors.As(err, &lacking) {
+		lacking.Opset = m.Opset(lacking.Domain)
+	}
 	if err != nil {
 		return nil, err
 	}

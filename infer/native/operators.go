@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -159,21 +160,26 @@ func boolOps() []op {
 // outputs.
 func lookUp(n *onnxgraph.Node, opset int64) (*registered, error) {
 	if n.Domain != "" {
-		return nil, fmt.Errorf("op %s of domain %q is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType), n.Domain)
+		return nil, lacking(n, fmt.Errorf("op %s of domain %q is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType), n.Domain))
 	}
 	o, ok := operators()[n.OpType]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("op %s is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType))
+		return nil, lacking(n, fmt.Errorf("op %s is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType)))
 	case opset == 0:
 		return nil, errors.New("the model imports no standard opset")
 	case opset < o.since:
-		return nil, fmt.Errorf("op %s is supported from opset %d on, not in %d: export the model again for opset 13 or later, or use ONNX Runtime", n.OpType, o.since, opset)
+		return nil, lacking(n, fmt.Errorf("op %s is supported from opset %d on, not in %d: export the model again for opset 13 or later, or use ONNX Runtime", n.OpType, o.since, opset))
 	}
 	if err := o.in.check("input", n.Inputs); err != nil {
 		return nil, err
 	}
 	return o, o.out.check("output", n.Outputs)
+}
+
+// lacking returns the error for a node whose operator this engine lacks.
+func lacking(n *onnxgraph.Node, err error) error {
+	return &engine.UnsupportedError{Engine: "native", Node: n.Name, Op: n.OpType, Domain: n.Domain, Err: err}
 }
 
 // check reports names of inputs or outputs that are too many or too few.

@@ -118,7 +118,11 @@ func (e *ortEngine) load(model []byte) (engine.Session, error) {
 			return nil, err
 		}
 	}
-	return e.open(model, g)
+	s, err := e.open(model, g)
+	if err != nil {
+		return nil, e.unsupported(outline, err)
+	}
+	return s, nil
 }
 
 // Provider is a way to compute that ONNX Runtime offers.

@@ -25,6 +25,17 @@ type Opset struct {
 	Version int64
 }
 
+// Opset returns the version of a domain's operators that m imports, 0 if none. The
+// standard operators have the domain "".
+func (m *Model) Opset(domain string) int64 {
+	for _, o := range m.Opsets {
+		if o.Domain == domain {
+			return o.Version
+		}
+	}
+	return 0
+}
+
 // Property is an entry of the model's metadata_props.
 type Property struct {
 	Key, Value string
