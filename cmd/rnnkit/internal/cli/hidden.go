@@ -10,13 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"gonum.org/v1/gonum/mat"
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/palette/moreland"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/pca"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/picture"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
@@ -68,7 +64,7 @@ func (o *hiddenOptions) validate() error {
 		return usagef("--last is %d: it must be 2 or more", o.last)
 	}
 	if o.picture != "" {
-		if _, err := plotFormat("-o", o.picture); err != nil {
+		if err := checkPicture("-o", o.picture); err != nil {
 			return err
 		}
 	}
@@ -179,60 +175,11 @@ func (t *trajectory) print(w *csv.Writer) error {
 	return w.Error()
 }
 
-// maxNumbers is about how many steps of a picture are numbered at most.
-const maxNumbers = 50
-
 // draw writes a picture of the path to the file at that path.
 func (t *trajectory) draw(path string) error {
-	n := len(t.series)
-	p := plot.New()
-	p.Title.Text = "The path of the hidden state"
-	p.X.Label.Text = fmt.Sprintf("component 1 (%.1f%% of the variance)", 100*t.Ratio[0])
-	p.Y.Label.Text = fmt.Sprintf("component 2 (%.1f%%)", 100*t.Ratio[1])
-	p.Add(plotter.NewGrid())
-
-	// The map runs from black to white, of which the ends are left out.
-	colors := moreland.Kindlmann()
-	colors.SetMin(-0.25 * float64(n))
-	colors.SetMax(1.25 * float64(n))
-	points := make(plotter.XYs, n)
-	numbers := plotter.XYLabels{}
-	every := max(5, (n+maxNumbers-1)/maxNumbers)
+	points := make([][2]float64, len(t.series))
 	for i := range points {
-		points[i] = plotter.XY{X: t.Scores.At(i, 0), Y: t.Scores.At(i, 1)}
-		if row := t.first + i + 1; row%every == 0 {
-			numbers.XYs = append(numbers.XYs, points[i])
-			numbers.Labels = append(numbers.Labels, strconv.Itoa(row))
-		}
-		color, err := colors.At(float64(i))
-		if err != nil {
-			return fmt.Errorf("cannot draw %s: %w", path, err)
-		}
-		step, err := plotter.NewScatter(points[i : i+1])
-		if err != nil {
-			return fmt.Errorf("cannot draw %s: %w", path, err)
-		}
-		step.Shape, step.Radius, step.Color = draw.CircleGlyph{}, vg.Points(2), color
-		if i > 0 {
-			line, err := plotter.NewLine(points[i-1 : i+1])
-			if err != nil {
-				return fmt.Errorf("cannot draw %s: %w", path, err)
-			}
-			line.Color, line.Width = color, vg.Points(1)
-			p.Add(line)
-		}
-		p.Add(step)
-		if i == 0 || i == n-1 {
-			p.Legend.Add(fmt.Sprintf("step %d", t.first+i+1), step)
-		}
+		points[i] = [2]float64{t.Scores.At(i, 0), t.Scores.At(i, 1)}
 	}
-	labels, err := plotter.NewLabels(numbers)
-	if err != nil {
-		return fmt.Errorf("cannot draw %s: %w", path, err)
-	}
-	labels.Offset = vg.Point{X: vg.Points(3), Y: vg.Points(3)}
-	p.Add(labels)
-	p.Legend.Top = true
-	p.Y.Max += 0.15 * (p.Y.Max - p.Y.Min) // room for the legend
-	return savePlot(p, 16*vg.Centimeter, 14*vg.Centimeter, path)
+	return picture.Trajectory{Points: points, First: t.first, Explained: [2]float64(t.Ratio)}.Write(path)
 }

@@ -108,7 +108,7 @@ func (o *inferOptions) validate() error {
 		return err
 	}
 	if o.plot != "" {
-		if _, err := plotFormat("--plot", o.plot); err != nil {
+		if err := checkPicture("--plot", o.plot); err != nil {
 			return err
 		}
 	}

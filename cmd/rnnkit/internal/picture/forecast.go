@@ -1,0 +1,73 @@
+package picture
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// maxRows is how many of the last rows a picture of a forecast shows: enough to see
+// the shape of the series, few enough to see a prediction beside its value.
+const maxRows = 250
+
+// Forecast is a series with predictions of its values.
+type Forecast struct {
+	Name        string
+	Values      []float64 // NaN is left out
+	Predictions []float64 // of the rows from First on
+	First       int       // counted from 0
+}
+
+// Write draws the last rows to the file at path. The rows are numbered from 1.
+func (f Forecast) Write(path string) error {
+	p := plot.New()
+	p.Title.Text = "True against predicted"
+	p.X.Label.Text = "row"
+	p.Y.Label.Text = f.Name
+	p.Legend.Top = true
+	p.Legend.XOffs = -vg.Points(6)
+	p.Add(plotter.NewGrid())
+
+	end := f.First + len(f.Predictions)
+	start := max(0, end-maxRows)
+	blue, red := color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}, color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}
+	if err := addLine(p, "true", points(f.Values, 0, start), blue); err != nil {
+		return fmt.Errorf("cannot draw %s: %w", path, err)
+	}
+	if err := addLine(p, "predicted", points(f.Predictions, f.First, start), red, vg.Points(4), vg.Points(2)); err != nil {
+		return fmt.Errorf("cannot draw %s: %w", path, err)
+	}
+	leaveRoom(p)
+	return save(p, 24*vg.Centimeter, 10*vg.Centimeter, path)
+}
+
+// points returns the values of rows from start on, where values begin at row first.
+func points(values []float64, first, start int) plotter.XYs {
+	var list plotter.XYs
+	for i, y := range values {
+		if row := first + i; row >= start && !math.IsNaN(y) {
+			list = append(list, plotter.XY{X: float64(row + 1), Y: y})
+		}
+	}
+	return list
+}
+
+// addLine adds a line through the points, if there are any, and its name to the
+// legend.
+func addLine(p *plot.Plot, name string, points plotter.XYs, c color.Color, dashes ...vg.Length) error {
+	if len(points) == 0 {
+		return nil
+	}
+	line, err := plotter.NewLine(points)
+	if err != nil {
+		return err
+	}
+	line.Color, line.Dashes, line.Width = c, dashes, vg.Points(1.2)
+	p.Add(line)
+	p.Legend.Add(name, line)
+	return nil
+}
