@@ -71,8 +71,9 @@ bench-torch: torch ## train the same workloads with PyTorch and compare; flags i
 fuzz: ## run every fuzz target, each for FUZZTIME=30s
 	scripts/fuzz.sh $(FUZZTIME)
 
-lab: ## train every preset with ten seeds, and fail unless all claims of the README hold
+lab: ## train every preset with ten seeds, and fail unless all claims hold and docs/notebook.md has their figures
 	go run ./cmd/rnnkit lab -o bin/lab
+	RNNKIT_LAB=$(CURDIR)/bin/lab go test -count 1 -run '^TestPublished$$' ./cmd/rnnkit/internal/lab
 
 soak: ## put load on examples/service for SOAK=1h, and swap its model every second
 	RNNKIT_SOAK=$(SOAK) go test -count 1 -timeout 0 -run '^TestSoak$$' -v ./examples/service

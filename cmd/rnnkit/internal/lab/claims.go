@@ -10,12 +10,7 @@ import (
 
 // claims decides what can be decided from what was run.
 func (l *lab) claims(experiments []Experiment) []Claim {
-	c := claims{Options: &l.Options, arms: map[string]Arm{}}
-	for _, e := range experiments {
-		for _, a := range e.Arms {
-			c.arms[e.Name+" "+a.Name] = a
-		}
-	}
+	c := armsOf(&l.Options, experiments)
 	c.notebook()
 	c.chars()
 	c.sine()
@@ -31,6 +26,17 @@ type claims struct {
 	*Options
 	arms map[string]Arm
 	list []Claim
+}
+
+// armsOf returns the arms of experiments, and no claims yet.
+func armsOf(o *Options, experiments []Experiment) *claims {
+	c := &claims{Options: o, arms: map[string]Arm{}}
+	for _, e := range experiments {
+		for _, a := range e.Arms {
+			c.arms[e.Name+" "+a.Name] = a
+		}
+	}
+	return c
 }
 
 // add appends a claim about an experiment.
