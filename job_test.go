@@ -188,7 +188,10 @@ func TestForecastTellsValuesApart(t *testing.T) {
 }
 
 func TestTrained(t *testing.T) {
-	j := &Job{Options: Options{DataName: "x", Fit: trainer.Options{Loss: trainer.MSE()}}, Model: &models.Model{}, TrainData: datasets.Echo(100, 2, 1)}
+	j := &Job{
+		Options: Options{DataName: "x", Fit: trainer.Options{Loss: trainer.MSE()}}, Model: &models.Model{},
+		TrainData: datasets.Echo(100, 2, 1),
+	}
 	history := []trainer.Epoch{{Epoch: 1, Examples: 100, TestLoss: 1}, {Epoch: 2, Examples: 100, TestLoss: 2, TestAccuracy: 0.5}}
 	if j.note(history); j.Model.Training.Epochs != 2 || j.Model.Training.TestLoss != 2 || j.Model.Training.TestAccuracy != 0.5 {
 		t.Errorf("%+v", j.Model.Training)
@@ -282,7 +285,10 @@ func examplesOf(t *testing.T, source datasets.Source) (list []string) {
 // TestTrainedIsChosenByValidation reports the test loss of the epoch that another
 // loss chose.
 func TestTrainedIsChosenByValidation(t *testing.T) {
-	j := &Job{Options: Options{DataName: "x", Fit: trainer.Options{Loss: trainer.MSE()}}, Model: &models.Model{}, TrainData: datasets.Echo(100, 2, 1)}
+	j := &Job{
+		Options: Options{DataName: "x", Fit: trainer.Options{Loss: trainer.MSE()}}, Model: &models.Model{},
+		TrainData: datasets.Echo(100, 2, 1),
+	}
 	j.Fit.Patience, j.Fit.Validation = 3, datasets.Echo(10, 2, 1)
 	j.note([]trainer.Epoch{
 		{Epoch: 1, Examples: 100, ValidationLoss: 3, TestLoss: 1}, {Epoch: 2, Examples: 100, ValidationLoss: 2, TestLoss: 5}, {Epoch: 3, Examples: 100, ValidationLoss: 4, TestLoss: 2},
@@ -328,7 +334,10 @@ func TestValidateNamesTheField(t *testing.T) {
 		{forecast, "Spec.Readout", func(o *Options) { o.TBPTT, o.Spec.Readout = 5, models.ReadMean }},
 		{forecast, "Spec.Readout", func(o *Options) { o.Spec.Readout = models.ReadAll }},
 	} {
-		o := map[models.Task]func() Options{forecast: ForecasterOptions, classify: ClassifierOptions, generate: GeneratorOptions, "guess": ClassifierOptions}[test.task]()
+		o := map[models.Task]func() Options{
+			forecast: ForecasterOptions, classify: ClassifierOptions, generate: GeneratorOptions,
+			"guess": ClassifierOptions,
+		}[test.task]()
 		if test.task != "guess" {
 			if err := o.Validate(test.task); err != nil {
 				t.Fatalf("the default options: %v", err)

@@ -23,10 +23,18 @@ var inferred = []struct {
 	{"window-32/batch=1", models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1}, 1, 50},
 	{"window-32/batch=256", models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1}, 256, 50},
 	{"lstm-256x2/batch=1", models.Spec{Cell: models.LSTM, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 1, 100},
-	{"lstm-256x2/batch=32", models.Spec{Cell: models.LSTM, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 32, 100},
+	{
+		"lstm-256x2/batch=32",
+		models.Spec{Cell: models.LSTM, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 32,
+		100,
+	},
 	{"gru-256x2/batch=1", models.Spec{Cell: models.GRU, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 1, 100},
 	{"gru-256x2/batch=32", models.Spec{Cell: models.GRU, Features: 64, Hidden: 256, Layers: 2, Readout: models.ReadLast, Outputs: 1}, 32, 100},
-	{"bi-lstm-128/batch=8", models.Spec{Cell: models.LSTM, Features: 64, Hidden: 128, Layers: 1, Bidirectional: true, Readout: models.ReadLast, Outputs: 1}, 8, 64},
+	{
+		"bi-lstm-128/batch=8",
+		models.Spec{Cell: models.LSTM, Features: 64, Hidden: 128, Layers: 1, Bidirectional: true, Readout: models.ReadLast, Outputs: 1},
+		8, 64,
+	},
 }
 
 // engines are those compared, each on one thread.

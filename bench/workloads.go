@@ -41,7 +41,11 @@ var workloads = []workload{
 	{"echo-rnn", true, models.Spec{Cell: models.RNN, Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "binary cross-entropy", 1e-2, 2000, 64, 50, 40},
 	{"echo-lstm", true, models.Spec{Cell: models.LSTM, Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "binary cross-entropy", 1e-2, 2000, 64, 50, 40},
 	{"palindrome-uni", true, models.Spec{Cell: models.RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "binary cross-entropy", 1e-2, 3000, 64, 7, 80},
-	{"palindrome-bi", true, models.Spec{Cell: models.RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Bidirectional: true, Readout: models.ReadLast, Outputs: 1}, "binary cross-entropy", 1e-2, 3000, 64, 7, 80},
+	{
+		"palindrome-bi", true,
+		models.Spec{Cell: models.RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Bidirectional: true, Readout: models.ReadLast, Outputs: 1},
+		"binary cross-entropy", 1e-2, 3000, 64, 7, 80,
+	},
 	{"lstm-128", false, models.Spec{Cell: models.LSTM, Features: 64, Hidden: 128, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 8 * 32, 32, 64, 5},
 	{"gru-128", false, models.Spec{Cell: models.GRU, Features: 64, Hidden: 128, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 8 * 32, 32, 64, 5},
 	{"lstm-256", false, models.Spec{Cell: models.LSTM, Features: 128, Hidden: 256, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 4 * 32, 32, 64, 5},

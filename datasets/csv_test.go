@@ -116,7 +116,10 @@ func TestReadColumnErrors(t *testing.T) {
 		{"the first of two", "m,y\na,1\nb,x\nc,1\nd,z\ne,1\n", "", 3, 2, `"x" is not`},
 
 		{"fewer fields", "m,y\na,1\nb\n", "y", 3, 0, "1 fields, but line 1 has 2"},
-		{"more fields", "\nm,y\na,1\nb,2,3\n", "", 4, 0, `3 fields, but line 2 has 2; give both the same number, with quotes around text that contains ','`},
+		{
+			"more fields", "\nm,y\na,1\nb,2,3\n", "", 4, 0,
+			`3 fields, but line 2 has 2; give both the same number, with quotes around text that contains ','`,
+		},
 		{"more fields in data than in the header", "y\n1,2\n", "y", 2, 0, "2 fields, but line 1 has 1"},
 		{"quote inside a field", "m,y\na\"b,1\n", "y", 2, 1, "a quote out of place"},
 		{"quote after blanks", "m,y\n  ,\"1\"2\n", "y", 2, 2, "begins on line 2"},

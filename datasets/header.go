@@ -10,7 +10,10 @@ import (
 
 // headerWords are names that a column of text has, besides those of times,
 // counts and labels.
-var headerWords = []string{"name", "value", "values", "y", "store", "item", "product", "series", "station", "sensor", "country", "region", "city", "category", "symbol", "ticker", "variable", "metric", "site", "unique_id"}
+var headerWords = []string{
+	"name", "value", "values", "y", "store", "item", "product", "series", "station", "sensor", "country", "region",
+	"city", "category", "symbol", "ticker", "variable", "metric", "site", "unique_id",
+}
 
 var errHeader = errors.New("there is no telling whether this line has names or values: if names, write some that are not numbers; if values, write a line of names above it")
 

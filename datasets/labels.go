@@ -13,7 +13,10 @@ var (
 	labelWords = []string{"label", "labels", "class", "classes", "target", "category", "classification", "y_true"}
 	// rowWords are names of a column that counts the sequences, and whoseWords of one
 	// that names what they are of.
-	rowWords   = []string{"index", "idx", "row", "rownum", "rownames", "no", "nr", "obs", "#", "n", "number", "num", "sample", "seq", "sequence", "series", "case", "instance", "record", "observation", "file", "filename", "name"}
+	rowWords = []string{
+		"index", "idx", "row", "rownum", "rownames", "no", "nr", "obs", "#", "n", "number", "num", "sample", "seq",
+		"sequence", "series", "case", "instance", "record", "observation", "file", "filename", "name",
+	}
 	whoseWords = append([]string{"subject", "patient", "participant", "person", "user", "series_id", "sample_id", "user_id", "subject_id", "patient_id", "sequence_id", "file_id"}, idWords...)
 	// missingLabels stand for a label that is not known.
 	missingLabels = []string{"", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "Null", "None", "?", "-", "--", ".",

@@ -73,7 +73,10 @@ func TestReadRowsErrors(t *testing.T) {
 		{numbers, "a,label\n1,0\n1,2\n", `line 3, column 2: "2" is none of the labels that the model knows: ["0" "1"]`},
 		{numbers, "a,label\n1\n", "line 2: a label and no values"},
 		{pairs, "1,2\n1,2,3\n", "f.csv: line 2: 3 values, and the model reads 2 a step"},
-		{pairs, "1,2,maybe\n", `line 1, column 3: "maybe" is not a number; write it like -12.5, or end each line in one of the labels ["no" "yes"]`},
+		{
+			pairs, "1,2,maybe\n",
+			`line 1, column 3: "maybe" is not a number; write it like -12.5, or end each line in one of the labels ["no" "yes"]`,
+		},
 		{pairs, "1,maybe,no\n", `line 1, column 2: "maybe" is not a number; write it like -12.5`},
 		{digits, "1,10\n", `line 1, column 2: "10" is none of the model's 10 tokens`},
 		{digits, "10,1\n", `line 1, column 1: "10" is none`},

@@ -31,7 +31,10 @@ func TestReadSequences(t *testing.T) {
 	}{
 		{"t1,t2,kind\n1,2,a\n3,4,b\n", [][]float32{{1, 2}, {3, 4}}, []int64{0, 1}, []string{"a", "b"}},
 		{"1,2,Label\n1,2,1\n3,0\n", [][]float32{{1, 2}, {3}}, []int64{1, 0}, []string{"0", "1"}},
-		{"\ufeff1;2; b \n\n 3;a\n4;c\n4;c\n5;b\n6;a\n", [][]float32{{1, 2}, {3}, {4}, {4}, {5}, {6}}, []int64{1, 0, 2, 2, 1, 0}, []string{"a", "b", "c"}},
+		{
+			"\ufeff1;2; b \n\n 3;a\n4;c\n4;c\n5;b\n6;a\n", [][]float32{{1, 2}, {3}, {4}, {4}, {5}, {6}},
+			[]int64{1, 0, 2, 2, 1, 0}, []string{"a", "b", "c"},
+		},
 	} {
 		s, err := datasets.ReadSequences(strings.NewReader(test.text), "f", "")
 		if err != nil {
@@ -74,12 +77,21 @@ func TestSequencesPad(t *testing.T) {
 		examples []int
 		want     datasets.Batch
 	}{
-		{numbers, []int{2, 1}, datasets.Batch{Size: 2, Time: 2, Lengths: []int{1, 2}, Inputs: []float32{7, 8, 0, 0, 3, 4, 5, 6}, Labels: []int64{1, 0}}},
+		{
+			numbers, []int{2, 1},
+			datasets.Batch{Size: 2, Time: 2, Lengths: []int{1, 2}, Inputs: []float32{7, 8, 0, 0, 3, 4, 5, 6}, Labels: []int64{1, 0}},
+		},
 		{numbers, []int{0, 2}, datasets.Batch{Size: 2, Time: 1, Inputs: []float32{1, 2, 7, 8}, Labels: []int64{2, 1}}},
-		{tokens, []int{0, 1, 2}, datasets.Batch{Size: 3, Time: 3, Lengths: []int{1, 3, 1}, Tokens: []int64{4, 0, 0, 5, 6, 7, 8, 0, 0}, Targets: []float32{1, 0, 1}}},
+		{
+			tokens, []int{0, 1, 2},
+			datasets.Batch{Size: 3, Time: 3, Lengths: []int{1, 3, 1}, Tokens: []int64{4, 0, 0, 5, 6, 7, 8, 0, 0}, Targets: []float32{1, 0, 1}},
+		},
 		{tokens.Range(1, 3), []int{0}, datasets.Batch{Size: 1, Time: 3, Tokens: []int64{5, 6, 7}, Targets: []float32{0}}},
 	} {
-		b := datasets.Batch{Lengths: []int{9}, Inputs: []float32{9}, Tokens: []int64{9}, Targets: []float32{9}, Labels: []int64{9}, H0: []float32{9}}
+		b := datasets.Batch{
+			Lengths: []int{9}, Inputs: []float32{9}, Tokens: []int64{9}, Targets: []float32{9}, Labels: []int64{9},
+			H0: []float32{9},
+		}
 		if err := test.source.Read(&b, test.examples); err != nil {
 			t.Fatal(err)
 		}
@@ -157,31 +169,49 @@ func TestSequencesThatDoNotGoTogether(t *testing.T) {
 // sequences.
 func TestReadSequencesLabels(t *testing.T) {
 	for about, test := range map[string]struct{ label, text, inputs, names, says string }{
-		"first, by name":       {"", "class,a,b\nup,1,2\ndown,2,1\n", "[[1 2] [2 1]] [1 0]", "[down up]", `the label in column 1 "class"`},
-		"between":              {"", "a,label,b\n1,x,2\n2,y,1\n", "[[1 2] [2 1]] [0 1]", "[x y]", `the label in column 2 "label"`},
-		"y first":              {"", "y,a,b\n1,1,2\n0,2,1\n", "[[1 2] [2 1]] [1 0]", "[0 1]", `the label in column 1 "y"`},
-		"y is a coordinate":    {"", "x,y,z,kind\n1,1,2,u\n2,2,1,v\n", "[[1 1 2] [2 2 1]] [0 1]", "[u v]", "the label last"},
-		"first text":           {"", "up,1.5,2\ndown,2.5,1\n", "[[1.5 2] [2.5 1]] [1 0]", "[down up]", "the label in column 1"},
-		"by number":            {"2", "1,1,2.5\n2,0,1.5\n3,1,4.5\n", "[[1 2.5] [2 1.5] [3 4.5]] [1 0 1]", "[0 1]", "the label in column 2"},
-		"by any name":          {"outcome", "outcome,a,b\n1,1,2\n0,2,1\n", "[[1 2] [2 1]] [1 0]", "[0 1]", `the label in column 1 "outcome"`},
-		"by number, ragged":    {"1", "1,1.5,2.5\n2,0.5\n1,1,1,4.5\n", "[[1.5 2.5] [0.5] [1 1 4.5]] [0 1 0]", "[1 2]", "3 sequences of 1 to 3 steps, the label in column 1"},
-		"numbers for names":    {"", "0,1,2,target\n0.5,2,1,u\n1.5,1,1,v\n", "[[0.5 2 1] [1.5 1 1]] [0 1]", "[u v]", `the label last ("target")`},
-		"index of pandas":      {"", ",0,1,2\n0,0.5,2,u\n1,1.5,1,v\n", "[[0.5 2] [1.5 1]] [0 1]", "[u v]", "column 1 names, counts or dates the lines and is not read"},
-		"index out of order":   {"", ",a,label\n7,0.5,u\n3,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", "column 1 names"},
-		"ids":                  {"", "ID,a,label\nk7,0.5,u\nk3,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "ID" names`},
-		"subjects":             {"", "subject,a,label\n1,0.5,u\n1,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "subject" names`},
-		"dates":                {"", "day,a,label\n20240103,0.5,u\n20240101,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "day" names`},
-		"decimal comma":        {"", "a;b;label\n1,5;2;u\n0,25;1,125;v\n", "[[1.5 2] [0.25 1.125]] [0 1]", "[u v]", "2 sequences of 2 steps"},
-		"separators at ends":   {"", "1,2,u,\n2,1,v,\n", "[[1 2] [2 1]] [0 1]", "[u v]", "the label last"},
-		"\\r alone":            {"", "a,label\r1,u\r2,v\r", "[[1] [2]] [0 1]", "[u v]", "2 sequences of 1 step,"},
-		"sep=":                 {"", "sep=|\na|label\n1|u\n2|v\n", "[[1] [2]] [0 1]", "[u v]", "2 sequences"},
-		"points and dashes":    {"", "1,.\n2,-\n", "[[1] [2]] [1 0]", "[- .]", "2 sequences"},
-		"several of a subject": {"", "subject,a,label\n1,1,u\n1,2,v\n1,4,v\n2,1,u\n", "[[1] [2] [4] [1]] [0 1 1 0]", "[u v]", `column 1 "subject" names`},
-		"plus and minus":       {"", "1,+\n2,-\n", "[[1] [2]] [0 1]", "[+ -]", "2 sequences"},
-		"a class of none":      {"", "1,none\n2,some\n", "[[1] [2]] [0 1]", "[none some]", "2 sequences"},
-		"sequences from 0 on":  {"", "0,1,2,u\n1,2,3,v\n2,3,4,u\n3,4,5,v\n4,5,6,u\n", "[[0 1 2] [1 2 3] [2 3 4] [3 4 5] [4 5 6]] [0 1 0 1 0]", "[u v]", "5 sequences of 3 steps"},
-		"equal as numbers":     {"", "1,0\n2,0.0\n3,1\n4,1\n5,0\n6,0.0\n", "[[1] [2] [3] [4] [5] [6]] [0 1 2 2 0 1]", "[0 0.0 1]", `the labels "0" and "0.0" are equal as numbers, and are classes of their own`},
-		"equal but for spaces": {"", "1,a b\n2,A  b\n", "[[1] [2]] [1 0]", "[A  b a b]", `the labels "A  b" and "a b" are equal but for case and spaces`},
+		"first, by name":    {"", "class,a,b\nup,1,2\ndown,2,1\n", "[[1 2] [2 1]] [1 0]", "[down up]", `the label in column 1 "class"`},
+		"between":           {"", "a,label,b\n1,x,2\n2,y,1\n", "[[1 2] [2 1]] [0 1]", "[x y]", `the label in column 2 "label"`},
+		"y first":           {"", "y,a,b\n1,1,2\n0,2,1\n", "[[1 2] [2 1]] [1 0]", "[0 1]", `the label in column 1 "y"`},
+		"y is a coordinate": {"", "x,y,z,kind\n1,1,2,u\n2,2,1,v\n", "[[1 1 2] [2 2 1]] [0 1]", "[u v]", "the label last"},
+		"first text":        {"", "up,1.5,2\ndown,2.5,1\n", "[[1.5 2] [2.5 1]] [1 0]", "[down up]", "the label in column 1"},
+		"by number":         {"2", "1,1,2.5\n2,0,1.5\n3,1,4.5\n", "[[1 2.5] [2 1.5] [3 4.5]] [1 0 1]", "[0 1]", "the label in column 2"},
+		"by any name":       {"outcome", "outcome,a,b\n1,1,2\n0,2,1\n", "[[1 2] [2 1]] [1 0]", "[0 1]", `the label in column 1 "outcome"`},
+		"by number, ragged": {
+			"1", "1,1.5,2.5\n2,0.5\n1,1,1,4.5\n", "[[1.5 2.5] [0.5] [1 1 4.5]] [0 1 0]", "[1 2]",
+			"3 sequences of 1 to 3 steps, the label in column 1",
+		},
+		"numbers for names": {"", "0,1,2,target\n0.5,2,1,u\n1.5,1,1,v\n", "[[0.5 2 1] [1.5 1 1]] [0 1]", "[u v]", `the label last ("target")`},
+		"index of pandas": {
+			"", ",0,1,2\n0,0.5,2,u\n1,1.5,1,v\n", "[[0.5 2] [1.5 1]] [0 1]", "[u v]",
+			"column 1 names, counts or dates the lines and is not read",
+		},
+		"index out of order": {"", ",a,label\n7,0.5,u\n3,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", "column 1 names"},
+		"ids":                {"", "ID,a,label\nk7,0.5,u\nk3,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "ID" names`},
+		"subjects":           {"", "subject,a,label\n1,0.5,u\n1,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "subject" names`},
+		"dates":              {"", "day,a,label\n20240103,0.5,u\n20240101,1.5,v\n", "[[0.5] [1.5]] [0 1]", "[u v]", `column 1 "day" names`},
+		"decimal comma":      {"", "a;b;label\n1,5;2;u\n0,25;1,125;v\n", "[[1.5 2] [0.25 1.125]] [0 1]", "[u v]", "2 sequences of 2 steps"},
+		"separators at ends": {"", "1,2,u,\n2,1,v,\n", "[[1 2] [2 1]] [0 1]", "[u v]", "the label last"},
+		"\\r alone":          {"", "a,label\r1,u\r2,v\r", "[[1] [2]] [0 1]", "[u v]", "2 sequences of 1 step,"},
+		"sep=":               {"", "sep=|\na|label\n1|u\n2|v\n", "[[1] [2]] [0 1]", "[u v]", "2 sequences"},
+		"points and dashes":  {"", "1,.\n2,-\n", "[[1] [2]] [1 0]", "[- .]", "2 sequences"},
+		"several of a subject": {
+			"", "subject,a,label\n1,1,u\n1,2,v\n1,4,v\n2,1,u\n", "[[1] [2] [4] [1]] [0 1 1 0]", "[u v]",
+			`column 1 "subject" names`,
+		},
+		"plus and minus":  {"", "1,+\n2,-\n", "[[1] [2]] [0 1]", "[+ -]", "2 sequences"},
+		"a class of none": {"", "1,none\n2,some\n", "[[1] [2]] [0 1]", "[none some]", "2 sequences"},
+		"sequences from 0 on": {
+			"", "0,1,2,u\n1,2,3,v\n2,3,4,u\n3,4,5,v\n4,5,6,u\n", "[[0 1 2] [1 2 3] [2 3 4] [3 4 5] [4 5 6]] [0 1 0 1 0]",
+			"[u v]", "5 sequences of 3 steps",
+		},
+		"equal as numbers": {
+			"", "1,0\n2,0.0\n3,1\n4,1\n5,0\n6,0.0\n", "[[1] [2] [3] [4] [5] [6]] [0 1 2 2 0 1]", "[0 0.0 1]",
+			`the labels "0" and "0.0" are equal as numbers, and are classes of their own`,
+		},
+		"equal but for spaces": {
+			"", "1,a b\n2,A  b\n", "[[1] [2]] [1 0]", "[A  b a b]",
+			`the labels "A  b" and "a b" are equal but for case and spaces`,
+		},
 	} {
 		rows, err := datasets.ReadSequences(strings.NewReader(test.text), "f", test.label)
 		if err != nil {
@@ -196,25 +226,37 @@ func TestReadSequencesLabels(t *testing.T) {
 		}
 	}
 	for about, test := range map[string]struct{ label, text, want string }{
-		"UCR":                 {"", "1\t0.5\t2.5\n2\t1.5\t1.5\n1\t2\t3.5\n1\t2\t3\n", "the first column has 2 different whole numbers, and the last has other numbers: there is no telling which column has the labels"},
-		"two labels":          {"", "label,a,class\nu,1,v\nv,2,u\n", `2 columns are called like labels, such as "label" and "class"`},
-		"no such label":       {"kind", "a,label\n1,u\n2,v\n", `no column "kind"; choose one by name or number: 1 "a", 2 "label"`},
-		"no such number":      {"3", "a,label\n1,u\n2,v\n", `no column "3"`},
-		"a line too short":    {"2", "1,u,2\n1\n2,v,3\n", "line 2: 1 fields, and the label is number 2"},
-		"index, no names":     {"", "0,0.5,u\n1,1.5,v\n2,0.5,u\n3,0.25,v\n4,0.125,u\n", "line 1, column 1: the column counts the lines"},
-		"dates, no names":     {"", "20240101,0.5,u\n20240102,1.5,v\n20240103,0.5,u\n20240104,0.25,v\n20240105,0.125,u\n", "line 1, column 1: the column tells the time"},
-		"units":               {"", "1 kg,2 kg,u\n2 kg,1 kg,v\n", `line 1, column 1: "1 kg" is a number with a unit`},
-		"thousands or not":    {"", "\"1,234\",5,u\n2,1,v\n", `line 1, column 1: "1,234" may be a decimal comma or thousands`},
-		"missing NaN":         {"", "a,label\n1,u\n2,NaN\n", `line 3, column 2: "NaN" is a missing label`},
-		"missing ?, first":    {"1", "u,1\n?,2\nv,3\n", `line 2, column 1: "?" is a missing label`},
-		"missing minus":       {"", "1,u\n2,-\n", `line 2, column 2: "-" is a missing label`},
-		"missing point":       {"", "1,u\n2,.\n3,v\n", `line 2, column 2: "." is a missing label`},
-		"missing #NV":         {"", "1,u\n2,#NV\n3,v\n", `line 2, column 2: "#NV" is a missing label`},
-		"missing na":          {"", "a,label\n1,u\n2,na\n3,v\n", `line 3, column 2: "na" is a missing label`},
-		"points":              {"", "a;b;label\n1.234;2.345;u\n1.456;2.567;v\n", `line 2, column 1: "1.234" may be a decimal point or thousands`},
-		"long form":           {"", "id,time,value,label\n7,0,5,u\n7,1,6,u\n7,2,9,u\n8,0,2,v\n8,1,1,v\n", `line 2, column 1: column 1 "id" is the same on several lines, which column 2 "time" counts`},
-		"missing None":        {"", "1,u\n2,None\n", `line 2, column 2: "None" is a missing label`},
-		"values for labels":   {"", "a,b\n1,0.5\n2,0.25\n3,1.5\n", "3 different labels on 3 lines, such as \"0.25\", which are too many: there is no telling"},
+		"UCR": {
+			"", "1\t0.5\t2.5\n2\t1.5\t1.5\n1\t2\t3.5\n1\t2\t3\n",
+			"the first column has 2 different whole numbers, and the last has other numbers: there is no telling which column has the labels",
+		},
+		"two labels":       {"", "label,a,class\nu,1,v\nv,2,u\n", `2 columns are called like labels, such as "label" and "class"`},
+		"no such label":    {"kind", "a,label\n1,u\n2,v\n", `no column "kind"; choose one by name or number: 1 "a", 2 "label"`},
+		"no such number":   {"3", "a,label\n1,u\n2,v\n", `no column "3"`},
+		"a line too short": {"2", "1,u,2\n1\n2,v,3\n", "line 2: 1 fields, and the label is number 2"},
+		"index, no names":  {"", "0,0.5,u\n1,1.5,v\n2,0.5,u\n3,0.25,v\n4,0.125,u\n", "line 1, column 1: the column counts the lines"},
+		"dates, no names": {
+			"", "20240101,0.5,u\n20240102,1.5,v\n20240103,0.5,u\n20240104,0.25,v\n20240105,0.125,u\n",
+			"line 1, column 1: the column tells the time",
+		},
+		"units":            {"", "1 kg,2 kg,u\n2 kg,1 kg,v\n", `line 1, column 1: "1 kg" is a number with a unit`},
+		"thousands or not": {"", "\"1,234\",5,u\n2,1,v\n", `line 1, column 1: "1,234" may be a decimal comma or thousands`},
+		"missing NaN":      {"", "a,label\n1,u\n2,NaN\n", `line 3, column 2: "NaN" is a missing label`},
+		"missing ?, first": {"1", "u,1\n?,2\nv,3\n", `line 2, column 1: "?" is a missing label`},
+		"missing minus":    {"", "1,u\n2,-\n", `line 2, column 2: "-" is a missing label`},
+		"missing point":    {"", "1,u\n2,.\n3,v\n", `line 2, column 2: "." is a missing label`},
+		"missing #NV":      {"", "1,u\n2,#NV\n3,v\n", `line 2, column 2: "#NV" is a missing label`},
+		"missing na":       {"", "a,label\n1,u\n2,na\n3,v\n", `line 3, column 2: "na" is a missing label`},
+		"points":           {"", "a;b;label\n1.234;2.345;u\n1.456;2.567;v\n", `line 2, column 1: "1.234" may be a decimal point or thousands`},
+		"long form": {
+			"", "id,time,value,label\n7,0,5,u\n7,1,6,u\n7,2,9,u\n8,0,2,v\n8,1,1,v\n",
+			`line 2, column 1: column 1 "id" is the same on several lines, which column 2 "time" counts`,
+		},
+		"missing None": {"", "1,u\n2,None\n", `line 2, column 2: "None" is a missing label`},
+		"values for labels": {
+			"", "a,b\n1,0.5\n2,0.25\n3,1.5\n",
+			"3 different labels on 3 lines, such as \"0.25\", which are too many: there is no telling",
+		},
 		"numbers, and then 1": {"", "0,1,2,3\n1,6,3,7\n4,2,4,3\n1,2,4,7\n", "line 1: there is no telling whether this line has names or values"},
 		"numbers, no header":  {"", "0,1,2,3\n5,6,3,7\n4,2,4,3\n", "line 1: there is no telling whether this line has names or values"},
 	} {

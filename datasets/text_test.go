@@ -38,7 +38,9 @@ func TestTextWindows(t *testing.T) {
 	const source = "Grüße aus Köln"
 	runes := []rune(source)
 	vocabulary := datasets.Vocabulary(source)
-	for _, test := range []struct{ window, stride, want int }{{1, 1, 13}, {5, 1, 9}, {5, 2, 5}, {5, 4, 3}, {5, 5, 2}, {13, 1, 1}, {13, 99, 1}} {
+	for _, test := range []struct{ window, stride, want int }{
+		{1, 1, 13}, {5, 1, 9}, {5, 2, 5}, {5, 4, 3}, {5, 5, 2}, {13, 1, 1}, {13, 99, 1},
+	} {
 		text, err := datasets.NewText(source, vocabulary, test.window, test.stride)
 		if err != nil {
 			t.Fatal(err)

@@ -161,10 +161,18 @@ func readTimes(fields []string, there int) (answers [][]time.Time, clock bool) {
 // Words that the name of a column has which tells the time, and of one that
 // counts or names the rows.
 var (
-	timeWords  = []string{"date", "time", "datetime", "timestamp", "ts", "ds", "epoch", "unix", "unixtime", "stamp", "day", "month", "week", "quarter", "year", "period", "datum", "zeit", "tag", "monat", "jahr", "fecha", "hora", "mes", "año", "ano", "jour", "mois", "année", "annee", "data", "giorno", "mese", "anno", "yr", "yyyymm", "yyyymmdd"}
+	timeWords = []string{
+		"date", "time", "datetime", "timestamp", "ts", "ds", "epoch", "unix", "unixtime", "stamp", "day", "month",
+		"week", "quarter", "year", "period", "datum", "zeit", "tag", "monat", "jahr", "fecha", "hora", "mes", "año",
+		"ano", "jour", "mois", "année", "annee", "data", "giorno", "mese", "anno", "yr", "yyyymm", "yyyymmdd",
+	}
 	yearWords  = []string{"year", "years", "yr", "yyyy", "jahr", "année", "annee", "año", "ano", "anno", "season", "saison"}
-	countWords = []string{"index", "idx", "row", "rows", "rownum", "rowid", "rownames", "no", "nr", "num", "number", "n", "i", "k", "t", "x", "obs", "observation", "record", "sample", "time", "date", "step", "tick", "period", "seq", "sequence", "#", "№", "year", "day", "week", "month", "hour", "lfd", "nummer", "zeile", "id"}
-	idWords    = []string{"id", "ids", "uid", "uuid", "guid", "key", "rowid"}
+	countWords = []string{
+		"index", "idx", "row", "rows", "rownum", "rowid", "rownames", "no", "nr", "num", "number", "n", "i", "k", "t",
+		"x", "obs", "observation", "record", "sample", "time", "date", "step", "tick", "period", "seq", "sequence",
+		"#", "№", "year", "day", "week", "month", "hour", "lfd", "nummer", "zeile", "id",
+	}
+	idWords = []string{"id", "ids", "uid", "uuid", "guid", "key", "rowid"}
 )
 
 // named tells whether one of the words of a name is among words.

@@ -212,7 +212,10 @@ func described(values []onnxgraph.Value) (list []string) {
 func TestUnmarshal(t *testing.T) {
 	for _, s := range allSpecs() {
 		for _, state := range [][]models.StatePair{nil, s.State()} {
-			m := &models.Model{Metadata: models.Metadata{Task: models.Classify, Spec: s, State: state, Labels: []string{"no", "yes"}}, Params: drawn(s, 3)}
+			m := &models.Model{
+				Metadata: models.Metadata{Task: models.Classify, Spec: s, State: state, Labels: []string{"no", "yes"}},
+				Params:   drawn(s, 3),
+			}
 			same(t, m)
 		}
 	}

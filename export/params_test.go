@@ -180,13 +180,18 @@ func TestLoadParamsTwoNodes(t *testing.T) {
 		at := slices.IndexFunc(m.Graph.Nodes, func(n onnxgraph.Node) bool { return n.Name == reader })
 		inputs := m.Graph.Nodes[at].Inputs
 		inputs[slices.Index(inputs, value)] = value + "_around"
-		m.Graph.Nodes = slices.Insert(m.Graph.Nodes, at, onnxgraph.Node{OpType: "ReverseSequence", Inputs: []string{value, "lengths"}, Outputs: []string{value + "_around"}})
+		m.Graph.Nodes = slices.Insert(m.Graph.Nodes, at, onnxgraph.Node{
+			OpType: "ReverseSequence", Inputs: []string{value, "lengths"}, Outputs: []string{value + "_around"},
+		})
 	}
 	for _, test := range []struct {
 		want   string
 		change func(*onnxgraph.Model)
 	}{
-		{`layer 1 (LSTM "backward1") runs backward only; LSTM "forward1" is not one`, func(m *onnxgraph.Model) { slices.Reverse(nodeNamed(m, "joined1").Inputs) }},
+		{
+			`layer 1 (LSTM "backward1") runs backward only; LSTM "forward1" is not one`,
+			func(m *onnxgraph.Model) { slices.Reverse(nodeNamed(m, "joined1").Inputs) },
+		},
 		{`layer 1 (LSTM "forward1") is lstm with inputs 8`, func(m *onnxgraph.Model) { nodeNamed(m, "backward1").Inputs[0] = "x" }},
 		{`layer 0 (LSTM "forward0") is lstm with inputs 3`, func(m *onnxgraph.Model) { turn(m, "backward0_flat", "joined0") }},
 		{`layer 0 (LSTM "forward0") is lstm with inputs 3`, func(m *onnxgraph.Model) { turn(m, "forward0_flat", "joined0") }},
@@ -295,7 +300,10 @@ func TestLoadParamsRefused(t *testing.T) {
 		{gru, "has direction sideways", set("direction", "sideways")},
 		{gru, "runs backward only", set("direction", "reverse")},
 		{gru, "do not fit each other", set("direction", "bidirectional")},
-		{gru, "has W [1 12 4], R [1 12 4] and B [1 24], which do not fit each other", func(n *onnxgraph.Node) { n.OpType = "RNN"; set("linear_before_reset", nil)(n) }},
+		{
+			gru, "has W [1 12 4], R [1 12 4] and B [1 24], which do not fit each other",
+			func(n *onnxgraph.Node) { n.OpType = "RNN"; set("linear_before_reset", nil)(n) },
+		},
 		{lstm, "has activations [Sigmoid Tanh]", set("activations", []string{"Sigmoid", "Tanh"})},
 		{lstm, "has input_forget 1", set("input_forget", int64(1))},
 		{lstm, "has peepholes", func(n *onnxgraph.Node) { n.Inputs = append(n.Inputs, "layers.1.B") }},
@@ -326,8 +334,14 @@ func TestLoadParamsRefused(t *testing.T) {
 		spec  models.Spec
 		wants []string
 	}{
-		{gru, []string{`layer 0 (LSTM "layers.0.lstm") is lstm with inputs 3 and hidden 4, the Spec's gru with inputs 3 and hidden 4; layer 1 (LSTM "layers.1.lstm") is`}},
-		{wider, []string{`layer 0 (LSTM "layers.0.lstm") is lstm with inputs 3 and hidden 4, the Spec's lstm with inputs 3 and hidden 6`, "layer 1"}},
+		{
+			gru,
+			[]string{`layer 0 (LSTM "layers.0.lstm") is lstm with inputs 3 and hidden 4, the Spec's gru with inputs 3 and hidden 4; layer 1 (LSTM "layers.1.lstm") is`},
+		},
+		{
+			wider,
+			[]string{`layer 0 (LSTM "layers.0.lstm") is lstm with inputs 3 and hidden 4, the Spec's lstm with inputs 3 and hidden 6`, "layer 1"},
+		},
 		{bidirectional, []string{"the Spec's bidirectional lstm with inputs 3", "the Spec's bidirectional lstm with inputs 8"}},
 		{deeper, []string{"the number of layers is 2, the Spec's 3"}},
 		{tokens, []string{"the Spec's lstm with inputs 7"}},
@@ -383,13 +397,22 @@ func TestLoadParamsLeft(t *testing.T) {
 	}{
 		{s, same, nil},
 		{edited(func(s *models.Spec) { s.Outputs = 3 }), same, []string{`head: the file's (MatMul "head_product") is [5 2], the Spec's [5 3]`}},
-		{edited(func(s *models.Spec) { s.Vocabulary = 8 }), same, []string{`embedding: the file's (Gather "embedded") is [9 4], the Spec's [8 4]`}},
-		{edited(func(s *models.Spec) { s.Vocabulary, s.Embedding, s.Features = 0, 0, 4 }), same, []string{`embedding: the Spec has none, the file's (Gather "embedded") is [9 4]`}},
+		{
+			edited(func(s *models.Spec) { s.Vocabulary = 8 }), same,
+			[]string{`embedding: the file's (Gather "embedded") is [9 4], the Spec's [8 4]`},
+		},
+		{
+			edited(func(s *models.Spec) { s.Vocabulary, s.Embedding, s.Features = 0, 0, 4 }), same,
+			[]string{`embedding: the Spec has none, the file's (Gather "embedded") is [9 4]`},
+		},
 		{s, func(m *onnxgraph.Model) { nodeNamed(m, "steps").Inputs[0] = "input" }, []string{"embedding: the file has none"}},
 		{s, func(m *onnxgraph.Model) {
 			nodeNamed(m, "embedded").Attributes = []onnxgraph.Attribute{axis(1)}
 		}, []string{"embedding: the file has none"}},
-		{s, func(m *onnxgraph.Model) { nodeNamed(m, "steps").Domain = "com.example" }, []string{`not in the Spec: com.example.Transpose "steps"`}},
+		{
+			s, func(m *onnxgraph.Model) { nodeNamed(m, "steps").Domain = "com.example" },
+			[]string{`not in the Spec: com.example.Transpose "steps"`},
+		},
 		{s, func(m *onnxgraph.Model) { m.Graph.Outputs = m.Graph.Outputs[1:] }, []string{"head: the file has none"}},
 		{s, func(m *onnxgraph.Model) { slices.Reverse(m.Graph.Outputs) }, nil},
 		{s, func(m *onnxgraph.Model) { // an output and an input that are left out are not the same value
@@ -482,11 +505,23 @@ func TestLoadParamsBeside(t *testing.T) {
 		want   string // "" for nothing to say
 		change func(m *onnxgraph.Model)
 	}{
-		"h0":      {layer + "begins with an initial_h that is a constant other than zero", func(m *onnxgraph.Model) { begin(m, 5, constant(m, "h", state, 1, 2, 5)) }},
-		"c0":      {layer + "begins with an initial_c that is a constant other than zero", func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", state, 1, 2, 5)) }},
+		"h0": {
+			layer + "begins with an initial_h that is a constant other than zero",
+			func(m *onnxgraph.Model) { begin(m, 5, constant(m, "h", state, 1, 2, 5)) },
+		},
+		"c0": {
+			layer + "begins with an initial_c that is a constant other than zero",
+			func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", state, 1, 2, 5)) },
+		},
 		"zero c0": {"", func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", make([]float32, 10), 1, 2, 5)) }},
-		"float64": {layer + "begins with an initial_c that is a constant other than zero", func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", []float64{1, 2, 3, 4, 5}, 1, 1, 5)) }},
-		"bytes":   {layer + "begins with an initial_c that is a constant of no floats", func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", []uint8{1, 2, 3, 4, 5}, 1, 1, 5)) }},
+		"float64": {
+			layer + "begins with an initial_c that is a constant other than zero",
+			func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", []float64{1, 2, 3, 4, 5}, 1, 1, 5)) },
+		},
+		"bytes": {
+			layer + "begins with an initial_c that is a constant of no floats",
+			func(m *onnxgraph.Model) { begin(m, 6, constant(m, "c", []uint8{1, 2, 3, 4, 5}, 1, 1, 5)) },
+		},
 		"learned h0, widened to the batch": {layer + "begins with an initial_h that is a constant other than zero", func(m *onnxgraph.Model) {
 			constant(m, "h", state[:5], 1, 1, 5)
 			before(m, "steps", node("Shape", "shape", "input"), node("Expand", "wide", "h", "shape"))
@@ -501,7 +536,10 @@ func TestLoadParamsBeside(t *testing.T) {
 		"zeros": {"", func(m *onnxgraph.Model) {
 			n := node("ConstantOfShape", "zeros", "shape")
 			n.Attributes = []onnxgraph.Attribute{full(0)}
-			before(m, "steps", node("Shape", "shape", "input"), node("ConstantOfShape", "none", "shape"), n, node("Concat", "joined", "zeros", "none"))
+			before(
+				m, "steps", node("Shape", "shape", "input"), node("ConstantOfShape", "none", "shape"), n,
+				node("Concat", "joined", "zeros", "none"),
+			)
 			begin(m, 5, "joined")
 		}},
 		"zeros, doubled 60 times": {"", func(m *onnxgraph.Model) {
@@ -520,7 +558,10 @@ func TestLoadParamsBeside(t *testing.T) {
 			before(m, "steps", node("ReduceSum", "sum", "input"))
 			begin(m, 5, "sum")
 		}},
-		"lengths": {layer + "reads no further than constant sequence_lens", func(m *onnxgraph.Model) { begin(m, 4, constant(m, "lengths", []int32{3, 2}, 2)) }},
+		"lengths": {
+			layer + "reads no further than constant sequence_lens",
+			func(m *onnxgraph.Model) { begin(m, 4, constant(m, "lengths", []int32{3, 2}, 2)) },
+		},
 		"mean": {"readout: the file's is mean, the Spec's last", func(m *onnxgraph.Model) {
 			n := node("ReduceMean", "mean", "hidden")
 			n.Attributes = []onnxgraph.Attribute{ints("axes", 1)}
@@ -533,7 +574,10 @@ func TestLoadParamsBeside(t *testing.T) {
 		}},
 		"second dense layer, behind an activation": {`not in the Spec: Tanh "bent", MatMul "second"`, func(m *onnxgraph.Model) {
 			constant(m, "more", []float32{1, 2, 3, 4}, 2, 2)
-			after(m, node("Tanh", "bent", "output"), node("MatMul", "second", "bent", "more"), node("Add", "biased", "second", constant(m, "bias2", []float32{1, 2}, 2)))
+			after(
+				m, node("Tanh", "bent", "output"), node("MatMul", "second", "bent", "more"),
+				node("Add", "biased", "second", constant(m, "bias2", []float32{1, 2}, 2)),
+			)
 		}},
 		"second output": {`not in the Spec: MatMul "other"`, func(m *onnxgraph.Model) {
 			before(m, "head_product", node("MatMul", "other", nodeNamed(m, "head_product").Inputs[0], constant(m, "more", state, 5, 2)))
@@ -613,11 +657,21 @@ func TestLoadParamsShared(t *testing.T) {
 		answer func(float32) float32 // the file's, of what the model predicts
 	}{
 		{"keras_lstm_k1", readLast(spec(models.LSTM, 5, 3, 1, 3)), "", []string{"head: the file has none"}, same},
-		{"keras_lstm_k1", spec(models.LSTM, 1, 3, 1, 3), `layer 0 (LSTM "lstm") is lstm with inputs 5 and hidden 3, the Spec's lstm with inputs 1 and hidden 3`, nil, nil},
+		{
+			"keras_lstm_k1", spec(models.LSTM, 1, 3, 1, 3),
+			`layer 0 (LSTM "lstm") is lstm with inputs 5 and hidden 3, the Spec's lstm with inputs 1 and hidden 3`, nil,
+			nil,
+		},
 		{"keras_lstm_k1_relu", spec(models.LSTM, 5, 3, 1, 3), "has activations [Relu Tanh Tanh]", nil, nil},
 		{"iisc_lstm", spec(models.LSTM, 10, 32, 2, 32), "", []string{"head: the file has none"}, same},
-		{"ecg_bilstm_keras", bidirectional(spec(models.LSTM, 1, 64, 2, 1)), "", []string{`not in the Spec: Sigmoid "StatefulPartitionedCall/sequential/dense/Sigmoid"`}, sigmoid},
-		{"fairtalk_lstm_app", spec(models.LSTM, 128, 16, 2, 1), "", []string{`not in the Spec: Conv "Conv_7", PRelu "PRelu_8", Conv "Conv_9", PRelu "PRelu_10"`}, nil},
+		{
+			"ecg_bilstm_keras", bidirectional(spec(models.LSTM, 1, 64, 2, 1)), "",
+			[]string{`not in the Spec: Sigmoid "StatefulPartitionedCall/sequential/dense/Sigmoid"`}, sigmoid,
+		},
+		{
+			"fairtalk_lstm_app", spec(models.LSTM, 128, 16, 2, 1), "",
+			[]string{`not in the Spec: Conv "Conv_7", PRelu "PRelu_8", Conv "Conv_9", PRelu "PRelu_10"`}, nil,
+		},
 		{"dtln_model_1", spec(models.LSTM, 257, 128, 2, 257), "", []string{`not in the Spec: Sigmoid "Sigmoid"`}, nil},
 		{"nnsplit_de", split, "", []string{`not in the Spec: Conv "Conv_6"`}, nil},
 		{"gtcrn_simple", spec(models.GRU, 8, 8, 1, 1), "is not one of a stack of layers", nil, nil},
@@ -667,7 +721,10 @@ func TestLoadParamsShared(t *testing.T) {
 
 // TestConstants computes ONNX's own tests of the operators of constants.
 func TestConstants(t *testing.T) {
-	for op, least := range map[string]int{"concat": 6, "constant": 1, "identity": 1, "reshape": 9, "slice": 5, "squeeze": 2, "transpose": 6, "unsqueeze": 5} {
+	for op, least := range map[string]int{
+		"concat": 6, "constant": 1, "identity": 1, "reshape": 9, "slice": 5, "squeeze": 2, "transpose": 6,
+		"unsqueeze": 5,
+	} {
 		computed := 0
 		for _, dir := range testenv.SharedModels(t, "onnx-tests/node/"+op+"/*") {
 			sets, err := onnxtest.Sets(dir)
@@ -716,10 +773,16 @@ func TestConstantsOfOldOpsets(t *testing.T) {
 		{"Unsqueeze", []onnxgraph.Attribute{ints("axes", 0, -1)}, []int{1, 1, 2, 3, 1}, []float32{1, 2, 3, 4, 5, 6}},
 		{"Unsqueeze", []onnxgraph.Attribute{ints("axes", 0, 0)}, nil, nil},
 		{"Unsqueeze", []onnxgraph.Attribute{ints("axes", 0, 1, 2, 3, 4, 5)}, nil, nil},
-		{"Slice", []onnxgraph.Attribute{ints("starts", 0, 1), ints("ends", 1, math.MaxInt64), ints("axes", 1, 2)}, []int{1, 1, 2}, []float32{2, 3}},
+		{
+			"Slice", []onnxgraph.Attribute{ints("starts", 0, 1), ints("ends", 1, math.MaxInt64), ints("axes", 1, 2)},
+			[]int{1, 1, 2}, []float32{2, 3},
+		},
 		{"Slice", []onnxgraph.Attribute{ints("starts", 1), ints("ends", math.MinInt64)}, nil, nil},
 		{"Slice", []onnxgraph.Attribute{ints("starts", 1), ints("ends", 1, 2)}, nil, nil},
-		{"Slice", []onnxgraph.Attribute{ints("starts", -3), ints("ends", 3), ints("axes", -1), ints("steps", 2)}, []int{1, 2, 2}, []float32{1, 3, 4, 6}},
+		{
+			"Slice", []onnxgraph.Attribute{ints("starts", -3), ints("ends", 3), ints("axes", -1), ints("steps", 2)},
+			[]int{1, 2, 2}, []float32{1, 3, 4, 6},
+		},
 		{"Reshape", []onnxgraph.Attribute{ints("shape", 3, -1)}, []int{3, 2}, []float32{1, 2, 3, 4, 5, 6}},
 		{"Reshape", []onnxgraph.Attribute{ints("shape", 4, -1)}, nil, nil},
 		{"Reshape", []onnxgraph.Attribute{ints("shape", -1, -1)}, nil, nil},
@@ -732,7 +795,10 @@ func TestConstantsOfOldOpsets(t *testing.T) {
 		{"Concat", []onnxgraph.Attribute{axis(3)}, nil, nil},
 		{"Relu", nil, nil, nil},
 	} {
-		g := onnxgraph.Graph{Initializers: []onnxgraph.Tensor{x}, Nodes: []onnxgraph.Node{{OpType: test.op, Inputs: []string{"x"}, Outputs: []string{"y"}, Attributes: test.attributes}}}
+		g := onnxgraph.Graph{
+			Initializers: []onnxgraph.Tensor{x},
+			Nodes:        []onnxgraph.Node{{OpType: test.op, Inputs: []string{"x"}, Outputs: []string{"y"}, Attributes: test.attributes}},
+		}
 		got := newReader(&g, 100).constants["y"]
 		if test.data == nil && got.Data != nil || test.data != nil && (fmt.Sprint(got.Data) != fmt.Sprint(test.data) || !slices.Equal(got.Shape, test.shape)) {
 			t.Errorf("%s %v is %v %v, not %v %v", test.op, test.attributes, got.Shape, got.Data, test.shape, test.data)
@@ -746,7 +812,10 @@ func TestLoadParamsBudget(t *testing.T) {
 	name := "layers.0.W"
 	for i := range 64 {
 		twice := fmt.Sprint("twice", i)
-		m.Graph.Nodes = slices.Insert(m.Graph.Nodes, i, onnxgraph.Node{OpType: "Concat", Inputs: []string{name, name}, Outputs: []string{twice}, Attributes: []onnxgraph.Attribute{axis(0)}})
+		m.Graph.Nodes = slices.Insert(m.Graph.Nodes, i, onnxgraph.Node{
+			OpType: "Concat", Inputs: []string{name, name}, Outputs: []string{twice},
+			Attributes: []onnxgraph.Attribute{axis(0)},
+		})
 		name = twice
 	}
 	nodeNamed(m, "layers.0.rnn").Inputs[1] = name
@@ -862,7 +931,10 @@ func edit(g *onnxgraph.Graph, at, what, value int) {
 	dim := dims[value%len(dims)]
 	switch what % 9 {
 	case 0:
-		ops := []string{"Squeeze", "Unsqueeze", "Reshape", "Slice", "Concat", "Transpose", "ReverseSequence", "Gemm", "RNN", "LSTM", "GRU", "Add", "Gather", "Constant"}
+		ops := []string{
+			"Squeeze", "Unsqueeze", "Reshape", "Slice", "Concat", "Transpose", "ReverseSequence", "Gemm", "RNN", "LSTM",
+			"GRU", "Add", "Gather", "Constant",
+		}
 		n.OpType = ops[value%len(ops)]
 	case 1:
 		if len(n.Inputs) > 0 && len(other.Outputs) > 0 {

@@ -32,7 +32,10 @@ type echo struct {
 func (e *echo) Open([]byte) (engine.Session, error) { return e, nil }
 
 func (e *echo) Inputs() []tensor.Info {
-	in := tensor.Info{Name: "input", Type: tensor.Float32, Shape: []tensor.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: e.meta.Spec.Features}}}
+	in := tensor.Info{
+		Name: "input", Type: tensor.Float32,
+		Shape: []tensor.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: e.meta.Spec.Features}},
+	}
 	if e.meta.Spec.Vocabulary > 0 {
 		in.Type, in.Shape = tensor.Int64, in.Shape[:2]
 	}
@@ -166,8 +169,17 @@ func TestClassifyBatch(t *testing.T) {
 func TestClassifierOfAnyModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, meta := range []models.Metadata{
-		{Spec: models.Spec{Cell: models.RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Bidirectional: true, Readout: models.ReadFinal, Outputs: 1}, Labels: []string{"no", "yes"}},
-		{Spec: models.Spec{Cell: models.LSTM, Features: 3, Hidden: 5, Layers: 2, Readout: models.ReadMean, Outputs: 4}, Labels: []string{"a", "b", "c", "d"}},
+		{
+			Spec: models.Spec{
+				Cell: models.RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Bidirectional: true,
+				Readout: models.ReadFinal, Outputs: 1,
+			},
+			Labels: []string{"no", "yes"},
+		},
+		{
+			Spec:   models.Spec{Cell: models.LSTM, Features: 3, Hidden: 5, Layers: 2, Readout: models.ReadMean, Outputs: 4},
+			Labels: []string{"a", "b", "c", "d"},
+		},
 		{Spec: models.Spec{Cell: models.GRU, Features: 1, Hidden: 4, Layers: 1, Readout: models.ReadMax, Outputs: 2}, Labels: []string{"a", "b"}},
 	} {
 		meta.Task = models.Classify
@@ -256,10 +268,12 @@ func TestClassifyErrors(t *testing.T) {
 		"of shape [2 1]: the model reads float32 [time, 3]":           {classes(3, "a", "b"), series(1, 2)},
 		"it is float32 of shape [2 1]: the model reads int64 [time]":  {classes(0, "a", "b"), series(1, 2)},
 		"it is int64 of shape [1 2]: the model reads int64 [time]":    {classes(0, "a", "b"), tensor.Of([]int64{1, 2}, 1, 2)},
-		"it has 1 values for the shape [5 1]":                         {classes(1, "a", "b"), tensor.Tensor{Shape: []int{5, 1}, Data: []float32{1}}},
-		"it has 0 values for the shape []":                            {classes(1, "a", "b"), tensor.Tensor{}},
-		"has 2 values for 1 sequences":                                {unfit, series(1)},
-		"the model answers NaN":                                       {diverged, series(1)},
+		"it has 1 values for the shape [5 1]": {
+			classes(1, "a", "b"), tensor.Tensor{Shape: []int{5, 1}, Data: []float32{1}},
+		},
+		"it has 0 values for the shape []": {classes(1, "a", "b"), tensor.Tensor{}},
+		"has 2 values for 1 sequences":     {unfit, series(1)},
+		"the model answers NaN":            {diverged, series(1)},
 	} {
 		c := classifier(t, test.engine)
 		p, err := c.Classify(t.Context(), test.sequence)

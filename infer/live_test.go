@@ -282,7 +282,9 @@ func TestStreamsAreClosed(t *testing.T) {
 		begun := edited(t, anonymous(t, exported(t, floatSpec), nil), func(g *onnxgraph.Graph) {
 			stateless(g)
 			for _, name := range []string{"h0", "c0"} {
-				g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{2, 1, 3}, Data: make([]float32, 6)}})
+				g.Initializers = append(g.Initializers, onnxgraph.Tensor{
+					Name: name, Tensor: tensor.Tensor{Shape: []int{2, 1, 3}, Data: make([]float32, 6)},
+				})
 			}
 		})
 		for data, sessions := range map[string]int64{string(begun): 3, string(edited(t, exported(t, floatSpec), withoutState)): 2} {

@@ -77,7 +77,10 @@ func mutableFiles(t *testing.T) (files []namedFile) {
 		files = append(files, namedFile{fmt.Sprint(spec), exported(t, spec)})
 	}
 	root := testenv.SharedRoot(t)
-	for _, pattern := range []string{"onnx-tests/*/*/*/model.onnx", "models/*/model.onnx", "malformed/*/model.onnx", "field/engine/*/model.onnx", "field/hostile/*.onnx"} {
+	for _, pattern := range []string{
+		"onnx-tests/*/*/*/model.onnx", "models/*/model.onnx", "malformed/*/model.onnx", "field/engine/*/model.onnx",
+		"field/hostile/*.onnx",
+	} {
 		paths, _ := filepath.Glob(filepath.Join(root, pattern))
 		for _, path := range paths {
 			if data, err := os.ReadFile(path); err == nil && len(data) < 1<<16 {
@@ -269,7 +272,10 @@ func (m *mutator) message(data []byte) []byte {
 }
 
 // extremes are numbers that sizes, axes, types and counts are often wrong for.
-var extremes = []uint64{0, 1, 2, 3, 7, 10, 11, 255, 1 << 16, 1 << 31, 1 << 40, 1 << 62, math.MaxInt64, 1 << 63, math.MaxUint64, math.MaxUint64 - 1}
+var extremes = []uint64{
+	0, 1, 2, 3, 7, 10, 11, 255, 1 << 16, 1 << 31, 1 << 40, 1 << 62, math.MaxInt64, 1 << 63, math.MaxUint64,
+	math.MaxUint64 - 1,
+}
 
 // field changes the value of a field.
 func (m *mutator) field(field []byte) []byte {

@@ -48,7 +48,10 @@ func stateless(g *onnxgraph.Graph) {
 // TestStateNotGiven runs models whose state is a required input, ours and nameless
 // ones, without it: the answers are those to zeros that are given.
 func TestStateNotGiven(t *testing.T) {
-	bidirectional := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 3, Layers: 2, Readout: models.ReadMean, Outputs: 2, Bidirectional: true}
+	bidirectional := models.Spec{
+		Cell: models.LSTM, Features: 1, Hidden: 3, Layers: 2, Readout: models.ReadMean, Outputs: 2,
+		Bidirectional: true,
+	}
 	for _, e := range engines(t) {
 		for _, spec := range []models.Spec{floatSpec, tokenSpec, bidirectional} {
 			data := exported(t, spec)

@@ -85,7 +85,9 @@ func TestRunIntoErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		y := []float32{7, 8}
-		for _, inputs := range []map[string]tensor.Tensor{nil, {"input": x, "more": x}, {"input": x, "h0": x}, {"input": tensor.Of([]float64{1}, 1, 1, 1)}, good} {
+		for _, inputs := range []map[string]tensor.Tensor{
+			nil, {"input": x, "more": x}, {"input": x, "h0": x}, {"input": tensor.Of([]float64{1}, 1, 1, 1)}, good,
+		} {
 			outputs := map[string]tensor.Tensor{"output": tensor.Of(y, 1, 2)}
 			if len(inputs) == 1 && fmt.Sprint(inputs) == fmt.Sprint(good) && inputs["input"].Type() == tensor.Float32 {
 				outputs["more"] = tensor.Tensor{}

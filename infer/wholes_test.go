@@ -176,10 +176,15 @@ func everySpec() (specs []models.Spec) {
 			for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadAll} {
 				specs = append(specs, models.Spec{Cell: cell, Features: 2, Hidden: 3, Layers: layers, Readout: readout, Outputs: 2})
 			}
-			specs = append(specs, models.Spec{Cell: cell, Vocabulary: 5, Embedding: 2, Hidden: 3, Layers: layers, Readout: models.ReadAll, Outputs: 5})
+			specs = append(specs, models.Spec{
+				Cell: cell, Vocabulary: 5, Embedding: 2, Hidden: 3, Layers: layers, Readout: models.ReadAll, Outputs: 5,
+			})
 		}
 	}
-	return append(specs, models.Spec{Cell: models.RNN, Activation: models.ReLU, Features: 1, Hidden: 4, Layers: 2, Readout: models.ReadLast, Outputs: 1})
+	return append(specs, models.Spec{
+		Cell: models.RNN, Activation: models.ReLU, Features: 1, Hidden: 4, Layers: 2, Readout: models.ReadLast,
+		Outputs: 1,
+	})
 }
 
 // TestStepsOfEveryForm has each model without states, ours and a nameless one: its

@@ -127,8 +127,13 @@ func TestParams(t *testing.T) {
 		want int
 	}{
 		{validSpec(), 4513}, // nn.LSTM(1, 32), nn.Linear(32, 1)
-		{Spec{Cell: LSTM, Vocabulary: 30, Embedding: 32, Hidden: 64, Layers: 1, Readout: ReadAll, Outputs: 30}, 27998},                  // the notebook's characters
-		{Spec{Cell: RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Bidirectional: true, Readout: ReadLast, Outputs: 1}, 945}, // and palindromes
+		{
+			Spec{Cell: LSTM, Vocabulary: 30, Embedding: 32, Hidden: 64, Layers: 1, Readout: ReadAll, Outputs: 30}, 27998,
+		}, // the notebook's characters
+		{
+			Spec{Cell: RNN, Vocabulary: 10, Embedding: 8, Hidden: 16, Layers: 1, Bidirectional: true, Readout: ReadLast, Outputs: 1},
+			945,
+		}, // and palindromes
 		{Spec{Cell: GRU, Features: 3, Hidden: 5, Layers: 2, Bidirectional: true, Readout: ReadLast, Outputs: 2}, 832},
 	} {
 		p := NewParams[float32](test.spec)
@@ -275,7 +280,10 @@ func TestRecipes(t *testing.T) {
 		t.Errorf("a GRU's update bias is %g + %g", b[0], b[3*n])
 	}
 
-	for want, recipe := range map[string]Recipe{"lstm for a forget bias": ForgetBias(1), "rnn has no gates": Chrono(9), "steps is 2: it must be 3 or more": Chrono(2)} {
+	for want, recipe := range map[string]Recipe{
+		"lstm for a forget bias": ForgetBias(1), "rnn has no gates": Chrono(9),
+		"steps is 2: it must be 3 or more": Chrono(2),
+	} {
 		spec.Cell = RNN
 		if _, err := New(Metadata{Spec: spec}, 0, recipe); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, not about %q", err, want)

@@ -33,13 +33,22 @@ func jobs() []job {
 	specs := testSpecs()
 	plain := specs[2]
 	plain.Dropout = 0
-	stream := models.Spec{Cell: models.LSTM, Vocabulary: 5, Embedding: 3, Hidden: 5, Layers: 2, Dropout: 0.3, Readout: models.ReadAll, Outputs: 2}
+	stream := models.Spec{
+		Cell: models.LSTM, Vocabulary: 5, Embedding: 3, Hidden: 5, Layers: 2, Dropout: 0.3, Readout: models.ReadAll,
+		Outputs: 2,
+	}
 	list := []job{
 		{"adam", specs[2], Options{}},
 		{"no shuffle", specs[0], Options{NoShuffle: true}},
 		{"momentum", specs[0], Options{Batch: 7, LearningRate: 0.05, Optimizer: Optimizer{Method: SGD, Momentum: 0.9, Nesterov: true}}},
-		{"rmsprop, cosine", specs[1], Options{Optimizer: Optimizer{Method: RMSprop, Momentum: 0.5}, Schedule: Schedule{Shape: Cosine, Warmup: 3}}},
-		{"sgd, plateau", plain, Options{LearningRate: 0.9, Epochs: 7, Optimizer: Optimizer{Method: SGD}, Schedule: Schedule{Shape: Plateau, Patience: 1, Gamma: 0.5}}},
+		{
+			"rmsprop, cosine", specs[1],
+			Options{Optimizer: Optimizer{Method: RMSprop, Momentum: 0.5}, Schedule: Schedule{Shape: Cosine, Warmup: 3}},
+		},
+		{
+			"sgd, plateau", plain,
+			Options{LearningRate: 0.9, Epochs: 7, Optimizer: Optimizer{Method: SGD}, Schedule: Schedule{Shape: Plateau, Patience: 1, Gamma: 0.5}},
+		},
 		{"patience", plain, Options{Epochs: 12, LearningRate: 0.1, Patience: 3}},
 		{"carry", stream, Options{Carry: true, Batch: 18, ClipNorm: 0.1}},
 		{"carry, gru", specs[1], Options{Carry: true, Batch: 18}},

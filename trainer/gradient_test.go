@@ -19,7 +19,10 @@ func TestGradients(t *testing.T) {
 			for layers := 1; layers <= 2; layers++ {
 				for _, bidirectional := range []bool{false, true} {
 					for _, vocabulary := range []int{0, 7} {
-						spec := models.Spec{Cell: c.Cell, Activation: c.Activation, Hidden: 5, Layers: layers, Bidirectional: bidirectional, Readout: readout, Outputs: 2}
+						spec := models.Spec{
+							Cell: c.Cell, Activation: c.Activation, Hidden: 5, Layers: layers, Bidirectional: bidirectional,
+							Readout: readout, Outputs: 2,
+						}
 						if layers > 1 {
 							spec.Dropout = 0.3
 						}
@@ -37,7 +40,10 @@ func TestGradients(t *testing.T) {
 		}
 	}
 	t.Run("one step, one sequence", func(t *testing.T) {
-		checkGradients(t, models.Spec{Cell: models.LSTM, Features: 1, Hidden: 3, Layers: 2, Bidirectional: true, Readout: models.ReadLast, Outputs: 1}, []int{1})
+		checkGradients(t, models.Spec{
+			Cell: models.LSTM, Features: 1, Hidden: 3, Layers: 2, Bidirectional: true, Readout: models.ReadLast,
+			Outputs: 1,
+		}, []int{1})
 	})
 }
 

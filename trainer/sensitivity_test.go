@@ -41,7 +41,10 @@ func TestInputGradients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.batch = datasets.Batch{Size: 1, Time: time, Lengths: b.Lengths[example:][:1], Inputs: b.Inputs[example*time*2:][:time*2], Targets: b.Targets[example:][:1]}
+			p.batch = datasets.Batch{
+				Size: 1, Time: time, Lengths: b.Lengths[example:][:1], Inputs: b.Inputs[example*time*2:][:time*2],
+				Targets: b.Targets[example:][:1],
+			}
 			if err := p.checkTargets(); err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +162,9 @@ func TestAccuracyCountsClassesOfNoWeight(t *testing.T) {
 	m, data := threeClasses(t)
 	slices.Sort(data.Labels)
 	m.Params.Head.B[0] = 100 // says 0 always
-	history, err := Fit(t.Context(), m, data, data, Options{Epochs: 1, Batch: 16, Loss: CrossEntropy{Weights: []float64{0, 1, 1}, Smoothing: 0.1}, LearningRate: 1e-30})
+	history, err := Fit(t.Context(), m, data, data, Options{
+		Epochs: 1, Batch: 16, Loss: CrossEntropy{Weights: []float64{0, 1, 1}, Smoothing: 0.1}, LearningRate: 1e-30,
+	})
 	if err != nil || history[0].TestAccuracy != 1.0/3 {
 		t.Errorf("the accuracy is not a third: %+v, %v", history, err)
 	}

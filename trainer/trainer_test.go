@@ -369,8 +369,14 @@ func TestErrors(t *testing.T) {
 		{floats, nil, Options{}, "train is nil"},
 		{floats, examples{spec: floats, count: 5}, Options{}, "5 examples of 0 steps"},
 		{floats, damaged(floats, func(b *datasets.Batch) { b.Inputs = b.Inputs[1:] }), Options{}, "14 inputs: the model needs 15"},
-		{floats, damaged(floats, func(b *datasets.Batch) { b.Targets = b.Targets[1:] }), Options{}, "9 targets and 0 labels: the loss needs 10 and 0"},
-		{all, damaged(all, func(b *datasets.Batch) { b.Targets = b.Targets[:15] }), Options{}, "15 targets and 0 labels: the loss needs 45 and 0"},
+		{
+			floats, damaged(floats, func(b *datasets.Batch) { b.Targets = b.Targets[1:] }), Options{},
+			"9 targets and 0 labels: the loss needs 10 and 0",
+		},
+		{
+			all, damaged(all, func(b *datasets.Batch) { b.Targets = b.Targets[:15] }), Options{},
+			"15 targets and 0 labels: the loss needs 45 and 0",
+		},
 		{floats, fixed(datasets.Batch{Size: 7}), Options{Batch: 4}, "read 7 examples when asked for 4"},
 		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens = b.Tokens[1:] }), Options{}, "14 tokens: the model needs 15"},
 		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[4] = 5 }), Options{}, "step 1 of example 1 has token 5"},

@@ -362,7 +362,10 @@ func TestLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"service_requests 0", `service_requests_total{request="forecast",code="503"} 2`, "# TYPE service_request_seconds_total counter"} {
+	for _, line := range []string{
+		"service_requests 0", `service_requests_total{request="forecast",code="503"} 2`,
+		"# TYPE service_request_seconds_total counter",
+	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("the metrics have no line %q: %s", line, text)
 		}

@@ -20,7 +20,10 @@ import (
 // TestField runs models from the field that were once refused, or gave another answer
 // than ONNX Runtime.
 func TestField(t *testing.T) {
-	for _, pattern := range []string{"field/engine/unsorted_nodes", "field/engine/float16_converter_unsorted_casts", "field/engine/opset_imported_twice", "field/f18-small/ThresholdedRelu_sp__ort"} {
+	for _, pattern := range []string{
+		"field/engine/unsorted_nodes", "field/engine/float16_converter_unsorted_casts",
+		"field/engine/opset_imported_twice", "field/f18-small/ThresholdedRelu_sp__ort",
+	} {
 		for _, dir := range testenv.SharedModels(t, pattern) {
 			t.Run(filepath.Base(dir), func(t *testing.T) {
 				model, err := onnxtest.Model(dir)
@@ -77,7 +80,10 @@ func TestNestedBranches(t *testing.T) {
 	g := &onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}
 	for range depth {
 		g = &onnxgraph.Graph{
-			Nodes:   []onnxgraph.Node{call("If", []string{"c"}, []string{"z"}, "then_branch", g, "else_branch", &onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}})},
+			Nodes: []onnxgraph.Node{call(
+				"If", []string{"c"}, []string{"z"}, "then_branch", g, "else_branch",
+				&onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}},
+			)},
 			Outputs: []onnxgraph.Value{{Name: "z"}},
 		}
 	}

@@ -18,7 +18,9 @@ func TestAbsorb(t *testing.T) {
 			m.Graph.Inputs[0].Name = "batched"
 			m.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 3}}
 			m.Graph.Initializers = append(m.Graph.Initializers, ints64("one", 1))
-			m.Graph.Nodes = slices.Concat([]onnxgraph.Node{call("Transpose", []string{"batched"}, []string{"x"}, "perm", []int64{1, 0, 2})}, m.Graph.Nodes, after)
+			m.Graph.Nodes = slices.Concat([]onnxgraph.Node{call(
+				"Transpose", []string{"batched"}, []string{"x"}, "perm", []int64{1, 0, 2},
+			)}, m.Graph.Nodes, after)
 			m.Graph.Outputs = []onnxgraph.Value{{Name: "z"}}
 		}
 	}
@@ -32,8 +34,11 @@ func TestAbsorb(t *testing.T) {
 		"PyTorch":           layer("LSTM", around(squeezed...)),
 		"PyTorch, opset 11": layer("GRU", around(old...), opset(11)),
 		"directions":        layer("RNN", around(call("Transpose", []string{"y"}, []string{"z"}, "perm", []int64{0, 2, 1, 3}))),
-		"batch, then time":  layer("LSTM", set("direction", "reverse"), around(call("Transpose", []string{"y"}, []string{"z"}, "perm", []int64{2, 0, 1, 3}))),
-		"nothing after":     layer("LSTM", around(call("Identity", []string{"y"}, []string{"z"}))),
+		"batch, then time": layer(
+			"LSTM", set("direction", "reverse"),
+			around(call("Transpose", []string{"y"}, []string{"z"}, "perm", []int64{2, 0, 1, 3})),
+		),
+		"nothing after": layer("LSTM", around(call("Identity", []string{"y"}, []string{"z"}))),
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkAbsorbed(t, m, "Transpose", "batched", floats("x", batch, time, 3), 0)
@@ -111,7 +116,9 @@ func TestAbsorbEmbedding(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			known, r := open(t, m), runnerOf(t, m)
-			m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: "table", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: vocabulary}, {Size: 3}}})
+			m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{
+				Name: "table", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: vocabulary}, {Size: 3}},
+			})
 			unknown := open(t, m)
 			for _, shape := range [][]int{{2, 4}, {3, 2}, {1, 1}, {40, 40}, {3, 2}} {
 				n, _ := product(shape...)

@@ -35,15 +35,44 @@ func TestOps(t *testing.T) {
 		want  tensor.Tensor
 	}{
 		{"Add column", oneNode("Add", list(column)), tensor.Of([]float32{11, 12, 13, 24, 25, 26}, 2, 3)},
-		{"Sub scalar", oneNode("Sub", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1})})), tensor.Of([]float32{0, 1, 2, 3, 4, 5}, 2, 3)},
-		{"Mul more dimensions", oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, -1}, 2, 1, 1)})), tensor.Of([]float32{1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}, 2, 2, 3)},
-		{"Add both ways", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 10, 20, 30}, 2, 1, 2, 1)}), call("Constant", nil, []string{"d"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{1, 2, 3, 4}, 2, 1, 2)}), call("Add", []string{"c", "d"}, []string{"y"})), tensor.Of([]float32{1, 2, 11, 12, 3, 4, 13, 14, 21, 22, 31, 32, 23, 24, 33, 34}, 2, 2, 2, 2)},
-		{"Div row", oneNode("Div", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, 2, 3}, 3)})), tensor.Of([]float32{1, 1, 1, 4, 2.5, 2}, 2, 3)},
+		{
+			"Sub scalar", oneNode("Sub", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1})})),
+			tensor.Of([]float32{0, 1, 2, 3, 4, 5}, 2, 3),
+		},
+		{
+			"Mul more dimensions",
+			oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, -1}, 2, 1, 1)})),
+			tensor.Of([]float32{1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}, 2, 2, 3),
+		},
+		{
+			"Add both ways",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 10, 20, 30}, 2, 1, 2, 1)}),
+				call("Constant", nil, []string{"d"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{1, 2, 3, 4}, 2, 1, 2)}),
+				call("Add", []string{"c", "d"}, []string{"y"}),
+			),
+			tensor.Of([]float32{1, 2, 11, 12, 3, 4, 13, 14, 21, 22, 31, 32, 23, 24, 33, 34}, 2, 2, 2, 2),
+		},
+		{
+			"Div row", oneNode("Div", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, 2, 3}, 3)})),
+			tensor.Of([]float32{1, 1, 1, 4, 2.5, 2}, 2, 3),
+		},
 		{"Mul none", oneNode("Mul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{}, 0, 1, 1)})), tensor.Of([]float32{}, 0, 2, 3)},
-		{"MatMul with none", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{}, 3, 0)})), tensor.Of([]float32{}, 2, 0)},
-		{"MatMul vector", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, 0, -1}, 3)})), tensor.Of([]float32{-2, -2}, 2)},
+		{
+			"MatMul with none", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{}, 3, 0)})),
+			tensor.Of([]float32{}, 2, 0),
+		},
+		{
+			"MatMul vector",
+			oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1, 0, -1}, 3)})),
+			tensor.Of([]float32{-2, -2}, 2),
+		},
 		{"Gather column", oneNode("Gather", list(scalar("i", -1)), "axis", int64(1)), tensor.Of([]float32{3, 6}, 2)},
-		{"Gather matrix", oneNode("Gather", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{-3, 1}, 1, 2)}), "axis", int64(-1)), tensor.Of([]float32{1, 2, 4, 5}, 2, 1, 2)},
+		{
+			"Gather matrix",
+			oneNode("Gather", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{-3, 1}, 1, 2)}), "axis", int64(-1)),
+			tensor.Of([]float32{1, 2, 4, 5}, 2, 1, 2),
+		},
 		{"Gather none", oneNode("Gather", list(ints64("i"))), tensor.Of([]float32{}, 0, 3)},
 		{"Expand less", oneNode("Expand", list(ints64("s", 3))), x23},
 		{"Expand more", oneNode("Expand", list(ints64("s", 2, 1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6}, 2, 2, 3)},
@@ -51,38 +80,203 @@ func TestOps(t *testing.T) {
 		{"Reshape", oneNode("Reshape", list(ints64("s", 0, -1, 1))), tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3, 1)},
 		{"Squeeze nothing", oneNode("Squeeze", list(ints64("a"))), x23},
 		{"Unsqueeze", oneNode("Unsqueeze", list(ints64("a", -1, 0))), tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 1, 2, 3, 1)},
-		{"Concat self", graph(call("Concat", []string{"x", "x"}, []string{"y"}, "axis", int64(-1))), tensor.Of([]float32{1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6}, 2, 6)},
+		{
+			"Concat self", graph(call("Concat", []string{"x", "x"}, []string{"y"}, "axis", int64(-1))),
+			tensor.Of([]float32{1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6}, 2, 6),
+		},
 		{"Identity of an input", graph(call("Identity", []string{"x"}, []string{"y"})), x23},
 		{"Shape", oneNode("Shape", nil, "start", int64(-1), "end", int64(9)), tensor.Of([]int64{3}, 1)},
 		{"Constant int", graph(call("Constant", nil, []string{"y"}, "value_int", int64(7))), tensor.Of([]int64{7})},
 		{"Constant floats", graph(call("Constant", nil, []string{"y"}, "value_floats", []float32{1, 2})), tensor.Of([]float32{1, 2}, 2)},
 		{"Cast to float16", oneNode("Cast", nil, "to", onnxgraph.Number(onnxgraph.Float16)), halves(1, 2, 3, 4, 5, 6)},
-		{"float16 is wide inside", graph(call("Cast", []string{"x"}, []string{"h"}, "to", onnxgraph.Number(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Log", []string{"big"}, []string{"y"})), halves(2.71828, 7.38906, 20.0855, 54.5982, inf, inf)},
-		{"float16 overflows where it is cast", graph(call("Cast", []string{"x"}, []string{"h"}, "to", onnxgraph.Number(onnxgraph.Float16)), call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}), call("Cast", []string{"big"}, []string{"small"}, "to", onnxgraph.Number(onnxgraph.Float16)), call("Log", []string{"small"}, []string{"y"})), halves(2.71828, 7.38906, inf, inf, inf, inf)},
-		{"Max of NaN", oneNode("Max", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{nan, 5, 2}, 3)})), tensor.Of([]float32{nan, 5, 3, nan, 5, 6}, 2, 3)},
-		{"ReduceMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ReduceMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]float32{nan})},
-		{"ArgMax of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 7}), call("ArgMax", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]int64{1})},
-		{"ArgMin of NaN", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}), call("ArgMin", []string{"c"}, []string{"y"}, "keepdims", int64(0))), tensor.Of([]int64{1})},
-		{"TopK of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"})), tensor.Of([]int64{1, 3, 0}, 3)},
-		{"TopK of least equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}), call("Constant", nil, []string{"k"}, "value_ints", []int64{3}), call("TopK", []string{"c", "k"}, []string{"v", "y"}, "largest", int64(0))), tensor.Of([]int64{0, 2, 1}, 3)},
-		{"ReduceMax of none", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{}, 2, 0)}), call("ReduceMax", []string{"c"}, []string{"y"}, "axes", []int64{-1})), tensor.Of([]float32{-inf, -inf}, 2, 1)},
+		{
+			"float16 is wide inside",
+			graph(
+				call("Cast", []string{"x"}, []string{"h"}, "to", onnxgraph.Number(onnxgraph.Float16)),
+				call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}),
+				call("Log", []string{"big"}, []string{"y"}),
+			),
+			halves(2.71828, 7.38906, 20.0855, 54.5982, inf, inf),
+		},
+		{
+			"float16 overflows where it is cast",
+			graph(
+				call("Cast", []string{"x"}, []string{"h"}, "to", onnxgraph.Number(onnxgraph.Float16)),
+				call("Exp", []string{"h"}, []string{"e"}), call("Exp", []string{"e"}, []string{"big"}),
+				call("Cast", []string{"big"}, []string{"small"}, "to", onnxgraph.Number(onnxgraph.Float16)),
+				call("Log", []string{"small"}, []string{"y"}),
+			),
+			halves(2.71828, 7.38906, inf, inf, inf, inf),
+		},
+		{
+			"Max of NaN", oneNode("Max", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{nan, 5, 2}, 3)})),
+			tensor.Of([]float32{nan, 5, 3, nan, 5, 6}, 2, 3),
+		},
+		{
+			"ReduceMin of NaN",
+			graph(
+				call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}),
+				call("ReduceMin", []string{"c"}, []string{"y"}, "keepdims", int64(0)),
+			),
+			tensor.Of([]float32{nan}),
+		},
+		{
+			"ArgMax of NaN",
+			graph(
+				call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 7}),
+				call("ArgMax", []string{"c"}, []string{"y"}, "keepdims", int64(0)),
+			),
+			tensor.Of([]int64{1}),
+		},
+		{
+			"ArgMin of NaN",
+			graph(
+				call("Constant", nil, []string{"c"}, "value_floats", []float32{3, nan, 1}),
+				call("ArgMin", []string{"c"}, []string{"y"}, "keepdims", int64(0)),
+			),
+			tensor.Of([]int64{1}),
+		},
+		{
+			"TopK of equals",
+			graph(
+				call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}),
+				call("Constant", nil, []string{"k"}, "value_ints", []int64{3}),
+				call("TopK", []string{"c", "k"}, []string{"v", "y"}),
+			),
+			tensor.Of([]int64{1, 3, 0}, 3),
+		},
+		{
+			"TopK of least equals",
+			graph(
+				call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 2, 7}),
+				call("Constant", nil, []string{"k"}, "value_ints", []int64{3}),
+				call("TopK", []string{"c", "k"}, []string{"v", "y"}, "largest", int64(0)),
+			),
+			tensor.Of([]int64{0, 2, 1}, 3),
+		},
+		{
+			"ReduceMax of none",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{}, 2, 0)}),
+				call("ReduceMax", []string{"c"}, []string{"y"}, "axes", []int64{-1}),
+			),
+			tensor.Of([]float32{-inf, -inf}, 2, 1),
+		},
 		{"ReduceSum of none", oneNode("ReduceSum", list(ints64("a")), "noop_with_empty_axes", int64(1)), x23},
-		{"NonZero of a scalar", graph(call("Constant", nil, []string{"c"}, "value_float", float32(3)), call("NonZero", []string{"c"}, []string{"y"})), tensor.Of([]int64{}, 0, 1)},
-		{"Slice backwards", oneNode("Slice", list(ints64("s", -1), ints64("e", math.MinInt64), ints64("a", 1), ints64("t", -2))), tensor.Of([]float32{3, 1, 6, 4}, 2, 2)},
-		{"Slice of an end beyond", oneNode("Slice", list(ints64("s", 1), ints64("e", math.MaxInt64), ints64("a", -1))), tensor.Of([]float32{2, 3, 5, 6}, 2, 2)},
+		{
+			"NonZero of a scalar",
+			graph(call("Constant", nil, []string{"c"}, "value_float", float32(3)), call("NonZero", []string{"c"}, []string{"y"})),
+			tensor.Of([]int64{}, 0, 1),
+		},
+		{
+			"Slice backwards",
+			oneNode("Slice", list(ints64("s", -1), ints64("e", math.MinInt64), ints64("a", 1), ints64("t", -2))),
+			tensor.Of([]float32{3, 1, 6, 4}, 2, 2),
+		},
+		{
+			"Slice of an end beyond", oneNode("Slice", list(ints64("s", 1), ints64("e", math.MaxInt64), ints64("a", -1))),
+			tensor.Of([]float32{2, 3, 5, 6}, 2, 2),
+		},
 		{"Slice to nothing", oneNode("Slice", list(ints64("s", 2), ints64("e", 1), ints64("a", 0))), tensor.Of([]float32{}, 0, 3)},
-		{"Mod of negative integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-7, 7, -7, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_ints", []int64{3, -3, -3, -1}), call("Mod", []string{"c", "d"}, []string{"y"})), tensor.Of([]int64{2, -2, -1, 0}, 4)},
-		{"Range backwards", graph(call("Constant", nil, []string{"a"}, "value_int", int64(5)), call("Constant", nil, []string{"b"}, "value_int", int64(-2)), call("Constant", nil, []string{"c"}, "value_int", int64(-3)), call("Range", []string{"a", "b", "c"}, []string{"y"})), tensor.Of([]int64{5, 2, -1}, 3)},
-		{"Gather nothing of nothing", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{}, 0, 2)}), call("Constant", nil, []string{"i"}, "value", ints64("", []int64{}...)), call("Gather", []string{"c", "i"}, []string{"y"})), tensor.Of([]float32{}, 0, 2)},
-		{"MaxPool of infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{2, -inf, -inf, nan, 1, inf}, 1, 1, 6)}), call("MaxPool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), tensor.Of([]float32{2, -inf, nan, nan, inf}, 1, 1, 5)},
-		{"where MaxPool found infinities and NaN", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{2, -inf, -inf, nan, 1, inf}, 1, 1, 6)}), call("MaxPool", []string{"c"}, []string{"v", "y"}, "kernel_shape", []int64{2}, "strides", []int64{1})), tensor.Of([]int64{0, 1, 3, 3, 5}, 1, 1, 5)},
-		{"MaxPool of all", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{-inf, nan, 3, -3, -1, -2}, 1, 2, 3)}), call("GlobalMaxPool", []string{"c"}, []string{"y"})), tensor.Of([]float32{nan, -1}, 1, 2, 1)},
-		{"AveragePool beyond the end", graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{1, 2, 3, 4}, 1, 1, 4)}), call("AveragePool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{3}, "strides", []int64{2}, "ceil_mode", int64(1), "count_include_pad", int64(1))), tensor.Of([]float32{2, 3.5}, 1, 1, 2)},
-		{"Hardmax of equals", graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 7}), call("Hardmax", []string{"c"}, []string{"y"})), tensor.Of([]float32{0, 1, 0}, 3)},
-		{"Softmax before opset 13", change(graph(call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 0, 0, 0}, 1, 2, 2)}), call("Softmax", []string{"c"}, []string{"y"})), opset(12)), tensor.Of([]float32{0.25, 0.25, 0.25, 0.25}, 1, 2, 2)},
-		{"If", branches(onnxgraph.Graph{Nodes: []onnxgraph.Node{call("Neg", []string{"x"}, []string{"n"}), call("Neg", []string{"n"}, []string{"p"})}, Outputs: []onnxgraph.Value{{Name: "p"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}), x23},
+		{
+			"Mod of negative integers",
+			graph(
+				call("Constant", nil, []string{"c"}, "value_ints", []int64{-7, 7, -7, math.MinInt64}),
+				call("Constant", nil, []string{"d"}, "value_ints", []int64{3, -3, -3, -1}),
+				call("Mod", []string{"c", "d"}, []string{"y"}),
+			),
+			tensor.Of([]int64{2, -2, -1, 0}, 4),
+		},
+		{
+			"Range backwards",
+			graph(
+				call("Constant", nil, []string{"a"}, "value_int", int64(5)),
+				call("Constant", nil, []string{"b"}, "value_int", int64(-2)),
+				call("Constant", nil, []string{"c"}, "value_int", int64(-3)),
+				call("Range", []string{"a", "b", "c"}, []string{"y"}),
+			),
+			tensor.Of([]int64{5, 2, -1}, 3),
+		},
+		{
+			"Gather nothing of nothing",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{}, 0, 2)}),
+				call("Constant", nil, []string{"i"}, "value", ints64("", []int64{}...)),
+				call("Gather", []string{"c", "i"}, []string{"y"}),
+			),
+			tensor.Of([]float32{}, 0, 2),
+		},
+		{
+			"MaxPool of infinities and NaN",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{2, -inf, -inf, nan, 1, inf}, 1, 1, 6)}),
+				call("MaxPool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{2}, "strides", []int64{1}),
+			),
+			tensor.Of([]float32{2, -inf, nan, nan, inf}, 1, 1, 5),
+		},
+		{
+			"where MaxPool found infinities and NaN",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{2, -inf, -inf, nan, 1, inf}, 1, 1, 6)}),
+				call("MaxPool", []string{"c"}, []string{"v", "y"}, "kernel_shape", []int64{2}, "strides", []int64{1}),
+			),
+			tensor.Of([]int64{0, 1, 3, 3, 5}, 1, 1, 5),
+		},
+		{
+			"MaxPool of all",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{-inf, nan, 3, -3, -1, -2}, 1, 2, 3)}),
+				call("GlobalMaxPool", []string{"c"}, []string{"y"}),
+			),
+			tensor.Of([]float32{nan, -1}, 1, 2, 1),
+		},
+		{
+			"AveragePool beyond the end",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{1, 2, 3, 4}, 1, 1, 4)}),
+				call(
+					"AveragePool", []string{"c"}, []string{"y"}, "kernel_shape", []int64{3}, "strides", []int64{2}, "ceil_mode",
+					int64(1), "count_include_pad", int64(1),
+				),
+			),
+			tensor.Of([]float32{2, 3.5}, 1, 1, 2),
+		},
+		{
+			"Hardmax of equals",
+			graph(call("Constant", nil, []string{"c"}, "value_floats", []float32{2, 7, 7}), call("Hardmax", []string{"c"}, []string{"y"})),
+			tensor.Of([]float32{0, 1, 0}, 3),
+		},
+		{
+			"Softmax before opset 13",
+			change(
+				graph(
+					call("Constant", nil, []string{"c"}, "value", onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 0, 0, 0}, 1, 2, 2)}),
+					call("Softmax", []string{"c"}, []string{"y"}),
+				),
+				opset(12),
+			),
+			tensor.Of([]float32{0.25, 0.25, 0.25, 0.25}, 1, 2, 2),
+		},
+		{
+			"If",
+			branches(
+				onnxgraph.Graph{
+					Nodes:   []onnxgraph.Node{call("Neg", []string{"x"}, []string{"n"}), call("Neg", []string{"n"}, []string{"p"})},
+					Outputs: []onnxgraph.Value{{Name: "p"}},
+				},
+				onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}},
+			),
+			x23,
+		},
 		{"Loop", counting(), tensor.Of([]float32{4, 8, 12, 16, 20, 24}, 2, 3)},
-		{"Div of integers", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-2, math.MinInt64}), call("Constant", nil, []string{"d"}, "value_int", int64(-1)), call("Div", []string{"c", "d"}, []string{"y"})), tensor.Of([]int64{2, math.MinInt64}, 2)},
+		{
+			"Div of integers",
+			graph(
+				call("Constant", nil, []string{"c"}, "value_ints", []int64{-2, math.MinInt64}),
+				call("Constant", nil, []string{"d"}, "value_int", int64(-1)), call("Div", []string{"c", "d"}, []string{"y"}),
+			),
+			tensor.Of([]int64{2, math.MinInt64}, 2),
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			y := run(t, open(t, test.model), tensors{"x": x23})["y"]
@@ -126,13 +320,28 @@ func TestRunErrors(t *testing.T) {
 	}{
 		{"Add", oneNode("Add", list(floats("b", 2))), []string{"[2 3]", "[2]"}},
 		{"MatMul", oneNode("MatMul", list(floats("b", 2, 3))), []string{"[2 3]"}},
-		{"MatMul batch", graph(call("Constant", nil, []string{"c"}, "value", floats("c", 2, 1, 3)), call("Constant", nil, []string{"d"}, "value", floats("d", 3, 3, 1)), call("MatMul", []string{"c", "d"}, []string{"y"})), []string{"[2 1 3]", "[3 3 1]"}},
+		{
+			"MatMul batch",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", floats("c", 2, 1, 3)),
+				call("Constant", nil, []string{"d"}, "value", floats("d", 3, 3, 1)),
+				call("MatMul", []string{"c", "d"}, []string{"y"}),
+			),
+			[]string{"[2 1 3]", "[3 3 1]"},
+		},
 		{"MatMul scalar", oneNode("MatMul", list(onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float32{1})})), []string{"scalar"}},
 		{"Gather", oneNode("Gather", list(ints64("i", 0, 2))), []string{"index 2", "[2 3]"}},
 		{"Gather negative", oneNode("Gather", list(ints64("i", math.MinInt64))), []string{"index -9223372036854775808"}},
 		{"Gather axis", oneNode("Gather", list(ints64("i", 0)), "axis", int64(2)), []string{"axis 2"}},
 		{"Concat axis", graph(call("Concat", []string{"x"}, []string{"y"}, "axis", int64(-3))), []string{"axis -3"}},
-		{"Concat", graph(call("Constant", nil, []string{"c"}, "value", floats("c", 3, 3)), call("Concat", []string{"x", "c"}, []string{"y"}, "axis", int64(1))), []string{"[2 3]", "[3 3]"}},
+		{
+			"Concat",
+			graph(
+				call("Constant", nil, []string{"c"}, "value", floats("c", 3, 3)),
+				call("Concat", []string{"x", "c"}, []string{"y"}, "axis", int64(1)),
+			),
+			[]string{"[2 3]", "[3 3]"},
+		},
 		{"Transpose", oneNode("Transpose", nil, "perm", []int64{0}), []string{"[0]", "[2 3]"}},
 		{"Transpose empty", oneNode("Transpose", nil, "perm", []int64{}), []string{"[]", "[2 3]"}},
 		{"Expand", oneNode("Expand", list(ints64("s", 2, 2))), []string{"[2 3]", "[2 2]"}},
@@ -153,26 +362,80 @@ func TestRunErrors(t *testing.T) {
 		{"Split", graph(call("Split", []string{"x"}, []string{"y", "z"}, "axis", int64(1))), []string{"2 equal parts", "[2 3]"}},
 		{"Split into more", uneven, []string{"4 equal parts", "[2 3]"}},
 		{"Split sizes", oneNode("Split", list(ints64("s", 3))), []string{"[3]", "[2 3]"}},
-		{"Split negative", graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-1, 3}), call("Split", []string{"x", "c"}, []string{"y", "z"})), []string{"[-1 3]"}},
-		{"Mod by 0", graph(call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_int", int64(0)), call("Mod", []string{"s", "c"}, []string{"y"})), []string{"by 0"}},
+		{
+			"Split negative",
+			graph(call("Constant", nil, []string{"c"}, "value_ints", []int64{-1, 3}), call("Split", []string{"x", "c"}, []string{"y", "z"})),
+			[]string{"[-1 3]"},
+		},
+		{
+			"Mod by 0",
+			graph(
+				call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_int", int64(0)),
+				call("Mod", []string{"s", "c"}, []string{"y"}),
+			),
+			[]string{"by 0"},
+		},
 		{"Slice axes twice", oneNode("Slice", list(ints64("s", 0, 0), ints64("e", 1, 1), ints64("a", 0, -2))), []string{"axis 0", "twice"}},
 		{"Slice step", oneNode("Slice", list(ints64("s", 0), ints64("e", 1), ints64("a", 0), ints64("t", 0))), []string{"step", "0"}},
 		{"Pad away", oneNode("Pad", list(ints64("p", 0, -4, 0, 0))), []string{"-4", "[2 3]"}},
 		{"Pad huge", oneNode("Pad", list(ints64("p", 0, 0, 0, math.MaxInt64))), []string{"out of range"}},
 		{"Tile huge", oneNode("Tile", list(ints64("r", 1<<62, 1))), []string{"[2 3]"}},
-		{"ConstantOfShape huge", graph(call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_ints", []int64{1 << 40}), call("ConstantOfShape", []string{"c"}, []string{"y"})), []string{"MiB"}},
-		{"Range without end", graph(call("Constant", nil, []string{"a"}, "value_int", int64(0)), call("Constant", nil, []string{"b"}, "value_int", int64(9)), call("Range", []string{"a", "b", "a"}, []string{"y"})), []string{"no end"}},
-		{"GatherElements index", oneNode("GatherElements", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{2}, 1, 1)})), []string{"index 2", "[2 3]"}},
+		{
+			"ConstantOfShape huge",
+			graph(
+				call("Shape", []string{"x"}, []string{"s"}),
+				call("Constant", nil, []string{"c"}, "value_ints", []int64{1 << 40}),
+				call("ConstantOfShape", []string{"c"}, []string{"y"}),
+			),
+			[]string{"MiB"},
+		},
+		{
+			"Range without end",
+			graph(
+				call("Constant", nil, []string{"a"}, "value_int", int64(0)),
+				call("Constant", nil, []string{"b"}, "value_int", int64(9)),
+				call("Range", []string{"a", "b", "a"}, []string{"y"}),
+			),
+			[]string{"no end"},
+		},
+		{
+			"GatherElements index",
+			oneNode("GatherElements", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{2}, 1, 1)})),
+			[]string{"index 2", "[2 3]"},
+		},
 		{"GatherND index", oneNode("GatherND", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{0, -4}, 1, 2)})), []string{"index -4"}},
-		{"ScatterND updates", oneNode("ScatterND", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{0}, 1, 1)}, floats("u", 1, 2))), []string{"[1 2]", "[2 3]"}},
+		{
+			"ScatterND updates",
+			oneNode("ScatterND", list(onnxgraph.Tensor{Name: "i", Tensor: tensor.Of([]int64{0}, 1, 1)}, floats("u", 1, 2))),
+			[]string{"[1 2]", "[2 3]"},
+		},
 		{"TopK", oneNode("TopK", list(ints64("k", 4))), []string{"[4]", "3"}},
 		{"OneHot depth", oneNode("OneHot", list(ints64("d", -1), floats("v", 2))), []string{"depth", "-1"}},
 		{"Conv", oneNode("Conv", list(floats("w", 1, 1, 2))), []string{"[1 1 2]", "[2 3]"}},
 		{"MaxPool", oneNode("MaxPool", nil, "kernel_shape", []int64{2}), []string{"[2 3]"}},
 		{"Einsum", oneNode("Einsum", nil, "equation", "ii->i"), []string{"2", "3"}},
-		{"Einsum of too many", graph(call("Constant", nil, []string{"s"}, "value_ints", []int64{128, 128, 128}), call("ConstantOfShape", []string{"s"}, []string{"c"}), call("Einsum", []string{"c", "c", "c"}, []string{"y"}, "equation", "abc,def,ghi->")), []string{"[128 128 ", "too many"}},
-		{"BatchNormalization", oneNode("BatchNormalization", list(floats("a", 2), floats("b", 3), floats("c", 3), floats("d", 3))), []string{"[2]", "[3]"}},
-		{"Div by 0", graph(call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_int", int64(0)), call("Div", []string{"s", "c"}, []string{"y"})), []string{"by 0"}},
+		{
+			"Einsum of too many",
+			graph(
+				call("Constant", nil, []string{"s"}, "value_ints", []int64{128, 128, 128}),
+				call("ConstantOfShape", []string{"s"}, []string{"c"}),
+				call("Einsum", []string{"c", "c", "c"}, []string{"y"}, "equation", "abc,def,ghi->"),
+			),
+			[]string{"[128 128 ", "too many"},
+		},
+		{
+			"BatchNormalization",
+			oneNode("BatchNormalization", list(floats("a", 2), floats("b", 3), floats("c", 3), floats("d", 3))),
+			[]string{"[2]", "[3]"},
+		},
+		{
+			"Div by 0",
+			graph(
+				call("Shape", []string{"x"}, []string{"s"}), call("Constant", nil, []string{"c"}, "value_int", int64(0)),
+				call("Div", []string{"s", "c"}, []string{"y"}),
+			),
+			[]string{"by 0"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			session, err := New().Open(marshal(t, test.model))
@@ -217,7 +480,10 @@ func TestDirections(t *testing.T) {
 	const time, batch = 5, 2
 	x := valueOf(floats("x", time, batch, 3))
 	for op, gates := range map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4} {
-		weights := []onnxgraph.Tensor{floats("W2", 2, gates*2, 3), floats("R2", 2, gates*2, 2), floats("B2", 2, gates*4), {}, floats("h2", 2, batch, 2), floats("c2", 2, batch, 2)}
+		weights := []onnxgraph.Tensor{
+			floats("W2", 2, gates*2, 3), floats("R2", 2, gates*2, 2), floats("B2", 2, gates*4), {},
+			floats("h2", 2, batch, 2), floats("c2", 2, batch, 2),
+		}
 		if op != "LSTM" {
 			weights = weights[:5]
 		}
@@ -282,7 +548,9 @@ func join(a, b tensor.Tensor, steps int) tensor.Tensor {
 func stateful() *onnxgraph.Model {
 	return layer("LSTM", setInput(5, floats("h0", 1, 1, 2)), setInput(6, floats("c0", 1, 1, 2)), func(m *onnxgraph.Model) {
 		for _, name := range []string{"h0", "c0"} {
-			m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: name, Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 1}, {Symbol: "batch"}, {Size: 2}}})
+			m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{
+				Name: name, Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 1}, {Symbol: "batch"}, {Size: 2}},
+			})
 		}
 	})
 }
@@ -503,7 +771,9 @@ func TestMemoryOfWeights(t *testing.T) {
 	const hidden, limit = 64, 1 << 16
 	weights := func(gates int) edit {
 		return func(m *onnxgraph.Model) {
-			m.Graph.Initializers = []onnxgraph.Tensor{floats("W", 1, gates*hidden, 3), floats("R", 1, gates*hidden, hidden), floats("B", 1, 2*gates*hidden)}
+			m.Graph.Initializers = []onnxgraph.Tensor{
+				floats("W", 1, gates*hidden, 3), floats("R", 1, gates*hidden, hidden), floats("B", 1, 2*gates*hidden),
+			}
 		}
 	}
 	gemm := oneNode("Gemm", []onnxgraph.Tensor{floats("W", 200, 200)}, "transB", int64(1))

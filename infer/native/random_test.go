@@ -23,7 +23,10 @@ func TestRandomOperators(t *testing.T) {
 	const cases = 4000
 	compared := map[string]int{}
 	for i := range uint64(cases) {
-		d := &drawOp{draw: draw{rand.New(rand.NewPCG(*seed, i)), pick(draw{rand.New(rand.NewPCG(i, *seed)), 0}, int64(8), 9, 11, 12, 13, 17, 18, 21)}}
+		d := &drawOp{draw: draw{
+			rand.New(rand.NewPCG(*seed, i)),
+			pick(draw{rand.New(rand.NewPCG(i, *seed)), 0}, int64(8), 9, 11, 12, 13, 17, 18, 21),
+		}}
 		families[int(i)%len(families)](d)
 		theirs, ours := d.run()
 		switch {
@@ -60,7 +63,10 @@ func TestLargeConvolutions(t *testing.T) {
 	}{
 		{"Conv", []int{2, 3, 40, 50}, []int{4, 3, 5, 5}, nil},
 		{"Conv", []int{1, 4, 9000}, []int{6, 2, 8}, []any{"group", int64(2), "strides", []int64{2}, "pads", []int64{5, 3}}},
-		{"Conv", []int{2, 8, 13}, []int{40, 4, 3}, []any{"group", int64(2), "strides", []int64{3}, "dilations", []int64{2}, "pads", []int64{4, 1}}},
+		{
+			"Conv", []int{2, 8, 13}, []int{40, 4, 3},
+			[]any{"group", int64(2), "strides", []int64{3}, "dilations", []int64{2}, "pads", []int64{4, 1}},
+		},
 		{"Conv", []int{1, 2, 5, 6}, []int{64, 2, 3, 2}, []any{"strides", []int64{2, 1}, "pads", []int64{2, 0, 0, 1}}},
 		{"Conv", []int{1, 2, 4, 5, 7}, []int{3, 2, 2, 3, 2}, []any{"pads", []int64{1, 0, 1, 0, 1, 0}}},
 		{"ConvTranspose", []int{1, 2, 4, 5, 7}, []int{2, 3, 2, 3, 2}, []any{"strides", []int64{1, 2, 1}}},
@@ -217,7 +223,10 @@ func drawn[T any](n int, f func() T) []T {
 
 // ints appends an input of int64, a list.
 func (d *drawOp) ints(list ...int64) {
-	d.values = append(d.values, onnxgraph.Tensor{Name: fmt.Sprint("x", len(d.values)), Tensor: tensor.Tensor{Shape: []int{len(list)}, Data: append([]int64{}, list...)}})
+	d.values = append(d.values, onnxgraph.Tensor{
+		Name:   fmt.Sprint("x", len(d.values)),
+		Tensor: tensor.Tensor{Shape: []int{len(list)}, Data: append([]int64{}, list...)},
+	})
 }
 
 // leaveOut appends an input that is not there.
@@ -319,7 +328,11 @@ var families = []func(*drawOp){
 	func(d *drawOp) { // functions
 		d.empty = true
 		x := d.add(pick(d.draw, floatTypes...), d.long(d.shape(0, 3, 5))...)
-		name := pick(d.draw, "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Abs", "Neg", "Floor", "Ceil", "Round", "Sign", "Erf", "Reciprocal", "Softplus", "Softsign", "Sin", "Cos", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "ThresholdedRelu", "Celu", "HardSwish", "Not", "IsNaN")
+		name := pick(
+			d.draw, "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Abs", "Neg", "Floor", "Ceil", "Round", "Sign", "Erf",
+			"Reciprocal", "Softplus", "Softsign", "Sin", "Cos", "Elu", "Selu", "LeakyRelu", "HardSigmoid",
+			"ThresholdedRelu", "Celu", "HardSwish", "Not", "IsNaN",
+		)
 		d.special(x)
 		d.op(name, 1)
 	},
@@ -338,7 +351,10 @@ var families = []func(*drawOp){
 		d.op("Where", 1)
 	},
 	func(d *drawOp) { // reductions
-		name := pick(d.draw, "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp")
+		name := pick(
+			d.draw, "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+			"ReduceSumSquare", "ReduceLogSumExp",
+		)
 		s, t := d.shape(0, 4, 4), pick(d.draw, numberTypes...)
 		if name == "ReduceProd" && !slices.Contains(floatTypes, t) {
 			s = d.shape(0, 2, 3) // the page leaves open what too large a product is
@@ -605,7 +621,10 @@ var families = []func(*drawOp){
 	func(d *drawOp) { // Einsum
 		t := pick(d.draw, onnxgraph.Float32, onnxgraph.Float64, onnxgraph.Int64)
 		size := map[rune]int{'b': 2, 'i': 3, 'j': 4, 'k': 1 + d.IntN(5)}
-		terms := pick(d.draw, []string{"ij,jk->ik", "ij", "k"}, []string{"bij,bjk->bik"}, []string{"ij->ji"}, []string{"ij->"}, []string{"bij,kj->bik"}, []string{"ij,ij->i"}, []string{"i,j->ij"}, []string{"bi,bi"})
+		terms := pick(
+			d.draw, []string{"ij,jk->ik", "ij", "k"}, []string{"bij,bjk->bik"}, []string{"ij->ji"}, []string{"ij->"},
+			[]string{"bij,kj->bik"}, []string{"ij,ij->i"}, []string{"i,j->ij"}, []string{"bi,bi"},
+		)
 		equation := terms[0]
 		term := []int{}
 		for _, c := range equation + "," {

@@ -64,7 +64,10 @@ func (b *source) layer(op string, gates int) (*onnxgraph.Model, tensors) {
 	}
 	n := call(op, nil, nil)
 	set := func(name string, value any) {
-		other := []any{int64(0), int64(1), int64(-1), int64(1) << 40, float32(0), float32(0.5), "Tanh", []int64{1}, []float32{0.5}, []string{"Relu"}, []string{"Swish"}}
+		other := []any{
+			int64(0), int64(1), int64(-1), int64(1) << 40, float32(0), float32(0.5), "Tanh", []int64{1}, []float32{0.5},
+			[]string{"Relu"}, []string{"Swish"},
+		}
 		switch kind := b.below(32); {
 		case kind < 8: // leave it out
 		case kind == 31:
@@ -76,7 +79,10 @@ func (b *source) layer(op string, gates int) (*onnxgraph.Model, tensors) {
 	set("direction", direction)
 	set("hidden_size", int64(b.size(hidden)))
 	set("clip", float32(1+b.below(5))/4)
-	functions := []string{"Relu", "tanh", "Sigmoid", "Affine", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu", "Softsign", "Softplus"}
+	functions := []string{
+		"Relu", "tanh", "Sigmoid", "Affine", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu",
+		"Softsign", "Softplus",
+	}
 	var names []string
 	for range b.size(directions*map[int]int{1: 1, 3: 2, 4: 3}[gates]) & 15 {
 		names = append(names, functions[b.below(len(functions))])
@@ -103,7 +109,11 @@ func (b *source) layer(op string, gates int) (*onnxgraph.Model, tensors) {
 	m.Opsets[0].Version = version
 	m.Graph.Inputs, m.Graph.Outputs = nil, nil
 	inputs := tensors{}
-	shapes := [][]int{{time, batch, width}, {directions, gates * hidden, width}, {directions, gates * hidden, hidden}, {directions, 2 * gates * hidden}, {batch}, {directions, batch, hidden}, {directions, batch, hidden}, {directions, 3 * hidden}}
+	shapes := [][]int{
+		{time, batch, width}, {directions, gates * hidden, width}, {directions, gates * hidden, hidden},
+		{directions, 2 * gates * hidden}, {batch}, {directions, batch, hidden}, {directions, batch, hidden},
+		{directions, 3 * hidden},
+	}
 	outputs := 3
 	if op != "LSTM" {
 		shapes, outputs = shapes[:6], 2

@@ -27,16 +27,29 @@ func TestRecurrentRefused(t *testing.T) {
 		{"negative clip", layer("GRU", set("clip", float32(-1.5))), []string{`"clip"`, "-1.5"}},
 		{"clip of NaN", layer("RNN", set("clip", float32(math.NaN()))), []string{`"clip"`, "NaN"}},
 		{"type of clip", layer("LSTM", set("clip", int64(1))), []string{n, `"clip"`, "int64"}},
-		{"too few activations", layer("LSTM", set("activations", names("Sigmoid", "Tanh"))), []string{n, `"activations"`, `["Sigmoid" "Tanh"]`, "3"}},
+		{
+			"too few activations", layer("LSTM", set("activations", names("Sigmoid", "Tanh"))),
+			[]string{n, `"activations"`, `["Sigmoid" "Tanh"]`, "3"},
+		},
 		{"too many activations", layer("GRU", set("activations", names("Sigmoid", "Tanh", "Tanh"))), []string{`"activations"`, "3", "2"}},
 		{"activations of an RNN", layer("RNN", set("activations", names("Relu", "Tanh"))), []string{`"activations"`, `"Relu"`}},
-		{"activations of one direction", layer("RNN", set("direction", "bidirectional"), set("activations", names("Tanh"))), []string{`"activations"`, "2"}},
-		{"activation", layer("LSTM", set("activations", names("Sigmoid", "Swish", "Tanh"))), []string{n, `"activations"`, `"Swish"`, "ThresholdedRelu"}},
+		{
+			"activations of one direction",
+			layer("RNN", set("direction", "bidirectional"), set("activations", names("Tanh"))),
+			[]string{`"activations"`, "2"},
+		},
+		{
+			"activation", layer("LSTM", set("activations", names("Sigmoid", "Swish", "Tanh"))),
+			[]string{n, `"activations"`, `"Swish"`, "ThresholdedRelu"},
+		},
 		{"type of activations", layer("LSTM", set("activations", "Tanh")), []string{n, `"activations"`, "string"}},
 		{"activation_alpha", layer("LSTM", set("activation_alpha", float32(1))), []string{n, `"activation_alpha"`, "float32"}},
 		{"activation_beta", layer("GRU", set("activation_beta", []int64{1})), []string{`"activation_beta"`, "[]int64"}},
 		{"no alpha", layer("RNN", set("activations", names("ScaledTanh"))), []string{`"ScaledTanh"`, "activation_alpha"}},
-		{"no beta", layer("RNN", set("activations", names("ScaledTanh")), set("activation_alpha", []float32{1})), []string{`"ScaledTanh"`, "activation_beta"}},
+		{
+			"no beta", layer("RNN", set("activations", names("ScaledTanh")), set("activation_alpha", []float32{1})),
+			[]string{`"ScaledTanh"`, "activation_beta"},
+		},
 		{"direction", layer("LSTM", set("direction", "backward")), []string{n, `"direction"`, `"backward"`}},
 		{"type of direction", layer("LSTM", set("direction", int64(1))), []string{n, `"direction"`, "int64"}},
 		{"input_forget", layer("LSTM", set("input_forget", int64(2))), []string{n, `"input_forget"`, "2"}},
@@ -55,22 +68,34 @@ func TestRecurrentRefused(t *testing.T) {
 		{"type of hidden_size", layer("LSTM", set("hidden_size", float32(2))), []string{n, `"hidden_size"`, "float32"}},
 		{"W", layer("GRU", setInput(1, floats("W2", 1, 8, 3))), []string{"W", "[1 8 3]", "[1 6 -1]"}},
 		{"R", layer("LSTM", setInput(2, floats("R2", 1, 8, 3))), []string{n, "R", "[1 8 3]", "[1 8 2]"}},
-		{"R without hidden_size", layer("LSTM", unset("hidden_size"), setInput(2, floats("R2", 1, 9, 2))), []string{n, "R", "[1 9 2]", "[1 8 2]"}},
+		{
+			"R without hidden_size", layer("LSTM", unset("hidden_size"), setInput(2, floats("R2", 1, 9, 2))),
+			[]string{n, "R", "[1 9 2]", "[1 8 2]"},
+		},
 		{"B", layer("LSTM", setInput(3, floats("B2", 1, 8))), []string{n, "B", "[1 8]", "[1 16]"}},
 		{"P", layer("LSTM", setInput(7, floats("P", 1, 8))), []string{n, "P", "[1 8]", "[1 6]"}},
 		{"P of a GRU", layer("GRU", setInput(7, floats("P", 1, 6))), []string{"8 inputs", "6"}},
 		{"initial_h", layer("LSTM", setInput(5, floats("h", 2, 1, 2))), []string{n, "initial_h", "[2 1 2]", "[1 -1 2]"}},
-		{"initial_h of layout 1", layer("LSTM", set("layout", int64(1)), setInput(5, floats("h", 1, 2, 2))), []string{n, "initial_h", "[1 2 2]", "[-1 1 2]"}},
+		{
+			"initial_h of layout 1", layer("LSTM", set("layout", int64(1)), setInput(5, floats("h", 1, 2, 2))),
+			[]string{n, "initial_h", "[1 2 2]", "[-1 1 2]"},
+		},
 		{"initial_c", layer("LSTM", setInput(6, floats("c", 1, 2))), []string{n, "initial_c", "[1 2]"}},
 		{"one direction of weights", layer("LSTM", set("direction", "bidirectional")), []string{n, "W", "[1 8 3]", "[2 8 -1]"}},
-		{"sequence_lens", layer("LSTM", setInput(4, onnxgraph.Tensor{Name: "l", Tensor: tensor.Of([]int32{1}, 1, 1)})), []string{n, "sequence_lens", "[1 1]"}},
+		{
+			"sequence_lens", layer("LSTM", setInput(4, onnxgraph.Tensor{Name: "l", Tensor: tensor.Of([]int32{1}, 1, 1)})),
+			[]string{n, "sequence_lens", "[1 1]"},
+		},
 		{"type of sequence_lens", layer("GRU", setInput(4, ints64("l", 1))), []string{`"l"`, "int64", "int32"}},
 		{"negative length", layer("LSTM", setInput(4, ints32("l", 1, -1))), []string{n, "sequence_lens", "-1", "row 1"}},
 		{"too long", layer("LSTM", setInput(4, ints32("l", 5)), func(m *onnxgraph.Model) {
 			m.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Size: 4}, {Size: 1}, {Size: 3}}
 		}), []string{n, "sequence_lens", "5", "row 0", "4"}},
 		{"no float", layer("RNN", func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Int32 }), []string{`"x"`, "int32"}},
-		{"two kinds of floats", layer("RNN", func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Float64 }), []string{`"W"`, "float32", "float64"}},
+		{
+			"two kinds of floats", layer("RNN", func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Float64 }),
+			[]string{`"W"`, "float32", "float64"},
+		},
 	} {
 		test.check(t)
 	}
@@ -250,7 +275,10 @@ func TestWhereONNXRuntimeDiffers(t *testing.T) {
 			m.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Size: 1}, {Size: 1}, {Size: 1}}
 			m.Graph.Outputs[0].Type = onnxgraph.Float32
 			one := []float32{1}
-			m.Graph.Initializers = []onnxgraph.Tensor{{Name: "W", Tensor: tensor.Tensor{Shape: []int{1, 1, 1}, Data: one}}, {Name: "R", Tensor: tensor.Tensor{Shape: []int{1, 1, 1}, Data: one}}}
+			m.Graph.Initializers = []onnxgraph.Tensor{
+				{Name: "W", Tensor: tensor.Tensor{Shape: []int{1, 1, 1}, Data: one}},
+				{Name: "R", Tensor: tensor.Tensor{Shape: []int{1, 1, 1}, Data: one}},
+			}
 			x := tensors{"x": tensor.Of([]float32{test.x}, 1, 1, 1)}
 			if y := run(t, open(t, m), x)["y"].Data.([]float32)[0]; y != test.ours {
 				t.Errorf("ours is %v, want %v", y, test.ours)

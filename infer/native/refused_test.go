@@ -24,18 +24,42 @@ func TestRefused(t *testing.T) {
 			m.Opsets = append(m.Opsets, onnxgraph.Opset{Domain: "ai.onnx", Version: 13})
 		}), []string{"opset", "17", "13"}},
 		{"no outputs", changed(func(m *onnxgraph.Model) { m.Graph.Outputs = nil }), []string{"no outputs", "export"}},
-		{"metadata", changed(func(m *onnxgraph.Model) { m.Metadata = []onnxgraph.Property{{Key: "k"}, {Key: "k", Value: "v"}} }), []string{"metadata", `"k"`, "twice"}},
+		{
+			"metadata",
+			changed(func(m *onnxgraph.Model) { m.Metadata = []onnxgraph.Property{{Key: "k"}, {Key: "k", Value: "v"}} }),
+			[]string{"metadata", `"k"`, "twice"},
+		},
 		{"opset 0", changed(opset(0)), []string{"opset 0"}},
 		{"opset of the future", changed(opset(NewestOpset + 1)), []string{"opset 29"}},
 		{"Add of old", changed(opset(6)), []string{n, "Add", "opset 7", "6"}},
 		{"Split of old", change(oneNode("Split", nil), opset(1)), []string{n, "Split", "opset 2"}},
-		{"axes before opset 13", change(oneNode("Squeeze", []onnxgraph.Tensor{ints64("a", 0)}), opset(12)), []string{n, `"a"`, "attribute", "axes", "opset 13"}},
+		{
+			"axes before opset 13", change(oneNode("Squeeze", []onnxgraph.Tensor{ints64("a", 0)}), opset(12)),
+			[]string{n, `"a"`, "attribute", "axes", "opset 13"},
+		},
 		{"axes from opset 13 on", oneNode("Squeeze", nil, "axes", []int64{0}), []string{n, "axes"}},
-		{"axes before opset 18", change(oneNode("ReduceMax", []onnxgraph.Tensor{ints64("a", 0)}), opset(17)), []string{n, `"a"`, "axes", "opset 18"}},
+		{
+			"axes before opset 18", change(oneNode("ReduceMax", []onnxgraph.Tensor{ints64("a", 0)}), opset(17)),
+			[]string{n, `"a"`, "axes", "opset 18"},
+		},
 		{"bounds before opset 11", change(oneNode("Clip", []onnxgraph.Tensor{floats("b", 1)}), opset(10)), []string{n, "opset 11"}},
-		{"training", oneNode("Dropout", []onnxgraph.Tensor{{Name: "r", Tensor: tensor.Of([]float32{0.5})}, {Name: "t", Tensor: tensor.Of([]bool{true})}}), []string{n, "training_mode", `"t"`}},
-		{"BatchNormalization in training", oneNode("BatchNormalization", []onnxgraph.Tensor{floats("a", 3), floats("b", 3), floats("c", 3), floats("d", 3)}, "training_mode", int64(1)), []string{n, "training_mode"}},
-		{"reduction", oneNode("ScatterElements", []onnxgraph.Tensor{ints64("i"), floats("u", 0)}, "reduction", "max"), []string{n, "reduction", "max", "opset 18"}},
+		{
+			"training",
+			oneNode("Dropout", []onnxgraph.Tensor{{Name: "r", Tensor: tensor.Of([]float32{0.5})}, {Name: "t", Tensor: tensor.Of([]bool{true})}}),
+			[]string{n, "training_mode", `"t"`},
+		},
+		{
+			"BatchNormalization in training",
+			oneNode(
+				"BatchNormalization", []onnxgraph.Tensor{floats("a", 3), floats("b", 3), floats("c", 3), floats("d", 3)},
+				"training_mode", int64(1),
+			),
+			[]string{n, "training_mode"},
+		},
+		{
+			"reduction", oneNode("ScatterElements", []onnxgraph.Tensor{ints64("i"), floats("u", 0)}, "reduction", "max"),
+			[]string{n, "reduction", "max", "opset 18"},
+		},
 		{"equation", oneNode("Einsum", nil, "equation", "ij->k"), []string{n, "equation", "ij->k"}},
 		{"terms of an equation", oneNode("Einsum", nil, "equation", "ij,jk->ik"), []string{n, "2 terms", "1 inputs"}},
 		{"auto_pad", oneNode("MaxPool", nil, "kernel_shape", []int64{1}, "auto_pad", "HALF"), []string{n, "auto_pad", "HALF"}},
@@ -44,10 +68,28 @@ func TestRefused(t *testing.T) {
 		{"fmod", oneNode("Mod", []onnxgraph.Tensor{floats("b", 3)}, "fmod", int64(2)), []string{n, "fmod", "2"}},
 		{"type of a Cast", oneNode("Cast", nil, "to", int64(8)), []string{n, "string"}},
 		{"no branch", graph(call("If", []string{"x"}, []string{"y"})), []string{n, "float32", "bool"}},
-		{"types of branches", branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "c"}}}), []string{"node 1", "output 0", "float32", "bool"}},
-		{"outputs of branches", branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{}), []string{"node 1", "1 outputs", "1 and 0"}},
-		{"node of a branch", branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{Nodes: []onnxgraph.Node{call("Det", []string{"x"}, []string{"z"})}, Outputs: []onnxgraph.Value{{Name: "z"}}}), []string{"node 1", "else_branch", `node 0 (Det "n")`}},
-		{"what a branch reads", branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "y"}}}), []string{"node 1", "cycle", `"y"`}},
+		{
+			"types of branches",
+			branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "c"}}}),
+			[]string{"node 1", "output 0", "float32", "bool"},
+		},
+		{
+			"outputs of branches", branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{}),
+			[]string{"node 1", "1 outputs", "1 and 0"},
+		},
+		{
+			"node of a branch",
+			branches(
+				onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}},
+				onnxgraph.Graph{Nodes: []onnxgraph.Node{call("Det", []string{"x"}, []string{"z"})}, Outputs: []onnxgraph.Value{{Name: "z"}}},
+			),
+			[]string{"node 1", "else_branch", `node 0 (Det "n")`},
+		},
+		{
+			"what a branch reads",
+			branches(onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "x"}}}, onnxgraph.Graph{Outputs: []onnxgraph.Value{{Name: "y"}}}),
+			[]string{"node 1", "cycle", `"y"`},
+		},
 
 		{"attribute", add("axis", int64(1)), []string{n, "axis"}},
 		{"type of an attribute", oneNode("Transpose", nil, "perm", int64(1)), []string{n, "perm", "int64", "[]int64"}},
@@ -71,26 +113,66 @@ func TestRefused(t *testing.T) {
 
 		{"nothing writes it", graph(call("Add", []string{"x", "z"}, []string{"y"})), []string{n, `"z"`, "nothing"}},
 		{"cycle", graph(call("Add", []string{"x", "y"}, []string{"y"})), []string{n, `"y"`, "cycle"}},
-		{"written twice", graph(call("Identity", []string{"x"}, []string{"y"}), call("Identity", []string{"x"}, []string{"y"})), []string{"node 1", `"y"`, "node 0"}},
+		{
+			"written twice",
+			graph(call("Identity", []string{"x"}, []string{"y"}), call("Identity", []string{"x"}, []string{"y"})),
+			[]string{"node 1", `"y"`, "node 0"},
+		},
 		{"an input written", graph(call("Identity", []string{"x"}, []string{"x"})), []string{n, `"x"`, "input"}},
 		{"initializer twice", changed(func(m *onnxgraph.Model) {
 			m.Graph.Initializers = append(m.Graph.Initializers, floats("b", 3))
 		}), []string{`"b"`, "initializer"}},
-		{"input twice", changed(func(m *onnxgraph.Model) { m.Graph.Inputs = append(m.Graph.Inputs, m.Graph.Inputs[0]) }), []string{`"x"`, "input"}},
-		{"input without a name", changed(func(m *onnxgraph.Model) { m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{}) }), []string{"input 1"}},
+		{
+			"input twice",
+			changed(func(m *onnxgraph.Model) { m.Graph.Inputs = append(m.Graph.Inputs, m.Graph.Inputs[0]) }),
+			[]string{`"x"`, "input"},
+		},
+		{
+			"input without a name",
+			changed(func(m *onnxgraph.Model) { m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{}) }),
+			[]string{"input 1"},
+		},
 		{"output that nothing writes", changed(func(m *onnxgraph.Model) { m.Graph.Outputs[0].Name = "z" }), []string{"output", `"z"`}},
-		{"output twice", changed(func(m *onnxgraph.Model) { m.Graph.Outputs = append(m.Graph.Outputs, m.Graph.Outputs[0]) }), []string{"output", `"y"`, "twice"}},
+		{
+			"output twice",
+			changed(func(m *onnxgraph.Model) { m.Graph.Outputs = append(m.Graph.Outputs, m.Graph.Outputs[0]) }),
+			[]string{"output", `"y"`, "twice"},
+		},
 
 		{"type of an input", changed(func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Int8 }), []string{`input "x"`, "int8"}},
-		{"input without a type", changed(func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Undefined }), []string{`input "x"`, "undefined"}},
-		{"type of an initializer", oneNode("Add", []onnxgraph.Tensor{{Name: "b", Tensor: tensor.Of([]int32{1}, 1)}}), []string{n, `"b"`, "int32", "float32"}},
-		{"type of an output", changed(func(m *onnxgraph.Model) { m.Graph.Outputs[0].Type = onnxgraph.Int64 }), []string{`output "y"`, "int64", "float32"}},
+		{
+			"input without a type", changed(func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Undefined }),
+			[]string{`input "x"`, "undefined"},
+		},
+		{
+			"type of an initializer", oneNode("Add", []onnxgraph.Tensor{{Name: "b", Tensor: tensor.Of([]int32{1}, 1)}}),
+			[]string{n, `"b"`, "int32", "float32"},
+		},
+		{
+			"type of an output", changed(func(m *onnxgraph.Model) { m.Graph.Outputs[0].Type = onnxgraph.Int64 }),
+			[]string{`output "y"`, "int64", "float32"},
+		},
 		{"types of a node", oneNode("Add", []onnxgraph.Tensor{ints64("b", 1)}), []string{n, "input 1", `"b"`, "int64", "float32"}},
 		{"type of indices", oneNode("Gather", []onnxgraph.Tensor{floats("i", 1)}), []string{n, `"i"`, "float32", "int64"}},
-		{"Softmax of integers", graph(call("Shape", []string{"x"}, []string{"s"}), call("Softmax", []string{"s"}, []string{"y"})), []string{"node 1", `"s"`, "int64"}},
-		{"default of an input", changed(func(m *onnxgraph.Model) { m.Graph.Initializers = append(m.Graph.Initializers, floats("x", 3)) }), []string{`input "x"`, "[3]"}},
-		{"type of a default", changed(func(m *onnxgraph.Model) { m.Graph.Initializers = append(m.Graph.Initializers, ints64("x", 3)) }), []string{`input "x"`, "int64"}},
-		{"metadata", changed(func(m *onnxgraph.Model) { m.Metadata = []onnxgraph.Property{{Key: "k"}, {Key: "k"}} }), []string{"metadata", `"k"`}},
+		{
+			"Softmax of integers",
+			graph(call("Shape", []string{"x"}, []string{"s"}), call("Softmax", []string{"s"}, []string{"y"})),
+			[]string{"node 1", `"s"`, "int64"},
+		},
+		{
+			"default of an input",
+			changed(func(m *onnxgraph.Model) { m.Graph.Initializers = append(m.Graph.Initializers, floats("x", 3)) }),
+			[]string{`input "x"`, "[3]"},
+		},
+		{
+			"type of a default",
+			changed(func(m *onnxgraph.Model) { m.Graph.Initializers = append(m.Graph.Initializers, ints64("x", 3)) }),
+			[]string{`input "x"`, "int64"},
+		},
+		{
+			"metadata", changed(func(m *onnxgraph.Model) { m.Metadata = []onnxgraph.Property{{Key: "k"}, {Key: "k"}} }),
+			[]string{"metadata", `"k"`},
+		},
 	} {
 		test.check(t)
 	}

@@ -164,7 +164,9 @@ func TestOtherGathers(t *testing.T) {
 		m := layer("GRU", func(m *onnxgraph.Model) {
 			m.Graph.Inputs = []onnxgraph.Value{{Name: "tokens", Type: onnxgraph.Int64}}
 			m.Graph.Initializers = append(m.Graph.Initializers, floats("table", c.table...))
-			m.Graph.Nodes = slices.Concat([]onnxgraph.Node{call("Gather", []string{"table", "tokens"}, []string{"x"}, "axis", c.axis)}, m.Graph.Nodes)
+			m.Graph.Nodes = slices.Concat([]onnxgraph.Node{call(
+				"Gather", []string{"table", "tokens"}, []string{"x"}, "axis", c.axis,
+			)}, m.Graph.Nodes)
 		})
 		n, _ := product(c.tokens...)
 		tokens := make([]int64, n)
@@ -278,7 +280,9 @@ func TestStatesButNoBias(t *testing.T) {
 	in := tensors{"x": valueOf(floats("x", 4, 2, 3))}
 	got := run(t, open(t, m), in)
 	m.Graph.Nodes[0].Inputs[3] = "zero"
-	m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{Name: "zero", Tensor: tensor.Tensor{Shape: []int{1, 16}, Data: make([]float32, 16)}})
+	m.Graph.Initializers = append(m.Graph.Initializers, onnxgraph.Tensor{
+		Name: "zero", Tensor: tensor.Tensor{Shape: []int{1, 16}, Data: make([]float32, 16)},
+	})
 	want := run(t, open(t, m), in)
 	for out := range want {
 		if err := onnxtest.Compare(got[out], want[out], 0, 0); err != nil {

@@ -206,8 +206,14 @@ func TestOpset(t *testing.T) {
 		Inputs:  []onnxgraph.Value{value("x", 3, 2, 1)},
 		Outputs: []onnxgraph.Value{value("y", 2, 2)},
 		Nodes: []onnxgraph.Node{
-			{OpType: "Constant", Outputs: []string{"r"}, Attributes: []onnxgraph.Attribute{{Name: "value", Value: onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 0, 0, 0}, 1, 2, 2)}}}},
-			{OpType: "RNN", Inputs: []string{"x", "w", "r", "", ""}, Outputs: []string{"", "h"}, Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}, {Name: "activations", Value: []string{"Relu"}}}},
+			{
+				OpType: "Constant", Outputs: []string{"r"},
+				Attributes: []onnxgraph.Attribute{{Name: "value", Value: onnxgraph.Tensor{Tensor: tensor.Of([]float32{0, 0, 0, 0}, 1, 2, 2)}}},
+			},
+			{
+				OpType: "RNN", Inputs: []string{"x", "w", "r", "", ""}, Outputs: []string{"", "h"},
+				Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}, {Name: "activations", Value: []string{"Relu"}}},
+			},
 			{OpType: "Squeeze", Inputs: []string{"h"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "axes", Value: []int64{0}}}},
 		},
 		Initializers: []onnxgraph.Tensor{w},
@@ -235,7 +241,9 @@ func TestOpset(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	m, err := models.New(models.Metadata{Spec: models.Spec{Cell: models.GRU, Features: 2, Hidden: 3, Layers: 1, Readout: models.ReadAll, Outputs: 1}}, 1)
+	m, err := models.New(models.Metadata{Spec: models.Spec{
+		Cell: models.GRU, Features: 2, Hidden: 3, Layers: 1, Readout: models.ReadAll, Outputs: 1,
+	}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

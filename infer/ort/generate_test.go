@@ -27,8 +27,11 @@ func TestGeneratesTheSame(t *testing.T) {
 		for _, readout := range []models.Readout{models.ReadAll, models.ReadLast} {
 			layers := 1 + rng.IntN(2)
 			meta := models.Metadata{
-				Task:       models.Generate,
-				Spec:       models.Spec{Cell: cell, Vocabulary: len(vocabulary), Embedding: 7, Hidden: 9, Layers: layers, Readout: readout, Outputs: len(vocabulary)},
+				Task: models.Generate,
+				Spec: models.Spec{
+					Cell: cell, Vocabulary: len(vocabulary), Embedding: 7, Hidden: 9, Layers: layers, Readout: readout,
+					Outputs: len(vocabulary),
+				},
 				Vocabulary: vocabulary,
 			}
 			meta.State = meta.Spec.State()

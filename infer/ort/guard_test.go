@@ -105,7 +105,10 @@ func (c cell) model(t *testing.T) ([]byte, map[string]tensor.Tensor) {
 		constant := onnxgraph.Tensor{Name: name, Tensor: x}
 		switch c.weights {
 		case "Constant":
-			g.Nodes = append(g.Nodes, onnxgraph.Node{OpType: "Constant", Outputs: []string{name}, Attributes: []onnxgraph.Attribute{{Name: "value", Value: constant}}})
+			g.Nodes = append(g.Nodes, onnxgraph.Node{
+				OpType: "Constant", Outputs: []string{name},
+				Attributes: []onnxgraph.Attribute{{Name: "value", Value: constant}},
+			})
 		case "Cast":
 			constant.Name = "constant" + name
 			g.Initializers = append(g.Initializers, constant)
@@ -138,10 +141,15 @@ func inBranch(p *onnxpb.ModelProto) {
 	branch := &onnxpb.GraphProto{Name: proto.String("branch"), Node: []*onnxpb.NodeProto{cell}, Output: g.Output}
 	conditional := &onnxpb.NodeProto{OpType: proto.String("If"), Input: []string{"yes"}, Output: []string{"Y"}}
 	for _, name := range []string{"then_branch", "else_branch"} {
-		conditional.Attribute = append(conditional.Attribute, &onnxpb.AttributeProto{Name: proto.String(name), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: proto.CloneOf(branch)})
+		conditional.Attribute = append(conditional.Attribute, &onnxpb.AttributeProto{
+			Name: proto.String(name), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: proto.CloneOf(branch),
+		})
 	}
 	g.Node[len(g.Node)-1] = conditional
-	g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: proto.String("yes"), DataType: proto.Int32(int32(onnxgraph.Number(onnxgraph.Bool))), Int32Data: []int32{1}})
+	g.Initializer = append(g.Initializer, &onnxpb.TensorProto{
+		Name: proto.String("yes"), DataType: proto.Int32(int32(onnxgraph.Number(onnxgraph.Bool))),
+		Int32Data: []int32{1},
+	})
 }
 
 // inFunction puts the recurrent node, the last, into a function.
@@ -304,7 +312,11 @@ func TestNaN(t *testing.T) {
 			}
 		}
 	}
-	g := onnxgraph.Graph{Nodes: []onnxgraph.Node{node("Identity", "x", "y")}, Inputs: []onnxgraph.Value{value("x", onnxgraph.Float32, "n")}, Outputs: []onnxgraph.Value{value("y", onnxgraph.Float32, "n")}}
+	g := onnxgraph.Graph{
+		Nodes:   []onnxgraph.Node{node("Identity", "x", "y")},
+		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "n")},
+		Outputs: []onnxgraph.Value{value("y", onnxgraph.Float32, "n")},
+	}
 	if _, err := answer(ort.CPU(), marshal(t, g), map[string]tensor.Tensor{"x": tensor.Of([]float32{bad["NaN"]}, 1)}); err != nil {
 		t.Errorf("a model without recurrent nodes: %v", err)
 	}

@@ -62,7 +62,10 @@ func checkClose(t testing.TB, what string, got, want tensor.Tensor, tolerance fl
 func TestSharedModels(t *testing.T) {
 	orttest.Library(t)
 	var dirs []string
-	for _, pattern := range []string{"models/*", "onnx-tests/node/lstm/*", "onnx-tests/node/gru/*", "onnx-tests/node/rnn/*", "onnx-tests/recurrent/*/*"} {
+	for _, pattern := range []string{
+		"models/*", "onnx-tests/node/lstm/*", "onnx-tests/node/gru/*", "onnx-tests/node/rnn/*",
+		"onnx-tests/recurrent/*/*",
+	} {
 		dirs = append(dirs, testenv.SharedModels(t, pattern)...)
 	}
 	for _, dir := range dirs {

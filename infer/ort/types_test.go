@@ -186,9 +186,18 @@ func TestDouble(t *testing.T) {
 		{"RNN", onnxgraph.Float64, onnxgraph.Float64, nil},
 		{"GRU", onnxgraph.Float64, onnxgraph.Float64, nil},
 		{"LSTM", onnxgraph.Float64, onnxgraph.Float64, nil},
-		{"LSTM", onnxgraph.Float64, onnxgraph.Float64, []onnxgraph.Node{node("Identity", "w", "v"), node("Concat", "v", "W", onnxgraph.Attribute{Name: "axis", Value: int64(0)})}},
-		{"LSTM", onnxgraph.Float64, onnxgraph.Float32, []onnxgraph.Node{node("Cast", "w", "W", onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float64)})}},
-		{"LSTM", onnxgraph.Float32, onnxgraph.Float64, []onnxgraph.Node{node("Cast", "w", "W", onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)})}},
+		{
+			"LSTM", onnxgraph.Float64, onnxgraph.Float64,
+			[]onnxgraph.Node{node("Identity", "w", "v"), node("Concat", "v", "W", onnxgraph.Attribute{Name: "axis", Value: int64(0)})},
+		},
+		{
+			"LSTM", onnxgraph.Float64, onnxgraph.Float32,
+			[]onnxgraph.Node{node("Cast", "w", "W", onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float64)})},
+		},
+		{
+			"LSTM", onnxgraph.Float32, onnxgraph.Float64,
+			[]onnxgraph.Node{node("Cast", "w", "W", onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)})},
+		},
 		{"LSTM", onnxgraph.Float32, onnxgraph.Float32, nil},
 	} {
 		weights := func(name string, typ onnxgraph.DataType) onnxgraph.Tensor {

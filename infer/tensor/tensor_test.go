@@ -108,7 +108,10 @@ func TestHalf(t *testing.T) {
 	for _, test := range []struct {
 		h tensor.Half
 		v float64
-	}{{0x3c00, 1}, {0xc000, -2}, {0x3555, 0.333251953125}, {0x7bff, 65504}, {0x0001, 1.0 / (1 << 24)}, {infinity, math.Inf(1)}, {0xfc00, math.Inf(-1)}} {
+	}{
+		{0x3c00, 1}, {0xc000, -2}, {0x3555, 0.333251953125}, {0x7bff, 65504}, {0x0001, 1.0 / (1 << 24)},
+		{infinity, math.Inf(1)}, {0xfc00, math.Inf(-1)},
+	} {
 		if got := test.h.Float32(); float64(got) != test.v {
 			t.Errorf("%#x is %v, not %v", test.h, got, test.v)
 		}

@@ -220,7 +220,10 @@ func TestLengths(t *testing.T) {
 						}
 						continue
 					}
-					alone := Sequences[float64]{X: one(x), Y: Dense(n, 1, hidden, make([]float64, n*hidden)), First: State[float64]{state(first.H), state(first.C)}}
+					alone := Sequences[float64]{
+						X: one(x), Y: Dense(n, 1, hidden, make([]float64, n*hidden)),
+						First: State[float64]{state(first.H), state(first.C)},
+					}
 					end := cell.Forward(packed(cell, w), alone)
 					if !near(one(s.Y).Data, alone.Y.Data) {
 						t.Errorf("sequence %d: other outputs in the batch than alone", b)

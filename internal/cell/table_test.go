@@ -53,7 +53,10 @@ func TestTable(t *testing.T) {
 	var p Packed[float64]
 	g := NewGRU[float64](hidden, false)
 	for i := range 2 {
-		w := Weights[float64]{W: randoms(3 * hidden * inputs * (i + 1))[:3*hidden*inputs], R: randoms(3 * hidden * hidden), B: randoms(6 * hidden)}
+		w := Weights[float64]{
+			W: randoms(3 * hidden * inputs * (i + 1))[:3*hidden*inputs], R: randoms(3 * hidden * hidden),
+			B: randoms(6 * hidden),
+		}
 		if i > 0 {
 			w.W[0]++
 		}

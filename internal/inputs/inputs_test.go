@@ -148,11 +148,22 @@ func TestWithin(t *testing.T) {
 		nodes []onnxgraph.Node
 		want  string // layout of the state
 	}{
-		{"If within If", state, []onnxgraph.Node{node("If", "c", "y", branch(node("If", "c", "y", branch(node("GRU", "x w r b l s", "y")))))}, "fbf"},
-		{"Split in a branch", state, []onnxgraph.Node{node("If", "c", "y", branch(node("Split", "s", "h k"), node("LSTM", "x w r b l h k", "y")))}, "fbf"},
+		{
+			"If within If", state,
+			[]onnxgraph.Node{node("If", "c", "y", branch(node("If", "c", "y", branch(node("GRU", "x w r b l s", "y")))))},
+			"fbf",
+		},
+		{
+			"Split in a branch", state,
+			[]onnxgraph.Node{node("If", "c", "y", branch(node("Split", "s", "h k"), node("LSTM", "x w r b l h k", "y")))},
+			"fbf",
+		},
 		{"batch first", onnxgraph.Value{Name: "s", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open, two, four}},
 			[]onnxgraph.Node{node("If", "c", "y", branch(node("Transpose", "s", "h", batchFirst), node("RNN", "x w r b l h", "y")))}, "bff"},
-		{"carried by a Loop", state, []onnxgraph.Node{node("Loop", "n c s", "z", body(graph("i c h", node("GRU", "x w r b l h", "y z"))))}, "fbf"},
+		{
+			"carried by a Loop", state,
+			[]onnxgraph.Node{node("Loop", "n c s", "z", body(graph("i c h", node("GRU", "x w r b l h", "y z"))))}, "fbf",
+		},
 		{"carried by a Scan", state, []onnxgraph.Node{node("Scan", "s x", "z y", onnxgraph.Attribute{Name: "num_scan_inputs", Value: int64(1)},
 			body(graph("h part", node("GRU", "part w r b l h", "y z"))))}, "fbf"},
 	} {
@@ -174,9 +185,12 @@ func TestCache(t *testing.T) {
 	for want, shape := range map[string][]onnxgraph.Dim{"fbf": {two, open, four}, "ffbf": {two, open, batch, four}, "bff": {two, two, four}} {
 		s := onnxgraph.Value{Name: "state", Type: onnxgraph.Float32, Shape: shape}
 		m := &onnxgraph.Model{Graph: onnxgraph.Graph{
-			Inputs:  []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open, open}}, s},
-			Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open}}, {Name: "stateN", Type: onnxgraph.Float32, Shape: shape}},
-			Nodes:   []onnxgraph.Node{node("Custom", "x state", "y stateN")},
+			Inputs: []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open, open}}, s},
+			Outputs: []onnxgraph.Value{
+				{Name: "y", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{open}},
+				{Name: "stateN", Type: onnxgraph.Float32, Shape: shape},
+			},
+			Nodes: []onnxgraph.Node{node("Custom", "x state", "y stateN")},
 		}}
 		list, err := Of(m, nil)
 		if err != nil || list[1].Layout != want || !list[1].State {
@@ -192,21 +206,48 @@ func TestConvolutions(t *testing.T) {
 	axes := func(name string, list ...int64) onnxgraph.Attribute {
 		return onnxgraph.Attribute{Name: name, Value: list}
 	}
-	weights := []onnxgraph.Tensor{{Name: "k4", Tensor: tensor.Tensor{Shape: []int{8, 3, 1, 5}, Data: make([]float32, 120)}}, {Name: "k", Tensor: tensor.Tensor{Shape: []int{8, 3, 5}, Data: make([]float32, 120)}}, {Name: "single", Tensor: tensor.Tensor{Shape: []int{8, 1, 1, 5}, Data: make([]float32, 40)}}}
-	single := []onnxgraph.Node{node("Unsqueeze", "x", "u", axes("axes", 1)), node("Reshape", "u shape", "s"), node("Conv", "s single", "y")} // as tf2onnx moves one channel
+	weights := []onnxgraph.Tensor{
+		{Name: "k4", Tensor: tensor.Tensor{Shape: []int{8, 3, 1, 5}, Data: make([]float32, 120)}},
+		{Name: "k", Tensor: tensor.Tensor{Shape: []int{8, 3, 5}, Data: make([]float32, 120)}},
+		{Name: "single", Tensor: tensor.Tensor{Shape: []int{8, 1, 1, 5}, Data: make([]float32, 40)}},
+	}
+	single := []onnxgraph.Node{
+		node("Unsqueeze", "x", "u", axes("axes", 1)), node("Reshape", "u shape", "s"), node("Conv", "s single", "y"),
+	} // as tf2onnx moves one channel
 	for _, test := range []struct {
 		nodes         []onnxgraph.Node
 		layout, other string
 	}{
 		{[]onnxgraph.Node{node("BatchNormalization", "x s b m v", "z"), node("MaxPool", "z", "p"), node("Conv", "p k", "y")}, "bft", ""},
-		{[]onnxgraph.Node{node("Conv", "x k", "y"), node("Transpose", "x", "z", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}), node("LSTM", "z w r", "h")}, "btf", "bft"},
+		{
+			[]onnxgraph.Node{
+				node("Conv", "x k", "y"),
+				node("Transpose", "x", "z", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 0, 2}}),
+				node("LSTM", "z w r", "h"),
+			},
+			"btf", "bft",
+		},
 		{[]onnxgraph.Node{node("Conv", "x square", "y")}, "btf", "bft"},
-		{[]onnxgraph.Node{node("Transpose", "x", "z", axes("perm", 0, 2, 1)), node("Unsqueeze", "z", "u", axes("axes", 2)), node("Conv", "u k4", "y")}, "btf", ""},
+		{
+			[]onnxgraph.Node{
+				node("Transpose", "x", "z", axes("perm", 0, 2, 1)), node("Unsqueeze", "z", "u", axes("axes", 2)),
+				node("Conv", "u k4", "y"),
+			},
+			"btf", "",
+		},
 		{single, "btf", ""},
-		{append(slices.Clone(single), node("Squeeze", "y", "q", axes("axes", 2)), node("Transpose", "q", "z", axes("perm", 2, 0, 1)), node("LSTM", "z w r", "h")), "btf", ""},
+		{
+			append(
+				slices.Clone(single), node("Squeeze", "y", "q", axes("axes", 2)),
+				node("Transpose", "q", "z", axes("perm", 2, 0, 1)), node("LSTM", "z w r", "h"),
+			),
+			"btf", "",
+		},
 		{[]onnxgraph.Node{node("Flatten", "x", "y")}, "btf", "bft"},
 	} {
-		m := &onnxgraph.Model{Graph: onnxgraph.Graph{Inputs: []onnxgraph.Value{value(onnxgraph.Float32, n, three, three)}, Nodes: test.nodes, Initializers: weights}}
+		m := &onnxgraph.Model{Graph: onnxgraph.Graph{
+			Inputs: []onnxgraph.Value{value(onnxgraph.Float32, n, three, three)}, Nodes: test.nodes, Initializers: weights,
+		}}
 		list, err := Of(m, nil)
 		if err != nil || list[0].Layout != test.layout || list[0].Other != test.other {
 			t.Errorf("%v: %+v, not %s and %s (%v)", test.nodes, list, test.layout, test.other, err)
@@ -221,7 +262,10 @@ func TestQuantised(t *testing.T) {
 			value(onnxgraph.Float32, onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Symbol: "m"}, onnxgraph.Dim{Size: 3}),
 			{Name: "tokens", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Symbol: "m"}}},
 		},
-		Initializers: []onnxgraph.Tensor{{Name: "table", Tensor: tensor.Tensor{Shape: []int{40, 8}, Data: onnxgraph.Int8}}, {Name: "w", Tensor: tensor.Tensor{Shape: []int{3, 3}, Data: onnxgraph.Int8}}},
+		Initializers: []onnxgraph.Tensor{
+			{Name: "table", Tensor: tensor.Tensor{Shape: []int{40, 8}, Data: onnxgraph.Int8}},
+			{Name: "w", Tensor: tensor.Tensor{Shape: []int{3, 3}, Data: onnxgraph.Int8}},
+		},
 		Nodes: []onnxgraph.Node{
 			node("DynamicQuantizeLinear", "x", "q scale zero"),
 			node("MatMulInteger", "q w zero", "product"),
@@ -243,7 +287,9 @@ func TestQuantised(t *testing.T) {
 
 func TestOfRefuses(t *testing.T) {
 	m := onnxtest.ReadModel(t, "../../cmd/rnnkit/internal/repair/testdata/last_dynamo.onnx")
-	for layout, want := range map[string]string{"bt": "has 2 letters", "bbf": "b or t twice", "bxf": "other letters than b, t and f", "": "has 0 letters"} {
+	for layout, want := range map[string]string{
+		"bt": "has 2 letters", "bbf": "b or t twice", "bxf": "other letters than b, t and f", "": "has 0 letters",
+	} {
 		if _, err := Of(m, map[string]string{"x": layout}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", layout, err, want)
 		}
@@ -295,7 +341,10 @@ func Example() {
 			{Name: "h", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 1}, {Symbol: "n"}, three}},
 		},
 		Nodes: []onnxgraph.Node{
-			{OpType: "Transpose", Inputs: []string{"x"}, Outputs: []string{"xt"}, Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}}},
+			{
+				OpType: "Transpose", Inputs: []string{"x"}, Outputs: []string{"xt"},
+				Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}},
+			},
 			{OpType: "LSTM", Inputs: []string{"xt", "w", "r", "", "", "h"}, Outputs: []string{"y"}},
 		},
 	}}

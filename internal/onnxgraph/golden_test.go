@@ -25,7 +25,10 @@ func TestGolden(t *testing.T) {
 func golden() *Model {
 	negZero := math.Copysign(0, -1)
 	both := func(name string, data any) []Tensor {
-		return []Tensor{{name + "_typed", tensor.Tensor{Shape: []int{1, 3}, Data: data}}, {name + "_raw", tensor.Tensor{Shape: []int{1, 3}, Data: data}}}
+		return []Tensor{
+			{name + "_typed", tensor.Tensor{Shape: []int{1, 3}, Data: data}},
+			{name + "_raw", tensor.Tensor{Shape: []int{1, 3}, Data: data}},
+		}
 	}
 	var initializers []Tensor
 	for _, pair := range [][]Tensor{

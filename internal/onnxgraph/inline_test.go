@@ -38,7 +38,10 @@ func withFunctions(change func(m *onnxpb.ModelProto)) ([]byte, error) {
 				Node: []*onnxpb.NodeProto{
 					nodeProtoOf("inner", "ours", []string{"a", "left out"}, []string{"t"}, reference("k", "axis")),
 					nodeProtoOf("inner", "ours", []string{"t"}, []string{"u"}),
-					nodeProtoOf("If", "", []string{"u"}, []string{"r"}, &onnxpb.AttributeProto{Name: proto.String("then"), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: branch}),
+					nodeProtoOf(
+						"If", "", []string{"u"}, []string{"r"},
+						&onnxpb.AttributeProto{Name: proto.String("then"), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: branch},
+					),
 				},
 			},
 			{
@@ -105,7 +108,11 @@ func TestInlineRefuses(t *testing.T) {
 			m.Functions[1].Node[0] = nodeProtoOf("outer", "ours", []string{"x"}, []string{"v"})
 		}, "more than 32 deep"},
 		{"inputs", func(m *onnxpb.ModelProto) { m.Graph.Node[0].Input = []string{"a", "b", "c"} }, "3 inputs"},
-		{"attribute", func(m *onnxpb.ModelProto) { m.Graph.Node[0].Attribute = []*onnxpb.AttributeProto{number("size", 1)} }, `no attribute "size"`},
+		{
+			"attribute",
+			func(m *onnxpb.ModelProto) { m.Graph.Node[0].Attribute = []*onnxpb.AttributeProto{number("size", 1)} },
+			`no attribute "size"`,
+		},
 		{"opset", func(m *onnxpb.ModelProto) {
 			m.Functions[0].OpsetImport = []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(18)}}
 		}, "opset 18, and the model in 17"},
@@ -120,7 +127,9 @@ func TestInlineRefuses(t *testing.T) {
 			m.Graph.Node = append(m.Graph.Node, nodeProtoOf("f0", "ours", nil, nil))
 		}, "too large"},
 		{"large attributes", func(m *onnxpb.ModelProto) {
-			m.Graph.Node[0].Attribute[0] = &onnxpb.AttributeProto{Name: proto.String("axis"), S: make([]byte, 1<<20), Type: onnxpb.AttributeProto_STRING.Enum()}
+			m.Graph.Node[0].Attribute[0] = &onnxpb.AttributeProto{
+				Name: proto.String("axis"), S: make([]byte, 1<<20), Type: onnxpb.AttributeProto_STRING.Enum(),
+			}
 			for range 1000 {
 				m.Functions[0].Node = append(m.Functions[0].Node, nodeProtoOf("Op", "", nil, nil, reference("k", "axis")))
 			}

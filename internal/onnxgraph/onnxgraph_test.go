@@ -137,7 +137,11 @@ func TestUnmarshalNotAModel(t *testing.T) {
 		{"zeros", make([]byte, 100), "not an ONNX model: "},
 		{"no graph", protobuf(t, &onnxpb.ModelProto{IrVersion: proto.Int64(8)}), "not an ONNX model: it has no graph"},
 		{"no opset", protobuf(t, &onnxpb.ModelProto{Graph: &onnxpb.GraphProto{}}), "not an ONNX model: it has no opset_import"},
-		{"a tensor", protobuf(t, &onnxpb.TensorProto{Dims: []int64{1}, DataType: proto.Int32(1), FloatData: []float32{1}}), "not an ONNX model: it has no graph"},
+		{
+			"a tensor",
+			protobuf(t, &onnxpb.TensorProto{Dims: []int64{1}, DataType: proto.Int32(1), FloatData: []float32{1}}),
+			"not an ONNX model: it has no graph",
+		},
 		{"one byte", model[:1], "the file may be truncated"},
 		{"half", model[:len(model)/2], "the file may be truncated"},
 		{"all but one byte", model[:len(model)-1], "the file may be truncated"},
@@ -296,7 +300,10 @@ func TestUnmarshalAny(t *testing.T) {
 			Node: []*onnxpb.NodeProto{
 				{OpType: name("Old")},
 				{OpType: name("Constant"), Attribute: []*onnxpb.AttributeProto{{Name: name("value"), T: int8s("")}}},
-				{OpType: name("Optional"), Attribute: []*onnxpb.AttributeProto{{Name: name("type"), Tp: []byte{}}, {Name: name("i"), I: proto.Int64(3)}}},
+				{
+					OpType:    name("Optional"),
+					Attribute: []*onnxpb.AttributeProto{{Name: name("type"), Tp: []byte{}}, {Name: name("i"), I: proto.Int64(3)}},
+				},
 				{OpType: name("Loop"), Attribute: []*onnxpb.AttributeProto{{Name: name("body"), Type: graph, G: &onnxpb.GraphProto{
 					Input: []*onnxpb.ValueInfoProto{{Name: name("list"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{}}}},
 				}}}},
@@ -308,7 +315,10 @@ func TestUnmarshalAny(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Graph{
-		Initializers: []Tensor{{"W", tensor.Tensor{Shape: []int{2, 1}, Data: Int8}}, {"far", tensor.Tensor{Shape: []int{3}, Data: Float32}}, {"near", tensor.Of([]float32{7}, 1)}},
+		Initializers: []Tensor{
+			{"W", tensor.Tensor{Shape: []int{2, 1}, Data: Int8}}, {"far", tensor.Tensor{Shape: []int{3}, Data: Float32}},
+			{"near", tensor.Of([]float32{7}, 1)},
+		},
 		Nodes: []Node{
 			{OpType: "Old"},
 			{OpType: "Constant", Attributes: []Attribute{{"value", Tensor{Tensor: tensor.Tensor{Shape: []int{2, 1}, Data: Int8}}}}},

@@ -55,7 +55,10 @@ func TestUnary(t *testing.T) {
 			continue
 		}
 		ran := false
-		for _, x := range []tensor.Tensor{tensor.Of([]float32{-1.5, 0.25, 0.75}, 3), tensor.Of([]bool{true, false, true}, 3), tensor.Of([]int64{-3, 0, 2}, 3)} {
+		for _, x := range []tensor.Tensor{
+			tensor.Of([]float32{-1.5, 0.25, 0.75}, 3), tensor.Of([]bool{true, false, true}, 3),
+			tensor.Of([]int64{-3, 0, 2}, 3),
+		} {
 			all, ok := once(t, op, x)
 			if !ok {
 				continue

@@ -50,7 +50,10 @@ func TestUnsortedWithin(t *testing.T) {
 	unsorted.Inputs = nil
 	slices.Reverse(unsorted.Nodes)
 	branch := &Graph{
-		Nodes:   []Node{{OpType: "If", Inputs: []string{"c"}, Outputs: []string{"z"}, Attributes: []Attribute{{"then_branch", innermost}, {"else_branch", &unsorted}}}},
+		Nodes: []Node{{
+			OpType: "If", Inputs: []string{"c"}, Outputs: []string{"z"},
+			Attributes: []Attribute{{"then_branch", innermost}, {"else_branch", &unsorted}},
+		}},
 		Outputs: []Value{{Name: "z"}},
 	}
 	m := chain(1)
@@ -163,10 +166,15 @@ func TestOtherKinds(t *testing.T) {
 // hold is left out.
 func TestBroken(t *testing.T) {
 	for want, tensor := range map[string]*onnxpb.TensorProto{
-		"takes 4611686018427387903 elements, but the data has 1": {Dims: []int64{math.MaxInt64 / 2}, Int64Data: []int64{1}, DataType: proto.Int32(int32(onnxpb.TensorProto_INT64))},
-		"takes 3 elements of 4 bytes, but raw_data has 8 bytes":  {Dims: []int64{3}, RawData: make([]byte, 8), DataType: proto.Int32(int32(onnxpb.TensorProto_FLOAT))},
-		"out of range for uint8":                                 {Dims: []int64{1}, Int32Data: []int32{256}, DataType: proto.Int32(int32(onnxpb.TensorProto_UINT8))},
-		"negative":                                               {Dims: []int64{-1}, DataType: proto.Int32(int32(onnxpb.TensorProto_FLOAT))},
+		"takes 4611686018427387903 elements, but the data has 1": {
+			Dims: []int64{math.MaxInt64 / 2}, Int64Data: []int64{1},
+			DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)),
+		},
+		"takes 3 elements of 4 bytes, but raw_data has 8 bytes": {
+			Dims: []int64{3}, RawData: make([]byte, 8), DataType: proto.Int32(int32(onnxpb.TensorProto_FLOAT)),
+		},
+		"out of range for uint8": {Dims: []int64{1}, Int32Data: []int32{256}, DataType: proto.Int32(int32(onnxpb.TensorProto_UINT8))},
+		"negative":               {Dims: []int64{-1}, DataType: proto.Int32(int32(onnxpb.TensorProto_FLOAT))},
 	} {
 		p := &onnxpb.ModelProto{
 			OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}},

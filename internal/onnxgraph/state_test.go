@@ -155,7 +155,9 @@ l = MatMul(x, w)
 p = If(c)
 s = Squeeze(p, axes)
 y = Concat(s, l)`)
-	m.Graph.Nodes[1].Attributes = []onnxgraph.Attribute{{Name: "then_branch", Value: branch("Sigmoid")}, {Name: "else_branch", Value: branch("Tanh")}}
+	m.Graph.Nodes[1].Attributes = []onnxgraph.Attribute{
+		{Name: "then_branch", Value: branch("Sigmoid")}, {Name: "else_branch", Value: branch("Tanh")},
+	}
 	for output, want := range map[string]string{"l": "MatMul", "s": "Sigmoid Tanh", "y": "MatMul Sigmoid Tanh", "x": "", "nothing": ""} {
 		got := onnxgraph.ComputedBy(m, output)
 		slices.Sort(got)
@@ -253,7 +255,9 @@ func TestStatePairsEnd(t *testing.T) {
 		all = append(all, "n"+name)
 		m.Graph.Inputs = append(m.Graph.Inputs, onnxgraph.Value{Name: name})
 		m.Graph.Outputs = append(m.Graph.Outputs, onnxgraph.Value{Name: fmt.Sprint("y", i)})
-		m.Graph.Nodes = append(m.Graph.Nodes, onnxgraph.Node{OpType: "GRU", Inputs: []string{"", "", "", "", "", name}, Outputs: []string{"", "n" + name}})
+		m.Graph.Nodes = append(m.Graph.Nodes, onnxgraph.Node{
+			OpType: "GRU", Inputs: []string{"", "", "", "", "", name}, Outputs: []string{"", "n" + name},
+		})
 	}
 	for i := range n {
 		m.Graph.Nodes = append(m.Graph.Nodes, onnxgraph.Node{OpType: "Concat", Inputs: all, Outputs: []string{fmt.Sprint("y", i)}})

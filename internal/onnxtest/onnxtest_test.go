@@ -74,7 +74,9 @@ func TestExternal(t *testing.T) {
 			OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}},
 			Graph: &onnxpb.GraphProto{Initializer: []*onnxpb.TensorProto{{
 				Name: proto.String("w"), Dims: []int64{2}, DataType: proto.Int32(int32(onnxpb.TensorProto_FLOAT)),
-				DataLocation: onnxpb.TensorProto_EXTERNAL.Enum(), ExternalData: [][]byte{entry("location", location), entry("offset", "4"), entry("length", "8")},
+				DataLocation: onnxpb.TensorProto_EXTERNAL.Enum(), ExternalData: [][]byte{
+					entry("location", location), entry("offset", "4"), entry("length", "8"),
+				},
 			}}},
 		})
 		if err != nil {

@@ -96,7 +96,10 @@ func TestClassifiers(t *testing.T) {
 		"percent": Percent, "log": LogProbabilities, "argmax": Labels, "threshold": Labels,
 		"steps": Probabilities, "channels": Probabilities, "label": Probabilities, "states": Probabilities,
 	}
-	topics := map[string]Topic{"steps_both_ways": AboutOutput, "two_heads": AboutOutput, "softmax_of_batch": AboutLayout, "logits_and_doubt": AboutOutput}
+	topics := map[string]Topic{
+		"steps_both_ways": AboutOutput, "two_heads": AboutOutput, "softmax_of_batch": AboutLayout,
+		"logits_and_doubt": AboutOutput,
+	}
 	for name, model := range rows.Models {
 		c, err := open(t, name).Classifier(t.Context(), Choice{})
 		if model.Want == nil {
@@ -169,7 +172,9 @@ func TestChosen(t *testing.T) {
 			}
 		}
 	}
-	for answers, name := range map[Answers]string{Probabilities: "logits", Percent: "logit", LogProbabilities: "odds", Odds: "logits", Labels: "logit"} {
+	for answers, name := range map[Answers]string{
+		Probabilities: "logits", Percent: "logit", LogProbabilities: "odds", Odds: "logits", Labels: "logit",
+	} {
 		c, err := open(t, name).Classifier(t.Context(), Choice{Answers: answers})
 		if err == nil {
 			_, err = c.ClassifyBatch(t.Context(), rows.sequences())

@@ -93,7 +93,10 @@ func (g *randomGraph) step() string {
 		perms := [][]int64{{1, 0, 2}, {0, 2, 1}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}, {1, 0}, {0, 2, 1, 3}}
 		return g.node("Transpose", 1, []string{x}, onnxgraph.Attribute{Name: "perm", Value: perms[g.IntN(len(perms))]})
 	case 1:
-		targets := [][]int64{{0, 0, -1}, {-1, 4}, {0, -1}, {-1, 3}, {2, -1, 4}, {0, -1, 3}, {2, -1, 3}, {0, 2, -1}, {-1, 2, 4}, {0, 0, 2, -1}, {2, 6, -1}, {-1}}
+		targets := [][]int64{
+			{0, 0, -1}, {-1, 4}, {0, -1}, {-1, 3}, {2, -1, 4}, {0, -1, 3}, {2, -1, 3}, {0, 2, -1}, {-1, 2, 4},
+			{0, 0, 2, -1}, {2, 6, -1}, {-1},
+		}
 		return g.node("Reshape", 1, []string{x, g.ints(targets[g.IntN(len(targets))]...)})
 	case 2:
 		return g.node(either("Softmax", "LogSoftmax"), 1, []string{x}, axisOf(g.axis()))
@@ -105,7 +108,10 @@ func (g *randomGraph) step() string {
 	case 5:
 		return g.node("MatMul", 1, []string{x, g.floats(g.width(), g.width())})
 	case 6:
-		return g.node("Slice", 1, []string{x, g.ints(g.oneOf(0, -1, 1, -2)), g.ints(g.oneOf(1<<40, 2, -1, 3, 6)), g.ints(g.axis()), g.ints(g.oneOf(1, 1, 1, 2, -1))})
+		return g.node("Slice", 1, []string{
+			x, g.ints(g.oneOf(0, -1, 1, -2)), g.ints(g.oneOf(1<<40, 2, -1, 3, 6)), g.ints(g.axis()),
+			g.ints(g.oneOf(1, 1, 1, 2, -1)),
+		})
 	case 7:
 		return g.node("Concat", 1, []string{x, g.pick()}, axisOf(g.axis()))
 	case 8:
@@ -137,7 +143,10 @@ func (g *randomGraph) shaped(x string) string {
 	case 1:
 		return g.node("Expand", 1, []string{g.pick(), g.node("Concat", 1, []string{g.ints(2), size, g.ints(1)}, axisOf(0))})
 	}
-	return g.node("Mul", 1, []string{g.pick(), g.node("Cast", 1, []string{size}, onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)})})
+	return g.node("Mul", 1, []string{
+		g.pick(),
+		g.node("Cast", 1, []string{size}, onnxgraph.Attribute{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)}),
+	})
 }
 
 // TestRandomGraphs steps all random graphs that are not refused, of two rows and six

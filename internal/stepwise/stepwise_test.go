@@ -295,7 +295,9 @@ func scanModel(t *testing.T, change func(*onnxgraph.Graph)) []byte {
 		},
 	}
 	graph := onnxgraph.Graph{
-		Name: "scan", Inputs: []onnxgraph.Value{value("x", "batch", "time", "two")}, Outputs: []onnxgraph.Value{value("y", "batch", "time", "two"), value("last", "batch", "two")},
+		Name: "scan", Inputs: []onnxgraph.Value{value("x", "batch", "time", "two")}, Outputs: []onnxgraph.Value{
+			value("y", "batch", "time", "two"), value("last", "batch", "two"),
+		},
 		Initializers: []onnxgraph.Tensor{number("half", 0.5), number("one", 1), {Name: "ends", Tensor: tensor.Of([]int64{0, 2}, 2)}},
 		Nodes: []onnxgraph.Node{
 			{OpType: "Shape", Inputs: []string{"x"}, Outputs: []string{"shape"}},
@@ -303,7 +305,10 @@ func scanModel(t *testing.T, change func(*onnxgraph.Graph)) []byte {
 			{OpType: "Expand", Inputs: []string{"one", "rows"}, Outputs: []string{"begin"}},
 			{
 				Name: "scan", OpType: "Scan", Inputs: []string{"begin", "x"}, Outputs: []string{"last", "y"},
-				Attributes: []onnxgraph.Attribute{{Name: "body", Value: body}, {Name: "num_scan_inputs", Value: int64(1)}, {Name: "scan_input_axes", Value: []int64{1}}, {Name: "scan_output_axes", Value: []int64{1}}},
+				Attributes: []onnxgraph.Attribute{
+					{Name: "body", Value: body}, {Name: "num_scan_inputs", Value: int64(1)},
+					{Name: "scan_input_axes", Value: []int64{1}}, {Name: "scan_output_axes", Value: []int64{1}},
+				},
 			},
 		},
 	}
@@ -351,19 +356,39 @@ func cached(t *testing.T, pads []int64) []byte {
 	}
 	batch, time, two := onnxgraph.Dim{Symbol: "batch"}, onnxgraph.Dim{Symbol: "time"}, onnxgraph.Dim{Size: 2}
 	graph := onnxgraph.Graph{
-		Name: "cached", Inputs: []onnxgraph.Value{value("x", batch, two, time), value("cache_in", batch, two, two), value("h_in", onnxgraph.Dim{Size: 1}, batch, two)},
-		Outputs: []onnxgraph.Value{value("y", time, onnxgraph.Dim{Size: 1}, batch, two), value("cache_out", batch, two, two), value("h_out", onnxgraph.Dim{Size: 1}, batch, two)},
+		Name: "cached", Inputs: []onnxgraph.Value{
+			value("x", batch, two, time), value("cache_in", batch, two, two),
+			value("h_in", onnxgraph.Dim{Size: 1}, batch, two),
+		},
+		Outputs: []onnxgraph.Value{
+			value("y", time, onnxgraph.Dim{Size: 1}, batch, two), value("cache_out", batch, two, two),
+			value("h_out", onnxgraph.Dim{Size: 1}, batch, two),
+		},
 		Initializers: []onnxgraph.Tensor{
 			{Name: "kernel", Tensor: tensor.Of([]float32{1, 2, 3, -1, 0.5, 0, 2, 1, -2, 0, 1, 0.25}, 2, 2, 3)},
-			{Name: "w", Tensor: tensor.Of([]float32{1, 0.5, -0.5, 1}, 1, 2, 2)}, {Name: "r", Tensor: tensor.Of([]float32{0.5, 0.1, 0.2, 0.4}, 1, 2, 2)},
+			{
+				Name: "w", Tensor: tensor.Of([]float32{1, 0.5, -0.5, 1}, 1, 2, 2),
+			}, {Name: "r", Tensor: tensor.Of([]float32{0.5, 0.1, 0.2, 0.4}, 1, 2, 2)},
 			{Name: "from", Tensor: tensor.Of([]int64{-2}, 1)}, {Name: "to", Tensor: tensor.Of([]int64{math.MaxInt64}, 1)}, {Name: "axis", Tensor: tensor.Of([]int64{2}, 1)},
 		},
 		Nodes: []onnxgraph.Node{
-			{OpType: "Concat", Inputs: []string{"cache_in", "x"}, Outputs: []string{"all"}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(2)}}},
+			{
+				OpType: "Concat", Inputs: []string{"cache_in", "x"}, Outputs: []string{"all"},
+				Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(2)}},
+			},
 			{OpType: "Slice", Inputs: []string{"all", "from", "to", "axis"}, Outputs: []string{"cache_out"}},
-			{Name: "conv", OpType: "Conv", Inputs: []string{"all", "kernel"}, Outputs: []string{"mixed"}, Attributes: []onnxgraph.Attribute{{Name: "pads", Value: pads}}},
-			{OpType: "Transpose", Inputs: []string{"mixed"}, Outputs: []string{"steps"}, Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{2, 0, 1}}}},
-			{OpType: "RNN", Inputs: []string{"steps", "w", "r", "", "", "h_in"}, Outputs: []string{"y", "h_out"}, Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}}},
+			{
+				Name: "conv", OpType: "Conv", Inputs: []string{"all", "kernel"}, Outputs: []string{"mixed"},
+				Attributes: []onnxgraph.Attribute{{Name: "pads", Value: pads}},
+			},
+			{
+				OpType: "Transpose", Inputs: []string{"mixed"}, Outputs: []string{"steps"},
+				Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{2, 0, 1}}},
+			},
+			{
+				OpType: "RNN", Inputs: []string{"steps", "w", "r", "", "", "h_in"}, Outputs: []string{"y", "h_out"},
+				Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}},
+			},
 		},
 	}
 	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: graph})
@@ -397,14 +422,23 @@ func loopModel(t *testing.T, change func(g, body *onnxgraph.Graph)) []byte {
 			Outputs: []onnxgraph.Value{scalar("go_out", onnxgraph.Bool), scanned.Outputs[0], scanned.Outputs[1]},
 			Nodes: append([]onnxgraph.Node{
 				{OpType: "Identity", Inputs: []string{"go_in"}, Outputs: []string{"go_out"}},
-				{OpType: "Gather", Inputs: []string{"x", "turn"}, Outputs: []string{"x_t"}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(1)}}},
+				{
+					OpType: "Gather", Inputs: []string{"x", "turn"}, Outputs: []string{"x_t"},
+					Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(1)}},
+				},
 			}, scanned.Nodes...),
 		}
 		g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: "second", Tensor: tensor.Of([]int64{1})})
 		g.Nodes = append(g.Nodes[:3],
 			onnxgraph.Node{Name: "steps", OpType: "Gather", Inputs: []string{"shape", "second"}, Outputs: []string{"steps"}},
-			onnxgraph.Node{Name: "loop", OpType: "Loop", Inputs: []string{"steps", "", "begin"}, Outputs: []string{"last", "stacked"}, Attributes: []onnxgraph.Attribute{{Name: "body", Value: body}}},
-			onnxgraph.Node{OpType: "Transpose", Inputs: []string{"stacked"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}}})
+			onnxgraph.Node{
+				Name: "loop", OpType: "Loop", Inputs: []string{"steps", "", "begin"}, Outputs: []string{"last", "stacked"},
+				Attributes: []onnxgraph.Attribute{{Name: "body", Value: body}},
+			},
+			onnxgraph.Node{
+				OpType: "Transpose", Inputs: []string{"stacked"}, Outputs: []string{"y"},
+				Attributes: []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}},
+			})
 		change(g, body)
 	})
 	return data
@@ -423,12 +457,21 @@ func TestLoop(t *testing.T) {
 			body.Nodes[0] = onnxgraph.Node{OpType: "Less", Inputs: []string{"turn", "second"}, Outputs: []string{"go_out"}}
 		}},
 		"the turn's number": {"mixes the steps", func(_, body *onnxgraph.Graph) {
-			body.Nodes[4] = onnxgraph.Node{OpType: "Cast", Inputs: []string{"turn"}, Outputs: []string{"number"}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(1)}}}
+			body.Nodes[4] = onnxgraph.Node{
+				OpType: "Cast", Inputs: []string{"turn"}, Outputs: []string{"number"},
+				Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(1)}},
+			}
 			body.Nodes = append(body.Nodes, onnxgraph.Node{OpType: "Add", Inputs: []string{"number", "next"}, Outputs: []string{"y_t"}})
 		}},
 		"the turn's number in the state": {"mixes the steps", func(_, body *onnxgraph.Graph) {
 			body.Nodes[3].Inputs[0] = "number"
-			body.Nodes = slices.Insert(body.Nodes, 0, onnxgraph.Node{OpType: "Cast", Inputs: []string{"turn"}, Outputs: []string{"number"}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(1)}}})
+			body.Nodes = slices.Insert(
+				body.Nodes, 0,
+				onnxgraph.Node{
+					OpType: "Cast", Inputs: []string{"turn"}, Outputs: []string{"number"},
+					Attributes: []onnxgraph.Attribute{{Name: "to", Value: int64(1)}},
+				},
+			)
 		}},
 		"the first step": {"takes some of the steps", func(_, body *onnxgraph.Graph) { body.Nodes[1].Inputs[1] = "second" }},
 	} {
@@ -468,21 +511,40 @@ func TestRefusals(t *testing.T) {
 		want  string
 		nodes []onnxgraph.Node
 	}{
-		"nothing":   {"", rnn("x", "y")},
-		"positions": {`node "added" (Add) takes the number of steps into its values`, append(append(slices.Clone(sliced), node("Add", list("x", "positions"), list("added"))), rnn("added", "y")...)},
+		"nothing": {"", rnn("x", "y")},
+		"positions": {
+			`node "added" (Add) takes the number of steps into its values`,
+			append(append(slices.Clone(sliced), node("Add", list("x", "positions"), list("added"))), rnn("added", "y")...),
+		},
 		"mean of positions": {`node "added" (Add) takes the number of steps into its values`, append(append(slices.Clone(sliced),
-			node("ReduceMean", list("positions"), list("mean"), ints("axes", 1)), node("Add", list("x", "mean"), list("added"))), rnn("added", "y")...)},
+			node(
+				"ReduceMean", list("positions"), list("mean"), ints("axes", 1),
+			), node("Add", list("x", "mean"), list("added"))), rnn("added", "y")...)},
 		"part of the features": {`node "part" (Slice) takes the number of steps into its values`, append(append(slices.Clone(sliced[:2]),
 			node("Slice", list("x", "zero", "steps", "two"), list("part"))), rnn("part", "y")...)},
 		"turned by Reshape": {`node "turned" (Reshape) has a shape in which the time cannot be followed`, []onnxgraph.Node{
-			node("Shape", list("x"), list("shape")), node("Gather", list("shape", "turned shape"), list("turned dims"), axis(0)), node("Reshape", list("x", "turned dims"), list("turned")),
+			node("Shape", list("x"), list("shape")), node(
+				"Gather", list("shape", "turned shape"), list("turned dims"), axis(0),
+			), node("Reshape", list("x", "turned dims"), list("turned")),
 			node("RNN", list("turned", "w", "r"), list("all", "y"), onnxgraph.Attribute{Name: "hidden_size", Value: int64(2)}),
 		}},
-		"two sequences": {"its inputs have two sequences, over time and over other", append(append(rnn("x", "a"), rnn("z", "b")...), node("Add", list("a", "b"), list("y")))},
-		"unknown":       {`node "odd" (Det) is not known to keep the steps apart`, append([]onnxgraph.Node{node("Det", list("x"), list("odd"))}, rnn("odd", "y")...)},
+		"two sequences": {
+			"its inputs have two sequences, over time and over other",
+			append(append(rnn("x", "a"), rnn("z", "b")...), node("Add", list("a", "b"), list("y"))),
+		},
+		"unknown": {
+			`node "odd" (Det) is not known to keep the steps apart`,
+			append([]onnxgraph.Node{node("Det", list("x"), list("odd"))}, rnn("odd", "y")...),
+		},
 		"the length":    {`output "y" tells how many steps there are`, append(rnn("x", "last"), node("Shape", list("last all"), list("y")))},
 		"no recurrence": {"no recurrent node", []onnxgraph.Node{node("Tanh", list("x"), list("y"))}},
-		"lengths":       {"takes the lengths", []onnxgraph.Node{node("Transpose", list("x"), list("steps"), ints("perm", 1, 0, 2)), node("RNN", list("steps", "w", "r", "", "lengths"), list("y"), onnxgraph.Attribute{Name: "hidden_size", Value: int64(2)})}},
+		"lengths": {
+			"takes the lengths",
+			[]onnxgraph.Node{
+				node("Transpose", list("x"), list("steps"), ints("perm", 1, 0, 2)),
+				node("RNN", list("steps", "w", "r", "", "lengths"), list("y"), onnxgraph.Attribute{Name: "hidden_size", Value: int64(2)}),
+			},
+		},
 	} {
 		dims := func(symbols ...string) (shape []onnxgraph.Dim) {
 			for _, s := range symbols {
@@ -501,8 +563,12 @@ func TestRefusals(t *testing.T) {
 			},
 			Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float32}},
 			Initializers: []onnxgraph.Tensor{
-				{Name: "w", Tensor: tensor.Tensor{Shape: []int{1, 2, 2}, Data: make([]float32, 4)}}, {Name: "r", Tensor: tensor.Tensor{Shape: []int{1, 2, 2}, Data: make([]float32, 4)}},
-				{Name: "table", Tensor: tensor.Tensor{Shape: []int{1, 50, 2}, Data: make([]float32, 100)}}, constant("zero", 0), constant("one", 1), constant("two", 2), constant("turned shape", 1, 0, 2),
+				{
+					Name: "w", Tensor: tensor.Tensor{Shape: []int{1, 2, 2}, Data: make([]float32, 4)},
+				}, {Name: "r", Tensor: tensor.Tensor{Shape: []int{1, 2, 2}, Data: make([]float32, 4)}},
+				{
+					Name: "table", Tensor: tensor.Tensor{Shape: []int{1, 50, 2}, Data: make([]float32, 100)},
+				}, constant("zero", 0), constant("one", 1), constant("two", 2), constant("turned shape", 1, 0, 2),
 			},
 		}}
 		_, err := stepwise.Of(m, nil)
@@ -562,17 +628,35 @@ func TestGivenStates(t *testing.T) {
 		want  string
 		nodes []onnxgraph.Node
 	}{
-		"mean":     {`node "mean" (ReduceMean) mixes the steps`, []onnxgraph.Node{node("ReduceMean", list("x"), "mean", ints("axes", 2)), node("Sub", list("x", "mean"), "mixed")}},
-		"softmax":  {`node "mixed" (Softmax) mixes the steps`, []onnxgraph.Node{node("Softmax", list("x"), "mixed", axis)}},
-		"sum":      {`node "mixed" (CumSum) mixes the steps`, []onnxgraph.Node{node("CumSum", list("x", "two"), "mixed")}},
-		"instance": {`node "mixed" (InstanceNormalization) mixes the steps`, []onnxgraph.Node{node("InstanceNormalization", list("x", "scale", "scale"), "mixed")}},
+		"mean": {
+			`node "mean" (ReduceMean) mixes the steps`,
+			[]onnxgraph.Node{node("ReduceMean", list("x"), "mean", ints("axes", 2)), node("Sub", list("x", "mean"), "mixed")},
+		},
+		"softmax": {`node "mixed" (Softmax) mixes the steps`, []onnxgraph.Node{node("Softmax", list("x"), "mixed", axis)}},
+		"sum":     {`node "mixed" (CumSum) mixes the steps`, []onnxgraph.Node{node("CumSum", list("x", "two"), "mixed")}},
+		"instance": {
+			`node "mixed" (InstanceNormalization) mixes the steps`,
+			[]onnxgraph.Node{node("InstanceNormalization", list("x", "scale", "scale"), "mixed")},
+		},
 		"constant": {`node "mixed" (Add) has a constant with a value for each step`, []onnxgraph.Node{node("Add", list("x", "table"), "mixed")}},
-		"appended": {`node "longer" (Concat) mixes the steps`, []onnxgraph.Node{node("Concat", list("x", "table"), "longer", axis), node("Slice", list("longer", "one", "many", "two"), "mixed")}},
-		"turned":   {`node "mixed" (Slice) reads the steps in another order`, []onnxgraph.Node{node("Slice", list("x", "minus", "least", "two", "minus"), "mixed")}},
-		"padded":   {`node "mixed" (Conv) looks at the steps beside each step`, []onnxgraph.Node{node("Conv", list("x", "kernel"), "mixed", ints("pads", 1, 1))}},
-		"pooled":   {`node "mixed" (MaxPool) looks at the steps beside each step`, []onnxgraph.Node{node("MaxPool", list("x"), "mixed", ints("kernel_shape", 3), ints("pads", 1, 1))}},
-		"frames":   {"no recurrent node", []onnxgraph.Node{node("Conv", list("x", "kernel"), "mixed", ints("strides", 3))}},
-		"clean":    {"<nil>", []onnxgraph.Node{node("Tanh", list("x"), "mixed")}},
+		"appended": {
+			`node "longer" (Concat) mixes the steps`,
+			[]onnxgraph.Node{node("Concat", list("x", "table"), "longer", axis), node("Slice", list("longer", "one", "many", "two"), "mixed")},
+		},
+		"turned": {
+			`node "mixed" (Slice) reads the steps in another order`,
+			[]onnxgraph.Node{node("Slice", list("x", "minus", "least", "two", "minus"), "mixed")},
+		},
+		"padded": {
+			`node "mixed" (Conv) looks at the steps beside each step`,
+			[]onnxgraph.Node{node("Conv", list("x", "kernel"), "mixed", ints("pads", 1, 1))},
+		},
+		"pooled": {
+			`node "mixed" (MaxPool) looks at the steps beside each step`,
+			[]onnxgraph.Node{node("MaxPool", list("x"), "mixed", ints("kernel_shape", 3), ints("pads", 1, 1))},
+		},
+		"frames": {"no recurrent node", []onnxgraph.Node{node("Conv", list("x", "kernel"), "mixed", ints("strides", 3))}},
+		"clean":  {"<nil>", []onnxgraph.Node{node("Tanh", list("x"), "mixed")}},
 	} {
 		batch, time, two := onnxgraph.Dim{Symbol: "batch"}, onnxgraph.Dim{Symbol: "time"}, onnxgraph.Dim{Size: 2}
 		value := func(name string, shape ...onnxgraph.Dim) onnxgraph.Value {
@@ -594,7 +678,10 @@ func TestGivenStates(t *testing.T) {
 			},
 			Nodes: append(test.nodes,
 				node("Transpose", list("mixed"), "steps", ints("perm", 2, 0, 1)),
-				onnxgraph.Node{OpType: "RNN", Inputs: list("steps", "w", "r", "", "", "h_in"), Outputs: list("y", "h_out"), Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}}}),
+				onnxgraph.Node{
+					OpType: "RNN", Inputs: list("steps", "w", "r", "", "", "h_in"), Outputs: list("y", "h_out"),
+					Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(2)}},
+				}),
 		}}
 		_, err := stepwise.Of(m, []onnxgraph.StatePair{{Input: "h_in", Output: "h_out"}})
 		if text := fmt.Sprint(err); !strings.Contains(text, test.want) {

@@ -59,7 +59,10 @@ func TestNeeds(t *testing.T) {
 		want     string
 	}{
 		{testenv.SharedData, "RNNKIT_SHARED", shared, func(t testing.TB) string { return testenv.Shared(t, "models", "a") }, filepath.Dir(model)},
-		{testenv.SharedData, "RNNKIT_SHARED", shared, func(t testing.TB) string { return testenv.SharedModels(t, "models/*")[0] }, filepath.Dir(model)},
+		{
+			testenv.SharedData, "RNNKIT_SHARED", shared,
+			func(t testing.TB) string { return testenv.SharedModels(t, "models/*")[0] }, filepath.Dir(model),
+		},
 		{testenv.Browser, "PATH", shared, testenv.Chromium, browser},
 	} {
 		call := func(t testing.TB) {

@@ -122,7 +122,10 @@ func specs() []models.Spec {
 		for _, readout := range []models.Readout{models.ReadLast, models.ReadFinal, models.ReadMean, models.ReadMax, models.ReadAll} {
 			for _, layers := range []int{1, 3} {
 				for _, bidirectional := range []bool{false, true} {
-					s := models.Spec{Cell: kind.Cell, Activation: kind.Activation, Hidden: 7, Layers: layers, Bidirectional: bidirectional, Readout: readout, Outputs: 3}
+					s := models.Spec{
+						Cell: kind.Cell, Activation: kind.Activation, Hidden: 7, Layers: layers, Bidirectional: bidirectional,
+						Readout: readout, Outputs: 3,
+					}
 					floats, tokens := s, s
 					floats.Features = 2
 					tokens.Vocabulary, tokens.Embedding = 11, 5

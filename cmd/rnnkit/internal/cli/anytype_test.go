@@ -86,8 +86,10 @@ func TestDoubleRecurrent(t *testing.T) {
 		return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]float64{1, 1, 1, 1}, 1, 4, 1)}
 	}
 	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: onnxgraph.Graph{
-		Name:         "g",
-		Inputs:       []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float64, Shape: []onnxgraph.Dim{{Symbol: "time"}, {Symbol: "batch"}, {Size: 1}}}},
+		Name: "g",
+		Inputs: []onnxgraph.Value{{
+			Name: "x", Type: onnxgraph.Float64, Shape: []onnxgraph.Dim{{Symbol: "time"}, {Symbol: "batch"}, {Size: 1}},
+		}},
 		Outputs:      []onnxgraph.Value{{Name: "y", Type: onnxgraph.Float64}},
 		Initializers: []onnxgraph.Tensor{weights("W"), weights("R")},
 		Nodes: []onnxgraph.Node{{

@@ -15,7 +15,10 @@ func writeClassifier(t *testing.T, letters string, labels ...string) string {
 	t.Helper()
 	return writeModel(t, func(m *models.Model) {
 		m.Metadata = models.Metadata{Task: models.Classify, Vocabulary: strings.Split(letters, ""), Labels: labels}
-		m.Spec = models.Spec{Cell: models.GRU, Vocabulary: len(letters), Embedding: 3, Hidden: 4, Layers: 1, Readout: models.ReadLast, Outputs: len(labels)}
+		m.Spec = models.Spec{
+			Cell: models.GRU, Vocabulary: len(letters), Embedding: 3, Hidden: 4, Layers: 1, Readout: models.ReadLast,
+			Outputs: len(labels),
+		}
 		m.Params, _ = models.Init(m.Spec, 3)
 	})
 }

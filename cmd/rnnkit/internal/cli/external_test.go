@@ -20,7 +20,9 @@ import (
 // returns its path and the bytes of the model in one.
 func outside(t *testing.T) (path string, whole []byte) {
 	t.Helper()
-	m, err := models.New(models.Metadata{Spec: models.Spec{Cell: models.LSTM, Features: 2, Hidden: 5, Layers: 1, Readout: models.ReadLast, Outputs: 1}}, 1)
+	m, err := models.New(models.Metadata{Spec: models.Spec{
+		Cell: models.LSTM, Features: 2, Hidden: 5, Layers: 1, Readout: models.ReadLast, Outputs: 1,
+	}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +38,10 @@ func outside(t *testing.T) (path string, whole []byte) {
 		if len(tensor.RawData) < 64 {
 			continue
 		}
-		for key, value := range map[string]string{"location": "model.onnx.data", "offset": strconv.Itoa(len(weights)), "length": strconv.Itoa(len(tensor.RawData))} {
+		for key, value := range map[string]string{
+			"location": "model.onnx.data", "offset": strconv.Itoa(len(weights)),
+			"length": strconv.Itoa(len(tensor.RawData)),
+		} {
 			entry, err := proto.Marshal(&onnxpb.StringStringEntryProto{Key: &key, Value: &value})
 			if err != nil {
 				t.Fatal(err)

@@ -17,10 +17,23 @@ func TestInspect(t *testing.T) {
 		Opsets:   []onnxgraph.Opset{{Version: 20}, {Domain: "com.microsoft", Version: 1}},
 		Metadata: []onnxgraph.Property{{Key: "author", Value: "someone"}},
 		Graph: onnxgraph.Graph{
-			Inputs:       []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Size: -1}, {Size: 3}}}, {Name: "h", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 2}}}},
-			Outputs:      []onnxgraph.Value{{Name: "y", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}}},
-			Nodes:        []onnxgraph.Node{{OpType: "If", Attributes: []onnxgraph.Attribute{{Name: "then_branch", Value: branch}}}, {OpType: "Relu"}},
-			Initializers: []onnxgraph.Tensor{{Name: "h", Tensor: tensor.Tensor{Shape: []int{2}, Data: make([]float32, 2)}}, {Name: "w", Tensor: tensor.Tensor{Shape: []int{5}, Data: make([]float32, 5)}}, {Name: "v", Tensor: tensor.Tensor{Shape: []int{3}, Data: make([]float64, 3)}}, {Name: "half", Tensor: tensor.Tensor{Shape: []int{10, 2}, Data: make([]onnxgraph.Half, 20)}}, {Name: "quantised", Tensor: tensor.Tensor{Shape: []int{10, 10}, Data: onnxgraph.Int8}}, {Name: "huge", Tensor: tensor.Tensor{Shape: []int{1 << 40, 1 << 40}, Data: onnxgraph.Int8}}, {Name: "i", Tensor: tensor.Of([]int64{1}, 1)}},
+			Inputs: []onnxgraph.Value{
+				{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Symbol: "n"}, {Size: -1}, {Size: 3}}},
+				{Name: "h", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{{Size: 2}}},
+			},
+			Outputs: []onnxgraph.Value{{Name: "y", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}}},
+			Nodes: []onnxgraph.Node{
+				{OpType: "If", Attributes: []onnxgraph.Attribute{{Name: "then_branch", Value: branch}}}, {OpType: "Relu"},
+			},
+			Initializers: []onnxgraph.Tensor{
+				{Name: "h", Tensor: tensor.Tensor{Shape: []int{2}, Data: make([]float32, 2)}},
+				{Name: "w", Tensor: tensor.Tensor{Shape: []int{5}, Data: make([]float32, 5)}},
+				{Name: "v", Tensor: tensor.Tensor{Shape: []int{3}, Data: make([]float64, 3)}},
+				{Name: "half", Tensor: tensor.Tensor{Shape: []int{10, 2}, Data: make([]onnxgraph.Half, 20)}},
+				{Name: "quantised", Tensor: tensor.Tensor{Shape: []int{10, 10}, Data: onnxgraph.Int8}},
+				{Name: "huge", Tensor: tensor.Tensor{Shape: []int{1 << 40, 1 << 40}, Data: onnxgraph.Int8}},
+				{Name: "i", Tensor: tensor.Of([]int64{1}, 1)},
+			},
 		},
 	}
 	var out bytes.Buffer

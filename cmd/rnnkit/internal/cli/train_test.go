@@ -83,7 +83,10 @@ func TestTrainIsTheLibrary(t *testing.T) {
 		{forecast + " --epochs 1 --hidden 5 --seq-len 9 --init " + start, func(j *task) {
 			j.Epochs, j.Hidden, j.window, j.scale, j.init = 1, 5, 9, true, first.Params
 		}},
-		{forecast + " --epochs 2 --hidden 5 --cell rnn --column 2", func(j *task) { j.Epochs, j.Hidden, j.Cell, j.scale = 2, 5, models.RNN, true }},
+		{
+			forecast + " --epochs 2 --hidden 5 --cell rnn --column 2",
+			func(j *task) { j.Epochs, j.Hidden, j.Cell, j.scale = 2, 5, models.RNN, true },
+		},
 	} {
 		want := defaults
 		test.change(&want)

@@ -45,7 +45,10 @@ func nestedIf(t *testing.T, levels int) []byte {
 	}
 	g := *branch(0, inner)
 	g.Outputs, g.Nodes[0].Outputs = scalar, []string{"y"}
-	g.Inputs = []onnxgraph.Value{{Name: "c", Type: onnxgraph.Bool, Shape: []onnxgraph.Dim{}}, {Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{}}}
+	g.Inputs = []onnxgraph.Value{
+		{Name: "c", Type: onnxgraph.Bool, Shape: []onnxgraph.Dim{}},
+		{Name: "x", Type: onnxgraph.Float32, Shape: []onnxgraph.Dim{}},
+	}
 	data, err := onnxgraph.Marshal(&onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: g})
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,10 @@ func TestNodes(t *testing.T) {
 	}{
 		{onnxgraph.Node{OpType: "MatMul"}, [][]int64{{7, 2, 3}, {3, 5}}, [][]int64{{7, 2, 5}}, 2 * 7 * 2 * 3 * 5},
 		{onnxgraph.Node{OpType: "Gemm"}, [][]int64{{2, 3}, {3, 5}}, [][]int64{{2, 5}}, 2 * 2 * 3 * 5},
-		{onnxgraph.Node{OpType: "Gemm", Attributes: []onnxgraph.Attribute{{Name: "transA", Value: int64(1)}}}, [][]int64{{3, 2}, {3, 5}}, [][]int64{{2, 5}}, 2 * 2 * 3 * 5},
+		{
+			onnxgraph.Node{OpType: "Gemm", Attributes: []onnxgraph.Attribute{{Name: "transA", Value: int64(1)}}},
+			[][]int64{{3, 2}, {3, 5}}, [][]int64{{2, 5}}, 2 * 2 * 3 * 5,
+		},
 		{onnxgraph.Node{OpType: "Conv"}, [][]int64{{1, 4, 10}, {6, 2, 3}}, [][]int64{{1, 6, 8}}, 2 * 6 * 8 * 2 * 3},
 		{onnxgraph.Node{OpType: "ConvTranspose"}, [][]int64{{1, 4, 10}, {4, 2, 3}}, [][]int64{{1, 2, 12}}, 2 * 4 * 10 * 2 * 3},
 		// Two directions, hidden 3, input 2: each step 4 gates of 3, each of 2+3 products.
@@ -38,7 +41,9 @@ func TestNodes(t *testing.T) {
 
 func TestWithin(t *testing.T) {
 	body := &onnxgraph.Graph{Nodes: []onnxgraph.Node{{OpType: "MatMul"}}}
-	m := &onnxgraph.Model{Graph: onnxgraph.Graph{Nodes: []onnxgraph.Node{{OpType: "Loop", Attributes: []onnxgraph.Attribute{{Name: "body", Value: body}}}}}}
+	m := &onnxgraph.Model{Graph: onnxgraph.Graph{Nodes: []onnxgraph.Node{{
+		OpType: "Loop", Attributes: []onnxgraph.Attribute{{Name: "body", Value: body}},
+	}}}}
 	if n, err := Count(t.Context(), m, native.New(), nil); err == nil {
 		t.Errorf("a MatMul in a loop is %d operations", n)
 	}
@@ -46,7 +51,9 @@ func TestWithin(t *testing.T) {
 
 // Example counts an LSTM of 32 that reads a window of 50 and the line after it.
 func Example() {
-	model, err := models.New(models.Metadata{Spec: models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1}}, 1)
+	model, err := models.New(models.Metadata{Spec: models.Spec{
+		Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1,
+	}}, 1)
 	if err != nil {
 		panic(err)
 	}

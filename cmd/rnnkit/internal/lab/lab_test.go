@@ -255,10 +255,16 @@ func TestClaims(t *testing.T) {
 		return e
 	}
 	echo := func(lstm float64) []Experiment {
-		return []Experiment{arm("echo", "LSTM, T=50, best", map[string]float64{accuracy: lstm}), arm("echo", "RNN, T=50, best", map[string]float64{accuracy: 0.5})}
+		return []Experiment{
+			arm("echo", "LSTM, T=50, best", map[string]float64{accuracy: lstm}),
+			arm("echo", "RNN, T=50, best", map[string]float64{accuracy: 0.5}),
+		}
 	}
 	directions := func(uni, bi float64) []Experiment {
-		return []Experiment{arm("palindrome", "unidirectional, best", map[string]float64{accuracy: uni}), arm("palindrome", "bidirectional, best", map[string]float64{accuracy: bi})}
+		return []Experiment{
+			arm("palindrome", "unidirectional, best", map[string]float64{accuracy: uni}),
+			arm("palindrome", "bidirectional, best", map[string]float64{accuracy: bi}),
+		}
 	}
 	for _, test := range []struct {
 		experiments []Experiment
@@ -274,8 +280,14 @@ func TestClaims(t *testing.T) {
 		{[]Experiment{arm("chars", "LSTM, best", map[string]float64{trainLoss: 0.05, greedyRight: 103, samplesDiffer: 2})}, "other 104", false},
 		{[]Experiment{arm("chars", "LSTM, best", map[string]float64{trainLoss: 0.05, greedyRight: 104, samplesDiffer: 1})}, "Sampled", false},
 		{[]Experiment{arm("sine", "LSTM, best", map[string]float64{cleanMSE: 0.0012, noiseRatio: 1.15, phaseShift: 1.9})}, "without noise", true},
-		{[]Experiment{arm("sine", "LSTM, best", map[string]float64{cleanMSE: 0.00121, noiseRatio: 1.15, phaseShift: 1.9})}, "without noise", false},
-		{[]Experiment{arm("sine", "LSTM, best", map[string]float64{cleanMSE: 0.0012, noiseRatio: 1.16, phaseShift: 1.9})}, "variance of the test noise", false},
+		{
+			[]Experiment{arm("sine", "LSTM, best", map[string]float64{cleanMSE: 0.00121, noiseRatio: 1.15, phaseShift: 1.9})},
+			"without noise", false,
+		},
+		{
+			[]Experiment{arm("sine", "LSTM, best", map[string]float64{cleanMSE: 0.0012, noiseRatio: 1.16, phaseShift: 1.9})},
+			"variance of the test noise", false,
+		},
 		{[]Experiment{arm("sine", "LSTM, best", map[string]float64{cleanMSE: 0.0012, noiseRatio: 1.15, phaseShift: 2})}, "in phase", false},
 		{[]Experiment{arm("sine", "LSTM, best", map[string]float64{cleanMSE: math.NaN(), noiseRatio: 1, phaseShift: 1})}, "without noise", false},
 		{echo(0.99), "remembers", true},

@@ -243,7 +243,10 @@ func (p *prover) explained(v float64) bool {
 	if near(v, 1) || near(v, 2) || near(math.Pow10(int(math.Round(math.Log10(v)))), v) {
 		return true
 	}
-	for _, known := range []float64{127, 127.5, 255, 32767, 32768, math.Sqrt(math.Pi / 2), math.Sqrt(2/math.Pi) * 2, 1 / 0.044715, math.Pi, 1 / math.Ln2, math.Ln10, 1.702, 1.0507009873554805, 1.6732632423543772} {
+	for _, known := range []float64{
+		127, 127.5, 255, 32767, 32768, math.Sqrt(math.Pi / 2), math.Sqrt(2/math.Pi) * 2, 1 / 0.044715, math.Pi,
+		1 / math.Ln2, math.Ln10, 1.702, 1.0507009873554805, 1.6732632423543772,
+	} {
 		if near(v, known) {
 			return true
 		}

@@ -87,7 +87,10 @@ func net(nodes []onnxgraph.Node, constants ...onnxgraph.Tensor) *onnxgraph.Model
 	perm := []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}}
 	before := []onnxgraph.Node{
 		{OpType: "Transpose", Inputs: []string{"x"}, Outputs: []string{"xt"}, Attributes: perm},
-		{OpType: "GRU", Inputs: []string{"xt", "W", "R"}, Outputs: []string{"all", "last"}, Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(4)}}},
+		{
+			OpType: "GRU", Inputs: []string{"xt", "W", "R"}, Outputs: []string{"all", "last"},
+			Attributes: []onnxgraph.Attribute{{Name: "hidden_size", Value: int64(4)}},
+		},
 		{OpType: "Squeeze", Inputs: []string{"all", "one"}, Outputs: []string{"steps"}}, // [6, 2, 4]
 		{OpType: "Squeeze", Inputs: []string{"last", "zero"}, Outputs: []string{"h"}},
 	}
@@ -146,7 +149,13 @@ func TestRules(t *testing.T) {
 	channels := to("ch", "Transpose", "steps", onnxgraph.Attribute{Name: "perm", Value: []int64{1, 2, 0}})
 	length := []onnxgraph.Node{to("shape", "Shape", "steps"), to("length", "Gather", "shape zero")}
 	inner := func(name string, n onnxgraph.Node) onnxgraph.Attribute {
-		return onnxgraph.Attribute{Name: name, Value: &onnxgraph.Graph{Name: name, Nodes: []onnxgraph.Node{n}, Outputs: []onnxgraph.Value{{Name: n.Outputs[0], Type: onnxgraph.Float32}}}}
+		return onnxgraph.Attribute{
+			Name: name,
+			Value: &onnxgraph.Graph{
+				Name: name, Nodes: []onnxgraph.Node{n},
+				Outputs: []onnxgraph.Value{{Name: n.Outputs[0], Type: onnxgraph.Float32}},
+			},
+		}
 	}
 	scanned := inner("body", to("o", "Tanh", "in"))
 	scanned.Value.(*onnxgraph.Graph).Inputs = []onnxgraph.Value{{Name: "in", Type: onnxgraph.Float32}}
@@ -161,17 +170,30 @@ func TestRules(t *testing.T) {
 		{"sum", []onnxgraph.Node{op("ReduceSum", "steps zero")}, nil, ""},
 		{"last", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", -1)}, ""},
 		{"first", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 0)}, "reads 1 of 6 steps"},
-		{"first and last", []onnxgraph.Node{to("a", "Gather", "steps k", axis(0)), to("b", "Squeeze", "a zero"), op("Add", "b h")}, []onnxgraph.Tensor{int64s("k", 0)}, ""},
+		{
+			"first and last",
+			[]onnxgraph.Node{to("a", "Gather", "steps k", axis(0)), to("b", "Squeeze", "a zero"), op("Add", "b h")},
+			[]onnxgraph.Tensor{int64s("k", 0)}, "",
+		},
 		{"last by number", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 5)}, ""},
 		{"middle", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 3)}, "takes step 3"},
 		{"last but one", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", -2)}, "takes step -2"},
 		{"two", []onnxgraph.Node{op("Gather", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 0, -1)}, "takes 2 steps"},
 		{"but the first", []onnxgraph.Node{op("Slice", "steps a b zero")}, []onnxgraph.Tensor{int64s("a", 1), int64s("b", 1<<62)}, ""},
 		{"but three", []onnxgraph.Node{op("Slice", "steps a b zero")}, []onnxgraph.Tensor{int64s("a", 3), int64s("b", 1<<62)}, "takes steps 3"},
-		{"last three", []onnxgraph.Node{op("Slice", "steps a b zero")}, []onnxgraph.Tensor{int64s("a", -3), int64s("b", 1<<62)}, "takes steps -3"},
+		{
+			"last three", []onnxgraph.Node{op("Slice", "steps a b zero")},
+			[]onnxgraph.Tensor{int64s("a", -3), int64s("b", 1<<62)}, "takes steps -3",
+		},
 		{"first five", []onnxgraph.Node{op("Slice", "steps a b zero")}, []onnxgraph.Tensor{int64s("a", 0), int64s("b", 5)}, "takes steps 0 to 5"},
-		{"every other", []onnxgraph.Node{op("Slice", "steps a b zero c")}, []onnxgraph.Tensor{int64s("a", 0), int64s("b", 1<<62), int64s("c", 2)}, "by 2"},
-		{"flipped", []onnxgraph.Node{op("Slice", "steps a b zero c")}, []onnxgraph.Tensor{int64s("a", -1), int64s("b", -1<<62), int64s("c", -1)}, ""},
+		{
+			"every other", []onnxgraph.Node{op("Slice", "steps a b zero c")},
+			[]onnxgraph.Tensor{int64s("a", 0), int64s("b", 1<<62), int64s("c", 2)}, "by 2",
+		},
+		{
+			"flipped", []onnxgraph.Node{op("Slice", "steps a b zero c")},
+			[]onnxgraph.Tensor{int64s("a", -1), int64s("b", -1<<62), int64s("c", -1)}, "",
+		},
 		{"sum of six", []onnxgraph.Node{sum, op("Div", "sum k")}, []onnxgraph.Tensor{number("k", 6)}, "is the number of the time"},
 		{"sum of seven", []onnxgraph.Node{sum, op("Div", "sum k")}, []onnxgraph.Tensor{number("k", 7)}, "is one more"},
 		{"sum of eleven", []onnxgraph.Node{sum, op("Div", "sum k")}, []onnxgraph.Tensor{number("k", 13)}, "divides a sum over the time"},
@@ -189,31 +211,118 @@ func TestRules(t *testing.T) {
 		{"padded", []onnxgraph.Node{op("Pad", "steps p")}, []onnxgraph.Tensor{int64s("p", 0, 0, 0, 2, 0, 0)}, "lengthens the time by 2"},
 		{"joined zeros", []onnxgraph.Node{
 			{OpType: "ReduceMax", Inputs: []string{"steps"}, Outputs: []string{"m"}, Attributes: []onnxgraph.Attribute{axes}},
-			{OpType: "Mul", Inputs: []string{"m", "k"}, Outputs: []string{"z"}}, {OpType: "Expand", Inputs: []string{"z", "e"}, Outputs: []string{"zz"}}, op("Concat", "steps zz", axis(0)),
+			{
+				OpType: "Mul", Inputs: []string{"m", "k"}, Outputs: []string{"z"},
+			}, {OpType: "Expand", Inputs: []string{"z", "e"}, Outputs: []string{"zz"}}, op("Concat", "steps zz", axis(0)),
 		}, []onnxgraph.Tensor{number("k", 0), int64s("e", 2, 1, 1)}, "as a padding"},
 		{"two products", []onnxgraph.Node{to("a", "MatMul", "h M"), op("MatMul", "a M")}, []onnxgraph.Tensor{weights("M", 4, 4)}, ""},
-		{"three products", []onnxgraph.Node{to("a", "MatMul", "h M"), to("b", "MatMul", "a M"), op("MatMul", "b M")}, []onnxgraph.Tensor{weights("M", 4, 4)}, "its weights are read 3 times"},
-		{"split", []onnxgraph.Node{{OpType: "Split", Inputs: []string{"steps"}, Outputs: []string{"y", "b", "c"}}}, nil, "splits the time into 3"},
-		{"compared", append(length, to("less", "Less", "length k"), to("c", "Cast", "less", float), op("Mul", "h c")), []onnxgraph.Tensor{int64s("k", 6)}, "compares with the constant [6]"},
-		{"repeated", []onnxgraph.Node{to("u", "Unsqueeze", "h zero"), op("Expand", "u e")}, []onnxgraph.Tensor{int64s("e", 6, 1, 1)}, `output "y": dimension 0 is 6`},
-		{"repeated and read", []onnxgraph.Node{to("u", "Unsqueeze", "h zero"), to("rep", "Expand", "u e"), {OpType: "GRU", Inputs: []string{"rep", "W2", "R"}, Outputs: []string{"y"}, Attributes: hidden}},
+		{
+			"three products", []onnxgraph.Node{to("a", "MatMul", "h M"), to("b", "MatMul", "a M"), op("MatMul", "b M")},
+			[]onnxgraph.Tensor{weights("M", 4, 4)}, "its weights are read 3 times",
+		},
+		{
+			"split", []onnxgraph.Node{{OpType: "Split", Inputs: []string{"steps"}, Outputs: []string{"y", "b", "c"}}}, nil,
+			"splits the time into 3",
+		},
+		{
+			"compared", append(length, to("less", "Less", "length k"), to("c", "Cast", "less", float), op("Mul", "h c")),
+			[]onnxgraph.Tensor{int64s("k", 6)}, "compares with the constant [6]",
+		},
+		{
+			"repeated", []onnxgraph.Node{to("u", "Unsqueeze", "h zero"), op("Expand", "u e")},
+			[]onnxgraph.Tensor{int64s("e", 6, 1, 1)}, `output "y": dimension 0 is 6`,
+		},
+		{"repeated and read", []onnxgraph.Node{
+			to("u", "Unsqueeze", "h zero"), to("rep", "Expand", "u e"),
+			{OpType: "GRU", Inputs: []string{"rep", "W2", "R"}, Outputs: []string{"y"}, Attributes: hidden},
+		},
 			[]onnxgraph.Tensor{int64s("e", 6, 1, 1), weights("W2", 1, 12, 4)}, "takes 6 steps whatever the time is"},
-		{"joined pieces", []onnxgraph.Node{to("t", "Tanh", "h"), to("e", "Exp", "h"), to("a", "Unsqueeze", "h zero"), to("b", "Unsqueeze", "t zero"), to("c", "Unsqueeze", "e zero"), op("Concat", "a b c", axis(0))}, nil, "joins 3 pieces"},
-		{"lengths", []onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}}, []onnxgraph.Tensor{{Name: "k", Tensor: tensor.Of([]int32{4, 4}, 2)}}, "its sequence_lens are constant"},
-		{"state", []onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}}, []onnxgraph.Tensor{{Name: "k", Tensor: tensor.Tensor{Shape: []int{1, 2, 4}, Data: slices.Repeat([]float32{6}, 8)}}}, "its constant 6 is the number"},
-		{"whole window", []onnxgraph.Node{channels, op("Conv", "ch K")}, []onnxgraph.Tensor{weights("K", 4, 4, 6)}, "window of 6 steps is the whole time"},
+		{
+			"joined pieces",
+			[]onnxgraph.Node{
+				to("t", "Tanh", "h"), to("e", "Exp", "h"), to("a", "Unsqueeze", "h zero"), to("b", "Unsqueeze", "t zero"),
+				to("c", "Unsqueeze", "e zero"), op("Concat", "a b c", axis(0)),
+			},
+			nil, "joins 3 pieces",
+		},
+		{
+			"lengths",
+			[]onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}},
+			[]onnxgraph.Tensor{{Name: "k", Tensor: tensor.Of([]int32{4, 4}, 2)}}, "its sequence_lens are constant",
+		},
+		{
+			"state",
+			[]onnxgraph.Node{{OpType: "GRU", Inputs: []string{"xt", "W", "R", "", "", "k"}, Outputs: []string{"y"}, Attributes: hidden}},
+			[]onnxgraph.Tensor{{Name: "k", Tensor: tensor.Tensor{Shape: []int{1, 2, 4}, Data: slices.Repeat([]float32{6}, 8)}}},
+			"its constant 6 is the number",
+		},
+		{
+			"whole window", []onnxgraph.Node{channels, op("Conv", "ch K")}, []onnxgraph.Tensor{weights("K", 4, 4, 6)},
+			"window of 6 steps is the whole time",
+		},
 		{"window", []onnxgraph.Node{channels, op("Conv", "ch K")}, []onnxgraph.Tensor{weights("K", 4, 4, 3)}, ""},
-		{"padded window", []onnxgraph.Node{channels, to("p", "Pad", "ch k"), op("Conv", "p K")}, []onnxgraph.Tensor{weights("K", 4, 4, 3), int64s("k", 0, 0, 2, 0, 0, 0)}, ""},
-		{"thirds", []onnxgraph.Node{channels, op("AveragePool", "ch", onnxgraph.Attribute{Name: "kernel_shape", Value: []int64{2}}, onnxgraph.Attribute{Name: "strides", Value: []int64{2}})}, nil, "may be a part of the time"},
-		{"stacked", []onnxgraph.Node{to("bt", "Transpose", "steps", perm), op("Reshape", "bt k")}, []onnxgraph.Tensor{int64s("k", 0, -1, 12)}, "begins within the time"},
-		{"branch", append(length, to("less", "Less", "length k"), op("If", "less", inner("then_branch", to("i", "Identity", "h")), inner("else_branch", to("i", "Neg", "h")))), []onnxgraph.Tensor{int64s("k", 100)}, "which branch it takes"},
-		{"branch of a width", []onnxgraph.Node{to("shape", "Shape", "steps"), to("width", "Gather", "shape k"), to("four", "Equal", "width f"), to("is", "Squeeze", "four zero"), op("If", "is", inner("then_branch", to("i", "Identity", "h")), inner("else_branch", to("i", "Neg", "h")))},
+		{
+			"padded window", []onnxgraph.Node{channels, to("p", "Pad", "ch k"), op("Conv", "p K")},
+			[]onnxgraph.Tensor{weights("K", 4, 4, 3), int64s("k", 0, 0, 2, 0, 0, 0)}, "",
+		},
+		{
+			"thirds",
+			[]onnxgraph.Node{
+				channels,
+				op(
+					"AveragePool", "ch", onnxgraph.Attribute{Name: "kernel_shape", Value: []int64{2}},
+					onnxgraph.Attribute{Name: "strides", Value: []int64{2}},
+				),
+			},
+			nil, "may be a part of the time",
+		},
+		{
+			"stacked", []onnxgraph.Node{to("bt", "Transpose", "steps", perm), op("Reshape", "bt k")},
+			[]onnxgraph.Tensor{int64s("k", 0, -1, 12)}, "begins within the time",
+		},
+		{
+			"branch",
+			append(
+				length, to("less", "Less", "length k"),
+				op("If", "less", inner("then_branch", to("i", "Identity", "h")), inner("else_branch", to("i", "Neg", "h"))),
+			),
+			[]onnxgraph.Tensor{int64s("k", 100)}, "which branch it takes",
+		},
+		{"branch of a width", []onnxgraph.Node{
+			to("shape", "Shape", "steps"), to("width", "Gather", "shape k"), to("four", "Equal", "width f"),
+			to("is", "Squeeze", "four zero"),
+			op("If", "is", inner("then_branch", to("i", "Identity", "h")), inner("else_branch", to("i", "Neg", "h"))),
+		},
 			[]onnxgraph.Tensor{int64s("k", 2), int64s("f", 4)}, ""},
-		{"step in a branch", []onnxgraph.Node{op("If", "yes", inner("then_branch", to("i", "Gather", "steps k")), inner("else_branch", to("i", "Neg", "h")))},
-			[]onnxgraph.Tensor{{Name: "yes", Tensor: tensor.Of([]bool{true})}, {Name: "k", Tensor: tensor.Of([]int64{2})}}, "takes a step by number"},
-		{"scan of columns", []onnxgraph.Node{to("columns", "Transpose", "h"), {OpType: "Scan", Inputs: []string{"columns"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned}}}, nil, "goes through a number of steps"},
-		{"scan of steps", []onnxgraph.Node{{OpType: "Scan", Inputs: []string{"steps"}, Outputs: []string{"y"}, Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned}}}, nil, ""},
-		{"element", []onnxgraph.Node{op("Sub", "h k")}, []onnxgraph.Tensor{{Name: "k", Tensor: tensor.Of([]float32{0.1, 6, 0.2, 0.3}, 4)}}, "has the element 6"},
+		{"step in a branch", []onnxgraph.Node{op(
+			"If", "yes", inner("then_branch", to("i", "Gather", "steps k")), inner("else_branch", to("i", "Neg", "h")),
+		)},
+			[]onnxgraph.Tensor{
+				{Name: "yes", Tensor: tensor.Of([]bool{true})}, {Name: "k", Tensor: tensor.Of([]int64{2})},
+			}, "takes a step by number"},
+		{
+			"scan of columns",
+			[]onnxgraph.Node{
+				to("columns", "Transpose", "h"),
+				{
+					OpType: "Scan", Inputs: []string{"columns"}, Outputs: []string{"y"},
+					Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned},
+				},
+			},
+			nil, "goes through a number of steps",
+		},
+		{
+			"scan of steps",
+			[]onnxgraph.Node{{
+				OpType: "Scan", Inputs: []string{"steps"}, Outputs: []string{"y"},
+				Attributes: []onnxgraph.Attribute{{Name: "num_scan_inputs", Value: int64(1)}, scanned},
+			}},
+			nil, "",
+		},
+		{
+			"element", []onnxgraph.Node{op("Sub", "h k")},
+			[]onnxgraph.Tensor{{Name: "k", Tensor: tensor.Of([]float32{0.1, 6, 0.2, 0.3}, 4)}}, "has the element 6",
+		},
 		{"unknown", []onnxgraph.Node{op("TopK", "steps k", axis(0))}, []onnxgraph.Tensor{int64s("k", 3)}, "is not known"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -266,11 +375,14 @@ func TestTwoProducts(t *testing.T) {
 // TestOpen keeps a time that is only declared open, whatever it was.
 func TestOpen(t *testing.T) {
 	for why, nodes := range map[string][]onnxgraph.Node{
-		"":                            {op("ReduceMean", "steps", onnxgraph.Attribute{Name: "axes", Value: []int64{0}})},
-		"divides a sum":               {to("sum", "ReduceSum", "steps zero"), op("Div", "sum k")},
-		"by the constant 13, widened": {to("sum", "ReduceSum", "steps zero"), to("e", "Shape", "h"), to("wide", "Expand", "k e"), op("Div", "sum wide")},
-		"takes step 3 by number":      {op("Gather", "steps three")},
-		"takes steps 0 to 3":          {op("Slice", "steps zero three zero")},
+		"":              {op("ReduceMean", "steps", onnxgraph.Attribute{Name: "axes", Value: []int64{0}})},
+		"divides a sum": {to("sum", "ReduceSum", "steps zero"), op("Div", "sum k")},
+		"by the constant 13, widened": {
+			to("sum", "ReduceSum", "steps zero"), to("e", "Shape", "h"), to("wide", "Expand", "k e"),
+			op("Div", "sum wide"),
+		},
+		"takes step 3 by number": {op("Gather", "steps three")},
+		"takes steps 0 to 3":     {op("Slice", "steps zero three zero")},
 	} {
 		m := net(nodes, number("k", 13), int64s("three", 3))
 		m.Graph.Inputs[0].Shape[1] = onnxgraph.Dim{Symbol: "steps"}
@@ -295,7 +407,10 @@ func TestLoop(t *testing.T) {
 			{OpType: "Add", Inputs: []string{"sum", "step"}, Outputs: []string{"more"}},
 			{OpType: "Identity", Inputs: []string{"go"}, Outputs: []string{"on"}},
 		},
-		Inputs:  []onnxgraph.Value{{Name: "i", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}}, {Name: "go", Type: onnxgraph.Bool, Shape: []onnxgraph.Dim{}}, {Name: "sum", Type: onnxgraph.Float32}},
+		Inputs: []onnxgraph.Value{
+			{Name: "i", Type: onnxgraph.Int64, Shape: []onnxgraph.Dim{}},
+			{Name: "go", Type: onnxgraph.Bool, Shape: []onnxgraph.Dim{}}, {Name: "sum", Type: onnxgraph.Float32},
+		},
 		Outputs: []onnxgraph.Value{{Name: "on", Type: onnxgraph.Bool}, {Name: "more", Type: onnxgraph.Float32}},
 	}
 	always := onnxgraph.Tensor{Name: "always", Tensor: tensor.Of([]bool{true})}
@@ -306,9 +421,12 @@ func TestLoop(t *testing.T) {
 	length := onnxgraph.Node{OpType: "Gather", Inputs: []string{"shape", "k"}, Outputs: []string{"length"}}
 	scalar := func(v int64) onnxgraph.Tensor { return onnxgraph.Tensor{Name: "k", Tensor: tensor.Of([]int64{v})} }
 	for why, m := range map[string]*onnxgraph.Model{
-		"":                         net([]onnxgraph.Node{shape, length, loop("length")}, always, scalar(0)),
-		"it has 6 rounds":          net([]onnxgraph.Node{loop("k")}, always, scalar(6)),
-		"it has 4 rounds whatever": net([]onnxgraph.Node{shape, {OpType: "Gather", Inputs: []string{"shape", "two"}, Outputs: []string{"length"}}, loop("length")}, always, onnxgraph.Tensor{Name: "two", Tensor: tensor.Of([]int64{2})}),
+		"":                net([]onnxgraph.Node{shape, length, loop("length")}, always, scalar(0)),
+		"it has 6 rounds": net([]onnxgraph.Node{loop("k")}, always, scalar(6)),
+		"it has 4 rounds whatever": net(
+			[]onnxgraph.Node{shape, {OpType: "Gather", Inputs: []string{"shape", "two"}, Outputs: []string{"length"}}, loop("length")},
+			always, onnxgraph.Tensor{Name: "two", Tensor: tensor.Of([]int64{2})},
+		),
 	} {
 		r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
 		if err != nil {
@@ -342,7 +460,10 @@ func TestBehave(t *testing.T) {
 			{OpType: "Slice", Inputs: []string{"x", "from", "to", "at"}, Outputs: []string{"a"}},
 			{OpType: "Slice", Inputs: []string{"x", "to", "end", "at"}, Outputs: []string{"b"}},
 			{OpType: "Sub", Inputs: []string{"b", "b"}, Outputs: []string{"nothing"}},
-			{OpType: "Concat", Inputs: []string{"a", "nothing"}, Outputs: []string{"new"}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(1)}}},
+			{
+				OpType: "Concat", Inputs: []string{"a", "nothing"}, Outputs: []string{"new"},
+				Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(1)}},
+			},
 		},
 		// All is multiplied by the time, less what it was.
 		"the first 5 steps have other answers": {

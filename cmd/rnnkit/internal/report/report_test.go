@@ -42,10 +42,16 @@ func threeSeeds() *lab.Results {
 		a := lab.Arm{
 			Name: name, Recipe: "best", Model: "LSTM of 16, linear 1, readout last", Trained: "bce, adam 0.01, batch 64, 20 epochs",
 			Command: "rnnkit train echo --recipe best --seed 0 -o echo-lstm-t50-best.onnx",
-			Figures: []lab.Figure{{Name: "accuracy", Label: "test accuracy", Median: 0.000699682, Min: 0.000475949, Max: 0.001271772}, {Name: "export_difference", Label: "largest difference of the exported file from the trainer", Median: 1.19e-7, Min: 0, Max: 2.4e-7}},
+			Figures: []lab.Figure{
+				{Name: "accuracy", Label: "test accuracy", Median: 0.000699682, Min: 0.000475949, Max: 0.001271772},
+				{Name: "export_difference", Label: "largest difference of the exported file from the trainer", Median: 1.19e-7, Min: 0, Max: 2.4e-7},
+			},
 		}
 		for seed := range uint64(3) {
-			r := lab.Run{Seed: seed, Model: fmt.Sprintf("models/a-seed%d.onnx", seed), Metrics: fmt.Sprintf("models/a-seed%d.jsonl", seed), Confusion: confusion}
+			r := lab.Run{
+				Seed: seed, Model: fmt.Sprintf("models/a-seed%d.onnx", seed),
+				Metrics: fmt.Sprintf("models/a-seed%d.jsonl", seed), Confusion: confusion,
+			}
 			for epoch := range 20 {
 				e := trainer.Epoch{Epoch: epoch + 1, TrainLoss: math.Pow(loss, float64(epoch)/20) * (1 + 0.2*float64(seed)), TestLoss: 0.5}
 				if confusion != nil {
@@ -79,7 +85,10 @@ func threeSeeds() *lab.Results {
 				{Arm: "LSTM, best", Prompt: "Twinkle, ", Greedy: true, Text: "twinkle, little star,\nHow I wonder", Exact: true},
 				{Arm: "LSTM, best", Prompt: "Twinkle, ", Temperature: 1, SampleSeed: 1, Text: hostile},
 			}},
-			{Name: "sine", Title: "Forecasting", Asks: "How near?", Arms: []lab.Arm{arm("LSTM, best", 0.5, nil)}, Forecasts: []lab.Forecast{forecast}},
+			{
+				Name: "sine", Title: "Forecasting", Asks: "How near?", Arms: []lab.Arm{arm("LSTM, best", 0.5, nil)},
+				Forecasts: []lab.Forecast{forecast},
+			},
 			{Name: "echo", Title: "Remembering", Asks: "Which?", Gradients: []lab.Gradient{vanishing},
 				Arms: []lab.Arm{arm("RNN, T=50, best", 1, matrix), arm("LSTM, T=50, best", 1e-4, matrix)}},
 			{Name: "palindrome", Title: "Palindromes", Asks: "Better?",
@@ -87,8 +96,14 @@ func threeSeeds() *lab.Results {
 			{Name: "hidden", Title: "The hidden state", Asks: "What?", Trajectories: []*lab.Trajectory{orbit, orbit, orbit}},
 		},
 		Claims: []lab.Claim{
-			{Experiment: "chars", Claim: hostile, Figure: "median 0.036, from 0.036 to 0.037", Bound: "at most 0.06", Held: true, Command: "rnnkit lab -o report --seeds 3 --only chars --recipe best"},
-			{Experiment: "echo", Claim: "An LSTM remembers the first of the bits", Figure: "2 of 3 seeds", Bound: "3 of 3 seeds", Command: "rnnkit lab -o report --seeds 3 --only echo"},
+			{
+				Experiment: "chars", Claim: hostile, Figure: "median 0.036, from 0.036 to 0.037", Bound: "at most 0.06",
+				Held: true, Command: "rnnkit lab -o report --seeds 3 --only chars --recipe best",
+			},
+			{
+				Experiment: "echo", Claim: "An LSTM remembers the first of the bits", Figure: "2 of 3 seeds",
+				Bound: "3 of 3 seeds", Command: "rnnkit lab -o report --seeds 3 --only echo",
+			},
 			{Experiment: "echo", Claim: "The RNN at the same budget", Figure: "median 0.51", Held: true},
 			{Claim: "Exported files answer as the trainer does", Figure: "at most 2.9e-06 apart", Bound: "at most 1e-05", Held: true},
 		},

@@ -55,7 +55,9 @@ func TestParseJSON(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
-	for text, typ := range map[string]tensor.Type{`[1.5]`: tensor.Int64, `[256]`: tensor.Uint8, `[3000000000]`: tensor.Int32, `[2]`: tensor.Bool} {
+	for text, typ := range map[string]tensor.Type{
+		`[1.5]`: tensor.Int64, `[256]`: tensor.Uint8, `[3000000000]`: tensor.Int32, `[2]`: tensor.Bool,
+	} {
 		if got, err := ParseJSON([]byte(text), typ); err == nil {
 			t.Errorf("%s as %s: %v", text, typ, got)
 		}
