@@ -27,7 +27,7 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range pages {
+	for _, path := range append(pages, filepath.Join(root, "README.md")) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			text, err := os.ReadFile(path)
 			if err != nil {
@@ -109,7 +109,7 @@ func (p *page) checkLinks(t *testing.T, text string) {
 
 var linkForm = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
-var commandForm = regexp.MustCompile(`(?m)^(rnnkit|go|make) `)
+var commandForm = regexp.MustCompile(`(?m)^(rnnkit|go|make) \S`)
 
 // follow does what a block says.
 func (p *page) follow(t *testing.T, b block) {
