@@ -125,7 +125,7 @@ func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o Op
 func (o *Options) checkLabels(names []string) error {
 	switch {
 	case len(names) < 2:
-		return &models.FieldError{Field: "labels", Value: names, Want: "of two kinds or more"}
+		return &models.FieldError{Field: "labels", Value: fmt.Sprint(names), Want: "two different ones or more"}
 	case o.Start != nil && !slices.Equal(names, o.Start.Labels):
 		return &models.FieldError{Field: "labels", Value: names, Want: fmt.Sprintf("%q, as those of Start", o.Start.Labels)}
 	case o.Fit.Loss == nil && len(names) == 2 && (o.Start == nil || o.Start.Spec.Outputs == 1):

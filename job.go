@@ -52,18 +52,21 @@ func newJob(o Options, meta models.Metadata, train, test datasets.Source, data [
 // newModel returns a model of the given metadata, with the parameters of Start if there
 // is one, which is left as it is.
 func (o Options) newModel(meta models.Metadata) (*models.Model, error) {
-	initializers, err := o.initializers(meta.Spec)
-	if err != nil {
-		return nil, err
-	}
-	m, err := models.New(meta, o.Fit.Seed, initializers...)
-	if err != nil || o.Start == nil {
-		return m, err
+	if o.Start == nil {
+		initializers, err := o.initializers(meta.Spec)
+		if err != nil {
+			return nil, err
+		}
+		return models.New(meta, o.Fit.Seed, initializers...)
 	}
 	start := o.Start.Spec
-	start.Readout = m.Spec.Readout // has no parameters
-	if m.Spec != start {
-		return nil, &models.FieldError{Field: "Start.Spec", Value: fmt.Sprintf("%+v", o.Start.Spec), Want: fmt.Sprintf("%+v for these data", m.Spec)}
+	start.Readout = meta.Spec.Readout // has no parameters
+	if meta.Spec != start {
+		return nil, &models.FieldError{Field: "Start.Spec", Value: fmt.Sprintf("%+v", start), Want: fmt.Sprintf("%+v for these data", meta.Spec)}
+	}
+	m, err := models.New(meta, o.Fit.Seed)
+	if err != nil {
+		return nil, err
 	}
 	copy(m.Params.Data, o.Start.Params.Data)
 	return m, nil
@@ -116,7 +119,11 @@ func (r *Result) Open(opts ...infer.Option) (*infer.Model, error) {
 // training itself failed or ended early but anything was trained, the result is not nil
 // beside the error.
 func (j *Job) Train(ctx context.Context) (*Result, error) {
-	if _, err := j.export(ctx); err != nil {
+	_, err := j.export(ctx)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	history, ended := j.fit(ctx)
