@@ -132,9 +132,9 @@ func dataType(x tensor.Tensor) onnxgraph.DataType {
 // views are the operators that show the elements of their input, or compute but a few.
 var views = []string{"Constant", "Dropout", "Flatten", "Identity", "Reshape", "Shape", "Size", "Squeeze", "Unsqueeze"}
 
-// TestEveryOperatorEnds breaks each operator off at the first look at the context
+// TestEveryOperatorCancels breaks each operator off at the first look at the context
 // that it takes while it computes.
-func TestEveryOperatorEnds(t *testing.T) {
+func TestEveryOperatorCancels(t *testing.T) {
 	nodes := large(1 << 20)
 	maps.Copy(nodes, looping(3))
 	for op := range operators() {

@@ -10,9 +10,9 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
 
-// TestPieces makes products of some pieces: breaks each off where the third begins,
+// TestChunks makes products in chunks: it cancels each where the third begins,
 // and compares the whole with a plain loop.
-func TestPieces(t *testing.T) {
+func TestChunks(t *testing.T) {
 	gemm := func(transA, transB int64) onnxgraph.Node {
 		return call("Gemm", []string{"a", "b"}, []string{"p"}, "transA", transA, "transB", transB)
 	}
@@ -53,8 +53,8 @@ func TestPieces(t *testing.T) {
 			m.Graph.Inputs = []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32}, {Name: "w", Type: onnxgraph.Float32}}
 			session, inputs := open(t, m), tensors{"x": a, "w": b}
 
-			const nodes, pieces = 3, 1 // that ask and go on
-			_, err := session.Run(&canceledLater{Context: t.Context(), calls: nodes + pieces}, inputs)
+			const nodes, chunks = 3, 1 // that ask and go on
+			_, err := session.Run(&canceledLater{Context: t.Context(), calls: nodes + chunks}, inputs)
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("the error is %v", err)
 			}
@@ -65,8 +65,8 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// TestWindowsInPieces breaks off convolutions and a pool on their way.
-func TestWindowsInPieces(t *testing.T) {
+// TestWindowsInChunks breaks off convolutions and a pool on their way.
+func TestWindowsInChunks(t *testing.T) {
 	for _, node := range []onnxgraph.Node{
 		call("Conv", []string{"x", "w"}, []string{"y"}),
 		call("ConvTranspose", []string{"x", "w"}, []string{"y"}),
@@ -77,7 +77,7 @@ func TestWindowsInPieces(t *testing.T) {
 		m.Graph.Inputs = []onnxgraph.Value{{Name: "x", Type: onnxgraph.Float32}}
 		m.Graph.Initializers = []onnxgraph.Tensor{floats("w", 16, 16, 5, 5)}
 		inputs := tensors{"x": valueOf(floats("x", 1, 16, 200, 200))}
-		_, err := open(t, m).Run(&canceledLater{Context: t.Context(), calls: 2}, inputs) // of the node, and of its first piece
+		_, err := open(t, m).Run(&canceledLater{Context: t.Context(), calls: 2}, inputs) // of the node, and of its first chunk
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: the error is %v", node.OpType, err)
 		}

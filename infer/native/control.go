@@ -63,8 +63,8 @@ func (s *subgraph) compute() error {
 	return s.runner.compute(s.plan, false)
 }
 
-// done gives back what the graph still holds of its own.
-func (s *subgraph) done() {
+// releaseAll releases what the graph still holds of its own.
+func (s *subgraph) releaseAll() {
 	for _, v := range s.in {
 		v.release()
 	}
@@ -76,31 +76,31 @@ func (s *subgraph) done() {
 	}
 }
 
-// show makes v a view of src, which has its type.
-func show(v, src value) {
+// shareWith makes v a view of src, which has its type.
+func shareWith(v, src value) {
 	v.info().setShape(src.info().shape)
 	v.share(src)
 }
 
-// choice is the operator If.
-type choice struct {
-	cond      *array[bool]
-	then, els *subgraph
-	out       []value
+// conditional is the operator If.
+type conditional struct {
+	cond            *array[bool]
+	then, otherwise *subgraph
+	out             []value
 }
 
 func newIf(n *node) kernel {
 	n.dynamic = true
-	op := &choice{cond: input[bool](n, 0), then: newSubgraph(n, "then_branch"), els: newSubgraph(n, "else_branch")}
+	op := &conditional{cond: input[bool](n, 0), then: newSubgraph(n, "then_branch"), otherwise: newSubgraph(n, "else_branch")}
 	if n.err != nil {
 		return nil
 	}
-	if len(op.then.out) != len(n.outputs) || len(op.els.out) != len(n.outputs) {
-		n.fail("it has %d outputs, but its graphs have %d and %d", len(n.outputs), len(op.then.out), len(op.els.out))
+	if len(op.then.out) != len(n.outputs) || len(op.otherwise.out) != len(n.outputs) {
+		n.fail("it has %d outputs, but its graphs have %d and %d", len(n.outputs), len(op.then.out), len(op.otherwise.out))
 		return nil
 	}
 	for i, v := range op.then.out {
-		if other := op.els.out[i]; v.typ() != other.typ() {
+		if other := op.otherwise.out[i]; v.typ() != other.typ() {
 			n.fail("output %d is %s in one graph and %s in the other", i, v.typ(), other.typ())
 		}
 		op.out = append(op.out, viewOf(n, i, v))
@@ -108,44 +108,44 @@ func newIf(n *node) kernel {
 	return op
 }
 
-func (op *choice) shapes() error {
+func (op *conditional) shapes() error {
 	if len(op.cond.data) != 1 {
 		return fmt.Errorf("the condition has shape %v, and must be a scalar", op.cond.shape)
 	}
 	return nil
 }
 
-func (op *choice) run() error {
+func (op *conditional) run() error {
 	branch, name := op.then, "then_branch"
 	if !op.cond.data[0] {
-		branch, name = op.els, "else_branch"
+		branch, name = op.otherwise, "else_branch"
 	}
 	if err := branch.compute(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	for i, v := range branch.out {
-		show(op.out[i], v)
+		shareWith(op.out[i], v)
 	}
-	branch.done()
+	branch.releaseAll()
 	return nil
 }
 
-// loop computes a graph again and again: some of its outputs are its inputs of
-// the next time, the others are put side by side.
+// loop computes a graph again and again: some of its outputs are inputs of the next
+// iteration, the others are stacked.
 type loop struct {
-	trips *array[int64] // nil for no limit
-	cond  *array[bool]  // nil for true
-	first []value
-	body  *subgraph
-	state []value
-	out   []value // of the state, then of what is put side by side
-	lists []pile
+	trips  *array[int64] // nil for no limit
+	cond   *array[bool]  // nil for true
+	first  []value
+	body   *subgraph
+	state  []value
+	out    []value // of the state, then of the stacks
+	stacks []stack
 }
 
-// pile is a list of values of one shape that grows.
-type pile struct {
+// stack is a growing list of values of one shape.
+type stack struct {
 	items, spare value
-	shape        []int // of one
+	shape        []int // of one value
 	count        int
 }
 
@@ -163,8 +163,8 @@ func newLoop(n *node) kernel {
 	if n.err != nil {
 		return nil
 	}
-	piles := len(n.outputs) - len(op.first)
-	if got, want := len(op.body.out), 1+len(n.outputs); got != want || piles < 0 {
+	stacks := len(n.outputs) - len(op.first)
+	if got, want := len(op.body.out), 1+len(n.outputs); got != want || stacks < 0 {
 		n.fail("its graph has %d outputs, and must have %d for %d outputs of the node and %d loop variables", got, want, len(n.outputs), len(op.first))
 		return nil
 	}
@@ -178,7 +178,7 @@ func newLoop(n *node) kernel {
 			}
 			op.state = append(op.state, v.like(n.memory))
 		} else {
-			op.lists = append(op.lists, pile{items: v.like(n.memory), spare: v.like(n.memory)})
+			op.stacks = append(op.stacks, stack{items: v.like(n.memory), spare: v.like(n.memory)})
 		}
 		op.out = append(op.out, viewOf(n, i, v))
 	}
@@ -203,10 +203,10 @@ func (op *loop) run() error {
 		goOn = op.cond.data[0]
 	}
 	for i, v := range op.first {
-		show(op.state[i], v)
+		shareWith(op.state[i], v)
 	}
-	for i := range op.lists {
-		op.lists[i].count = 0
+	for i := range op.stacks {
+		op.stacks[i].count = 0
 	}
 	for i := int64(0); i < limit && goOn; i++ {
 		var err error
@@ -215,12 +215,12 @@ func (op *loop) run() error {
 		}
 	}
 	for i, v := range op.state {
-		show(op.out[i], v)
+		shareWith(op.out[i], v)
 		v.release()
 	}
-	for i := range op.lists {
+	for i := range op.stacks {
 		declared := op.body.program.outputs[1+len(op.state)+i].Shape
-		if err := op.lists[i].finish(op.out[len(op.state)+i], declared); err != nil {
+		if err := op.stacks[i].finish(op.out[len(op.state)+i], declared); err != nil {
 			return err
 		}
 	}
@@ -235,7 +235,7 @@ func (op *loop) iterate(i int64) (goOn bool, err error) {
 	}
 	count.data[0], cond.data[0] = i, true
 	for j, v := range op.state {
-		show(op.body.in[2+j], v)
+		shareWith(op.body.in[2+j], v)
 		v.release()
 	}
 	if err := op.body.compute(); err != nil {
@@ -248,19 +248,19 @@ func (op *loop) iterate(i int64) (goOn bool, err error) {
 		goOn = c.data[0]
 	}
 	for j := range op.state {
-		show(op.state[j], out[1+j])
+		shareWith(op.state[j], out[1+j])
 	}
-	for j := range op.lists {
-		if err := op.lists[j].add(out[1+len(op.state)+j]); err != nil {
+	for j := range op.stacks {
+		if err := op.stacks[j].add(out[1+len(op.state)+j]); err != nil {
 			return false, err
 		}
 	}
-	op.body.done()
+	op.body.releaseAll()
 	return goOn, nil
 }
 
-// add puts a copy of v at the end.
-func (p *pile) add(v value) error {
+// add appends a copy of v.
+func (p *stack) add(v value) error {
 	shape := v.info().shape
 	if p.count == 0 {
 		p.shape = append(p.shape[:0], shape...)
@@ -270,7 +270,7 @@ func (p *pile) add(v value) error {
 		}
 	}
 	if !slices.Equal(shape, p.shape) {
-		return fmt.Errorf("values of shapes %v and %v cannot be put side by side", p.shape, shape)
+		return fmt.Errorf("values of shapes %v and %v cannot be stacked", p.shape, shape)
 	}
 	if items := p.items.info(); p.count == items.shape[0] {
 		p.spare.info().setShape([]int{2 * p.count}, shape...)
@@ -287,9 +287,9 @@ func (p *pile) add(v value) error {
 	return p.items.copyAt((p.count-1)*v.len(), v, 0, v.len())
 }
 
-// finish moves the list to out. One without any has the shape that is declared,
-// with 0 for what is not known.
-func (p *pile) finish(out value, declared []onnxgraph.Dim) error {
+// finish moves the stack to out. An empty one has the shape that is declared, with 0
+// for what is not known.
+func (p *stack) finish(out value, declared []onnxgraph.Dim) error {
 	h := out.info()
 	if p.count > 0 {
 		h.setShape([]int{p.count}, p.shape...)
@@ -309,18 +309,18 @@ func (p *pile) finish(out value, declared []onnxgraph.Dim) error {
 	return out.copyAt(0, p.items, 0, out.len())
 }
 
-// scan computes a graph once for each slice of some inputs.
+// scan computes a graph once for each slice of its scanned inputs.
 type scan struct {
-	body  *subgraph
-	first []value // of the state
-	state []value
-	in    []track // what is cut into slices
-	out   []value // of the state
-	piled []track // what is put together of slices
+	body    *subgraph
+	first   []value // of the state
+	state   []value
+	in      []scanned // whose slices the graph reads
+	out     []value   // of the state
+	stacked []scanned // whose slices the graph writes
 }
 
-// track is a value with an axis that is cut or put together.
-type track struct {
+// scanned is a value that a scan reads or writes slice by slice along an axis.
+type scanned struct {
 	value
 	axis    int64
 	reverse bool
@@ -334,7 +334,7 @@ func newScan(n *node) kernel {
 		return nil
 	}
 	states := len(n.inputs) - int(count)
-	op := &scan{first: n.inputs[:states], in: tracks(n, "input", n.inputs[states:])}
+	op := &scan{first: n.inputs[:states], in: readScanned(n, "input", n.inputs[states:])}
 	op.body = newSubgraph(n, "body", n.inputs...)
 	if n.err != nil {
 		return nil
@@ -343,11 +343,11 @@ func newScan(n *node) kernel {
 		n.fail("its graph has %d outputs, and must have %d, at least %d of them states", len(op.body.out), len(n.outputs), states)
 		return nil
 	}
-	var piled []value
+	var stacked []value
 	for i, v := range op.body.out {
 		out := viewOf(n, i, v)
 		if i >= states {
-			piled = append(piled, out)
+			stacked = append(stacked, out)
 			continue
 		}
 		if t := op.first[i].typ(); v.typ() != t {
@@ -356,21 +356,21 @@ func newScan(n *node) kernel {
 		op.out = append(op.out, out)
 		op.state = append(op.state, v.like(n.memory))
 	}
-	op.piled = tracks(n, "output", piled)
+	op.stacked = readScanned(n, "output", stacked)
 	return op
 }
 
-// tracks reads the axes and directions of scanned inputs or outputs.
-func tracks(n *node, what string, values []value) []track {
+// readScanned reads the axes and directions of scanned inputs or outputs.
+func readScanned(n *node, what string, values []value) []scanned {
 	axes := attribute(n, "scan_"+what+"_axes", make([]int64, len(values)))
 	directions := attribute(n, "scan_"+what+"_directions", make([]int64, len(values)))
 	if len(axes) != len(values) || len(directions) != len(values) {
 		n.fail("attributes \"scan_%s_axes\" and \"scan_%s_directions\" have %d and %d numbers, and must have %d", what, what, len(axes), len(directions), len(values))
 		return nil
 	}
-	list := make([]track, len(values))
+	list := make([]scanned, len(values))
 	for i, v := range values {
-		list[i] = track{v, axes[i], directions[i] != 0}
+		list[i] = scanned{v, axes[i], directions[i] != 0}
 	}
 	return list
 }
@@ -386,12 +386,12 @@ func (op *scan) run() error {
 			return err
 		}
 		if time >= 0 && shape[k] != time {
-			return fmt.Errorf("inputs of %d and %d slices do not go together", time, shape[k])
+			return fmt.Errorf("scanned inputs have %d and %d slices, and must have as many", time, shape[k])
 		}
 		time = shape[k]
 	}
 	for i, v := range op.first {
-		show(op.state[i], v)
+		shareWith(op.state[i], v)
 	}
 	for t := range time {
 		if err := op.iterate(t, time); err != nil {
@@ -399,10 +399,10 @@ func (op *scan) run() error {
 		}
 	}
 	for i, v := range op.state {
-		show(op.out[i], v)
+		shareWith(op.out[i], v)
 		v.release()
 	}
-	for i, p := range op.piled {
+	for i, p := range op.stacked {
 		if time > 0 {
 			break
 		}
@@ -425,11 +425,11 @@ func (op *scan) run() error {
 
 func (op *scan) iterate(t, time int) error {
 	for i, v := range op.state {
-		show(op.body.in[i], v)
+		shareWith(op.body.in[i], v)
 		v.release()
 	}
 	for i, in := range op.in {
-		if err := in.cut(op.body.in[len(op.state)+i], t); err != nil {
+		if err := in.slice(op.body.in[len(op.state)+i], t); err != nil {
 			return err
 		}
 	}
@@ -437,62 +437,62 @@ func (op *scan) iterate(t, time int) error {
 		return err
 	}
 	for i := range op.state {
-		show(op.state[i], op.body.out[i])
+		shareWith(op.state[i], op.body.out[i])
 	}
-	for i, p := range op.piled {
-		if err := p.put(op.body.out[len(op.state)+i], t, time); err != nil {
+	for i, p := range op.stacked {
+		if err := p.store(op.body.out[len(op.state)+i], t, time); err != nil {
 			return err
 		}
 	}
-	op.body.done()
+	op.body.releaseAll()
 	return nil
 }
 
-// cut sets dst to slice t.
-func (tr track) cut(dst value, t int) error {
-	shape := tr.info().shape
-	k, _ := axisOf(tr.axis, len(shape))
+// slice copies slice t to dst.
+func (s scanned) slice(dst value, t int) error {
+	shape := s.info().shape
+	k, _ := axisOf(s.axis, len(shape))
 	dst.info().setShape(shape[:k], shape[k+1:]...)
 	if err := dst.resize(); err != nil {
 		return err
 	}
-	if tr.reverse {
+	if s.reverse {
 		t = shape[k] - 1 - t
 	}
 	outer, _ := product(shape[:k]...)
 	inner, _ := product(shape[k+1:]...)
 	for o := range outer {
-		if err := dst.copyAt(o*inner, tr.value, (o*shape[k]+t)*inner, inner); err != nil {
+		if err := dst.copyAt(o*inner, s.value, (o*shape[k]+t)*inner, inner); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// put copies src to slice t of that many. The first makes room for all.
-func (tr track) put(src value, t, time int) error {
-	from, h := src.info().shape, tr.info()
-	k, err := axisOf(tr.axis, len(from)+1)
+// store copies src to slice t of that many. The first call allocates all.
+func (s scanned) store(src value, t, time int) error {
+	from, h := src.info().shape, s.info()
+	k, err := axisOf(s.axis, len(from)+1)
 	if err != nil {
 		return err
 	}
 	if t == 0 {
 		h.setShape(from[:k], time)
 		h.shape = append(h.shape, from[k:]...)
-		if err := tr.resize(); err != nil {
+		if err := s.resize(); err != nil {
 			return err
 		}
 	}
 	if len(from)+1 != len(h.shape) || !slices.Equal(from[:k], h.shape[:k]) || !slices.Equal(from[k:], h.shape[k+1:]) {
-		return fmt.Errorf("slices of different shapes, one %v, cannot be put together to %v", from, h.shape)
+		return fmt.Errorf("a slice of shape %v does not fit the output of shape %v", from, h.shape)
 	}
-	if tr.reverse {
+	if s.reverse {
 		t = time - 1 - t
 	}
 	outer, _ := product(from[:k]...)
 	inner, _ := product(from[k:]...)
 	for o := range outer {
-		if err := tr.copyAt((o*time+t)*inner, src, o*inner, inner); err != nil {
+		if err := s.copyAt((o*time+t)*inner, src, o*inner, inner); err != nil {
 			return err
 		}
 	}

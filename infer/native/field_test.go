@@ -48,8 +48,8 @@ func TestField(t *testing.T) {
 	}
 }
 
-// TestLoopsEnd ends loops that do not end by themselves.
-func TestLoopsEnd(t *testing.T) {
+// TestLoopsCancel ends loops that do not end by themselves.
+func TestLoopsCancel(t *testing.T) {
 	body := func(condition string) *onnxgraph.Graph {
 		return &onnxgraph.Graph{
 			Inputs:  []onnxgraph.Value{{Name: "i"}, {Name: "go"}, {Name: "v"}},
@@ -96,9 +96,9 @@ func TestNestedBranches(t *testing.T) {
 	}
 }
 
-// TestFoldingEnds opens models whose constants take long to compute. What is left of
+// TestFoldingBudget opens models whose constants take long to compute. What is left of
 // them is computed by the runs.
-func TestFoldingEnds(t *testing.T) {
+func TestFoldingBudget(t *testing.T) {
 	for op, more := range map[string][]string{"TopK": {"one"}, "ArgMax": nil, "ReduceSum": nil} {
 		m := graph()
 		m.Graph.Initializers = []onnxgraph.Tensor{floats("w", 1<<16), ints64("one", 1)}

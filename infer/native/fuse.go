@@ -23,12 +23,12 @@ func fuse(p *program) *program {
 	for i := range f.nodes {
 		in := &f.nodes[i]
 		in.graphs = mapGraphs(in.graphs, fuse)
-		switch in.OpType {
-		case "LSTM", "GRU", "RNN":
+		switch {
+		case in.Is(onnxgraph.Recurrent):
 			f.fuseTransposes(i)
 			f.fuseEmbedding(in)
 			f.dropUnreadY(in)
-		case "MatMul":
+		case in.IsOp("MatMul"):
 			f.fuseBias(in)
 		}
 	}
@@ -99,10 +99,10 @@ func (f *fuser) fuseBehind(in *instruction, next int) {
 		return
 	}
 	last, ok := f.onlyReader(after.outputs)
-	if !ok || after.OpType != "Squeeze" || !f.squeezes(after, 1) {
+	if !ok || !after.IsOp("Squeeze") || !f.squeezes(after, 1) {
 		return
 	}
-	if perm := transposition(&f.nodes[last], 3); perm == nil || perm[0] != 1 || hasLayout(in) {
+	if perm := transposition(&f.nodes[last], 3); perm == nil || perm[0] != 1 || in.Int("layout", 0) != 0 { // Y has the batch first already
 		return
 	}
 	// [time, direction, batch, hidden] becomes [batch, time, direction, hidden].
@@ -115,9 +115,8 @@ func (f *fuser) fuseBehind(in *instruction, next int) {
 // transposition returns the perm of a Transpose of so many dimensions that leaves the
 // last where it is, nil for any other node.
 func transposition(in *instruction, rank int) []int {
-	perm, _ := in.Attribute("perm")
-	list, _ := perm.([]int64)
-	if in.OpType != "Transpose" || len(in.Attributes) != 1 || len(list) != rank || list[rank-1] != int64(rank-1) {
+	list := in.Ints("perm")
+	if !in.IsOp("Transpose") || len(in.Attributes) != 1 || len(list) != rank || list[rank-1] != int64(rank-1) {
 		return nil
 	}
 	axes := make([]int, rank)
@@ -130,18 +129,10 @@ func transposition(in *instruction, rank int) []int {
 	return axes
 }
 
-// hasLayout reports whether Y has the batch first already.
-func hasLayout(in *instruction) bool {
-	layout, ok := in.Attribute("layout")
-	return ok && layout != int64(0)
-}
-
 // squeezes reports whether a Squeeze is known to drop that axis alone.
 func (f *fuser) squeezes(in *instruction, axis int64) bool {
 	if f.opset < 13 {
-		axes, _ := in.Attribute("axes")
-		list, _ := axes.([]int64)
-		return slices.Equal(list, []int64{axis})
+		return slices.Equal(in.Ints("axes"), []int64{axis})
 	}
 	if len(in.inputs) < 2 || in.inputs[1] < 0 {
 		return false
@@ -167,13 +158,12 @@ func (f *fuser) squeeze(in *instruction, axis int64, outputs []int) {
 
 // fuseEmbedding tells a recurrent node of the embedding that is its X.
 func (f *fuser) fuseEmbedding(in *instruction) {
-	w := f.writers[in.inputs[0]]
-	if w < 0 || f.nodes[w].OpType != "Gather" {
+	w := f.writers[in.inputs[onnxgraph.RecurrentX]]
+	if w < 0 || !f.nodes[w].IsOp("Gather") || f.nodes[w].Int("axis", 0) != 0 {
 		return
 	}
 	gather := &f.nodes[w]
-	table := f.constants[gather.inputs[0]]
-	if axis, ok := gather.Attribute("axis"); ok && axis != int64(0) || table == nil || len(table.info().shape) != 2 {
+	if table := f.constants[gather.inputs[0]]; table == nil || len(table.info().shape) != 2 {
 		return
 	}
 	in.fused.embedding = &embedding{gather.inputs[0], gather.inputs[1]}
@@ -192,7 +182,7 @@ func (f *fuser) dropUnreadY(in *instruction) {
 // to all its rows: a dense layer.
 func (f *fuser) fuseBias(in *instruction) {
 	next, ok := f.onlyReader(in.outputs)
-	if !ok || f.nodes[next].OpType != "Add" {
+	if !ok || !f.nodes[next].IsOp("Add") {
 		return
 	}
 	add := &f.nodes[next]

@@ -9,9 +9,9 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxtest"
 )
 
-// TestAbsorb runs layers with Transposes around them, once as exporters write
+// TestFuseTransposes runs layers with Transposes around them, once as exporters write
 // them, and once with every value an output, which leaves the Transposes alone.
-func TestAbsorb(t *testing.T) {
+func TestFuseTransposes(t *testing.T) {
 	const time, batch = 5, 3
 	around := func(after ...onnxgraph.Node) edit {
 		return func(m *onnxgraph.Model) {
@@ -41,14 +41,14 @@ func TestAbsorb(t *testing.T) {
 		"nothing after": layer("LSTM", around(call("Identity", []string{"y"}, []string{"z"}))),
 	} {
 		t.Run(name, func(t *testing.T) {
-			checkAbsorbed(t, m, "Transpose", "batched", floats("x", batch, time, 3), 0)
+			checkFused(t, m, "Transpose", "batched", floats("x", batch, time, 3), 0)
 		})
 	}
 }
 
-// TestAbsorbBetween runs two layers, the second over what is the batch of the first:
+// TestFuseBetweenLayers runs two layers, the second over what is the batch of the first:
 // the Transpose between them is what both would do without.
-func TestAbsorbBetween(t *testing.T) {
+func TestFuseBetweenLayers(t *testing.T) {
 	m := layer("LSTM", func(m *onnxgraph.Model) {
 		m.Graph.Initializers = append(m.Graph.Initializers, ints64("one", 1), floats("W2", 1, 3, 2), floats("R2", 1, 3, 3))
 		m.Graph.Nodes = append(m.Graph.Nodes,
@@ -65,8 +65,8 @@ func TestAbsorbBetween(t *testing.T) {
 	}
 }
 
-// TestAbsorbBias runs a dense layer in the same two ways.
-func TestAbsorbBias(t *testing.T) {
+// TestFuseBias runs a dense layer in the same two ways.
+func TestFuseBias(t *testing.T) {
 	for name, m := range map[string]*onnxgraph.Model{
 		"product first": graph(call("MatMul", []string{"x", "W"}, []string{"p"}), call("Add", []string{"p", "b"}, []string{"z"})),
 		"bias first":    graph(call("MatMul", []string{"x", "W"}, []string{"p"}), call("Add", []string{"b", "p"}, []string{"z"})),
@@ -75,7 +75,7 @@ func TestAbsorbBias(t *testing.T) {
 			m.Graph.Inputs[0].Shape = []onnxgraph.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: 3}}
 			m.Graph.Initializers = []onnxgraph.Tensor{floats("W", 3, 5), floats("b", 5)}
 			m.Graph.Outputs = []onnxgraph.Value{{Name: "z"}}
-			checkAbsorbed(t, m, "Add", "x", floats("x", 2, 4, 3), 1e-6)
+			checkFused(t, m, "Add", "x", floats("x", 2, 4, 3), 1e-6)
 		})
 	}
 }
@@ -91,9 +91,9 @@ func TestBiasOfIntegers(t *testing.T) {
 	}
 }
 
-// TestAbsorbEmbedding runs layers that read rows of a table, as a constant and as
+// TestFuseEmbedding runs layers that read rows of a table, as a constant and as
 // an input, of which nothing is known before a run.
-func TestAbsorbEmbedding(t *testing.T) {
+func TestFuseEmbedding(t *testing.T) {
 	const vocabulary = 5
 	batchFirst := []onnxgraph.Node{
 		call("Gather", []string{"table", "tokens"}, []string{"batched"}),
@@ -157,10 +157,10 @@ func TestAbsorbEmbedding(t *testing.T) {
 	}
 }
 
-// checkAbsorbed runs m, in which no node of that operator must be computed, and
+// checkFused runs m, in which no node of that operator must be computed, and
 // compares its output z with that of the model in which every value is an output,
 // so that all nodes are.
-func checkAbsorbed(t *testing.T, m *onnxgraph.Model, operator, input string, x onnxgraph.Tensor, tolerance float64) {
+func checkFused(t *testing.T, m *onnxgraph.Model, operator, input string, x onnxgraph.Tensor, tolerance float64) {
 	t.Helper()
 	inputs := tensors{input: valueOf(x)}
 	r := runnerOf(t, m)

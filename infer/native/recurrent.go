@@ -15,18 +15,18 @@ import (
 // Package cell computes the forms that most models have, general all others.
 // What the pages leave open is as in ONNX Runtime.
 type recurrent[T cell.Float] struct {
-	kind[T]
-	hidden     int  // 0 where it is left out and R is not known yet
-	given      bool // hidden_size is
-	directions []general[T]
-	cells      []cell.Cell[T] // of the directions, where newCell is set
-	laidOut    []cell.Packed[T]
+	cellKind[T]
+	hidden        int  // 0 where hidden_size is left out and R is not known yet
+	given         bool // whether the node has hidden_size
+	directions    []general[T]
+	cells         []cell.Cell[T] // of the directions, where newCell is set
+	packedWeights []cell.Packed[T]
 
 	batchFirst     bool   // layout 1
 	orderX, orderY []axis // how X and Y lie in memory
 
 	x       *array[T] // [time, batch, inputs]
-	table   *array[T] // X is rows of it, which tokens tell; nil where nothing is known of X
+	table   *array[T] // where X is the rows of a table that tokens name, else nil
 	tokens  *indices
 	w, r, b *array[T]     // [directions, gates*hidden, inputs], [directions, gates*hidden, hidden], [directions, 2*gates*hidden]
 	lengths *array[int32] // [batch]
@@ -35,27 +35,28 @@ type recurrent[T cell.Float] struct {
 	y       *array[T]     // [time, directions, batch, hidden]; nil where it is left out
 	hn, cn  *array[T]     // [directions, batch, hidden]
 
-	packed, history *array[T]       // X and one direction of Y for package cell
+	denseX, history *array[T]       // X and one direction of Y for package cell
 	zeros           *array[T]       // stands for b, h0 and c0 where they are left out
-	work            *array[float64] // of general, in parts
-	pick            []int           // tokens in the order of steps; nil where table is not used
-	tabulated       int             // elements of the table of what tokens add to the sums
+	work            *array[float64] // the matrices of workspace
+	pick            []int           // tokens in the order of steps; nil where there is no tabulated product
+	tabulated       int             // elements of the product of table and W
 	ragged          ragged[T]
 	sorted          *array[T] // X in the order of ragged
-	live            []int
-	passage         passage[T]
-	from, rows      int // the part of the batch that is computed
+	active          []int
+	workspace       workspace[T]
+	from, rows      int // the chunk of the batch that is computed
 	memory          *memory
-	kept, weighs    int // bytes that the cells keep of steps, and of weights that are not constant
+
+	stepBytes, weightBytes int // what the cells keep of steps, and of weights that are not constant
 }
 
-// kind is what sets RNN, GRU and LSTM apart.
-type kind[T cell.Float] struct {
+// cellKind is what sets RNN, GRU and LSTM apart.
+type cellKind[T cell.Float] struct {
 	gates       int
 	activations []string // the defaults of a direction
-	advance     advance[T]
+	step        stepFunc[T]
 	newCell     func(hidden int, reverse bool) cell.Cell[T] // nil where package cell lacks the form
-	keeps       int                                         // what a cell keeps, in units of [time, batch, hidden]
+	keeps       int                                         // how many [time, batch, hidden] a cell keeps for the backward pass
 }
 
 func recurrentOps[T cell.Float]() []op {
@@ -67,11 +68,11 @@ func recurrentOps[T cell.Float]() []op {
 }
 
 func newRNN[T cell.Float](n *node) kernel {
-	return newRecurrent(n, kind[T]{1, []string{"Tanh"}, stepRNN[T], cell.NewRNN[T], 1})
+	return newRecurrent(n, cellKind[T]{1, []string{"Tanh"}, stepRNN[T], cell.NewRNN[T], 1})
 }
 
 func newGRU[T cell.Float](n *node) kernel {
-	op := newRecurrent(n, kind[T]{3, []string{"Sigmoid", "Tanh"}, stepGRU[T], cell.NewGRU[T], 4})
+	op := newRecurrent(n, cellKind[T]{3, []string{"Sigmoid", "Tanh"}, stepGRU[T], cell.NewGRU[T], 4})
 	before := n.opset >= 3 && attribute(n, "linear_before_reset", int64(0)) != 0
 	for d := range op.directions {
 		op.directions[d].linearBeforeReset = before
@@ -83,7 +84,7 @@ func newGRU[T cell.Float](n *node) kernel {
 }
 
 func newLSTM[T cell.Float](n *node) kernel {
-	op := newRecurrent(n, kind[T]{4, []string{"Sigmoid", "Tanh", "Tanh"}, stepLSTM[T], cell.NewLSTM[T], 6})
+	op := newRecurrent(n, cellKind[T]{4, []string{"Sigmoid", "Tanh", "Tanh"}, stepLSTM[T], cell.NewLSTM[T], 6})
 	op.cn = output[T](n, 2)
 	forget := n.flag("input_forget", false)
 	for d := range op.directions {
@@ -95,13 +96,13 @@ func newLSTM[T cell.Float](n *node) kernel {
 	return op
 }
 
-func newRecurrent[T cell.Float](n *node, k kind[T]) *recurrent[T] {
+func newRecurrent[T cell.Float](n *node, k cellKind[T]) *recurrent[T] {
 	n.expensive = true
 	op := &recurrent[T]{
-		kind: k, memory: n.memory,
+		cellKind: k, memory: n.memory,
 		x: input[T](n, 0), w: input[T](n, 1), r: input[T](n, 2), b: input[T](n, 3),
 		lengths: input[int32](n, 4), h0: input[T](n, 5), c0: input[T](n, 6), p: input[T](n, 7),
-		packed: temp[T](n), history: temp[T](n), zeros: temp[T](n), work: temp[float64](n),
+		denseX: temp[T](n), history: temp[T](n), zeros: temp[T](n), work: temp[float64](n),
 		sorted: temp[T](n), ragged: ragged[T]{states: temp[T](n)},
 	}
 	if e := n.inst.fused.embedding; e != nil {
@@ -150,7 +151,7 @@ const (
 	widthAxis
 )
 
-// readOrder reads the layout, and where the layer has taken in a Transpose, that.
+// readOrder reads the layout, and applies the Transposes that are fused with the layer.
 func (op *recurrent[T]) readOrder(n *node) {
 	op.orderX = []axis{timeAxis, batchAxis, widthAxis}
 	op.orderY = []axis{timeAxis, directionAxis, batchAxis, widthAxis}
@@ -175,7 +176,7 @@ func (op *recurrent[T]) readOrder(n *node) {
 
 // readForm reads the attributes that say what is computed.
 func (op *recurrent[T]) readForm(n *node) {
-	form := general[T]{advance: op.advance, clip: math.Inf(1)}
+	form := general[T]{step: op.step, clip: math.Inf(1)}
 	if n.has("clip") {
 		clip := attribute(n, "clip", float32(0))
 		if !(clip > 0) {
@@ -289,8 +290,8 @@ func (op *recurrent[T]) sizes() (time, batch, inputs int) {
 	return sizes[timeAxis], sizes[batchAxis], sizes[widthAxis]
 }
 
-// part returns those sizes for the part of the batch that is computed.
-func (op *recurrent[T]) part() (time, rows, inputs int) {
+// chunk returns those sizes for the chunk of the batch that is computed.
+func (op *recurrent[T]) chunk() (time, rows, inputs int) {
 	time, _, inputs = op.sizes()
 	return time, op.rows, inputs
 }
@@ -335,7 +336,7 @@ func (op *recurrent[T]) setHidden(size int) {
 	if size != op.hidden {
 		op.hidden, op.cells = size, nil
 		for d := range op.directions {
-			op.directions[d].laidOut = false
+			op.directions[d].isPacked = false
 		}
 	}
 }
@@ -372,23 +373,23 @@ func (op *recurrent[T]) run() error {
 			return err
 		}
 	}
-	chunk := op.mostRows()
+	chunk := op.maxRows()
 	for op.from = 0; op.from == 0 || op.from < batch; op.from += chunk {
 		op.rows = min(chunk, batch-op.from)
-		var part []int32
+		var some []int32
 		if lengths != nil {
-			part = lengths[op.from : op.from+op.rows]
+			some = lengths[op.from : op.from+op.rows]
 		}
-		if err := op.runPart(time, part); err != nil {
+		if err := op.runChunk(time, some); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// mostRows returns how many rows a step takes at most in one go, in which nothing
-// looks at the context.
-func (op *recurrent[T]) mostRows() int {
+// maxRows returns how many rows of the batch are computed together, in a step of which
+// nothing looks at the context.
+func (op *recurrent[T]) maxRows() int {
 	const element = 64 // multiplications that take as long as a gate's function
 	_, _, inputs := op.sizes()
 	each := op.gates * op.hidden * (inputs + op.hidden + element)
@@ -399,8 +400,8 @@ func (op *recurrent[T]) mostRows() int {
 	return min(max(budget/each, 4), 1<<14)
 }
 
-// runPart runs the layer for the rows of a part of the batch.
-func (op *recurrent[T]) runPart(time int, lengths []int32) error {
+// runChunk runs the layer for a chunk of the batch.
+func (op *recurrent[T]) runChunk(time int, lengths []int32) error {
 	switch {
 	case op.newCell == nil || time == 0 || op.rows == 0:
 		return op.runGeneral(lengths)
@@ -410,213 +411,7 @@ func (op *recurrent[T]) runPart(time int, lengths []int32) error {
 	return op.runCells()
 }
 
-// runGeneral runs a layer of any form.
-func (op *recurrent[T]) runGeneral(lengths []int32) error {
-	time, batch, inputs := op.part()
-	rows, hidden := op.gates*op.hidden, op.hidden
-	work, ok := product(batch, inputs+rows+3*hidden)
-	if !ok {
-		return fmt.Errorf("%d steps of %d rows are too many", time, batch)
-	}
-	if err := op.work.resizeTo(work + 2*rows); err != nil {
-		return err
-	}
-	x, err := op.stepsOfX(false)
-	if err != nil {
-		return err
-	}
-	op.live = slices.Grow(op.live[:0], batch)
-	defer func() { op.passage = passage[T]{} }() // which has what is the caller's
-	for d := range op.directions {
-		rest := op.work.data
-		matrix := func(rows, cols int) kernels.Matrix[float64] {
-			m := kernels.Dense(rows, cols, rest)
-			rest = rest[rows*cols:]
-			return m
-		}
-		s := &op.passage
-		*s = passage[T]{
-			x: x, y: op.stepsOfY(d), lengths: lengths, weights: op.weights(d),
-			h: matrix(batch, hidden), c: matrix(batch, hidden),
-			input: matrix(batch, inputs), gates: matrix(batch, rows), scratch: matrix(batch, hidden),
-			bias: matrix(1, 2*rows).Data, live: op.live,
-		}
-		if op.p != nil {
-			s.p = op.of(op.p, d)
-		}
-		copyAs(s.h, op.state(op.h0, d))
-		copyAs(s.c, op.state(op.c0, d))
-		op.directions[d].hidden = hidden
-		op.directions[d].constant = op.constant()
-		if err := op.directions[d].run(op.memory, s); err != nil {
-			return err
-		}
-		copyAs(op.state(op.hn, d), s.h)
-		if op.cn != nil {
-			copyAs(op.state(op.cn, d), s.c)
-		}
-	}
-	return nil
-}
-
-// runCells runs a layer without padding that package cell has.
-func (op *recurrent[T]) runCells() error {
-	time, batch, _ := op.part()
-	chunk := min(time, op.stretch())
-	if err := op.keep(chunk, batch); err != nil {
-		return err
-	}
-	op.layOut()
-	if op.y == nil {
-		if err := op.history.resizeTo(chunk, batch, op.hidden); err != nil {
-			return err
-		}
-	}
-	x, err := op.readX()
-	if err != nil {
-		return err
-	}
-	for d, c := range op.cells {
-		y := op.stepsOfY(d)
-		state := cell.State[T]{H: op.state(op.h0, d), C: op.state(op.c0, d)}
-		for done := 0; done < time; done += chunk {
-			if err := op.memory.ctx.Err(); err != nil {
-				return err
-			}
-			from, to := op.span(d, done, min(done+chunk, time), time)
-			s := cell.Sequences[T]{X: x, First: state}
-			if op.pick == nil {
-				s.X = x.Range(from, to)
-				if to-from == 1 { // without a gap to the next
-					s.X.StepStride = batch * s.X.RowStride
-				}
-			} else {
-				s.Pick = op.pick[from*batch : to*batch]
-			}
-			if op.y == nil {
-				s.Y = cell.Dense(to-from, batch, op.hidden, op.history.data)
-			} else {
-				s.Y = y.Range(from, to)
-			}
-			state = c.Forward(&op.laidOut[d], s)
-		}
-		kernels.Copy(op.state(op.hn, d), state.H)
-		if op.cn != nil {
-			kernels.Copy(op.state(op.cn, d), state.C)
-		}
-	}
-	return nil
-}
-
-// stretch returns how many steps a cell takes in one go: it keeps what it computes of
-// them, which shall stay in the cache, and looks at no context.
-func (op *recurrent[T]) stretch() int { return max(1, min(512, op.mostRows())/op.rows) }
-
-// span returns which of so many steps those from i to j are that direction d takes.
-func (op *recurrent[T]) span(d, i, j, steps int) (from, to int) {
-	if op.directions[d].reverse {
-		return steps - j, steps - i
-	}
-	return i, j
-}
-
-// keep counts what the cells keep of so many steps, and of weights that are not
-// constant.
-func (op *recurrent[T]) keep(steps, batch int) error {
-	if n, ok := product(len(op.directions)*op.keeps, steps, batch, op.hidden); !ok {
-		return fmt.Errorf("%d rows for hidden_size %d are too many", batch, op.hidden)
-	} else if err := op.memory.keep(&op.kept, n, size[T]()); err != nil {
-		return fmt.Errorf("%d rows for hidden_size %d are too many: %w", batch, op.hidden, err)
-	}
-	if op.constant() {
-		return nil
-	}
-	_, _, inputs := op.sizes()
-	n := len(op.directions) * weightsInPanels(op.gates*op.hidden, inputs, op.hidden)
-	if err := op.memory.keep(&op.weighs, n, size[T]()); err != nil {
-		return fmt.Errorf("weights for hidden_size %d are too many: %w", op.hidden, err)
-	}
-	return nil
-}
-
-// weightsInPanels returns how many elements W and R of a direction have at most once
-// they are laid out for products, of R in two parts.
-func weightsInPanels(rows, inputs, hidden int) int {
-	return inPanels(rows, inputs) + inPanels(rows, hidden) + inPanels(1, hidden)
-}
-
-// layOut makes the cells, and lays out their weights, once if they are constant.
-func (op *recurrent[T]) layOut() {
-	if op.cells == nil {
-		op.laidOut = make([]cell.Packed[T], len(op.directions))
-		for _, d := range op.directions {
-			op.cells = append(op.cells, op.newCell(op.hidden, d.reverse))
-		}
-	} else if op.constant() {
-		return
-	}
-	for d, c := range op.cells {
-		c.Pack(&op.laidOut[d], op.weights(d))
-	}
-	op.tabulate()
-}
-
-// maxTable is how many elements a table of what tokens add to the sums may have.
-const maxTable = 1 << 18
-
-// tabulate finds what each token of a small vocabulary adds to the sums.
-func (op *recurrent[T]) tabulate() {
-	if op.table == nil || !op.constant() {
-		return
-	}
-	rows := op.table.shape[0]
-	n, ok := product(len(op.directions), rows, op.gates, op.hidden)
-	if !ok || n > maxTable || op.memory.take(n, size[T]()) != nil {
-		return
-	}
-	for d := range op.cells {
-		op.laidOut[d].Tabulate(kernels.Dense(rows, op.table.shape[1], op.table.data))
-	}
-	op.pick, op.tabulated = []int{}, n
-	op.memory.pools = append(op.memory.pools, op)
-}
-
-// trim drops the table, where a run needs the memory.
-func (op *recurrent[T]) trim() {
-	for d := range op.laidOut {
-		op.laidOut[d].Forget()
-	}
-	op.memory.held -= op.tabulated * size[T]()
-	op.pick, op.tabulated = nil, 0
-}
-
-// readX returns X, or where the sums of its rows are known the table, and sets
-// op.pick.
-func (op *recurrent[T]) readX() (cell.Steps[T], error) {
-	if op.pick == nil {
-		return op.stepsOfX(op.stretch() > 1)
-	}
-	time, batch, inputs := op.part()
-	rows := op.table.shape[0]
-	stride := strides(op.orderX, op.x.shape)
-	op.pick = op.pick[:0]
-	for t := range time {
-		if err := op.memory.spend(batch * elementCost); err != nil {
-			return cell.Steps[T]{}, err
-		}
-		for b := range batch {
-			at := (t*stride[timeAxis] + (op.from+b)*stride[batchAxis]) / inputs
-			token, err := indexOf(op.tokens.at(at), rows)
-			if err != nil {
-				return cell.Steps[T]{}, err
-			}
-			op.pick = append(op.pick, token)
-		}
-	}
-	return cell.Dense(1, rows, inputs, op.table.data), nil
-}
-
-// constant tells whether no run changes the weights.
+// constant reports whether the weights are.
 func (op *recurrent[T]) constant() bool {
 	return op.w.constant && op.r.constant && (op.b == nil || op.b.constant)
 }
@@ -636,7 +431,7 @@ func strides(order []axis, shape []int) [4]int {
 // stepsOfX returns X as [time, batch, inputs], dense if it must be so that all
 // steps are one matrix.
 func (op *recurrent[T]) stepsOfX(dense bool) (cell.Steps[T], error) {
-	time, batch, inputs := op.part()
+	time, batch, inputs := op.chunk()
 	stride := strides(op.orderX, op.x.shape)
 	data := op.x.data[min(op.from*stride[batchAxis], len(op.x.data)):]
 	x := cell.Steps[T]{
@@ -652,22 +447,22 @@ func (op *recurrent[T]) stepsOfX(dense bool) (cell.Steps[T], error) {
 	if stride[widthAxis] == 1 && (!dense || x.StepStride == x.RowStride*batch) {
 		return x, nil
 	}
-	if err := op.packed.resizeTo(time, batch, inputs); err != nil {
+	if err := op.denseX.resizeTo(time, batch, inputs); err != nil {
 		return x, err
 	}
-	packed := op.packed.data
+	rest := op.denseX.data
 	for t := range time {
 		for b := range batch {
 			if err := op.memory.spend(inputs * elementCost); err != nil {
 				return x, err
 			}
 			for i := range inputs {
-				packed[0] = data[t*stride[timeAxis]+b*stride[batchAxis]+i*stride[widthAxis]]
-				packed = packed[1:]
+				rest[0] = data[t*stride[timeAxis]+b*stride[batchAxis]+i*stride[widthAxis]]
+				rest = rest[1:]
 			}
 		}
 	}
-	return cell.Dense(time, batch, inputs, op.packed.data), nil
+	return cell.Dense(time, batch, inputs, op.denseX.data), nil
 }
 
 // stepsOfY returns what Y has for direction d, without Data where Y is left out.
@@ -675,7 +470,7 @@ func (op *recurrent[T]) stepsOfY(d int) cell.Steps[T] {
 	if op.y == nil {
 		return cell.Steps[T]{}
 	}
-	time, batch, _ := op.part()
+	time, batch, _ := op.chunk()
 	stride := strides(op.orderY, op.y.shape)
 	return cell.Steps[T]{
 		Time: time, Batch: batch, Width: op.hidden,

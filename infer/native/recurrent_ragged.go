@@ -7,7 +7,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/kernels"
 )
 
-// ragged is what a layer of sequences of different lengths works with.
+// ragged is the workspace of a layer whose sequences have different lengths.
 type ragged[T cell.Float] struct {
 	order  []int        // of the rows, the longest first, as cells want them
 	counts cell.Lengths // of each step of the longest, how many rows have it
@@ -31,15 +31,15 @@ func (r *ragged[T]) sort(lengths []int32) {
 	}
 }
 
-// pick sets the rows of dst to those of src, in order.
-func (r *ragged[T]) pick(dst, src kernels.Matrix[T]) {
+// sortRows sets the rows of dst to those of src, in the order.
+func (r *ragged[T]) sortRows(dst, src kernels.Matrix[T]) {
 	for i, b := range r.order {
 		copy(dst.Row(i), src.Row(b))
 	}
 }
 
-// unpick undoes pick, for the first n rows of src; the others of dst are 0.
-func (r *ragged[T]) unpick(dst, src kernels.Matrix[T], n int) {
+// restore undoes sortRows, for the first n rows of src; the others of dst are 0.
+func (r *ragged[T]) restore(dst, src kernels.Matrix[T], n int) {
 	for i, b := range r.order {
 		if i < n {
 			copy(dst.Row(b), src.Row(i))
@@ -52,12 +52,12 @@ func (r *ragged[T]) unpick(dst, src kernels.Matrix[T], n int) {
 // runRagged runs a layer that package cell has, of sequences of different
 // lengths.
 func (op *recurrent[T]) runRagged(lengths []int32) error {
-	time, batch, inputs := op.part()
+	time, batch, inputs := op.chunk()
 	r := &op.ragged
 	r.sort(lengths)
 	longest := len(r.counts)
-	chunk := min(longest, op.stretch())
-	if err := op.keep(chunk, batch); err != nil {
+	chunk := min(longest, op.chunkSteps())
+	if err := op.reserve(chunk, batch); err != nil {
 		return err
 	}
 	from, err := op.stepsOfX(false)
@@ -77,7 +77,7 @@ func (op *recurrent[T]) runRagged(lengths []int32) error {
 	if longest > 0 {
 		alive = r.counts[0]
 	}
-	op.layOut()
+	op.packWeights()
 	for d, c := range op.cells {
 		to := op.stepsOfY(d)
 		states := r.states.data
@@ -85,8 +85,8 @@ func (op *recurrent[T]) runRagged(lengths []int32) error {
 			H: kernels.Dense(batch, op.hidden, states),
 			C: kernels.Dense(batch, op.hidden, states[batch*op.hidden:]),
 		}
-		r.pick(state.H, op.state(op.h0, d))
-		r.pick(state.C, op.state(op.c0, d))
+		r.sortRows(state.H, op.state(op.h0, d))
+		r.sortRows(state.C, op.state(op.c0, d))
 		for done := 0; done < longest; done += chunk {
 			if err := op.memory.ctx.Err(); err != nil {
 				return err
@@ -98,19 +98,19 @@ func (op *recurrent[T]) runRagged(lengths []int32) error {
 				Lengths: r.counts[i:j], First: state,
 			}
 			for t, rows := range s.Lengths {
-				r.pick(s.X.At(t), from.At(i+t))
+				r.sortRows(s.X.At(t), from.At(i+t))
 				s.X.At(t).RowRange(rows, batch).Zero()
 			}
-			state = c.Forward(&op.laidOut[d], s)
+			state = c.Forward(&op.packedWeights[d], s)
 			for t, rows := range s.Lengths {
 				if op.y != nil {
-					r.unpick(to.At(i+t), s.Y.At(t), rows)
+					r.restore(to.At(i+t), s.Y.At(t), rows)
 				}
 			}
 		}
-		r.unpick(op.state(op.hn, d), state.H, alive)
+		r.restore(op.state(op.hn, d), state.H, alive)
 		if op.cn != nil {
-			r.unpick(op.state(op.cn, d), state.C, alive)
+			r.restore(op.state(op.cn, d), state.C, alive)
 		}
 		for t := longest; t < time && op.y != nil; t++ {
 			to.At(t).Zero()

@@ -302,9 +302,9 @@ func TestWhereONNXRuntimeDiffers(t *testing.T) {
 	}
 }
 
-// TestTakenInTransposes runs layers that read X and write Y as a Transpose
+// TestFusedTransposes runs layers that read X and write Y as a Transpose
 // beside them would have it.
-func TestTakenInTransposes(t *testing.T) {
+func TestFusedTransposes(t *testing.T) {
 	for _, test := range []struct {
 		name         string
 		edits        []edit

@@ -41,11 +41,9 @@ func resolve(m *onnxgraph.Model) (*program, error) {
 
 func countNodes(g *onnxgraph.Graph) int {
 	n := len(g.Nodes)
-	for _, node := range g.Nodes {
-		for _, a := range node.Attributes {
-			if g, ok := a.Value.(*onnxgraph.Graph); ok {
-				n += countNodes(g)
-			}
+	for i := range g.Nodes {
+		for _, sub := range g.Nodes[i].Subgraphs() {
+			n += countNodes(sub)
 		}
 	}
 	return n
