@@ -3,9 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"maps"
-	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +10,6 @@ import (
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/verify"
@@ -122,63 +118,17 @@ func withProperties(data, old []byte) ([]byte, error) {
 // maxCompare is how long the comparison of the old file and the new one may take.
 const maxCompare = time.Minute
 
-// exportDifference returns how far the answers of two files of a model lie apart at
-// most, on random sequences, from zeros and where both take a state from a random
-// one. It is an error if that is more than [verify.Tolerance].
-func exportDifference(ctx context.Context, meta *models.Metadata, old, data []byte) (largest float64, err error) {
+// exportDifference opens two files of a model and compares their answers.
+func exportDifference(ctx context.Context, meta *models.Metadata, old, data []byte) (float64, error) {
 	ctx, cancel := withTimeout(ctx, maxCompare)
 	defer cancel()
 	var opened [2]*infer.Model
 	for i, file := range [][]byte{old, data} {
+		var err error
 		if opened[i], err = tryOpen(ctx, file, "native", "", maxCompare); err != nil {
 			return 0, err
 		}
 		defer opened[i].Close()
 	}
-	const rows = 3
-	input, err := verify.Input(meta, rows, sequenceLength(meta), 1)
-	if err != nil {
-		return 0, err
-	}
-	zeros := map[string]tensor.Tensor{"input": input}
-	runs := []map[string]tensor.Tensor{zeros}
-	if state := opened[0].State(); len(state) > 0 && len(opened[1].State()) > 0 {
-		random := maps.Clone(zeros)
-		for i, pair := range state {
-			random[pair.Input] = randomState(meta.Spec, rows, uint64(i))
-		}
-		runs = append(runs, random)
-	}
-	for _, inputs := range runs {
-		d, err := apart(ctx, meta, opened, inputs)
-		if err != nil {
-			return 0, err
-		}
-		largest = max(largest, d)
-	}
-	return largest, nil
-}
-
-// apart compares the outputs that both models have.
-func apart(ctx context.Context, meta *models.Metadata, opened [2]*infer.Model, inputs map[string]tensor.Tensor) (float64, error) {
-	var answers [2]map[string]tensor.Tensor
-	for i, m := range opened {
-		var err error
-		if answers[i], err = m.Run(ctx, inputs); err != nil {
-			return 0, err
-		}
-	}
-	maps.DeleteFunc(answers[0], func(name string, _ tensor.Tensor) bool {
-		return !slices.ContainsFunc(opened[1].Outputs(), func(o tensor.Info) bool { return o.Name == name })
-	})
-	return verify.Difference(answers[0], answers[1], verify.Tolerance, meta.OutputScale)
-}
-
-func randomState(spec models.Spec, rows int, seed uint64) tensor.Tensor {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	h := make([]float32, spec.Layers*spec.Directions()*rows*spec.Hidden)
-	for i := range h {
-		h[i] = float32(rng.NormFloat64())
-	}
-	return tensor.Of(h, spec.Layers*spec.Directions(), rows, spec.Hidden)
+	return verify.Models(ctx, meta, opened[0], opened[1], sequenceLength(meta))
 }
