@@ -7,8 +7,14 @@ func TestForecaster(t *testing.T) {
 	if err := m.Validate(); err != nil {
 		t.Error(err)
 	}
-	if m.Task != Forecast || m.Window != 7 || m.Horizon != 1 || len(m.Columns) != 1 || m.Columns[0] != "sales" || m.Spec.Readout != ReadLast {
-		t.Errorf("%+v", m)
+	if m.Task != Forecast || m.Spec.Readout != ReadLast {
+		t.Errorf("the task is %s, the readout %s", m.Task, m.Spec.Readout)
+	}
+	if m.Window != 7 || m.Horizon != 1 {
+		t.Errorf("the window is %d, the horizon %d", m.Window, m.Horizon)
+	}
+	if len(m.Columns) != 1 || m.Columns[0] != "sales" {
+		t.Errorf("the columns are %q", m.Columns)
 	}
 }
 

@@ -14,10 +14,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -79,7 +81,7 @@ func (j job) fit(t *testing.T, ctx context.Context, seed uint64, opts Options) (
 	}
 	history, err := Fit(ctx, m, examples{spec: j.spec, count: 43, time: 3}, examples{spec: j.spec, count: 20, time: 5}, opts)
 	for i := range history {
-		if history[i].Seconds <= 0 || history[i].Examples <= 0 {
+		if !(history[i].Seconds > 0 || testenv.CoarseClock) || history[i].Examples <= 0 {
 			t.Errorf("epoch %d took %g s for %d examples", i+1, history[i].Seconds, history[i].Examples)
 		}
 		history[i].Seconds = 0
@@ -313,7 +315,7 @@ func TestSecondsGoOn(t *testing.T) {
 	g := testFit(t, newModel(t, j.spec), examples{spec: j.spec, count: 43, time: 3}, j.opts)
 	defer g.close()
 	history, err := g.run(t.Context())
-	if err != nil || !(history[0].Seconds > 1000) || !(history[1].Seconds < 1000) {
+	if err != nil || !(history[0].Seconds > 1000 || testenv.CoarseClock) || !(history[1].Seconds < 1000) {
 		t.Errorf("history %+v (%v)", history, err)
 	}
 }
@@ -431,7 +433,7 @@ func TestResumeErrors(t *testing.T) {
 		{"its number of test examples is 20, not 21:", func(m *models.Metadata, o *Options, _, test *int) { *test = 21 }},
 		{"Resume is true: it must be false without a checkpoint", func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint = "" }},
 		{"CheckpointEvery is -1ns", func(m *models.Metadata, o *Options, _, _ *int) { o.CheckpointEvery = -1 }},
-		{"cannot resume: open " + opts.Checkpoint + "x: no such file", func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint += "x" }},
+		{"cannot resume: open " + opts.Checkpoint + "x: " + syscall.ENOENT.Error(), func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint += "x" }},
 		{"", func(m *models.Metadata, o *Options, _, _ *int) { o.Threads, o.CheckpointEvery = 5, time.Hour }},
 	} {
 		meta, opts, trainSize, testSize := described, opts, 43, 20

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/testenv"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -355,7 +356,7 @@ func TestProgressAddsUp(t *testing.T) {
 	if want := []string{"1/1 1/3", "1/1 2/3", "1/1 3/3"}; !slices.Equal(seen, want) {
 		t.Errorf("progress %v, not %v", seen, want)
 	}
-	if !(history[0].Seconds > 0) {
+	if !(history[0].Seconds > 0 || testenv.CoarseClock) {
 		t.Errorf("the epoch took %g s", history[0].Seconds)
 	}
 }

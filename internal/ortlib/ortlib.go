@@ -162,8 +162,11 @@ func loaderDirs() []string {
 // confDirs lists the directories in a file of the form of /etc/ld.so.conf and
 // in those that it includes.
 func confDirs(path string, depth int) []string {
+	if depth > 8 {
+		return nil
+	}
 	file, err := os.Open(path)
-	if err != nil || depth > 8 {
+	if err != nil {
 		return nil
 	}
 	defer file.Close()

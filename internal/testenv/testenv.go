@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -35,6 +36,9 @@ func Skip(t testing.TB, need Need, why ...any) {
 	}
 	t.Skip(why...)
 }
+
+// CoarseClock reports whether a short run may take no time, as the clock tells it.
+const CoarseClock = runtime.GOOS == "windows"
 
 // module is the first line of the go.mod at the repository's root. Modules that are
 // nested in it have another.

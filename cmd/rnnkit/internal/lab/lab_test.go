@@ -52,8 +52,11 @@ func TestDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 4 || seen[3].Done != 4 || seen[3].All != 4 || !r.Complete || len(r.Experiments) != 1 || !slices.Equal(r.Seeds, []uint64{0, 1}) {
-		t.Errorf("%+v, %+v", seen, r)
+	if len(seen) != 4 || seen[3].Done != 4 || seen[3].All != 4 {
+		t.Errorf("the progress is %+v", seen)
+	}
+	if !r.Complete || len(r.Experiments) != 1 || !slices.Equal(r.Seeds, []uint64{0, 1}) {
+		t.Errorf("complete %t, %d experiments, seeds %v", r.Complete, len(r.Experiments), r.Seeds)
 	}
 	for _, a := range r.Experiments[0].Arms {
 		if len(a.Runs) != 2 || a.Runs[0].Seed != 0 || a.Runs[1].Seed != 1 {

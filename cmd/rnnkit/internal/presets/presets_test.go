@@ -55,12 +55,20 @@ func TestNotebook(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := j.Fit
-		if len(j.Model.Params.Data) != test.params || f.LearningRate != test.rate || f.Batch != test.batch || f.Epochs != test.epochs ||
-			j.TrainData.Len() != test.train || j.TestData.Len() != test.test {
-			t.Errorf("%s: %d parameters, %d and %d examples, %+v", test.preset.Name, len(j.Model.Params.Data), j.TrainData.Len(), j.TestData.Len(), f)
+		if n := len(j.Model.Params.Data); n != test.params {
+			t.Errorf("%s: %d parameters, not %d", test.preset.Name, n, test.params)
 		}
-		if f.ClipNorm != 0 || f.Optimizer != (trainer.Optimizer{Method: trainer.Adam}) || f.Schedule.Shape != trainer.Constant || len(o.Init) != 0 || j.Model.InputScale != nil {
-			t.Errorf("%s: %+v", test.preset.Name, j)
+		if train, held := j.TrainData.Len(), j.TestData.Len(); train != test.train || held != test.test {
+			t.Errorf("%s: %d and %d examples, not %d and %d", test.preset.Name, train, held, test.train, test.test)
+		}
+		if f.LearningRate != test.rate || f.Batch != test.batch || f.Epochs != test.epochs {
+			t.Errorf("%s: the rate, batch and epochs are those of %+v", test.preset.Name, f)
+		}
+		if f.ClipNorm != 0 || f.Optimizer != (trainer.Optimizer{Method: trainer.Adam}) || f.Schedule.Shape != trainer.Constant {
+			t.Errorf("%s: the steps are those of %+v", test.preset.Name, f)
+		}
+		if len(o.Init) != 0 || j.Model.InputScale != nil {
+			t.Errorf("%s: initialisation %v, scale %v", test.preset.Name, o.Init, j.Model.InputScale)
 		}
 	}
 }
@@ -71,8 +79,11 @@ func TestBestIsTheSameModel(t *testing.T) {
 		for _, cell := range []models.Cell{"", models.RNN, models.GRU} {
 			a, b := p.Options(Notebook, cell), p.Options(Best, cell)
 			a.Spec.Readout = b.Spec.Readout
-			if a.Spec != b.Spec || a.Window != b.Window || a.Samples != b.Samples || a.TestSamples != b.TestSamples || a.Noise != b.Noise || cell != "" && b.Spec.Cell != cell {
-				t.Errorf("%s: %+v and %+v", p.Name, a, b)
+			if a.Spec != b.Spec || cell != "" && b.Spec.Cell != cell {
+				t.Errorf("%s %s: the models are %+v and %+v", p.Name, cell, a.Spec, b.Spec)
+			}
+			if a.Window != b.Window || a.Samples != b.Samples || a.TestSamples != b.TestSamples || a.Noise != b.Noise {
+				t.Errorf("%s %s: the data are those of %+v and %+v", p.Name, cell, a, b)
 			}
 			if err := b.Validate(p.Task); err != nil {
 				t.Errorf("%s %s: %v", p.Name, cell, err)

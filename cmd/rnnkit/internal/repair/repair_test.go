@@ -262,8 +262,11 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	checks, err := r.Verify(t.Context(), m, []engine.Engine{native.New(), refusing{}}, 1e-5, 1)
-	if err != nil || len(checks) != 4 || checks[0].Engine != "refusing" || checks[0].Refused == nil || checks[1].Refused != nil {
-		t.Error(checks, err)
+	if err != nil || len(checks) != 4 {
+		t.Fatalf("%d checks: %v", len(checks), err)
+	}
+	if checks[0].Engine != "refusing" || checks[0].Refused == nil || checks[1].Refused != nil {
+		t.Errorf("the engine that refuses is none of the first two of %+v", checks)
 	}
 	if _, err := r.Verify(t.Context(), m, []engine.Engine{refusing{}}, 1e-5, 1); err == nil || !strings.Contains(err.Error(), "the model as it is: ") {
 		t.Error(err)
