@@ -8,69 +8,121 @@ import (
 	"path/filepath"
 	"unicode/utf8"
 
-	"github.com/spf13/cobra"
-
 	"github.com/rnnkit/rnnkit"
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
+
+// trainFile has the flags of a training on a file.
+type trainFile struct {
+	*trainOptions
+	path string
+}
+
+func (v *trainFile) addScaleFlag(f *pflag.FlagSet, where string) {
+	f.StringVar(&v.words.scale, "scale", v.words.scale, "standard: mean 0, deviation 1 over the training part, "+where+"; or none")
+}
+
+func (v *trainFile) validate() error {
+	if v.path == "" {
+		return usagef("say what to learn from: --data FILE")
+	}
+	if err := v.validateTrain(); err != nil {
+		return err
+	}
+	v.DataName = filepath.Base(v.path)
+	if v.path == "-" {
+		v.DataName = stdinName
+	}
+	return v.distinct(v.path)
+}
+
+// dataByFlag refuses arguments.
+func dataByFlag(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("give the file as --data %s", args[0])
+	}
+	return nil
+}
+
+// trainForecast is the verb that trains a forecaster.
+type trainForecast struct {
+	trainFile
+	column string
+}
 
 func newTrainForecastCmd(s *streams) *cobra.Command {
 	o := newTrainOptions(s, models.Forecast, presets.Options{Options: rnnkit.ForecasterOptions()})
-	var path, column, scale string
-	cmd := o.newFileCmd(&cobra.Command{
+	return newTrainVerbCmd(&trainForecast{trainFile: trainFile{trainOptions: o}}, o, &cobra.Command{
 		Use:   "forecast",
 		Short: "Forecast the next value of a column of your own CSV file",
 		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
   rnnkit train forecast --data sales.csv --column revenue --seq-len 30 -o revenue.onnx`,
-	}, &path, &scale, func(ctx context.Context) error {
-		c, err := s.readColumnFile(path, column)
-		if err != nil {
-			return err
-		}
-		if column != "" {
-			c.Name = c.Title() // by which infer finds it again in a file without names
-		}
-		j, err := rnnkit.NewForecaster([]datasets.Column{c}, o.Options.Options)
-		return o.runNamed(ctx, j, err)
+		Args: dataByFlag,
 	})
-	flags := cmd.Flags()
-	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
-	flags.StringVar(&column, "column", "", "its column, by name or number (default the only one of values)")
-	flags.StringVar(&scale, "scale", "standard", "standard: mean 0, deviation 1 over the training part, undone inside the graph; or none")
-	o.addFlags(cmd)
-	return cmd
 }
+
+func (v *trainForecast) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&v.path, "data", "", "the CSV file, - for standard input")
+	f.StringVar(&v.column, "column", "", "its column, by name or number (default the only one of values)")
+	v.addScaleFlag(f, "undone inside the graph")
+	v.addTrainFlags(f)
+}
+
+func (v *trainForecast) run(ctx context.Context, _ []string) error {
+	c, err := v.readColumnFile(v.path, v.column)
+	if err != nil {
+		return err
+	}
+	if v.column != "" {
+		c.Name = c.Title() // by which infer finds it again in a file without names
+	}
+	j, err := rnnkit.NewForecaster([]datasets.Column{c}, v.Options.Options)
+	return v.trainJob(ctx, j, err)
+}
+
+// trainText is the verb that trains a generator.
+type trainText struct{ trainFile }
 
 func newTrainTextCmd(s *streams) *cobra.Command {
 	o := newTrainOptions(s, models.Generate, presets.Options{Options: rnnkit.GeneratorOptions()})
-	var path string
-	cmd := o.newFileCmd(&cobra.Command{
+	return newTrainVerbCmd(&trainText{trainFile{trainOptions: o}}, o, &cobra.Command{
 		Use:   "text",
 		Short: "Learn to write like your own text",
 		Example: `  rnnkit train text --data shakespeare.txt -o shakespeare.onnx
   rnnkit train text --data shakespeare.txt --cell gru --hidden 256 --layers 2 --dropout 0.2 -o m.onnx`,
-	}, &path, nil, func(ctx context.Context) error {
-		text, err := readData(path, s.In, datasets.ReadText)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(s.Err, "data: %d characters, %d different\n", utf8.RuneCountInString(text), len(datasets.Vocabulary(text)))
-		j, err := rnnkit.NewGenerator(text, o.Options.Options)
-		return o.runNamed(ctx, j, err)
+		Args: dataByFlag,
 	})
-	flags := cmd.Flags()
-	flags.StringVar(&path, "data", "", "the text file, in UTF-8; - for standard input")
-	flags.IntVar(&o.Stride, "stride", o.Stride, "characters from one window to the next")
-	o.addFlags(cmd)
-	return cmd
+}
+
+func (v *trainText) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&v.path, "data", "", "the text file, in UTF-8; - for standard input")
+	f.IntVar(&v.Stride, "stride", v.Stride, "characters from one window to the next")
+	v.addTrainFlags(f)
+}
+
+func (v *trainText) run(ctx context.Context, _ []string) error {
+	text, err := readData(v.path, v.In, datasets.ReadText)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(v.Err, "data: %d characters, %d different\n", utf8.RuneCountInString(text), len(datasets.Vocabulary(text)))
+	j, err := rnnkit.NewGenerator(text, v.Options.Options)
+	return v.trainJob(ctx, j, err)
+}
+
+// trainClassify is the verb that trains a classifier.
+type trainClassify struct {
+	trainFile
+	label string
 }
 
 func newTrainClassifyCmd(s *streams) *cobra.Command {
 	o := newTrainOptions(s, models.Classify, presets.Options{Options: rnnkit.ClassifierOptions()})
-	var path, label, scale string
-	cmd := o.newFileCmd(&cobra.Command{
+	return newTrainVerbCmd(&trainClassify{trainFile: trainFile{trainOptions: o}}, o, &cobra.Command{
 		Use:   "classify",
 		Short: "Tell the label of the sequences in your own CSV file",
 		Long: `Tell the label of the sequences in your own CSV file: one on each line, its
@@ -80,23 +132,27 @@ another. Columns of dates, and those that the first line calls id or index or no
 at all, are not read. Equal sequences train together or test together.`,
 		Example: `  rnnkit train classify --data gestures.csv -o gestures.onnx
   rnnkit train classify --data ucr.tsv --label 1 -o ucr.onnx`,
-	}, &path, &scale, func(ctx context.Context) error {
-		rows, err := s.readSequencesFile(path, label)
-		if err != nil {
-			return err
-		}
-		j, err := rnnkit.NewSequenceClassifier(rows.Sequences, nil, rows.Names, o.Options.Options)
-		if err == nil {
-			s.tellCopies(rows.Sequences, j)
-		}
-		return o.runNamed(ctx, j, err)
+		Args: dataByFlag,
 	})
-	flags := cmd.Flags()
-	flags.StringVar(&path, "data", "", "the CSV file, - for standard input")
-	flags.StringVar(&label, "label", "", "the column of the labels, by name or number (default the one that is called so, or the last)")
-	flags.StringVar(&scale, "scale", "standard", "standard: mean 0, deviation 1 over the training part, inside the graph; or none")
-	o.addFlags(cmd)
-	return cmd
+}
+
+func (v *trainClassify) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&v.path, "data", "", "the CSV file, - for standard input")
+	f.StringVar(&v.label, "label", "", "the column of the labels, by name or number (default the one that is called so, or the last)")
+	v.addScaleFlag(f, "inside the graph")
+	v.addTrainFlags(f)
+}
+
+func (v *trainClassify) run(ctx context.Context, _ []string) error {
+	rows, err := v.readSequencesFile(v.path, v.label)
+	if err != nil {
+		return err
+	}
+	j, err := rnnkit.NewSequenceClassifier(rows.Sequences, nil, rows.Names, v.Options.Options)
+	if err == nil {
+		v.tellCopies(rows.Sequences, j)
+	}
+	return v.trainJob(ctx, j, err)
 }
 
 // readSequencesFile reads labelled sequences from the CSV file at path, or from
@@ -131,45 +187,4 @@ func (s *streams) tellRows(rows *datasets.Rows) {
 	for _, note := range rows.Notes {
 		fmt.Fprintf(s.Err, "note: %s\n", printable(note))
 	}
-}
-
-// runNamed runs a job over a file, or names the file in the error of making the job.
-func (o *trainOptions) runNamed(ctx context.Context, j *rnnkit.Job, err error) error {
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.DataName, withFlag(err))
-	}
-	return o.run(ctx, j)
-}
-
-// newFileCmd completes the command of a job over the file that path names once flags
-// are read. It calls run when all flags are known to be right.
-func (o *trainOptions) newFileCmd(cmd *cobra.Command, path, scale *string, run func(ctx context.Context) error) *cobra.Command {
-	cmd.Args = cobra.ArbitraryArgs
-	cmd.Flags().SortFlags = false
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usagef("give the file as --data %s", args[0])
-		}
-		if *path == "" {
-			return usagef("say what to learn from: --data FILE")
-		}
-		if scale != nil {
-			if *scale != "standard" && *scale != "none" {
-				return usagef("--scale is %q: it must be standard or none", *scale)
-			}
-			o.Scale = *scale == "standard"
-		}
-		if err := o.validate(); err != nil {
-			return err
-		}
-		if err := o.distinct(*path); err != nil {
-			return err
-		}
-		o.DataName = filepath.Base(*path)
-		if *path == "-" {
-			o.DataName = stdinName
-		}
-		return run(cmd.Context())
-	}
-	return cmd
 }

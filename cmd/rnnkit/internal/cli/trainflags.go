@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +24,7 @@ type trainWords struct {
 	smoothing float64
 	init      string // "default", or a list of rnnkit.Init
 	state     string
+	scale     string // "standard" or "none"
 }
 
 // autoLoss leaves the loss to the data.
@@ -37,6 +37,12 @@ const (
 	stateNone  = "none"
 )
 
+// What --scale may be.
+const (
+	scaleStandard = "standard"
+	scaleNone     = "none"
+)
+
 // newTrainOptions returns the flags of a training, which stand at the given options.
 func newTrainOptions(s *streams, task models.Task, options presets.Options) *trainOptions {
 	o := &trainOptions{streams: s, task: task, Options: options}
@@ -46,7 +52,13 @@ func newTrainOptions(s *streams, task models.Task, options presets.Options) *tra
 
 // describe returns the words for the options as they stand.
 func (o *trainOptions) describe() trainWords {
-	w := trainWords{loss: rnnkit.Losses(o.task)[0], quantile: 0.5, init: "default", state: stateWord(o.StateInput)}
+	w := trainWords{loss: rnnkit.Losses(o.task)[0], quantile: 0.5, init: "default", state: stateNone, scale: scaleNone}
+	if o.StateInput {
+		w.state = stateInput
+	}
+	if o.Scale {
+		w.scale = scaleStandard
+	}
 	switch {
 	case o.Fit.Loss != nil:
 		w.loss = o.Fit.Loss.Name()
@@ -63,13 +75,6 @@ func (o *trainOptions) describe() trainWords {
 	return w
 }
 
-func stateWord(input bool) string {
-	if input {
-		return stateInput
-	}
-	return stateNone
-}
-
 // losses are those of the job's task, and for classes that only the data tell also the
 // one that looks at them.
 func (o *trainOptions) losses() []string {
@@ -80,26 +85,33 @@ func (o *trainOptions) losses() []string {
 	return list
 }
 
-// addFlags adds the flags that jobs of the task have to cmd, after those of its
-// own, and shows them in groups. Their defaults are the options as they stand.
-func (o *trainOptions) addFlags(cmd *cobra.Command) {
+// newTrainVerbCmd returns cmd with the flags of v, which it runs, and shows them in groups.
+func newTrainVerbCmd(v verb, o *trainOptions, cmd *cobra.Command) *cobra.Command {
+	newVerbCmd(v, cmd)
+	const all = "Flags:\n{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}"
+	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), all, o.usage, 1))
+	return cmd
+}
+
+// addTrainFlags adds the flags that all trainings of the task have to f, after those of
+// the verb. Their defaults are the options as they stand.
+func (o *trainOptions) addTrainFlags(f *pflag.FlagSet) {
 	groups := []struct {
 		title string
 		add   func(*pflag.FlagSet)
 	}{{"Files", o.addFileFlags}, {"Model", o.addModelFlags}, {"Training", o.addFitFlags}}
-	var usages strings.Builder
-	if cmd.Flags().HasFlags() {
-		fmt.Fprintf(&usages, "Data:\n%s\n", cmd.Flags().FlagUsages())
+	var usage strings.Builder
+	if f.HasFlags() {
+		fmt.Fprintf(&usage, "Data:\n%s\n", f.FlagUsages())
 	}
 	for _, g := range groups {
 		set := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
 		set.SortFlags = false
 		g.add(set)
-		fmt.Fprintf(&usages, "%s:\n%s\n", g.title, set.FlagUsages())
-		cmd.Flags().AddFlagSet(set)
+		fmt.Fprintf(&usage, "%s:\n%s\n", g.title, set.FlagUsages())
+		f.AddFlagSet(set)
 	}
-	const all = "Flags:\n{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}"
-	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), all, strings.TrimSpace(usages.String()), 1))
+	o.usage = strings.TrimSpace(usage.String())
 }
 
 func (o *trainOptions) addFileFlags(f *pflag.FlagSet) {
@@ -166,37 +178,12 @@ func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
 	f.IntVar(&t.Threads, "threads", 0, "threads to compute with, without effect on the result (default all)")
 }
 
-// follow gives the options of the preset's recipe to all flags but those that were
-// given.
-func (o *trainOptions) follow(preset presets.Preset, flags *pflag.FlagSet) error {
-	if o.recipe != presets.Best && o.recipe != presets.Notebook {
-		return usagef("--recipe is %q: it must be %s or %s", o.recipe, presets.Best, presets.Notebook)
-	}
-	given := map[string]string{}
-	flags.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
-	o.Options = preset.Options(o.recipe, o.Spec.Cell)
-	o.words = o.describe()
-	for name, value := range given {
-		if err := flags.Set(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxValues is how many values a preset may make, so that a mistyped length
-// does not ask for all the memory there is.
-const maxValues = 100_000_000
-
-// validate reports the first flag that cannot be used, and completes the options.
-func (o *trainOptions) validate() error {
+// validateTrain reports the first flag that cannot be used, and completes the options.
+func (o *trainOptions) validateTrain() error {
 	if o.output == "" {
 		return usagef("say where to write the model: -o FILE.onnx")
 	}
 	if err := o.distinct(""); err != nil {
-		return err
-	}
-	if err := o.validatePreset(); err != nil {
 		return err
 	}
 	if err := o.readWords(); err != nil {
@@ -211,35 +198,14 @@ func (o *trainOptions) validate() error {
 	return nil
 }
 
-// validatePreset checks the sizes of data that are made.
-func (o *trainOptions) validatePreset() error {
-	length := 0
-	if o.TestSamples > 0 { // of sequences
-		length = 1
-	}
-	for _, f := range []struct {
-		name         string
-		value, least int
-	}{{"length", o.Window, length}, {"samples", o.Samples, 0}, {"test-samples", o.TestSamples, 0}} {
-		if f.value < f.least {
-			return usagef("--%s is %d: it must be %d or more", f.name, f.value, f.least)
-		}
-	}
-	if n := float64(o.Samples+o.TestSamples) * float64(o.Window); n > maxValues {
-		return usagef("--samples and --length make %.3g values: keep them to %d", n, maxValues)
-	}
-	if !(o.Noise >= 0) || math.IsInf(o.Noise, 0) {
-		return usagef("--noise is %g: it must be 0 or more", o.Noise)
-	}
-	return nil
-}
-
 // readWords sets the options that flags give in words.
 func (o *trainOptions) readWords() error {
 	w := o.words
 	switch {
 	case w.state != stateInput && w.state != stateNone:
 		return usagef("--state is %q: it must be %s or %s", w.state, stateInput, stateNone)
+	case w.scale != scaleStandard && w.scale != scaleNone:
+		return usagef("--scale is %q: it must be %s or %s", w.scale, scaleStandard, scaleNone)
 	case !slices.Contains(o.losses(), w.loss):
 		return usagef("--loss is %q: it must be %s", w.loss, orList(o.losses()))
 	case w.loss == "pinball" && !(w.quantile > 0 && w.quantile < 1):
@@ -249,7 +215,7 @@ func (o *trainOptions) readWords() error {
 	case w.loss == "bce" && w.smoothing > 0:
 		return usagef("--label-smoothing is %g: it needs --loss cross-entropy", w.smoothing)
 	}
-	o.StateInput = w.state == stateInput
+	o.StateInput, o.Scale = w.state == stateInput, w.scale == scaleStandard
 	o.Fit.Loss = w.lossValue()
 	var err error
 	o.Init, err = w.initList()
