@@ -94,7 +94,7 @@ func (op *pooling[T]) shapes() error {
 				return fmt.Errorf("shape %v has nothing to make one value of", op.x.shape)
 			}
 		}
-	} else if err := op.slide(); err != nil {
+	} else if err := op.slideShape(); err != nil {
 		return err
 	}
 	op.out.setShape(op.x.shape[:2], op.window.out...)
@@ -134,8 +134,8 @@ func (op *pooling[T]) run() error {
 func (op *pooling[T]) runLine(at, from, n, begin, size int) error {
 	to := op.lineAt(at+from, from, n)
 	clear(op.tap)
-	for more := op.cover(); more; more = increment(op.tap, op.stop) {
-		if err := to.fold(op.memory, &op.window, op.x.data[begin:begin+size], op.line()); err != nil {
+	for more := op.placeWindow(); more; more = increment(op.tap, op.stop) {
+		if err := to.reduceLine(op.memory, &op.window, op.x.data[begin:begin+size], op.line()); err != nil {
 			return err
 		}
 	}
@@ -143,13 +143,13 @@ func (op *pooling[T]) runLine(at, from, n, begin, size int) error {
 	return nil
 }
 
-// cover sets the part of the window that is in the input, and reports whether there
+// placeWindow sets the part of the window that is in the input, and reports whether there
 // is any.
-func (op *pooling[T]) cover() bool {
+func (op *pooling[T]) placeWindow() bool {
 	some := true
 	for k, p := range op.position {
 		first := p*op.stride(k) - op.before[k]
-		begin, end := inside(op.in[k], op.size[k], first, op.dilation(k))
+		begin, end := insideLine(op.in[k], op.size[k], first, op.dilation(k))
 		op.corner[k], op.stop[k] = first+begin*op.dilation(k), end-begin
 		some = some && begin < end
 	}
@@ -175,7 +175,7 @@ type pooled[T number] struct {
 }
 
 // lineAt returns n positions, from the first on, of a line of the output, which are at
-// that place of it, before anything is folded into them.
+// that place of it, before they have taken in anything.
 func (op *pooling[T]) lineAt(at, first, n int) pooled[T] {
 	to := pooled[T]{first: first, n: n}
 	if op.mean {
@@ -196,22 +196,22 @@ func (op *pooling[T]) lineAt(at, first, n int) pooled[T] {
 	return to
 }
 
-// fold takes in the line of a plane that begins there. It goes by taps or by
+// reduceLine takes in the line of a plane that begins there. It goes by taps or by
 // positions, of which there are fewer.
-func (to pooled[T]) fold(m *memory, w *window, plane []T, line int) error {
+func (to pooled[T]) reduceLine(m *memory, w *window, plane []T, line int) error {
 	last := len(w.in) - 1
 	taps := w.size[last]
 	stride, dilation := w.stride(last), w.dilation(last)
 	from := to.first*stride - w.before[last] // where the first tap meets the line
 	if to.n < taps {
 		for p := range to.n {
-			begin, end := inside(w.in[last], taps, from, dilation)
+			begin, end := insideLine(w.in[last], taps, from, dilation)
 			for ; begin < end; begin += chunkSize {
 				n := min(chunkSize, end-begin)
 				if err := m.spend(n * elementCost); err != nil {
 					return err
 				}
-				to.take(p, 0, plane, line+from+begin*dilation, dilation, n)
+				to.reduceRow(p, 0, plane, line+from+begin*dilation, dilation, n)
 			}
 			from += stride
 		}
@@ -221,16 +221,16 @@ func (to pooled[T]) fold(m *memory, w *window, plane []T, line int) error {
 		if err := m.spend(to.n * elementCost); err != nil {
 			return err
 		}
-		begin, end := inside(w.in[last], to.n, from, stride)
-		to.take(begin, 1, plane, line+from+begin*stride, stride, end-begin)
+		begin, end := insideLine(w.in[last], to.n, from, stride)
+		to.reduceRow(begin, 1, plane, line+from+begin*stride, stride, end-begin)
 		from += dilation
 	}
 	return nil
 }
 
-// take takes in n elements from that place on, a step apart, each into the position
+// reduceRow takes in n elements from that place on, a step apart, each into the position
 // that is next by its own step.
-func (to pooled[T]) take(p, next int, plane []T, at, step, n int) {
+func (to pooled[T]) reduceRow(p, next int, plane []T, at, step, n int) {
 	switch {
 	case to.sums != nil:
 		for range n {
@@ -276,7 +276,7 @@ func (op *pooling[T]) counted(k, position int) int {
 	if op.countPads {
 		before, size = 0, op.before[k]+size+op.after[k]
 	}
-	begin, end := inside(size, op.size[k], position*op.stride(k)-before, op.dilation(k))
+	begin, end := insideLine(size, op.size[k], position*op.stride(k)-before, op.dilation(k))
 	return end - begin
 }
 
