@@ -90,7 +90,7 @@ type conditional struct {
 }
 
 func newIf(n *node) kernel {
-	n.dynamic = true
+	n.dataDependent = true
 	op := &conditional{cond: input[bool](n, 0), then: newSubgraph(n, "then_branch"), otherwise: newSubgraph(n, "else_branch")}
 	if n.err != nil {
 		return nil
@@ -150,7 +150,7 @@ type stack struct {
 }
 
 func newLoop(n *node) kernel {
-	n.dynamic, n.expensive = true, true
+	n.dataDependent, n.expensive = true, true
 	op := &loop{trips: input[int64](n, 0), cond: input[bool](n, 1)}
 	if len(n.inputs) > 2 {
 		op.first = n.inputs[2:]
@@ -327,7 +327,7 @@ type scanned struct {
 }
 
 func newScan(n *node) kernel {
-	n.dynamic, n.expensive = true, true
+	n.dataDependent, n.expensive = true, true
 	count := attribute(n, "num_scan_inputs", int64(0))
 	if count < 1 || count > int64(len(n.inputs)) || slices.Contains(n.inputs, nil) {
 		n.fail("attribute \"num_scan_inputs\" is %d for %d inputs, or an input is missing", count, len(n.inputs))

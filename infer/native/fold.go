@@ -29,7 +29,7 @@ func (b *budget) allow(constant value) {
 func (b *budget) fold(n *node, s *step) error {
 	elements := 0
 	for _, v := range s.computed {
-		if v.info().shared {
+		if v.info().isView {
 			continue
 		}
 		size, ok := product(v.info().shape...)

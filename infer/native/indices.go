@@ -328,7 +328,7 @@ type nonZero[T element] struct {
 }
 
 func newNonZero[T element](n *node) kernel {
-	n.decides(0)
+	n.shapeDependsOn(0)
 	return &nonZero[T]{in: input[T](n, 0), out: output[int64](n, 0)}
 }
 
@@ -375,7 +375,7 @@ type oneHot struct {
 func newOneHot(n *node) kernel {
 	n.mustBeNumber(0)
 	n.mustBeNumber(1)
-	n.decides(1)
+	n.shapeDependsOn(1)
 	return &oneHot{
 		indices: n.inputs[0], depth: n.inputs[1], values: n.inputs[2],
 		axis: attribute(n, "axis", int64(-1)), out: outputLike(n, 0, n.inputs[2]),
@@ -428,7 +428,7 @@ func (op *oneHot) run() error {
 
 // constantOfShape fills a shape with one value.
 type constantOfShape struct {
-	shape *list
+	shape *intList
 	with  value
 	out   value
 }
@@ -444,7 +444,7 @@ func newConstantOfShape(n *node) kernel {
 		n.fail("attribute \"value\" has shape %v, and must have one element", with.Shape)
 		return nil
 	}
-	return &constantOfShape{listOf(n, "input", 0, 0), value, outputLike(n, 0, value)}
+	return &constantOfShape{intListOf(n, "input", 0, 0), value, outputLike(n, 0, value)}
 }
 
 func (op *constantOfShape) shapes() (err error) {
@@ -468,7 +468,7 @@ func rangeOps[T number]() []op {
 }
 
 func newRange[T number](n *node) kernel {
-	return &sequence[T]{argument[T](n, 0), argument[T](n, 1), argument[T](n, 2), output[T](n, 0)}
+	return &sequence[T]{shapeArgument[T](n, 0), shapeArgument[T](n, 1), shapeArgument[T](n, 2), output[T](n, 0)}
 }
 
 func (op *sequence[T]) shapes() error {

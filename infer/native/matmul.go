@@ -324,7 +324,7 @@ func (op *gemm[T]) multiply(dst kernels.Matrix[T]) error {
 func (op *gemm[T]) byBlocks(dst, a, b kernels.Matrix[T]) error {
 	const block = 1 << 22 // elements
 	some := min(max(block/max(b.Cols, 1), 32), b.Rows)
-	if err := op.memory.keep(&op.weighs, inPanels(some, b.Cols), size[T]()); err != nil {
+	if err := op.memory.reserveMore(&op.weighs, inPanels(some, b.Cols), size[T]()); err != nil {
 		return fmt.Errorf("a factor of shape %v is too large: %w", op.b.shape, err)
 	}
 	for from := 0; from < b.Rows; from += some {

@@ -6,17 +6,17 @@ import (
 	"unsafe"
 )
 
-// memory is what the values of one runner live in. Buffers are taken by an
-// array when it is computed and given back when nothing reads it any more; all
-// of them together stay within the limit.
+// memory has the buffers of one runner's values. An array takes a buffer when it is
+// computed and releases it when nothing reads the array any more. All buffers together
+// stay within the limit.
 type memory struct {
 	limit, held int // in bytes
 	pools       []trimmer
-	arrays      []tracked // all that take their buffers from here
+	arrays      []tracked // all that have their buffers here
 
 	ctx    context.Context // of the run
 	steps  int             // how many nodes the run has computed
-	spent  int             // multiplications since the context was last asked
+	spent  int             // multiplications since the last look at the context
 	budget *int            // how many may still be spent on constants; nil in a run
 }
 
@@ -29,9 +29,9 @@ type tracked struct {
 // trimmer is a pool of buffers of any type.
 type trimmer interface{ trim() }
 
-// take counts n elements of some bytes each as held. Where there is no room it
-// drops the buffers that are not in use.
-func (m *memory) take(n, bytes int) error {
+// reserve counts n elements of some bytes each as held. At the limit it drops the buffers
+// that are not in use.
+func (m *memory) reserve(n, bytes int) error {
 	if n > (m.limit-m.held)/bytes {
 		m.trim()
 	}
@@ -49,20 +49,20 @@ func (m *memory) trim() {
 	}
 }
 
-// keep counts n elements of some bytes each, that an operator keeps for itself,
-// as held. kept is how many bytes of them are counted already.
-func (m *memory) keep(kept *int, n, bytes int) error {
+// reserveMore counts n elements of some bytes each, which a kernel allocates itself, as
+// held. kept is how many bytes of them are counted already.
+func (m *memory) reserveMore(kept *int, n, bytes int) error {
 	if n <= *kept/bytes {
 		return nil
 	}
-	if err := m.take(n-*kept/bytes, bytes); err != nil {
+	if err := m.reserve(n-*kept/bytes, bytes); err != nil {
 		return err
 	}
 	*kept = n * bytes
 	return nil
 }
 
-// release gives back the buffers of a run and drops what belongs to the caller.
+// release releases the values of a run, and forgets what belongs to the caller.
 func (m *memory) release() {
 	for _, a := range m.arrays {
 		if a.filled && !a.invariant {
@@ -72,8 +72,8 @@ func (m *memory) release() {
 	m.ctx = nil
 }
 
-// drop gives back invariant values too, all of which are to be computed again.
-func (m *memory) drop() {
+// releaseInvariant releases the invariant values too, which are to be computed again.
+func (m *memory) releaseInvariant() {
 	for _, a := range m.arrays {
 		if a.invariant {
 			a.value.release()
@@ -185,7 +185,7 @@ func (p *pool[T]) get(n int, last *buffer[T]) (*buffer[T], error) {
 		p.use(last)
 		p.drop(last)
 	}
-	if err := p.memory.take(n, size[T]()); err != nil {
+	if err := p.memory.reserve(n, size[T]()); err != nil {
 		return nil, err
 	}
 	return &buffer[T]{data: make([]T, n), users: 1}, nil

@@ -165,12 +165,12 @@ func (op *transpose) run() error {
 
 type expand struct {
 	move
-	shape *list
+	shape *intList
 	dims  []int
 }
 
 func newExpand(n *node) kernel {
-	return &expand{move: newMove(n), shape: listOf(n, "shape", 1, 0)}
+	return &expand{move: newMove(n), shape: intListOf(n, "shape", 1, 0)}
 }
 
 func (op *expand) shapes() (err error) {
@@ -182,12 +182,12 @@ func (op *expand) shapes() (err error) {
 	if out.shape, ok = broadcast(out.shape[:0], in.shape, op.dims); !ok {
 		return fmt.Errorf("shape %v cannot be expanded to %v", in.shape, op.dims)
 	}
-	out.shared = slices.Equal(in.shape, out.shape)
+	out.isView = slices.Equal(in.shape, out.shape)
 	return nil
 }
 
 func (op *expand) run() error {
-	if op.out.info().shared {
+	if op.out.info().isView {
 		op.out.share(op.in)
 		return nil
 	}
@@ -198,12 +198,12 @@ func (op *expand) run() error {
 // tile repeats the input along each dimension.
 type tile struct {
 	move
-	repeats *list
+	repeats *intList
 	times   []int
 }
 
 func newTile(n *node) kernel {
-	return &tile{move: newMove(n), repeats: listOf(n, "repeats", 1, 0)}
+	return &tile{move: newMove(n), repeats: intListOf(n, "repeats", 1, 0)}
 }
 
 func (op *tile) shapes() (err error) {
@@ -350,7 +350,7 @@ func (op *concat) run() error {
 // split cuts the input into parts along an axis.
 type split struct {
 	in    value
-	sizes *list // nil for equal parts
+	sizes *intList // nil for equal parts
 	axis  int64
 	last  bool // the last part may be smaller
 	out   []value
@@ -358,7 +358,7 @@ type split struct {
 }
 
 func newSplit(n *node) kernel {
-	op := &split{in: n.inputs[0], sizes: listOf(n, "split", 1, 13), axis: attribute(n, "axis", int64(0))}
+	op := &split{in: n.inputs[0], sizes: intListOf(n, "split", 1, 13), axis: attribute(n, "axis", int64(0))}
 	if n.opset >= 18 {
 		op.last = true
 		switch parts := attribute(n, "num_outputs", int64(0)); {

@@ -7,21 +7,21 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// An operator computes one node of a graph on the values that it was built
-// with. It serves one goroutine at a time.
+// kernel computes one node of a graph on the values that it was built with. It serves
+// one goroutine at a time.
 type kernel interface {
-	// shapes sets the shapes of the outputs from those of the inputs, and
-	// from the elements of those that were got by argument. It is called
-	// before each run, and where all this is known when the model is opened.
+	// shapes sets the shapes of the outputs, from those of the inputs and from the
+	// elements that they depend on. It is called before a run, and when the model is
+	// opened if all this is known then.
 	shapes() error
 
-	// run computes the outputs, for which there is room. It is not called
-	// where they have no elements at all.
+	// run computes the outputs, which are allocated. It is not called where they have no
+	// elements at all.
 	run() error
 }
 
-// node is what an operator is built from. It keeps the first error and
-// remembers which attributes were read, so that none is dropped silently.
+// node is what a kernel is built from. It keeps the first error, and remembers which
+// attributes were read, so that none is ignored.
 type node struct {
 	*onnxgraph.Node
 	opset   int64
@@ -32,12 +32,12 @@ type node struct {
 	inst    *instruction
 	infer   *inference // while the model is opened, else nil
 
-	computed  []value // what there must be room for before a run, also outputs that are left out
-	temps     []value // what is given back after each run
-	dynamic   bool    // the shapes of the outputs depend on elements that are not constant
-	expensive bool    // it may take long, and is not computed when the model is opened
-	shapeOnly []bool  // the inputs of which only the shape is read
-	deciding  []int   // the inputs whose elements decide the shapes of the outputs
+	computed      []value // what is allocated before a run: outputs, also those that are left out
+	temps         []value // what is released after each run
+	dataDependent bool    // the shapes of the outputs depend on elements that are not constant
+	expensive     bool    // it may take long, and is not folded
+	shapeOnly     []bool  // the inputs of which only the shape is read
+	shapeInputs   []int   // the inputs whose elements the shapes of the outputs depend on
 
 	read []bool // the attributes that were
 	err  error
@@ -139,18 +139,18 @@ func input[T element](n *node, i int) *array[T] {
 	return a
 }
 
-// argument returns input i, whose elements decide the shapes of the outputs.
-func argument[T element](n *node, i int) *array[T] {
+// shapeArgument returns input i, on whose elements the shapes of the outputs depend.
+func shapeArgument[T element](n *node, i int) *array[T] {
 	a := input[T](n, i)
-	n.decides(i)
+	n.shapeDependsOn(i)
 	return a
 }
 
-// decides notes that the elements of input i decide the shapes of the outputs.
-func (n *node) decides(i int) {
+// shapeDependsOn notes that the shapes of the outputs depend on the elements of input i.
+func (n *node) shapeDependsOn(i int) {
 	if n.given(i) && !n.inputs[i].info().constant {
-		n.dynamic = true
-		n.deciding = append(n.deciding, i)
+		n.dataDependent = true
+		n.shapeInputs = append(n.shapeInputs, i)
 	}
 }
 
@@ -178,7 +178,7 @@ func outputLike(n *node, i int, v value) value {
 // viewOf returns a new value for output i that will share the elements of v.
 func viewOf(n *node, i int, v value) value {
 	out := outputLike(n, i, v)
-	out.info().shared = true
+	out.info().isView = true
 	return out
 }
 
@@ -191,8 +191,8 @@ func (n *node) setOutput(i int, v value) {
 	}
 }
 
-// temp returns a new array that the operator resizes in a run and that is
-// given back after it.
+// temp returns a new array that the kernel resizes in a run and that is released after
+// it.
 func temp[T element](n *node) *array[T] {
 	a := newArray[T](n.memory)
 	n.temps = append(n.temps, a)
@@ -256,30 +256,29 @@ func (x *indices) at(i int) int64 {
 	return x.int64s.data[i]
 }
 
-// list is a list of integers that is an attribute in old opsets and an input,
-// which decides the shapes of the outputs, in new ones.
-type list struct {
+// intList is a list of integers that is an attribute in old opsets. In new ones it is an
+// input, on which the shapes of the outputs depend.
+type intList struct {
 	given bool
 	fixed []int64
 	in    *indices
 	buf   []int64
 }
 
-// listOf returns the list that is input i from that opset on and an attribute
-// before.
-func listOf(n *node, name string, i int, since int64) *list {
+// intListOf returns the list that is input i from that opset on and an attribute before.
+func intListOf(n *node, name string, i int, since int64) *intList {
 	if n.opset < since {
 		if n.given(i) {
 			n.fail("input %d, %q, is an attribute, %q, before opset %d", i, n.Inputs[i], name, since)
 		}
-		return &list{given: n.has(name), fixed: attribute[[]int64](n, name, nil)}
+		return &intList{given: n.has(name), fixed: attribute[[]int64](n, name, nil)}
 	}
-	n.decides(i)
-	return &list{given: n.given(i), in: indicesOf(n, i)}
+	n.shapeDependsOn(i)
+	return &intList{given: n.given(i), in: indicesOf(n, i)}
 }
 
 // values returns the elements of the list, which hold until the next call.
-func (l *list) values() ([]int64, error) {
+func (l *intList) values() ([]int64, error) {
 	if l.in == nil {
 		return l.fixed, nil
 	}
@@ -297,7 +296,7 @@ func (l *list) values() ([]int64, error) {
 const maxList = 2 * maxRank
 
 // sizes appends the elements of the list to dst, as sizes of dimensions.
-func (l *list) sizes(dst []int) ([]int, error) {
+func (l *intList) sizes(dst []int) ([]int, error) {
 	values, err := l.values()
 	if err != nil {
 		return dst, err

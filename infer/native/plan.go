@@ -77,25 +77,25 @@ func (r *runner) planFor(outputs []*tensor.Tensor) *plan {
 // markInvariant marks the outputs that come out the same as long as the graph's inputs
 // have the same shapes, or whose shapes do. A run on the shapes of the one before
 // leaves them as they are.
-func (n *node) markInvariant() (sized, invariant bool) {
-	sized = len(n.inst.graphs) == 0 && !n.runner.program.nested
-	invariant = sized
-	for _, i := range n.deciding {
-		sized = sized && n.inputs[i].info().invariant
+func (n *node) markInvariant() (shapeInvariant, invariant bool) {
+	shapeInvariant = len(n.inst.graphs) == 0 && !n.runner.program.nested
+	invariant = shapeInvariant
+	for _, i := range n.shapeInputs {
+		shapeInvariant = shapeInvariant && n.inputs[i].info().invariant
 	}
 	for i, v := range n.inputs {
 		if v == nil {
 			continue
 		}
 		h := v.info()
-		sized = sized && h.sized
-		invariant = invariant && (h.invariant || n.shapeOnly[i] && h.sized)
+		shapeInvariant = shapeInvariant && h.shapeInvariant
+		invariant = invariant && (h.invariant || n.shapeOnly[i] && h.shapeInvariant)
 	}
-	sized = sized || invariant
+	shapeInvariant = shapeInvariant || invariant
 	for _, v := range n.outputs {
 		if v != nil {
-			v.info().sized, v.info().invariant = sized, invariant
+			v.info().shapeInvariant, v.info().invariant = shapeInvariant, invariant
 		}
 	}
-	return sized, invariant
+	return shapeInvariant, invariant
 }

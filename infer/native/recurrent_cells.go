@@ -89,7 +89,7 @@ func (op *recurrent[T]) span(d, i, j, steps int) (from, to int) {
 func (op *recurrent[T]) reserve(steps, batch int) error {
 	if n, ok := product(len(op.directions)*op.keeps, steps, batch, op.hidden); !ok {
 		return fmt.Errorf("%d rows for hidden_size %d are too many", batch, op.hidden)
-	} else if err := op.memory.keep(&op.stepBytes, n, size[T]()); err != nil {
+	} else if err := op.memory.reserveMore(&op.stepBytes, n, size[T]()); err != nil {
 		return fmt.Errorf("%d rows for hidden_size %d are too many: %w", batch, op.hidden, err)
 	}
 	if op.constant() {
@@ -97,7 +97,7 @@ func (op *recurrent[T]) reserve(steps, batch int) error {
 	}
 	_, _, inputs := op.sizes()
 	n := len(op.directions) * weightsInPanels(op.gates*op.hidden, inputs, op.hidden)
-	if err := op.memory.keep(&op.weightBytes, n, size[T]()); err != nil {
+	if err := op.memory.reserveMore(&op.weightBytes, n, size[T]()); err != nil {
 		return fmt.Errorf("weights for hidden_size %d are too many: %w", op.hidden, err)
 	}
 	return nil
@@ -136,7 +136,7 @@ func (op *recurrent[T]) tabulate() {
 	}
 	rows := op.table.shape[0]
 	n, ok := product(len(op.directions), rows, op.gates, op.hidden)
-	if !ok || n > maxTable || op.memory.take(n, size[T]()) != nil {
+	if !ok || n > maxTable || op.memory.reserve(n, size[T]()) != nil {
 		return
 	}
 	for d := range op.cells {

@@ -162,7 +162,7 @@ func (g *general[T]) packWeights(m *memory, s *workspace[T]) error {
 	rows, first := s.gates.Cols, s.gates.Cols
 	if !g.constant {
 		n := weightsInPanels(rows, s.x.Width, g.hidden) + rows*max(s.x.Width, g.hidden)
-		if err := m.keep(&g.weightBytes, n, size[float64]()); err != nil {
+		if err := m.reserveMore(&g.weightBytes, n, size[float64]()); err != nil {
 			return fmt.Errorf("weights for hidden_size %d are too many: %w", g.hidden, err)
 		}
 	}

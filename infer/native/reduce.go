@@ -21,7 +21,7 @@ type reducer[T number] struct {
 
 type reduce[T number] struct {
 	in, out  *array[T]
-	axes     *list
+	axes     *intList
 	keepDims bool
 	noop     bool // without axes, reduce nothing instead of all
 	reducer[T]
@@ -80,7 +80,7 @@ func newReduceSum[T number](n *node) kernel {
 func newReduce[T number](n *node, r reducer[T], since int64, in, out *array[T]) *reduce[T] {
 	op := &reduce[T]{
 		in: in, out: out, sums: temp[T](n), mapped: &poolOf[T](n.memory).scratch[0],
-		axes:     listOf(n, "axes", 1, since),
+		axes:     intListOf(n, "axes", 1, since),
 		keepDims: n.flag("keepdims", true),
 		reducer:  r,
 	}
@@ -182,7 +182,7 @@ func (op *reduce[T]) shapes() (err error) {
 
 // reducedShape sets the shape of what is left of in, and drop to which of its
 // dimensions are not. It returns the product of those.
-func reducedShape(out *header, in []int, axes *list, drop *[]bool, noop, keepDims bool) (int, error) {
+func reducedShape(out *header, in []int, axes *intList, drop *[]bool, noop, keepDims bool) (int, error) {
 	*drop = resized(*drop, len(in))
 	values, err := axes.values()
 	if err != nil {
@@ -421,7 +421,7 @@ func alongAxis(shape []int, axis int64) (size, inner int) {
 // ones the first. A NaN is greater than all numbers.
 type topK[T number] struct {
 	in      *array[T]
-	k       *list
+	k       *intList
 	axis    int64
 	least   bool
 	values  *array[T]
@@ -436,9 +436,9 @@ func newTopK[T number](n *node) kernel {
 		values: output[T](n, 0), indices: output[int64](n, 1), order: temp[int64](n), merged: temp[int64](n),
 	}
 	if n.opset < 10 {
-		op.k = &list{fixed: []int64{attribute(n, "k", int64(-1))}}
+		op.k = &intList{fixed: []int64{attribute(n, "k", int64(-1))}}
 	} else {
-		op.k = listOf(n, "k", 1, 10)
+		op.k = intListOf(n, "k", 1, 10)
 	}
 	if n.opset >= 11 {
 		op.least = !n.flag("largest", true)

@@ -24,10 +24,10 @@ type runner struct {
 
 // step is a node in a runner.
 type step struct {
-	kernel           kernel // nil where the outputs are constants
-	computed         []value
-	temps            []value
-	sized, invariant bool // the outputs, as header has it
+	kernel                    kernel // nil where the outputs are constants
+	computed                  []value
+	temps                     []value
+	shapeInvariant, invariant bool // the outputs, as header has it
 }
 
 // newRunner builds the kernels of p in that memory. Of a graph within another, outer
@@ -81,7 +81,7 @@ func (r *runner) newInput(i int, inputs []value) (value, error) {
 		return v, nil
 	}
 	h := v.info()
-	h.sized = true
+	h.shapeInvariant = true
 	if declared.Shape != nil {
 		h.fixed = true
 		for _, d := range declared.Shape {
@@ -101,7 +101,7 @@ func (r *runner) build(i int, inf *inference) error {
 		s.kernel = in.op.construct(n)
 	}
 	s.computed, s.temps = n.computed, n.temps
-	s.sized, s.invariant = n.markInvariant()
+	s.shapeInvariant, s.invariant = n.markInvariant()
 	if err := n.finish(); err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (r *runner) run(ctx context.Context, inputs, outputs []*tensor.Tensor) erro
 	warm := r.sameShapes() && r.warm == plan
 	r.warm = nil
 	if !warm {
-		r.memory.drop()
+		r.memory.releaseInvariant()
 	}
 	if err := r.compute(plan, warm); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (r *runner) export(outputs []*tensor.Tensor) error {
 			bytes += r.slots[r.program.outputSlots[i]].bytes()
 		}
 	}
-	if err := r.memory.take(bytes, 1); err != nil {
+	if err := r.memory.reserve(bytes, 1); err != nil {
 		return fmt.Errorf("the outputs are too large: %w", err)
 	}
 	r.memory.held -= bytes
@@ -201,7 +201,7 @@ func (r *runner) compute(p *plan, warm bool) error {
 		if err := r.memory.step(); err != nil {
 			return err
 		}
-		if err := s.run(warm && s.sized); err != nil {
+		if err := s.run(warm && s.shapeInvariant); err != nil {
 			return fmt.Errorf("%s: %w", r.program.nodes[at.node].label(), err)
 		}
 		for _, slot := range at.last {
@@ -222,7 +222,7 @@ func (s *step) run(shaped bool) error {
 	}
 	elements := false
 	for _, v := range s.computed {
-		if v.info().shared {
+		if v.info().isView {
 			elements = true
 			continue
 		}

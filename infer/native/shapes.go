@@ -50,7 +50,7 @@ func (inf *inference) within(p *program, outer *runner, inputs []value) (*runner
 // follow sets the shapes of a node's outputs if they are known, and then computes them
 // if all that they are made of is.
 func (inf *inference) follow(n *node, s *step) error {
-	if n.dynamic || !allInputs(n, func(i int, h *header) bool { return h.fixed }) {
+	if n.dataDependent || !allInputs(n, func(i int, h *header) bool { return h.fixed }) {
 		return nil
 	}
 	if err := s.kernel.shapes(); err != nil {

@@ -20,7 +20,7 @@ var sliceOps = []op{
 // slice takes regular steps along some axes.
 type slice struct {
 	move
-	starts, ends, axes, steps *list
+	starts, ends, axes, steps *intList
 
 	seen        []bool
 	first, step []int // for each dimension
@@ -29,11 +29,11 @@ type slice struct {
 func newSlice(n *node) kernel {
 	op := &slice{
 		move:   newMove(n),
-		starts: listOf(n, "starts", 1, 10), ends: listOf(n, "ends", 2, 10), axes: listOf(n, "axes", 3, 10),
-		steps: &list{},
+		starts: intListOf(n, "starts", 1, 10), ends: intListOf(n, "ends", 2, 10), axes: intListOf(n, "axes", 3, 10),
+		steps: &intList{},
 	}
 	if n.opset >= 10 {
-		op.steps = listOf(n, "steps", 4, 10)
+		op.steps = intListOf(n, "steps", 4, 10)
 	}
 	if !op.starts.given || !op.ends.given {
 		n.fail("the starts or the ends are missing")
@@ -44,7 +44,7 @@ func newSlice(n *node) kernel {
 func (op *slice) shapes() error {
 	in, out := op.in.info().shape, op.out.info()
 	var lists [4][]int64
-	for i, l := range []*list{op.starts, op.ends, op.axes, op.steps} {
+	for i, l := range []*intList{op.starts, op.ends, op.axes, op.steps} {
 		var err error
 		if lists[i], err = l.values(); err != nil {
 			return err
@@ -127,8 +127,8 @@ func (op *slice) run() error {
 type pad struct {
 	in, out value
 	mode    string
-	pads    *list
-	axes    *list
+	pads    *intList
+	axes    *intList
 	with    value // nil for zero
 
 	before []int
@@ -139,8 +139,8 @@ type pad struct {
 
 func newPad(n *node) kernel {
 	in := n.inputs[0]
-	op := &pad{in: in, out: outputLike(n, 0, in), mode: attribute(n, "mode", "constant"), axes: &list{}, places: temp[int64](n)}
-	op.pads = listOf(n, "pads", 1, 11)
+	op := &pad{in: in, out: outputLike(n, 0, in), mode: attribute(n, "mode", "constant"), axes: &intList{}, places: temp[int64](n)}
+	op.pads = intListOf(n, "pads", 1, 11)
 	switch {
 	case op.mode != "constant" && op.mode != "reflect" && op.mode != "edge" && (op.mode != "wrap" || n.opset < 19):
 		n.fail("attribute \"mode\" is %q, and must be constant, reflect, edge or from opset 19 on wrap", op.mode)
@@ -155,7 +155,7 @@ func newPad(n *node) kernel {
 		}
 	}
 	if n.opset >= 18 {
-		op.axes = listOf(n, "axes", 3, 18)
+		op.axes = intListOf(n, "axes", 3, 18)
 	}
 	return op
 }

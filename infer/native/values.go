@@ -12,19 +12,19 @@ import (
 // maxRank is how many dimensions a computed value may have.
 const maxRank = 64
 
-// A value of a graph is an *array of one of the element types, which is known
-// when the graph is compiled.
+// value is a value of a graph: an *array of one of the element types, which is known when
+// the model is opened.
 type value interface {
 	info() *header
 	typ() tensor.Type
 	len() int
 
-	// resize makes room for the elements of the shape, with arbitrary values.
+	// resize allocates the elements of the shape, which are arbitrary.
 	resize() error
-	// share makes the value show the elements of src, which has its type, in
-	// the value's own shape.
+	// share makes the value a view, in its own shape, of the elements of src, which has
+	// its type.
 	share(src value)
-	// release gives back the elements of a value that is not constant.
+	// release releases the elements of a value that is not constant.
 	release()
 	// freeze returns a constant of the elements, which count as memory for good.
 	freeze() value
@@ -33,8 +33,8 @@ type value interface {
 	// like returns a new value of the same type.
 	like(m *memory) value
 
-	// bind makes the value show t, which has its type; export copies it to dst,
-	// whose memory it uses if it fits.
+	// bind makes the value a view of t, which has its type. export copies it to dst,
+	// whose memory it uses if that is enough.
 	bind(t *tensor.Tensor) error
 	export(m *memory, dst *tensor.Tensor) error
 	mover
@@ -42,14 +42,15 @@ type value interface {
 
 // header is what arrays of all types have.
 type header struct {
-	shape     []int
-	kind      *elementType
-	constant  bool // the elements are known when the graph is compiled
-	fixed     bool // the shape is
-	shared    bool // it shows the elements of another, and needs no room
-	sized     bool // the shape depends on the shapes of the graph's inputs alone
-	invariant bool // so do the elements
-	filled    bool // it shows elements that it has to give back
+	shape    []int
+	kind     *elementType
+	fixed    bool // the shape is known when the model is opened
+	constant bool // the elements are
+	isView   bool // the elements are those of another value
+	filled   bool // there are elements, which are to be released
+
+	// In runs on inputs of the same shapes, the shape is the same, or the elements are.
+	shapeInvariant, invariant bool
 }
 
 // array is a value: elements in row-major order.
@@ -84,7 +85,7 @@ func constantOf[T element](shape []int, data []T) *array[T] {
 }
 
 func constantArray[T element](e *elementType, shape []int, data []T) *array[T] {
-	return &array[T]{header: header{kind: e, shape: shape, constant: true, fixed: true, sized: true, invariant: true}, data: data}
+	return &array[T]{header: header{kind: e, shape: shape, constant: true, fixed: true, shapeInvariant: true, invariant: true}, data: data}
 }
 
 func (a *array[T]) info() *header { return &a.header }

@@ -150,13 +150,13 @@ func (op *count) run() error {
 
 type reshape struct {
 	view
-	shape     *list
+	shape     *intList
 	allowZero bool // a 0 is a size and does not copy the input's
 	dims      []int
 }
 
 func newReshape(n *node) kernel {
-	op := &reshape{view: newView(n), shape: listOf(n, "shape", 1, 5)}
+	op := &reshape{view: newView(n), shape: intListOf(n, "shape", 1, 5)}
 	if n.opset >= 14 {
 		op.allowZero = n.flag("allowzero", false)
 	}
@@ -221,12 +221,12 @@ func (op *flatten) shapes() error {
 
 type squeeze struct {
 	view
-	axes *list // not given for all that can be
+	axes *intList // not given for all that can be
 	drop []bool
 }
 
 func newSqueeze(n *node) kernel {
-	return &squeeze{view: newView(n), axes: listOf(n, "axes", 1, 13)}
+	return &squeeze{view: newView(n), axes: intListOf(n, "axes", 1, 13)}
 }
 
 func (op *squeeze) shapes() error {
@@ -256,12 +256,12 @@ func (op *squeeze) shapes() error {
 
 type unsqueeze struct {
 	view
-	axes   *list
+	axes   *intList
 	insert []bool
 }
 
 func newUnsqueeze(n *node) kernel {
-	op := &unsqueeze{view: newView(n), axes: listOf(n, "axes", 1, 13)}
+	op := &unsqueeze{view: newView(n), axes: intListOf(n, "axes", 1, 13)}
 	if !op.axes.given {
 		n.fail("the axes are missing")
 	}
@@ -293,7 +293,7 @@ func (op *unsqueeze) shapes() error {
 }
 
 // axisSet sets which of rank dimensions are among axes.
-func axisSet(set *[]bool, axes *list, rank int) error {
+func axisSet(set *[]bool, axes *intList, rank int) error {
 	*set = resized(*set, rank)
 	values, err := axes.values()
 	if err != nil {
