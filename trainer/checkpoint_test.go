@@ -52,8 +52,8 @@ func jobs() []job {
 			Options{LearningRate: 0.9, Epochs: 7, Optimizer: Optimizer{Method: SGD}, Schedule: Schedule{Shape: Plateau, Patience: 1, Gamma: 0.5}},
 		},
 		{"patience", plain, Options{Epochs: 12, LearningRate: 0.1, Patience: 3}},
-		{"carry", stream, Options{Carry: true, Batch: 18, ClipNorm: 0.1}},
-		{"carry, gru", specs[1], Options{Carry: true, Batch: 18}},
+		{"stateful", stream, Options{Stateful: true, Batch: 18, ClipNorm: 0.1}},
+		{"stateful, gru", specs[1], Options{Stateful: true, Batch: 18}},
 	}
 	for i := range list {
 		o := &list[i].opts
@@ -307,7 +307,7 @@ func TestSecondsGoOn(t *testing.T) {
 	f := testFit(t, newModel(t, j.spec), examples{spec: j.spec, count: 43, time: 3}, j.opts)
 	defer f.close()
 	f.opts.OnBatch = func(Progress) { cancel() }
-	f.at.Seconds = 1000
+	f.progress.Seconds = 1000
 	if _, err := f.run(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -416,7 +416,7 @@ func TestResumeErrors(t *testing.T) {
 		{"its LearningRate is 0.1, not 0.2:", func(m *models.Metadata, o *Options, _, _ *int) { o.LearningRate = 0.2 }},
 		{"its Schedule.Shape is constant, not step:", func(m *models.Metadata, o *Options, _, _ *int) { o.Schedule.Shape = Step }},
 		{"its ClipNorm is 0, not 1:", func(m *models.Metadata, o *Options, _, _ *int) { o.ClipNorm = 1 }},
-		{"its Epochs is 3 or more, not 2: give", func(m *models.Metadata, o *Options, _, _ *int) { o.Epochs = 2 }},
+		{"Epochs is 2: it must be 3 or more, which the checkpoint has begun", func(m *models.Metadata, o *Options, _, _ *int) { o.Epochs = 2 }},
 		{`its Labels is ["no" "yes"], not ["yes" "no"]:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Labels = []string{"yes", "no"} }},
 		{`its Labels is ["no" "yes"], not ["no yes" ""]:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Labels = []string{"no yes", ""} }},
 		{`its Columns is ["x"], not []:`, func(m *models.Metadata, o *Options, _, _ *int) { m.Columns = nil }},
@@ -428,12 +428,12 @@ func TestResumeErrors(t *testing.T) {
 		{"its Patience is 3, not 4:", func(m *models.Metadata, o *Options, _, _ *int) { o.Patience = 4 }},
 		{"its Seed is 5, not 6:", func(m *models.Metadata, o *Options, _, _ *int) { o.Seed = 6 }},
 		{"its NoShuffle is false, not true:", func(m *models.Metadata, o *Options, _, _ *int) { o.NoShuffle = true }},
-		{"its Carry is false, not true:", func(m *models.Metadata, o *Options, _, _ *int) { o.Carry = true }},
-		{"its number of training examples is 43, not 44:", func(m *models.Metadata, o *Options, train, _ *int) { *train = 44 }},
-		{"its number of test examples is 20, not 21:", func(m *models.Metadata, o *Options, _, test *int) { *test = 21 }},
+		{"its Stateful is false, not true:", func(m *models.Metadata, o *Options, _, _ *int) { o.Stateful = true }},
+		{"its train.Len() is 43, not 44:", func(m *models.Metadata, o *Options, train, _ *int) { *train = 44 }},
+		{"its test.Len() is 20, not 21:", func(m *models.Metadata, o *Options, _, test *int) { *test = 21 }},
 		{"Resume is true: it must be false without a checkpoint", func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint = "" }},
 		{"CheckpointEvery is -1ns", func(m *models.Metadata, o *Options, _, _ *int) { o.CheckpointEvery = -1 }},
-		{"cannot resume: open " + opts.Checkpoint + "x: " + syscall.ENOENT.Error(), func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint += "x" }},
+		{"cannot resume from " + opts.Checkpoint + "x: open " + opts.Checkpoint + "x: " + syscall.ENOENT.Error(), func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint += "x" }},
 		{"", func(m *models.Metadata, o *Options, _, _ *int) { o.Threads, o.CheckpointEvery = 5, time.Hour }},
 	} {
 		meta, opts, trainSize, testSize := described, opts, 43, 20
@@ -507,13 +507,13 @@ func TestCosineGoesOnAsOverAllEpochs(t *testing.T) {
 	}
 }
 
-// TestLongTerms tells long vocabularies apart by what lies beyond their beginning.
-func TestLongTerms(t *testing.T) {
+// TestLongSettings tells long vocabularies apart by what follows their beginning.
+func TestLongSettings(t *testing.T) {
 	a := strings.Split(strings.Repeat("é,x,", 200), ",")
 	b := slices.Clone(a)
 	b[399] = "y"
-	x, y := newTerm("Vocabulary", a), newTerm("Vocabulary", b)
-	if x == y || len(x.Value) > 200 || x != newTerm("Vocabulary", slices.Clone(a)) {
+	x, y := newSetting("Vocabulary", a), newSetting("Vocabulary", b)
+	if x == y || len(x.Value) > 200 || x != newSetting("Vocabulary", slices.Clone(a)) {
 		t.Errorf("%q and %q", x, y)
 	}
 }
@@ -544,15 +544,15 @@ func TestCheckpointInUse(t *testing.T) {
 func TestCheckpointOfAnotherVersion(t *testing.T) {
 	j := jobs()[0]
 	j.opts.Checkpoint, j.opts.Resume = filepath.Join(t.TempDir(), "c"), true
-	for data, want := range map[string]string{
-		"rnnkit checkpoint 2\n{}\n": "it is a checkpoint of another version of rnnkit: start anew",
-		"rnnkit checkpoint 31\n":    "it is a checkpoint of another version of rnnkit: start anew",
-		"ONNX":                      "it is not a checkpoint: name another file",
+	for data, want := range map[string]error{
+		"rnnkit checkpoint 2\n{}\n": ErrCheckpointVersion,
+		"rnnkit checkpoint 41\n":    ErrCheckpointVersion,
+		"ONNX":                      ErrNotCheckpoint,
 	} {
 		if err := os.WriteFile(j.opts.Checkpoint, []byte(data), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := j.fit(t, t.Context(), 3, j.opts); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := j.fit(t, t.Context(), 3, j.opts); !errors.Is(err, want) {
 			t.Errorf("%q: the error is %v", data, err)
 		}
 	}
@@ -566,7 +566,7 @@ func TestCheckpointReplacesNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := j.fit(t, t.Context(), 3, j.opts)
-	if err == nil || !strings.Contains(err.Error(), "m.onnx is there, and is no checkpoint: name another file") {
+	if err == nil || !strings.Contains(err.Error(), "m.onnx: the file is not a checkpoint: name another file") {
 		t.Errorf("the error is %v", err)
 	}
 	if data, err := os.ReadFile(j.opts.Checkpoint); err != nil || string(data) != "ONNX" {
@@ -574,14 +574,14 @@ func TestCheckpointReplacesNothingElse(t *testing.T) {
 	}
 }
 
-// TestResumeWithPatience names what is another where the number of terms is too.
+// TestResumeWithPatience names what is another where the number of settings is too.
 func TestResumeWithPatience(t *testing.T) {
 	j := jobs()[0]
 	j.opts.Checkpoint, j.opts.Resume = filepath.Join(t.TempDir(), "c"), false
 	j.whole(t)
 	j.opts.Resume, j.opts.Patience = true, 7
 	j.opts.Validation = examples{spec: j.spec, count: 9, time: 3}
-	if _, _, err := j.fit(t, t.Context(), 3, j.opts); err == nil || !strings.Contains(err.Error(), "its Patience is without end, not 7") {
+	if _, _, err := j.fit(t, t.Context(), 3, j.opts); err == nil || !strings.Contains(err.Error(), "its Patience is none, not 7") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -609,7 +609,7 @@ func checkpointed(t testing.TB) (data []byte, fresh func(t testing.TB) *fit[floa
 		if err != nil {
 			t.Fatal(err)
 		}
-		opts, err := Options{Epochs: 3, Batch: 18, Carry: true, Patience: 2, Threads: 1}.withDefaults(spec)
+		opts, err := Options{Epochs: 3, Batch: 18, Stateful: true, Patience: 2, Threads: 1}.withDefaults(spec)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -678,9 +678,9 @@ func TestDamagedCheckpoint(t *testing.T) {
 		`"shuffle":"`:   `"shuffle":"AA`,
 		`"history":[`:   `"history":[{},{},`,
 		`history":[`:    `history":[{},{},{},`,
-		`"terms":[{`:    `"terms":[{},{`,
-		`"terms"`:       `"Terms":[],"a"`,
-		`{"terms"`:      `{"since":1e999,"terms"`,
+		`"settings":[{`: `"settings":[{},{`,
+		`"settings"`:    `"Settings":[],"a"`,
+		`{"settings"`:   `{"since":1e999,"settings"`,
 	} {
 		if !bytes.Contains(body, []byte(old)) {
 			t.Fatalf("the header has no %s", old)
@@ -692,13 +692,13 @@ func TestDamagedCheckpoint(t *testing.T) {
 func FuzzReadCheckpoint(f *testing.F) {
 	data, fresh := checkpointed(f)
 	body := data[:len(data)-sha256.Size]
-	terms := bytes.Index(body, []byte(`,"history"`)) // end here
+	settings := bytes.Index(body, []byte(`,"history"`)) // they end here
 	f.Add(data)
 	f.Add(body)
-	f.Add(body[terms:])
+	f.Add(body[settings:])
 	f.Add([]byte(checkpointMagic + "{}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, data := range [][]byte{data, seal(data), seal(append(slices.Clip(body[:terms]), data...))} {
+		for _, data := range [][]byte{data, seal(data), seal(append(slices.Clip(body[:settings]), data...))} {
 			fit := fresh(t)
 			if err := fit.restore(data); err != nil {
 				continue

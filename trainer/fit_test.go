@@ -62,13 +62,13 @@ func TestDropout(t *testing.T) {
 	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 50, Layers: 2, Dropout: 0.2, Readout: models.ReadLast, Outputs: 1}
 	source := examples{spec: spec, count: 32, time: 20}
 	m := newModel(t, spec)
-	p := testPasses(t, m, 1, 1)
+	p := testRunner(t, m, 1, 1)
 	defer p.close()
 	if err := p.read(source, firstExamples(32)); err != nil {
 		t.Fatal(err)
 	}
 	p.run(training, 0)
-	first, second := slices.Clone(p.shards[0].layers[0].keep), p.shards[1].layers[0].keep
+	first, second := slices.Clone(p.shards[0].layers[0].mask), p.shards[1].layers[0].mask
 	dropped := 0
 	for _, k := range first {
 		if k == 0 {
@@ -85,19 +85,19 @@ func TestDropout(t *testing.T) {
 		t.Error("two shards drop the same values")
 	}
 	p.run(training, 1)
-	if slices.Equal(first, p.shards[0].layers[0].keep) {
+	if slices.Equal(first, p.shards[0].layers[0].mask) {
 		t.Error("two updates drop the same values")
 	}
 
 	// Nothing is dropped when a loss is measured.
 	without := *m
 	without.Spec.Dropout = 0
-	q := testPasses(t, &without, 1, 1)
+	q := testRunner(t, &without, 1, 1)
 	defer q.close()
 	if err := q.read(source, firstExamples(32)); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := p.run(measuring, 0), q.run(measuring, 0); got != want {
+	if got, want := p.run(evaluating, 0), q.run(evaluating, 0); got != want {
 		t.Errorf("the loss is %g with dropout, %g without", got, want)
 	}
 }
@@ -107,13 +107,13 @@ func TestDropout(t *testing.T) {
 func TestDropoutOfALargeBatch(t *testing.T) {
 	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 3, Layers: 2, Dropout: 0.5, Readout: models.ReadLast, Outputs: 1}
 	const far = 1 << 16
-	p := testPasses(t, newModel(t, spec), 7, 1)
+	p := testRunner(t, newModel(t, spec), 7, 1)
 	defer p.close()
 	p.batch = datasets.Batch{Size: far + 32, Time: 1, Inputs: make([]float32, far+32), Targets: make([]float32, far+32)}
 	p.run(training, 0)
-	kept := slices.Clone(p.shards[far/p.size].layers[0].keep)
+	kept := slices.Clone(p.shards[far/p.shardSize].layers[0].mask)
 	p.run(training, 1)
-	if slices.Equal(kept, p.shards[0].layers[0].keep) {
+	if slices.Equal(kept, p.shards[0].layers[0].mask) {
 		t.Error("they drop the same values")
 	}
 }
@@ -156,7 +156,7 @@ func TestShardsAddUpToTheBatch(t *testing.T) {
 		m := newModel(t, spec)
 		source := examples{spec: spec, count: 37, time: 4}
 		gradient := func(examples ...int) []float32 {
-			p := testPasses(t, m, 0, 1)
+			p := testRunner(t, m, 0, 1)
 			defer p.close()
 			if err := p.read(source, examples); err != nil {
 				t.Fatal(err)
@@ -194,7 +194,7 @@ func TestUpdateIsAdam(t *testing.T) {
 	if err := f.read(source, firstExamples(20)); err != nil {
 		t.Fatal(err)
 	}
-	f.passes.run(training, 0)
+	f.runner.run(training, 0)
 	want, mean, square := float64(m.Params.Data[0]), 0.0, 0.0
 	for step := 1; step <= 5; step++ {
 		var g float64
@@ -250,7 +250,7 @@ func TestDivergedFitHasTheParametersOfTheLastEpoch(t *testing.T) {
 func TestLossOfTestsThatIsNotFinite(t *testing.T) {
 	for _, validation := range []bool{false, true} {
 		m, train, test := sine(t, 0)
-		tests := 12 // one read for each of an epoch's six batches, twice
+		tests := 1 + 12 // the first batch before training, and the six batches of an epoch twice
 		opts := Options{LearningRate: 0.01}
 		var measured datasets.Source = spoiled{test, &tests}
 		if validation {
@@ -428,9 +428,9 @@ func TestABatchOfAll(t *testing.T) {
 func TestThreads(t *testing.T) {
 	spec := testSpecs()[0]
 	for _, threads := range []int{1, 3} {
-		p := testPasses(t, newModel(t, spec), 0, threads)
+		p := testRunner(t, newModel(t, spec), 0, threads)
 		p.close()
-		if got := p.team.others + 1; got != threads {
+		if got := p.pool.workers + 1; got != threads {
 			t.Errorf("%d threads: the team has %d", threads, got)
 		}
 		synctest.Test(t, func(t *testing.T) {

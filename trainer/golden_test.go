@@ -85,7 +85,7 @@ func TestGoldens(t *testing.T) {
 	for _, c := range g.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			params, batch, loss := c.problem(t)
-			p, err := newPasses(&models.Metadata{Spec: c.Spec}, params, loss, 0, 1)
+			p, err := newRunner(&models.Metadata{Spec: c.Spec}, params, loss, 0, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,8 +100,8 @@ func TestGoldens(t *testing.T) {
 			}
 			var outputs []float64
 			for example := range c.Batch {
-				s := p.shards[example/p.size]
-				i := slices.Index(s.order, example%p.size)
+				s := p.shards[example/p.shardSize]
+				i := slices.Index(s.order, example%p.shardSize)
 				for step := range p.rowsOf(example) {
 					outputs = append(outputs, s.out[(step*s.batch+i)*c.Spec.Outputs:][:c.Spec.Outputs]...)
 				}
@@ -141,7 +141,7 @@ func TestGoldenTrajectories(t *testing.T) {
 			defer f.close()
 			var losses, rates []float64
 			for i := range c.Losses {
-				e, err := f.epoch(t.Context())
+				e, err := f.runEpoch(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -149,7 +149,7 @@ func TestGoldenTrajectories(t *testing.T) {
 				if e.TestLoss = 1; c.Schedule == "plateau" {
 					e.TestLoss = g.Metrics[i]
 				}
-				f.note(e)
+				f.finishEpoch(e)
 			}
 			for i := range c.Losses {
 				compare(t, fmt.Sprint("learning rate ", i), rates[i:i+1], c.Rates[i:i+1], 1e-12, 0)

@@ -80,7 +80,7 @@ func checkGradients(t *testing.T, spec models.Spec, lengths []int) {
 	p.Params = params
 	loss := func() (sum float64) {
 		n.dropout.Seed(3, 4)
-		for i := range n.packs() {
+		for i := range n.packTasks() {
 			n.pack(&p, i, true)
 		}
 		n.forward(&p, true)

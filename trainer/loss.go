@@ -10,8 +10,15 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Loss is what training minimises: the mean of something over the rows that
-// the model answers, which are examples, or steps for a readout of all.
+// Loss is what training minimises: the weighted mean of a function over all rows of
+// outputs. A row is the output for an example, or for a step of it where the model has
+// the readout [models.ReadAll].
+//
+// [CrossEntropy] reads the Labels of a [datasets.Batch], one for each row, and the model
+// has an output for each class. All other losses read its Targets, and a row of targets
+// is as long as a row of outputs, but for [Pinball]. Labels that a loss of targets is to
+// read are made targets by [datasets.Sequences.AsTargets]. What does not fit the model is
+// refused by [Options.Validate].
 type Loss interface {
 	// String names the loss with its parameters, such as huber(1).
 	String() string
@@ -19,16 +26,16 @@ type Loss interface {
 	// Name is mse, mae, huber, pinball, bce or cross-entropy.
 	Name() string
 
-	// size returns how many target values a row has for a model with the
-	// given number of outputs; 0 if a row has a label instead.
+	// size returns the number of targets in a row for a model with the given number
+	// of outputs; 0 if a row has a label instead.
 	size(outputs int) (int, error)
 
-	// weight returns what a row counts for in the mean, 1 if it has values.
+	// weight returns the weight of a row in the mean, 1 for a row of targets.
 	weight(label int64) float64
 }
 
-// lossSize is the size of a loss of this package, and an error for any other.
-func lossSize(loss Loss, outputs int) (int, error) {
+// targetsPerRow returns the size of a loss of this package, and an error for any other.
+func targetsPerRow(loss Loss, outputs int) (int, error) {
 	switch loss.(type) {
 	case CrossEntropy, valueLoss:
 		return loss.size(outputs)
@@ -36,7 +43,7 @@ func lossSize(loss Loss, outputs int) (int, error) {
 	return 0, &models.FieldError{Field: "Loss", Value: reflect.TypeOf(loss), Want: "a CrossEntropy, or what a function such as MSE returns"}
 }
 
-// valueLoss is a Loss of rows that have values.
+// valueLoss is a Loss of rows of targets.
 type valueLoss interface {
 	Loss
 
@@ -44,23 +51,23 @@ type valueLoss interface {
 	row(grad, out, targets []float64) float64
 }
 
-// classifier is a valueLoss whose rows are right or wrong.
+// classifier is a valueLoss whose rows are classified correctly or not.
 type classifier interface {
-	right(out, targets []float64) bool
+	correct(out, targets []float64) bool
 }
 
-// score counts the rows of a classification.
-type score struct{ right, rows int }
+// accuracy counts the rows of a classification.
+type accuracy struct{ correct, rows int }
 
-func (s *score) add(right bool) {
-	s.rows++
-	if right {
-		s.right++
+func (a *accuracy) add(correct bool) {
+	a.rows++
+	if correct {
+		a.correct++
 	}
 }
 
-// pointwise is a Loss that is a mean over rows and outputs of a function of an
-// output and its target, which also returns the derivative.
+// pointwise is a Loss that is the mean over rows and outputs of a function of an
+// output and its target. The function also returns the derivative.
 type pointwise struct {
 	name string
 	of   func(out, target float64) (loss, derivative float64)
@@ -93,7 +100,7 @@ func MSE() Loss {
 	}}
 }
 
-// MAE is the mean absolute error, |y - t|. Its derivative at 0 is taken for 0.
+// MAE is the mean absolute error, |y - t|. Its derivative at 0 is taken as 0.
 func MAE() Loss {
 	return pointwise{"mae", func(y, t float64) (float64, float64) {
 		d := y - t
@@ -101,9 +108,8 @@ func MAE() Loss {
 	}}
 }
 
-// Huber is (y - t)²/2 for differences up to delta, which must be more than 0,
-// and goes on as a straight line beyond: Huber, "Robust Estimation of a Location
-// Parameter" (1964).
+// Huber is (y - t)²/2 for differences up to delta, and linear beyond: Huber, "Robust
+// Estimation of a Location Parameter" (1964). The delta must be more than 0.
 func Huber(delta float64) Loss {
 	return huber{delta, pointwise{fmt.Sprintf("huber(%g)", delta), func(y, t float64) (float64, float64) {
 		d := y - t
@@ -128,8 +134,9 @@ func (h huber) size(outputs int) (int, error) {
 	return h.pointwise.size(outputs)
 }
 
-// BinaryCrossEntropy is -t log σ(y) - (1-t) log(1-σ(y)) for outputs y that are
-// logits and targets from 0 to 1.
+// BinaryCrossEntropy is -t log σ(y) - (1-t) log(1-σ(y)) for outputs y that are logits
+// and targets t from 0 to 1. A row is classified correctly if each logit is more than 0
+// where the target is more than 0.5.
 func BinaryCrossEntropy() Loss {
 	return binaryCrossEntropy{pointwise{"binary cross-entropy", func(y, t float64) (float64, float64) {
 		// log(1+eʸ) and 1/(1+e⁻ʸ) without overflow where |y| is large.
@@ -146,7 +153,7 @@ type binaryCrossEntropy struct{ pointwise }
 
 func (binaryCrossEntropy) Name() string { return "bce" }
 
-func (binaryCrossEntropy) right(out, targets []float64) bool {
+func (binaryCrossEntropy) correct(out, targets []float64) bool {
 	for i, y := range out {
 		if (y > 0) != (targets[i] > 0.5) {
 			return false
@@ -165,10 +172,10 @@ func sign(x float64) float64 {
 	return x // 0, or NaN
 }
 
-// Pinball fits quantiles: for each target value the model answers one output a
-// quantile q, and the loss is q(t - y) where y is too low and (1-q)(y - t)
-// where it is too high: Koenker and Bassett, "Regression Quantiles" (1978).
-// Outputs lie target by target, each with its quantiles.
+// Pinball fits quantiles, each between 0 and 1. The loss is q(t - y) where the output y
+// for the quantile q is below the target t, and (1-q)(y - t) where it is above: Koenker
+// and Bassett, "Regression Quantiles" (1978). The model has an output for each quantile
+// of each target: all quantiles of the first target, then those of the second.
 func Pinball(quantiles ...float64) Loss { return pinball(quantiles) }
 
 type pinball []float64
@@ -210,11 +217,12 @@ func (q pinball) row(grad, out, targets []float64) float64 {
 	return sum / n
 }
 
-// CrossEntropy is the negative log-likelihood of a row's label under the
-// softmax of its outputs. A row whose label is [datasets.Ignore] does not count.
+// CrossEntropy is the negative log-likelihood of the label of a row under the softmax
+// of its outputs, of which there is one for each class. A row whose label is
+// [datasets.Ignore] does not count.
 type CrossEntropy struct {
-	Weights   []float64 // of each class, in the mean too; nil for all the same
-	Smoothing float64   // share of the target that is spread over all classes
+	Weights   []float64 // weight of each class, in the mean too; nil for equal weights
+	Smoothing float64   // label smoothing: the share of the target that is spread over all classes, from 0 to less than 1
 }
 
 func (c CrossEntropy) String() string {
@@ -241,6 +249,7 @@ func (c CrossEntropy) size(outputs int) (int, error) {
 	return 0, nil
 }
 
+// class returns the weight of class i.
 func (c CrossEntropy) class(i int) float64 {
 	if c.Weights == nil {
 		return 1
@@ -255,10 +264,10 @@ func (c CrossEntropy) weight(label int64) float64 {
 	return c.class(int(label))
 }
 
-// crossEntropy turns p, the softmax of a row of outputs, into the gradient of the
-// row's loss, which is mass times the logarithm of the softmax's norm less sum.
-// The target is a distribution with the mass of the label's weight, and of every
-// class's, times the smoothing, spread evenly.
+// crossEntropy replaces p, the softmax of a row of outputs, by the gradient of the loss
+// of the row. The loss is mass·log(Σ exp(out)) - sum. Here mass is the sum of the target
+// distribution times the class weights, and sum is the same weighted sum of the outputs.
+// The target distribution is 1 at the label, smoothed.
 func crossEntropy[T models.Float](c CrossEntropy, p, out []T, label int) (mass, sum float64) {
 	if c.Smoothing == 0 {
 		mass = c.class(label)
@@ -269,18 +278,18 @@ func crossEntropy[T models.Float](c CrossEntropy, p, out []T, label int) (mass, 
 		return mass, mass * float64(out[label])
 	}
 	spread := c.Smoothing / float64(len(out))
-	want := func(i int) float64 {
+	target := func(i int) float64 {
 		if i == label {
 			return (spread + 1 - c.Smoothing) * c.class(i)
 		}
 		return spread * c.class(i)
 	}
 	for i := range out {
-		mass += want(i)
-		sum += want(i) * float64(out[i])
+		mass += target(i)
+		sum += target(i) * float64(out[i])
 	}
 	for i := range p {
-		p[i] = T(mass*float64(p[i]) - want(i))
+		p[i] = T(mass*float64(p[i]) - target(i))
 	}
 	return mass, sum
 }

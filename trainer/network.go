@@ -9,47 +9,47 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// network is a model's forward and backward pass over some sequences. Its
-// buffers grow with the first passes and are then reused. It computes in
-// float32 to train, and in float64 to be compared with others.
+// network computes the forward and the backward pass of a model over a batch of
+// sequences. Its buffers grow in the first passes and are reused after that. It computes
+// in float32 to train, and in float64 to be compared with others.
 type network[T models.Float] struct {
 	spec        models.Spec
 	time, batch int
-	lengths     []int // steps of each sequence, the longest first
-	counts      []int // sequences that have each step
+	lengths     []int // steps of each sequence, longest first
+	counts      []int // at each step, the number of sequences that have it
 
 	tokens   []int64 // [time, batch], for a model with a vocabulary
-	distinct []int64 // the tokens among them, each once
-	pick     []int   // [time, batch]: which of distinct each is
-	known    []int   // of every token, its place in distinct and 1; 0 for the others
+	distinct []int64 // the different ones of tokens
+	pick     []int   // [time, batch]: the index in distinct of each token
+	index    []int   // of every token of the vocabulary, its index in distinct plus 1, or 0
 
-	input  []T // [time, batch, inputs] or [distinct, inputs]: what the first layer reads
-	dinput []T
+	input  []T // [time, batch, inputs] or [distinct, inputs]: input of the first layer
+	dinput []T // its gradient
 	layers []layer[T]
 
-	initial, final state[T] // before the first step, and after the last if it is kept
-	keepState      bool
+	initial, final state[T] // before the first step and, if keepFinal, after the last
+	keepFinal      bool
 
-	read    []T   // [rows, width]: what the head reads; of a readout of all steps the last layer's y
-	dread   []T   // its gradient
-	largest []int // [batch, width]: the steps that readout max has read
-	out     []T   // [rows, outputs]
-	dout    []T
+	headInput  []T   // [rows, width]: for a readout of all steps the last layer's y
+	dHeadInput []T   // its gradient
+	argmax     []int // [batch, width]: the steps that the readout max has taken
+	out        []T   // [rows, outputs]
+	dout       []T   // its gradient
 
 	dropout rand.PCG
 }
 
-// layer is one recurrent layer, a cell for each direction. Both write to y,
-// side by side.
+// layer is one recurrent layer with a cell for each direction. Each writes its columns
+// of y.
 type layer[T models.Float] struct {
-	cells []cell.Cell[T]
-	y     []T // [time, batch, width]
-	dy    []T
-	keep  []T // y is multiplied by keep on its way to the next layer; empty without dropout
-	next  []T // what the next layer reads
+	cells   []cell.Cell[T]
+	y       []T // [time, batch, width]
+	dy      []T // its gradient
+	mask    []T // factors of dropout for y; empty without dropout
+	dropped []T // y times mask, which the next layer reads
 }
 
-// state is the state of all layers and directions, each [layers*directions,
+// state holds the states of all layers and directions, each [layers*directions,
 // batch, hidden].
 type state[T models.Float] struct{ h, c []T }
 
@@ -71,17 +71,17 @@ func newNetwork[T models.Float](spec models.Spec) *network[T] {
 	return n
 }
 
-// resize prepares the network for a batch of sequences of the given lengths,
-// the longest first. The caller then writes to input or tokens, whose padding
-// must be finite and known, and to initial.
+// resize prepares the network for a batch of sequences of the given lengths, longest
+// first. The caller then sets input or tokens, and initial. The padding must be finite,
+// or tokens of the vocabulary.
 func (n *network[T]) resize(time int, lengths []int) {
 	batch := len(lengths)
 	n.time, n.batch, n.lengths = time, batch, lengths
-	n.count()
+	n.setCounts()
 	if n.spec.Vocabulary > 0 {
 		kernels.Grow(&n.tokens, time*batch)
 		kernels.Grow(&n.pick, time*batch)
-		kernels.Grow(&n.known, n.spec.Vocabulary)
+		kernels.Grow(&n.index, n.spec.Vocabulary)
 	} else {
 		kernels.Grow(&n.input, time*batch*n.spec.Features)
 	}
@@ -95,23 +95,23 @@ func (n *network[T]) resize(time int, lengths []int) {
 		kernels.Grow(&l.y, time*batch*n.spec.Width())
 		kernels.Grow(&l.dy, len(l.y))
 		if n.spec.Dropout > 0 && i < len(n.layers)-1 {
-			kernels.Grow(&l.keep, len(l.y))
-			kernels.Grow(&l.next, len(l.y))
+			kernels.Grow(&l.mask, len(l.y))
+			kernels.Grow(&l.dropped, len(l.y))
 		}
 	}
 	if n.spec.Readout == models.ReadAll {
 		last := &n.layers[len(n.layers)-1]
-		n.read, n.dread = last.y, last.dy
+		n.headInput, n.dHeadInput = last.y, last.dy
 	} else {
-		kernels.Grow(&n.read, n.rows()*n.spec.Width())
-		kernels.Grow(&n.dread, len(n.read))
+		kernels.Grow(&n.headInput, n.rows()*n.spec.Width())
+		kernels.Grow(&n.dHeadInput, len(n.headInput))
 	}
 	kernels.Grow(&n.out, n.rows()*n.spec.Outputs)
 	kernels.Grow(&n.dout, len(n.out))
 }
 
-// count sets counts from lengths.
-func (n *network[T]) count() {
+// setCounts sets counts from lengths.
+func (n *network[T]) setCounts() {
 	kernels.Grow(&n.counts, n.time)
 	b := n.batch
 	for t := range n.time {
@@ -122,7 +122,7 @@ func (n *network[T]) count() {
 	}
 }
 
-// rows is the number of rows that the head reads.
+// rows returns the number of rows that the head reads.
 func (n *network[T]) rows() int {
 	if n.spec.Readout == models.ReadAll {
 		return n.time * n.batch
@@ -130,14 +130,14 @@ func (n *network[T]) rows() int {
 	return n.batch
 }
 
-// packed is a model's parameters, laid out for the products of its passes.
+// packed holds the parameters of a model in the layout that its products need.
 type packed[T models.Float] struct {
 	*models.Params[T]
 	layers      [][]cell.Packed[T] // of each layer, its directions
 	head, headT kernels.Packed[T]
 }
 
-// newPacked returns room for the parameters of a network.
+// newPacked returns memory for the parameters of a network.
 func newPacked[T models.Float](n *network[T]) packed[T] {
 	p := packed[T]{layers: make([][]cell.Packed[T], len(n.layers))}
 	for i, l := range n.layers {
@@ -146,15 +146,15 @@ func newPacked[T models.Float](n *network[T]) packed[T] {
 	return p
 }
 
-// packs is the number of jobs in which pack is done.
-func (n *network[T]) packs() int { return 2*n.spec.Layers*n.spec.Directions() + 1 }
+// packTasks returns the number of tasks that pack is divided into.
+func (n *network[T]) packTasks() int { return 2*n.spec.Layers*n.spec.Directions() + 1 }
 
-// pack does a job of taking the parameters of p as they are now, what backward
-// needs only if training.
-func (n *network[T]) pack(p *packed[T], job int, training bool) {
-	cells, backward := n.spec.Layers*n.spec.Directions(), job%2 == 1
-	switch i, d := job/2/n.spec.Directions(), job/2%n.spec.Directions(); {
-	case job == 2*cells:
+// pack runs one of the tasks that store the current parameters in p. What only backward
+// needs is stored only if training.
+func (n *network[T]) pack(p *packed[T], task int, training bool) {
+	cells, backward := n.spec.Layers*n.spec.Directions(), task%2 == 1
+	switch i, d := task/2/n.spec.Directions(), task/2%n.spec.Directions(); {
+	case task == 2*cells:
 		head := kernels.Dense(n.spec.Width(), n.spec.Outputs, p.Head.W)
 		p.head.Pack(head)
 		if training {
@@ -176,80 +176,85 @@ func (n *network[T]) forward(p *packed[T], training bool) {
 		l := &n.layers[i]
 		for d, c := range l.cells {
 			last := c.Forward(&p.layers[i][d], n.sequences(x, i, d))
-			if n.keepState {
-				n.keep(i, d, last)
+			if n.keepFinal {
+				n.saveFinal(i, d, last)
 			}
 		}
 		x = l.y
-		if training && len(l.keep) > 0 {
+		if training && len(l.mask) > 0 {
 			n.drop(l)
-			x = l.next
+			x = l.dropped
 		}
 	}
 	n.readout()
 	rows, outputs := n.rows(), n.spec.Outputs
-	kernels.Mul(kernels.Dense(rows, outputs, n.out), kernels.Repeat(p.Head.B, rows), kernels.Dense(rows, n.spec.Width(), n.read), &p.head)
+	kernels.Mul(kernels.Dense(rows, outputs, n.out), kernels.Repeat(p.Head.B, rows), kernels.Dense(rows, n.spec.Width(), n.headInput), &p.head)
 }
 
-// backward adds to grads the gradients of the parameters, given dout and the
-// forward pass in training before it.
+// backward adds the gradients of the parameters to grads, given dout. It follows a
+// forward in training.
 func (n *network[T]) backward(p *packed[T], grads *models.Params[T]) {
 	width := n.spec.Width()
 	dout := kernels.Dense(n.rows(), n.spec.Outputs, n.dout)
 	kernels.SumRows(grads.Head.B, dout)
-	kernels.MulTN(kernels.Dense(width, n.spec.Outputs, grads.Head.W), kernels.Dense(n.rows(), width, n.read), dout)
-	kernels.Mul(kernels.Dense(n.rows(), width, n.dread), kernels.Matrix[T]{}, dout, &p.headT)
+	kernels.MulTN(kernels.Dense(width, n.spec.Outputs, grads.Head.W), kernels.Dense(n.rows(), width, n.headInput), dout)
+	kernels.Mul(kernels.Dense(n.rows(), width, n.dHeadInput), kernels.Matrix[T]{}, dout, &p.headT)
 	n.readoutBackward()
-
 	for i := len(n.layers) - 1; i >= 0; i-- {
-		l := &n.layers[i]
-		x, dx := n.input, n.dinput
-		if i > 0 {
-			below := &n.layers[i-1]
-			x, dx = below.y, below.dy
-			if len(below.keep) > 0 {
-				x = below.next
-			}
-		}
-		clear(dx)
-		var dxSteps cell.Steps[T]
-		if len(dx) > 0 {
-			dxSteps = n.inputs(dx, i)
-		}
-		for d, c := range l.cells {
-			c.Backward(&p.layers[i][d], n.sequences(x, i, d), n.direction(l.dy, d), n.weights(grads, i, d), dxSteps)
-		}
-		if i > 0 {
-			for j, keep := range n.layers[i-1].keep {
-				dx[j] *= keep
-			}
-		}
+		n.layerBackward(i, p, grads)
 	}
 	n.embedBackward(grads.Embedding)
 }
 
-// embed sets input to the rows of the table that tokens name, each once.
+// layerBackward is the part of backward that goes from the gradient of the outputs of
+// layer i to that of its input.
+func (n *network[T]) layerBackward(i int, p *packed[T], grads *models.Params[T]) {
+	l := &n.layers[i]
+	x, dx := n.input, n.dinput
+	var mask []T
+	if i > 0 {
+		below := &n.layers[i-1]
+		x, dx, mask = below.y, below.dy, below.mask
+		if len(mask) > 0 {
+			x = below.dropped
+		}
+	}
+	clear(dx)
+	var dxSteps cell.Steps[T]
+	if len(dx) > 0 {
+		dxSteps = n.inputs(dx, i)
+	}
+	for d, c := range l.cells {
+		c.Backward(&p.layers[i][d], n.sequences(x, i, d), n.direction(l.dy, d), n.weights(grads, i, d), dxSteps)
+	}
+	for j, m := range mask {
+		dx[j] *= m
+	}
+}
+
+// embed sets input to the rows of table for the distinct tokens.
 func (n *network[T]) embed(table []T) {
 	if n.spec.Vocabulary == 0 {
 		return
 	}
 	n.distinct = n.distinct[:0]
 	for i, token := range n.tokens {
-		if n.known[token] == 0 {
+		if n.index[token] == 0 {
 			n.distinct = append(n.distinct, token)
-			n.known[token] = len(n.distinct)
+			n.index[token] = len(n.distinct)
 		}
-		n.pick[i] = n.known[token] - 1
+		n.pick[i] = n.index[token] - 1
 	}
 	size := n.spec.Embedding
 	kernels.Grow(&n.input, len(n.distinct)*size)
 	kernels.Grow(&n.dinput, len(n.input))
 	for i, token := range n.distinct {
-		n.known[token] = 0
+		n.index[token] = 0
 		copy(n.input[i*size:][:size], table[int(token)*size:])
 	}
 }
 
+// embedBackward adds the gradient of input to the rows of table for the distinct tokens.
 func (n *network[T]) embedBackward(table []T) {
 	size := n.spec.Embedding
 	for i, token := range n.distinct {
@@ -257,26 +262,26 @@ func (n *network[T]) embedBackward(table []T) {
 	}
 }
 
-// drop zeroes each output of l with the probability of the spec, and scales
-// the others so that their expectation stays: Srivastava et al., "Dropout"
-// (2014), inverted as in PyTorch.
+// drop zeroes each output of l with the probability Spec.Dropout and scales the others
+// so that the expectation stays the same: Srivastava et al., "Dropout" (2014), inverted
+// as in PyTorch.
 func (n *network[T]) drop(l *layer[T]) {
 	p := n.spec.Dropout
 	scale := T(1 / (1 - p))
 	threshold := uint64(p * (1 << 32))
-	for i := range l.keep {
-		l.keep[i] = scale
+	for i := range l.mask {
+		l.mask[i] = scale
 		if n.dropout.Uint64()>>32 < threshold {
-			l.keep[i] = 0
+			l.mask[i] = 0
 		}
-		l.next[i] = l.y[i] * l.keep[i]
+		l.dropped[i] = l.y[i] * l.mask[i]
 	}
 }
 
-// readout gathers from the last layer what the head reads.
+// readout sets headInput from the outputs of the last layer.
 func (n *network[T]) readout() {
 	y := n.steps(n.layers[len(n.layers)-1].y, n.spec.Width())
-	read := kernels.Dense(n.rows(), n.spec.Width(), n.read)
+	read := kernels.Dense(n.rows(), n.spec.Width(), n.headInput)
 	switch n.spec.Readout {
 	case models.ReadAll: // read is y
 	case models.ReadMean:
@@ -292,32 +297,35 @@ func (n *network[T]) readout() {
 	default:
 		for d := range n.spec.Directions() {
 			for b := range n.batch {
-				copy(n.half(read.Row(b), d), n.half(y.At(n.readTime(d, b)).Row(b), d))
+				copy(n.directionOf(read.Row(b), d), n.directionOf(y.At(n.readStep(d, b)).Row(b), d))
 			}
 		}
 	}
 }
 
+// readMax sets read to the largest outputs over all steps, and argmax to their steps. A
+// NaN counts as the largest.
 func (n *network[T]) readMax(read kernels.Matrix[T], y cell.Steps[T]) {
-	kernels.Grow(&n.largest, len(n.read))
-	for i := range n.read {
-		n.read[i] = T(math.Inf(-1))
+	kernels.Grow(&n.argmax, len(n.headInput))
+	for i := range n.headInput {
+		n.headInput[i] = T(math.Inf(-1))
 	}
 	for t := range n.time {
 		for b := range n.counts[t] {
-			row, largest := read.Row(b), n.largest[b*read.Cols:]
+			row, argmax := read.Row(b), n.argmax[b*read.Cols:]
 			for j, v := range y.At(t).Row(b) {
 				if v > row[j] || v != v {
-					row[j], largest[j] = v, t
+					row[j], argmax[j] = v, t
 				}
 			}
 		}
 	}
 }
 
+// readoutBackward sets the gradient of the last layer from dHeadInput.
 func (n *network[T]) readoutBackward() {
 	dy := n.steps(n.layers[len(n.layers)-1].dy, n.spec.Width())
-	dread := kernels.Dense(n.rows(), n.spec.Width(), n.dread)
+	dread := kernels.Dense(n.rows(), n.spec.Width(), n.dHeadInput)
 	if n.spec.Readout == models.ReadAll {
 		return // dread is dy
 	}
@@ -333,41 +341,43 @@ func (n *network[T]) readoutBackward() {
 	case models.ReadMax:
 		for b := range n.batch {
 			for j, d := range dread.Row(b) {
-				dy.At(n.largest[b*dread.Cols+j]).Row(b)[j] = d
+				dy.At(n.argmax[b*dread.Cols+j]).Row(b)[j] = d
 			}
 		}
 	default:
 		for d := range n.spec.Directions() {
 			for b := range n.batch {
-				copy(n.half(dy.At(n.readTime(d, b)).Row(b), d), n.half(dread.Row(b), d))
+				copy(n.directionOf(dy.At(n.readStep(d, b)).Row(b), d), n.directionOf(dread.Row(b), d))
 			}
 		}
 	}
 }
 
-// readTime is the step at which the head reads direction d of sequence b.
-func (n *network[T]) readTime(d, b int) int {
+// readStep returns the step at which the head reads direction d of sequence b.
+func (n *network[T]) readStep(d, b int) int {
 	if d == 1 && n.spec.Readout == models.ReadFinal {
 		return 0
 	}
 	return n.lengths[b] - 1
 }
 
-// half returns the part of a row of the last layer that is direction d's.
-func (n *network[T]) half(row []T, d int) []T {
+// directionOf returns the columns of direction d in a row of the last layer.
+func (n *network[T]) directionOf(row []T, d int) []T {
 	return row[d*n.spec.Hidden:][:n.spec.Hidden]
 }
 
+// weights returns the parameters of direction d of a layer in p.
 func (n *network[T]) weights(p *models.Params[T], layer, d int) cell.Weights[T] {
 	return cell.Weights[T](p.Layers[layer].Direction(d, n.spec.Directions()))
 }
 
+// steps returns x as steps of the given width.
 func (n *network[T]) steps(x []T, width int) cell.Steps[T] {
 	return cell.Dense(n.time, n.batch, width, x)
 }
 
-// inputs returns x, which the given layer reads, or its gradient: of tokens the
-// distinct ones in one step.
+// inputs returns x, the input of a layer or its gradient, as steps. The input of the
+// first layer of a model of tokens is one step of the distinct tokens.
 func (n *network[T]) inputs(x []T, layer int) cell.Steps[T] {
 	if layer == 0 && n.spec.Vocabulary > 0 {
 		return cell.Dense(1, len(n.distinct), n.spec.Embedding, x)
@@ -375,14 +385,13 @@ func (n *network[T]) inputs(x []T, layer int) cell.Steps[T] {
 	return n.steps(x, n.spec.LayerInputs(layer))
 }
 
-// direction returns the columns of y, [time, batch, width], that belong to
-// direction d.
+// direction returns the columns of direction d in y, [time, batch, width].
 func (n *network[T]) direction(y []T, d int) cell.Steps[T] {
 	h := n.spec.Hidden
 	return n.steps(y, n.spec.Width()).Cols(d*h, (d+1)*h)
 }
 
-// sequences is what direction d of a layer reads from x and writes.
+// sequences returns the input x and the output of direction d of a layer.
 func (n *network[T]) sequences(x []T, layer, d int) cell.Sequences[T] {
 	s := cell.Sequences[T]{
 		X:     n.inputs(x, layer),
@@ -398,7 +407,7 @@ func (n *network[T]) sequences(x []T, layer, d int) cell.Sequences[T] {
 	return s
 }
 
-// stateOf returns the part of s that is direction d of a layer's.
+// stateOf returns the state of direction d of a layer in s.
 func (n *network[T]) stateOf(s state[T], layer, d int) cell.State[T] {
 	size := n.batch * n.spec.Hidden
 	at := (layer*n.spec.Directions() + d) * size
@@ -408,7 +417,8 @@ func (n *network[T]) stateOf(s state[T], layer, d int) cell.State[T] {
 	}
 }
 
-func (n *network[T]) keep(layer, d int, last cell.State[T]) {
+// saveFinal copies the state after the last step of direction d of a layer to final.
+func (n *network[T]) saveFinal(layer, d int, last cell.State[T]) {
 	final := n.stateOf(n.final, layer, d)
 	kernels.Copy(final.H, last.H)
 	if n.spec.Cell == models.LSTM {

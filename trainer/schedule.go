@@ -111,9 +111,9 @@ type plateau struct {
 	Bad    int     `json:"bad"` // epochs in a row that were not better
 }
 
-// after takes the test loss of an epoch into account, for the learning rate
+// observe takes the test loss of an epoch into account, for the learning rate
 // that Factor changes.
-func (p *plateau) after(s Schedule, rate, loss float64) {
+func (p *plateau) observe(s Schedule, rate, loss float64) {
 	switch {
 	case loss < p.Best*(1-1e-4):
 		p.Best, p.Bad = loss, 0

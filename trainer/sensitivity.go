@@ -6,12 +6,11 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// InputGradients returns the gradients of each example's loss with respect to
-// what the first layer reads at each step, [size, time, inputs]: the scaled
-// values, or the embeddings of tokens. They show how much of the error reaches a
-// step on its way back through time: Pascanu et al., "On the difficulty of
-// training recurrent neural networks" (2013). There is no dropout, and padding
-// has zeros.
+// InputGradients returns the gradient of the loss of each example with respect to the
+// input of the first layer at each step, [size, time, inputs]. These inputs are the
+// scaled values, or the embeddings of tokens. The gradients show how much of the error
+// flows back to a step: Pascanu et al., "On the difficulty of training recurrent neural
+// networks" (2013). There is no dropout, and the padding has zeros.
 func InputGradients(m *models.Model, b *datasets.Batch, loss Loss) ([]float64, error) {
 	if err := m.Validate(); err != nil {
 		return nil, models.InField("m", err)
@@ -24,52 +23,65 @@ func InputGradients(m *models.Model, b *datasets.Batch, loss Loss) ([]float64, e
 	params := models.NewParams[float64](meta.Spec)
 	kernels.Convert(params.Data, m.Params.Data)
 	if meta.Spec.Vocabulary > 0 {
-		// The embeddings are the features of a model that is otherwise the same.
-		size := meta.Spec.Embedding
-		batch.Tokens, batch.Inputs = nil, make([]float32, len(b.Tokens)*size)
-		for i, token := range b.Tokens {
-			if i%b.Time < length(b, i/b.Time) {
-				copy(batch.Inputs[i*size:][:size], m.Params.Embedding[int(token)*size:])
-			}
-		}
-		data := params.Data[len(params.Embedding):]
-		meta.Spec.Features, meta.Spec.Vocabulary, meta.Spec.Embedding = meta.Spec.Embedding, 0, 0
-		params = models.NewParams[float64](meta.Spec)
-		copy(params.Data, data)
+		batch.Tokens, batch.Inputs = nil, embed(b, m.Params.Embedding, meta.Spec.Embedding)
+		meta.Spec, params = withoutEmbedding(meta.Spec, params)
 	}
-	p, err := newPasses(&meta, params, loss, 0, 1)
+	r, err := newRunner(&meta, params, loss, 0, 1)
 	if err != nil {
 		return nil, err
 	}
-	defer p.close()
-	p.batch = batch
-	if err := p.checkTargets(); err != nil {
+	defer r.close()
+	r.batch = batch
+	if err := r.checkTargets(); err != nil {
 		return nil, err
 	}
-	return p.inputGradients(), nil
+	return r.inputGradients(), nil
 }
 
-func (p *passes[T]) inputGradients() []float64 {
-	width := p.meta.Spec.Features
-	gradients := make([]float64, p.batch.Size*p.batch.Time*width)
-	unused := models.NewParams[T](p.meta.Spec)
-	s := p.addShard()
-	p.packed = newPacked(s.network)
-	p.packed.Params = p.params
-	for i := range s.packs() {
-		s.pack(&p.packed, i, true)
+// embed returns the embeddings of the tokens of b, [size, time, embedding], with zeros in
+// the padding.
+func embed(b *datasets.Batch, table []float32, size int) []float32 {
+	inputs := make([]float32, len(b.Tokens)*size)
+	for i, token := range b.Tokens {
+		if i%b.Time < length(b, i/b.Time) {
+			copy(inputs[i*size:][:size], table[int(token)*size:])
+		}
 	}
-	for p.size = 16; s.first < p.batch.Size; s.first += p.size {
-		s.load(p)
-		s.forward(&p.packed, false)
-		s.measure(p)
+	return inputs
+}
+
+// withoutEmbedding returns the model that reads embeddings as features and is otherwise
+// the same.
+func withoutEmbedding(spec models.Spec, params *models.Params[float64]) (models.Spec, *models.Params[float64]) {
+	data := params.Data[len(params.Embedding):]
+	spec.Features, spec.Vocabulary, spec.Embedding = spec.Embedding, 0, 0
+	params = models.NewParams[float64](spec)
+	copy(params.Data, data)
+	return spec, params
+}
+
+// inputGradients returns the gradients for the batch, see [InputGradients].
+func (r *runner[T]) inputGradients() []float64 {
+	width := r.meta.Spec.Features
+	gradients := make([]float64, r.batch.Size*r.batch.Time*width)
+	unused := models.NewParams[T](r.meta.Spec)
+	s := r.addShard()
+	r.packed = newPacked(s.network)
+	r.packed.Params = r.params
+	for i := range s.packTasks() {
+		s.pack(&r.packed, i, true)
+	}
+	for r.shardSize = 16; s.first < r.batch.Size; s.first += r.shardSize {
+		s.load(r)
+		s.forward(&r.packed, false)
+		s.computeLoss(r)
 		kernels.Grow(&s.dinput, len(s.input))
-		s.backward(&p.packed, unused)
+		s.backward(&r.packed, unused)
 		for i, example := range s.order {
 			for t := range s.lengths[i] {
 				row := gradients[((s.first+example)*s.time+t)*width:][:width]
 				kernels.Convert(row, s.dinput[(t*s.batch+i)*width:][:width])
-				kernels.Scale(row, p.weight) // of the example, not of the mean
+				kernels.Scale(row, r.weight) // of the example, not of the mean
 			}
 		}
 	}

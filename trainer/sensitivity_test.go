@@ -37,7 +37,7 @@ func TestInputGradients(t *testing.T) {
 		loss := func(example int) float64 {
 			params := models.NewParams[float64](spec)
 			kernels.Convert(params.Data, m.Params.Data)
-			p, err := newPasses(&m.Metadata, params, BinaryCrossEntropy(), 0, 1)
+			p, err := newRunner(&m.Metadata, params, BinaryCrossEntropy(), 0, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +48,7 @@ func TestInputGradients(t *testing.T) {
 			if err := p.checkTargets(); err != nil {
 				t.Fatal(err)
 			}
-			return p.run(measuring, 0)
+			return p.run(evaluating, 0)
 		}
 		for i, g := range got {
 			const h = 1.0 / 128

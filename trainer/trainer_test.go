@@ -107,10 +107,10 @@ func (e examples) Read(b *datasets.Batch, indexes []int) error {
 	return nil
 }
 
-// testPasses returns passes with the squared error.
-func testPasses(t *testing.T, m *models.Model, seed uint64, threads int) *passes[float32] {
+// testRunner returns a runner with the squared error.
+func testRunner(t *testing.T, m *models.Model, seed uint64, threads int) *runner[float32] {
 	t.Helper()
-	p, err := newPasses(&m.Metadata, m.Params, MSE(), seed, threads)
+	p, err := newRunner(&m.Metadata, m.Params, MSE(), seed, threads)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestStepDoesNotAllocate(t *testing.T) {
 			if err := f.read(train, f.order[:32]); err != nil {
 				t.Fatal(err)
 			}
-			if err := f.update(1, 1, f.passes.run(training, 0)); err != nil {
+			if err := f.update(1, 1, f.runner.run(training, 0)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -382,7 +382,7 @@ func TestErrors(t *testing.T) {
 		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[4] = 5 }), Options{}, "step 1 of example 1 has token 5"},
 		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[0] = -1 }), Options{}, "step 0 of example 0 has token -1"},
 	} {
-		_, err := Fit(t.Context(), newModel(t, test.spec), test.source, test.source, test.opts)
+		_, err := Fit(t.Context(), newModel(t, test.spec), test.source, nil, test.opts)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("the error is %v, not %q", err, test.want)
 		}

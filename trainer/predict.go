@@ -1,0 +1,46 @@
+package trainer
+
+import (
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/kernels"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// Predict returns the outputs of m for the examples of b, in raw units: [size, outputs],
+// or [size, time, outputs] for the readout all, with zeros in the padding. It ignores
+// the targets and labels of b.
+func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
+	return predict(m, m.Params, b)
+}
+
+// PredictExact is Predict in float64, for parameters and inputs that are float32. The
+// difference between the two is the rounding error of float32.
+func PredictExact(m *models.Model, b *datasets.Batch) ([]float64, error) {
+	if err := m.Validate(); err != nil {
+		return nil, models.InField("m", err)
+	}
+	params := models.NewParams[float64](m.Spec)
+	kernels.Convert(params.Data, m.Params.Data)
+	return predict(m, params, b)
+}
+
+func predict[T models.Float](m *models.Model, params *models.Params[T], b *datasets.Batch) ([]T, error) {
+	if err := m.Validate(); err != nil {
+		return nil, models.InField("m", err)
+	}
+	r, err := newRunner(&m.Metadata, params, MSE(), 0, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	r.batch = *b
+	if err := checkInputs(&r.batch, m.Spec); err != nil {
+		return nil, err
+	}
+	r.run(predicting, 0)
+	out := make([]T, b.Size*r.rowsPerExample()*m.Spec.Outputs)
+	for _, s := range r.active() {
+		s.copyOutputs(r, out)
+	}
+	return out, nil
+}
