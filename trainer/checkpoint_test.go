@@ -133,12 +133,16 @@ func TestJobsUseTheState(t *testing.T) {
 	}
 }
 
-// TestResumeAfterEveryStop cancels a fit after every so many batches, and goes
-// on with it on another number of threads and another model's parameters.
+// TestResumeAfterEveryStop cancels a fit again and again after some batches. It resumes
+// on another number of threads and with the parameters of another model.
 func TestResumeAfterEveryStop(t *testing.T) {
+	stops := []int{1, 2, 3, 5, 1000}
+	if testing.Short() {
+		stops = []int{2, 1000}
+	}
 	for _, j := range jobs() {
 		wantParams, wantHistory := j.whole(t)
-		for _, every := range []int{1, 2, 3, 5, 1000} {
+		for _, every := range stops {
 			opts := j.opts
 			opts.Checkpoint = filepath.Join(t.TempDir(), "c")
 			for run := 0; ; run++ {
@@ -202,6 +206,9 @@ func TestResumeFromEveryCheckpoint(t *testing.T) {
 			t.Errorf("%s: %d checkpoints, not %d", j.name, len(checkpoints), want)
 		}
 		for i, data := range checkpoints {
+			if testing.Short() && i%4 != 1 {
+				continue
+			}
 			opts := j.opts
 			opts.Checkpoint, opts.Resume = filepath.Join(dir, "c"), true
 			if err := os.WriteFile(opts.Checkpoint, data, 0o666); err != nil {
@@ -256,7 +263,11 @@ func TestResumeAfterCancelAnywhere(t *testing.T) {
 		wantParams, wantHistory := j.whole(t)
 		opts := j.opts
 		opts.Checkpoint = filepath.Join(t.TempDir(), "c")
-		for looks := 0; ; looks++ {
+		step := 1
+		if testing.Short() {
+			step = 5
+		}
+		for looks := 0; ; looks += step {
 			opts.Resume = false
 			_, _, first := j.fit(t, &countdown{t.Context(), looks}, 3, opts)
 			opts.Resume = true
@@ -320,9 +331,11 @@ func TestSecondsGoOn(t *testing.T) {
 	}
 }
 
-// TestKill kills a process that trains, at random times, until one gets to the
-// end.
+// TestKill kills a process that trains, at random times, until one reaches the end.
 func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the test binary up to eleven times")
+	}
 	const variable = "RNNKIT_TEST_CHECKPOINT"
 	j := job{"kill", models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 2, Dropout: 0.2, Readout: models.ReadLast, Outputs: 1},
 		Options{Epochs: 20, Batch: 7, Patience: 19, Seed: 1, Threads: 1, CheckpointEvery: 1}}
@@ -689,6 +702,8 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 }
 
+// FuzzReadCheckpoint restores data as it is, with the checksum that it ought to have, and
+// as what follows proper settings.
 func FuzzReadCheckpoint(f *testing.F) {
 	data, fresh := checkpointed(f)
 	body := data[:len(data)-sha256.Size]
@@ -699,13 +714,51 @@ func FuzzReadCheckpoint(f *testing.F) {
 	f.Add([]byte(checkpointMagic + "{}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, data := range [][]byte{data, seal(data), seal(append(slices.Clip(body[:settings]), data...))} {
-			fit := fresh(t)
-			if err := fit.restore(data); err != nil {
-				continue
-			}
-			if _, err := fit.run(t.Context()); err != nil {
-				t.Logf("an honest error: %v", err)
-			}
+			checkRestore(t, data, fresh)
 		}
 	})
+}
+
+// checkRestore restores a checkpoint. If it is refused, the error says why and nothing
+// has changed. If not, the fit holds what the checkpoint has, and runs to its end.
+func checkRestore(t *testing.T, data []byte, fresh func(testing.TB) *fit[float32]) {
+	t.Helper()
+	f := fresh(t)
+	defer f.close()
+	before := slices.Clone(f.params.Data)
+	if err := f.restore(data); err != nil {
+		if !slices.Equal(f.params.Data, before) {
+			t.Errorf("%v: the parameters have changed", err)
+		}
+		var other *MismatchError
+		var field *models.FieldError
+		if !errors.Is(err, ErrNotCheckpoint) && !errors.Is(err, ErrCheckpointVersion) && !errors.Is(err, ErrCheckpointDamaged) && !errors.As(err, &other) && !errors.As(err, &field) {
+			t.Errorf("the error has no type: %v", err)
+		}
+		return
+	}
+	again, err := f.marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := numbersOf(again), numbersOf(data); !bytes.Equal(got, want) {
+		t.Errorf("restored numbers are %x, not %x", got, want)
+	}
+	g := fresh(t)
+	defer g.close()
+	if err := g.restore(again); err != nil {
+		t.Fatalf("what was restored is refused: %v", err)
+	}
+	if third, err := g.marshal(); err != nil || !bytes.Equal(third, again) {
+		t.Errorf("restored again it is another (%v)", err)
+	}
+	if history, err := f.run(t.Context()); err != nil && !errors.Is(err, ErrDiverged) || len(history) > f.opts.Epochs {
+		t.Errorf("%d epochs of %d: %v", len(history), f.opts.Epochs, err)
+	}
+}
+
+// numbersOf returns the part of a checkpoint between the header and the checksum.
+func numbersOf(data []byte) []byte {
+	parts := bytes.SplitN(data[:len(data)-sha256.Size], []byte("\n"), 3)
+	return parts[2]
 }

@@ -10,10 +10,14 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// TestVariants holds the losses of every variant of the kernels to those of the
-// generic one, over 100 updates of the jobs of the notebook that rnnkit grew out
-// of.
+// TestVariants compares the losses of every variant of the kernels with those of the
+// generic one, over 100 updates of models like those of the presets. Under -short it is
+// 10 updates.
 func TestVariants(t *testing.T) {
+	epochs := 20 // of 5 updates
+	if testing.Short() {
+		epochs = 2
+	}
 	one := models.Spec{Cell: models.RNN, Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}
 	chars := models.Spec{
 		Cell: models.LSTM, Vocabulary: 30, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 30,
@@ -47,7 +51,7 @@ func TestVariants(t *testing.T) {
 				kernels.Use(variant)
 				source := examples{spec: job.spec, count: 5 * job.batch, time: job.time, damage: targetsOf(job.loss)}
 				_, err := Fit(t.Context(), newModel(t, job.spec), source, examples{}, Options{
-					Loss: job.loss, LearningRate: job.rate, Epochs: 20, Batch: job.batch,
+					Loss: job.loss, LearningRate: job.rate, Epochs: epochs, Batch: job.batch,
 					OnBatch: func(p Progress) { losses[variant] = append(losses[variant], p.Loss) },
 				})
 				if err != nil {
@@ -65,8 +69,8 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// targetsOf returns what makes the random targets of a batch those of a loss: a token
-// for each step, or 0 and 1.
+// targetsOf returns a function that turns the random targets of a batch into what a loss
+// needs: a label for each step, or 0 and 1.
 func targetsOf(loss Loss) func(*datasets.Batch) {
 	switch loss.(type) {
 	case CrossEntropy:
