@@ -5,6 +5,13 @@
 // [Rhyme], [Echo] and [Palindromes].
 package datasets
 
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rnnkit/rnnkit/models"
+)
+
 // Batch is a group of examples, as the trainer reads them. Its slices are
 // reused from one batch to the next; those that do not apply are empty.
 type Batch struct {
@@ -44,4 +51,21 @@ type Source interface {
 	// order. It grows the slices of b where they are too short and otherwise
 	// reuses them. After an error the contents of b are undefined.
 	Read(b *Batch, examples []int) error
+}
+
+// ErrTooShort is what an error wraps if a series, a text or a list of sequences is too
+// short for the windows, the streams or the parts that it is to be divided into.
+var ErrTooShort = errors.New("too short")
+
+// checkExample returns an error if i is not the number of one of n examples.
+func checkExample(i, n int) error {
+	if i < 0 || i >= n {
+		return &models.FieldError{Field: "examples", Value: i, Want: fmt.Sprintf("from 0 to %d", n-1)}
+	}
+	return nil
+}
+
+// fractionError is the error of a Split whose fraction is not between 0 and 1.
+func fractionError(fraction float64) error {
+	return &models.FieldError{Field: "fraction", Value: fraction, Want: "more than 0 and less than 1, such as 0.8"}
 }

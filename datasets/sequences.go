@@ -7,6 +7,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // Sequences is the [Source] of a classifier: sequences of numbers or of tokens,
@@ -47,9 +49,12 @@ func (s *Sequences) Split(fraction float64, seed uint64) (train, test *Sequences
 	if err := s.check(); err != nil {
 		return nil, nil, err
 	}
+	if !(fraction > 0 && fraction < 1) {
+		return nil, nil, fractionError(fraction)
+	}
 	n := int(fraction * float64(s.Len()))
-	if !(fraction > 0 && fraction < 1) || n == 0 {
-		return nil, nil, fmt.Errorf("split at %v of %d sequences: %d would train, so use more sequences and a fraction such as 0.8", fraction, s.Len(), n)
+	if n == 0 {
+		return nil, nil, fmt.Errorf("list of %d sequences is %w to split at %v: none would train, so use more sequences", s.Len(), ErrTooShort, fraction)
 	}
 	order := make([]int, s.Len())
 	for i := range order {
@@ -163,15 +168,15 @@ func (s *Sequences) Longest() (steps int) {
 	return steps
 }
 
-// check reports fields that do not go together.
+// check returns a *models.FieldError if the fields do not fit each other.
 func (s *Sequences) check() error {
 	switch {
 	case s.Tokens != nil && len(s.Tokens) != s.Len():
-		return fmt.Errorf("%d sequences of tokens and %d labels: give as many", len(s.Tokens), s.Len())
+		return &models.FieldError{Field: "Tokens", Value: s.Tokens, Want: fmt.Sprintf("of length %d, one sequence for each label", s.Len())}
 	case s.Tokens == nil && len(s.Inputs) != s.Len():
-		return fmt.Errorf("%d sequences of numbers and %d labels: give as many", len(s.Inputs), s.Len())
+		return &models.FieldError{Field: "Inputs", Value: s.Inputs, Want: fmt.Sprintf("of length %d, one sequence for each label", s.Len())}
 	case s.Tokens == nil && s.Features < 1 && s.Len() > 0:
-		return fmt.Errorf("steps of %d values: Features must be 1 or more", s.Features)
+		return &models.FieldError{Field: "Features", Value: s.Features, Want: "1 or more"}
 	}
 	return nil
 }
@@ -183,8 +188,8 @@ func (s *Sequences) Read(b *Batch, examples []int) error {
 	}
 	*b = Batch{Size: len(examples), Lengths: b.Lengths[:0], Inputs: b.Inputs[:0], Tokens: b.Tokens[:0], Targets: b.Targets[:0], Labels: b.Labels[:0]}
 	for _, i := range examples {
-		if i < 0 || i >= s.Len() {
-			return fmt.Errorf("example %d: use one from 0 to %d", i, s.Len()-1)
+		if err := checkExample(i, s.Len()); err != nil {
+			return err
 		}
 		b.Lengths = append(b.Lengths, s.length(i))
 		if s.AsTargets {

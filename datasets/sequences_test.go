@@ -150,10 +150,10 @@ func TestSequencesSplit(t *testing.T) {
 
 func TestSequencesThatDoNotGoTogether(t *testing.T) {
 	for want, s := range map[string]datasets.Sequences{
-		"steps of 0 values":                    {Inputs: [][]float32{{1, 2}, {3}}, Labels: []int64{0, 1}},
-		"1 sequences of numbers and 2 labels":  {Inputs: [][]float32{{1, 2}}, Labels: []int64{0, 1}, Features: 1},
-		"1 sequences of tokens and 2 labels":   {Tokens: [][]int64{{1, 2}}, Labels: []int64{0, 1}},
-		"0 sequences of numbers and 2 labels:": {Labels: []int64{0, 1}, Features: 1},
+		"Features is 0":         {Inputs: [][]float32{{1, 2}, {3}}, Labels: []int64{0, 1}},
+		"Inputs is of length 1": {Inputs: [][]float32{{1, 2}}, Labels: []int64{0, 1}, Features: 1},
+		"Tokens is of length 1": {Tokens: [][]int64{{1, 2}}, Labels: []int64{0, 1}},
+		"Inputs is of length 0": {Labels: []int64{0, 1}, Features: 1},
 	} {
 		var b datasets.Batch
 		_, _, split := s.Split(0.5, 1)

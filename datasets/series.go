@@ -3,6 +3,8 @@ package datasets
 import (
 	"fmt"
 	"slices"
+
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // Series are columns of values that were taken at the same times, and which of them
@@ -17,13 +19,13 @@ type Series struct {
 // or if they have different lengths.
 func NewSeries(columns ...[]float32) (*Series, error) {
 	if len(columns) == 0 {
-		return nil, fmt.Errorf("no columns: give one or more")
+		return nil, &models.FieldError{Field: "columns", Value: columns, Want: "of length 1 or more"}
 	}
 	steps := len(columns[0])
 	s := &Series{Values: make([]float32, 0, steps*len(columns)), Columns: len(columns)}
 	for i, c := range columns {
 		if len(c) != steps {
-			return nil, fmt.Errorf("column %d has %d values and the first has %d: give as many", i+1, len(c), steps)
+			return nil, &models.FieldError{Field: fmt.Sprintf("columns[%d]", i), Value: c, Want: fmt.Sprintf("of length %d, as the first column", steps)}
 		}
 	}
 	for step := range steps {
@@ -58,18 +60,26 @@ func (s *Series) appendTargets(list []float32, i, j int) []float32 {
 	return list
 }
 
-// check reports fields that do not go together.
+// check returns a *models.FieldError if the fields do not fit each other.
 func (s *Series) check() error {
-	if s.Columns < 1 || len(s.Values)%s.Columns != 0 {
-		return fmt.Errorf("%d values in %d columns: give each column as many", len(s.Values), s.Columns)
+	switch {
+	case s.Columns < 1:
+		return &models.FieldError{Field: "Columns", Value: s.Columns, Want: "1 or more"}
+	case len(s.Values)%s.Columns != 0:
+		return &models.FieldError{Field: "Values", Value: s.Values, Want: fmt.Sprintf("of a length that is a multiple of the %d columns", s.Columns)}
+	case s.Targets != nil && len(s.Targets) == 0:
+		return &models.FieldError{Field: "Targets", Value: s.Targets, Want: "of length 1 or more, or nil for all columns"}
 	}
-	for _, c := range s.Targets {
-		if c < 0 || c >= s.Columns {
-			return fmt.Errorf("target %d of %d columns: use one from 0 to %d", c, s.Columns, s.Columns-1)
+	for i, c := range s.Targets {
+		field := models.FieldError{Field: fmt.Sprintf("Targets[%d]", i), Value: c}
+		switch {
+		case c < 0 || c >= s.Columns:
+			field.Want = fmt.Sprintf("from 0 to %d", s.Columns-1)
+			return &field
+		case slices.Contains(s.Targets[:i], c):
+			field.Want = "a column that is not among the targets yet"
+			return &field
 		}
-	}
-	if s.Targets != nil && (len(s.Targets) == 0 || len(slices.Compact(slices.Sorted(slices.Values(s.Targets)))) < len(s.Targets)) {
-		return fmt.Errorf("the targets are %v: name one or more, each once, or nil for all", s.Targets)
 	}
 	return nil
 }

@@ -90,11 +90,11 @@ func TestStreamsOfColumns(t *testing.T) {
 
 func TestSeriesErrors(t *testing.T) {
 	for want, s := range map[string]*datasets.Series{
-		"3 values in 2 columns":          {Values: count(3), Columns: 2},
-		"4 values in 0 columns":          {Values: count(4)},
-		"target 2 of 2 columns":          {Values: count(8), Columns: 2, Targets: []int{2}},
-		"the targets are [0 0]":          {Values: count(8), Columns: 2, Targets: []int{0, 0}},
-		"the targets are []":             {Values: count(8), Columns: 2, Targets: []int{}},
+		"Values is of length 3":          {Values: count(3), Columns: 2},
+		"Columns is 0":                   {Values: count(4)},
+		"Targets[0] is 2":                {Values: count(8), Columns: 2, Targets: []int{2}},
+		"Targets[1] is 0":                {Values: count(8), Columns: 2, Targets: []int{0, 0}},
+		"Targets is of length 0":         {Values: count(8), Columns: 2, Targets: []int{}},
 		"horizon of 2 need at least 5":   {Values: count(4), Columns: 1},
 		"a horizon of 2 need at least 5": {Values: nil, Columns: 1},
 	} {
@@ -102,13 +102,13 @@ func TestSeriesErrors(t *testing.T) {
 			t.Errorf("the error is %v, not %q", err, want)
 		}
 	}
-	if _, err := datasets.NewSeries(count(3), count(4)); err == nil || !strings.Contains(err.Error(), "column 2 has 4 values and the first has 3") {
+	if _, err := datasets.NewSeries(count(3), count(4)); err == nil || !strings.Contains(err.Error(), "columns[1] is of length 4: it must be of length 3") {
 		t.Error(err)
 	}
 	if _, err := datasets.NewSeries(); err == nil {
 		t.Error("no column is taken")
 	}
-	if _, err := twoColumns(t, 9).Windows(3, 0); err == nil || !strings.Contains(err.Error(), "horizon of 0") {
+	if _, err := twoColumns(t, 9).Windows(3, 0); err == nil || !strings.Contains(err.Error(), "horizon is 0: it must be 1 or more") {
 		t.Error(err)
 	}
 }

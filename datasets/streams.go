@@ -1,6 +1,10 @@
 package datasets
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/rnnkit/rnnkit/models"
+)
 
 // Streams is the [Source] of a model that reads a [Series] on and on, step by step,
 // and tells the next values at every step. It cuts the series into parallel streams of
@@ -25,18 +29,21 @@ func NewStreams(column []float32, streams, time int) (*Streams, error) {
 }
 
 // Streams returns the examples of time steps in that many streams over s. What is left
-// over at the end of a stream is not used. It is an error if the series is too short
-// for one example a stream.
+// over at the end of a stream is not used. The error is an [ErrTooShort] if the series is
+// too short for one example in each stream.
 func (s *Series) Streams(streams, time int) (*Streams, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	if streams < 1 || time < 1 {
-		return nil, fmt.Errorf("%d streams in examples of %d steps: use at least 1 of each", streams, time)
+	switch {
+	case streams < 1:
+		return nil, &models.FieldError{Field: "streams", Value: streams, Want: "1 or more"}
+	case time < 1:
+		return nil, &models.FieldError{Field: "time", Value: time, Want: "1 or more"}
 	}
 	length := max(s.Len()-1, 0) / streams
 	if length < time {
-		return nil, fmt.Errorf("series of %d values: %d streams of at least %d steps need more, so use fewer or shorter ones", s.Len(), streams, time)
+		return nil, fmt.Errorf("series of %d values is %w: %d streams of at least %d steps need more, so use fewer or shorter ones", s.Len(), ErrTooShort, streams, time)
 	}
 	return &Streams{s, streams, length, time}, nil
 }
@@ -51,8 +58,8 @@ func (s *Streams) Len() int { return s.length / s.time * s.streams }
 func (s *Streams) Read(b *Batch, examples []int) error {
 	*b = Batch{Size: len(examples), Time: s.time, Inputs: b.Inputs[:0], Targets: b.Targets[:0]}
 	for _, i := range examples {
-		if i < 0 || i >= s.Len() {
-			return fmt.Errorf("example %d: use one from 0 to %d", i, s.Len()-1)
+		if err := checkExample(i, s.Len()); err != nil {
+			return err
 		}
 		from := i%s.streams*s.length + i/s.streams*s.time
 		b.Inputs = append(b.Inputs, s.series.rows(from, from+s.time)...)

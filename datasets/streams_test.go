@@ -66,8 +66,8 @@ func TestStreams(t *testing.T) {
 		}
 	}
 	for want, make := range map[string]func() (*datasets.Streams, error){
-		"at least 1 of each":   func() (*datasets.Streams, error) { return datasets.NewStreams(series, 0, 1) },
-		"examples of -1 steps": func() (*datasets.Streams, error) { return datasets.NewStreams(series, 1, -1) },
+		"streams is 0":         func() (*datasets.Streams, error) { return datasets.NewStreams(series, 0, 1) },
+		"time is -1":           func() (*datasets.Streams, error) { return datasets.NewStreams(series, 1, -1) },
 		"series of 101 values": func() (*datasets.Streams, error) { return datasets.NewStreams(series, 10, 11) },
 		"series of 0 values":   func() (*datasets.Streams, error) { return datasets.NewStreams(nil, 1, 1) },
 	} {

@@ -2,12 +2,13 @@ package datasets
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // Rhyme returns the notebook's text, four lines with their ends: 113
@@ -50,56 +51,60 @@ func Vocabulary(text string) []string {
 	return strings.Split(string(slices.Compact(runes)), "")
 }
 
-// Text is the [Source] of a generator over one text: the tokens of example i
-// are a window that begins at i times the stride, and the labels are the same
-// window one character on, so that the model answers at every step.
+// Text is the [Source] of a generator over one text. The tokens of example i are the
+// window that begins at i times the stride. The labels are the same window one character
+// later, so the model answers at every step.
 type Text struct {
 	tokens         []int64
 	window, stride int
 }
 
-// NewText returns windows over text, in tokens that are places in vocabulary.
-// With a stride of the window's length every character is learned once an
-// epoch. It is an error if the text is not longer than the window, or has a
-// character that is not in the vocabulary.
+// NewText returns the windows over text, whose tokens are indices of vocabulary. With a
+// stride of the length of the window every character is learned once in an epoch. The
+// error is an [ErrTooShort] if the text is not longer than the window. A character that
+// is not in the vocabulary is an error too.
 func NewText(text string, vocabulary []string, window, stride int) (*Text, error) {
-	if window < 1 || stride < 1 {
-		return nil, fmt.Errorf("windows of %d characters every %d: use at least 1", window, stride)
+	switch {
+	case window < 1:
+		return nil, &models.FieldError{Field: "window", Value: window, Want: "1 or more"}
+	case stride < 1:
+		return nil, &models.FieldError{Field: "stride", Value: stride, Want: "1 or more"}
 	}
-	places := make(map[string]int64, len(vocabulary))
+	indices := make(map[string]int64, len(vocabulary))
 	for i, s := range vocabulary {
-		places[s] = int64(i)
+		indices[s] = int64(i)
 	}
 	t := &Text{window: window, stride: stride}
 	for at, r := range text {
-		token, ok := places[string(r)]
+		token, ok := indices[string(r)]
 		if !ok {
 			return nil, fmt.Errorf("character %q of byte %d is not in the vocabulary of %d: use a text that has only those", r, at, len(vocabulary))
 		}
 		t.tokens = append(t.tokens, token)
 	}
 	if len(t.tokens) <= window {
-		return nil, t.short(errors.New("use a longer text or a shorter window"))
+		return nil, t.tooShort("use a longer text or a shorter window")
 	}
 	return t, nil
 }
 
-func (t *Text) short(advice error) error {
-	return fmt.Errorf("text of %d characters: a window of %d needs more than %d: %w", len(t.tokens), t.window, t.window, advice)
+// tooShort returns an ErrTooShort that ends with the given advice.
+func (t *Text) tooShort(advice string) error {
+	return fmt.Errorf("text of %d characters is %w: a window of %d needs more than %d: %s", len(t.tokens), ErrTooShort, t.window, t.window, advice)
 }
 
-// Split divides the text at the given fraction of its characters: what comes
-// before trains and the rest tests. It is an error if either is not longer than
-// a window.
+// Split divides the text at the given fraction of its characters, between 0 and 1: what
+// comes before trains and the rest tests. The error is an [ErrTooShort] if a part is not
+// longer than a window.
 func (t *Text) Split(fraction float64) (train, test *Text, err error) {
 	if !(fraction > 0 && fraction < 1) {
-		return nil, nil, fmt.Errorf("split at %v: use a fraction between 0 and 1, such as 0.9", fraction)
+		return nil, nil, fractionError(fraction)
 	}
 	n := int(fraction * float64(len(t.tokens)))
 	train, test = &Text{t.tokens[:n], t.window, t.stride}, &Text{t.tokens[n:], t.window, t.stride}
 	for _, part := range []*Text{train, test} {
 		if len(part.tokens) <= t.window {
-			return nil, nil, part.short(fmt.Errorf("use a longer text or a shorter window, so that %g of it is enough", min(fraction, 1-fraction)))
+			return nil, nil, part.tooShort(fmt.Sprintf("use a longer text or a shorter window, so that %g of it is enough", min(fraction, 1-fraction)))
 		}
 	}
 	return train, test, nil
@@ -117,8 +122,8 @@ func (t *Text) Len() int {
 func (t *Text) Read(b *Batch, examples []int) error {
 	*b = Batch{Size: len(examples), Time: t.window, Tokens: b.Tokens[:0], Labels: b.Labels[:0]}
 	for _, i := range examples {
-		if i < 0 || i >= t.Len() {
-			return fmt.Errorf("example %d: use one from 0 to %d", i, t.Len()-1)
+		if err := checkExample(i, t.Len()); err != nil {
+			return err
 		}
 		window := t.tokens[i*t.stride:][:t.window+1]
 		b.Tokens = append(b.Tokens, window[:t.window]...)

@@ -105,9 +105,9 @@ func TestTextErrors(t *testing.T) {
 		window, stride int
 		want           string
 	}{
-		{"abc", 3, 1, "text of 3 characters: a window of 3 needs more than 3"},
-		{"abc", 0, 1, "use at least 1"},
-		{"abc", 1, 0, "use at least 1"},
+		{"abc", 3, 1, "text of 3 characters is too short: a window of 3 needs more than 3"},
+		{"abc", 0, 1, "window is 0: it must be 1 or more"},
+		{"abc", 1, 0, "stride is 0: it must be 1 or more"},
 		{"abx", 1, 1, `character 'x' of byte 2 is not in the vocabulary of 3`},
 	} {
 		if _, err := datasets.NewText(test.text, []string{"a", "b", "c"}, test.window, test.stride); err == nil || !strings.Contains(err.Error(), test.want) {

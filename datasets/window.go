@@ -2,6 +2,8 @@ package datasets
 
 import (
 	"fmt"
+
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // Windows is the [Source] of a forecaster. The inputs of example i are the window of
@@ -20,21 +22,21 @@ func NewWindows(column []float32, window int) (*Windows, error) {
 }
 
 // Windows returns the windows of the given length over s, each with the horizon steps
-// that follow it. It is an error if window or horizon is less than 1, or the series
-// has fewer than window + horizon steps.
+// that follow it. Both must be 1 or more. The error is an [ErrTooShort] if the series has
+// fewer than window + horizon steps.
 func (s *Series) Windows(window, horizon int) (*Windows, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
 	switch {
 	case window < 1:
-		return nil, fmt.Errorf("window of %d values: use at least 1", window)
+		return nil, &models.FieldError{Field: "window", Value: window, Want: "1 or more"}
 	case horizon < 1:
-		return nil, fmt.Errorf("horizon of %d values: use at least 1", horizon)
+		return nil, &models.FieldError{Field: "horizon", Value: horizon, Want: "1 or more"}
 	}
 	w := &Windows{s, window, horizon}
 	if horizon > s.Len() || window > s.Len()-horizon {
-		return nil, fmt.Errorf("series of %d values: %s, so use a longer series or a shorter window", s.Len(), w.needs())
+		return nil, fmt.Errorf("series of %d values is %w: %s, so use a longer series or a shorter window", s.Len(), ErrTooShort, w.needs())
 	}
 	return w, nil
 }
@@ -54,17 +56,17 @@ func (w *Windows) Series() []float32 { return w.series.Values }
 
 // Split divides the windows in two at the given fraction, rounded down to a
 // whole window: the first part trains and the rest tests. No value is a target of
-// both, so that the horizon-1 windows between the parts are in neither. It is an
-// error if either would be empty.
+// both, so the horizon-1 windows between the parts are in neither. The fraction lies
+// between 0 and 1. The error is an [ErrTooShort] if a part would be empty.
 func (w *Windows) Split(fraction float64) (train, test *Windows, err error) {
 	if !(fraction > 0 && fraction < 1) {
-		return nil, nil, fmt.Errorf("split at %v: use a fraction between 0 and 1, such as 0.8", fraction)
+		return nil, nil, fractionError(fraction)
 	}
 	n := int(fraction * float64(w.Len()))
 	first := n + w.horizon - 1 // of those that test
 	if n == 0 || first >= w.Len() {
-		return nil, nil, fmt.Errorf("split at %v: %d of the %d windows would train and %d test, so use a longer series or a shorter window",
-			fraction, n, w.Len(), max(0, w.Len()-first))
+		return nil, nil, fmt.Errorf("series of %d values is %w to split at %v: %d of the %d windows would train and %d test, so use a longer series or a shorter window",
+			w.series.Len(), ErrTooShort, fraction, n, w.Len(), max(0, w.Len()-first))
 	}
 	train = &Windows{w.series.Range(0, n+w.window+w.horizon-1), w.window, w.horizon}
 	test = &Windows{w.series.Range(first, w.series.Len()), w.window, w.horizon}
@@ -83,8 +85,8 @@ func (w *Windows) Len() int { return w.series.Len() - w.window - w.horizon + 1 }
 func (w *Windows) Read(b *Batch, examples []int) error {
 	*b = Batch{Size: len(examples), Time: w.window, Inputs: b.Inputs[:0], Targets: b.Targets[:0]}
 	for _, i := range examples {
-		if i < 0 || i >= w.Len() {
-			return fmt.Errorf("example %d: use one from 0 to %d", i, w.Len()-1)
+		if err := checkExample(i, w.Len()); err != nil {
+			return err
 		}
 		end := i + w.window
 		b.Inputs = append(b.Inputs, w.series.rows(i, end)...)

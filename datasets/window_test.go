@@ -86,11 +86,11 @@ func TestNewWindowsErrors(t *testing.T) {
 		n, window int
 		want      string
 	}{
-		{50, 50, "series of 50 values: a window of 50 needs more than 50"},
+		{50, 50, "series of 50 values is too short: a window of 50 needs more than 50"},
 		{0, 1, "series of 0 values"},
 		{10, math.MaxInt, "series of 10 values"},
-		{10, 0, "window of 0 values"},
-		{10, -1, "window of -1 values"},
+		{10, 0, "window is 0"},
+		{10, -1, "window is -1"},
 	} {
 		w, err := datasets.NewWindows(count(test.n), test.window)
 		if err == nil || w != nil || !strings.Contains(err.Error(), test.want) {
@@ -154,11 +154,11 @@ func TestWindowsSplitErrors(t *testing.T) {
 		{3, 0.5, "0 of the 1 windows would train and 1 test"},
 		{5, 0.1, "0 of the 3 windows would train and 3 test"},
 		{5, math.Nextafter(1, 0), ""},
-		{9, 0, "use a fraction between 0 and 1"},
-		{9, 1, "use a fraction between 0 and 1"},
-		{9, -0.5, "use a fraction between 0 and 1"},
-		{9, math.NaN(), "use a fraction between 0 and 1"},
-		{9, math.Inf(1), "use a fraction between 0 and 1"},
+		{9, 0, "it must be more than 0 and less than 1"},
+		{9, 1, "it must be more than 0 and less than 1"},
+		{9, -0.5, "it must be more than 0 and less than 1"},
+		{9, math.NaN(), "it must be more than 0 and less than 1"},
+		{9, math.Inf(1), "it must be more than 0 and less than 1"},
 	} {
 		train, rest, err := windows(t, test.n, 2).Split(test.fraction)
 		switch {
