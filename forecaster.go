@@ -239,7 +239,7 @@ func (f *forecast) sources() (train, test datasets.Source, err error) {
 
 // streams is sources for truncated backpropagation.
 func (f *forecast) streams() (train, test datasets.Source, err error) {
-	f.Spec.Readout, f.Fit.Carry = models.ReadAll, true
+	f.Spec.Readout, f.Fit.Stateful = models.ReadAll, true
 	if train, err = f.train.Streams(f.Fit.Batch, f.TBPTT); err != nil {
 		return nil, nil, tooShort("TBPTT", f.TBPTT, "less, or the batch smaller", err)
 	}

@@ -184,13 +184,13 @@ func (j *Job) fit(ctx context.Context) ([]trainer.Epoch, error) {
 	if len(history) > 0 {
 		j.note(history)
 	}
-	var field *models.FieldError
+	field, ok := err.(*models.FieldError)
 	switch {
 	case err == nil:
 		err = j.diverged(lowest)
 	case errors.Is(err, ctx.Err()):
 		err = context.Cause(ctx)
-	case errors.As(err, &field):
+	case ok:
 		err = models.InField("Fit", field)
 	}
 	return history, err
@@ -201,7 +201,7 @@ func (j *Job) fit(ctx context.Context) ([]trainer.Epoch, error) {
 func (j *Job) note(history []trainer.Epoch) {
 	last := history[len(history)-1]
 	if j.Fit.Patience > 0 {
-		last = slices.MinFunc(history, func(a, b trainer.Epoch) int { return cmp.Compare(a.Choosing(j.Fit), b.Choosing(j.Fit)) })
+		last = slices.MinFunc(history, func(a, b trainer.Epoch) int { return cmp.Compare(a.MonitoredLoss(j.Fit), b.MonitoredLoss(j.Fit)) })
 	}
 	epochs := len(history)
 	if history[epochs-1].Examples < j.TrainData.Len() {

@@ -57,7 +57,7 @@ type Options struct {
 
 	// Fit has the options of the training itself. Its LearningRate, Batch and Epochs must
 	// be more than 0. A Loss of nil is the usual one of the task, see [Losses]. Validation,
-	// Carry and DataDigest follow from the fields above.
+	// Stateful and DataDigest follow from the fields above.
 	Fit trainer.Options
 }
 

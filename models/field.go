@@ -1,7 +1,6 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 )
@@ -45,15 +44,14 @@ func (e *FieldError) value() string {
 	return fmt.Sprint(e.Value)
 }
 
-// InField returns err as an error of the field that holds what was checked: the
-// path of a *FieldError then begins with that field. Any other error is wrapped,
-// and nil stays nil.
+// InField returns err as an error of the field that holds what was checked. The path of
+// a *FieldError then begins with that field. Any other error, even if it wraps a
+// *FieldError, is wrapped in one that begins with the field, and nil stays nil.
 func InField(field string, err error) error {
-	var inner *FieldError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &inner):
+	}
+	if inner, ok := err.(*FieldError); ok {
 		return &FieldError{field + "." + inner.Field, inner.Value, inner.Want}
 	}
 	return fmt.Errorf("%s: %w", field, err)

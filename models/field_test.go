@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 )
@@ -28,6 +29,9 @@ func TestInField(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	if err := InField("Data", io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &field) || err.Error() != "Data: unexpected EOF" {
+		t.Errorf("the error is %v", err)
+	}
+	if err := InField("Fit", fmt.Errorf("file c: %w", &FieldError{"Epochs", 2, "3 or more"})); !errors.As(err, &field) || err.Error() != "Fit: file c: Epochs is 2: it must be 3 or more" {
 		t.Errorf("the error is %v", err)
 	}
 	if err := InField("Fit", nil); err != nil {

@@ -111,7 +111,7 @@ func TestFormatOfCheckpoint(t *testing.T) {
 		t.Error("the last 32 bytes are not the SHA-256 of the others")
 	}
 	line, body, _ := bytes.Cut(body, []byte("\n"))
-	if string(line) != "rnnkit checkpoint 3" {
+	if string(line) != "rnnkit checkpoint 4" {
 		t.Errorf("the first line is %q", line)
 	}
 	head, body, _ := bytes.Cut(body, []byte("\n"))

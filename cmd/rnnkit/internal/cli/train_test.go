@@ -75,7 +75,7 @@ func TestTrainIsTheLibrary(t *testing.T) {
 		}},
 		{forecast + " --epochs 2 --hidden 5 --seq-len 9 --batch 4 --tbptt 7", func(j *task) {
 			j.Epochs, j.Hidden, j.window, j.scale, j.Batch = 2, 5, 9, true, 4
-			j.Readout, j.Carry, j.tbptt = models.ReadAll, true, 7
+			j.Readout, j.Stateful, j.tbptt = models.ReadAll, true, 7
 		}},
 		{forecast + " --epochs 1 --hidden 5 --seq-len 9 --init " + start, func(j *task) {
 			j.Epochs, j.Hidden, j.window, j.scale, j.init = 1, 5, 9, true, first.Params

@@ -261,17 +261,24 @@ func (w trainWords) initList() (list []rnnkit.Init, err error) {
 // withFlag returns err with the flag for the field that it is about. Other errors it
 // returns as they are.
 func withFlag(err error) error {
+	var resume *trainer.CheckpointError
+	var other *trainer.MismatchError
 	var field *models.FieldError
-	if errors.As(err, &field) && fieldFlags[field.Field] != "" {
-		return &models.FieldError{Field: fieldFlags[field.Field], Value: field.Value, Want: field.Want}
-	}
-	var other *trainer.CheckpointError
-	if errors.As(err, &other) {
-		named := *other
-		named.Field = cmp.Or(fieldFlags[other.Field], fieldFlags["Fit."+other.Field], other.Field)
-		return &named
+	switch {
+	case errors.As(err, &resume):
+		return fmt.Errorf("cannot resume from %s: %w: resume another checkpoint, or start without --resume", resume.Path, withFlag(resume.Err))
+	case errors.As(err, &other):
+		return &trainer.MismatchError{Field: cmp.Or(flagOf(other.Field), other.Field), Checkpoint: other.Checkpoint, Given: other.Given}
+	case errors.As(err, &field) && flagOf(field.Field) != "":
+		return &models.FieldError{Field: flagOf(field.Field), Value: field.Value, Want: field.Want}
 	}
 	return err
+}
+
+// flagOf returns the flag of a field of rnnkit.Options or of the trainer.Options in them,
+// or "".
+func flagOf(field string) string {
+	return cmp.Or(fieldFlags[field], fieldFlags["Fit."+field])
 }
 
 // fieldFlags has the flags of the fields of rnnkit.Options.
@@ -282,7 +289,7 @@ var fieldFlags = map[string]string{
 	"Init": "--init-recipe", "Window": "--seq-len", "Stride": "--stride", "TBPTT": "--tbptt",
 
 	"Fit.Epochs": "--epochs", "Fit.Batch": "--batch", "Fit.Patience": "--patience", "Fit.Threads": "--threads",
-	"Fit.Seed": "--seed", "Fit.NoShuffle": "--no-shuffle", "Fit.Carry": "--tbptt", "Fit.LearningRate": "--lr", "Fit.ClipNorm": "--clip",
+	"Fit.Seed": "--seed", "Fit.NoShuffle": "--no-shuffle", "Fit.Stateful": "--tbptt", "Fit.LearningRate": "--lr", "Fit.ClipNorm": "--clip",
 	"Fit.Resume": "--resume", "Fit.Checkpoint": "--checkpoint", "Fit.CheckpointEvery": "--checkpoint-every",
 	"Fit.Optimizer.Method": "--optimizer", "Fit.Optimizer.Momentum": "--momentum", "Fit.Optimizer.Nesterov": "--nesterov",
 	"Fit.Optimizer.WeightDecay": "--weight-decay",
