@@ -3,13 +3,12 @@
 //
 // # Train
 //
-// There are three tasks. Each has a function for its default options and one that makes
-// a [Job] of them and the data:
+// There are three tasks. Each has a function that makes a [Job] of data and options, and
+// one that returns good options to begin with:
 //
-//	task                                    options               job
-//	the next values of series               [ForecasterOptions]   [NewForecaster]
-//	the label of a sequence                 [ClassifierOptions]   [NewClassifier]
-//	the next character of a text            [GeneratorOptions]    [NewGenerator]
+//   - [NewForecaster] and [ForecasterOptions]: the next values of one or more series.
+//   - [NewClassifier] and [ClassifierOptions]: the label of a sequence.
+//   - [NewGenerator] and [GeneratorOptions]: the next character of a text.
 //
 // Everything else follows from the data: the sizes of the model's input and output, the
 // scale of the values, the vocabulary, the labels. [Job.Train] trains the model, exports
@@ -30,13 +29,14 @@
 // anything is trained, by a [github.com/rnnkit/rnnkit/models.FieldError] with the name
 // of the field and what it must be.
 //
-// Data that lie in files are read by package datasets: columns of a CSV file
-// (datasets.ReadTable, datasets.ReadColumn), a text (datasets.ReadText), and labelled
-// sequences (datasets.ReadSequences, for [NewSequenceClassifier]).
+// Package [github.com/rnnkit/rnnkit/datasets] reads such data from files: ReadColumn and
+// ReadTable the columns of a CSV file, ReadText a text, and ReadSequences labelled
+// sequences, for [NewSequenceClassifier].
 //
 // # Run
 //
-// A service that only runs models imports package infer and links no trainer:
+// A service that only runs models imports package [github.com/rnnkit/rnnkit/infer], and
+// links no trainer:
 //
 //	m, err := infer.Open("gestures.onnx")
 //	if err != nil {
@@ -58,7 +58,7 @@
 // # Below
 //
 // Package models says what a model is, trainer trains one on any source of examples,
-// export writes it, and infer runs it. A program that needs a loss, a dataset or a model
-// of its own composes these itself. The command rnnkit (cmd/rnnkit) does from a shell
+// export writes it, and infer runs it. A program that needs a source of examples of its
+// own, or an architecture for another task, composes these itself. The command rnnkit (cmd/rnnkit) does from a shell
 // what this package does from Go.
 package rnnkit

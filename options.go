@@ -88,6 +88,9 @@ func (o Options) Validate(task models.Task) error {
 	if err := o.validateData(task); err != nil {
 		return err
 	}
+	if err := o.validateFit(); err != nil {
+		return err
+	}
 	spec := o.placeholder(task)
 	if err := models.InField("Spec", spec.Validate()); err != nil {
 		return err
@@ -104,38 +107,61 @@ func (o Options) Validate(task models.Task) error {
 
 // validateData checks the fields that say how the data become examples.
 func (o Options) validateData(task models.Task) error {
-	least := map[models.Task]struct{ window, horizon, stride int }{
-		models.Forecast: {1, 1, 0}, models.Classify: {0, 0, 0}, models.Generate: {1, 0, 1},
-	}
-	limits, ok := least[task]
-	if !ok {
+	if losses[task] == nil {
 		return &models.FieldError{Field: "Task", Value: task, Want: "forecast, classify or generate"}
 	}
-	for _, f := range []struct {
-		name         string
-		value, least int
-	}{{"Window", o.Window, limits.window}, {"Horizon", o.Horizon, limits.horizon}, {"Stride", o.Stride, limits.stride}, {"TBPTT", o.TBPTT, 0}} {
-		if f.value < f.least {
-			return &models.FieldError{Field: f.name, Value: f.value, Want: fmt.Sprintf("%d or more", f.least)}
-		}
+	if !(o.HeldOut >= 0 && o.HeldOut < 1) {
+		return &models.FieldError{Field: "HeldOut", Value: o.HeldOut, Want: "at least 0 and less than 1"}
+	}
+	if task == models.Forecast {
+		return o.validateSeries()
+	}
+	least := 0
+	if task == models.Generate {
+		least = 1
 	}
 	switch {
-	case task != models.Forecast && o.Horizon > 0:
+	case o.Horizon > 0:
 		return &models.FieldError{Field: "Horizon", Value: o.Horizon, Want: "0, since only a forecaster looks ahead"}
-	case task != models.Forecast && o.TBPTT > 0:
-		return &models.FieldError{Field: "TBPTT", Value: o.TBPTT, Want: "0, since only a forecaster learns from streams"}
-	case task != models.Forecast && o.Target != "":
+	case o.Target != "":
 		return &models.FieldError{Field: "Target", Value: o.Target, Want: "empty, since only a forecaster has columns"}
-	case o.Fit.Epochs < 1:
-		return &models.FieldError{Field: "Fit.Epochs", Value: o.Fit.Epochs, Want: "1 or more"}
-	case o.Fit.Batch < 1:
-		return &models.FieldError{Field: "Fit.Batch", Value: o.Fit.Batch, Want: "1 or more"}
-	case !(o.Fit.LearningRate > 0):
-		return &models.FieldError{Field: "Fit.LearningRate", Value: o.Fit.LearningRate, Want: "more than 0"}
-	case o.TBPTT > 0 && o.Horizon > 1:
+	case o.TBPTT > 0:
+		return &models.FieldError{Field: "TBPTT", Value: o.TBPTT, Want: "0, since only a forecaster learns from streams"}
+	}
+	return atLeast(least, field{"Window", o.Window}, field{"Stride", o.Stride})
+}
+
+// validateSeries is validateData for a forecaster.
+func (o Options) validateSeries() error {
+	if err := atLeast(1, field{"Window", o.Window}, field{"Horizon", o.Horizon}); err != nil {
+		return err
+	}
+	if o.TBPTT > 0 && o.Horizon > 1 {
 		return &models.FieldError{Field: "Horizon", Value: o.Horizon, Want: "1 with truncated backpropagation, which learns the next step at every step"}
-	case !(o.HeldOut >= 0 && o.HeldOut < 1):
-		return &models.FieldError{Field: "HeldOut", Value: o.HeldOut, Want: "at least 0 and less than 1"}
+	}
+	return atLeast(0, field{"TBPTT", o.TBPTT})
+}
+
+// validateFit checks the options that trainer.Options would replace by defaults.
+func (o Options) validateFit() error {
+	if !(o.Fit.LearningRate > 0) {
+		return &models.FieldError{Field: "Fit.LearningRate", Value: o.Fit.LearningRate, Want: "more than 0"}
+	}
+	return atLeast(1, field{"Fit.Epochs", o.Fit.Epochs}, field{"Fit.Batch", o.Fit.Batch})
+}
+
+// field is a field that is a number.
+type field struct {
+	name  string
+	value int
+}
+
+// atLeast returns an error for the first field that is less than least.
+func atLeast(least int, fields ...field) error {
+	for _, f := range fields {
+		if f.value < least {
+			return &models.FieldError{Field: f.name, Value: f.value, Want: fmt.Sprintf("%d or more", least)}
+		}
 	}
 	return nil
 }

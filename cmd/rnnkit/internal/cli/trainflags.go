@@ -52,7 +52,7 @@ func newTrainOptions(s *streams, task models.Task, options presets.Options) *tra
 
 // describe returns the words for the options as they stand.
 func (o *trainOptions) describe() trainWords {
-	w := trainWords{loss: rnnkit.Losses(o.task)[0], quantile: 0.5, init: "default", state: stateNone, scale: scaleNone}
+	w := trainWords{loss: rnnkit.Losses(o.task)[0], quantile: 0.5, init: initWords(o.Init), state: stateNone, scale: scaleNone}
 	if o.StateInput {
 		w.state = stateInput
 	}
@@ -65,14 +65,19 @@ func (o *trainOptions) describe() trainWords {
 	case o.task == models.Classify:
 		w.loss = autoLoss
 	}
-	var list []string
-	for _, name := range o.Init {
-		list = append(list, string(name))
-	}
-	if len(list) > 0 {
-		w.init = strings.Join(list, ",")
-	}
 	return w
+}
+
+// initWords is what --init-recipe says for the given list.
+func initWords(list []rnnkit.Init) string {
+	if len(list) == 0 {
+		return "default"
+	}
+	var names []string
+	for _, name := range list {
+		names = append(names, string(name))
+	}
+	return strings.Join(names, ",")
 }
 
 // losses are those of the job's task, and for classes that only the data tell also the
