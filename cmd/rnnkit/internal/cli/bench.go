@@ -150,8 +150,8 @@ type measurement struct {
 	Allocs        float64  `json:"allocs"` // a call's
 }
 
-// open opens the model on the engines. ONNX Runtime is left out where it is not
-// installed, unless --engines asks for it.
+// open opens the model on the engines. It leaves ONNX Runtime out where that is not
+// installed, unless --engines names it.
 func (o *benchOptions) open(ctx context.Context, path string, data []byte) ([]candidate, error) {
 	all := tryAll(ctx, data, o.engines, o.ortLib, maxOpen)
 	var open []candidate
@@ -169,8 +169,8 @@ func (o *benchOptions) open(ctx context.Context, path string, data []byte) ([]ca
 	return open, nil
 }
 
-// sizes returns those sizes that the inputs leave open for a letter, or the one
-// that they fix.
+// sizes returns the wanted sizes of a dimension, Batch or Time, or the only one that
+// the inputs allow.
 func (g *graph) sizes(letter byte, wanted []int) []int {
 	for _, in := range g.inputs {
 		if declared := in.Fixed(letter); declared > 0 {
@@ -230,8 +230,8 @@ func newMeasurement(engine string, c benchCase, times []time.Duration, operation
 	return m
 }
 
-// newCall returns a call of m for its first output: into the same memory again,
-// where the engine can, and with the state fed back for a stream.
+// newCall returns a call of m for its first output. The calls share the memory of
+// their outputs where the engine can, and feed the state back for a stream.
 func newCall(ctx context.Context, m *infer.Model, given map[string]tensor.Tensor, stream bool) func() error {
 	given = maps.Clone(given)
 	outputs := map[string]tensor.Tensor{m.Outputs()[0].Name: {}}
@@ -256,8 +256,8 @@ func newCall(ctx context.Context, m *infer.Model, given map[string]tensor.Tensor
 // warmUp is how many rounds come before those that are timed.
 const warmUp = 20
 
-// takeTurns times each call in turn, until all together took the duration for
-// each, and at least 20 times.
+// takeTurns times each call in turn, at least 20 times, until they have taken the
+// duration for each of them.
 func takeTurns(ctx context.Context, calls []func() error, duration time.Duration) ([][]time.Duration, error) {
 	times := make([][]time.Duration, len(calls))
 	var begin time.Time
@@ -283,8 +283,8 @@ func takeTurns(ctx context.Context, calls []func() error, duration time.Duration
 	}
 }
 
-// quantile returns the time that so many percent of times do not exceed, and
-// sorts them.
+// quantile sorts the times and returns the one that so many percent of them do not
+// exceed.
 func quantile(times []time.Duration, percent int) time.Duration {
 	slices.Sort(times)
 	return times[min(len(times)-1, len(times)*percent/100)]
@@ -292,7 +292,7 @@ func quantile(times []time.Duration, percent int) time.Duration {
 
 func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
-// allocations returns how often a call allocates Go memory, on average.
+// allocations returns the mean number of allocations of Go memory in a call.
 func allocations(call func() error) (float64, error) {
 	const calls = 20
 	var before, after runtime.MemStats

@@ -22,10 +22,10 @@ import (
 type engineFlags struct {
 	engine    string
 	provider  string
-	required  bool // of the provider, that it computes all
+	required  bool // the provider must compute all
 	ortLib    string
-	maxMemory int // of a run of the native engine, in MiB
-	nan       string
+	maxMemory int    // of a run of the native engine, in MiB
+	nan       string // pass, refuse or ""
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
@@ -76,25 +76,26 @@ func (f *engineFlags) open(ctx context.Context, path string, log io.Writer) (*in
 	return m, nil
 }
 
-// choose also returns why auto did not take the native engine, in parentheses.
-func (f *engineFlags) choose(ctx context.Context, data []byte) (*infer.Model, string, error) {
-	if f.ortLib != "" { // a wrong path is told, though the native engine may do
+// choose opens a model on the engine that the flags ask for. Where auto takes ONNX
+// Runtime, why says in parentheses why the native engine refused the model.
+func (f *engineFlags) choose(ctx context.Context, data []byte) (m *infer.Model, why string, err error) {
+	if f.ortLib != "" { // a wrong path is an error even where the native engine opens the model
 		if _, err := ortlib.Find(f.ortLib); err != nil {
 			return nil, "", err
 		}
 	}
 	if f.engine == "onnxruntime" && f.provider != "cuda" {
-		m, err := f.tried(ctx, data)
+		m, err := f.openApart(ctx, data)
 		return m, "", err
 	}
-	m, refusal := infer.OpenBytesContext(ctx, data, infer.With(f.chosen()))
+	m, refusal := infer.OpenBytesContext(ctx, data, infer.With(f.first()))
 	if refusal == nil || f.engine != "auto" || f.provider == "cuda" {
 		return m, "", refusal
 	}
 	if _, err := onnxgraph.Outline(data); err != nil { // the file is at fault, not the engine
 		return nil, "", refusal
 	}
-	m, err := f.tried(ctx, data)
+	m, err = f.openApart(ctx, data)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w; %w", refusal, err)
 	}
@@ -104,8 +105,8 @@ func (f *engineFlags) choose(ctx context.Context, data []byte) (*infer.Model, st
 // maxOpen is how long ONNX Runtime may take to open a model.
 const maxOpen = 10 * time.Second
 
-// tried opens a model on ONNX Runtime, once a process of its own has.
-func (f *engineFlags) tried(ctx context.Context, data []byte) (*infer.Model, error) {
+// openApart opens a model on ONNX Runtime after a process of its own has opened it.
+func (f *engineFlags) openApart(ctx context.Context, data []byte) (*infer.Model, error) {
 	ctx, cancel := withTimeout(ctx, maxOpen)
 	defer cancel()
 	t := trial{engine: "onnxruntime", library: f.ortLib, memory: f.maxMemory << 20}
@@ -115,27 +116,27 @@ func (f *engineFlags) tried(ctx context.Context, data []byte) (*infer.Model, err
 	return infer.OpenBytesContext(ctx, data, infer.With(f.onnxRuntime()))
 }
 
-// chosen is the engine that is asked for, or that auto takes first.
-func (f *engineFlags) chosen() engine.Engine {
+// first returns the engine that the flags ask for, and for auto the native one.
+func (f *engineFlags) first() engine.Engine {
 	if f.engine == "onnxruntime" || f.provider == "cuda" {
 		return f.onnxRuntime()
 	}
-	return f.checked(native.New(native.MaxMemory(f.maxMemory << 20)))
+	return f.withNaN(native.New(native.MaxMemory(f.maxMemory << 20)))
 }
 
 func (f *engineFlags) onnxRuntime() engine.Engine {
 	opts := []ort.Option{ort.Library(f.ortLib), ort.PassNaN(f.nan == "pass")}
 	if f.provider != "cuda" {
-		return f.checked(ort.CPU(opts...))
+		return f.withNaN(ort.CPU(opts...))
 	}
 	if f.required {
 		opts = append(opts, ort.RequireProvider())
 	}
-	return f.checked(ort.CUDA(0, opts...))
+	return f.withNaN(ort.CUDA(0, opts...))
 }
 
-// checked returns e as --nan has it.
-func (f *engineFlags) checked(e engine.Engine) engine.Engine {
+// withNaN returns e, which refuses NaN and infinities if --nan says so.
+func (f *engineFlags) withNaN(e engine.Engine) engine.Engine {
 	if f.nan == "refuse" {
 		return engine.Finite(e)
 	}
@@ -161,7 +162,7 @@ func checkEngines(flag string, list []string) error {
 	return nil
 }
 
-// engineOf returns the engine of one of engineNames, which lets NaN pass.
+// engineOf returns the engine of a name in engineNames. It lets NaN pass.
 func engineOf(name, ortLib string) engine.Engine {
 	switch name {
 	case "onnxruntime":
@@ -179,17 +180,7 @@ type candidate struct {
 	err   error
 }
 
-// openAll opens a model on every engine that there is.
-func openAll(data []byte, engines ...engine.Engine) []candidate {
-	all := make([]candidate, len(engines))
-	for i, e := range engines {
-		m, err := infer.OpenBytes(data, infer.With(e))
-		all[i] = candidate{e.String(), m, err}
-	}
-	return all
-}
-
-// tryAll opens any model on engines of those names, as tryOpen does.
+// tryAll opens a model on each engine of a list of engineNames, as tryOpen does.
 func tryAll(ctx context.Context, data []byte, names []string, ortLib string, each time.Duration) []candidate {
 	all := make([]candidate, len(names))
 	for i, name := range names {
@@ -199,8 +190,8 @@ func tryAll(ctx context.Context, data []byte, names []string, ortLib string, eac
 	return all
 }
 
-// tryOpen opens any model on an engine, which may take so long. ONNX Runtime has to
-// open it in a process of its own first.
+// tryOpen opens a model on an engine, which has until the timeout. ONNX Runtime opens
+// it in a process of its own first.
 func tryOpen(ctx context.Context, data []byte, name, ortLib string, timeout time.Duration) (*infer.Model, error) {
 	ctx, cancel := withTimeout(ctx, timeout)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// graphFlags say of a model what its file does not.
+// graphFlags tell of a model what its file does not.
 type graphFlags struct {
 	layouts []string
 	given   []string // inputs with their values
@@ -30,14 +30,14 @@ func (f *graphFlags) addLayout(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.layouts, "layout", nil, "NAME=LETTERS: what the dimensions of an input are: b batch, t time, f others, as btf (default: what the graph tells)")
 }
 
-// graph is a model's graph, its inputs, and those values of them that are given.
+// graph is a model's graph, its inputs, and the values of those that --input gives.
 type graph struct {
 	model  *onnxgraph.Model
 	inputs []inputs.Input
 	given  map[string]tensor.Tensor
 }
 
-// maxExternal is how many bytes of a model's weights may be in files of their own.
+// maxExternal limits the bytes of a model's weights that lie in files of their own.
 const maxExternal = 1 << 30
 
 // readModel reads the model at path, with the weights that lie in other files of
@@ -108,7 +108,7 @@ func (f *graphFlags) graphOf(m *onnxgraph.Model) (*graph, error) {
 	return g, nil
 }
 
-// random returns random inputs of that batch and time, but for those given.
+// random returns inputs of that batch and time: those that are given, and random ones.
 func (g *graph) random(batch, time int, seed uint64) (map[string]tensor.Tensor, error) {
 	return inputs.Random(g.inputs, g.given, batch, time, seed)
 }
@@ -129,7 +129,7 @@ func assignments(flag string, list []string, m *onnxgraph.Model) (map[string]str
 	return values, nil
 }
 
-// cutName splits NAME=VALUE, where the name of an input may have a = in it.
+// cutName splits NAME=VALUE. The name of an input may have a = in it.
 func cutName(text string, m *onnxgraph.Model) (name, value string, ok bool) {
 	for _, v := range m.Graph.Inputs {
 		if rest, found := strings.CutPrefix(text, v.Name+"="); found {

@@ -129,8 +129,8 @@ func (o *hiddenOptions) trajectory(ctx context.Context, path string) (*trajector
 	return &trajectory{column.Title(), first, column.Values[first:], components}, nil
 }
 
-// hiddenStates returns what the last layer of m, a model that reads one value a
-// step, answers at each step of series.
+// hiddenStates runs m, which reads one value a step, over a series. It returns a row
+// for each step: the outputs of the last layer.
 func hiddenStates(ctx context.Context, m *infer.Model, series []float64) (*mat.Dense, error) {
 	input := make([]float32, len(series))
 	for i, y := range series {
@@ -152,8 +152,8 @@ func hiddenStates(ctx context.Context, m *infer.Model, series []float64) (*mat.D
 	return hidden, nil
 }
 
-// trajectory is the path of the hidden state from row first, counted from 0, of
-// a series on.
+// trajectory is the path of the hidden state over a series that begins at row first of
+// the data, counted from 0. Its Scores have a row for each step.
 type trajectory struct {
 	name   string
 	first  int
@@ -161,7 +161,7 @@ type trajectory struct {
 	*pca.Result
 }
 
-// print writes a line for every step as CSV, with the number of its row from 1.
+// print writes a line of CSV for every step. Rows are numbered from 1.
 func (t *trajectory) print(w *csv.Writer) error {
 	w.Write([]string{"row", t.name, "component 1", "component 2"})
 	for i, y := range t.series {

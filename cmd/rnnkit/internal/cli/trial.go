@@ -22,7 +22,7 @@ import (
 )
 
 // trial opens a model on ONNX Runtime in a process of its own, since a file can keep
-// ONNX Runtime busy for hours, have it take all memory, or crash it.
+// ONNX Runtime busy for hours, make it take all memory, or crash it.
 type trial struct {
 	engine  string // onnxruntime or cuda
 	library string
@@ -31,7 +31,7 @@ type trial struct {
 
 // outcome is what the process prints.
 type outcome struct {
-	Refusal string             `json:"refusal"` // "" for a model that is opened
+	Refusal string             `json:"refusal"` // "" if ONNX Runtime opened the model
 	State   []models.StatePair `json:"state"`
 }
 
@@ -40,7 +40,7 @@ const tryVerb = "try-engine"
 
 func (t trial) name() string { return engineOf(t.engine, t.library).String() }
 
-// run returns the model's state, or why it cannot be opened within ctx.
+// run returns the state of the model, or the error with which it could not be opened.
 func (t trial) run(ctx context.Context, data []byte) ([]models.StatePair, error) {
 	name := t.name()
 	if !ort.Cgo {
@@ -74,7 +74,7 @@ func (t trial) run(ctx context.Context, data []byte) ([]models.StatePair, error)
 	return answer.State, nil
 }
 
-// tryOptions are those of the other end of trial.run.
+// tryOptions are those of the verb that trial.run starts.
 type tryOptions struct {
 	*streams
 	trial
@@ -115,41 +115,12 @@ func (o *tryOptions) run(context.Context, []string) error {
 	return json.NewEncoder(o.Out).Encode(answer)
 }
 
-// limit lets this process take no more than t.memory and what ONNX Runtime takes for
-// itself. A GPU's driver takes far more, so that there is no telling.
+// limit limits the memory of this process to t.memory and what ONNX Runtime takes for
+// itself. With CUDA there is no limit, since the driver takes far more.
 func (t trial) limit() error {
 	if t.engine == "cuda" {
 		return nil
 	}
 	const base = 256 << 20
 	return limitMemory(uint64(t.memory) + base)
-}
-
-// waitFor returns what f returns, or an error where ctx is done before or is what
-// ended f. In the first case f goes on without anyone waiting for it: a call that no
-// context ends, as into ONNX Runtime, does not keep the command.
-func waitFor[T any](ctx context.Context, what string, f func() (T, error)) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
-	answered := make(chan answer, 1)
-	go func() {
-		value, err := f()
-		answered <- answer{value, err}
-	}()
-	select {
-	case a := <-answered:
-		if ctx.Err() == nil || !errors.Is(a.err, ctx.Err()) {
-			return a.value, a.err
-		}
-	case <-ctx.Done():
-	}
-	var none T
-	return none, fmt.Errorf("%s is broken off: %w", what, context.Cause(ctx))
-}
-
-// withTimeout returns a context whose cause says that the time is over.
-func withTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it takes longer than %v", timeout))
 }

@@ -28,20 +28,25 @@ func ParseJSON(data []byte, want tensor.Type) (tensor.Tensor, error) {
 	return tensorOf(document, want)
 }
 
-// tensorOf makes nested lists a tensor.
-func tensorOf(document any, want tensor.Type) (tensor.Tensor, error) {
+// shapeOf returns the lengths of the lists, as the first at each depth has them.
+func shapeOf(document any) []int {
 	shape := []int{}
-	for inner := document; ; {
-		list, ok := inner.([]any)
+	for {
+		list, ok := document.([]any)
 		if !ok {
-			break
+			return shape
 		}
 		shape = append(shape, len(list))
 		if len(list) == 0 {
-			break
+			return shape
 		}
-		inner = list[0]
+		document = list[0]
 	}
+}
+
+// tensorOf makes nested lists a tensor.
+func tensorOf(document any, want tensor.Type) (tensor.Tensor, error) {
+	shape := shapeOf(document)
 	var leaves []any
 	if err := flatten(document, shape, &leaves); err != nil {
 		return tensor.Tensor{}, err
