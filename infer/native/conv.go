@@ -19,6 +19,7 @@ type conv[T float] struct {
 	packedWeights []kernels.Packed[T] // the weights of each group, transposed, for im2row
 	position, tap []int
 	transposed    bool
+	byRows        bool // few positions: see multiplyRows
 	outputPadding []int
 	outputShape   []int
 	memory        *memory
@@ -134,7 +135,7 @@ func (op *conv[T]) run() error {
 	if inSize == 0 || inputs == 0 {
 		return nil
 	}
-	multiply, columns, err := op.allocate(inSize, outSize)
+	columns, err := op.allocate(inSize, outSize)
 	if err != nil {
 		return err
 	}
@@ -144,34 +145,42 @@ func (op *conv[T]) run() error {
 		out := kernels.Dense(outputs, outSize, op.out.data[i*outputs*outSize:])
 		group := i % op.group
 		w := kernels.Dense(rows, columns, op.w.data[group*rows*columns:])
-		if err := multiply(op, out, x, w, group); err != nil {
+		if err := op.multiply(out, x, w, group); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// allocate chooses how an example and group is computed, makes memory for it, and
-// returns how many columns the im2col matrix has.
-func (op *conv[T]) allocate(inSize, outSize int) (func(op *conv[T], out, x, w kernels.Matrix[T], group int) error, int, error) {
+// allocate makes memory for what op.multiply works with, and returns how many columns
+// the im2col matrix has.
+func (op *conv[T]) allocate(inSize, outSize int) (columns int, err error) {
 	taps, _ := product(op.size...)
 	outputs := op.out.shape[1] / op.group
 	columns, positions := op.x.shape[1]/op.group*taps, outSize
 	if op.transposed {
 		columns, positions = outputs*taps, inSize
 	}
-	if !op.transposed && outSize < outputs && op.w.constant {
-		if err := op.products.resizeTo(outSize, outputs); err != nil {
-			return nil, 0, err
-		}
-		return (*conv[T]).multiplyRows, columns, op.columns.resizeTo(positions, columns)
+	if op.byRows = !op.transposed && outSize < outputs && op.w.constant; op.byRows {
+		err = op.products.resizeTo(outSize, outputs)
+	} else {
+		positions = min(positions, max(1, convChunk/columns))
 	}
-	positions = min(positions, max(1, convChunk/columns))
-	multiply := (*conv[T]).multiplyColumns
-	if op.transposed {
-		multiply = (*conv[T]).multiplyTransposed
+	if err == nil {
+		err = op.columns.resizeTo(positions, columns)
 	}
-	return multiply, columns, op.columns.resizeTo(positions, columns)
+	return columns, err
+}
+
+// multiply adds the products for an example and a group.
+func (op *conv[T]) multiply(out, x, w kernels.Matrix[T], group int) error {
+	switch {
+	case op.transposed:
+		return op.multiplyTransposed(out, x, w)
+	case op.byRows:
+		return op.multiplyRows(out, x, w, group)
+	}
+	return op.multiplyColumns(out, x, w)
 }
 
 // begin sets each channel, of so many elements, to its bias.
@@ -199,7 +208,7 @@ func (op *conv[T]) begin(size int) error {
 const im2colCost = 16
 
 // multiplyColumns adds the products of the weights and im2col, some positions at a time.
-func (op *conv[T]) multiplyColumns(out, x, w kernels.Matrix[T], _ int) error {
+func (op *conv[T]) multiplyColumns(out, x, w kernels.Matrix[T]) error {
 	positions := op.columns.shape[0]
 	clear(op.position)
 	for at := 0; at < out.Cols; at += positions {
@@ -283,7 +292,7 @@ func (op *conv[T]) im2row(rows, x kernels.Matrix[T]) error {
 
 // multiplyTransposed multiplies the weights and the elements at some positions of the
 // input at a time, and adds the products to the output by col2im.
-func (op *conv[T]) multiplyTransposed(out, x, w kernels.Matrix[T], _ int) error {
+func (op *conv[T]) multiplyTransposed(out, x, w kernels.Matrix[T]) error {
 	positions := op.columns.shape[0]
 	clear(op.position)
 	for at := 0; at < x.Cols; at += positions {
