@@ -18,6 +18,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/graphs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
 	"github.com/rnnkit/rnnkit/models"
@@ -94,7 +95,11 @@ func open(ctx context.Context, data []byte, owned bool, opts []Option) (*Model, 
 	for _, option := range opts {
 		option(&o)
 	}
-	session, err := engine.Open(ctx, o.engine, data)
+	source, err := graphs.NewSource(o.engine, data)
+	if err != nil {
+		return nil, err
+	}
+	session, err := source.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +112,7 @@ func open(ctx context.Context, data []byte, owned bool, opts []Option) (*Model, 
 		return nil, err
 	}
 	m := &Model{session: session, engine: o.engine.String(), meta: meta}
-	m.findStates(data, owned, o.engine)
+	m.findStates(source, owned)
 	m.users.Store(1)
 	return m, nil
 }

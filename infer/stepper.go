@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/graphs"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/stepwise"
@@ -46,23 +48,23 @@ var (
 )
 
 // findStates sets what carries m's state, and how m is made to run step by step. Only
-// where it must be changed for that it keeps its bytes, until the first step: a copy
-// unless they are its own.
-func (m *Model) findStates(data []byte, owned bool, e engine.Engine) {
-	m.plan = sync.OnceValues(func() (*stepwise.Plan, error) { return m.planOurs(data) })
+// where it must be changed for that it keeps its source, until the first step: a copy
+// of the bytes unless they are its own.
+func (m *Model) findStates(source *graphs.Source, owned bool) {
+	m.plan = sync.OnceValues(func() (*stepwise.Plan, error) { return m.planOurs(source) })
 	if m.meta == nil {
-		plan, err := m.planForeign(data)
+		plan, err := m.planForeign(source)
 		m.plan = func() (*stepwise.Plan, error) { return plan, err }
 		if err != nil || !plan.Changes() {
-			data = nil
+			source = nil
 		}
 	} else if m.states.find(m.session, m.meta.State); m.isWhole() || !m.meta.Spec.Stepwise() {
-		data = nil
+		source = nil
 	}
-	if !owned {
-		data = slices.Clone(data)
+	if source != nil && !owned {
+		source.Own()
 	}
-	m.stepper = sync.OnceValues(func() (*stepper, error) { return m.newStepper(data, e) })
+	m.stepper = sync.OnceValues(func() (*stepper, error) { return m.newStepper(source) })
 }
 
 // isWhole tells whether the graph of a model of rnnkit carries all of its state.
@@ -71,7 +73,7 @@ func (m *Model) isWhole() bool {
 }
 
 // planOurs plans for a model of rnnkit, whose states get their usual names.
-func (m *Model) planOurs(data []byte) (*stepwise.Plan, error) {
+func (m *Model) planOurs(source *graphs.Source) (*stepwise.Plan, error) {
 	spec := m.meta.Spec
 	switch {
 	case spec.Bidirectional:
@@ -81,7 +83,7 @@ func (m *Model) planOurs(data []byte) (*stepwise.Plan, error) {
 	case m.isWhole():
 		return &stepwise.Plan{}, nil
 	}
-	plan, err := m.planGraph(data)
+	plan, err := m.planGraph(source)
 	if err == nil {
 		plan.Join(graphPairs(spec.State()))
 	}
@@ -89,8 +91,8 @@ func (m *Model) planOurs(data []byte) (*stepwise.Plan, error) {
 }
 
 // planForeign plans for a model from elsewhere, and finds its states.
-func (m *Model) planForeign(data []byte) (*stepwise.Plan, error) {
-	graph, err := onnxgraph.Outline(data)
+func (m *Model) planForeign(source *graphs.Source) (*stepwise.Plan, error) {
+	graph, err := source.Outline()
 	if err != nil {
 		return nil, fmt.Errorf("the model cannot run step by step: it has no rnnkit metadata, and its graph cannot be read: %w", err)
 	}
@@ -132,8 +134,8 @@ func batchOf(graph *onnxgraph.Model, infos []tensor.Info) []int {
 	return batch
 }
 
-func (m *Model) planGraph(data []byte) (*stepwise.Plan, error) {
-	graph, err := onnxgraph.Outline(data)
+func (m *Model) planGraph(source *graphs.Source) (*stepwise.Plan, error) {
+	graph, err := source.Outline()
 	if err != nil {
 		return nil, fmt.Errorf("the model cannot run step by step: its graph cannot be read: %w", err)
 	}
@@ -160,8 +162,8 @@ func graphPairs(pairs []models.StatePair) (list []onnxgraph.StatePair) {
 	return list
 }
 
-// newStepper opens what m runs step by step with, given its bytes and its engine.
-func (m *Model) newStepper(data []byte, e engine.Engine) (*stepper, error) {
+// newStepper opens what m runs step by step with, given its source.
+func (m *Model) newStepper(source *graphs.Source) (*stepper, error) {
 	plan, err := m.plan()
 	if err != nil {
 		return nil, err
@@ -169,7 +171,7 @@ func (m *Model) newStepper(data []byte, e engine.Engine) (*stepper, error) {
 	s := &stepper{states: m.states, session: m.session}
 	s.choose(m)
 	if plan.Changes() {
-		if err := m.openSteps(s, plan, data, e); err != nil {
+		if err := m.openSteps(s, plan, source); err != nil {
 			return nil, fmt.Errorf("the model cannot run step by step: with its state as inputs and outputs: %w", err)
 		}
 	}
@@ -209,13 +211,9 @@ func (s *stepper) choose(m *Model) {
 }
 
 // openSteps opens the sessions of a model that is given states.
-func (m *Model) openSteps(s *stepper, plan *stepwise.Plan, data []byte, e engine.Engine) error {
+func (m *Model) openSteps(s *stepper, plan *stepwise.Plan, source *graphs.Source) error {
 	open := func(first bool) (engine.Session, error) {
-		changed, err := plan.Rewrite(data, first)
-		if err != nil {
-			return nil, err
-		}
-		session, err := e.Open(changed)
+		session, err := source.OpenChanged(context.Background(), plan.Change(first))
 		if err == nil {
 			m.opened = append(m.opened, session)
 		}

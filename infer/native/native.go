@@ -66,25 +66,24 @@ func (e native) Open(model []byte) (engine.Session, error) {
 }
 
 func (e native) OpenContext(ctx context.Context, model []byte) (_ engine.Session, err error) {
-	defer recovered(&err)
-	external := onnxgraph.External{Dir: e.dir, Limit: int64(e.memory)}
-	m, err := onnxgraph.UnmarshalWith(model, &external)
+	m, err := e.ParseGraph(model)
 	if err != nil {
 		return nil, err
 	}
-	return e.open(ctx, m, e.memory-int(external.Limit))
+	return e.OpenGraph(ctx, m)
+}
+
+// ParseGraph reads the bytes of a model's file. Package graphs calls it.
+func (e native) ParseGraph(model []byte) (_ *onnxgraph.Model, err error) {
+	defer recovered(&err)
+	return onnxgraph.UnmarshalWith(model, &onnxgraph.External{Dir: e.dir, Limit: int64(e.memory)})
 }
 
 // OpenGraph opens a model that is in memory. The session shares its tensors, which must
 // not change. Package graphs calls it.
 func (e native) OpenGraph(ctx context.Context, m *onnxgraph.Model) (_ engine.Session, err error) {
 	defer recovered(&err)
-	return e.open(ctx, m, 0)
-}
-
-// open opens a model that holds so many bytes of the engine's memory already.
-func (e native) open(ctx context.Context, m *onnxgraph.Model, held int) (engine.Session, error) {
-	c, err := compile(ctx, m, e.memory, held)
+	c, err := compile(ctx, m, e.memory, m.External)
 	if lacking := (*engine.UnsupportedError)(nil); errors.As(err, &lacking) {
 		lacking.Opset = m.Opset(lacking.Domain)
 	}

@@ -65,6 +65,58 @@ func (t Tensor) Len() int {
 	return 0
 }
 
+// Float64s returns the elements of t as numbers, of which true is 1 and false 0.
+func (t Tensor) Float64s() []float64 {
+	if e := elementsOf(t.Data); e != nil {
+		return e.float64s(t.Data)
+	}
+	return nil
+}
+
+// Pick returns a tensor of the given shape with the elements of t at those places of
+// its Data.
+func (t Tensor) Pick(places []int, shape ...int) Tensor {
+	picked := Tensor{Shape: shape}
+	if e := elementsOf(t.Data); e != nil {
+		picked.Data = e.pick(t.Data, places)
+	}
+	return picked
+}
+
+// At returns the part of t that has the given index along an axis. The axis stays, with
+// the size 1.
+func (t Tensor) At(axis, index int) Tensor {
+	shape := slices.Clone(t.Shape)
+	width, size := 1, shape[axis]
+	for _, d := range shape[axis+1:] {
+		width *= d
+	}
+	shape[axis] = 1
+	var places []int
+	for outer := 0; outer < t.Len(); outer += size * width {
+		for k := range width {
+			places = append(places, outer+index*width+k)
+		}
+	}
+	return t.Pick(places, shape...)
+}
+
+// Stack puts tensors of one type and shape, with the size 1 along an axis, one after the
+// other along that axis.
+func Stack(parts []Tensor, axis int) Tensor {
+	shape := slices.Clone(parts[0].Shape)
+	shape[axis] = len(parts)
+	width := 1
+	for _, d := range shape[axis+1:] {
+		width *= d
+	}
+	stacked := Tensor{Shape: shape}
+	if e := elementsOf(parts[0].Data); e != nil {
+		stacked.Data = e.concat(parts, width)
+	}
+	return stacked
+}
+
 // Clone returns a copy of t with memory of its own.
 func (t Tensor) Clone() Tensor {
 	c := Tensor{Shape: slices.Clone(t.Shape)}

@@ -143,43 +143,25 @@ func read[T tensor.Element](r io.Reader, order binary.ByteOrder, size, width int
 	return tensor.Tensor{Data: elements}, nil
 }
 
-// rowMajor converts t from column-major to row-major order.
+// rowMajor returns t, whose elements are in column-major order, with its elements in
+// row-major order.
 func rowMajor(t tensor.Tensor) tensor.Tensor {
-	switch data := t.Data.(type) {
-	case []tensor.Half:
-		return tensor.Of(reorder(data, t.Shape), t.Shape...)
-	case []float32:
-		return tensor.Of(reorder(data, t.Shape), t.Shape...)
-	case []float64:
-		return tensor.Of(reorder(data, t.Shape), t.Shape...)
-	case []int32:
-		return tensor.Of(reorder(data, t.Shape), t.Shape...)
-	case []int64:
-		return tensor.Of(reorder(data, t.Shape), t.Shape...)
-	case []uint8:
-		return tensor.Of(reorder(data, t.Shape), t.Shape...)
-	}
-	return tensor.Of(reorder(t.Data.([]bool), t.Shape), t.Shape...)
-}
-
-func reorder[T any](data []T, shape []int) []T {
-	out := make([]T, len(data))
-	index := make([]int, len(shape))
-	for at := range out {
-		from, stride := 0, 1
+	places := make([]int, t.Len())
+	index := make([]int, len(t.Shape))
+	for at := range places {
+		stride := 1
 		for k, i := range index {
-			from += i * stride
-			stride *= shape[k]
+			places[at] += i * stride
+			stride *= t.Shape[k]
 		}
-		out[at] = data[from]
 		for k := len(index) - 1; k >= 0; k-- {
-			if index[k]++; index[k] < shape[k] {
+			if index[k]++; index[k] < t.Shape[k] {
 				break
 			}
 			index[k] = 0
 		}
 	}
-	return out
+	return t.Pick(places, t.Shape...)
 }
 
 // Write writes t in row-major order, little-endian. It fails if t has no element type.

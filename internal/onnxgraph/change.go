@@ -2,6 +2,7 @@ package onnxgraph
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -47,22 +48,58 @@ func (c *Change) Apply(data []byte) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(p)
 }
 
+// ApplyTo returns m after the change. It shares all else with m, which stays as it is.
+func (c *Change) ApplyTo(m *Model) (*Model, error) {
+	changed := *m
+	g := &changed.Graph
+	g.Nodes = slices.Concat(c.First, m.Graph.Nodes, c.Last)
+	nodes := g.Nodes[len(c.First):][:len(m.Graph.Nodes)]
+	n := 0
+	for i := range nodes {
+		n += c.renameNode(&nodes[i].Inputs, &nodes[i].Outputs)
+	}
+	if n != len(c.Nodes) {
+		return nil, fmt.Errorf("of %d nodes to change the graph has %d", len(c.Nodes), n)
+	}
+	g.Inputs = append(c.declare(m.Graph.Inputs), c.Inputs...)
+	g.Outputs = append(c.declare(m.Graph.Outputs), c.Outputs...)
+	return &changed, nil
+}
+
+// declare returns values with the shapes that they declare after the change.
+func (c *Change) declare(values []Value) []Value {
+	values = slices.Clone(values)
+	for i := range values {
+		if shape, ok := c.Shapes[values[i].Name]; ok {
+			values[i].Shape = shape
+		}
+	}
+	return values
+}
+
 // rename gives nodes their new names and returns how many have some.
 func (c *Change) rename(nodes []*onnxpb.NodeProto) (changed int) {
 	for _, n := range nodes {
-		for _, output := range n.Output {
-			if names, ok := c.Nodes[output]; ok {
-				n.Input, n.Output = names.put(n.Input, names.Inputs), names.put(n.Output, names.Outputs)
-				changed++
-				break
-			}
-		}
+		changed += c.renameNode(&n.Input, &n.Output)
 	}
 	return changed
 }
 
-// put returns list with names at their places.
+// renameNode gives the inputs and outputs of a node their new names and returns 1, or 0
+// where it has none.
+func (c *Change) renameNode(inputs, outputs *[]string) int {
+	for _, output := range *outputs {
+		if names, ok := c.Nodes[output]; ok {
+			*inputs, *outputs = names.put(*inputs, names.Inputs), names.put(*outputs, names.Outputs)
+			return 1
+		}
+	}
+	return 0
+}
+
+// put returns a copy of list with names at their places.
 func (Names) put(list []string, names map[int]string) []string {
+	list = slices.Clone(list)
 	for at, name := range names {
 		for len(list) <= at {
 			list = append(list, "")

@@ -16,6 +16,9 @@ type Model struct {
 	Opsets          []Opset
 	Metadata        []Property
 	Graph           Graph
+
+	// External is how many bytes the tensors take that lay in other files.
+	External int
 }
 
 // Opset is a set of operators that the model imports. The standard operators

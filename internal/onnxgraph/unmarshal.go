@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -32,7 +33,13 @@ func UnmarshalWith(data []byte, external *External) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return reader{external: external}.model(p, len(data))
+	limit := external.Limit
+	m, err := reader{external: external}.model(p, len(data))
+	if err != nil {
+		return nil, err
+	}
+	m.External = int(limit - external.Limit)
+	return m, nil
 }
 
 // UnmarshalAny is Unmarshal of a model for any engine: what a Model cannot hold is
@@ -61,7 +68,7 @@ func Outline(data []byte) (*Model, error) {
 		inputs[v.GetName()] = true
 	}
 	for _, t := range p.Graph.Initializer {
-		if !inputs[t.GetName()] && !mayBeShape(t) {
+		if !inputs[t.GetName()] && !mayBeShape(typeOf(t), t.Dims) {
 			t.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
 		}
 	}
@@ -70,15 +77,37 @@ func Outline(data []byte) (*Model, error) {
 
 // mayBeShape reports whether a tensor may hold a shape, places in one, or a number
 // that is compared with one.
-func mayBeShape(t *onnxpb.TensorProto) bool {
-	n := int64(1)
-	for _, d := range t.Dims {
+func mayBeShape[T int | int64](typ DataType, shape []T) bool {
+	n := T(1)
+	for _, d := range shape {
 		if n *= d; n < 0 || n > 64 {
 			return false
 		}
 	}
-	typ := typeOf(t)
 	return typ == Int64 || typ == Int32 || typ == Float32 && n == 1
+}
+
+// Outline returns m as [Outline] reads it from the bytes of its file. It shares all else
+// with m.
+func (m *Model) Outline() *Model {
+	outline := *m
+	outline.Graph.Initializers = slices.Clone(m.Graph.Initializers)
+	inputs := inputNames(&m.Graph)
+	for i := range outline.Graph.Initializers {
+		if t := &outline.Graph.Initializers[i]; !inputs[t.Name] && !mayBeShape(t.Type(), t.Shape) {
+			t.Data = t.Type()
+		}
+	}
+	return &outline
+}
+
+// inputNames returns the names of the inputs of g.
+func inputNames(g *Graph) map[string]bool {
+	names := make(map[string]bool)
+	for _, v := range g.Inputs {
+		names[v.Name] = true
+	}
+	return names
 }
 
 func parse(data []byte) (*onnxpb.ModelProto, error) {

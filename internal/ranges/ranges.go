@@ -93,10 +93,8 @@ func (s *analysis) graph(g *onnxgraph.Graph) {
 				s.known[name] = s.output(n, k)
 			}
 		}
-		if value, _ := n.Attribute("value"); n.OpType == "Constant" && len(n.Outputs) == 1 {
-			if t, ok := value.(onnxgraph.Tensor); ok {
-				s.constant(n.Outputs[0], t)
-			}
+		if t, ok := n.Constant(); ok && len(n.Outputs) == 1 {
+			s.constant(n.Outputs[0], t)
 		}
 	}
 }
@@ -105,44 +103,13 @@ func (s *analysis) graph(g *onnxgraph.Graph) {
 func (s *analysis) constant(name string, t onnxgraph.Tensor) {
 	s.weights[name] = t
 	b := Range{Low: math.Inf(1), High: math.Inf(-1), Constant: true}
-	for _, v := range numbers(t) {
+	for _, v := range t.Float64s() {
 		b.Low, b.High = min(b.Low, v), max(b.High, v)
 	}
 	if !(b.Low <= b.High) {
 		b.Low, b.High = unknown.Low, unknown.High
 	}
 	s.known[name] = b
-}
-
-// numbers returns the elements of a constant, nil for a type that has no numbers.
-func numbers(t onnxgraph.Tensor) []float64 {
-	switch data := t.Data.(type) {
-	case []float32:
-		return floats(data)
-	case []float64:
-		return data
-	case []int64:
-		return floats(data)
-	case []int32:
-		return floats(data)
-	case []uint8:
-		return floats(data)
-	case []onnxgraph.Half:
-		list := make([]float64, len(data))
-		for i, v := range data {
-			list[i] = float64(v.Float32())
-		}
-		return list
-	}
-	return nil
-}
-
-func floats[T float32 | int64 | int32 | uint8](data []T) []float64 {
-	list := make([]float64, len(data))
-	for i, v := range data {
-		list[i] = float64(v)
-	}
-	return list
 }
 
 // output returns the range of output k of a node.
@@ -160,29 +127,16 @@ func (s *analysis) output(n *onnxgraph.Node, k int) Range {
 		return position(s, n, ins)
 	case n.OpType == "DynamicQuantizeLinear" && k > 0:
 		return Range{Low: 0, High: math.Inf(1), Constant: true} // the scale and the zero point, which cancel out
-	case ok && len(ins) > 0 && (k == 0 || n.OpType == "Split" || recurrent[n.OpType]):
+	case ok && len(ins) > 0 && (k == 0 || n.OpType == "Split" || n.Is(onnxgraph.Recurrent)):
 		b := rule(s, n, ins)
 		if math.IsNaN(b.Low) || math.IsNaN(b.High) {
 			b.Low, b.High = unknown.Low, unknown.High
 		}
 		return b
 	case n.OpType == "Constant":
-		return constantOf(n)
+		return Range{Low: unknown.Low, High: unknown.High, Constant: true} // where graph does not know its elements
 	}
 	return unknown
-}
-
-// constantOf returns the range of a Constant that has no tensor.
-func constantOf(n *onnxgraph.Node) Range {
-	for _, name := range []string{"value_float", "value_int"} {
-		switch v, _ := n.Attribute(name); v := v.(type) {
-		case float32:
-			return Range{Low: float64(v), High: float64(v), Constant: true}
-		case int64:
-			return Range{Low: float64(v), High: float64(v), Constant: true}
-		}
-	}
-	return Range{Low: unknown.Low, High: unknown.High, Constant: true}
 }
 
 // branches returns the range of output k of an If.

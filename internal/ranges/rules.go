@@ -11,8 +11,6 @@ import (
 // A rule returns the range of what a node computes from inputs of the ranges ins.
 type rule func(s *analysis, n *onnxgraph.Node, ins []Range) Range
 
-var recurrent = map[string]bool{"LSTM": true, "GRU": true, "RNN": true}
-
 // rules returns the rules by operator. It is a function and no variable, so that a
 // program that never calls it does not link them.
 func rules() map[string]rule {
@@ -30,6 +28,11 @@ func rules() map[string]rule {
 	for _, g := range groups() {
 		for _, op := range strings.Fields(g.ops) {
 			all[op] = g.rule
+		}
+	}
+	for kind, r := range map[onnxgraph.Kind]rule{onnxgraph.Compares | onnxgraph.Logical: whole(0, 1), onnxgraph.Recurrent: hidden} {
+		for _, op := range onnxgraph.OfKind(kind) {
+			all[op] = r
 		}
 	}
 	for op, f := range increasing {
@@ -55,9 +58,8 @@ func groups() []group {
 		{same, "Identity Dropout Expand Flatten Gather GatherElements GatherND Reshape ReverseSequence Slice Split Squeeze Tile"},
 		{same, "Transpose Unsqueeze ReduceMean GlobalAveragePool QuantizeLinear DequantizeLinear DynamicQuantizeLinear"},
 		{extreme, "ReduceMax ReduceMin TopK MaxPool GlobalMaxPool"},
-		{whole(0, 1), "Equal Greater GreaterOrEqual Less LessOrEqual Not And Or Xor IsNaN IsInf"},
+		{whole(0, 1), "IsNaN IsInf"},
 		{layer, "Conv ConvTranspose ConvInteger Einsum BatchNormalization MatMulInteger QLinearMatMul QLinearConv"},
-		{hidden, "LSTM GRU RNN"},
 		{position, "ArgMax ArgMin Multinomial"},
 		{withZero, "Pad AveragePool"},
 	}
@@ -359,7 +361,7 @@ func layer(_ *analysis, n *onnxgraph.Node, ins []Range) Range {
 func matmul(s *analysis, n *onnxgraph.Node, ins []Range) Range {
 	out := layer(s, n, ins)
 	w := s.weight(n.Inputs[len(n.Inputs)-1])
-	if out.Linear && len(w.Shape) == 2 && isMean(numbers(w), w.Shape[0], w.Shape[1], false) {
+	if out.Linear && len(w.Shape) == 2 && isMean(w.Float64s(), w.Shape[0], w.Shape[1], false) {
 		return ins[0]
 	}
 	return out
@@ -381,7 +383,7 @@ func gemm(s *analysis, n *onnxgraph.Node, ins []Range) Range {
 	if transposed {
 		rows, columns = columns, rows
 	}
-	if isMean(numbers(w), rows, columns, transposed) {
+	if isMean(w.Float64s(), rows, columns, transposed) {
 		return ins[0]
 	}
 	return out

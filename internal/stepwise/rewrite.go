@@ -31,17 +31,17 @@ func (p *Plan) Join(names []onnxgraph.StatePair) {
 	}
 }
 
-// Rewrite returns the bytes of the model that goes step by step, given its own: with
-// the states of the plan as inputs and outputs that come after its own. With first
-// it has only the outputs, and begins as the model does.
-func (p *Plan) Rewrite(data []byte, first bool) ([]byte, error) {
+// Change returns the change that makes the model run step by step: the states of the
+// plan become inputs and outputs, which come after its own. With first it adds only the
+// outputs, and the model starts from its own initial states.
+func (p *Plan) Change(first bool) *onnxgraph.Change {
 	w := &writer{Change: onnxgraph.Change{Nodes: map[string]onnxgraph.Names{}, Shapes: p.shapes}, Plan: p, first: first}
 	if p.joined {
 		w.writeJoined()
 	} else {
 		w.write()
 	}
-	return w.Apply(data)
+	return &w.Change
 }
 
 type writer struct {

@@ -264,8 +264,8 @@ func TestAnyBytes(t *testing.T) {
 				t.Errorf("%s: %v", file, err)
 			}
 			if err == nil {
-				_, err = plan.Rewrite(data, false)
-				_, _ = plan.Rewrite(data, true)
+				_, err = plan.Change(false).Apply(data)
+				_, _ = plan.Change(true).Apply(data)
 			}
 			_ = fmt.Sprint(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/graphs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -21,11 +22,7 @@ func OpenExact(model []byte) (*Exact, error) {
 		return nil, err
 	}
 	widen(&m.Graph)
-	data, err := onnxgraph.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	session, err := native.New().Open(data)
+	session, err := graphs.Open(context.Background(), native.New(), m)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +46,7 @@ func widen(g *onnxgraph.Graph) {
 // widened returns float32 as float64, and any other tensor as it is.
 func widened(t tensor.Tensor) tensor.Tensor {
 	if _, ok := t.Data.([]float32); ok {
-		return tensor.Of(values(t), t.Shape...)
+		return tensor.Of(t.Float64s(), t.Shape...)
 	}
 	return t
 }
@@ -67,7 +64,7 @@ func (e *Exact) Output(ctx context.Context, input tensor.Tensor) (map[string]ten
 		}
 		shape := make([]int, len(info.Shape))
 		for i, d := range info.Shape {
-			if shape[i] = int(d.Size); d.Symbol != "" {
+			if shape[i] = d.Size; d.Symbol != "" {
 				shape[i] = input.Shape[0] // of a state only the batch is open
 			}
 		}

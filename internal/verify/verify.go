@@ -144,7 +144,7 @@ func difference(want, got tensor.Tensor, tolerance float64, units *models.Scale)
 	if got.Type() != want.Type() {
 		return 0, fmt.Errorf("has type %q, not %q", got.Type(), want.Type())
 	}
-	w, g := values(want), values(got)
+	w, g := want.Float64s(), got.Float64s()
 	if fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
 		return 0, fmt.Errorf("has shape %v, not %v", got.Shape, want.Shape)
 	}
@@ -173,40 +173,6 @@ func difference(want, got tensor.Tensor, tolerance float64, units *models.Scale)
 	return largest, nil
 }
 
-// values returns the elements of t as numbers.
-func values(t tensor.Tensor) []float64 {
-	switch data := t.Data.(type) {
-	case []tensor.Half:
-		return valuesBy(data, func(v tensor.Half) float64 { return float64(v.Float32()) })
-	case []float32:
-		return valuesBy(data, func(v float32) float64 { return float64(v) })
-	case []float64:
-		return data
-	case []int32:
-		return valuesBy(data, func(v int32) float64 { return float64(v) })
-	case []int64:
-		return valuesBy(data, func(v int64) float64 { return float64(v) })
-	case []uint8:
-		return valuesBy(data, func(v uint8) float64 { return float64(v) })
-	case []bool:
-		return valuesBy(data, func(v bool) float64 {
-			if v {
-				return 1
-			}
-			return 0
-		})
-	}
-	return nil
-}
-
-func valuesBy[T any](data []T, number func(T) float64) []float64 {
-	all := make([]float64, len(data))
-	for i, v := range data {
-		all[i] = number(v)
-	}
-	return all
-}
-
 // PutNaN sets one element in the middle of each float32 and float64 of inputs to NaN,
 // in copies, and tells whether there is one.
 func PutNaN(inputs map[string]tensor.Tensor) bool {
@@ -231,7 +197,7 @@ func PutNaN(inputs map[string]tensor.Tensor) bool {
 // LosesNaN tells whether got has a number where want has NaN.
 func LosesNaN(want, got map[string]tensor.Tensor) bool {
 	for name, t := range want {
-		w, g := values(t), values(got[name])
+		w, g := t.Float64s(), got[name].Float64s()
 		for i := range min(len(w), len(g)) {
 			if math.IsNaN(w[i]) && !math.IsNaN(g[i]) {
 				return true

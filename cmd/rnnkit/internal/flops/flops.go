@@ -11,6 +11,7 @@ import (
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/graphs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -44,11 +45,7 @@ func Count(ctx context.Context, m *onnxgraph.Model, e engine.Engine, inputs map[
 	if len(counted) == 0 {
 		return 0, nil
 	}
-	data, err := onnxgraph.Marshal(&shown)
-	if err != nil {
-		return 0, err
-	}
-	session, err := e.Open(data)
+	session, err := graphs.Open(ctx, e, &shown)
 	if err != nil {
 		return 0, err
 	}

@@ -193,9 +193,9 @@ func changeStep(list []inputs.Input, given map[string]tensor.Tensor, batch, time
 			if t == step {
 				from = scaled(others[in.Name], float32(seed-1))
 			}
-			parts[t] = pick(from, axis, t)
+			parts[t] = from.At(axis, t)
 		}
-		changed[in.Name] = concat(parts, axis)
+		changed[in.Name] = tensor.Stack(parts, axis)
 	}
 	return changed, nil
 }
@@ -220,7 +220,7 @@ func distances(x, y tensor.Tensor, axis int) []float64 {
 	}
 	list := make([]float64, x.Shape[axis])
 	for k := range list {
-		list[k] = distance(pick(x, axis, k), pick(y, axis, k))
+		list[k] = distance(x.At(axis, k), y.At(axis, k))
 	}
 	return list
 }

@@ -209,41 +209,16 @@ func (p *prover) value(name string) (onnxgraph.Tensor, []float64, bool) {
 	return tensor, numbers(tensor.Tensor), true
 }
 
-// numbers returns the elements of t, nil for more than maxNumbers.
+// maxNumbers is how many elements a constant may have that is looked at.
+const maxNumbers = 1 << 16
+
+// numbers returns the elements of t. It returns nil for more than maxNumbers, and for
+// quantized weights and truth values, which are no numbers of steps.
 func numbers(t tensor.Tensor) []float64 {
-	const maxNumbers = 1 << 16
-	size := 1
-	for _, d := range t.Shape {
-		size *= d
-	}
-	if size > maxNumbers {
+	if t.Len() > maxNumbers || t.Type() == tensor.Uint8 || t.Type() == tensor.Bool {
 		return nil
 	}
-	switch data := t.Data.(type) {
-	case []float32:
-		return numbersOf(data)
-	case []float64:
-		return numbersOf(data)
-	case []int64:
-		return numbersOf(data)
-	case []int32:
-		return numbersOf(data)
-	case []onnxgraph.Half:
-		var list []float64
-		for _, h := range data {
-			list = append(list, float64(h.Float32()))
-		}
-		return list
-	}
-	return nil
-}
-
-func numbersOf[T float32 | float64 | int64 | int32](data []T) []float64 {
-	list := make([]float64, len(data))
-	for i, v := range data {
-		list[i] = float64(v)
-	}
-	return list
+	return t.Float64s()
 }
 
 // uniform returns the number that all elements of a value are, also where the

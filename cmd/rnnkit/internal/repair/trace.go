@@ -11,6 +11,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/graphs"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -84,11 +85,8 @@ func newTrace(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, s si
 			}
 		}
 	}
-	data, err := onnxgraph.Marshal(&shown)
-	if err != nil {
-		return nil, err
-	}
-	if t.session, err = engine.Open(ctx, native.New(native.MaxMemory(memory)), data); err != nil {
+	var err error
+	if t.session, err = graphs.Open(ctx, native.New(native.MaxMemory(memory)), &shown); err != nil {
 		return nil, err
 	}
 	if err := t.probe(ctx, list, s); err != nil {

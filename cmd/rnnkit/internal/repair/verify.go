@@ -9,6 +9,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/graphs"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 	"github.com/rnnkit/rnnkit/internal/verify"
@@ -106,13 +107,9 @@ func (r *Repaired) runs(ctx context.Context, original *onnxgraph.Model, e engine
 }
 
 func openAll(ctx context.Context, m *onnxgraph.Model, engines []engine.Engine) ([]*infer.Model, error) {
-	data, err := onnxgraph.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
 	var all []*infer.Model
 	for _, e := range engines {
-		model, err := infer.OpenBytesContext(ctx, data, infer.With(e))
+		model, err := infer.OpenBytesContext(ctx, nil, infer.With(graphs.Loaded(e, m)))
 		if err != nil {
 			return all, err
 		}
@@ -181,9 +178,9 @@ func rows(x tensor.Tensor, axis, from, n int) tensor.Tensor {
 	}
 	parts := make([]tensor.Tensor, n)
 	for k := range parts {
-		parts[k] = pick(x, axis, (from+k)%x.Shape[axis])
+		parts[k] = x.At(axis, (from+k)%x.Shape[axis])
 	}
-	return concat(parts, axis)
+	return tensor.Stack(parts, axis)
 }
 
 // join puts the first rows of each of list together along an axis.
@@ -193,75 +190,7 @@ func join(list []tensor.Tensor, axis int) tensor.Tensor {
 	}
 	first := make([]tensor.Tensor, len(list))
 	for k, y := range list {
-		first[k] = pick(y, axis, 0)
+		first[k] = y.At(axis, 0)
 	}
-	return concat(first, axis)
-}
-
-// pick returns one row of x along an axis, which stays, with the size 1.
-func pick(x tensor.Tensor, axis, row int) tensor.Tensor {
-	shape := slices.Clone(x.Shape)
-	shape[axis] = 1
-	switch data := x.Data.(type) {
-	case []tensor.Half:
-		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
-	case []float32:
-		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
-	case []float64:
-		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
-	case []int32:
-		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
-	case []int64:
-		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
-	case []uint8:
-		return tensor.Of(pickOf(data, x.Shape, axis, row), shape...)
-	}
-	return tensor.Of(pickOf(x.Data.([]bool), x.Shape, axis, row), shape...)
-}
-
-func pickOf[T any](data []T, shape []int, axis, row int) []T {
-	width := 1
-	for _, d := range shape[axis+1:] {
-		width *= d
-	}
-	var picked []T
-	for outer := 0; outer < len(data); outer += shape[axis] * width {
-		picked = append(picked, data[outer+row*width:][:width]...)
-	}
-	return picked
-}
-
-// concat puts tensors that have the size 1 there together along an axis.
-func concat(parts []tensor.Tensor, axis int) tensor.Tensor {
-	shape := slices.Clone(parts[0].Shape)
-	shape[axis] = len(parts)
-	switch parts[0].Data.(type) {
-	case []tensor.Half:
-		return tensor.Of(concatOf[tensor.Half](parts, axis), shape...)
-	case []float32:
-		return tensor.Of(concatOf[float32](parts, axis), shape...)
-	case []float64:
-		return tensor.Of(concatOf[float64](parts, axis), shape...)
-	case []int32:
-		return tensor.Of(concatOf[int32](parts, axis), shape...)
-	case []int64:
-		return tensor.Of(concatOf[int64](parts, axis), shape...)
-	case []uint8:
-		return tensor.Of(concatOf[uint8](parts, axis), shape...)
-	}
-	return tensor.Of(concatOf[bool](parts, axis), shape...)
-}
-
-func concatOf[T any](parts []tensor.Tensor, axis int) []T {
-	width := 1
-	for _, d := range parts[0].Shape[axis+1:] {
-		width *= d
-	}
-	var joined []T
-	for at := 0; at < parts[0].Len(); at += width {
-		for _, p := range parts {
-			joined = append(joined, p.Data.([]T)[at:][:width]...)
-		}
-	}
-	return joined
+	return tensor.Stack(first, axis)
 }
