@@ -291,7 +291,9 @@ func TestTrainedIsChosenByValidation(t *testing.T) {
 	}
 	j.Fit.Patience, j.Fit.Validation = 3, datasets.Echo(10, 2, 1)
 	j.note([]trainer.Epoch{
-		{Epoch: 1, Examples: 100, ValidationLoss: 3, TestLoss: 1}, {Epoch: 2, Examples: 100, ValidationLoss: 2, TestLoss: 5}, {Epoch: 3, Examples: 100, ValidationLoss: 4, TestLoss: 2},
+		{Epoch: 1, Examples: 100, ValidationLoss: 3, TestLoss: 1},
+		{Epoch: 2, Examples: 100, ValidationLoss: 2, TestLoss: 5},
+		{Epoch: 3, Examples: 100, ValidationLoss: 4, TestLoss: 2},
 	})
 	if j.Model.Training.TestLoss != 5 {
 		t.Errorf("%+v", j.Model.Training)

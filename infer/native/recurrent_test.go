@@ -137,7 +137,8 @@ func TestRecurrentRunErrors(t *testing.T) {
 	fit := func() tensors {
 		return tensors{
 			"x": valueOf(floats("x", 4, 2, 3)), "W": valueOf(floats("W", 1, 8, 3)), "R": valueOf(floats("R", 1, 8, 2)),
-			"l": tensor.Of([]int32{4, 0}, 2), "h": valueOf(floats("h", 1, 2, 2)), "c": valueOf(floats("c", 1, 2, 2)), "P": valueOf(floats("P", 1, 6)),
+			"l": tensor.Of([]int32{4, 0}, 2), "h": valueOf(floats("h", 1, 2, 2)), "c": valueOf(floats("c", 1, 2, 2)),
+			"P": valueOf(floats("P", 1, 6)),
 		}
 	}
 	want := run(t, given, fit())

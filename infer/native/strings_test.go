@@ -30,7 +30,8 @@ func TestErrorsAreLines(t *testing.T) {
 	}
 	for _, m := range []*onnxgraph.Model{
 		everything(), counting(), layer("LSTM", set("direction", "sideways")), layer("RNN", set("activations", []string{"Tan"})),
-		broken, failing("Pad", "mode", hostile), failing("Einsum", "equation", hostile), failing("ScatterND", "reduction", hostile), failing("Det"),
+		broken, failing("Pad", "mode", hostile), failing("Einsum", "equation", hostile),
+		failing("ScatterND", "reduction", hostile), failing("Det"),
 		layer("GRU", set("direction", hostile)), failing("Transpose", "perm", hostile), failing("Gelu", "approximate", hostile),
 	} {
 		m.Metadata = append(m.Metadata, onnxgraph.Property{Key: "k", Value: "v"})

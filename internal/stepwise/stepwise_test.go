@@ -287,7 +287,8 @@ func scanModel(t *testing.T, change func(*onnxgraph.Graph)) []byte {
 		return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]float32{x})}
 	}
 	body := &onnxgraph.Graph{
-		Name: "body", Inputs: []onnxgraph.Value{value("sum", "batch", "two"), value("x_t", "batch", "two")}, Outputs: []onnxgraph.Value{value("next", "batch", "two"), value("y_t", "batch", "two")},
+		Name: "body", Inputs: []onnxgraph.Value{value("sum", "batch", "two"), value("x_t", "batch", "two")},
+		Outputs: []onnxgraph.Value{value("next", "batch", "two"), value("y_t", "batch", "two")},
 		Nodes: []onnxgraph.Node{
 			{OpType: "Mul", Inputs: []string{"sum", "half"}, Outputs: []string{"kept"}},
 			{OpType: "Add", Inputs: []string{"kept", "x_t"}, Outputs: []string{"next"}},
@@ -369,7 +370,8 @@ func cached(t *testing.T, pads []int64) []byte {
 			{
 				Name: "w", Tensor: tensor.Of([]float32{1, 0.5, -0.5, 1}, 1, 2, 2),
 			}, {Name: "r", Tensor: tensor.Of([]float32{0.5, 0.1, 0.2, 0.4}, 1, 2, 2)},
-			{Name: "from", Tensor: tensor.Of([]int64{-2}, 1)}, {Name: "to", Tensor: tensor.Of([]int64{math.MaxInt64}, 1)}, {Name: "axis", Tensor: tensor.Of([]int64{2}, 1)},
+			{Name: "from", Tensor: tensor.Of([]int64{-2}, 1)}, {Name: "to", Tensor: tensor.Of([]int64{math.MaxInt64}, 1)},
+			{Name: "axis", Tensor: tensor.Of([]int64{2}, 1)},
 		},
 		Nodes: []onnxgraph.Node{
 			{
@@ -585,7 +587,8 @@ func TestBakedNumbers(t *testing.T) {
 		number float32
 		ok     bool
 	}{
-		{"Mul", 7, false}, {"Mul", 1. / 7, false}, {"Div", 6, false}, {"Add", 3, false}, {"Mul", 2.6457513, false}, {"Mul", 1 / 2.6457513, false}, {"Pow", 3.5, false},
+		{"Mul", 7, false}, {"Mul", 1. / 7, false}, {"Div", 6, false}, {"Add", 3, false}, {"Mul", 2.6457513, false},
+		{"Mul", 1 / 2.6457513, false}, {"Pow", 3.5, false},
 		{"Mul", 5, true}, {"Mul", 0.25, true}, {"Add", 1, true}, {"Sub", 0, true}, {"Mul", -4.75, true},
 	} {
 		data := scanModel(t, func(g *onnxgraph.Graph) {

@@ -237,7 +237,8 @@ func writeChain(t *testing.T, features int, operators ...string) string {
 		return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(values)}, Data: values}}
 	}
 	constants := map[string][]string{
-		"Gather": {"last"}, "GatherND": {"start"}, "Reshape": {"shape"}, "Slice": {"start", "end", "axis"}, "Squeeze": {"axis"}, "Unsqueeze": {"axis"},
+		"Gather": {"last"}, "GatherND": {"start"}, "Reshape": {"shape"}, "Slice": {"start", "end", "axis"},
+		"Squeeze": {"axis"}, "Unsqueeze": {"axis"},
 	}
 	attributes := map[string][]onnxgraph.Attribute{
 		"Cast":      {{Name: "to", Value: onnxgraph.Number(onnxgraph.Float32)}},

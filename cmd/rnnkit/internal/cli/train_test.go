@@ -58,21 +58,23 @@ func TestTrainIsTheLibrary(t *testing.T) {
 			j.Epochs, j.Hidden, j.NoShuffle, j.Batch, j.LearningRate = 2, 5, true, 7, 0.02
 			j.Cell, j.Layers, j.window = models.GRU, 2, 9
 		}},
-		{forecast + " --epochs 2 --hidden 5 --layers 2 --seq-len 9 --bidirectional --dropout 0.3 --readout max --loss huber --optimizer sgd --momentum 0.9 --nesterov --weight-decay 0.01 --schedule cosine --warmup 3 --clip 0.5 --init-recipe orthogonal,chrono", func(j *task) {
-			j.Epochs, j.Hidden, j.Layers, j.window, j.scale = 2, 5, 2, 9, true
-			j.Bidirectional, j.Dropout, j.Readout = true, 0.3, models.ReadMax
-			j.loss, j.optimizer, j.schedule = "huber", "sgd", "cosine"
-			j.Loss, j.Optimizer = trainer.Huber(1), trainer.Optimizer{Method: trainer.SGD, Momentum: 0.9, Nesterov: true, WeightDecay: 0.01}
-			j.Schedule, j.ClipNorm = trainer.Schedule{Shape: trainer.Cosine, Warmup: 3}, 0.5
-			j.recipes = []models.Recipe{models.Orthogonal(), models.Chrono(27)}
-		}},
-		{forecast + " --epochs 9 --hidden 5 --seq-len 9 --cell rnn --activation relu --readout mean --loss mae --optimizer adamw --lr 0.3 --schedule plateau --patience 2", func(j *task) {
-			j.Epochs, j.Hidden, j.window, j.scale = 9, 5, 9, true
-			j.Cell, j.Activation, j.Readout = models.RNN, models.ReLU, models.ReadMean
-			j.loss, j.optimizer, j.schedule = "mae", "adamw", "plateau"
-			j.Loss, j.Optimizer, j.LearningRate = trainer.MAE(), trainer.Optimizer{Method: trainer.AdamW}, 0.3
-			j.Schedule, j.Patience = trainer.Schedule{Shape: trainer.Plateau}, 2
-		}},
+		{forecast + " --epochs 2 --hidden 5 --layers 2 --seq-len 9 --bidirectional --dropout 0.3 --readout max --loss huber --optimizer sgd --momentum 0.9 --nesterov --weight-decay 0.01 --schedule cosine --warmup 3 --clip 0.5 --init-recipe orthogonal,chrono",
+			func(j *task) {
+				j.Epochs, j.Hidden, j.Layers, j.window, j.scale = 2, 5, 2, 9, true
+				j.Bidirectional, j.Dropout, j.Readout = true, 0.3, models.ReadMax
+				j.loss, j.optimizer, j.schedule = "huber", "sgd", "cosine"
+				j.Loss, j.Optimizer = trainer.Huber(1), trainer.Optimizer{Method: trainer.SGD, Momentum: 0.9, Nesterov: true, WeightDecay: 0.01}
+				j.Schedule, j.ClipNorm = trainer.Schedule{Shape: trainer.Cosine, Warmup: 3}, 0.5
+				j.recipes = []models.Recipe{models.Orthogonal(), models.Chrono(27)}
+			}},
+		{forecast + " --epochs 9 --hidden 5 --seq-len 9 --cell rnn --activation relu --readout mean --loss mae --optimizer adamw --lr 0.3 --schedule plateau --patience 2",
+			func(j *task) {
+				j.Epochs, j.Hidden, j.window, j.scale = 9, 5, 9, true
+				j.Cell, j.Activation, j.Readout = models.RNN, models.ReLU, models.ReadMean
+				j.loss, j.optimizer, j.schedule = "mae", "adamw", "plateau"
+				j.Loss, j.Optimizer, j.LearningRate = trainer.MAE(), trainer.Optimizer{Method: trainer.AdamW}, 0.3
+				j.Schedule, j.Patience = trainer.Schedule{Shape: trainer.Plateau}, 2
+			}},
 		{forecast + " --epochs 2 --hidden 5 --seq-len 9 --batch 4 --tbptt 7", func(j *task) {
 			j.Epochs, j.Hidden, j.window, j.scale, j.Batch = 2, 5, 9, true, 4
 			j.Readout, j.Stateful, j.tbptt = models.ReadAll, true, 7
@@ -225,6 +227,7 @@ func (j task) run(t *testing.T, values []float64) (*models.Model, []trainer.Epoc
 		j.Epochs = len(history)
 	}
 	m.Training = &models.Training{Data: j.data, DataSHA256: hex.EncodeToString(digest.Sum(nil)), Seed: j.seed, Epochs: j.Epochs,
-		Batch: j.Batch, Loss: j.loss, Optimizer: j.optimizer, LearningRate: j.LearningRate, Schedule: j.schedule, TrainLoss: last.TrainLoss, TestLoss: last.TestLoss}
+		Batch: j.Batch, Loss: j.loss, Optimizer: j.optimizer, LearningRate: j.LearningRate, Schedule: j.schedule,
+		TrainLoss: last.TrainLoss, TestLoss: last.TestLoss}
 	return m, history
 }
