@@ -152,7 +152,8 @@ func TestReadRowsLike(t *testing.T) {
 		t.Errorf("names that may be tokens: %v", err)
 	}
 	first := "1,0.5,3\n2,0.25,4\n2,0.5,3\n"
-	if _, err := datasets.ReadRows(strings.NewReader(first), "f", numbers); !errors.Is(err, datasets.ErrLabelOrValue) || !strings.Contains(err.Error(), "every line begins with one of the model's labels") {
+	_, err := datasets.ReadRows(strings.NewReader(first), "f", numbers)
+	if !errors.Is(err, datasets.ErrLabelOrValue) || !strings.Contains(err.Error(), "every line begins with one of the model's labels") {
 		t.Errorf("labels that may be values: %v", err)
 	}
 }

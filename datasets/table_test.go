@@ -138,13 +138,15 @@ func TestTableRefuses(t *testing.T) {
 		},
 		"ids alone": {
 			"id,name\n7,a b\n5,c d\n9,e f\n",
-			`no column of numbers; what is there tells the time or counts the rows; if one of these has the values, choose it by name or number: 1 "id"`,
+			`no column of numbers; what is there tells the time or counts the rows; ` +
+				`if one of these has the values, choose it by name or number: 1 "id"`,
 		},
 		"dates alone": {"date,name\n20240101,a b\n20240102,c d\n", `no column of numbers; what is there tells the time`},
 		"a time":      {"date\n2024-01-01\n2024-01-02\n", `line 2, column 1: "2024-01-01" is a time, and no value`},
 		"comma of one column": {
 			"y\n1,5\n2,5\n",
-			"line 2: 2 fields, but line 1 has 1; give both the same number, with quotes around text that contains ',', and write a decimal comma as a point",
+			"line 2: 2 fields, but line 1 has 1; give both the same number, with quotes around text that contains ',', " +
+				"and write a decimal comma as a point",
 		},
 		"thousands from 1000 on": {
 			"date;y\n2024-01-01;980\n2024-01-02;1.000\n2024-01-03;1.020\n2024-01-04;1.045\n",
@@ -182,7 +184,8 @@ func TestTableRefuses(t *testing.T) {
 		},
 		"several series": {
 			"store,date,y\n" + stores(day),
-			`line 8, column 2: 2024-01-01 comes after 2024-01-06, where column 1 "store" changes: there are several series below each other; give one alone, as the lines where it is "A"`,
+			`line 8, column 2: 2024-01-01 comes after 2024-01-06, where column 1 "store" changes: ` +
+				`there are several series below each other; give one alone, as the lines where it is "A"`,
 		},
 		"several series, no name": {
 			"date,y\n" + strings.Join(lines[:9], "") + strings.Join(lines[:9], ""),
@@ -203,7 +206,8 @@ func TestTableRefuses(t *testing.T) {
 		},
 		"a small gap": {
 			without(10, 12),
-			"note: f.csv: line 12, column 1: rows are missing between 2024-01-10 and 2024-01-13, 2 in all (a row is a day); rows are taken as even all the same: fill them in",
+			"note: f.csv: line 12, column 1: rows are missing between 2024-01-10 and 2024-01-13, 2 in all (a row is a day); " +
+				"rows are taken as even all the same: fill them in",
 		},
 		"uneven": {
 			"date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-04,3\n2024-01-09,5\n2024-01-10,4\n2024-01-14,4\n",
@@ -352,14 +356,17 @@ func TestTableReads(t *testing.T) {
 // are refused, and parts of a time are not.
 func TestSeriesOfNumbers(t *testing.T) {
 	for text, want := range map[string]string{
-		"store,week,y\n1,1,5\n1,2,4\n1,3,6\n2,1,5\n2,2,9\n2,3,6\n":                       `line 5, column 2: 1 comes after 3, where column 1 "store" changes: there are several series below each other; give one alone, as the lines where it is "1"`,
-		"unit,cycle,y\n1,1,5\n1,2,4\n2,1,6\n2,2,5\n":                                     `line 4, column 2: 1 comes after 2, where column 1 "unit" changes`,
-		"7,1,5\n7,2,4\n7,3,6\n9,1,5\n9,2,9\n9,3,6\n":                                     `line 4, column 2: 1 comes after 3, where column 1 changes`,
-		"week,store,y\n1,7,5\n1,9,4\n2,7,6\n2,9,5\n3,7,9\n3,9,6\n":                       `line 3, column 1: 1 is there twice, with another column 2 "store": there are several series`,
-		"date,store,y\n2024-01-01,7,5\n2024-01-01,9,4\n2024-01-02,7,6\n2024-01-02,9,5\n": `line 3, column 1: 2024-01-01 is there twice, with another column 2 "store"`,
-		"day,hour,y\n1,0,5\n1,1,4\n1,2,6\n2,0,5\n2,1,9\n2,2,6\n":                         "<nil>",
-		"weekday,n,y\n1,5,5\n2,5,4\n3,8,6\n1,9,5\n2,8,9\n3,5,6\n":                        "<nil>",
-		"count,home,y\n0,1,5\n0,0,4\n1,1,6\n1,1,5\n2,1,9\n2,0,6\n":                       "<nil>",
+		"store,week,y\n1,1,5\n1,2,4\n1,3,6\n2,1,5\n2,2,9\n2,3,6\n": `line 5, column 2: 1 comes after 3, where column 1 "store" changes: ` +
+			`there are several series below each other; give one alone, as the lines where it is "1"`,
+		"unit,cycle,y\n1,1,5\n1,2,4\n2,1,6\n2,2,5\n": `line 4, column 2: 1 comes after 2, where column 1 "unit" changes`,
+		"7,1,5\n7,2,4\n7,3,6\n9,1,5\n9,2,9\n9,3,6\n": `line 4, column 2: 1 comes after 3, where column 1 changes`,
+		"week,store,y\n1,7,5\n1,9,4\n2,7,6\n2,9,5\n3,7,9\n3,9,6\n": `line 3, column 1: 1 is there twice, ` +
+			`with another column 2 "store": there are several series`,
+		"date,store,y\n2024-01-01,7,5\n2024-01-01,9,4\n2024-01-02,7,6\n2024-01-02,9,5\n": `line 3, column 1: 2024-01-01 is there twice, ` +
+			`with another column 2 "store"`,
+		"day,hour,y\n1,0,5\n1,1,4\n1,2,6\n2,0,5\n2,1,9\n2,2,6\n":   "<nil>",
+		"weekday,n,y\n1,5,5\n2,5,4\n3,8,6\n1,9,5\n2,8,9\n3,5,6\n":  "<nil>",
+		"count,home,y\n0,1,5\n0,0,4\n1,1,6\n1,1,5\n2,1,9\n2,0,6\n": "<nil>",
 	} {
 		table, err := datasets.ReadTable(strings.NewReader(text), "f.csv")
 		if err != nil {

@@ -356,7 +356,8 @@ func TestLoadParamsRefused(t *testing.T) {
 	refused(t, many, data, "layer 7", "; and 4 more")
 
 	rnn := models.Spec{Cell: models.RNN, Features: 2, Hidden: 3, Layers: 1, Readout: models.ReadAll, Outputs: 3}
-	refused(t, rnn, readTestdata(t, "rnn_relu_torchscript"), `layer 0 (RNN "/rnn/RNN") is rnn (relu) with inputs 2 and hidden 3, the Spec's rnn (tanh) with inputs 2 and hidden 3`)
+	refused(t, rnn, readTestdata(t, "rnn_relu_torchscript"),
+		`layer 0 (RNN "/rnn/RNN") is rnn (relu) with inputs 2 and hidden 3, the Spec's rnn (tanh) with inputs 2 and hidden 3`)
 	refused(t, rnn, readTestdata(t, "rnn_dynamo"), "no RNN, LSTM or GRU node lies between an input and an output of the graph", "dynamo=False")
 	refused(t, rnn, []byte("time,value\n"), "not an ONNX model")
 	refused(t, rnn, nil, "empty")

@@ -299,7 +299,8 @@ func (m *mutator) field(field []byte) []byte {
 
 // content changes what a field holds: a message, a name, or packed numbers.
 func (m *mutator) content(content []byte, number uint64) []byte {
-	const names = "axis perm to x y h0 c0 W R B input output hidden_size direction reverse Loop If Scan LSTM GRU Gather Reshape ConstantOfShape Expand Tile Range TopK"
+	const names = "axis perm to x y h0 c0 W R B input output hidden_size direction reverse " +
+		"Loop If Scan LSTM GRU Gather Reshape ConstantOfShape Expand Tile Range TopK"
 	switch m.IntN(10) {
 	case 0:
 		words := strings.Fields(names)

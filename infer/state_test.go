@@ -177,7 +177,9 @@ func TestStepTokens(t *testing.T) {
 func TestStepTokensErrors(t *testing.T) {
 	m, floats := untrained(t, tokenSpec), untrained(t, floatSpec)
 	for want, run := range map[string]func() ([]float32, error){
-		"token 5, at step 2, is unknown: the model's are from 0 to 4": func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState(), 4, 5) },
+		"token 5, at step 2, is unknown: the model's are from 0 to 4": func() ([]float32, error) {
+			return m.StepTokens(t.Context(), m.NewState(), 4, 5)
+		},
 		"token -1, at step 1":       func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState(), -1) },
 		"there are no tokens":       func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState()) },
 		"tokens: use StepTokens":    func() ([]float32, error) { return m.Step(t.Context(), m.NewState(), []float32{1}) },

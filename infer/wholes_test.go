@@ -253,7 +253,8 @@ func withoutState(g *onnxgraph.Graph) {
 	g.Inputs = slices.DeleteFunc(g.Inputs, func(v onnxgraph.Value) bool { return v.Name == "h0" || v.Name == "c0" })
 	g.Outputs = slices.DeleteFunc(g.Outputs, func(v onnxgraph.Value) bool { return v.Name == "hn" || v.Name == "cn" })
 	g.Nodes = slices.DeleteFunc(g.Nodes, func(n onnxgraph.Node) bool {
-		return n.OpType == "Split" || slices.Contains(n.Outputs, "hn") && n.OpType != "GRU" && n.OpType != "RNN" && n.OpType != "LSTM" || slices.Contains(n.Outputs, "cn") && n.OpType == "Concat"
+		recurrent := n.OpType == "GRU" || n.OpType == "RNN" || n.OpType == "LSTM"
+		return n.OpType == "Split" || slices.Contains(n.Outputs, "hn") && !recurrent || slices.Contains(n.Outputs, "cn") && n.OpType == "Concat"
 	})
 	for i := range g.Nodes {
 		if n := &g.Nodes[i]; n.OpType == "GRU" || n.OpType == "RNN" || n.OpType == "LSTM" {

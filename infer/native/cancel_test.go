@@ -57,7 +57,11 @@ func large(n int) map[string]largeNode {
 		"AveragePool": of(image).with("kernel_shape", []int64{4}), "MaxPool": of(image).with("kernel_shape", []int64{4}),
 		"GlobalAveragePool": of(image), "GlobalMaxPool": of(image),
 	}
-	for _, op := range strings.Fields("Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish Hardmax IsInf IsNaN LeakyRelu Log LogSoftmax Mish Neg Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare") {
+	for _, op := range strings.Fields(`Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu
+		HardSigmoid HardSwish Hardmax IsInf IsNaN LeakyRelu Log LogSoftmax Mish Neg Reciprocal Relu Round Selu
+		Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu
+		ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
+		ReduceSum ReduceSumSquare`) {
 		nodes[op] = of(row)
 	}
 	for _, op := range strings.Fields("Add Sub Mul Div Pow Equal Greater GreaterOrEqual Less LessOrEqual Max Min Sum Mean PRelu") {

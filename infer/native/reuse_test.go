@@ -135,8 +135,10 @@ func TestOtherSums(t *testing.T) {
 func TestBiasErrors(t *testing.T) {
 	doubles := onnxgraph.Tensor{Name: "b", Tensor: tensor.Of([]float64{1, 2}, 2)}
 	for want, edit := range map[string]edit{
-		`node 0 (MatMul "n"): input 1, "W", has type float32, and must have float64`: func(m *onnxgraph.Model) { m.Graph.Inputs[0].Type = onnxgraph.Float64 },
-		`node 1 (Add "n"): input 1, "b", has type float64, and must have float32`:    func(m *onnxgraph.Model) { m.Graph.Initializers[1] = doubles },
+		`node 0 (MatMul "n"): input 1, "W", has type float32, and must have float64`: func(m *onnxgraph.Model) {
+			m.Graph.Inputs[0].Type = onnxgraph.Float64
+		},
+		`node 1 (Add "n"): input 1, "b", has type float64, and must have float32`: func(m *onnxgraph.Model) { m.Graph.Initializers[1] = doubles },
 		`node 1 (Add "n"): attribute "axis" is not supported`: func(m *onnxgraph.Model) {
 			m.Graph.Nodes[1].Attributes = []onnxgraph.Attribute{{Name: "axis", Value: int64(0)}}
 		},

@@ -101,7 +101,8 @@ func (g *randomGraph) step() string {
 	case 2:
 		return g.node(either("Softmax", "LogSoftmax"), 1, []string{x}, axisOf(g.axis()))
 	case 3:
-		return g.node(either("ReduceMean", "ReduceMax"), 1, []string{x}, onnxgraph.Attribute{Name: "axes", Value: []int64{g.axis()}}, onnxgraph.Attribute{Name: "keepdims", Value: g.Int64N(2)})
+		return g.node(either("ReduceMean", "ReduceMax"), 1, []string{x},
+			onnxgraph.Attribute{Name: "axes", Value: []int64{g.axis()}}, onnxgraph.Attribute{Name: "keepdims", Value: g.Int64N(2)})
 	case 4:
 		shapes := [][]int{{4}, {3}, {1}, {2, 1, 4}, {6, 1}, {2, 1, 1}, {1, 3}, {6, 4}}
 		return g.node(either("Add", "Mul"), 1, []string{x, g.floats(shapes[g.IntN(len(shapes))]...)})

@@ -65,9 +65,11 @@ func TestQuantised(t *testing.T) {
 	}
 	const refused = `tensor "w": type int8 is not supported, .*: run the model with ONNX Runtime$`
 	checkLines(t, path, "1,2,3,-1\n", map[string]string{
-		"inspect --run":                                 "^parameters +3$\n^engines +native does not: " + refused + "\n^ +onnxruntime/cpu runs it$\n^baked in +cannot be told: the native engine does not run",
-		"inspect --dot":                                 `label="DequantizeLinear"`,
-		"infer --raw --input x=[[[1,2]]]":               "^engine: onnxruntime/cpu \\(native: tensor \"w\": type int8 .*\\)$\n" + `^{"y":\[\[\[1,-4\]\]\]}$`,
+		"inspect --run": "^parameters +3$\n^engines +native does not: " + refused + "\n^ +onnxruntime/cpu runs it$\n" +
+			"^baked in +cannot be told: the native engine does not run",
+		"inspect --dot": `label="DequantizeLinear"`,
+		"infer --raw --input x=[[[1,2]]]": "^engine: onnxruntime/cpu \\(native: tensor \"w\": type int8 .*\\)$\n" +
+			`^{"y":\[\[\[1,-4\]\]\]}$`,
 		"infer --raw --engine native":                   refused,
 		"infer --task classify":                         "^1,0,0.7310", // of 3 and 2
 		"infer --task classify --engine native":         refused,
@@ -110,6 +112,7 @@ func TestDoubleRecurrent(t *testing.T) {
 		"infer --raw --input x=[[[0.5]]]": "^engine: native$\n" + `^{"y":\[\[\[\[0.174`,
 		"infer --raw --engine onnxruntime --input x=[[[0.5]]]": refused,
 		"verify": "^not compared: " + refused + "\n" + `^native +0.0e\+00`,
-		"repair -o " + filepath.Join(t.TempDir(), "o"): "^wrote \n^not compared with onnxruntime/cpu, which does not run the model as it is: .*" + refused,
+		"repair -o " + filepath.Join(t.TempDir(), "o"): "^wrote \n" +
+			"^not compared with onnxruntime/cpu, which does not run the model as it is: .*" + refused,
 	})
 }

@@ -52,7 +52,11 @@ func TestHidden(t *testing.T) {
 	}{{nil, 0}, {[]string{"--last", "20"}, 40}, {[]string{"--last", "1000"}, 0}} {
 		status, out, errOut := runMain(text, append([]string{"hidden", path, "--engine", "native", "--csv"}, test.args...)...)
 		var ratio [3]float64
-		if _, err := fmt.Sscanf(errOut, "engine: native\nnote: the model was trained on \"visitors\" and reads \"y\"\ndata: column 1 \"y\", 60 values\nexplained variance: component 1 %f, component 2 %f, together %f\n", &ratio[0], &ratio[1], &ratio[2]); err != nil || status != 0 {
+		const says = "engine: native\n" +
+			"note: the model was trained on \"visitors\" and reads \"y\"\n" +
+			"data: column 1 \"y\", 60 values\n" +
+			"explained variance: component 1 %f, component 2 %f, together %f\n"
+		if _, err := fmt.Sscanf(errOut, says, &ratio[0], &ratio[1], &ratio[2]); err != nil || status != 0 {
 			t.Fatalf("status %d: %s (%v)", status, errOut, err)
 		}
 		eigen, total := spectrum(t, hidden[test.first*32:], 32)

@@ -58,7 +58,9 @@ func TestTrainIsTheLibrary(t *testing.T) {
 			j.Epochs, j.Hidden, j.NoShuffle, j.Batch, j.LearningRate = 2, 5, true, 7, 0.02
 			j.Cell, j.Layers, j.window = models.GRU, 2, 9
 		}},
-		{forecast + " --epochs 2 --hidden 5 --layers 2 --seq-len 9 --bidirectional --dropout 0.3 --readout max --loss huber --optimizer sgd --momentum 0.9 --nesterov --weight-decay 0.01 --schedule cosine --warmup 3 --clip 0.5 --init-recipe orthogonal,chrono",
+		{forecast + " --epochs 2 --hidden 5 --layers 2 --seq-len 9 --bidirectional --dropout 0.3 --readout max" +
+			" --loss huber --optimizer sgd --momentum 0.9 --nesterov --weight-decay 0.01" +
+			" --schedule cosine --warmup 3 --clip 0.5 --init-recipe orthogonal,chrono",
 			func(j *task) {
 				j.Epochs, j.Hidden, j.Layers, j.window, j.scale = 2, 5, 2, 9, true
 				j.Bidirectional, j.Dropout, j.Readout = true, 0.3, models.ReadMax
@@ -67,7 +69,8 @@ func TestTrainIsTheLibrary(t *testing.T) {
 				j.Schedule, j.ClipNorm = trainer.Schedule{Shape: trainer.Cosine, Warmup: 3}, 0.5
 				j.recipes = []models.Recipe{models.Orthogonal(), models.Chrono(27)}
 			}},
-		{forecast + " --epochs 9 --hidden 5 --seq-len 9 --cell rnn --activation relu --readout mean --loss mae --optimizer adamw --lr 0.3 --schedule plateau --patience 2",
+		{forecast + " --epochs 9 --hidden 5 --seq-len 9 --cell rnn --activation relu --readout mean" +
+			" --loss mae --optimizer adamw --lr 0.3 --schedule plateau --patience 2",
 			func(j *task) {
 				j.Epochs, j.Hidden, j.window, j.scale = 9, 5, 9, true
 				j.Cell, j.Activation, j.Readout = models.RNN, models.ReLU, models.ReadMean

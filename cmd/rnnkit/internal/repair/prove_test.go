@@ -474,7 +474,7 @@ func TestBehave(t *testing.T) {
 		},
 	} {
 		wrong := *right
-		wrong.Graph.Initializers = append(wrong.Graph.Initializers[:len(wrong.Graph.Initializers):len(wrong.Graph.Initializers)], int64s("from", 0), int64s("to", 5), int64s("end", 1<<62), int64s("at", 1))
+		wrong.Graph.Initializers = append(slices.Clip(wrong.Graph.Initializers), int64s("from", 0), int64s("to", 5), int64s("end", 1<<62), int64s("at", 1))
 		wrong.Graph.Nodes = nodes
 		for _, n := range right.Graph.Nodes {
 			n.Inputs = append([]string{}, n.Inputs...)

@@ -44,7 +44,11 @@ const look = `(() => {
 			if (a < b && p.left < q.right && q.left < p.right && p.top + 2 < q.bottom && q.top + 2 < p.bottom) wrong.push(name + ": " + a + " lies on " + b);
 		for (const [a, p] of texts) if (p.height < 10) wrong.push(name + ": " + a + " is " + p.height + " high");
 	}
-	for (const [selector, why] of [["table:not(:has(th[scope]))", "a table without heads"], ["section:not([aria-labelledby])", "a section without a name"], ["input:not(label input)", "a control without a label"]])
+	for (const [selector, why] of [
+		["table:not(:has(th[scope]))", "a table without heads"],
+		["section:not([aria-labelledby])", "a section without a name"],
+		["input:not(label input)", "a control without a label"],
+	])
 		if (document.querySelector(selector)) wrong.push(why);
 	return wrong;
 })()`
