@@ -446,7 +446,10 @@ func TestResumeErrors(t *testing.T) {
 		{"its test.Len() is 20, not 21:", func(m *models.Metadata, o *Options, _, test *int) { *test = 21 }},
 		{"Resume is true: it must be false without a checkpoint", func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint = "" }},
 		{"CheckpointEvery is -1ns", func(m *models.Metadata, o *Options, _, _ *int) { o.CheckpointEvery = -1 }},
-		{"cannot resume from " + opts.Checkpoint + "x: open " + opts.Checkpoint + "x: " + syscall.ENOENT.Error(), func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint += "x" }},
+		{
+			"cannot resume from " + opts.Checkpoint + "x: open " + opts.Checkpoint + "x: " + syscall.ENOENT.Error(),
+			func(m *models.Metadata, o *Options, _, _ *int) { o.Checkpoint += "x" },
+		},
 		{"", func(m *models.Metadata, o *Options, _, _ *int) { o.Threads, o.CheckpointEvery = 5, time.Hour }},
 	} {
 		meta, opts, trainSize, testSize := described, opts, 43, 20

@@ -21,41 +21,47 @@ func TestOptionErrors(t *testing.T) {
 		opts Options
 	}{
 		"Optimizer.Method is": {one, Options{Optimizer: Optimizer{Method: "lion"}}},
-		"Optimizer.Nesterov is true: it must be false without a momentum":                  {one, Options{Optimizer: Optimizer{Method: SGD, Nesterov: true}}},
-		"Optimizer.Momentum is 0.9: it must be 0 for adam":                                 {one, Options{Optimizer: Optimizer{Momentum: 0.9}}},
-		"Optimizer.Alpha is 0.9: it must be 0 for sgd":                                     {one, Options{Optimizer: Optimizer{Method: SGD, Alpha: 0.9}}},
-		"Optimizer.Beta2 is 1: it must be at least 0 and less":                             {one, Options{Optimizer: Optimizer{Beta2: 1}}},
-		"Optimizer.Epsilon is -1":                                                          {one, Options{Optimizer: Optimizer{Epsilon: -1}}},
-		"Optimizer.Epsilon is 1e-46: it must be more than 0 and finite as a float32":       {one, Options{Optimizer: Optimizer{Epsilon: 1e-46}}},
-		"Optimizer.WeightDecay is 1e+39: it must be more than 0 and finite as a float32":   {one, Options{Optimizer: Optimizer{WeightDecay: 1e39}}},
-		"LearningRate is 1e+39: it must be more than 0 and finite as a float32":            {one, Options{LearningRate: 1e39}},
-		"LearningRate is 1e-46: it must be more than 0 and finite as a float32":            {one, Options{LearningRate: 1e-46}},
-		"Optimizer.WeightDecay is NaN":                                                     {one, Options{Optimizer: Optimizer{WeightDecay: math.NaN()}}},
-		"Schedule.Shape is":                                                                {one, Options{Schedule: Schedule{Shape: "zigzag"}}},
-		"Schedule.Warmup is -1":                                                            {one, Options{Schedule: Schedule{Warmup: -1}}},
-		"Schedule.Warmup is 5: it must be 0 for onecycle":                                  {one, Options{Schedule: Schedule{Shape: OneCycle, Warmup: 5}}},
-		"Schedule.Every is 5":                                                              {one, Options{Schedule: Schedule{Shape: Cosine, Every: 5}}},
-		"Schedule.Gamma is 1":                                                              {one, Options{Schedule: Schedule{Shape: Step, Gamma: 1}}},
-		"Schedule.Patience is 2":                                                           {one, Options{Schedule: Schedule{Patience: 2}}},
-		"ClipNorm is -1":                                                                   {one, Options{ClipNorm: -1}},
-		"ClipNorm is NaN":                                                                  {one, Options{ClipNorm: math.NaN()}},
-		"Patience is -1":                                                                   {one, Options{Patience: -1}},
+		"Optimizer.Nesterov is true: it must be false without a momentum": {
+			one, Options{Optimizer: Optimizer{Method: SGD, Nesterov: true}},
+		},
+		"Optimizer.Momentum is 0.9: it must be 0 for adam":                               {one, Options{Optimizer: Optimizer{Momentum: 0.9}}},
+		"Optimizer.Alpha is 0.9: it must be 0 for sgd":                                   {one, Options{Optimizer: Optimizer{Method: SGD, Alpha: 0.9}}},
+		"Optimizer.Beta2 is 1: it must be at least 0 and less":                           {one, Options{Optimizer: Optimizer{Beta2: 1}}},
+		"Optimizer.Epsilon is -1":                                                        {one, Options{Optimizer: Optimizer{Epsilon: -1}}},
+		"Optimizer.Epsilon is 1e-46: it must be more than 0 and finite as a float32":     {one, Options{Optimizer: Optimizer{Epsilon: 1e-46}}},
+		"Optimizer.WeightDecay is 1e+39: it must be more than 0 and finite as a float32": {one, Options{Optimizer: Optimizer{WeightDecay: 1e39}}},
+		"LearningRate is 1e+39: it must be more than 0 and finite as a float32":          {one, Options{LearningRate: 1e39}},
+		"LearningRate is 1e-46: it must be more than 0 and finite as a float32":          {one, Options{LearningRate: 1e-46}},
+		"Optimizer.WeightDecay is NaN":                                                   {one, Options{Optimizer: Optimizer{WeightDecay: math.NaN()}}},
+		"Schedule.Shape is":                                                              {one, Options{Schedule: Schedule{Shape: "zigzag"}}},
+		"Schedule.Warmup is -1":                                                          {one, Options{Schedule: Schedule{Warmup: -1}}},
+		"Schedule.Warmup is 5: it must be 0 for onecycle": {
+			one, Options{Schedule: Schedule{Shape: OneCycle, Warmup: 5}},
+		},
+		"Schedule.Every is 5":    {one, Options{Schedule: Schedule{Shape: Cosine, Every: 5}}},
+		"Schedule.Gamma is 1":    {one, Options{Schedule: Schedule{Shape: Step, Gamma: 1}}},
+		"Schedule.Patience is 2": {one, Options{Schedule: Schedule{Patience: 2}}},
+		"ClipNorm is -1":         {one, Options{ClipNorm: -1}},
+		"ClipNorm is NaN":        {one, Options{ClipNorm: math.NaN()}},
+		"Patience is -1":         {one, Options{Patience: -1}},
 		"Stateful is true: it must be false for a bidirectional model":                     {both, Options{Stateful: true}},
 		"Stateful is true: it must be false for the readout mean":                          {averaged, Options{Stateful: true}},
 		"Loss.quantiles is of length 0: it must be of length 1 or more":                    {one, Options{Loss: Pinball()}},
 		"Loss.quantiles[0] is 1: it must be more than 0 and less than 1":                   {one, Options{Loss: Pinball(1)}},
 		"Loss.quantiles is of length 2: it must be of a length that divides the 3 outputs": {three, Options{Loss: Pinball(0.1, 0.9)}},
 		"Loss is cross-entropy(weights [], smoothing 0): it must be binary cross-entropy":  {one, Options{Loss: CrossEntropy{}}},
-		"Loss.Weights is of length 2: it must be of length 3":                              {three, Options{Loss: CrossEntropy{Weights: []float64{1, 2}}}},
-		"Loss.Weights[1] is -1":                                                            {three, Options{Loss: CrossEntropy{Weights: []float64{1, -1, 1}}}},
-		"Loss.Smoothing is 1":                                                              {three, Options{Loss: CrossEntropy{Smoothing: 1}}},
-		"Loss is *trainer.CrossEntropy":                                                    {three, Options{Loss: &CrossEntropy{}}},
-		"Loss is *trainer.CrossEntropy: it must be a CrossEntropy":                         {three, Options{Loss: (*CrossEntropy)(nil)}},
-		"Loss.delta is 0":                                                                  {one, Options{Loss: Huber(0)}},
-		"Loss.delta is -1":                                                                 {one, Options{Loss: Huber(-1)}},
-		"Loss.delta is NaN":                                                                {one, Options{Loss: Huber(math.NaN())}},
-		"Loss.delta is 1e-46":                                                              {one, Options{Loss: Huber(1e-46)}},
-		"Loss is struct":                                                                   {three, Options{Loss: struct{ Loss }{CrossEntropy{}}}},
+		"Loss.Weights is of length 2: it must be of length 3": {
+			three, Options{Loss: CrossEntropy{Weights: []float64{1, 2}}},
+		},
+		"Loss.Weights[1] is -1":                                    {three, Options{Loss: CrossEntropy{Weights: []float64{1, -1, 1}}}},
+		"Loss.Smoothing is 1":                                      {three, Options{Loss: CrossEntropy{Smoothing: 1}}},
+		"Loss is *trainer.CrossEntropy":                            {three, Options{Loss: &CrossEntropy{}}},
+		"Loss is *trainer.CrossEntropy: it must be a CrossEntropy": {three, Options{Loss: (*CrossEntropy)(nil)}},
+		"Loss.delta is 0":                                          {one, Options{Loss: Huber(0)}},
+		"Loss.delta is -1":                                         {one, Options{Loss: Huber(-1)}},
+		"Loss.delta is NaN":                                        {one, Options{Loss: Huber(math.NaN())}},
+		"Loss.delta is 1e-46":                                      {one, Options{Loss: Huber(1e-46)}},
+		"Loss is struct":                                           {three, Options{Loss: struct{ Loss }{CrossEntropy{}}}},
 	} {
 		source := examples{spec: test.spec, count: 4, time: 3}
 		_, err := Fit(t.Context(), newModel(t, test.spec), source, source, test.opts)
@@ -116,7 +122,9 @@ func TestTargetsOfAnotherLoss(t *testing.T) {
 			"Validation: ": {good, good, bad},
 		} {
 			updates := 0
-			_, err := Fit(t.Context(), newModel(t, spec), sources[0], sources[1], Options{Loss: test.loss, Validation: sources[2], OnBatch: func(Progress) { updates++ }})
+			_, err := Fit(t.Context(), newModel(t, spec), sources[0], sources[1], Options{
+				Loss: test.loss, Validation: sources[2], OnBatch: func(Progress) { updates++ },
+			})
 			var field *models.FieldError
 			if !errors.As(err, &field) || field.Field != test.want || !strings.HasPrefix(err.Error(), name+field.Field) || updates > 0 {
 				t.Errorf("%s%s: after %d updates the error is %v", name, test.want, updates, err)
@@ -133,7 +141,9 @@ func TestLabelsOfPadding(t *testing.T) {
 		source := examples{spec: spec, count: 2, time: 3, damage: func(b *datasets.Batch) {
 			b.Targets, b.Lengths, b.Labels = nil, []int{1, 3}, []int64{2, padding, padding, 0, 1, 2}
 		}}
-		history, err := Fit(t.Context(), newModel(t, spec), source, source, Options{Loss: CrossEntropy{Weights: []float64{1, 2, 3}}, Epochs: 1, NoShuffle: true})
+		history, err := Fit(t.Context(), newModel(t, spec), source, source, Options{
+			Loss: CrossEntropy{Weights: []float64{1, 2, 3}}, Epochs: 1, NoShuffle: true,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +190,9 @@ func TestStateful(t *testing.T) {
 			for i := range m.Params.Data {
 				m.Params.Data[i] *= 2
 			}
-			history, err := Fit(t.Context(), m, streams, streams, Options{Epochs: 2, Batch: 20, LearningRate: 1e-30, Stateful: stateful, NoShuffle: true, Threads: 2})
+			history, err := Fit(t.Context(), m, streams, streams, Options{
+				Epochs: 2, Batch: 20, LearningRate: 1e-30, Stateful: stateful, NoShuffle: true, Threads: 2,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,9 +266,12 @@ func TestStatefulInTheSamePlace(t *testing.T) {
 		second[i] = 6 - first[i]
 	}
 	for name, test := range map[string]struct{ whole, parts cut }{
-		"even":          {cut{[][]int{last(6, 19)}}, cut{[][]int{last(2, 19), last(4, 19)}}},
-		"ragged":        {cut{[][]int{last(6, 19)}}, cut{[][]int{first, second}}},
-		"fewer at last": {cut{[][]int{append(slices.Repeat([]int{6}, 11), slices.Repeat([]int{2}, 8)...)}}, cut{[][]int{last(2, 19), last(4, 11)}}},
+		"even":   {cut{[][]int{last(6, 19)}}, cut{[][]int{last(2, 19), last(4, 19)}}},
+		"ragged": {cut{[][]int{last(6, 19)}}, cut{[][]int{first, second}}},
+		"fewer at last": {
+			cut{[][]int{append(slices.Repeat([]int{6}, 11), slices.Repeat([]int{2}, 8)...)}},
+			cut{[][]int{last(2, 19), last(4, 11)}},
+		},
 	} {
 		for _, cell := range []models.Cell{models.RNN, models.LSTM, models.GRU} {
 			spec := models.Spec{Cell: cell, Features: 1, Hidden: 4, Layers: 2, Readout: models.ReadAll, Outputs: 1}
@@ -266,7 +281,9 @@ func TestStatefulInTheSamePlace(t *testing.T) {
 				for i := range m.Params.Data {
 					m.Params.Data[i] *= 3
 				}
-				history, err := Fit(t.Context(), m, source, source, Options{Epochs: 1, Batch: 19, LearningRate: 1e-30, Stateful: stateful, NoShuffle: true, Threads: 2})
+				history, err := Fit(t.Context(), m, source, source, Options{
+					Epochs: 1, Batch: 19, LearningRate: 1e-30, Stateful: stateful, NoShuffle: true, Threads: 2,
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
