@@ -166,21 +166,8 @@ func (j *Job) export(ctx context.Context) (*Result, error) {
 
 // fit trains the model and notes in its metadata how.
 func (j *Job) fit(ctx context.Context) ([]trainer.Epoch, error) {
-	opts := j.Fit
-	lowest := math.Inf(1) // loss so far
-	opts.OnBatch = func(p trainer.Progress) {
-		lowest = min(lowest, p.Loss)
-		if j.Fit.OnBatch != nil {
-			j.Fit.OnBatch(p)
-		}
-	}
-	opts.OnEpoch = func(e trainer.Epoch) {
-		lowest = min(lowest, e.TrainLoss)
-		if j.Fit.OnEpoch != nil {
-			j.Fit.OnEpoch(e)
-		}
-	}
-	history, err := trainer.Fit(ctx, j.Model, j.TrainData, j.TestData, opts)
+	lowest := math.Inf(1)
+	history, err := trainer.Fit(ctx, j.Model, j.TrainData, j.TestData, watchLoss(j.Fit, &lowest))
 	if len(history) > 0 {
 		j.note(history)
 	}
@@ -194,6 +181,24 @@ func (j *Job) fit(ctx context.Context) ([]trainer.Epoch, error) {
 		err = models.InField("Fit", field)
 	}
 	return history, err
+}
+
+// watchLoss returns the options with callbacks that also keep the lowest loss so far.
+func watchLoss(opts trainer.Options, lowest *float64) trainer.Options {
+	onBatch, onEpoch := opts.OnBatch, opts.OnEpoch
+	opts.OnBatch = func(p trainer.Progress) {
+		*lowest = min(*lowest, p.Loss)
+		if onBatch != nil {
+			onBatch(p)
+		}
+	}
+	opts.OnEpoch = func(e trainer.Epoch) {
+		*lowest = min(*lowest, e.TrainLoss)
+		if onEpoch != nil {
+			onEpoch(e)
+		}
+	}
+	return opts
 }
 
 // note writes to the model's metadata how its parameters were trained. They are those

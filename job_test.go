@@ -365,3 +365,108 @@ func twoColumns(n int) []datasets.Column {
 	}
 	return []datasets.Column{{Name: "units", Values: units}, {Name: "price", Values: price}}
 }
+
+// TestDivergedThoughFinite tells a loss that has grown a thousandfold from one that has
+// always been large.
+func TestDivergedThoughFinite(t *testing.T) {
+	j := &Job{Model: &models.Model{Metadata: models.Metadata{Training: &models.Training{TrainLoss: 5000}}}}
+	if err := j.diverged(2); !errors.Is(err, trainer.ErrDiverged) || !strings.Contains(err.Error(), "the loss is 5e+03, and has been 2") {
+		t.Errorf("from 2 to 5000: %v", err)
+	}
+	if err := j.diverged(10); err != nil {
+		t.Errorf("from 10 to 5000: %v", err)
+	}
+}
+
+// TestLossFollowsTheLabels chooses a loss by the number of labels, and keeps one that is
+// given.
+func TestLossFollowsTheLabels(t *testing.T) {
+	two, three := datasets.Echo(60, 4, 1), datasets.Echo(60, 4, 1)
+	for i := range three.Labels {
+		three.Labels[i] = int64(i % 3)
+	}
+	for _, test := range []struct {
+		sequences *datasets.Sequences
+		labels    []string
+		loss      trainer.Loss
+		want      string
+		outputs   int
+	}{
+		{two, bits, nil, "bce", 1},
+		{two, bits, trainer.CrossEntropy{Smoothing: 0.1}, "cross-entropy", 2},
+		{three, []string{"a", "b", "c"}, nil, "cross-entropy", 3},
+		{three, []string{"a", "b", "c"}, trainer.BinaryCrossEntropy(), "", 0},
+	} {
+		o := ClassifierOptions()
+		o.Fit.Loss = test.loss
+		j, err := NewSequenceClassifier(test.sequences, nil, test.labels, o)
+		var field *models.FieldError
+		if test.want == "" {
+			if !errors.As(err, &field) || field.Field != "Fit.Loss" {
+				t.Errorf("%v for %q: %v", test.loss, test.labels, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Fit.Loss.Name() != test.want || j.Model.Spec.Outputs != test.outputs {
+			t.Errorf("%q: %s with %d outputs", test.labels, j.Fit.Loss.Name(), j.Model.Spec.Outputs)
+		}
+	}
+	if want := []string{"bce", "cross-entropy"}; !slices.Equal(Losses(models.Classify), want) {
+		t.Errorf("the losses of classes are %q", Losses(models.Classify))
+	}
+}
+
+// TestTokens trains a classifier of tokens, whose number the Spec has.
+func TestTokens(t *testing.T) {
+	o := ClassifierOptions()
+	o.Spec.Features, o.Spec.Vocabulary, o.Spec.Embedding, o.Fit.Epochs = 0, 10, 4, 1
+	j, err := NewSequenceClassifier(datasets.Palindromes(50, 5, 1), datasets.Palindromes(20, 5, 2), []string{"other", "palindrome"}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := j.Train(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Model.InputScale != nil || j.TestData.Len() != 20 || r.Model.Window != 5 || !strings.Contains(r.Summary, "on 20 sequences") {
+		t.Errorf("%s: %+v", r.Summary, r.Model.Metadata)
+	}
+}
+
+// TestQuantileSummary says which share of the values lies below a quantile.
+func TestQuantileSummary(t *testing.T) {
+	o := ForecasterOptions()
+	o.Window, o.Fit.Loss, o.Fit.Epochs, o.Init = 5, trainer.Pinball(0.9), 30, []Init{Orthogonal, ForgetBias}
+	j, err := NewForecaster([]datasets.Column{{Values: datasets.Sine(400, 0.3, 1)}}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := j.Train(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var loss, share float64
+	if _, err := fmt.Sscanf(r.Summary, "test loss %g of scaled values: %f%%", &loss, &share); err != nil || !(share > 75 && share < 100) {
+		t.Errorf("%s: %v", r.Summary, err)
+	}
+}
+
+// TestStreamsTooShort names what is too short: what trains, validates or tests.
+func TestStreamsTooShort(t *testing.T) {
+	column := []datasets.Column{{Values: datasets.Sine(200, 0, 0)}}
+	for want, change := range map[string]func(*Options){
+		"TBPTT is 100: it must be less, or the batch smaller":        func(o *Options) { o.TBPTT, o.Fit.Batch = 100, 2 },
+		"TBPTT is 60: it must be less, or more held out to test":     func(o *Options) { o.TBPTT, o.Fit.Batch = 60, 1 },
+		"Fit.Patience is 3: it must be 0, or more held out, since h": func(o *Options) { o.TBPTT, o.Fit.Batch, o.Fit.Patience = 30, 1, 3 },
+	} {
+		o := ForecasterOptions()
+		o.Window = 5
+		change(&o)
+		if _, err := NewForecaster(column, o); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
