@@ -1,14 +1,14 @@
 package datasets_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
 )
 
-// The notebook's data: 1,000 noisy points, windows of 50, four fifths of them
-// to train on.
+// A noisy sine of 1,000 points in windows of 50, four fifths of them to train on.
 func Example() {
 	var series []float32
 	for _, v := range datasets.Sine(1000, 0.1, 0) {
@@ -25,10 +25,10 @@ func Example() {
 		return
 	}
 	fmt.Println(train.Len(), "train,", test.Len(), "test")
-	fmt.Println("a scaler is fitted on", len(train.Series()), "values")
+	fmt.Println("a scale is fitted on", len(train.Series()), "values")
 	// Output:
 	// 760 train, 190 test
-	// a scaler is fitted on 810 values
+	// a scale is fitted on 810 values
 }
 
 func ExampleReadColumn() {
@@ -57,4 +57,46 @@ func ExampleWindows() {
 	}
 	fmt.Println(b.Inputs, b.Targets)
 	// Output: [10 11 12 11 12 13] [13 14]
+}
+
+// Two columns, of which the second is to be forecast two steps ahead.
+func ExampleSeries_Windows() {
+	series, err := datasets.NewSeries([]float32{1, 2, 3, 4, 5}, []float32{10, 20, 30, 40, 50})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	series.Targets = []int{1}
+	windows, err := series.Windows(3, 2)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var b datasets.Batch
+	if err := windows.Read(&b, []int{0}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(b.Inputs, b.Targets)
+	_, err = series.Windows(4, 2)
+	fmt.Println(err, errors.Is(err, datasets.ErrTooShort))
+	// Output:
+	// [1 10 2 20 3 30] [40 50]
+	// series of 5 values is too short: a window of 4 and a horizon of 2 need at least 6, so use a longer series or a shorter window true
+}
+
+// Two sequences of different lengths, of which the shorter one is padded with a zero.
+func ExampleSequences() {
+	sequences := &datasets.Sequences{
+		Features: 1,
+		Inputs:   [][]float32{{1, 2}, {3, 4, 5}},
+		Labels:   []int64{0, 1},
+	}
+	var b datasets.Batch
+	if err := sequences.Read(&b, []int{0, 1}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(b.Inputs, b.Lengths, b.Labels)
+	// Output: [1 2 0 3 4 5] [2 3] [0 1]
 }

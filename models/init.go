@@ -5,17 +5,17 @@ import (
 	"math/rand/v2"
 )
 
-// initStream keeps the draws of Init apart from other uses of the same seed.
+// initStream keeps the random numbers of Init apart from others of the same seed.
 const initStream = 0x696e6974
 
 // Recipe changes how [Init] draws the parameters of the recurrent layers.
 type Recipe func(s Spec, p *Params[float32], rng *rand.Rand) error
 
-// Init draws parameters as PyTorch does by default: recurrent weights and
-// biases uniform in ±1/√hidden (torch.nn.LSTM), the head's uniform in ±1/√inputs
-// (torch.nn.Linear), embeddings from N(0, 1) (torch.nn.Embedding). The recipes
-// follow one after the other. The same seed gives the same parameters. The
-// spec must be valid; it is an error if a recipe does not fit it.
+// Init draws parameters with the defaults of PyTorch: recurrent weights and biases
+// uniform in ±1/√hidden (torch.nn.LSTM), those of the head uniform in ±1/√inputs
+// (torch.nn.Linear), embeddings from N(0, 1) (torch.nn.Embedding). Then it applies the
+// recipes in their order. The same seed gives the same parameters. The spec must be
+// valid. A recipe that does not fit it returns a *FieldError.
 func Init(s Spec, seed uint64, recipes ...Recipe) (*Params[float32], error) {
 	p := NewParams[float32](s)
 	rng := rand.New(rand.NewPCG(seed, initStream))
@@ -43,10 +43,9 @@ func Init(s Spec, seed uint64, recipes ...Recipe) (*Params[float32], error) {
 	return p, nil
 }
 
-// Orthogonal makes the recurrent weights of each gate a random orthogonal
-// matrix, which neither shrinks nor blows up what it is applied to again and
-// again: Saxe et al., "Exact solutions to the nonlinear dynamics of learning in
-// deep linear neural networks" (2014).
+// Orthogonal makes the recurrent weights of each gate a random orthogonal matrix. Such a
+// matrix keeps the length of vectors, however often it is applied: Saxe et al., "Exact
+// solutions to the nonlinear dynamics of learning in deep linear neural networks" (2014).
 func Orthogonal() Recipe {
 	return func(s Spec, p *Params[float32], rng *rand.Rand) error {
 		for _, l := range p.Layers {
@@ -58,8 +57,8 @@ func Orthogonal() Recipe {
 	}
 }
 
-// orthogonal draws a matrix [n, n] from the uniform distribution of orthogonal
-// ones: normal rows, made orthogonal one after the other (Gram and Schmidt).
+// orthogonal sets dst to a matrix [n, n] from the uniform distribution of orthogonal
+// matrices: normal rows, orthogonalised by the method of Gram and Schmidt.
 func orthogonal(dst []float32, n int, rng *rand.Rand) {
 	rows := make([][]float64, n)
 	for i := range rows {
@@ -67,7 +66,7 @@ func orthogonal(dst []float32, n int, rng *rand.Rand) {
 		for j := range row {
 			row[j] = rng.NormFloat64()
 		}
-		// Twice, for the digits that the first time loses.
+		// The second pass removes the rounding errors of the first.
 		for range 2 {
 			for _, other := range rows[:i] {
 				d := dot(row, other)
@@ -92,9 +91,9 @@ func dot(x, y []float64) (sum float64) {
 	return sum
 }
 
-// ForgetBias sets the bias of an LSTM's forget gate, so that at first it
-// remembers: Gers et al., "Learning to Forget" (2000), and Jozefowicz et al.
-// (2015), who advise 1.
+// ForgetBias sets the bias of the forget gate of an LSTM, so that it remembers at the
+// beginning of training: Gers et al., "Learning to Forget" (2000). Jozefowicz et al.
+// (2015) recommend 1.
 func ForgetBias(bias float64) Recipe {
 	return func(s Spec, p *Params[float32], _ *rand.Rand) error {
 		if s.Cell != LSTM {
@@ -105,11 +104,11 @@ func ForgetBias(bias float64) Recipe {
 	}
 }
 
-// Chrono sets the biases of the gates so that units remember for times of every
-// order up to the given number of steps: Tallec and Ollivier, "Can recurrent
-// neural networks warp time?" (2018). An LSTM's forget bias is log U(1, steps-1)
-// and its input bias the negative of that; a GRU's update bias, which keeps the
-// state, is log U(1, steps-1).
+// Chrono sets the biases of the gates so that the units remember for different times, up
+// to the given number of steps, which is 3 or more: Tallec and Ollivier, "Can recurrent
+// neural networks warp time?" (2018). The forget bias of an LSTM is log U(1, steps-1) and
+// its input bias the negative of that. The update bias of a GRU, whose update gate keeps
+// the state, is log U(1, steps-1).
 func Chrono(steps int) Recipe {
 	return func(s Spec, p *Params[float32], rng *rand.Rand) error {
 		if steps < 3 {
@@ -137,8 +136,8 @@ func Chrono(steps int) Recipe {
 	}
 }
 
-// setGateBias sets the biases of a gate in every layer and direction: those of
-// W as given, those of R to 0.
+// setGateBias sets the biases of a gate in every layer and direction: those of W to
+// values of bias, those of R to 0.
 func setGateBias(s Spec, p *Params[float32], gate int, bias func() float64) {
 	rows := s.Cell.Gates() * s.Hidden
 	for _, l := range p.Layers {

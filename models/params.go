@@ -1,13 +1,12 @@
 package models
 
-// Float is the constraint of a parameter's type: float32 everywhere but in the
-// tests that check gradients.
+// Float is the constraint of the element type of parameters. It is float32, or float64
+// where rounding must not matter.
 type Float interface{ float32 | float64 }
 
-// Params holds the parameters of a model, or anything of the same shape, such
-// as their gradients. All of them lie one after the other in Data; the other
-// fields are views of it. Weights are in the order of the ONNX operators, so
-// that exporting a model copies and never permutes.
+// Params holds the parameters of a model, or anything of the same shape, such as their
+// gradients. Data holds all of them, and the other fields are views of parts of Data.
+// Weights have the layout of the ONNX operators, so exporting a model only copies them.
 type Params[T Float] struct {
 	Data []T
 
@@ -16,16 +15,16 @@ type Params[T Float] struct {
 	Head      Linear[T]
 }
 
-// Layer holds the parameters of one recurrent layer, gate by gate (LSTM i o f
-// c, GRU z r h).
+// Layer holds the parameters of one recurrent layer. The gates are in ONNX order: i o f c
+// for an LSTM, z r h for a GRU.
 type Layer[T Float] struct {
 	W []T // [directions, gates*hidden, inputs]
 	R []T // [directions, gates*hidden, hidden]
 	B []T // [directions, 2*gates*hidden]: the biases of W, then those of R
 }
 
-// Direction returns the parameters of one direction, of the given number of
-// directions.
+// Direction returns a view of the parameters of direction d of a layer with the given
+// number of directions.
 func (l Layer[T]) Direction(d, directions int) Layer[T] {
 	part := func(x []T) []T {
 		n := len(x) / directions
@@ -40,7 +39,7 @@ type Linear[T Float] struct {
 	B []T // [outputs]
 }
 
-// NewParams returns parameters of value 0 for a valid spec.
+// NewParams returns parameters for a valid spec, all of them 0.
 func NewParams[T Float](s Spec) *Params[T] {
 	p := &Params[T]{Layers: make([]Layer[T], s.Layers)}
 	total := 0
@@ -55,14 +54,13 @@ func NewParams[T Float](s Spec) *Params[T] {
 	return p
 }
 
-// view is one of the parts of the parameters, with the size that a Spec gives
-// it.
+// view is a part of the parameters, with the size that a Spec gives it.
 type view[T Float] struct {
 	slice *[]T
 	size  int
 }
 
-// views lists the parts in the order in which they lie in Data.
+// views lists the parts in their order in Data.
 func (p *Params[T]) views(s Spec) []view[T] {
 	list := []view[T]{{&p.Embedding, s.Vocabulary * s.Embedding}}
 	dirs, rows := s.Directions(), s.Cell.Gates()*s.Hidden
@@ -75,7 +73,7 @@ func (p *Params[T]) views(s Spec) []view[T] {
 	return append(list, view[T]{&p.Head.W, s.Width() * s.Outputs}, view[T]{&p.Head.B, s.Outputs})
 }
 
-// fit tells whether p has the parts of the given Spec.
+// fit reports whether p has the parts of the given Spec.
 func (p *Params[T]) fit(s Spec) bool {
 	total := 0
 	for _, v := range p.views(s) {
@@ -87,8 +85,8 @@ func (p *Params[T]) fit(s Spec) bool {
 	return len(p.Layers) == s.Layers && len(p.Data) == total
 }
 
-// whole tells whether the parts, which fit, are views of Data.
-func (p *Params[T]) whole(s Spec) bool {
+// sharesData reports whether the parts, which must fit, are views of Data.
+func (p *Params[T]) sharesData(s Spec) bool {
 	rest := p.Data
 	for _, v := range p.views(s) {
 		if v.size > 0 && &(*v.slice)[0] != &rest[0] {

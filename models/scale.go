@@ -5,6 +5,13 @@ import (
 	"math"
 )
 
+// Scale maps values from raw units to those that the parameters are trained in: feature f
+// of x to (x - Mean[f]) / Std[f].
+type Scale struct {
+	Mean []float32 `json:"mean"`
+	Std  []float32 `json:"std"`
+}
+
 // FitScale returns the scale that gives each feature mean 0 and standard deviation 1
 // over values, which are [steps, features]. A feature whose values are all the same is
 // only shifted.
@@ -35,7 +42,8 @@ func meanAndStd(values []float32, first, step int) (mean, std float32) {
 	return mean, std
 }
 
-// validate checks a scale of the given number of values a step, which may be nil.
+// validate returns a *FieldError if the scale is not one of the given number of values
+// in a step. The scale may be nil.
 func (s *Scale) validate(field string, values int) error {
 	if s == nil {
 		return nil
@@ -57,8 +65,7 @@ func (s *Scale) validate(field string, values int) error {
 	return nil
 }
 
-// Apply sets dst to the scaled src; both hold the features of one step after
-// those of another. A nil Scale copies.
+// Apply sets dst to the scaled src. Both are [steps, features]. A nil Scale copies.
 func (s *Scale) Apply(dst, src []float32) {
 	if s == nil {
 		copy(dst, src)

@@ -18,8 +18,8 @@ const (
 	GRU  Cell = "gru"  // linear_before_reset = 1, as in PyTorch and cuDNN
 )
 
-// Gates returns the number of blocks of hidden rows in W and R: 1, 4 (i o f c)
-// or 3 (z r h), and 0 for an unknown cell.
+// Gates returns the number of gates, each of which has Hidden rows in W and R: 1 for RNN,
+// 4 for LSTM, 3 for GRU, and 0 for an unknown cell.
 func (c Cell) Gates() int {
 	switch c {
 	case RNN:
@@ -32,41 +32,42 @@ func (c Cell) Gates() int {
 	return 0
 }
 
-// Activation is the function of an RNN. LSTM and GRU have theirs.
+// Activation is the activation function of an RNN. LSTM and GRU always have the default
+// activations of ONNX.
 type Activation string
 
-// The activations of an RNN; the empty one stands for Tanh.
+// The activations of an RNN. The empty string stands for Tanh.
 const (
 	Tanh Activation = "tanh"
 	ReLU Activation = "relu"
 )
 
-// Readout is what the linear head reads of the last layer's outputs.
+// Readout says which outputs of the last layer the linear head reads.
 type Readout string
 
-// The readouts. Last and Final differ for a bidirectional model only, whose
-// backward direction has seen a single step where Last looks at it.
+// The readouts. ReadLast and ReadFinal differ only for a bidirectional model: at the last
+// step its backward direction has seen that step alone.
 const (
 	ReadLast  Readout = "last"  // the outputs at the last step, PyTorch's out[:, -1]
 	ReadFinal Readout = "final" // the final state of each direction
 	ReadMean  Readout = "mean"  // the mean of the outputs over all steps
-	ReadMax   Readout = "max"   // their largest values over all steps
-	ReadAll   Readout = "all"   // the outputs at every step: one answer a step
+	ReadMax   Readout = "max"   // the maximum of the outputs over all steps
+	ReadAll   Readout = "all"   // the outputs at every step: the model answers at every step
 )
 
-// Spec is the architecture of a model: an optional embedding, recurrent
+// Spec is the architecture of a model: an embedding for models of tokens, recurrent
 // layers, and a linear head.
 type Spec struct {
 	Cell       Cell       `json:"cell"`
 	Activation Activation `json:"activation,omitempty"`
 
-	// Features is the number of values a step. It is 0 for a model of
-	// tokens, which has a Vocabulary and an Embedding size instead.
+	// Features is the number of input values in a step. A model of tokens has 0
+	// Features; it has the size of a Vocabulary and of an Embedding instead.
 	Features   int `json:"features,omitempty"`
 	Vocabulary int `json:"vocabulary,omitempty"`
 	Embedding  int `json:"embedding,omitempty"`
 
-	Hidden        int     `json:"hidden"` // size of each direction's state
+	Hidden        int     `json:"hidden"` // size of the state of each direction
 	Layers        int     `json:"layers"`
 	Bidirectional bool    `json:"bidirectional,omitempty"`
 	Dropout       float64 `json:"dropout,omitempty"` // probability, between layers, in training only
@@ -74,8 +75,8 @@ type Spec struct {
 	Outputs       int     `json:"outputs"`
 }
 
-// maxLayers and maxParams keep a mistyped size from asking for all the memory
-// there is, and a file within the 2 GiB that ONNX allows.
+// maxLayers and maxParams limit the memory that a mistyped size can ask for, and keep a
+// file within the 2 GiB that ONNX allows.
 const (
 	maxLayers = 1000
 	maxParams = 1 << 28
@@ -83,28 +84,13 @@ const (
 
 // Validate returns a *FieldError for the first field that does not fit.
 func (s Spec) Validate() error {
-	if s.Cell.Gates() == 0 {
-		return &FieldError{"Cell", s.Cell, "rnn, lstm or gru"}
+	if err := s.validateCell(); err != nil {
+		return err
+	}
+	if err := s.validateInputs(); err != nil {
+		return err
 	}
 	switch {
-	case s.Activation != "" && s.Activation != Tanh && s.Activation != ReLU:
-		return &FieldError{"Activation", s.Activation, "tanh or relu"}
-	case s.Activation == ReLU && s.Cell != RNN:
-		return &FieldError{"Activation", s.Activation, "tanh for " + string(s.Cell)}
-	}
-	if s.Vocabulary < 0 {
-		return &FieldError{"Vocabulary", s.Vocabulary, "0 or more"}
-	}
-	tokens := s.Vocabulary > 0
-	switch {
-	case tokens && s.Features != 0:
-		return &FieldError{"Features", s.Features, "0 for a model of tokens"}
-	case !tokens && s.Features < 1:
-		return &FieldError{"Features", s.Features, "1 or more"}
-	case tokens && s.Embedding < 1:
-		return &FieldError{"Embedding", s.Embedding, "1 or more for a model of tokens"}
-	case !tokens && s.Embedding != 0:
-		return &FieldError{"Embedding", s.Embedding, "0 for a model without a vocabulary"}
 	case s.Hidden < 1:
 		return &FieldError{"Hidden", s.Hidden, "1 or more"}
 	case s.Layers < 1 || s.Layers > maxLayers:
@@ -120,6 +106,34 @@ func (s Spec) Validate() error {
 	}
 	if n := s.Size(); n > maxParams {
 		return &FieldError{"Hidden", s.Hidden, fmt.Sprintf("smaller: the model would have %.3g parameters, the limit is %d", n, maxParams)}
+	}
+	return nil
+}
+
+func (s Spec) validateCell() error {
+	switch {
+	case s.Cell.Gates() == 0:
+		return &FieldError{"Cell", s.Cell, "rnn, lstm or gru"}
+	case s.Activation != "" && s.Activation != Tanh && s.Activation != ReLU:
+		return &FieldError{"Activation", s.Activation, "tanh or relu"}
+	case s.Activation == ReLU && s.Cell != RNN:
+		return &FieldError{"Activation", s.Activation, "tanh for " + string(s.Cell)}
+	}
+	return nil
+}
+
+func (s Spec) validateInputs() error {
+	switch tokens := s.Vocabulary > 0; {
+	case s.Vocabulary < 0:
+		return &FieldError{"Vocabulary", s.Vocabulary, "0 or more"}
+	case tokens && s.Features != 0:
+		return &FieldError{"Features", s.Features, "0 for a model of tokens"}
+	case !tokens && s.Features < 1:
+		return &FieldError{"Features", s.Features, "1 or more"}
+	case tokens && s.Embedding < 1:
+		return &FieldError{"Embedding", s.Embedding, "1 or more for a model of tokens"}
+	case !tokens && s.Embedding != 0:
+		return &FieldError{"Embedding", s.Embedding, "0 for a model without a vocabulary"}
 	}
 	return nil
 }
@@ -141,8 +155,8 @@ func (s Spec) Directions() int {
 	return 1
 }
 
-// State returns the inputs and outputs that carry the state of an exported model,
-// if its file has them.
+// State returns the inputs and outputs of an exported model for its state, see
+// [Metadata].
 func (s Spec) State() []StatePair {
 	state := []StatePair{{Input: "h0", Output: "hn"}}
 	if s.Cell == LSTM {
@@ -151,15 +165,16 @@ func (s Spec) State() []StatePair {
 	return state
 }
 
-// Stepwise tells whether the answers to a sequence can be had step by step, with
-// the state fed back: not from a bidirectional model, whose backward direction
-// begins at the end, and not by a readout over all steps.
+// Stepwise reports whether the model can read a sequence step by step, with the state fed
+// back, and give the same answers. A bidirectional model cannot, because its backward
+// direction starts at the end. The readouts mean and max cannot, because they need all
+// steps.
 func (s Spec) Stepwise() bool {
 	return !s.Bidirectional && s.Readout != ReadMean && s.Readout != ReadMax
 }
 
-// Inputs returns the number of values a step that the first layer reads: the
-// size of the embedding, or Features.
+// Inputs returns the number of values in a step of the input of the first layer: the size
+// of the embedding, or Features.
 func (s Spec) Inputs() int {
 	if s.Vocabulary > 0 {
 		return s.Embedding
@@ -167,11 +182,12 @@ func (s Spec) Inputs() int {
 	return s.Features
 }
 
-// Width returns the number of values a step that a layer writes: Hidden for
-// each direction.
+// Width returns the number of values in a step of the output of a layer: Hidden for each
+// direction.
 func (s Spec) Width() int { return s.Directions() * s.Hidden }
 
-// LayerInputs returns the number of values a step that the given layer reads.
+// LayerInputs returns the number of values in a step of the input of the given layer,
+// from 0.
 func (s Spec) LayerInputs(layer int) int {
 	if layer == 0 {
 		return s.Inputs()

@@ -8,40 +8,39 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Optimizer says how gradients change the parameters. A Method reads the
-// fields that its comment names; another one that is set is an error. A field
-// of value 0 stands for PyTorch's default, in parentheses.
+// Optimizer says how gradients update the parameters. A Method uses the fields that its
+// comment names; setting another one is an error. A field of value 0 stands for PyTorch's
+// default, in parentheses.
 type Optimizer struct {
 	Method      Method  `json:"method"`                 // (Adam)
-	Momentum    float64 `json:"momentum,omitempty"`     // share of the last update that goes on (0)
-	Nesterov    bool    `json:"nesterov,omitempty"`     // look one step ahead along the momentum
-	Alpha       float64 `json:"alpha,omitempty"`        // of RMSprop's running mean (0.99)
-	Beta1       float64 `json:"beta1,omitempty"`        // of Adam's first moment (0.9)
-	Beta2       float64 `json:"beta2,omitempty"`        // and its second (0.999)
-	Epsilon     float64 `json:"epsilon,omitempty"`      // (1e-8)
-	WeightDecay float64 `json:"weight_decay,omitempty"` // (0, and 0.01 for AdamW)
+	Momentum    float64 `json:"momentum,omitempty"`     // the share of the last update that is added to the next (0)
+	Nesterov    bool    `json:"nesterov,omitempty"`     // Nesterov momentum, which looks one step ahead
+	Alpha       float64 `json:"alpha,omitempty"`        // decay of the running mean of RMSprop (0.99)
+	Beta1       float64 `json:"beta1,omitempty"`        // decay of the first moment of Adam (0.9)
+	Beta2       float64 `json:"beta2,omitempty"`        // decay of the second moment of Adam (0.999)
+	Epsilon     float64 `json:"epsilon,omitempty"`      // added to the root that divides a gradient (1e-8)
+	WeightDecay float64 `json:"weight_decay,omitempty"` // (0, or 0.01 for AdamW)
 }
 
 // Method is the kind of an [Optimizer].
 type Method string
 
-// The methods, and the fields of Optimizer that they read.
+// The methods, and the fields of Optimizer that they use.
 const (
-	// SGD is gradient descent. It reads Momentum, Nesterov and WeightDecay,
-	// which is times the parameters added to their gradients.
+	// SGD is stochastic gradient descent. It uses Momentum, Nesterov and
+	// WeightDecay. The gradients are increased by WeightDecay times the parameters.
 	SGD Method = "sgd"
 
-	// RMSprop divides gradients by a running root mean square of them:
-	// Tieleman and Hinton (2012). It reads Alpha, Epsilon, Momentum and
-	// WeightDecay, as SGD does.
+	// RMSprop divides gradients by their running root mean square: Tieleman and
+	// Hinton (2012). It uses Alpha, Epsilon, Momentum and, as SGD, WeightDecay.
 	RMSprop Method = "rmsprop"
 
-	// Adam is that of Kingma and Ba (2015). It reads Beta1, Beta2, Epsilon
-	// and WeightDecay, as SGD does.
+	// Adam is the method of Kingma and Ba (2015). It uses Beta1, Beta2, Epsilon and,
+	// as SGD, WeightDecay.
 	Adam Method = "adam"
 
-	// AdamW is Adam with a weight decay that does not pass through the
-	// moments: Loshchilov and Hutter (2019).
+	// AdamW is Adam with a weight decay that does not enter the moments: Loshchilov
+	// and Hutter (2019).
 	AdamW Method = "adamw"
 )
 
@@ -59,13 +58,7 @@ func (o Optimizer) withDefaults() (Optimizer, error) {
 	case o.Nesterov && o.Momentum == 0:
 		return o, &models.FieldError{Field: "Nesterov", Value: true, Want: "false without a momentum"}
 	}
-	for _, f := range []struct {
-		name     string
-		value    *float64
-		read     bool    // by the method
-		standard float64 // for 0
-		limit    float64 // which the value must stay below
-	}{
+	for _, n := range []optimizerNumber{
 		{"Momentum", &o.Momentum, !adam, 0, 1},
 		{"Alpha", &o.Alpha, o.Method == RMSprop, 0.99, 1},
 		{"Beta1", &o.Beta1, adam, 0.9, 1},
@@ -73,26 +66,40 @@ func (o Optimizer) withDefaults() (Optimizer, error) {
 		{"Epsilon", &o.Epsilon, o.Method != SGD, 1e-8, math.Inf(1)},
 		{"WeightDecay", &o.WeightDecay, true, map[Method]float64{AdamW: 0.01}[o.Method], math.Inf(1)},
 	} {
-		field := models.FieldError{Field: f.name, Value: *f.value}
-		switch {
-		case *f.value != 0 && !f.read:
-			field.Want = fmt.Sprintf("0 for %s, which does not use it", o.Method)
-			return o, &field
-		case !(*f.value >= 0 && *f.value < f.limit):
-			field.Want = fmt.Sprintf("at least 0 and less than %g", f.limit)
-			return o, &field
-		case *f.value > 0 && !positive(*f.value):
-			field.Want = "more than 0 and finite as a float32"
-			return o, &field
-		case *f.value == 0 && f.read:
-			*f.value = f.standard
+		if want := n.wants(o.Method); want != "" {
+			return o, &models.FieldError{Field: n.field, Value: *n.value, Want: want}
+		}
+		if *n.value == 0 && n.used {
+			*n.value = n.standard
 		}
 	}
 	return o, nil
 }
 
-// moments is the number of vectors, each of the size of the parameters, that
-// the optimizer keeps from step to step.
+// optimizerNumber is a field of an Optimizer.
+type optimizerNumber struct {
+	field    string
+	value    *float64
+	used     bool    // by the method
+	standard float64 // for 0
+	limit    float64 // the value must be less
+}
+
+// wants returns what the value must be, or "" if it can be used.
+func (n optimizerNumber) wants(method Method) string {
+	switch v := *n.value; {
+	case v != 0 && !n.used:
+		return fmt.Sprintf("0 for %s, which does not use it", method)
+	case !(v >= 0 && v < n.limit):
+		return fmt.Sprintf("at least 0 and less than %g", n.limit)
+	case v > 0 && !positive(v):
+		return "more than 0 and finite as a float32"
+	}
+	return ""
+}
+
+// moments returns the number of vectors that the optimizer keeps from step to step, each
+// as long as the parameters.
 func (o Optimizer) moments() int {
 	switch {
 	case o.Method == Adam || o.Method == AdamW || o.Method == RMSprop && o.Momentum > 0:
@@ -103,8 +110,7 @@ func (o Optimizer) moments() int {
 	return 1
 }
 
-// update makes the given step, counted from 1, of params against grads, which
-// it uses up.
+// update updates params in the given step, from 1. It overwrites grads.
 func update[T kernels.Float](o Optimizer, params, grads []T, moments [][]T, rate float64, step int) {
 	switch {
 	case o.Method == AdamW:

@@ -7,34 +7,35 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Schedule says how the learning rate changes from update to update. The zero
-// Schedule keeps it. A field of value 0 stands for the value in parentheses.
+// Schedule says how the learning rate changes from update to update. The zero Schedule
+// keeps it constant. A field of value 0 stands for the default in parentheses.
 type Schedule struct {
 	Shape Shape `json:"shape"` // (Constant)
 
-	// Warmup is the number of updates over which the rate of Constant, Step
-	// and Cosine rises to its full value, in equal steps.
+	// Warmup is the number of updates in which the rate rises to its full value in
+	// equal steps. It is for Constant, Step and Cosine.
 	Warmup int `json:"warmup,omitempty"`
 
-	Every int     `json:"every,omitempty"` // epochs between two steps of Step (10)
-	Gamma float64 `json:"gamma,omitempty"` // what Step and Plateau multiply the rate by (0.1)
+	Every int     `json:"every,omitempty"` // epochs between two reductions by Step (10)
+	Gamma float64 `json:"gamma,omitempty"` // the factor of a reduction by Step or Plateau (0.1)
 
-	// Plateau counts the epochs whose test loss is not below the best by a
-	// part in 10,000. More than Patience in a row (10) lower the rate, where
-	// that makes a difference of more than 1e-8.
+	// Patience is for Plateau, which reduces the rate after more than Patience
+	// epochs in a row without improvement (10). An epoch is an improvement if its
+	// loss is less than 0.9999 times the best one. A reduction by 1e-8 or less is
+	// left out.
 	Patience int `json:"patience,omitempty"`
 }
 
 // Shape is the kind of a [Schedule].
 type Shape string
 
-// The shapes, each as PyTorch's scheduler of that name defines it by default.
+// The shapes, each with the defaults of the scheduler of PyTorch that it names.
 const (
 	Constant Shape = "constant"
 	Step     Shape = "step"     // StepLR, counted in epochs
 	Cosine   Shape = "cosine"   // CosineAnnealingLR, after the warm-up and down to 0
-	OneCycle Shape = "onecycle" // OneCycleLR, without cycling the momentum: from 1/25 up to the rate by 30% of the updates, then down to 1/250,000
-	Plateau  Shape = "plateau"  // ReduceLROnPlateau, on the test loss
+	OneCycle Shape = "onecycle" // OneCycleLR, without a cycle of the momentum: from 1/25 of the rate up to the rate in 30% of the updates, then down to 1/250,000 of it
+	Plateau  Shape = "plateau"  // ReduceLROnPlateau, by the loss on Options.Validation or else on the test examples
 )
 
 // withDefaults returns s with its defaults, or a *models.FieldError.
@@ -51,7 +52,7 @@ func (s Schedule) withDefaults() (Schedule, error) {
 		value    any
 		set, bad bool
 		want     string
-		read     bool // by the shape
+		used     bool // by the shape
 	}{
 		{"Warmup", s.Warmup, s.Warmup != 0, s.Warmup < 0, "0 or more", warms},
 		{"Every", s.Every, s.Every != 0, s.Every < 0, "1 or more", s.Shape == Step},
@@ -61,7 +62,7 @@ func (s Schedule) withDefaults() (Schedule, error) {
 		switch {
 		case f.bad:
 			return s, &models.FieldError{Field: f.name, Value: f.value, Want: f.want}
-		case f.set && !f.read:
+		case f.set && !f.used:
 			return s, &models.FieldError{Field: f.name, Value: f.value, Want: fmt.Sprintf("0 for %s, which does not use it", s.Shape)}
 		}
 	}
@@ -77,8 +78,8 @@ func (s Schedule) withDefaults() (Schedule, error) {
 	return s, nil
 }
 
-// factor returns what the learning rate is multiplied by for an update, counted
-// from 0, of the given number, in an epoch counted from 0.
+// factor returns the factor of the learning rate in the given update and epoch, both from
+// 0, of a fit with the given number of updates.
 func (s Schedule) factor(update, updates, epoch int) float64 {
 	if update < s.Warmup {
 		return float64(update+1) / float64(s.Warmup)
@@ -99,20 +100,21 @@ func (s Schedule) factor(update, updates, epoch int) float64 {
 	return 1
 }
 
-// anneal goes from one value to another along half a cosine.
+// anneal returns the value at the given part, from 0 to 1, of a half cosine between two
+// values.
 func anneal(from, to, part float64) float64 {
 	return to + (from-to)*(1+math.Cos(math.Pi*part))/2
 }
 
-// plateau is how Plateau stands.
+// plateau is the state of the schedule Plateau.
 type plateau struct {
 	Factor float64 `json:"factor"`
 	Best   float64 `json:"best"`
-	Bad    int     `json:"bad"` // epochs in a row that were not better
+	Bad    int     `json:"bad"` // epochs in a row without improvement
 }
 
-// observe takes the test loss of an epoch into account, for the learning rate
-// that Factor changes.
+// observe updates the state by the loss of an epoch. The learning rate is the one that
+// Factor multiplies.
 func (p *plateau) observe(s Schedule, rate, loss float64) {
 	switch {
 	case loss < p.Best*(1-1e-4):
@@ -125,7 +127,7 @@ func (p *plateau) observe(s Schedule, rate, loss float64) {
 	}
 }
 
-// lower multiplies Factor by gamma, unless that is as good as nothing.
+// lower multiplies Factor by gamma, unless that changes the rate by 1e-8 or less.
 func (p *plateau) lower(gamma, rate float64) {
 	if old := rate * p.Factor; old-old*gamma > 1e-8 {
 		p.Factor *= gamma

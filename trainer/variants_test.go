@@ -11,12 +11,12 @@ import (
 )
 
 // TestVariants compares the losses of every variant of the kernels with those of the
-// generic one, over 100 updates of models like those of the presets. Under -short it is
-// 10 updates.
+// generic one, over 100 updates of models like those of the presets. Under -short there
+// are 5 updates.
 func TestVariants(t *testing.T) {
 	epochs := 20 // of 5 updates
 	if testing.Short() {
-		epochs = 2
+		epochs = 1
 	}
 	one := models.Spec{Cell: models.RNN, Features: 1, Hidden: 16, Layers: 1, Readout: models.ReadLast, Outputs: 1}
 	chars := models.Spec{
