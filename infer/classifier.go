@@ -4,50 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/models"
 )
 
 // Classifier tells how likely a sequence is to be of each of a model's classes.
 // It is safe for concurrent use.
-type Classifier struct {
-	model  *Model
-	labels []string
-}
+type Classifier struct{ runs *sequences }
 
-// NewClassifier returns a Classifier that runs m. It is an error if m was not
-// trained to classify whole sequences, or does not name its classes.
+// NewClassifier returns a Classifier that runs m. It is a [*TaskError] if m does not
+// classify, and an error if it does not name its classes or answers at every step.
 func NewClassifier(m *Model) (*Classifier, error) {
-	if err := m.checkTask(models.Classify); err != nil {
+	d, err := m.task(models.Classify)
+	if err != nil {
 		return nil, err
 	}
-	if err := m.checkInput(); err != nil {
+	switch {
+	case m.meta != nil && len(d.Labels) < 2:
+		return nil, fmt.Errorf("the model names %d classes: a Classifier needs two or more Labels in the metadata", len(d.Labels))
+	case m.meta != nil && m.meta.Spec.Readout == models.ReadAll:
+		return nil, fmt.Errorf("the model answers at every step (readout %q): a Classifier needs one answer for a sequence; use Run", models.ReadAll)
+	}
+	s, err := newSequences(m, d)
+	if err != nil {
 		return nil, err
 	}
-	switch labels := m.meta.Labels; {
-	case len(labels) < 2:
-		return nil, fmt.Errorf("the model names %d classes: a Classifier needs two or more Labels in the metadata", len(labels))
-	case m.meta.Spec.Readout == models.ReadAll:
-		return nil, fmt.Errorf("the model answers at every step (readout %q): a Classifier needs one answer a sequence; use Run", models.ReadAll)
-	default:
-		return &Classifier{m, labels}, nil
-	}
+	return &Classifier{s}, nil
 }
 
-// Labels returns the names of the classes, in the order of the probabilities.
-// The caller must not change them.
-func (c *Classifier) Labels() []string { return c.labels }
+// Model returns the model that c runs.
+func (c *Classifier) Model() *Model { return c.runs.model }
 
-// Classify returns the probability of each of the Labels for one sequence, of
-// at least one step: float32 [time, features], or int64 [time] for a model of
-// tokens. It is the softmax of the model's answers; of a model with one answer
-// for two classes that answer's sigmoid is the second probability.
+// Labels returns the names of the classes, in the order of the probabilities. It is
+// empty for a model from elsewhere that answers with the number of a class, if nobody has
+// said how many there are. The caller must not change them.
+func (c *Classifier) Labels() []string { return c.runs.Labels }
+
+// Classify returns the probability of each of the Labels for one sequence, of at least
+// one step: float32 [time, features], or int64 [time] for a model of tokens. If the model
+// answers with the number of a class, the probability of that class is 1.
 //
-// A value that is not finite, or a token that the model does not know, is an
-// error.
+// It is an error if a value is not finite, if the model does not know a token, or if the
+// model answers what its [Description] does not allow.
 func (c *Classifier) Classify(ctx context.Context, sequence tensor.Tensor) ([]float64, error) {
 	if err := c.check(sequence); err != nil {
 		return nil, err
@@ -59,13 +60,13 @@ func (c *Classifier) Classify(ctx context.Context, sequence tensor.Tensor) ([]fl
 	return probabilities[0], nil
 }
 
-// ClassifyBatch returns what [Classifier.Classify] does for each of sequences.
-// Those of the same length go through the model together.
+// ClassifyBatch returns what [Classifier.Classify] does for each of sequences. Those of
+// the same length go through the model together.
 func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []tensor.Tensor) ([][]float64, error) {
 	byLength := make([]int, len(sequences))
 	for i, s := range sequences {
 		if err := c.check(s); err != nil {
-			return nil, fmt.Errorf("sequence %d: %w", i+1, err)
+			return nil, inSequence(i, err)
 		}
 		byLength[i] = i
 	}
@@ -73,7 +74,7 @@ func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []tensor.Tenso
 	probabilities := make([][]float64, len(sequences))
 	for len(byLength) > 0 {
 		length := sequences[byLength[0]].Shape[0]
-		most := min(len(byLength), max(1, min(maxBatch, maxSteps/length)))
+		most := min(len(byLength), batchSize(length))
 		size := 1
 		for size < most && sequences[byLength[size]].Shape[0] == length {
 			size++
@@ -86,100 +87,118 @@ func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []tensor.Tenso
 	return probabilities, nil
 }
 
-// check returns the reason why the model cannot read s, if there is one.
-func (c *Classifier) check(s tensor.Tensor) error {
-	spec := c.model.meta.Spec
-	if size, err := tensor.Size(s.Shape); err != nil || size != s.Len() {
-		return fmt.Errorf("it has %d values for the shape %v", s.Len(), s.Shape)
+// inSequence returns err with the number of the sequence that it is about.
+func inSequence(i int, err error) error {
+	var a *AmbiguousError
+	if errors.As(err, &a) {
+		return &AmbiguousError{a.Field, a.Name, fmt.Sprintf("sequence %d: %s", i+1, a.Reason)}
 	}
-	if spec.Vocabulary > 0 {
-		tokens, ok := s.Data.([]int64)
-		switch {
-		case !ok || len(s.Shape) != 1:
-			return fmt.Errorf("it is %s of shape %v: the model reads int64 [time]", s.Type(), s.Shape)
-		case len(tokens) == 0:
-			return errNoSteps
-		}
-		return c.model.checkTokens(tokens)
-	}
-	values, ok := s.Data.([]float32)
-	switch {
-	case !ok || len(s.Shape) != 2 || s.Shape[1] != spec.Features:
-		return fmt.Errorf("it is %s of shape %v: the model reads float32 [time, %d]", s.Type(), s.Shape, spec.Features)
-	case len(values) == 0:
-		return errNoSteps
-	}
-	for i, v := range values {
-		if x := float64(v); math.IsNaN(x) || math.IsInf(x, 0) {
-			return fmt.Errorf("step %d has the value %g: it must be finite", i/spec.Features+1, v)
-		}
-	}
-	return nil
+	return fmt.Errorf("sequence %d: %w", i+1, err)
 }
 
 var errNoSteps = errors.New("it is empty: give it one step or more")
 
-// run sets the probabilities of those sequences, which have the same length, that
-// have the given indices.
-func (c *Classifier) run(ctx context.Context, sequences []tensor.Tensor, indices []int, probabilities [][]float64) error {
-	shape := append([]int{len(indices)}, sequences[indices[0]].Shape...)
-	var input tensor.Tensor
-	if c.model.meta.Spec.Vocabulary > 0 {
-		input = tensor.Of(join[int64](sequences, indices), shape...)
-	} else {
-		input = tensor.Of(join[float32](sequences, indices), shape...)
+// check returns an error if the model cannot take a sequence.
+func (c *Classifier) check(sequence tensor.Tensor) error {
+	size, err := tensor.Size(sequence.Shape)
+	if err != nil || size != sequence.Len() {
+		return fmt.Errorf("it has %d values for the shape %v", sequence.Len(), sequence.Shape)
 	}
-	results, err := c.model.Run(ctx, map[string]tensor.Tensor{inputName: input}, outputName)
+	if c.runs.Features == 0 {
+		err = c.checkTokens(sequence)
+	} else {
+		err = c.checkValues(sequence)
+	}
 	if err != nil {
 		return err
 	}
-	y, err := tensor.Values[float32](results[outputName])
-	if err != nil {
-		return fmt.Errorf("output %q: %w", outputName, err)
+	return c.checkSteps(sequence.Shape[0])
+}
+
+func (c *Classifier) checkTokens(sequence tensor.Tensor) error {
+	tokens, ok := sequence.Data.([]int64)
+	switch {
+	case !ok || len(sequence.Shape) != 1:
+		return fmt.Errorf("it is %s of shape %v: the model takes int64 [time]", sequence.Type(), sequence.Shape)
+	case len(tokens) == 0:
+		return errNoSteps
 	}
-	outputs := c.model.meta.Spec.Outputs
-	if len(y) != len(indices)*outputs {
-		return fmt.Errorf("output %q has %d values for %d sequences: a Classifier needs %d each", outputName, len(y), len(indices), outputs)
+	return c.Model().checkTokens(tokens)
+}
+
+func (c *Classifier) checkValues(sequence tensor.Tensor) error {
+	features := c.runs.Features
+	values, ok := sequence.Data.([]float32)
+	switch {
+	case !ok || len(sequence.Shape) != 2 || sequence.Shape[1] != features:
+		return fmt.Errorf("it is %s of shape %v: the model takes float32 [time, %d]", sequence.Type(), sequence.Shape, features)
+	case len(values) == 0:
+		return errNoSteps
 	}
-	for row, i := range indices {
-		logits := y[row*outputs:][:outputs]
-		for _, z := range logits {
-			if v := float64(z); math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("sequence %d: the model answers %g: the values may lie far from what it was trained on, or the model be damaged", i+1, z)
-			}
-		}
-		probabilities[i] = softmax(logits)
+	if i := slices.IndexFunc(values, func(v float32) bool { return !finite(float64(v)) }); i >= 0 {
+		return fmt.Errorf("step %d has the value %g: it must be finite", i/features+1, values[i])
 	}
 	return nil
 }
 
-// join returns the values of the sequences with the given indices, one after the
-// other.
-func join[T tensor.Element](sequences []tensor.Tensor, indices []int) []T {
-	var joined []T
-	for _, i := range indices {
-		joined = append(joined, sequences[i].Data.([]T)...)
+func (c *Classifier) checkSteps(steps int) error {
+	want := c.runs.Steps
+	switch {
+	case want == 0 || steps == want:
+		return nil
+	case c.runs.input.Fixed(inputs.Time) == 0:
+		return ambiguous("Window", c.runs.Input, "it has %d steps, and in experiments the model ran with %d alone", steps, want)
 	}
-	return joined
+	return fmt.Errorf("it has %d steps, and input %q takes %d: give each line as many", steps, c.runs.Input, want)
 }
 
-// softmax returns the probabilities of classes with the given logits, of which
-// the first is 0 and left out where there is one.
-func softmax(logits []float32) []float64 {
-	p := make([]float64, 0, len(logits)+1)
-	if len(logits) == 1 {
-		p = append(p, 0)
+// run sets the probabilities of the sequences with the given indices, which have the
+// same length.
+func (c *Classifier) run(ctx context.Context, sequences []tensor.Tensor, indices []int, probabilities [][]float64) error {
+	answers, err := c.runs.answers(ctx, stack(sequences, indices))
+	if err != nil {
+		return err
 	}
-	for _, z := range logits {
-		p = append(p, float64(z))
+	for row, i := range indices {
+		p, err := c.runs.Answers.probabilities(answers[row], len(c.runs.Labels))
+		if err == nil {
+			err = c.checkAnswer(p)
+		}
+		if err != nil {
+			return inSequence(i, err)
+		}
+		probabilities[i] = p
 	}
-	largest, sum := slices.Max(p), 0.0
-	for i, z := range p {
-		p[i] = math.Exp(z - largest)
-		sum += p[i]
+	return nil
+}
+
+// checkAnswer returns an error if probabilities are not what the description allows.
+func (c *Classifier) checkAnswer(p []float64) error {
+	classes, tolerance := c.runs.classes(), c.runs.tolerance
+	switch {
+	case c.runs.Answers == ClassNumbers && classes > 0 && len(p) > max(2, classes):
+		return ambiguous("Answers", c.runs.Output, "the model answers with the class %d of %d", len(p)-1, classes)
+	case tolerance > 0 && !sumToOne([][]float64{p}, tolerance, func(v float64) float64 { return v }):
+		return ambiguous("Answers", c.runs.Output, "the probabilities %v do not sum to 1, as they did in experiments", p)
 	}
-	for i := range p {
-		p[i] /= sum
+	return nil
+}
+
+// stack returns the sequences with the given indices, which have the same length, as one
+// tensor.
+func stack(sequences []tensor.Tensor, indices []int) tensor.Tensor {
+	shape := append([]int{len(indices)}, sequences[indices[0]].Shape...)
+	if _, ok := sequences[indices[0]].Data.([]int64); ok {
+		return tensor.Of(concat[int64](sequences, indices), shape...)
 	}
-	return p
+	return tensor.Of(concat[float32](sequences, indices), shape...)
+}
+
+// concat returns the values of the sequences with the given indices, one after the other.
+func concat[T tensor.Element](sequences []tensor.Tensor, indices []int) []T {
+	var all []T
+	for _, i := range indices {
+		all = append(all, sequences[i].Data.([]T)...)
+	}
+	return all
 }

@@ -264,16 +264,16 @@ func TestClassifyErrors(t *testing.T) {
 		"step 1 has the value +Inf":  {classes(2, "a", "b"), tensor.Of([]float32{1, float32(math.Inf(1))}, 1, 2)},
 		"token -1, at step 2, is unknown: the model's are from 0 to 9": {classes(0, "a", "b"), tokens(3, -1)},
 		"token 10, at step 3": {classes(0, "a", "b"), tokens(3, 1, 10)},
-		"it is int64 of shape [2]: the model reads float32 [time, 1]": {classes(1, "a", "b"), tokens(1, 2)},
-		"of shape [2 1]: the model reads float32 [time, 3]":           {classes(3, "a", "b"), series(1, 2)},
-		"it is float32 of shape [2 1]: the model reads int64 [time]":  {classes(0, "a", "b"), series(1, 2)},
-		"it is int64 of shape [1 2]: the model reads int64 [time]":    {classes(0, "a", "b"), tensor.Of([]int64{1, 2}, 1, 2)},
+		"it is int64 of shape [2]: the model takes float32 [time, 1]": {classes(1, "a", "b"), tokens(1, 2)},
+		"of shape [2 1]: the model takes float32 [time, 3]":           {classes(3, "a", "b"), series(1, 2)},
+		"it is float32 of shape [2 1]: the model takes int64 [time]":  {classes(0, "a", "b"), series(1, 2)},
+		"it is int64 of shape [1 2]: the model takes int64 [time]":    {classes(0, "a", "b"), tensor.Of([]int64{1, 2}, 1, 2)},
 		"it has 1 values for the shape [5 1]": {
 			classes(1, "a", "b"), tensor.Tensor{Shape: []int{5, 1}, Data: []float32{1}},
 		},
-		"it has 0 values for the shape []": {classes(1, "a", "b"), tensor.Tensor{}},
-		"has 2 values for 1 sequences":     {unfit, series(1)},
-		"the model answers NaN":            {diverged, series(1)},
+		"it has 0 values for the shape []":                        {classes(1, "a", "b"), tensor.Tensor{}},
+		"[1 2] for 1 sequences, not output \"output\" [batch, 3]": {unfit, series(1)},
+		"the model answers [NaN]":                                 {diverged, series(1)},
 	} {
 		c := classifier(t, test.engine)
 		p, err := c.Classify(t.Context(), test.sequence)
@@ -313,12 +313,12 @@ func TestNewClassifierErrors(t *testing.T) {
 			t.Errorf("the error is %v, not %q", err, want)
 		}
 	}
-	unfit := &fake{meta: classes(3, "a", "b").meta} // which reads one value a step
+	unfit := &fake{meta: classes(3, "a", "b").meta} // which takes one value a step
 	m, err := infer.OpenBytes(nil, infer.With(unfit))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := infer.NewClassifier(m); err == nil || !strings.Contains(err.Error(), "the model reads input float32[batch, time, 1], where") {
+	if _, err := infer.NewClassifier(m); err == nil || !strings.Contains(err.Error(), "the model has the input input float32[batch, time, 1], where") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -3,133 +3,215 @@ package infer
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Forecaster tells the values that follow those of a series. It is safe for
-// concurrent use.
-type Forecaster struct {
-	model  *Model
-	window int
-}
+// Forecaster predicts the values that follow those of a series, or of several columns.
+// It is safe for concurrent use.
+//
+// A model of one column has the methods Predict and Forecast, which take a series. With
+// PredictRows and ForecastRows any model takes rows, of a value for each column.
+type Forecaster struct{ runs *sequences }
 
-// NewForecaster returns a Forecaster that runs m. It is an error if m was not
-// trained to forecast one series.
+// NewForecaster returns a Forecaster that runs m. It is a [*TaskError] if m does not
+// forecast, and an error if its graph is not what its metadata says.
 func NewForecaster(m *Model) (*Forecaster, error) {
-	if err := m.checkTask(models.Forecast); err != nil {
+	d, err := m.task(models.Forecast)
+	if err != nil {
 		return nil, err
 	}
-	if m.meta.Window < 1 || m.meta.Spec.Features != 1 || m.meta.Spec.Outputs != 1 {
-		return nil, fmt.Errorf("the model reads windows of %d steps of %d values and answers %d: a Forecaster needs one value in and one out", m.meta.Window, m.meta.Spec.Features, m.meta.Spec.Outputs)
+	switch {
+	case d.Window < 1:
+		return nil, fmt.Errorf("the model has windows of %d steps: a Forecaster needs one step or more", d.Window)
+	case m.meta != nil && m.meta.Spec.Outputs != d.Horizon*d.Width:
+		return nil, fmt.Errorf("the model answers %d values: a Forecaster of %d columns and a horizon of %d needs %d", m.meta.Spec.Outputs, d.Width, d.Horizon, d.Horizon*d.Width)
 	}
-	if err := m.checkInput(); err != nil {
+	s, err := newSequences(m, d)
+	if err != nil {
 		return nil, err
 	}
-	return &Forecaster{model: m, window: m.meta.Window}, nil
+	return &Forecaster{s}, nil
 }
 
-// Window returns the number of values that a prediction looks back on.
-func (f *Forecaster) Window() int { return f.window }
+// Model returns the model that f runs.
+func (f *Forecaster) Model() *Model { return f.runs.model }
 
-// maxBatch and maxSteps are how many windows, and steps of all of them, go
-// through the model at once: enough for the matrix products, few enough for the
-// cache and for what an engine takes.
-const (
-	maxBatch = 64
-	maxSteps = 1 << 16
-)
+// Window returns the number of rows that a prediction looks back on.
+func (f *Forecaster) Window() int { return f.runs.Window }
 
-// Predict returns a prediction for every value that follows a whole window of
-// series: the first is of series[Window()], the last of the value after the
-// end. It is an error if the series is shorter than a window or holds a value
-// that is not a finite float32.
+// Horizon returns the number of rows that the model predicts at once.
+func (f *Forecaster) Horizon() int { return f.runs.Horizon }
+
+// Predict returns a prediction for every value that follows a whole window of series:
+// the first is of series[Window()], the last of the value after the end. A model with a
+// horizon of several steps predicts those after the end too. It is an error if the model
+// has several columns, or if the series is shorter than a window or holds a value that is
+// not a finite float32.
 func (f *Forecaster) Predict(ctx context.Context, series []float64) ([]float64, error) {
-	values, err := f.values(series)
+	values, err := f.series(series)
 	if err != nil {
 		return nil, err
 	}
-	windows := len(values) - f.window + 1
-	predictions := make([]float64, 0, windows)
-	size := max(1, min(maxBatch, maxSteps/f.window, windows))
-	buffer := make([]float32, size*f.window)
-	for first := 0; first < windows; first += size {
-		batch := min(size, windows-first)
-		input := buffer[:batch*f.window]
-		for i := range batch {
-			copy(input[i*f.window:], values[first+i:][:f.window])
-		}
-		if predictions, err = f.run(ctx, predictions, input, batch); err != nil {
-			return nil, err
-		}
-	}
-	return predictions, nil
+	rows, err := f.predict(ctx, values)
+	return column(rows), err
 }
 
-// Forecast returns the given number of values that follow the end of series.
-// Each is predicted from the window before it, which holds the predictions
-// before that. It fails where Predict does.
+// Forecast returns the given number of values that follow the end of series. Where they
+// are more than the horizon, the first predictions take their places in the window for
+// the next. It fails where Predict does.
 func (f *Forecaster) Forecast(ctx context.Context, series []float64, steps int) ([]float64, error) {
-	if steps < 0 {
-		return nil, fmt.Errorf("%d steps to forecast: ask for 0 or more", steps)
-	}
-	values, err := f.values(series)
+	values, err := f.series(series)
 	if err != nil {
 		return nil, err
 	}
-	values = values[len(values)-f.window:]
-	var predictions []float64
-	for range steps {
-		if predictions, err = f.run(ctx, predictions, values, 1); err != nil {
-			return nil, err
-		}
-		values = append(values[1:], float32(predictions[len(predictions)-1]))
-	}
-	return predictions, nil
+	rows, err := f.forecast(ctx, values, steps)
+	return column(rows), err
 }
 
-// values returns series as the model reads it.
-func (f *Forecaster) values(series []float64) ([]float32, error) {
-	if len(series) < f.window {
-		return nil, fmt.Errorf("the series has %d values: the model needs at least its window of %d", len(series), f.window)
+// PredictRows is Predict for rows of as many values as the model has columns. A
+// prediction has a value for each column, or one if the model predicts a target alone.
+func (f *Forecaster) PredictRows(ctx context.Context, rows [][]float64) ([][]float64, error) {
+	values, err := f.rows(rows)
+	if err != nil {
+		return nil, err
+	}
+	return f.predict(ctx, values)
+}
+
+// ForecastRows is Forecast for rows. A model that predicts one of several columns
+// forecasts no further than its horizon, since nobody knows the others.
+func (f *Forecaster) ForecastRows(ctx context.Context, rows [][]float64, steps int) ([][]float64, error) {
+	values, err := f.rows(rows)
+	if err != nil {
+		return nil, err
+	}
+	return f.forecast(ctx, values, steps)
+}
+
+func column(rows [][]float64) (values []float64) {
+	for _, row := range rows {
+		values = append(values, row[0])
+	}
+	return values
+}
+
+// series returns the values of a series as float32.
+func (f *Forecaster) series(series []float64) ([]float32, error) {
+	if f.runs.Features != 1 {
+		return nil, fmt.Errorf("the model takes %d columns: use PredictRows and ForecastRows", f.runs.Features)
+	}
+	if err := f.checkLength("series", "values", len(series)); err != nil {
+		return nil, err
 	}
 	values := make([]float32, len(series))
-	for i, y := range series {
-		values[i] = float32(y)
-		if v := float64(values[i]); math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("value %d of the series is %g: it must be a finite float32", i+1, y)
+	for i, v := range series {
+		if values[i] = float32(v); !finite(float64(values[i])) {
+			return nil, fmt.Errorf("value %d of the series is %g: it must be a finite float32", i+1, v)
 		}
 	}
 	return values, nil
 }
 
-// run appends to predictions the answers to a batch of windows, the last of each
-// where the model answers at every step.
-func (f *Forecaster) run(ctx context.Context, predictions []float64, windows []float32, batch int) ([]float64, error) {
-	inputs := map[string]tensor.Tensor{inputName: tensor.Of(windows, batch, f.window, 1)}
-	results, err := f.model.Run(ctx, inputs, outputName)
+// rows returns the values of rows as float32, one row after the other.
+func (f *Forecaster) rows(rows [][]float64) ([]float32, error) {
+	if err := f.checkLength("data", "rows", len(rows)); err != nil {
+		return nil, err
+	}
+	values := make([]float32, 0, len(rows)*f.runs.Features)
+	for i, row := range rows {
+		if len(row) != f.runs.Features {
+			return nil, fmt.Errorf("row %d has %d values: the model takes %d columns", i+1, len(row), f.runs.Features)
+		}
+		for k, v := range row {
+			if !finite(float64(float32(v))) {
+				return nil, fmt.Errorf("row %d, column %d is %g: it must be a finite float32", i+1, k+1, v)
+			}
+			values = append(values, float32(v))
+		}
+	}
+	return values, nil
+}
+
+func (f *Forecaster) checkLength(data, unit string, n int) error {
+	if n < f.Window() {
+		return fmt.Errorf("the %s has %d %s: the model needs at least its window of %d", data, n, unit, f.Window())
+	}
+	return nil
+}
+
+// predict is PredictRows for the values of rows, one row after the other.
+func (f *Forecaster) predict(ctx context.Context, values []float32) ([][]float64, error) {
+	windows := len(values)/f.runs.Features - f.Window() + 1
+	predictions := make([][]float64, 0, windows+f.Horizon()-1)
+	length := f.Window() * f.runs.Features
+	size := min(batchSize(f.Window()), windows)
+	buffer := make([]float32, size*length)
+	for first := 0; first < windows; first += size {
+		batch := min(size, windows-first)
+		for i := range batch {
+			copy(buffer[i*length:], values[(first+i)*f.runs.Features:][:length])
+		}
+		answers, err := f.run(ctx, buffer[:batch*length], batch, first)
+		if err != nil {
+			return nil, err
+		}
+		for _, answer := range answers {
+			predictions = append(predictions, answer[:f.runs.Width:f.runs.Width])
+		}
+		if first+batch == windows {
+			predictions = append(predictions, f.steps(answers[batch-1])[1:]...)
+		}
+	}
+	return predictions, nil
+}
+
+// forecast is ForecastRows for the values of rows, one row after the other.
+func (f *Forecaster) forecast(ctx context.Context, values []float32, steps int) ([][]float64, error) {
+	switch {
+	case steps < 0:
+		return nil, fmt.Errorf("%d steps to forecast: ask for 0 or more", steps)
+	case steps > f.Horizon() && f.runs.Width != f.runs.Features:
+		return nil, fmt.Errorf("%d steps ahead: the model takes %d columns and predicts one, so it reaches no further ahead than %d", steps, f.runs.Features, f.Horizon())
+	}
+	length := f.Window() * f.runs.Features
+	var predictions [][]float64
+	for len(predictions) < steps {
+		values = values[len(values)-length:]
+		answers, err := f.run(ctx, values, 1, len(predictions))
+		if err != nil {
+			return nil, err
+		}
+		predictions = append(predictions, f.steps(answers[0])...)
+		for _, v := range answers[0] {
+			values = append(values, float32(v))
+		}
+	}
+	return predictions[:steps], nil
+}
+
+// steps returns the rows of an answer, one for each step ahead.
+func (f *Forecaster) steps(answer []float64) (rows [][]float64) {
+	for h := range f.Horizon() {
+		rows = append(rows, answer[h*f.runs.Width:][:f.runs.Width:f.runs.Width])
+	}
+	return rows
+}
+
+// run returns the answers to a batch of windows, of which the first gives the prediction
+// of the given number.
+func (f *Forecaster) run(ctx context.Context, windows []float32, batch, first int) ([][]float64, error) {
+	answers, err := f.runs.answers(ctx, tensor.Of(windows, batch, f.Window(), f.runs.Features))
 	if err != nil {
 		return nil, err
 	}
-	y, err := tensor.Values[float32](results[outputName])
-	if err != nil {
-		return nil, fmt.Errorf("output %q: %w", outputName, err)
-	}
-	each := 1
-	if f.model.meta.Spec.Readout == models.ReadAll {
-		each = f.window
-	}
-	if len(y) != batch*each {
-		return nil, fmt.Errorf("output %q has %d values for %d windows: a Forecaster needs %d each", outputName, len(y), batch, each)
-	}
-	for i := each - 1; i < len(y); i += each {
-		v := y[i]
-		if p := float64(v); math.IsNaN(p) || math.IsInf(p, 0) {
-			return nil, fmt.Errorf("prediction %d is %g: the series may lie far from what the model was trained on, or the model be damaged", len(predictions)+1, p)
+	for i, answer := range answers {
+		for _, v := range answer {
+			if !finite(v) {
+				return nil, fmt.Errorf("prediction %d is %g: the series may lie far from what the model was trained on, or the model be damaged", first+i+1, v)
+			}
 		}
-		predictions = append(predictions, float64(v))
 	}
-	return predictions, nil
+	return answers, nil
 }

@@ -25,18 +25,16 @@ type Generator struct {
 // trained to generate, cannot run step by step, or has tokens that are not single
 // characters.
 func NewGenerator(m *Model) (*Generator, error) {
-	if err := m.checkTask(models.Generate); err != nil {
+	d, err := m.task(models.Generate)
+	if err != nil {
 		return nil, err
 	}
 	if err := m.Streams(); err != nil {
 		return nil, err
 	}
-	if err := m.checkInput(); err != nil {
-		return nil, err
-	}
-	texts := m.meta.Vocabulary
-	if len(texts) == 0 || len(texts) != m.meta.Spec.Outputs {
-		return nil, fmt.Errorf("the model has a vocabulary of %d and answers %d: a Generator needs an answer for each of its characters", len(texts), m.meta.Spec.Outputs)
+	texts := d.Vocabulary
+	if len(texts) == 0 || len(texts) != d.Width {
+		return nil, fmt.Errorf("the model has a vocabulary of %d and answers %d: a Generator needs an answer for each of its characters", len(texts), d.Width)
 	}
 	g := &Generator{m, make([]rune, len(texts)), make(map[rune]int64, len(texts))}
 	for token, text := range texts {
@@ -51,6 +49,9 @@ func NewGenerator(m *Model) (*Generator, error) {
 	}
 	return g, nil
 }
+
+// Model returns the model that g runs.
+func (g *Generator) Model() *Model { return g.model }
 
 // GenerateOptions say how much is generated, and how each character is drawn
 // from the probabilities that the model gives to what may come next. The zero
@@ -72,16 +73,17 @@ type GenerateOptions struct {
 	Seed uint64 // of what is drawn: the same gives the same text
 }
 
-func (o GenerateOptions) validate() error {
+// Validate returns a [*models.FieldError] for the first option that cannot be used.
+func (o GenerateOptions) Validate() error {
 	switch {
 	case o.Length < 0:
-		return fmt.Errorf("option Length is %d: it must be 0 or more", o.Length)
+		return &models.FieldError{Field: "Length", Value: o.Length, Want: "0 or more"}
 	case !(o.Temperature >= 0) || math.IsInf(o.Temperature, 0):
-		return fmt.Errorf("option Temperature is %g: it must be 0 or more, and finite", o.Temperature)
+		return &models.FieldError{Field: "Temperature", Value: o.Temperature, Want: "0 or more, and finite"}
 	case o.TopK < 0:
-		return fmt.Errorf("option TopK is %d: it must be 0 or more", o.TopK)
+		return &models.FieldError{Field: "TopK", Value: o.TopK, Want: "0 or more"}
 	case !(o.TopP >= 0 && o.TopP <= 1):
-		return fmt.Errorf("option TopP is %g: it must be from 0 to 1", o.TopP)
+		return &models.FieldError{Field: "TopP", Value: o.TopP, Want: "from 0 to 1"}
 	}
 	return nil
 }
@@ -99,7 +101,7 @@ const maxPrompt = 1 << 12
 // is drawn by Seed, each with the same probability.
 func (g *Generator) Generate(ctx context.Context, prompt string, opts GenerateOptions) iter.Seq2[rune, error] {
 	return func(yield func(rune, error) bool) {
-		if err := cmp.Or(opts.validate(), ctx.Err()); err != nil {
+		if err := cmp.Or(opts.Validate(), ctx.Err()); err != nil {
 			yield(0, err)
 			return
 		}
@@ -157,6 +159,9 @@ func (g *Generator) next(ctx context.Context, state *State, tokens []int64, s *s
 		if logits, err = g.model.StepTokens(ctx, state, part...); err != nil {
 			return 0, err
 		}
+	}
+	if len(logits) != len(g.vocabulary) {
+		return 0, fmt.Errorf("the model answers %d values for a vocabulary of %d", len(logits), len(g.vocabulary))
 	}
 	for token, z := range logits {
 		if v := float64(z); math.IsNaN(v) || math.IsInf(v, 0) {

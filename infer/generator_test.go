@@ -341,12 +341,12 @@ func TestGenerateErrors(t *testing.T) {
 		"the model answers NaN for 'b'":                                  {logits: []float32{0, nan}},
 		"the model answers +Inf for 'a'":                                 {logits: []float32{inf, 0}},
 		"the model answers -Inf for 'a'":                                 {logits: []float32{-inf, 0}},
-		"option Length is -1":                                            {opts: infer.GenerateOptions{Length: -1}},
-		"option Temperature is -1":                                       {opts: infer.GenerateOptions{Temperature: -1}},
+		"Length is -1":                                                   {opts: infer.GenerateOptions{Length: -1}},
+		"Temperature is -1":                                              {opts: infer.GenerateOptions{Temperature: -1}},
 		"Temperature is NaN":                                             {opts: infer.GenerateOptions{Temperature: math.NaN()}},
 		"Temperature is +Inf":                                            {opts: infer.GenerateOptions{Temperature: math.Inf(1)}},
-		"option TopK is -1":                                              {opts: infer.GenerateOptions{TopK: -1}},
-		"option TopP is 1.5":                                             {opts: infer.GenerateOptions{TopP: 1.5}},
+		"TopK is -1":                                                     {opts: infer.GenerateOptions{TopK: -1}},
+		"TopP is 1.5":                                                    {opts: infer.GenerateOptions{TopP: 1.5}},
 		"TopP is NaN":                                                    {opts: infer.GenerateOptions{TopP: math.NaN()}},
 	} {
 		meta := letters("ab")
@@ -396,7 +396,7 @@ func TestNewGeneratorErrors(t *testing.T) {
 		"cannot run step by step: its graph": func(m *models.Metadata, _ *dice) {
 			m.State = append(m.State, models.StatePair{Input: "input", Output: "hn"})
 		},
-		"the model reads input float32[batch], where its metadata tells of input int64[batch, time]": func(_ *models.Metadata, d *dice) {
+		"the model has the input input float32[batch], where its metadata says input int64[batch, time]": func(_ *models.Metadata, d *dice) {
 			d.inputs = []tensor.Info{{Name: "input", Type: tensor.Float32, Shape: []tensor.Dim{{Symbol: "batch"}}}, {Name: "h0"}}
 		},
 	} {

@@ -30,6 +30,10 @@ type Model struct {
 	engine  string
 	meta    *models.Metadata
 
+	description atomic.Pointer[Description]
+	graph       *onnxgraph.Model // without weights, of a model from elsewhere
+	graphErr    error            // why there is none
+
 	states                                 // of the graph itself
 	plan    func() (*stepwise.Plan, error) // how m is made to run step by step
 	stepper func() (*stepper, error)       // which the first call opens
@@ -112,6 +116,11 @@ func open(ctx context.Context, data []byte, owned bool, opts []Option) (*Model, 
 		return nil, err
 	}
 	m := &Model{session: session, engine: o.engine.String(), meta: meta}
+	if meta != nil {
+		m.description.Store(describe(meta))
+	} else {
+		m.graph, m.graphErr = source.Outline()
+	}
 	m.findStates(source, owned)
 	m.users.Store(1)
 	return m, nil
@@ -263,19 +272,6 @@ const (
 	outputName = "output"
 )
 
-var errNoMetadata = errors.New("the model has no rnnkit metadata, so its task is unknown: export it with rnnkit, or use Model.Run")
-
-// checkTask returns an error unless m was trained for the given task.
-func (m *Model) checkTask(task models.Task) error {
-	switch {
-	case m.meta == nil:
-		return errNoMetadata
-	case m.meta.Task != task:
-		return fmt.Errorf("the model's task is %q, not %q: use what fits that task, or Model.Run", m.meta.Task, task)
-	}
-	return nil
-}
-
 // checkInput returns an error unless the graph reads what the metadata says, and
 // needs nothing else but its state.
 func (m *Model) checkInput() error {
@@ -283,7 +279,7 @@ func (m *Model) checkInput() error {
 	for _, in := range m.Inputs() {
 		isState := slices.ContainsFunc(m.pairs, func(p models.StatePair) bool { return p.Input == in.Name })
 		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional && !isState {
-			return fmt.Errorf("the model reads %s, where its metadata tells of %s: export the model again", in, want)
+			return fmt.Errorf("the model has the input %s, where its metadata says %s: export the model again", in, want)
 		}
 	}
 	return nil
@@ -298,12 +294,16 @@ func inputOf(spec models.Spec) tensor.Info {
 	return input
 }
 
-// checkTokens returns an error that names the first of tokens that the model
-// does not know.
+// checkTokens returns an error that names the first of tokens that the model does not
+// know, if its description tells how many it knows.
 func (m *Model) checkTokens(tokens []int64) error {
+	d := m.Description()
+	if d == nil || d.Tokens == 0 {
+		return nil
+	}
 	for i, token := range tokens {
-		if token < 0 || token >= int64(m.meta.Spec.Vocabulary) {
-			return fmt.Errorf("token %d, at step %d, is unknown: the model's are from 0 to %d", token, i+1, m.meta.Spec.Vocabulary-1)
+		if token < 0 || token >= int64(d.Tokens) {
+			return fmt.Errorf("token %d, at step %d, is unknown: the model's are from 0 to %d", token, i+1, d.Tokens-1)
 		}
 	}
 	return nil

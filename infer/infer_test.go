@@ -80,7 +80,11 @@ func (f *fake) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs
 			y = append(y, 2*window[time-1]-window[time-2])
 		}
 	}
-	return map[string]tensor.Tensor{"output": tensor.Of(y, batch, len(y)/batch)}, nil
+	shape := []int{batch, len(y) / batch}
+	if f.every {
+		shape = append(shape, 1)
+	}
+	return map[string]tensor.Tensor{"output": tensor.Of(y, shape...)}, nil
 }
 
 func forecaster(t *testing.T, f *fake) *infer.Forecaster {
@@ -140,7 +144,7 @@ func TestForecasterOfEveryStep(t *testing.T) {
 	if want := line(81)[5:]; err != nil || !slices.Equal(got, want) {
 		t.Errorf("predicted %v (%v), not %v", got, err, want)
 	}
-	if _, err := forecaster(t, &fake{meta: &meta}).Predict(t.Context(), line(9)); err == nil || !strings.Contains(err.Error(), "needs 5 each") {
+	if _, err := forecaster(t, &fake{meta: &meta}).Predict(t.Context(), line(9)); err == nil || !strings.Contains(err.Error(), "not output \"output\" [batch, time, 1]") {
 		t.Errorf("one answer a window: %v", err)
 	}
 }
@@ -171,7 +175,7 @@ func TestForecasterErrors(t *testing.T) {
 	if _, err := f.Predict(cancelled, line(9)); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if _, err := forecaster(t, &fake{meta: &meta, outputs: 2}).Predict(t.Context(), line(9)); err == nil || !strings.Contains(err.Error(), "10 values for 5 windows") {
+	if _, err := forecaster(t, &fake{meta: &meta, outputs: 2}).Predict(t.Context(), line(9)); err == nil || !strings.Contains(err.Error(), "has the shape [5 2] for 5 sequences") {
 		t.Errorf("two answers a window: %v", err)
 	}
 }
@@ -187,13 +191,12 @@ func TestNewForecasterErrors(t *testing.T) {
 	flat := change(func(*models.Metadata) {})
 	flat.inputs = []tensor.Info{{Name: "input", Type: tensor.Int64, Shape: []tensor.Dim{{Symbol: "batch"}}}}
 	for want, f := range map[string]*fake{
-		"no rnnkit metadata":                        {},
-		`task is "classify"`:                        change(func(m *models.Metadata) { m.Task = "classify" }),
-		"windows of 0 steps":                        change(func(m *models.Metadata) { m.Window = 0 }),
-		"of 2 values":                               change(func(m *models.Metadata) { m.Spec.Features, m.Columns, m.Horizon = 2, nil, 0 }),
-		"answers 3":                                 change(func(m *models.Metadata) { m.Spec.Outputs, m.Horizon = 3, 0 }),
-		"the model reads image float32[1, 3]":       unfit,
-		"the model reads input int64[batch], where": flat,
+		"no rnnkit metadata": {},
+		`task is "classify"`: change(func(m *models.Metadata) { m.Task = "classify" }),
+		"windows of 0 steps": change(func(m *models.Metadata) { m.Window = 0 }),
+		"answers 3":          change(func(m *models.Metadata) { m.Spec.Outputs, m.Horizon = 3, 0 }),
+		"the model has the input image float32[1, 3]":       unfit,
+		"the model has the input input int64[batch], where": flat,
 	} {
 		m, err := infer.OpenBytes(nil, infer.With(f))
 		if err != nil {

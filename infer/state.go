@@ -98,10 +98,8 @@ func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]fl
 	if len(tokens) == 0 {
 		return nil, errors.New("there are no tokens: give the model one or more")
 	}
-	if m.meta != nil {
-		if err := m.checkTokens(tokens); err != nil {
-			return nil, err
-		}
+	if err := m.checkTokens(tokens); err != nil {
+		return nil, err
 	}
 	if err := s.join(m, steps); err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ var (
 func (m *Model) findStates(source *graphs.Source, owned bool) {
 	m.plan = sync.OnceValues(func() (*stepwise.Plan, error) { return m.planOurs(source) })
 	if m.meta == nil {
-		plan, err := m.planForeign(source)
+		plan, err := m.planForeign()
 		m.plan = func() (*stepwise.Plan, error) { return plan, err }
 		if err != nil || !plan.Changes() {
 			source = nil
@@ -91,10 +91,10 @@ func (m *Model) planOurs(source *graphs.Source) (*stepwise.Plan, error) {
 }
 
 // planForeign plans for a model from elsewhere, and finds its states.
-func (m *Model) planForeign(source *graphs.Source) (*stepwise.Plan, error) {
-	graph, err := source.Outline()
-	if err != nil {
-		return nil, fmt.Errorf("the model cannot run step by step: it has no rnnkit metadata, and its graph cannot be read: %w", err)
+func (m *Model) planForeign() (*stepwise.Plan, error) {
+	graph := m.graph
+	if graph == nil {
+		return nil, fmt.Errorf("the model cannot run step by step: it has no rnnkit metadata, and its graph cannot be read: %w", m.graphErr)
 	}
 	var pairs []models.StatePair
 	backward := false
@@ -191,8 +191,8 @@ func axisOf(plan *stepwise.Plan, infos []tensor.Info, at int) int {
 
 // choose sets what Step and StepTokens feed and which output is their answer.
 func (s *stepper) choose(m *Model) {
-	if m.meta != nil {
-		s.input, s.output = indexOf(m.Inputs(), inputName), indexOf(m.Outputs(), outputName)
+	if d := m.Description(); d != nil {
+		s.input, s.output = indexOf(m.Inputs(), d.Input), indexOf(m.Outputs(), d.Output)
 		return
 	}
 	s.input = -1

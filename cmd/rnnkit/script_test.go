@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reading, err := filepath.Abs("../../internal/reading/testdata")
+	foreign, err := filepath.Abs("../../infer/testdata/foreign")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ONNXRUNTIME_SHARED_LIBRARY_PATH", "")
 			env.Setenv("ORT", library.Path)
 			env.Setenv("BAKED", baked)     // models that PyTorch exported
-			env.Setenv("READING", reading) // models that answer in many ways
+			env.Setenv("FOREIGN", foreign) // models that answer in many ways
 			env.Setenv("OURS", ours)       // models of ours whose state has a default, and PyTorch's
 			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("SHARED", shared)

@@ -25,7 +25,7 @@ const (
 
 // service answers requests with the forecaster that live holds.
 type service struct {
-	live     *infer.Live
+	live     *infer.Live[*infer.Forecaster]
 	compute  time.Duration // of a request, at most
 	slots    chan struct{} // one for each request at a time
 	draining atomic.Bool   // requests had better go elsewhere
@@ -33,47 +33,47 @@ type service struct {
 }
 
 func newService(ctx context.Context, model []byte, compute time.Duration, requests int) (*service, error) {
-	m, err := open(ctx, model)
+	f, err := open(ctx, model)
 	if err != nil {
 		return nil, err
 	}
-	return &service{live: infer.NewLive(m), compute: compute, slots: make(chan struct{}, requests)}, nil
+	return &service{live: infer.NewLive(f), compute: compute, slots: make(chan struct{}, requests)}, nil
 }
 
 // open opens a model and tries it with one forecast.
-func open(ctx context.Context, data []byte) (*infer.Model, error) {
+func open(ctx context.Context, data []byte) (*infer.Forecaster, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxTry)
 	defer cancel()
 	m, err := infer.OpenBytesContext(ctx, data, infer.With(native.New(native.MaxMemory(maxMemory))))
 	if err != nil {
 		return nil, err
 	}
-	if err := try(ctx, m); err != nil {
+	f, err := infer.NewForecaster(m)
+	if err == nil {
+		err = try(ctx, f)
+	}
+	if err != nil {
 		m.Close()
 		return nil, err
 	}
-	return m, nil
+	return f, nil
 }
 
-func try(ctx context.Context, m *infer.Model) error {
-	f, err := infer.NewForecaster(m)
-	if err != nil {
-		return err
-	}
+func try(ctx context.Context, f *infer.Forecaster) error {
 	if f.Window() > maxSeries/2 {
 		return fmt.Errorf("its window is %d values, more than a request can hold", f.Window())
 	}
-	_, err = f.Forecast(ctx, make([]float64, f.Window()), 1)
+	_, err := f.Forecast(ctx, make([]float64, f.Window()), 1)
 	return err
 }
 
 // take replaces the model by the one in data, if that can forecast.
 func (s *service) take(ctx context.Context, data []byte) error {
-	m, err := open(ctx, data)
+	f, err := open(ctx, data)
 	if err != nil {
 		return err
 	}
-	return s.live.Swap(m)
+	return s.live.Swap(f)
 }
 
 func (s *service) handler() http.Handler {
@@ -147,11 +147,7 @@ func (s *service) forecast(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.compute)
 	defer cancel()
 	var y []float64
-	err = s.live.Use(func(m *infer.Model) error {
-		f, err := infer.NewForecaster(m)
-		if err != nil {
-			return err
-		}
+	err = s.live.Use(func(f *infer.Forecaster) (err error) {
 		y, err = f.Forecast(ctx, series, request.Steps)
 		return err
 	})
@@ -164,9 +160,9 @@ func (s *service) forecast(w http.ResponseWriter, r *http.Request) {
 
 // describe answers with the metadata of the model and the name of its engine.
 func (s *service) describe(w http.ResponseWriter, _ *http.Request) {
-	err := s.live.Use(func(m *infer.Model) error {
-		meta := m.Metadata()
-		reply(w, map[string]any{"engine": m.Engine(), "window": meta.Window, "spec": meta.Spec})
+	err := s.live.Use(func(f *infer.Forecaster) error {
+		m := f.Model()
+		reply(w, map[string]any{"engine": m.Engine(), "window": f.Window(), "spec": m.Metadata().Spec})
 		return nil
 	})
 	if err != nil {

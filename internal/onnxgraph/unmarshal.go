@@ -56,8 +56,9 @@ func UnmarshalAny(data []byte) (*Model, error) {
 	return reader{lenient: true}.model(p, len(data))
 }
 
-// Outline is UnmarshalAny without the elements of initializers, but for those of
-// the defaults of inputs and of few integers and of single numbers, which may be shapes.
+// Outline is UnmarshalAny without the elements of weights. It has those of the defaults
+// of inputs, of initializers of at most 64 elements, which may be shapes, limits or
+// scales, and of float32 matrices without a negative element, which may compute means.
 func Outline(data []byte) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -68,24 +69,36 @@ func Outline(data []byte) (*Model, error) {
 		inputs[v.GetName()] = true
 	}
 	for _, t := range p.Graph.Initializer {
-		if !inputs[t.GetName()] && !mayBeShape(typeOf(t), t.Dims) {
+		if !inputs[t.GetName()] && !inOutline(typeOf(t), t.Dims, func() bool { return anyNegative(t) }) {
 			t.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
 		}
 	}
 	return reader{lenient: true}.model(p, len(data))
 }
 
-// mayBeShape reports whether a tensor may hold a shape, places in one, or a number
-// that is compared with one.
-func mayBeShape[T int | int64](typ DataType, shape []T) bool {
-	n := T(1)
+// inOutline reports whether an Outline has the elements of an initializer.
+func inOutline[T int | int64](typ DataType, shape []T, negative func() bool) bool {
+	n := int64(1)
 	for _, d := range shape {
-		if n *= d; n < 0 || n > 64 {
+		if n *= int64(d); n < 0 || n > 1<<31 {
 			return false
 		}
 	}
-	return typ == Int64 || typ == Int32 || typ == Float32 && n == 1
+	return n <= 64 || len(shape) == 2 && typ == Float32 && !negative()
 }
+
+// anyNegative reports whether a float32 has its sign bit set, or whether the elements lie
+// in another file.
+func anyNegative(t *onnxpb.TensorProto) bool {
+	for i := 3; i < len(t.RawData); i += 4 {
+		if t.RawData[i]&0x80 != 0 {
+			return true
+		}
+	}
+	return len(t.RawData)+len(t.FloatData) == 0 || slices.ContainsFunc(t.FloatData, isNegative)
+}
+
+func isNegative(v float32) bool { return v < 0 }
 
 // Outline returns m as [Outline] reads it from the bytes of its file. It shares all else
 // with m.
@@ -94,7 +107,10 @@ func (m *Model) Outline() *Model {
 	outline.Graph.Initializers = slices.Clone(m.Graph.Initializers)
 	inputs := inputNames(&m.Graph)
 	for i := range outline.Graph.Initializers {
-		if t := &outline.Graph.Initializers[i]; !inputs[t.Name] && !mayBeShape(t.Type(), t.Shape) {
+		if t := &outline.Graph.Initializers[i]; !inputs[t.Name] && !inOutline(t.Type(), t.Shape, func() bool {
+			values, ok := t.Data.([]float32)
+			return !ok || slices.ContainsFunc(values, isNegative)
+		}) {
 			t.Data = t.Type()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -13,75 +14,107 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
-// classify prints the label of every sequence.
+// classify prints the label of every sequence from standard input.
 func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 	classifier, err := infer.NewClassifier(model)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
-	meta := model.Metadata()
-	format := datasets.RowFormat{Features: meta.Spec.Features, Tokens: meta.Spec.Vocabulary, Vocabulary: meta.Vocabulary, Longest: meta.Window}
-	return o.classifyRows(ctx, classifier, meta.Labels, format, true)
+	labels := labelsOf(classifier)
+	rows, err := o.readRows(model.Description(), labels)
+	if err != nil {
+		return err
+	}
+	probabilities, err := classifier.ClassifyBatch(ctx, tensors(rows))
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.model, advise(err))
+	}
+	likeliest := make([]int, len(probabilities))
+	for i, p := range probabilities {
+		likeliest[i] = slices.Index(p, slices.Max(p))
+	}
+	if err := o.printLabels(model.Description(), labels, likeliest, probabilities); err != nil {
+		return err
+	}
+	o.tellAccuracy(rows.Labels, likeliest)
+	return nil
 }
 
-// classifier tells how likely each sequence is to be of each class.
-type classifier interface {
-	ClassifyBatch(ctx context.Context, sequences []tensor.Tensor) ([][]float64, error)
+// anyLabels is how many numbers are taken for labels at the end of a line, where nobody
+// says how many classes there are.
+const anyLabels = 100
+
+func labelsOf(c *infer.Classifier) []string {
+	labels := c.Labels()
+	for i := 0; len(c.Labels()) == 0 && i < anyLabels; i++ {
+		labels = append(labels, strconv.Itoa(i))
+	}
+	return labels
 }
 
-// classifyRows prints the label of every sequence from standard input, with its
-// probability where the classifier knows that.
-func (o *inferOptions) classifyRows(ctx context.Context, c classifier, labels []string, format datasets.RowFormat, likely bool) error {
+// readRows reads sequences, and their labels if the lines have them.
+func (o *inferOptions) readRows(d *infer.Description, labels []string) (*datasets.Rows, error) {
 	o.greet()
-	format.Labels, format.Label = labels, o.label
+	format := datasets.RowFormat{Features: d.Features, Tokens: d.Tokens, Vocabulary: d.Vocabulary, Labels: labels, Label: o.label, Longest: d.Window}
+	if d.Features == 0 && d.Tokens == 0 {
+		format.Tokens = math.MaxInt16
+	}
 	if o.unlabelled {
 		format.Labels = nil
 	}
 	rows, err := datasets.ReadRows(o.In, stdinName, format)
 	switch {
 	case errors.Is(err, datasets.ErrLabelOrValue):
-		return fmt.Errorf("%w, or name its column by --label; if it is a value, give --unlabelled", err)
+		return nil, fmt.Errorf("%w, or name its column by --label; if it is a value, give --unlabelled", err)
 	case errors.Is(err, datasets.ErrWhichLabel):
-		return fmt.Errorf("%w, or name it by --label, or give --unlabelled", err)
+		return nil, fmt.Errorf("%w, or name it by --label, or give --unlabelled", err)
 	case err != nil:
-		return err
+		return nil, err
 	}
 	o.tellRows(rows)
-	var sequences []tensor.Tensor
+	return rows, nil
+}
+
+// tensors returns the sequences of rows.
+func tensors(rows *datasets.Rows) (sequences []tensor.Tensor) {
 	for _, tokens := range rows.Tokens {
 		sequences = append(sequences, tensor.Of(tokens, len(tokens)))
 	}
 	for _, values := range rows.Inputs {
 		sequences = append(sequences, tensor.Of(values, len(values)/rows.Features, rows.Features))
 	}
-	probabilities, err := c.ClassifyBatch(ctx, sequences)
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.model, err)
-	}
+	return sequences
+}
 
-	right := 0
+// printLabels prints the likeliest label of each sequence, with its probability if the
+// model tells that.
+func (o *inferOptions) printLabels(d *infer.Description, labels []string, likeliest []int, probabilities [][]float64) error {
 	w := csv.NewWriter(o.Out)
 	w.Write([]string{"row", "label", "probability"})
-	for i, p := range probabilities {
-		likeliest := slices.Index(p, slices.Max(p))
-		if rows.Labels != nil && rows.Labels[i] == int64(likeliest) {
-			right++
+	for i, class := range likeliest {
+		record := []string{strconv.Itoa(i + 1), strconv.Itoa(class), ""}
+		if class < len(labels) {
+			record[1] = labels[class]
 		}
-		record := []string{strconv.Itoa(i + 1), strconv.Itoa(likeliest), ""}
-		if likeliest < len(labels) {
-			record[1] = labels[likeliest]
-		}
-		if likely {
-			record[2] = strconv.FormatFloat(p[likeliest], 'g', -1, 32)
+		if d.Answers != infer.ClassNumbers {
+			record[2] = strconv.FormatFloat(probabilities[i][class], 'g', -1, 32)
 		}
 		w.Write(record)
 	}
 	w.Flush()
-	if err := w.Error(); err != nil {
-		return err
+	return w.Error()
+}
+
+// tellAccuracy says how many of the labels the model has right, if there are any.
+func (o *inferOptions) tellAccuracy(labels []int64, likeliest []int) {
+	if labels == nil {
+		return
 	}
-	if rows.Labels != nil {
-		fmt.Fprintf(o.Err, "%d of %d labels right: accuracy %.4f\n", right, len(rows.Labels), float64(right)/float64(len(rows.Labels)))
+	right := 0
+	for i, class := range likeliest {
+		if labels[i] == int64(class) {
+			right++
+		}
 	}
-	return nil
+	fmt.Fprintf(o.Err, "%d of %d labels right: accuracy %.4f\n", right, len(labels), float64(right)/float64(len(labels)))
 }

@@ -2,14 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
-	"math"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/infer"
-	"github.com/rnnkit/rnnkit/models"
 )
 
 type generateOptions struct {
@@ -18,39 +18,38 @@ type generateOptions struct {
 	infer.GenerateOptions
 	prompt string
 	greedy bool
+
+	flags *pflag.FlagSet
 }
 
-func newGenerateCmd(s *streams) *cobra.Command {
-	o := &generateOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "generate MODEL.onnx --prompt TEXT",
-		Short: "Write what follows a text",
-		Long: `Write the characters that follow the prompt, each as soon as it is known, to
+const generateLong = `Write the characters that follow the prompt, each as soon as it is known, to
 standard output, and at their end a line end. The model reads all of the prompt,
 whose characters must be among those that it was trained on. With no prompt the
 first character is drawn, each with the same probability.
 
-The same seed gives the same text. Ctrl-C ends it.`,
-		Example: `  rnnkit generate chars.onnx --prompt "Twinkle, " --length 200
+The same seed gives the same text. Ctrl-C ends it.`
+
+const generateExample = `  rnnkit generate chars.onnx --prompt "Twinkle, " --length 200
   rnnkit generate chars.onnx --prompt "Twinkle, " --temperature 0.7 --top-p 0.9 --seed 4
-  rnnkit generate chars.onnx --prompt "Twinkle, " --greedy`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch len(args) {
-			case 0:
-				return usagef("name the model: rnnkit generate MODEL.onnx --prompt TEXT")
-			case 1:
-			default:
+  rnnkit generate chars.onnx --prompt "Twinkle, " --greedy`
+
+func newGenerateCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&generateOptions{streams: s}, &cobra.Command{
+		Use:     "generate MODEL.onnx --prompt TEXT",
+		Short:   "Write what follows a text",
+		Long:    generateLong,
+		Example: generateExample,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
 				return usagef("give the prompt as --prompt %q", args[1])
 			}
-			if err := o.validate(cmd.Flags().Changed("temperature")); err != nil {
-				return err
-			}
-			return o.run(cmd.Context(), args[0])
+			return oneModel("rnnkit generate MODEL.onnx --prompt TEXT")(nil, args)
 		},
-	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
+	})
+}
+
+func (o *generateOptions) addFlags(flags *pflag.FlagSet) {
+	o.flags = flags
 	flags.StringVar(&o.prompt, "prompt", "", "the text to go on from")
 	flags.IntVar(&o.Length, "length", 200, "how many characters")
 	flags.Float64Var(&o.Temperature, "temperature", 1, "below 1 the likely becomes likelier, above 1 less so; 0 is --greedy")
@@ -59,40 +58,42 @@ The same seed gives the same text. Ctrl-C ends it.`,
 	flags.Uint64Var(&o.Seed, "seed", 0, "seed of what is drawn")
 	flags.BoolVar(&o.greedy, "greedy", false, "draw nothing: always take the likeliest character")
 	o.add(flags)
-	return cmd
 }
 
 // validate checks the flags. With --greedy there is no temperature to set.
-func (o *generateOptions) validate(temperature bool) error {
+func (o *generateOptions) validate() error {
 	switch {
-	case o.Length < 1:
-		return usagef("--length is %d: it must be 1 or more", o.Length)
-	case !(o.Temperature >= 0) || math.IsInf(o.Temperature, 0):
-		return usagef("--temperature is %g: it must be 0 or more", o.Temperature)
-	case o.TopK < 0:
-		return usagef("--top-k is %d: it must be 0 or more", o.TopK)
-	case !(o.TopP > 0 && o.TopP <= 1):
-		return usagef("--top-p is %g: it must be more than 0 and at most 1", o.TopP)
-	case o.greedy && temperature:
+	case o.Length == 0:
+		return usagef("--length is 0: it must be 1 or more")
+	case o.TopP == 0:
+		return usagef("--top-p is 0: it must be more than 0 and at most 1")
+	case o.greedy && o.flags.Changed("temperature"):
 		return usagef("--greedy takes the likeliest character at any --temperature: give one of the two")
-	}
-	if o.greedy {
+	case o.greedy:
 		o.Temperature = 0
+	}
+	if err := withFieldFlag(o.GenerateOptions.Validate(), func(field string) string { return generateFlags[field] }); err != nil {
+		return usageError{err}
 	}
 	return o.engineFlags.validate()
 }
 
-func (o *generateOptions) run(ctx context.Context, path string) error {
+// generateFlags has the flags that set the fields of infer.GenerateOptions.
+var generateFlags = map[string]string{"Length": "--length", "Temperature": "--temperature", "TopK": "--top-k", "TopP": "--top-p"}
+
+func (o *generateOptions) run(ctx context.Context, args []string) error {
+	path := args[0]
 	model, err := o.open(ctx, path, o.Err)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
-	if meta := model.Metadata(); meta != nil && meta.Task != models.Generate {
-		return usagef("%s does not generate, it is for task %q: use rnnkit infer %s", path, meta.Task, path)
-	}
 	generator, err := infer.NewGenerator(model)
-	if err != nil {
+	var other *infer.TaskError
+	switch {
+	case errors.As(err, &other) && other.Task != "":
+		return usagef("%s does not generate, it is for task %q: use rnnkit infer %s", path, other.Task, path)
+	case err != nil:
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	ctx, stop := untilSignal(ctx)

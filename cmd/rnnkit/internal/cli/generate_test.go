@@ -62,7 +62,7 @@ func TestGenerateRefuses(t *testing.T) {
 		status int
 		want   string
 	}{
-		{nil, 2, "name the model"},
+		{nil, 2, "name one model"},
 		{[]string{rhymeModel, "Twinkle"}, 2, `give the prompt as --prompt "Twinkle"`},
 		{[]string{rhymeModel, "--length", "0"}, 2, "--length is 0"},
 		{[]string{rhymeModel, "--temperature", "-1"}, 2, "--temperature is -1"},

@@ -53,7 +53,7 @@ func TestHidden(t *testing.T) {
 		status, out, errOut := runMain(text, append([]string{"hidden", path, "--engine", "native", "--csv"}, test.args...)...)
 		var ratio [3]float64
 		const says = "engine: native\n" +
-			"note: the model was trained on \"visitors\" and reads \"y\"\n" +
+			"note: the model was trained on \"visitors\" and is given \"y\"\n" +
 			"data: column 1 \"y\", 60 values\n" +
 			"explained variance: component 1 %f, component 2 %f, together %f\n"
 		if _, err := fmt.Sscanf(errOut, says, &ratio[0], &ratio[1], &ratio[2]); err != nil || status != 0 {

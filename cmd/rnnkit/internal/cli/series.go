@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/infer"
 )
 
 const stdinName = "standard input"
@@ -74,21 +75,23 @@ func (s *streams) readSeries(column string, trained []string) (datasets.Column, 
 		return datasets.Column{}, err
 	}
 	if column == "" && len(trained) == 1 && t.Header && c.Name != trained[0] {
-		fmt.Fprintf(s.Err, "note: the model was trained on %.40q and reads %.40q\n", trained[0], c.Title())
+		fmt.Fprintf(s.Err, "note: the model was trained on %.40q and is given %.40q\n", trained[0], c.Title())
 	}
 	return c, s.tell(t, c)
 }
 
-// readColumns reads from standard input so many columns: those of a list of names or
-// numbers, or else all of values; and says what it read.
-func (s *streams) readColumns(list string, count int) (columns []datasets.Column, err error) {
-	if count == 1 {
-		c, err := s.readSeries(list, nil)
+// readColumns reads from standard input the columns that a model takes: those of a list
+// of names or numbers, or else those that it was trained on, or else all of values. It
+// says what it read.
+func (s *streams) readColumns(list string, d *infer.Description) ([]datasets.Column, error) {
+	if d.Features == 1 {
+		c, err := s.readSeries(list, d.Columns)
 		return []datasets.Column{c}, err
 	}
 	s.greet()
 	var names []string
 	if list != "" {
+		var err error
 		if names, err = csv.NewReader(strings.NewReader(list)).Read(); err != nil {
 			return nil, usagef("--column is %q: it must be a list of columns like a,b,3", list)
 		}
@@ -97,20 +100,43 @@ func (s *streams) readColumns(list string, count int) (columns []datasets.Column
 	if err != nil {
 		return nil, err
 	}
-	if columns, err = t.Select(names...); err != nil {
+	if list == "" && t.Header {
+		names = d.Columns
+	}
+	columns, err := t.Select(names...)
+	if err != nil {
 		return nil, err
 	}
+	if err := checkColumns(columns, list, d.Features); err != nil {
+		return nil, err
+	}
+	return columns, s.tell(t, columns...)
+}
+
+// checkColumns returns an error unless there are so many columns, all different.
+func checkColumns(columns []datasets.Column, list string, count int) error {
 	var found []string
 	for i, c := range columns {
 		if slices.ContainsFunc(columns[:i], func(d datasets.Column) bool { return d.Number == c.Number }) {
-			return nil, usagef("--column is %q: it names the column %q twice", list, c.Title())
+			return usagef("--column is %q: it names the column %q twice", list, c.Title())
 		}
 		found = append(found, c.Title())
 	}
 	if len(columns) != count {
-		return nil, fmt.Errorf("%s: the model reads %d columns, and here are %d: %q: choose them with --column A,B,..., in the model's order", stdinName, count, len(columns), found)
+		return fmt.Errorf("%s: the model takes %d columns, and here are %d: %q: choose them with --column A,B,..., in the model's order", stdinName, count, len(columns), found)
 	}
-	return columns, s.tell(t, columns...)
+	return nil
+}
+
+// rowsOf returns the values of columns, a row for each.
+func rowsOf(columns []datasets.Column) [][]float64 {
+	rows := make([][]float64, len(columns[0].Values))
+	for i := range rows {
+		for _, c := range columns {
+			rows[i] = append(rows[i], c.Values[i])
+		}
+	}
+	return rows
 }
 
 // chooseLike chooses the given column, or else the one that the model was trained

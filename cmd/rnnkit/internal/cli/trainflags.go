@@ -268,16 +268,13 @@ func (w trainWords) initList() (list []rnnkit.Init, err error) {
 func withFlag(err error) error {
 	var resume *trainer.CheckpointError
 	var other *trainer.MismatchError
-	var field *models.FieldError
 	switch {
 	case errors.As(err, &resume):
 		return fmt.Errorf("cannot resume from %s: %w: resume another checkpoint, or start without --resume", resume.Path, withFlag(resume.Err))
 	case errors.As(err, &other):
 		return &trainer.MismatchError{Field: cmp.Or(flagOf(other.Field), other.Field), Checkpoint: other.Checkpoint, Given: other.Given}
-	case errors.As(err, &field) && flagOf(field.Field) != "":
-		return &models.FieldError{Field: flagOf(field.Field), Value: field.Value, Want: field.Want}
 	}
-	return err
+	return withFieldFlag(err, flagOf)
 }
 
 // flagOf returns the flag of a field of rnnkit.Options or of the trainer.Options in them,

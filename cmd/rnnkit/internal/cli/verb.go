@@ -2,9 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // verb is what a command does. Each has a file, or a few, that begins with its
@@ -55,4 +59,19 @@ func modelAndData(verb string) cobra.PositionalArgs {
 		}
 		return usagef("give the data on standard input: rnnkit %s %s < %s", verb, args[0], args[1])
 	}
+}
+
+// withFieldFlag returns the FieldError in err with the flag that sets the field, which
+// flagOf returns for the field's name without an index, or "" if there is none. Other
+// errors it returns as they are.
+func withFieldFlag(err error, flagOf func(field string) string) error {
+	var field *models.FieldError
+	if !errors.As(err, &field) {
+		return err
+	}
+	name, _, _ := strings.Cut(field.Field, "[")
+	if flag := flagOf(name); flag != "" {
+		return &models.FieldError{Field: flag, Value: field.Value, Want: field.Want}
+	}
+	return err
 }
