@@ -69,7 +69,7 @@ func TestApplyTo(t *testing.T) {
 func TestOutlineOfGraph(t *testing.T) {
 	large := stateless()
 	for name, v := range map[string]float32{"weights": -1, "mean": 0.1} {
-		w := Tensor{Name: name, Shape: []int{10, 10}, Data: slices.Repeat([]float32{v}, 100)}
+		w := Tensor{Name: name, Tensor: tensor.Of(slices.Repeat([]float32{v}, 100), 10, 10)}
 		large.Graph.Initializers = append(large.Graph.Initializers, w)
 	}
 	data := marshal(t, large)
