@@ -20,7 +20,10 @@ import (
 // and those with graphs, and compares them with ONNX Runtime where it has them.
 func TestRandomOperators(t *testing.T) {
 	orttest.Library(t)
-	const cases = 4000
+	cases := 4000
+	if testing.Short() {
+		cases = 1000
+	}
 	compared := map[string]int{}
 	for i := range uint64(cases) {
 		d := &drawOp{draw: draw{

@@ -23,7 +23,10 @@ var seed = flag.Uint64("seed", 1, "the seed of TestRandomRecurrent and TestRando
 // the reference and, where it takes them, with ONNX Runtime.
 func TestRandomRecurrent(t *testing.T) {
 	withORT := orttest.Available(t)
-	const models, nodes = 40, 50
+	models, nodes := 40, 50
+	if testing.Short() {
+		models = 10
+	}
 	compared := 0
 	for i := range uint64(models) {
 		d := draw{rand.New(rand.NewPCG(*seed, i)), 0}
