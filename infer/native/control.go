@@ -188,19 +188,9 @@ func newLoop(n *node) kernel {
 func (op *loop) shapes() error { return nil }
 
 func (op *loop) run() error {
-	limit := int64(math.MaxInt64)
-	if op.trips != nil {
-		if len(op.trips.data) != 1 {
-			return fmt.Errorf("the trip count has shape %v, and must be a scalar", op.trips.shape)
-		}
-		limit = op.trips.data[0]
-	}
-	goOn := true
-	if op.cond != nil {
-		if len(op.cond.data) != 1 {
-			return fmt.Errorf("the condition has shape %v, and must be a scalar", op.cond.shape)
-		}
-		goOn = op.cond.data[0]
+	limit, goOn, err := op.conditions()
+	if err != nil {
+		return err
 	}
 	for i, v := range op.first {
 		shareWith(op.state[i], v)
@@ -209,7 +199,6 @@ func (op *loop) run() error {
 		op.stacks[i].count = 0
 	}
 	for i := int64(0); i < limit && goOn; i++ {
-		var err error
 		if goOn, err = op.iterate(i); err != nil {
 			return fmt.Errorf("body, iteration %d: %w", i, err)
 		}
@@ -225,6 +214,24 @@ func (op *loop) run() error {
 		}
 	}
 	return nil
+}
+
+// conditions returns the trip count and the first condition.
+func (op *loop) conditions() (limit int64, goOn bool, err error) {
+	limit, goOn = math.MaxInt64, true
+	if op.trips != nil {
+		if len(op.trips.data) != 1 {
+			return 0, false, fmt.Errorf("the trip count has shape %v, and must be a scalar", op.trips.shape)
+		}
+		limit = op.trips.data[0]
+	}
+	if op.cond != nil {
+		if len(op.cond.data) != 1 {
+			return 0, false, fmt.Errorf("the condition has shape %v, and must be a scalar", op.cond.shape)
+		}
+		goOn = op.cond.data[0]
+	}
+	return limit, goOn, nil
 }
 
 // iterate computes the graph once and returns its condition.
@@ -378,17 +385,9 @@ func readScanned(n *node, what string, values []value) []scanned {
 func (op *scan) shapes() error { return nil }
 
 func (op *scan) run() error {
-	time := -1
-	for _, t := range op.in {
-		shape := t.info().shape
-		k, err := axisOf(t.axis, len(shape))
-		if err != nil {
-			return err
-		}
-		if time >= 0 && shape[k] != time {
-			return fmt.Errorf("scanned inputs have %d and %d slices, and must have as many", time, shape[k])
-		}
-		time = shape[k]
+	time, err := op.slices()
+	if err != nil {
+		return err
 	}
 	for i, v := range op.first {
 		shareWith(op.state[i], v)
@@ -402,25 +401,32 @@ func (op *scan) run() error {
 		shareWith(op.out[i], v)
 		v.release()
 	}
-	for i, p := range op.stacked {
+	for i, s := range op.stacked {
 		if time > 0 {
 			break
 		}
-		h := p.info()
-		h.setShape(nil)
-		for _, d := range op.body.program.outputs[len(op.state)+i].Shape {
-			h.shape = append(h.shape, int(max(0, d.Size)))
-		}
-		k, err := axisOf(p.axis, len(h.shape)+1)
-		if err != nil {
-			return err
-		}
-		h.shape = slices.Insert(h.shape, k, 0)
-		if err := p.resize(); err != nil {
+		if err := s.empty(op.body.program.outputs[len(op.state)+i].Shape); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// slices returns how many slices the scanned inputs have.
+func (op *scan) slices() (int, error) {
+	count := -1
+	for _, s := range op.in {
+		shape := s.info().shape
+		k, err := axisOf(s.axis, len(shape))
+		if err != nil {
+			return 0, err
+		}
+		if count >= 0 && shape[k] != count {
+			return 0, fmt.Errorf("scanned inputs have %d and %d slices, and must have as many", count, shape[k])
+		}
+		count = shape[k]
+	}
+	return count, nil
 }
 
 func (op *scan) iterate(t, time int) error {
@@ -446,6 +452,22 @@ func (op *scan) iterate(t, time int) error {
 	}
 	op.body.releaseAll()
 	return nil
+}
+
+// empty makes an output of no slices, each of which has the shape that is declared, with
+// 0 for what is not known.
+func (s scanned) empty(declared []onnxgraph.Dim) error {
+	h := s.info()
+	h.setShape(nil)
+	for _, d := range declared {
+		h.shape = append(h.shape, int(max(0, d.Size)))
+	}
+	k, err := axisOf(s.axis, len(h.shape)+1)
+	if err != nil {
+		return err
+	}
+	h.shape = slices.Insert(h.shape, k, 0)
+	return s.resize()
 }
 
 // slice copies slice t to dst.

@@ -111,20 +111,11 @@ func (op *einsum[T]) label(c byte, i, size, stride int) error {
 
 func (op *einsum[T]) shapes() error {
 	op.labels, op.sizes, op.strides = op.labels[:0], op.sizes[:0], op.strides[:0]
-	// The labels of the output come first, with whatever size.
-	more := 0 // dimensions of the ellipsis
-	for i, term := range op.terms {
-		rank := len(op.in[i].shape) - len(term)
-		if strings.Contains(term, ".") {
-			rank++
-			more = max(more, rank)
-		} else if rank != 0 {
-			rank = -1
-		}
-		if rank < 0 {
-			return fmt.Errorf("shape %v does not fit the term %q", op.in[i].shape, term)
-		}
+	more, err := op.ellipsis()
+	if err != nil {
+		return err
 	}
+	// The labels of the output come first, with whatever size.
 	for _, c := range []byte(op.to) {
 		if c != '.' {
 			op.label(c, 0, 1, 0)
@@ -148,6 +139,24 @@ func (op *einsum[T]) shapes() error {
 		return op.label('.', 0, 1, 0)
 	}
 	return nil
+}
+
+// ellipsis returns how many dimensions the ellipsis of the output has.
+func (op *einsum[T]) ellipsis() (int, error) {
+	most := 0
+	for i, term := range op.terms {
+		rank := len(op.in[i].shape) - len(term)
+		if strings.Contains(term, ".") {
+			rank++
+			most = max(most, rank)
+		} else if rank != 0 {
+			rank = -1
+		}
+		if rank < 0 {
+			return 0, fmt.Errorf("shape %v does not fit the term %q", op.in[i].shape, term)
+		}
+	}
+	return most, nil
 }
 
 // read adds the labels of a term, from the last dimension to the first.

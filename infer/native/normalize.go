@@ -216,7 +216,6 @@ func (op *layerNorm[T]) run() error {
 		b = op.b.shape
 	}
 	op.iter.broadcast(op.inner, op.scale.shape, b)
-	_, stride := op.iter.inner()
 	for at := 0; at < len(op.x.data); at += size {
 		row, out := op.x.data[at:at+size], op.out.data[at:at+size]
 		mean, inverse, err := moments(op.out.pool.memory, row, op.epsilon)
@@ -229,18 +228,24 @@ func (op *layerNorm[T]) run() error {
 		if op.inverse != nil {
 			op.inverse.data[at/size] = float32(inverse)
 		}
-		err = op.iter.rows(op.out.pool.memory, func(to, n int, from offsets) {
-			for i := range n {
-				v := (float64(row[to+i]) - mean) * inverse * float64(op.scale.data[from[0]+i*stride[0]])
-				if op.b != nil {
-					v += float64(op.b.data[from[1]+i*stride[1]])
-				}
-				out[to+i] = T(v)
-			}
-		})
-		if err != nil {
+		if err := op.normalize(out, row, mean, inverse); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// normalize sets out to row with that mean and inverse of the standard deviation taken
+// out, by the scale and the bias.
+func (op *layerNorm[T]) normalize(out, row []T, mean, inverse float64) error {
+	_, stride := op.iter.inner()
+	return op.iter.rows(op.out.pool.memory, func(to, n int, from offsets) {
+		for i := range n {
+			v := (float64(row[to+i]) - mean) * inverse * float64(op.scale.data[from[0]+i*stride[0]])
+			if op.b != nil {
+				v += float64(op.b.data[from[1]+i*stride[1]])
+			}
+			out[to+i] = T(v)
+		}
+	})
 }

@@ -127,22 +127,7 @@ func (g *general[T]) run(m *memory, s *workspace[T]) error {
 		if g.reverse {
 			t = s.x.Time - 1 - i
 		}
-		s.active = s.active[:0]
-		for b := range s.x.Batch {
-			if s.lengths == nil || t < int(s.lengths[b]) {
-				s.active = append(s.active, b)
-			}
-		}
-		copyAs(s.input, s.x.At(t))
-		kernels.Mul(s.gates, kernels.Repeat(s.bias[:s.gates.Cols], s.gates.Rows), s.input, &g.w)
-		g.step(g, s)
-		if s.y.Data != nil {
-			y := s.y.At(t)
-			y.Zero()
-			for _, b := range s.active {
-				kernels.Convert(y.Row(b), s.h.Row(b))
-			}
-		}
+		g.runStep(t, s)
 	}
 	for b := range s.x.Batch {
 		if s.lengths != nil && s.lengths[b] == 0 {
@@ -151,6 +136,27 @@ func (g *general[T]) run(m *memory, s *workspace[T]) error {
 		}
 	}
 	return nil
+}
+
+// runStep computes step t.
+func (g *general[T]) runStep(t int, s *workspace[T]) {
+	s.active = s.active[:0]
+	for b := range s.x.Batch {
+		if s.lengths == nil || t < int(s.lengths[b]) {
+			s.active = append(s.active, b)
+		}
+	}
+	copyAs(s.input, s.x.At(t))
+	kernels.Mul(s.gates, kernels.Repeat(s.bias[:s.gates.Cols], s.gates.Rows), s.input, &g.w)
+	g.step(g, s)
+	if s.y.Data == nil {
+		return
+	}
+	y := s.y.At(t)
+	y.Zero()
+	for _, b := range s.active {
+		kernels.Convert(y.Row(b), s.h.Row(b))
+	}
 }
 
 // packWeights packs the weights for the products, once if they are constant.

@@ -49,72 +49,87 @@ func (r *ragged[T]) restore(dst, src kernels.Matrix[T], n int) {
 	}
 }
 
-// runRagged runs a layer that package cell has, of sequences of different
-// lengths.
+// runRagged runs a layer that package cell has, of sequences of different lengths.
 func (op *recurrent[T]) runRagged(lengths []int32) error {
-	time, batch, inputs := op.chunk()
+	_, batch, inputs := op.chunk()
 	r := &op.ragged
 	r.sort(lengths)
-	longest := len(r.counts)
-	chunk := min(longest, op.chunkSteps())
-	if err := op.reserve(chunk, batch); err != nil {
+	steps := min(len(r.counts), op.chunkSteps())
+	if err := op.reserve(steps, batch); err != nil {
 		return err
 	}
-	from, err := op.stepsOfX(false)
+	x, err := op.stepsOfX(false)
 	if err != nil {
 		return err
 	}
-	if err := op.sorted.resizeTo(chunk, batch, inputs); err != nil {
+	if err := op.sorted.resizeTo(steps, batch, inputs); err != nil {
 		return err
 	}
-	if err := op.history.resizeTo(chunk, batch, op.hidden); err != nil {
+	if err := op.history.resizeTo(steps, batch, op.hidden); err != nil {
 		return err
 	}
 	if err := r.states.resizeTo(2, batch, op.hidden); err != nil {
 		return err
 	}
-	alive := 0 // rows that have a step
-	if longest > 0 {
-		alive = r.counts[0]
-	}
 	op.packWeights()
-	for d, c := range op.cells {
-		to := op.stepsOfY(d)
-		states := r.states.data
-		state := cell.State[T]{
-			H: kernels.Dense(batch, op.hidden, states),
-			C: kernels.Dense(batch, op.hidden, states[batch*op.hidden:]),
-		}
-		r.sortRows(state.H, op.state(op.h0, d))
-		r.sortRows(state.C, op.state(op.c0, d))
-		for done := 0; done < longest; done += chunk {
-			if err := op.memory.ctx.Err(); err != nil {
-				return err
-			}
-			i, j := op.span(d, done, min(done+chunk, longest), longest)
-			s := cell.Sequences[T]{
-				X:       cell.Dense(j-i, batch, inputs, op.sorted.data),
-				Y:       cell.Dense(j-i, batch, op.hidden, op.history.data),
-				Lengths: r.counts[i:j], First: state,
-			}
-			for t, rows := range s.Lengths {
-				r.sortRows(s.X.At(t), from.At(i+t))
-				s.X.At(t).RowRange(rows, batch).Zero()
-			}
-			state = c.Forward(&op.packedWeights[d], s)
-			for t, rows := range s.Lengths {
-				if op.y != nil {
-					r.restore(to.At(i+t), s.Y.At(t), rows)
-				}
-			}
-		}
-		r.restore(op.state(op.hn, d), state.H, alive)
-		if op.cn != nil {
-			r.restore(op.state(op.cn, d), state.C, alive)
-		}
-		for t := longest; t < time && op.y != nil; t++ {
-			to.At(t).Zero()
+	for d := range op.cells {
+		if err := op.runRaggedCell(d, x, steps); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// runRaggedCell runs direction d of the layer, so many steps at a time.
+func (op *recurrent[T]) runRaggedCell(d int, x cell.Steps[T], steps int) error {
+	time, batch, _ := op.chunk()
+	r, y := &op.ragged, op.stepsOfY(d)
+	longest, nonEmpty := len(r.counts), 0
+	if longest > 0 {
+		nonEmpty = r.counts[0]
+	}
+	state := cell.State[T]{
+		H: kernels.Dense(batch, op.hidden, r.states.data),
+		C: kernels.Dense(batch, op.hidden, r.states.data[batch*op.hidden:]),
+	}
+	r.sortRows(state.H, op.state(op.h0, d))
+	r.sortRows(state.C, op.state(op.c0, d))
+	for done := 0; done < longest; done += steps {
+		if err := op.memory.ctx.Err(); err != nil {
+			return err
+		}
+		from, to := op.span(d, done, min(done+steps, longest), longest)
+		state = op.forwardRagged(d, &x, &y, from, to, state)
+	}
+	r.restore(op.state(op.hn, d), state.H, nonEmpty)
+	if op.cn != nil {
+		r.restore(op.state(op.cn, d), state.C, nonEmpty)
+	}
+	for t := longest; t < time && op.y != nil; t++ {
+		y.At(t).Zero()
+	}
+	return nil
+}
+
+// forwardRagged runs direction d through some of the steps, and returns the state after
+// them.
+func (op *recurrent[T]) forwardRagged(d int, x, y *cell.Steps[T], from, to int, first cell.State[T]) cell.State[T] {
+	_, batch, inputs := op.chunk()
+	r := &op.ragged
+	s := cell.Sequences[T]{
+		X:       cell.Dense(to-from, batch, inputs, op.sorted.data),
+		Y:       cell.Dense(to-from, batch, op.hidden, op.history.data),
+		Lengths: r.counts[from:to], First: first,
+	}
+	for t, rows := range s.Lengths {
+		r.sortRows(s.X.At(t), x.At(from+t))
+		s.X.At(t).RowRange(rows, batch).Zero()
+	}
+	state := op.cells[d].Forward(&op.packedWeights[d], s)
+	for t, rows := range s.Lengths {
+		if op.y != nil {
+			r.restore(y.At(from+t), s.Y.At(t), rows)
+		}
+	}
+	return state
 }

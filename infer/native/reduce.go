@@ -286,18 +286,23 @@ func (op *reduce[T]) pass(sums []T, second bool) error {
 				}
 				src = op.mapped[:len(src)]
 			}
-			switch stride[0] {
-			case 0:
-				sums[k] = op.row(sums[k], src)
-			case 1:
-				op.rows(sums[k:k+len(src)], src)
-			default:
-				for j := range src {
-					sums[k+j*stride[0]] = op.row(sums[k+j*stride[0]], src[j:j+1])
-				}
-			}
+			op.addTo(sums[k:], stride[0], src)
 		}
 	})
+}
+
+// addTo adds the elements of src to sums that lie a stride apart, 0 for all to the first.
+func (op *reduce[T]) addTo(sums []T, stride int, src []T) {
+	switch stride {
+	case 0:
+		sums[0] = op.row(sums[0], src)
+	case 1:
+		op.rows(sums[:len(src)], src)
+	default:
+		for j := range src {
+			sums[j*stride] = op.row(sums[j*stride], src[j:j+1])
+		}
+	}
 }
 
 // reduceBools is ReduceMax or ReduceMin of truth values.

@@ -42,19 +42,13 @@ func newSlice(n *node) kernel {
 }
 
 func (op *slice) shapes() error {
-	in, out := op.in.info().shape, op.out.info()
-	var lists [4][]int64
-	for i, l := range []*intList{op.starts, op.ends, op.axes, op.steps} {
-		var err error
-		if lists[i], err = l.values(); err != nil {
-			return err
-		}
-		if n := len(lists[i]); n != len(lists[0]) && (l.given || i < 2) {
-			return fmt.Errorf("there are %d starts, but %d of the ends, axes or steps", len(lists[0]), n)
-		}
+	lists, err := op.lists()
+	if err != nil {
+		return err
 	}
 	starts, ends, axes, steps := lists[0], lists[1], lists[2], lists[3]
-	out.setShape(in)
+	in := op.in.info().shape
+	op.out.info().setShape(in)
 	op.seen = resized(op.seen, len(in))
 	op.first = resized(op.first, len(in))
 	op.step = op.step[:0]
@@ -69,19 +63,40 @@ func (op *slice) shapes() error {
 		if op.steps.given {
 			step = max(steps[i], -math.MaxInt64)
 		}
-		k, err := axisOf(axis, len(in))
-		switch {
-		case err != nil:
+		if err := op.cut(axis, start, ends[i], step); err != nil {
 			return err
-		case op.seen[k]:
-			return fmt.Errorf("axis %d is there twice", k)
-		case step == 0:
-			return fmt.Errorf("the step along axis %d is 0", k)
 		}
-		op.seen[k] = true
-		op.first[k], out.shape[k] = sliceOf(start, ends[i], step, int64(in[k]))
-		op.step[k] = int(step)
 	}
+	return nil
+}
+
+// lists returns the starts, the ends, the axes and the steps.
+func (op *slice) lists() (lists [4][]int64, err error) {
+	for i, l := range []*intList{op.starts, op.ends, op.axes, op.steps} {
+		if lists[i], err = l.values(); err != nil {
+			return lists, err
+		}
+		if n := len(lists[i]); n != len(lists[0]) && (l.given || i < 2) {
+			return lists, fmt.Errorf("there are %d starts, but %d of the ends, axes or steps", len(lists[0]), n)
+		}
+	}
+	return lists, nil
+}
+
+// cut sets what is left of an axis.
+func (op *slice) cut(axis, start, end, step int64) error {
+	in := op.in.info().shape
+	k, err := axisOf(axis, len(in))
+	switch {
+	case err != nil:
+		return err
+	case op.seen[k]:
+		return fmt.Errorf("axis %d is there twice", k)
+	case step == 0:
+		return fmt.Errorf("the step along axis %d is 0", k)
+	}
+	op.seen[k], op.step[k] = true, int(step)
+	op.first[k], op.out.info().shape[k] = sliceOf(start, end, step, int64(in[k]))
 	return nil
 }
 
@@ -171,7 +186,7 @@ func scalarLike(n *node, v float32) value {
 }
 
 func (op *pad) shapes() error {
-	in, out := op.in.info().shape, op.out.info()
+	in := op.in.info().shape
 	pads, err := op.pads.values()
 	if err != nil {
 		return err
@@ -187,28 +202,36 @@ func (op *pad) shapes() error {
 	if len(pads) != 2*count {
 		return fmt.Errorf("%d pads do not fit %d axes", len(pads), count)
 	}
-	out.setShape(in)
+	op.out.info().setShape(in)
 	op.before = resized(op.before, len(in))
 	for i := range count {
 		axis := int64(i)
 		if op.axes.given {
 			axis = axes[i]
 		}
-		k, err := axisOf(axis, len(in))
-		if err != nil {
+		if err := op.padAxis(axis, pads[i], pads[count+i]); err != nil {
 			return err
 		}
-		before, after := pads[i], pads[count+i]
-		if limit := int64(math.MaxInt32); before < -limit || before > limit || after < -limit || after > limit {
-			return fmt.Errorf("pads %d and %d are out of range", before, after)
-		}
-		op.before[k] = int(before)
-		if out.shape[k] = in[k] + int(before) + int(after); out.shape[k] < 0 {
-			return fmt.Errorf("pads %d and %d take more than there is of axis %d of shape %v", before, after, k, in)
-		}
-		if out.shape[k] > 0 && in[k] == 0 && op.mode != "constant" {
-			return fmt.Errorf("axis %d of shape %v has no elements to pad with", k, in)
-		}
+	}
+	return nil
+}
+
+// padAxis sets the size of an axis with so many elements more at its ends.
+func (op *pad) padAxis(axis, before, after int64) error {
+	in, out := op.in.info().shape, op.out.info().shape
+	k, err := axisOf(axis, len(in))
+	if err != nil {
+		return err
+	}
+	if limit := int64(math.MaxInt32); before < -limit || before > limit || after < -limit || after > limit {
+		return fmt.Errorf("pads %d and %d are out of range", before, after)
+	}
+	op.before[k] = int(before)
+	if out[k] = in[k] + int(before) + int(after); out[k] < 0 {
+		return fmt.Errorf("pads %d and %d take more than there is of axis %d of shape %v", before, after, k, in)
+	}
+	if out[k] > 0 && in[k] == 0 && op.mode != "constant" {
+		return fmt.Errorf("axis %d of shape %v has no elements to pad with", k, in)
 	}
 	return nil
 }
