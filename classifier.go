@@ -100,8 +100,8 @@ func stepsOf[S Sequence](s S) [][]float64 {
 
 // NewSequenceClassifier is NewClassifier for sequences as datasets.ReadSequences reads
 // them, and for sequences of tokens. The labels of the sequences are places in names.
-// Those of test test, and half of them validate where that is needed; where test is nil
-// some of train are held out, and equal sequences train together or test together.
+// If test is nil, some of train are held out as the test set, equal sequences together;
+// else HeldOut is not used.
 func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o Options) (*Job, error) {
 	o, err := o.resume(models.Classify)
 	if err != nil {
@@ -113,12 +113,34 @@ func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o Op
 	if err := o.checkLabels(names); err != nil {
 		return nil, err
 	}
+	if err := o.checkSequences("train", train, names); err != nil {
+		return nil, err
+	}
 	if test == nil {
 		if train, test, err = o.holdOut(train); err != nil {
 			return nil, err
 		}
 	}
+	if err := o.checkSequences("test", test, names); test.Len() > 0 && err != nil {
+		return nil, err
+	}
 	return o.classifier(*train, *test, names)
+}
+
+// checkSequences refuses sequences that no model of the given labels can learn.
+func (o Options) checkSequences(field string, s *datasets.Sequences, names []string) error {
+	if s == nil || s.Len() == 0 {
+		return &models.FieldError{Field: field, Value: nil, Want: "one sequence or more"}
+	}
+	if s.Tokens != nil && o.Spec.Vocabulary == 0 {
+		return &models.FieldError{Field: "Spec.Vocabulary", Value: 0, Want: "the number of different tokens"}
+	}
+	for i, label := range s.Labels {
+		if label < 0 || label >= int64(len(names)) {
+			return &models.FieldError{Field: fmt.Sprintf("%s.Labels[%d]", field, i), Value: label, Want: fmt.Sprintf("from 0 to %d, the place of its label", len(names)-1)}
+		}
+	}
+	return nil
 }
 
 // checkLabels sets the loss that the labels ask for, and refuses one that does not fit.
@@ -138,7 +160,7 @@ func (o *Options) checkLabels(names []string) error {
 	return nil
 }
 
-// holdOut divides sequences into those that train and those that test.
+// holdOut divides sequences into a training and a test set.
 func (o Options) holdOut(all *datasets.Sequences) (train, test *datasets.Sequences, err error) {
 	if o.HeldOut == 0 {
 		return all, all.Range(0, 0), nil
@@ -155,7 +177,7 @@ func (o Options) classifier(train, test datasets.Sequences, names []string) (*Jo
 	test.AsTargets = train.AsTargets
 	data := append(sequenceBytes(&train), sequenceBytes(&test)...)
 	held := &test
-	if o.chooses() {
+	if o.needsValidation() {
 		validation, rest, err := test.Split(0.5, o.Fit.Seed)
 		if err != nil {
 			return nil, o.nothingValidates(err)

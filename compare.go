@@ -32,9 +32,10 @@ type Comparison struct {
 }
 
 // Compare compares the answers of exported, which is file on any engine, with those of
-// the trainer, on the first examples that test, or that train where none test. Where they
-// lie further apart than 1e-5, both are computed again in float64. It is an error if they
-// differ there too, or if the engine is off by more than rounding explains.
+// the trainer, on the first examples of the test set, or of the training set if that is
+// empty. Where they lie further apart than 1e-5, both are computed again in float64. It is
+// an error if they differ there too, or if the engine is off by more than rounding
+// explains.
 func (j *Job) Compare(ctx context.Context, file []byte, exported *infer.Model) (c Comparison, err error) {
 	source := j.TestData
 	if source.Len() == 0 {

@@ -135,7 +135,7 @@ func columnBytes(columns []datasets.Column) (data []byte) {
 	return data
 }
 
-// forecast is a series that is divided into what trains, validates and tests.
+// forecast is a series that is divided into a training, a validation and a test set.
 type forecast struct {
 	Options
 	series                  *datasets.Series
@@ -152,7 +152,7 @@ func (o Options) splitSeries(series *datasets.Series) (*forecast, error) {
 	if err != nil {
 		return nil, tooShort("Window", o.Window, "shorter", err)
 	}
-	if o.chooses() {
+	if o.needsValidation() {
 		if f.test == nil {
 			return nil, o.nothingValidates(errNoneHeldOut)
 		}
@@ -222,8 +222,8 @@ func (f *forecast) targets() []int {
 	return firstOf(f.series.Columns)
 }
 
-// sources sets what the training validates on, if anything, and returns what it trains
-// and tests on: the windows, or streams over their series.
+// sources returns the training and the test set, as windows or as streams over their
+// series, and sets the validation set, if there is one.
 func (f *forecast) sources() (train, test datasets.Source, err error) {
 	if f.TBPTT > 0 {
 		return f.streams()

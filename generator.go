@@ -56,7 +56,7 @@ func NewGenerator(text string, o Options) (*Job, error) {
 	return o.generator(text, vocabulary, train, test)
 }
 
-// splitText divides a text into what trains and what tests, which may be empty.
+// splitText divides a text into a training set and a test set, which may be empty.
 func (o Options) splitText(text string, vocabulary []string) (train, test *datasets.Text, err error) {
 	all, err := datasets.NewText(text, vocabulary, o.Window, o.Stride)
 	switch {
@@ -79,7 +79,7 @@ func (o Options) generator(text string, vocabulary []string, train, test *datase
 	if o.Fit.Loss == nil {
 		o.Fit.Loss = trainer.CrossEntropy{}
 	}
-	if o.chooses() {
+	if o.needsValidation() {
 		validation, rest, err := test.Split(0.5)
 		if err != nil {
 			return nil, o.nothingValidates(err)

@@ -26,8 +26,8 @@ type Job struct {
 	Options
 
 	Model     *models.Model   // with the parameters to begin with
-	TrainData datasets.Source // what trains
-	TestData  datasets.Source // what tests, which may be empty
+	TrainData datasets.Source // the training set
+	TestData  datasets.Source // the test set, which may be empty
 
 	digest  [sha256.Size]byte // of all data
 	summary func() (string, error)

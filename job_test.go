@@ -470,3 +470,23 @@ func TestStreamsTooShort(t *testing.T) {
 		}
 	}
 }
+
+// TestSequencesThatDoNotFit names what no model can learn.
+func TestSequencesThatDoNotFit(t *testing.T) {
+	good, wrong := datasets.Echo(50, 4, 1), datasets.Echo(50, 4, 1)
+	wrong.Labels[7] = 2
+	for want, make := range map[string]func() (*Job, error){
+		"train":           func() (*Job, error) { return NewSequenceClassifier(nil, nil, bits, ClassifierOptions()) },
+		"train.Labels[7]": func() (*Job, error) { return NewSequenceClassifier(wrong, nil, bits, ClassifierOptions()) },
+		"test.Labels[7]":  func() (*Job, error) { return NewSequenceClassifier(good, wrong, bits, ClassifierOptions()) },
+		"Spec.Vocabulary": func() (*Job, error) {
+			return NewSequenceClassifier(datasets.Palindromes(50, 4, 1), nil, bits, ClassifierOptions())
+		},
+	} {
+		_, err := make()
+		var field *models.FieldError
+		if !errors.As(err, &field) || field.Field != want {
+			t.Errorf("the error is %v, not about %s", err, want)
+		}
+	}
+}

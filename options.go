@@ -22,10 +22,10 @@ type Options struct {
 	// is PyTorch's default.
 	Init []Init
 
-	// Start is a model to go on training, such as export.ReadFile returns (none). Its
-	// Spec, Window, Horizon, scales, vocabulary, labels and state then stand in place of
-	// those that the options and the data would give, so that its parameters keep their
-	// meaning. The data must fit them.
+	// Start is a model to go on training, such as export.ReadFile returns. Nil begins
+	// with new parameters. The job keeps the Spec, Window, Horizon, Target, scales,
+	// vocabulary, labels and state of Start, so that its parameters keep their meaning,
+	// and ignores those fields here. The data must fit them.
 	Start *models.Model
 
 	// StateInput gives the file inputs and outputs for the state, so that any runtime
@@ -37,20 +37,23 @@ type Options struct {
 	Horizon int    // steps ahead that a forecaster answers for
 	Target  string // the column that a forecaster answers for; "" for all
 
-	// TBPTT is the number of steps of truncated backpropagation through time, by which a
-	// forecaster learns from every step of Fit.Batch parallel streams. Gradients are cut
-	// between examples and the state is not. 0 is for windows.
+	// TBPTT is the number of steps of truncated backpropagation through time. The series
+	// is cut into Fit.Batch parallel streams, and the forecaster predicts the next value
+	// at every step. Its state is kept from one batch to the next, and gradients are not.
+	// With 0 the forecaster learns from windows, each with a state of zeros.
 	TBPTT int
 
 	Stride int // characters from one example of text to the next
 
-	// Scale standardizes the values: each column or channel has mean 0 and deviation 1
-	// over what trains. The scale is part of the file, which reads and answers raw units.
+	// Scale standardizes the values: each column or channel gets mean 0 and standard
+	// deviation 1 over the training set. The scale becomes part of the file, which reads
+	// and answers raw units.
 	Scale bool
 
-	// HeldOut is the share of the data that does not train: the end of a series or text,
-	// or sequences that the seed draws. It tests. Where Fit has a Patience or the schedule
-	// trainer.Plateau, half of it validates and the other half tests. 0 trains on all.
+	// HeldOut is the share of the data that is held out from training, as the test set:
+	// the end of a series or text, or sequences drawn by Fit.Seed. If Fit has a Patience
+	// or the schedule trainer.Plateau, half of it is the validation set and the other
+	// half the test set. 0 trains on all data.
 	HeldOut float64
 
 	DataName string // what the metadata call the data, such as the name of a file
@@ -235,8 +238,7 @@ func (o Options) initializers(small models.Spec) (list []models.Recipe, err erro
 	return list, nil
 }
 
-// chooses tells whether the training looks at what is held out, half of which then
-// validates.
-func (o Options) chooses() bool {
+// needsValidation tells whether the training looks at a validation set.
+func (o Options) needsValidation() bool {
 	return o.Fit.Patience > 0 && o.Fit.Patience < math.MaxInt || o.Fit.Schedule.Shape == trainer.Plateau
 }

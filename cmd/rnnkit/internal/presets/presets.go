@@ -79,7 +79,7 @@ func charsOptions(recipe string, cell models.Cell) Options {
 	return o
 }
 
-// newChars learns all of the rhyme, and tests on nothing.
+// newChars trains on all of the rhyme, without a test set.
 func newChars(o Options) (*rnnkit.Job, error) {
 	return rnnkit.NewGenerator(datasets.Rhyme(), o.Options)
 }
