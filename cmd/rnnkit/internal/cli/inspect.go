@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/native"
@@ -26,17 +27,12 @@ type inspectOptions struct {
 	*streams
 	json    bool
 	dot     bool
-	run     bool
+	runs    bool
 	timeout time.Duration
 	ortLib  string
 }
 
-func newInspectCmd(s *streams) *cobra.Command {
-	o := &inspectOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "inspect MODEL.onnx",
-		Short: "Show what is in a model",
-		Long: `Show the inputs, outputs, operators, parameters and metadata of any ONNX model,
+const inspectLong = `Show the inputs, outputs, operators, parameters and metadata of any ONNX model,
 which of its outputs is fed back as which input, and which engines open it, and if
 not why. ONNX Runtime opens it in a process of its own, with the native engine's
 limit of memory. An engine that takes longer than --timeout is given up.
@@ -45,32 +41,43 @@ The model does not run, unless --run asks for it: then experiments tell where an
 exporter has baked its example's batch or time into the graph, which 'rnnkit repair'
 makes symbolic. They too are given up after --timeout.
 
-Characters of the file's strings that a terminal would not print are escaped.`,
-		Example: `  rnnkit inspect sine.onnx
+Characters of the file's strings that a terminal would not print are escaped.`
+
+const inspectExample = `  rnnkit inspect sine.onnx
   rnnkit inspect exported.onnx --run
   rnnkit inspect sine.onnx --json
-  rnnkit inspect sine.onnx --dot | dot -Tsvg > sine.svg`,
-		Args: oneModel("rnnkit inspect MODEL.onnx"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case o.json && o.dot:
-				return usagef("--json and --dot exclude each other: choose one")
-			case o.timeout <= 0:
-				return usagef("--timeout is %v: it must be more than 0", o.timeout)
-			}
-			return o.inspect(cmd.Context(), args[0])
-		},
-	}
-	flags := cmd.Flags()
-	flags.BoolVar(&o.json, "json", false, "print one JSON object")
-	flags.BoolVar(&o.dot, "dot", false, "print the graph for Graphviz")
-	flags.BoolVar(&o.run, "run", false, "run the model, to tell what is baked in")
-	flags.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long each engine, and --run, may take")
-	addOrtLib(flags, &o.ortLib)
-	return cmd
+  rnnkit inspect sine.onnx --dot | dot -Tsvg > sine.svg`
+
+func newInspectCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&inspectOptions{streams: s}, &cobra.Command{
+		Use:     "inspect MODEL.onnx",
+		Short:   "Show what is in a model",
+		Long:    inspectLong,
+		Example: inspectExample,
+		Args:    oneModel("rnnkit inspect MODEL.onnx"),
+	})
 }
 
-func (o *inspectOptions) inspect(ctx context.Context, path string) error {
+func (o *inspectOptions) addFlags(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.json, "json", false, "print one JSON object")
+	flags.BoolVar(&o.dot, "dot", false, "print the graph for Graphviz")
+	flags.BoolVar(&o.runs, "run", false, "run the model, to tell what is baked in")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long each engine, and --run, may take")
+	addOrtLib(flags, &o.ortLib)
+}
+
+func (o *inspectOptions) validate() error {
+	switch {
+	case o.json && o.dot:
+		return usagef("--json and --dot exclude each other: choose one")
+	case o.timeout <= 0:
+		return usagef("--timeout is %v: it must be more than 0", o.timeout)
+	}
+	return nil
+}
+
+func (o *inspectOptions) run(ctx context.Context, args []string) error {
+	path := args[0]
 	m, data, err := readGraph(path)
 	if err != nil {
 		return err
@@ -80,7 +87,7 @@ func (o *inspectOptions) inspect(ctx context.Context, path string) error {
 	}
 	r := newInspection(path, len(data), m)
 	r.try(ctx, data, o)
-	if o.run {
+	if o.runs {
 		r.Baked = o.baked(ctx, m, r)
 	}
 	if o.json {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/repair"
 	"github.com/rnnkit/rnnkit/infer/engine"
@@ -28,12 +29,7 @@ type repairOptions struct {
 	tolerance float64
 }
 
-func newRepairCmd(s *streams) *cobra.Command {
-	o := &repairOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "repair MODEL.onnx -o FIXED.onnx",
-		Short: "Make the batch and time of a model symbolic again",
-		Long: `Make the batch and the time of a model symbolic again, where an exporter baked the
+const repairLong = `Make the batch and the time of a model symbolic again, where an exporter baked the
 sizes of its example into the graph: into the shapes that it declares, the initial
 states, the targets of Reshape and Expand, or the index of the last step. What is
 changed is listed.
@@ -48,29 +44,23 @@ where it is installed, on ONNX Runtime, and must give the answers that the model
 as it is gives to the same rows. Where that takes no other time there is nothing
 to compare with but the other engine, which is said. The file is written only if
 all agree; an engine that does not run the model as it is, as ONNX Runtime with
-float64, is left out, which is said. Where a node stands in the way of a batch, it is named and nothing is
-written.`,
-		Example: `  rnnkit repair exported.onnx -o fixed.onnx
-  rnnkit repair exported.onnx -o fixed.onnx --layout x=tbf`,
-		Args: oneModel("rnnkit repair MODEL.onnx -o FIXED.onnx"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case o.output == "":
-				return usagef("say where to write the model: -o FILE.onnx")
-			case sameFile(args[0], o.output):
-				return usagef("%s and -o are the same file: name another, to keep the original", args[0])
-			case o.time < 0:
-				return usagef("--time is %d: it must be 1 or more", o.time)
-			case o.timeout <= 0:
-				return usagef("--timeout is %v: it must be more than 0", o.timeout)
-			case !(o.tolerance > 0):
-				return usagef("--tolerance is %g: it must be more than 0", o.tolerance)
-			}
-			return o.run(cmd.Context(), args[0])
-		},
-	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
+float64, is left out, which is said. Where a node stands in the way of a batch, it is
+named and nothing is written.`
+
+const repairExample = `  rnnkit repair exported.onnx -o fixed.onnx
+  rnnkit repair exported.onnx -o fixed.onnx --layout x=tbf`
+
+func newRepairCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&repairOptions{streams: s}, &cobra.Command{
+		Use:     "repair MODEL.onnx -o FIXED.onnx",
+		Short:   "Make the batch and time of a model symbolic again",
+		Long:    repairLong,
+		Example: repairExample,
+		Args:    oneModel("rnnkit repair MODEL.onnx -o FIXED.onnx"),
+	})
+}
+
+func (o *repairOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.output, "output", "o", "", "the ONNX file to write")
 	o.addLayout(flags)
 	flags.IntVar(&o.time, "time", 0, "the time of the export, where the file leaves that open (default: one that it takes)")
@@ -78,10 +68,27 @@ written.`,
 	flags.Float64Var(&o.tolerance, "tolerance", verify.Tolerance, "the largest difference that passes")
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of the random inputs")
 	addOrtLib(flags, &o.ortLib)
-	return cmd
 }
 
-func (o *repairOptions) run(ctx context.Context, path string) error {
+func (o *repairOptions) validate() error {
+	switch {
+	case o.output == "":
+		return usagef("say where to write the model: -o FILE.onnx")
+	case o.time < 0:
+		return usagef("--time is %d: it must be 1 or more", o.time)
+	case o.timeout <= 0:
+		return usagef("--timeout is %v: it must be more than 0", o.timeout)
+	case !(o.tolerance > 0):
+		return usagef("--tolerance is %g: it must be more than 0", o.tolerance)
+	}
+	return nil
+}
+
+func (o *repairOptions) run(ctx context.Context, args []string) error {
+	path := args[0]
+	if sameFile(path, o.output) {
+		return usagef("%s and -o are the same file: name another, to keep the original", path)
+	}
 	data, err := readModel(path)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/export"
@@ -37,12 +38,7 @@ type verifyOptions struct {
 // cudaFactor is how much farther the answers of CUDA may lie apart than others.
 const cudaFactor = 10
 
-func newVerifyCmd(s *streams) *cobra.Command {
-	o := &verifyOptions{streams: s}
-	cmd := &cobra.Command{
-		Use:   "verify MODEL.onnx",
-		Short: "Run a model on every engine and compare the answers",
-		Long: `Run a model on every engine that is here, on random inputs, and compare all
+const verifyLong = `Run a model on every engine that is here, on random inputs, and compare all
 outputs with those of the first engine that runs it: whole sequences at once, and
 with the state fed back. For a model that rnnkit exported these are sequences in
 the units that it was trained in, the trainer answers too, and steps with the
@@ -56,20 +52,23 @@ It fails if an engine does not run the model, or if a difference is larger than
 the tolerance, which is multiplied by the largest output where that is more than 1
 and, for CUDA, by 10, or if all is not done within --timeout. An engine that is not
 installed is left out. ONNX Runtime opens the model in a process of its own first,
-with the native engine's limit of memory.`,
-		Example: `  rnnkit verify sine.onnx
+with the native engine's limit of memory.`
+
+const verifyExample = `  rnnkit verify sine.onnx
   rnnkit verify exported.onnx --engine native,onnxruntime --rows 3 --time 20
-  rnnkit verify vad.onnx --input sr=16000 --time 512`,
-		Args: oneModel("rnnkit verify MODEL.onnx"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.validate(); err != nil {
-				return err
-			}
-			return o.run(cmd.Context(), args[0])
-		},
-	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
+  rnnkit verify vad.onnx --input sr=16000 --time 512`
+
+func newVerifyCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&verifyOptions{streams: s}, &cobra.Command{
+		Use:     "verify MODEL.onnx",
+		Short:   "Run a model on every engine and compare the answers",
+		Long:    verifyLong,
+		Example: verifyExample,
+		Args:    oneModel("rnnkit verify MODEL.onnx"),
+	})
+}
+
+func (o *verifyOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.engines, "engine", engineNames, "the engines to compare, the first being the judge")
 	flags.IntVar(&o.rows, "rows", 7, "sequences to compare on")
 	flags.IntVar(&o.time, "time", 0, "steps of a sequence (default the model's window, else 50)")
@@ -77,7 +76,6 @@ with the native engine's limit of memory.`,
 	flags.DurationVar(&o.timeout, "timeout", time.Minute, "how long it may take in all")
 	o.add(flags)
 	addOrtLib(flags, &o.ortLib)
-	return cmd
 }
 
 func (o *verifyOptions) validate() error {
@@ -94,7 +92,8 @@ func (o *verifyOptions) validate() error {
 	return checkEngines("--engine", o.engines)
 }
 
-func (o *verifyOptions) run(ctx context.Context, path string) error {
+func (o *verifyOptions) run(ctx context.Context, args []string) error {
+	path := args[0]
 	g, data, err := o.read(path)
 	if err != nil {
 		return err
