@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +30,7 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files := goFiles(t, root)
 	for _, path := range append(pages, filepath.Join(root, "README.md")) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			text, err := os.ReadFile(path)
@@ -36,6 +39,7 @@ func TestDocs(t *testing.T) {
 			}
 			p := page{path: path, root: root, dir: t.TempDir()}
 			p.checkLinks(t, string(text))
+			p.checkNames(t, string(text), files)
 			blocks := p.read(t, string(text))
 			if testing.Short() {
 				t.Skip("read, but not followed: it trains models")
@@ -92,6 +96,36 @@ func (p *page) read(t *testing.T, text string) (blocks []block) {
 		blocks = append(blocks, b)
 	}
 	return blocks
+}
+
+// checkNames reports Go files that a page names and that are not there.
+func (p *page) checkNames(t *testing.T, text string, files []string) {
+	t.Helper()
+	for _, name := range nameForm.FindAllStringSubmatch(text, -1) {
+		if !slices.ContainsFunc(files, func(file string) bool { return strings.HasSuffix(file, "/"+name[1]) }) {
+			t.Errorf("%s names %s, which is not there", p.path, name[1])
+		}
+	}
+}
+
+var nameForm = regexp.MustCompile("`([\\w/]+\\.go)`")
+
+// goFiles lists the Go files of the repository.
+func goFiles(t *testing.T, root string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err == nil && d.Name() == "node_modules":
+			return fs.SkipDir
+		case filepath.Ext(path) == ".go":
+			files = append(files, filepath.ToSlash(path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // checkLinks reports links to files that are not there.
