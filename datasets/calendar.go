@@ -10,25 +10,25 @@ import (
 	"unicode"
 )
 
-// Rows may be missing between others, as on holidays: a few, or a part of all.
+// Up to fewMissing rows, or the part maxMissing of all, may be missing between others,
+// as on holidays.
 const (
 	fewMissing = 3
 	maxMissing = 0.1
 )
 
-// axis is what tells the order of a table's rows: a column of times, or one that
-// counts.
+// axis is the order of the rows of a table: a column of times, or one that counts.
 type axis struct {
 	column *Column
-	fields []string // as the file has them
-	clock  []string // beside a date, the time of the day
-	marks  []int64  // of each row, in units of that name
-	unit   int64    // from one row to the next, mostly
+	fields []string // as written in the file
+	clock  []string // the times of day beside dates
+	marks  []int64  // the position of each row, in units called name
+	unit   int64    // the usual step from one row to the next
 	name   string
-	steady bool // most rows are a unit apart
+	steady bool // most steps are one unit
 }
 
-// axis returns that of the table, or nil.
+// axis returns the axis of the table, or nil.
 func (t *Table) axis() *axis {
 	for i := range t.Columns {
 		if c := &t.Columns[i]; c.Kind == Times && c.times != nil && !c.clock {
@@ -49,7 +49,7 @@ func (t *Table) axis() *axis {
 	return t.seriesAxis()
 }
 
-// countAxis returns the axis of a column that counts by that step.
+// countAxis returns the axis of a column that counts by the given step.
 func (t *Table) countAxis(c *Column, step float64) *axis {
 	a := &axis{column: c, fields: t.fields(c.Number - 1), unit: 1, name: "row"}
 	for _, v := range c.Values {
@@ -58,7 +58,7 @@ func (t *Table) countAxis(c *Column, step float64) *axis {
 	return a
 }
 
-// descends tells whether each of several values is less than the one before.
+// descends reports whether three or more values are in descending order.
 func descends(values []float64) bool {
 	for i := 1; i < len(values); i++ {
 		if values[i] >= values[i-1] {
@@ -68,7 +68,7 @@ func descends(values []float64) bool {
 	return len(values) > 2
 }
 
-// clockMarks returns the times of the day of a column as numbers.
+// clockMarks returns the times of day of a column as numbers.
 func clockMarks(c *Column) (marks []float64) {
 	for _, at := range c.times {
 		marks = append(marks, float64(at.UnixMicro()))
@@ -76,8 +76,8 @@ func clockMarks(c *Column) (marks []float64) {
 	return marks
 }
 
-// seriesAxis returns the axis of a column that counts the rows of each of several
-// series, which another column of names or numbers tells apart, or nil.
+// seriesAxis returns the axis of a column that counts the rows of several series below
+// each other, or nil. Another column tells the series apart.
 func (t *Table) seriesAxis() *axis {
 	for i := range t.Columns {
 		c := &t.Columns[i]
@@ -97,7 +97,8 @@ func (t *Table) seriesAxis() *axis {
 	return nil
 }
 
-// tellsTime tells whether a column has times or parts of them, by its name too.
+// tellsTime reports whether a column holds times or parts of them, judged by its name
+// too.
 func tellsTime(c *Column) bool {
 	if c.Kind == Times || named(c.Name, timeWords) || named(c.Name, yearWords) {
 		return true
@@ -105,8 +106,8 @@ func tellsTime(c *Column) bool {
 	return slices.ContainsFunc([]part{weekdayPart, hourPart, minutePart}, func(p part) bool { return named(c.Name, p.words) })
 }
 
-// timeAxis returns the axis of a column of times, with the time of the day that
-// the next column may have.
+// timeAxis returns the axis of a column of times, together with a column of times of
+// day.
 func (t *Table) timeAxis(c *Column) *axis {
 	a := &axis{column: c, fields: t.fields(c.Number - 1)}
 	times := c.times
@@ -150,7 +151,7 @@ func weekdays(t time.Time) int64 {
 	return monday/7*5 + min(monday%7, 4)
 }
 
-// measure counts times in the calendar that they keep to best.
+// measure sets marks in the calendar in which the times are most evenly spaced.
 func (a *axis) measure(times []time.Time) {
 	typical := typicalStep(times)
 	var calendars []calendar
@@ -180,8 +181,7 @@ func (a *axis) measure(times []time.Time) {
 	a.steady = best >= 0.8
 }
 
-// skipsWeekends tells whether there are weekends between times, and none of the
-// times is on one.
+// skipsWeekends reports whether the times cover weekends but none is on one.
 func skipsWeekends(times []time.Time) bool {
 	weekend := func(t time.Time) bool { return t.Weekday() == time.Saturday || t.Weekday() == time.Sunday }
 	between := false
@@ -191,7 +191,7 @@ func skipsWeekends(times []time.Time) bool {
 	return between && !slices.ContainsFunc(times, weekend)
 }
 
-// units are names for so many of a smaller unit, the largest first.
+// units names multiples of smaller units, largest first.
 var units = []struct {
 	of   string
 	size int64
@@ -202,7 +202,7 @@ var units = []struct {
 	{"microsecond", 60e6, "minute"}, {"microsecond", 1e6, "second"}, {"microsecond", 1e3, "millisecond"},
 }
 
-// typicalStep is the median of the steps between times, without their sign.
+// typicalStep returns the median of the absolute steps between times.
 func typicalStep(times []time.Time) time.Duration {
 	var steps []time.Duration
 	for i := 1; i < len(times); i++ {
@@ -217,8 +217,8 @@ func typicalStep(times []time.Time) time.Duration {
 	return steps[len(steps)/2]
 }
 
-// usualStep is the most frequent step between marks, without its sign and never
-// 0, and of equally frequent ones the least.
+// usualStep returns the most frequent absolute step between marks other than 0. Of
+// equally frequent ones it returns the smallest.
 func usualStep(marks []int64) int64 {
 	counts := map[int64]int{}
 	usual := int64(0)
@@ -237,7 +237,7 @@ func usualStep(marks []int64) int64 {
 	return max(usual, 1)
 }
 
-// share is the part of the steps that are one unit.
+// share returns the share of the steps that are one unit, forwards or backwards.
 func (a *axis) share() float64 {
 	n := 0
 	for i := 1; i < len(a.marks); i++ {
@@ -248,8 +248,8 @@ func (a *axis) share() float64 {
 	return float64(n) / max(1, float64(len(a.marks)-1))
 }
 
-// summerTime tells whether the clock was put forward or back before a row: a
-// step an hour too long or too short, in the night to a Sunday.
+// summerTime reports whether the clocks changed before a row: the step is an hour too
+// long or too short, early on a Sunday.
 func (a *axis) summerTime(row int) bool {
 	const hour = 3600e6
 	if a.name != "microsecond" || a.unit > hour {
@@ -260,10 +260,9 @@ func (a *axis) summerTime(row int) bool {
 	return (off == hour || off == -hour) && t.Weekday() == time.Sunday && t.Hour() < 5
 }
 
-// Check tells whether the rows of the table are one series from the oldest to the
-// newest, by its column of times, or else by one that counts. It is an error if
-// they are not, or if many are missing between them; note is what a person should
-// know all the same, or "".
+// Check returns an error if the rows of the table are not one series from the oldest to
+// the newest, or if many rows are missing. A column of times decides, or else one that
+// counts. The note says what a person should know although it is no error, or is "".
 func (t *Table) Check() (note string, err error) {
 	a := t.axis()
 	switch {
@@ -282,8 +281,9 @@ func (t *Table) Check() (note string, err error) {
 	return t.noteGaps(a, same, gaps, missing)
 }
 
-// faults returns the rows that are not a unit after the one before: earlier, at the
-// same time, or after so many missing ones.
+// faults returns the rows that are not one unit after the one before: those that go
+// back, those at the same time, and those after a gap, with the number of rows that are
+// missing.
 func (a *axis) faults() (back, same, gaps []int, missing int64) {
 	for row := 1; row < len(a.marks); row++ {
 		step := a.marks[row] - a.marks[row-1]
@@ -301,7 +301,7 @@ func (a *axis) faults() (back, same, gaps []int, missing int64) {
 	return back, same, gaps, missing
 }
 
-// backwards says what is wrong where time goes back.
+// backwards is the error of rows that go back in time.
 func (t *Table) backwards(a *axis, back []int) error {
 	row := back[0]
 	at, before := a.text(row), a.text(row-1)
@@ -318,7 +318,7 @@ func (t *Table) backwards(a *axis, back []int) error {
 	return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s comes after %s; sort the rows from the oldest to the newest", at, before))
 }
 
-// repeated says what is wrong where rows have the same time.
+// repeated is the error of rows with the same time.
 func (t *Table) repeated(a *axis, same []int) error {
 	row := same[0]
 	if key, value := t.keyThatChanges(same); key != nil {
@@ -327,8 +327,8 @@ func (t *Table) repeated(a *axis, same []int) error {
 	return t.errorAt(row, a.column.Number-1, fmt.Errorf("%s is there twice, as in the row before; give each time one row, for instance the mean of both", a.text(row)))
 }
 
-// noteGaps returns an error if many rows are missing, and else what to say of
-// those that are.
+// noteGaps returns an error if many rows are missing, and otherwise a note about those
+// that are.
 func (t *Table) noteGaps(a *axis, same, gaps []int, missing int64) (note string, err error) {
 	const advice = "fill them in, for instance by interpolation"
 	switch {
@@ -349,8 +349,8 @@ func (t *Table) noteGaps(a *axis, same, gaps []int, missing int64) (note string,
 	return t.errorAt(gaps[0], a.column.Number-1, fmt.Errorf("%w; rows are taken as even all the same: %s", what, advice)).Error(), nil
 }
 
-// pauses tells whether gaps are the nights between the hours of a market and the
-// like: most rows after them have the same time of the day.
+// pauses reports whether the gaps are regular, such as the nights between trading
+// hours: most rows after them have the same time of day.
 func (a *axis) pauses(gaps []int) bool {
 	const day = 86400e6
 	counts, most := map[int64]int{}, 0
@@ -362,7 +362,7 @@ func (a *axis) pauses(gaps []int) bool {
 	return a.name == "microsecond" && a.unit < day && most > 2 && 5*most >= 4*len(gaps)
 }
 
-// noteUntold says of a column of dates why nothing is known of their order.
+// noteUntold returns a note about a column of dates whose order cannot be checked.
 func (t *Table) noteUntold() string {
 	for i := range t.Columns {
 		c, first := &t.Columns[i], t.sheet.records[t.record(0)][i]
@@ -377,9 +377,9 @@ func (t *Table) noteUntold() string {
 	return ""
 }
 
-// keyThatChanges returns a column of names that changes at each of those rows, or
-// one of numbers that changes there alone or is the same after each of the others,
-// and its first value.
+// keyThatChanges returns a column that tells several series apart, and its first value.
+// It is one of names that changes at each of those rows, or one of numbers that changes
+// only there or repeats in each series.
 func (t *Table) keyThatChanges(rows []int) (key *Column, value string) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
@@ -393,7 +393,7 @@ func (t *Table) keyThatChanges(rows []int) (key *Column, value string) {
 		if repeats(fields, rows) {
 			return c, fields[0]
 		}
-		named := c.Kind == Keys || c.Kind == Texts || c.Kind == Indices && named(c.Name, idWords) || changes == len(rows)
+		named := c.Kind == Categories || c.Kind == Texts || c.Kind == Indices && named(c.Name, idWords) || changes == len(rows)
 		if named && !slices.ContainsFunc(rows, func(row int) bool { return fields[row] == fields[row-1] }) {
 			return c, fields[0]
 		}
@@ -401,8 +401,8 @@ func (t *Table) keyThatChanges(rows []int) (key *Column, value string) {
 	return nil, ""
 }
 
-// repeats tells whether those rows continue groups of rows in which the fields are
-// different ones, and the same in each group.
+// repeats reports whether the fields are different within each group of rows and the
+// same in all groups. Those rows continue groups.
 func repeats(fields []string, rows []int) bool {
 	groups, place, first := 1, 0, map[string]bool{fields[0]: true}
 	for row := 1; row < len(fields); row++ {
@@ -417,13 +417,13 @@ func repeats(fields []string, rows []int) bool {
 	return groups > 1 && len(rows) >= groups
 }
 
-// isAmong tells whether a row is one of some in order.
+// isAmong reports whether row is one of rows, which are sorted.
 func isAmong(rows []int, row int) bool {
 	_, found := slices.BinarySearch(rows, row)
 	return found
 }
 
-// text returns the time of a row as the file has it.
+// text returns the time of a row as it is written in the file.
 func (a *axis) text(row int) string {
 	text := strings.TrimSpace(a.fields[row])
 	if a.clock != nil {
@@ -432,7 +432,7 @@ func (a *axis) text(row int) string {
 	return fmt.Sprintf("%.40s", text)
 }
 
-// span is so many units in words.
+// span returns n units in words.
 func (a *axis) span(n int) string {
 	unit, name := a.unit, a.name
 	for _, known := range units {
@@ -468,8 +468,8 @@ func (c *Column) Title() string {
 	return cmp.Or(c.Name, fmt.Sprintf("column %d", c.Number))
 }
 
-// Describe says in a line what was read of the table: some of its columns, and the
-// time that they cover.
+// Describe describes what was read in one line: some of the columns and the time that
+// they cover.
 func (t *Table) Describe(columns ...Column) string {
 	var b strings.Builder
 	for i := range columns {

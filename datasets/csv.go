@@ -23,11 +23,11 @@ const (
 	byteOrderMark = "\ufeff"
 )
 
-// CSVError says where a CSV file cannot be used, why, and what to do about it.
+// CSVError says what is wrong with a CSV file, where, and what to do about it.
 type CSVError struct {
 	File   string // as given to the reader
-	Line   int    // from 1; 0 where no single line is to blame
-	Column int    // number of the field, from 1; 0 where no single field is
+	Line   int    // from 1; 0 for none
+	Column int    // number of the field, from 1; 0 for none
 	Err    error
 }
 
@@ -43,16 +43,16 @@ func (e *CSVError) Error() string {
 
 func (e *CSVError) Unwrap() error { return e.Err }
 
-// sheet is the text of a CSV file, record by record.
+// sheet holds the records of a CSV file.
 type sheet struct {
 	file    string
 	comma   rune
 	records [][]string
-	lines   []int // on which each record begins
+	lines   []int // on which each record starts
 	ragged  bool  // records may have different lengths
 }
 
-// readSheet reads all records. They have the same number of fields unless the
+// readSheet reads all records. They must have the same number of fields unless the
 // sheet is ragged.
 func readSheet(r io.Reader, file string, ragged bool) (*sheet, error) {
 	records, err := newRecordReader(r, file)
@@ -80,8 +80,8 @@ func readSheet(r io.Reader, file string, ragged bool) (*sheet, error) {
 	return s, nil
 }
 
-// add adds a record. Blank lines are no records, but in a file of one column
-// each is a missing value.
+// add adds a record. A blank line is no record, except in a file of one column, where
+// it is a missing value.
 func (s *sheet) add(record []string, line int) error {
 	blank := len(record) == 1 && record[0] != "" && strings.TrimSpace(record[0]) == ""
 	first := len(s.records) == 0
@@ -110,15 +110,15 @@ func (s *sheet) add(record []string, line int) error {
 	return nil
 }
 
-// isSeparatorLine tells whether a record is the line by which Excel is told how
-// fields are separated, as sep=;.
+// isSeparatorLine reports whether a record is a line such as sep=; that tells Excel the
+// separator.
 func isSeparatorLine(record []string, comma rune) bool {
 	line := strings.Join(record, string(comma))
 	return len(line) == 5 && strings.EqualFold(line[:4], "sep=")
 }
 
-// fit returns the record with as many fields as the first one has, which may end
-// in a separator where others do not.
+// fit returns the record with as many fields as the first one. It may end in a
+// separator where others do not.
 func (s *sheet) fit(record []string, line int) ([]string, error) {
 	first := s.records[0]
 	n := len(first)
@@ -137,8 +137,8 @@ func (s *sheet) fit(record []string, line int) ([]string, error) {
 	return nil, s.errorf(line, 0, "%d fields, but line %d has %d; %s", len(record), s.lines[0], n, advice)
 }
 
-// dropEmptyEnd drops the lines of separators alone that a spreadsheet leaves at
-// the end.
+// dropEmptyEnd drops the lines of nothing but separators that spreadsheets leave at the
+// end.
 func (s *sheet) dropEmptyEnd() {
 	for n := len(s.records); n > 0; n-- {
 		last := s.records[n-1]
@@ -149,7 +149,7 @@ func (s *sheet) dropEmptyEnd() {
 	}
 }
 
-// dropEmptyLast drops the last field of all records if all end in a separator.
+// dropEmptyLast drops the last field of all records if it is empty in all of them.
 func (s *sheet) dropEmptyLast() {
 	if slices.ContainsFunc(s.records, func(record []string) bool { return len(record) < 2 || record[len(record)-1] != "" }) {
 		return
@@ -159,7 +159,7 @@ func (s *sheet) dropEmptyLast() {
 	}
 }
 
-// line returns the line on which a field of a record begins.
+// line returns the line on which a field of a record starts.
 func (s *sheet) line(row, field int) int {
 	line := s.lines[row]
 	for _, text := range s.records[row][:field] {
@@ -168,7 +168,8 @@ func (s *sheet) line(row, field int) int {
 	return line
 }
 
-// errorf returns an error about a place in the file, with 0 for none.
+// errorf returns an error about a place in the file. The line and the column may be 0
+// for none.
 func (s *sheet) errorf(line, column int, format string, args ...any) error {
 	return &CSVError{s.file, line, column, fmt.Errorf(format, args...)}
 }
@@ -196,8 +197,7 @@ func newRecordReader(r io.Reader, file string) (*recordReader, error) {
 	return &recordReader{reader, file}, nil
 }
 
-// wrap returns an error of Read, which came with the record as far as it was
-// read, as one that says what to do.
+// wrap makes an error of Read say what to do. The record is as far as it was read.
 func (r *recordReader) wrap(record []string, err error) error {
 	if syntax := (*csv.ParseError)(nil); errors.As(err, &syntax) {
 		return &CSVError{r.file, syntax.Line, len(record) + 1, fmt.Errorf(
@@ -207,8 +207,8 @@ func (r *recordReader) wrap(record []string, err error) error {
 	return err
 }
 
-// delimiter returns what separates the fields of the first line of head, or what
-// that says does.
+// delimiter returns the separator of fields: the one that the first line names, or the
+// one that it uses.
 func delimiter(head []byte) rune {
 	head = bytes.TrimLeft(head, "\n")
 	if line, _, _ := bytes.Cut(head, []byte("\n")); isSeparatorLine([]string{strings.Trim(string(line), `"`)}, 0) {
@@ -233,8 +233,8 @@ func delimiter(head []byte) rune {
 	return comma
 }
 
-// decode returns the text of r in UTF-8, without the byte order mark that it may
-// begin with; one of UTF-16 says that the text is in that.
+// decode returns the text of r in UTF-8 without its byte order mark. The byte order
+// mark of UTF-16 selects that encoding.
 func decode(r io.Reader) io.Reader {
 	text := bufio.NewReader(r)
 	mark, _ := text.Peek(len(byteOrderMark))
@@ -251,11 +251,11 @@ func decode(r io.Reader) io.Reader {
 	return text
 }
 
-// utf16Reader hands on in UTF-8 what r holds in UTF-16.
+// utf16Reader converts UTF-16 to UTF-8.
 type utf16Reader struct {
 	r     io.Reader
 	order binary.ByteOrder
-	rest  []byte // of a character
+	rest  []byte // bytes of an incomplete character
 }
 
 func (u *utf16Reader) Read(p []byte) (int, error) {
@@ -283,9 +283,8 @@ func (u *utf16Reader) unit() (rune, error) {
 	return rune(u.order.Uint16(bytes[:])), nil
 }
 
-// lineReader hands on what r holds with \n at the end of each line, where \r
-// and \r\n end lines too, and ends with a *CSVError where that is not text in
-// lines.
+// lineReader converts the ends of lines, \r and \r\n too, to \n. It ends with a
+// *CSVError if a line is too long or the text has a NUL byte.
 type lineReader struct {
 	r      io.Reader
 	file   string
@@ -324,7 +323,7 @@ func (t *lineReader) Read(p []byte) (int, error) {
 	return kept, err
 }
 
-// check counts a byte, and returns what is wrong with it.
+// check counts a byte and returns an error if it cannot be part of a line.
 func (t *lineReader) check(c byte) error {
 	switch {
 	case c == '\n':

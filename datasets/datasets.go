@@ -1,8 +1,10 @@
-// Package datasets feeds the trainer. [Source] and [Batch] are the whole
-// contract. [Windows] cuts a series into examples, [Text] a text, and
-// [Sequences] have a label each. They come from files, by [ReadTable] or
-// [ReadColumn], [ReadText] and [ReadSequences], or from seeded generators: [Sine],
-// [Rhyme], [Echo] and [Palindromes].
+// Package datasets provides the examples that package trainer reads.
+//
+// A [Source] fills a [Batch] with examples. [Series] are cut into [Windows] or
+// [Streams], a text into the windows of a [Text], and [Sequences] have a label each.
+// They are made from Go values, read from files by [ReadTable], [ReadColumn],
+// [ReadText] and [ReadSequences], or generated from a seed by [Sine], [Echo] and
+// [Palindromes].
 package datasets
 
 import (
@@ -12,44 +14,45 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Batch is a group of examples, as the trainer reads them. Its slices are
-// reused from one batch to the next; those that do not apply are empty.
+// Batch is a group of examples. Its slices are reused from one batch to the next. Those
+// that do not apply are empty.
 type Batch struct {
 	Size int // number of examples
 	Time int // steps of the longest example
 
-	// Lengths has the steps of each example, from 1 to Time. What lies beyond
-	// them in the other fields is padding, of any value. It is empty where
-	// all have Time steps.
+	// Lengths holds the number of steps of each example, from 1 to Time. The steps
+	// after them in the other fields are padding, of any value. Lengths is empty if
+	// all examples have Time steps.
 	Lengths []int
 
 	Inputs []float32 // [Size, Time, features]
-	Tokens []int64   // [Size, Time], in place of Inputs for a model of tokens
+	Tokens []int64   // [Size, Time], instead of Inputs for a model of tokens
 
-	// Targets or Labels are what the answers ought to be, one row an example,
-	// or [Size, Time] rows for one answer a step. A row of Targets has as
-	// many values as the model's outputs, unless the loss says otherwise. A
-	// label is the number of a class, or Ignore.
+	// Targets or Labels are what the model should answer. They have a row for each
+	// example, or [Size, Time] rows for a model that answers at every step. A row
+	// of Targets has a value for each output of the model, unless the loss says
+	// otherwise. A row of Labels is the number of a class, or Ignore. A loss reads
+	// either Targets or Labels: see trainer.Loss.
 	Targets []float32
 	Labels  []int64
 
-	// H0, and C0 for an LSTM, are the state before the first step, [layers*
-	// directions, Size, hidden]. Where they are empty it is zero.
+	// H0 and, for an LSTM, C0 are the states before the first step, [layers*
+	// directions, Size, hidden]. If they are empty, the states are zero.
 	H0, C0 []float32
 }
 
-// Ignore is the label of an example or step that takes no part in the loss.
+// Ignore is the label of a row that does not count in the loss.
 const Ignore = -1
 
-// Source is a set of examples with random access. It is read by one goroutine
-// at a time.
+// Source is a set of examples with random access. Only one goroutine reads it at a
+// time.
 type Source interface {
 	// Len returns the number of examples.
 	Len() int
 
-	// Read fills b with the given examples, each from 0 to Len()-1, in that
-	// order. It grows the slices of b where they are too short and otherwise
-	// reuses them. After an error the contents of b are undefined.
+	// Read fills b with the given examples in that order. They are numbered from 0
+	// to Len()-1. It reuses the slices of b and grows them if necessary. After an
+	// error the contents of b are undefined.
 	Read(b *Batch, examples []int) error
 }
 
@@ -57,7 +60,7 @@ type Source interface {
 // short for the windows, the streams or the parts that it is to be divided into.
 var ErrTooShort = errors.New("too short")
 
-// checkExample returns an error if i is not the number of one of n examples.
+// checkExample returns an error unless i is the number of one of n examples.
 func checkExample(i, n int) error {
 	if i < 0 || i >= n {
 		return &models.FieldError{Field: "examples", Value: i, Want: fmt.Sprintf("from 0 to %d", n-1)}

@@ -8,17 +8,16 @@ import (
 	"strings"
 )
 
-// headerWords are names that a column of text has, besides those of times,
-// counts and labels.
+// headerWords are typical names of columns, besides those of times, counts and labels.
 var headerWords = []string{
 	"name", "value", "values", "y", "store", "item", "product", "series", "station", "sensor", "country", "region",
 	"city", "category", "symbol", "ticker", "variable", "metric", "site", "unique_id",
 }
 
-var errHeader = errors.New("there is no telling whether this line has names or values: if names, write some that are not numbers; if values, write a line of names above it")
+var errHeader = errors.New("this line may hold names or values: if names, write some that are not numbers; if values, write a line of names above it")
 
-// firstLine tells whether the first record of a sheet has the names of its
-// columns. It is an error where that is in doubt.
+// firstLine reports whether the first record holds the names of the columns. It is an
+// error if it may hold names or values.
 func (s *sheet) firstLine() (header bool, err error) {
 	first := s.records[0]
 	numbers := 0
@@ -44,7 +43,7 @@ func (s *sheet) firstLine() (header bool, err error) {
 	return false, nil
 }
 
-// isValue tells whether a field is a number or a time, however it is written.
+// isValue reports whether a field is a number or a time, in any notation.
 func isValue(field string) bool {
 	if isMissing(field) {
 		return false
@@ -60,7 +59,7 @@ func isTime(field string) bool {
 
 func isText(field string) bool { return !isMissing(field) && !isValue(field) }
 
-// below returns the fields under one of the first record.
+// below returns the fields of a column without the first.
 func (s *sheet) below(field int) (list []string) {
 	for _, record := range s.records[1:] {
 		if field < len(record) {
@@ -70,8 +69,8 @@ func (s *sheet) below(field int) (list []string) {
 	return list
 }
 
-// above counts the columns whose first field is one thing and all others that
-// are there another.
+// above counts the columns whose first field satisfies top and whose other fields that
+// are not missing all satisfy others.
 func (s *sheet) above(first []string, top, others func(string) bool) (n int) {
 	for i, field := range first {
 		if top(field) && all(s.below(i), others) {
@@ -81,8 +80,8 @@ func (s *sheet) above(first []string, top, others func(string) bool) (n int) {
 	return n
 }
 
-// all tells whether ok holds for all fields that are not missing, and there are
-// some.
+// all reports whether ok holds for all fields that are not missing, and there is at
+// least one.
 func all(fields []string, ok func(string) bool) bool {
 	there := false
 	for _, field := range fields {
@@ -97,8 +96,8 @@ func all(fields []string, ok func(string) bool) bool {
 	return there
 }
 
-// names tells whether a field of the first record is a name by the look of it
-// and of those below it.
+// names reports whether a field of the first record looks like a name, given the fields
+// below it.
 func (s *sheet) names(first []string) bool {
 	for i, field := range first {
 		if !isText(field) {
@@ -115,9 +114,9 @@ func (s *sheet) names(first []string) bool {
 	return false
 }
 
-// counts tells whether the numbers of the first record are names: they count,
-// where those below do not, or they have no decimals, where all below have as
-// many.
+// counts reports whether the numbers of the first record are names. They are if they
+// count and those below do not, or if they are whole and all numbers below have the
+// same decimals.
 func (s *sheet) counts(first []string) bool {
 	numbers := firstNumbers(first)
 	step, even := stepOf(numbers, 0)
@@ -138,7 +137,7 @@ func (s *sheet) counts(first []string) bool {
 	return counting || years || whole
 }
 
-// firstNumbers are the numbers of a record.
+// firstNumbers returns the numbers in a record.
 func firstNumbers(record []string) (numbers []float64) {
 	for _, field := range record {
 		if v, err := parse(field); err == nil {
@@ -148,8 +147,8 @@ func firstNumbers(record []string) (numbers []float64) {
 	return numbers
 }
 
-// strange tells whether a whole number above others that are none lies further
-// from them than they do from each other.
+// strange reports whether a whole number above fractions is further from them than they
+// are from each other.
 func (s *sheet) strange(field string, below []string) bool {
 	v, _ := parse(field)
 	low, high := math.Inf(1), math.Inf(-1)
@@ -163,10 +162,10 @@ func (s *sheet) strange(field string, below []string) bool {
 	return low < high && (v < low-(high-low) || v > high+(high-low))
 }
 
-// countsInDoubt tells whether the numbers of the first record may be names. They may
-// if they go in even steps from 0, as pandas writes them, or in even steps beside a
-// text that occurs once. A single one may if it is a whole number far from the others
-// of its column, or a year above numbers that are no years.
+// countsInDoubt reports whether the numbers of the first record may be names. They may
+// be if they count from 0, as pandas writes them, or are evenly spaced beside a text
+// that occurs once. A single number may be if it is whole and far from the others of
+// its column, or a year above numbers that are no years.
 func (s *sheet) countsInDoubt(first []string) bool {
 	numbers := firstNumbers(first)
 	if s.fromZero(numbers) || s.evenBeside(first, numbers) {
@@ -181,9 +180,9 @@ func (s *sheet) countsInDoubt(first []string) bool {
 	return len(numbers) == 1 && year >= 0 && slices.ContainsFunc(first, isText) && !slices.ContainsFunc(s.below(year), isYear)
 }
 
-// fromZero tells whether the numbers of the first record are 0, 1, 2 and so on,
-// where the first column does not count on and the records have the same length.
-// A few may well begin sequences of different lengths.
+// fromZero reports whether the numbers of the first record are 0, 1, 2 and so on. The
+// first column must not continue the count, and all records must have the same length,
+// because a few such numbers may also begin a sequence.
 func (s *sheet) fromZero(numbers []float64) bool {
 	step, even := stepOf(numbers, 0)
 	if !even || step != 1 || numbers[0] != 0 || s.ragged && len(numbers) < 4 && slices.ContainsFunc(s.records[1:], func(record []string) bool { return slices.ContainsFunc(record, isWhole) }) {
@@ -199,16 +198,16 @@ func (s *sheet) fromZero(numbers []float64) bool {
 	return !countsOn
 }
 
-// evenBeside tells whether the numbers of the first record have even steps, and one
-// of its texts is there once.
+// evenBeside reports whether the numbers of the first record are evenly spaced and one
+// of its texts occurs once in its column.
 func (s *sheet) evenBeside(first []string, numbers []float64) bool {
 	_, even := stepOf(numbers, 1e-6)
 	once := func(i int) bool { return isText(first[i]) && !slices.Contains(s.below(i), first[i]) }
 	return even && len(numbers) > 3 && (once(0) || once(len(first)-1))
 }
 
-// nameless tells whether the first column is an index without a name, as pandas
-// and R write it, beside columns that are called by numbers.
+// nameless reports whether the first column is an index without a name, as pandas and R
+// write it, beside columns named by numbers.
 func (s *sheet) nameless(first []string) bool {
 	if strings.TrimSpace(first[0]) != "" || len(first) < 2 || slices.ContainsFunc(first[1:], func(field string) bool { return isNumber(field) && !isWhole(field) }) {
 		return false
@@ -234,8 +233,8 @@ func isYear(field string) bool {
 	return err == nil && n >= 1900 && n <= 2100
 }
 
-// sameDecimals tells whether all numbers are written with as many decimals, though
-// one of them ends in 0.
+// sameDecimals reports whether all numbers have the same number of decimals and one of
+// them ends in 0.
 func sameDecimals(fields []string) bool {
 	decimals := func(field string) string {
 		_, after, _ := strings.Cut(strings.TrimSpace(field), ".")

@@ -9,36 +9,36 @@ import (
 )
 
 var (
-	// labelWords are names of a column of labels, wherever it is.
+	// labelWords are names of a column of labels.
 	labelWords = []string{"label", "labels", "class", "classes", "target", "category", "classification", "y_true"}
-	// rowWords are names of a column that counts the sequences, and whoseWords of one
-	// that names what they are of.
+	// rowWords are names of a column that counts the sequences. whoseWords are
+	// names of a column that says whom or what they belong to.
 	rowWords = []string{
 		"index", "idx", "row", "rownum", "rownames", "no", "nr", "obs", "#", "n", "number", "num", "sample", "seq",
 		"sequence", "series", "case", "instance", "record", "observation", "file", "filename", "name",
 	}
 	whoseWords = append([]string{"subject", "patient", "participant", "person", "user", "series_id", "sample_id", "user_id", "subject_id", "patient_id", "sequence_id", "file_id"}, idWords...)
-	// missingLabels stand for a label that is not known.
+	// missingLabels stand for an unknown label.
 	missingLabels = []string{"", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "Null", "None", "?", "-", "--", ".",
 		"na", "NAN", "Nan", "NaT", "#NA", "#NV", "#VALUE!", "#WERT!", "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "#NULL!"}
 )
 
-// Places of a label in a record, besides the number of its field from 0.
+// The place of a label in a record is the index of its field, or one of these.
 const (
 	lastField = -1
 	noField   = -2
 )
 
-// rows are the records of a sheet that hold sequences, and what their fields are.
+// rows holds the records of a sheet of sequences, and the meaning of their fields.
 type rows struct {
 	*sheet
-	first int   // the record after the header
-	label int   // the place of the labels
-	skip  []int // fields that are not read
+	first int   // index of the first record after the header
+	label int   // the place of the label
+	skip  []int // indices of fields that are not read
 	named bool  // the header tells which field is the label
 }
 
-// header returns the names of the fields, none where the sheet has none.
+// header returns the names of the fields, or nil if the sheet has no header.
 func (r *rows) header() []string {
 	if r.first == 0 {
 		return nil
@@ -55,11 +55,11 @@ func (r *rows) names() []string {
 	return names
 }
 
-// data returns the records without the header and lines of spaces.
+// data returns the records after the header.
 func (r *rows) data() [][]string { return r.records[r.first:] }
 
-// findLabel finds the label in the header: by the name or the number given, or by
-// the words that it is called by. It is noField if neither tells.
+// findLabel finds the label by the header: by the given name or number, or by the names
+// that labels usually have. It sets noField if the header does not tell.
 func (r *rows) findLabel(label string) error {
 	r.label = noField
 	var found []int
@@ -91,12 +91,11 @@ func (r *rows) findLabel(label string) error {
 	return nil
 }
 
-// ErrWhichLabel is what a CSVError wraps where there is no telling which column
-// has the labels.
-var ErrWhichLabel = errors.New("there is no telling which column has the labels: call that one label in the first line")
+// ErrWhichLabel is what a CSVError wraps if more than one column may hold the labels.
+var ErrWhichLabel = errors.New("more than one column may hold the labels: call the right one label in the first line")
 
-// guessLabel chooses the label where the header does not tell: the last field, or
-// the first where only that is a text. It is an error where either may be it.
+// guessLabel chooses the last field as the label, or the first one if only that is
+// text. It is an error if either may be the label.
 func (r *rows) guessLabel() error {
 	r.label = lastField
 	var firsts, lasts []string
@@ -120,9 +119,8 @@ func isWholeNumber(field string) bool {
 	return err == nil && v == float64(int64(v))
 }
 
-// findSkipped finds the columns beside the label that count or name the sequences
-// or tell the time. In a file of numbers without names a first column like that is
-// an error.
+// findSkipped finds the columns besides the label that count or name the sequences or
+// hold times. In a file of numbers without a header such a first column is an error.
 func (r *rows) findSkipped(tokens bool) error {
 	for i, name := range r.header() {
 		if i != r.label && r.isBeside(i, strings.TrimSpace(name)) {
@@ -142,8 +140,8 @@ func (r *rows) findSkipped(tokens bool) error {
 	return nil
 }
 
-// longForm returns the column that names the sequence that a line is a step of, and
-// the one that counts the steps of each, or noField.
+// longForm returns the column that names the sequence of each line and the column that
+// counts its steps, if each line is one step. Otherwise it returns noField.
 func (r *rows) longForm() (key, steps int) {
 	for _, key := range r.skip {
 		names := r.column(key)
@@ -159,8 +157,8 @@ func (r *rows) longForm() (key, steps int) {
 	return noField, noField
 }
 
-// countsEach tells whether numbers go up by ones where the name stays, and begin
-// again where it changes, which is on fewer lines.
+// countsEach reports whether numbers count by ones while the name stays the same, and
+// start again where it changes.
 func countsEach(names []string, numbers []float64) bool {
 	if len(numbers) != len(names) || distinct(names) < 2 || !whole(numbers) {
 		return false
@@ -177,7 +175,7 @@ func countsEach(names []string, numbers []float64) bool {
 	return 2*counted >= len(names)
 }
 
-// isBeside tells whether a column of that name is no part of the sequences.
+// isBeside reports whether a column of that name is not part of the sequences.
 func (r *rows) isBeside(i int, name string) bool {
 	fields := r.column(i)
 	word := strings.ToLower(name)
@@ -185,7 +183,7 @@ func (r *rows) isBeside(i int, name string) bool {
 	return slices.Contains(whoseWords, word) || counts && distinct(fields) == len(fields) || all(fields, isTime) || numericTimes(name, numbersOf(fields)) != nil
 }
 
-// column returns the fields of a column of the data.
+// column returns the fields of column i of the data.
 func (r *rows) column(i int) (list []string) {
 	for _, record := range r.data() {
 		if i < len(record) {
@@ -195,7 +193,7 @@ func (r *rows) column(i int) (list []string) {
 	return list
 }
 
-// numbersOf returns the numbers in fields, and nil if one is none.
+// numbersOf returns the numbers in fields, or nil if a field is no number.
 func numbersOf(fields []string) (numbers []float64) {
 	for _, field := range fields {
 		v, err := parse(field)
@@ -207,8 +205,8 @@ func numbersOf(fields []string) (numbers []float64) {
 	return numbers
 }
 
-// countsLines tells whether the first column has 0, 1, 2 and so on or 1, 2, 3, and
-// the second is of another kind.
+// countsLines reports whether the first column counts the lines from 0 or 1 and the
+// second column holds something else.
 func (r *rows) countsLines() bool {
 	start, err := strconv.Atoi(strings.TrimSpace(r.records[0][0]))
 	if err != nil || start < 0 || start > 1 {
@@ -224,8 +222,8 @@ func (r *rows) countsLines() bool {
 	return !alike
 }
 
-// missingLabel is an error about the first label that is missing. Beside a plus a
-// minus is a label, and so are a point and a minus beside each other.
+// missingLabel returns the error of the first missing label. A minus is a label beside
+// a plus, and a point and a minus are labels beside each other.
 func (r *rows) missingLabel(labels []string) error {
 	signs := slices.Contains(labels, "-") && (slices.Contains(labels, "+") || slices.Contains(labels, "."))
 	for i, label := range labels {
@@ -237,8 +235,8 @@ func (r *rows) missingLabel(labels []string) error {
 	return nil
 }
 
-// sequence returns the fields of record i that are values, with their places, and
-// the place of its label, noField where it has none.
+// sequence returns the fields of record i that are values, their indices, and the index
+// of the label, or noField.
 func (r *rows) sequence(i int) (fields []string, places []int, label int) {
 	record := r.records[i]
 	label = r.label
@@ -253,7 +251,7 @@ func (r *rows) sequence(i int) (fields []string, places []int, label int) {
 	return fields, places, label
 }
 
-// describe says what is read of the records.
+// describe describes in words what was read.
 func (r *rows) describe(s *Sequences) string {
 	var b strings.Builder
 	shortest, longest, n := s.length(0), s.Longest(), max(len(s.Inputs), len(s.Tokens))
@@ -293,7 +291,7 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// noteAlike says which labels may be meant as one.
+// noteAlike returns a note about labels that may be meant to be the same.
 func noteAlike(labels []string) string {
 	var pairs []string
 	seen := map[string]string{}

@@ -16,7 +16,7 @@ var (
 	errRange    = errors.New("too large for float32, which ends at 3.4e38; use a larger unit")
 )
 
-// parse reads a number as Go and most programs write it.
+// parse parses a number in the notation of Go and most programs.
 func parse(field string) (float64, error) {
 	field = strings.TrimSpace(field)
 	if isMissing(field) {
@@ -34,8 +34,8 @@ func parse(field string) (float64, error) {
 	return v, nil
 }
 
-// isMissing tells whether a field stands for a value that is not known, as
-// pandas, R, databases and spreadsheets write it.
+// isMissing reports whether a field stands for a missing value, in the notation of
+// pandas, R, databases and spreadsheets.
 func isMissing(field string) bool {
 	switch strings.ToLower(strings.TrimSpace(field)) {
 	case "", "na", "n/a", "<na>", "#na", "#n/a", "#nv", "nan", "-nan", "null", "none", "nil", "nat", "?", "-", "--", ".",
@@ -64,8 +64,8 @@ var (
 	numeralForm = regexp.MustCompile(`^([-+−]?)[` + spaces + `]*((?:[A-Z]{0,3}\p{Sc})?)[` + spaces + `]*([-+−]?)` +
 		`(\d+(?:[.,'’` + spaces + `]\d+)*\.?(?:[eE][-+]?\d+)?|[.,]\d+(?:[eE][-+]?\d+)?)` +
 		`[` + spaces + `]*(\p{Sc}|%?)$`)
-	// unitForm is a number and a unit, codeForm one after the code of a currency, and
-	// oddForm one with decimals and something else around it.
+	// unitForm matches a number with a unit, codeForm a number after a currency
+	// code, and oddForm a number with decimals and something else around it.
 	unitForm = regexp.MustCompile(`^[-+−]?\d[\d.,'’]*[` + spaces + `]*([^\s\d.,:/'’-](?:[^\s:]{0,11}|[^\d:]{0,15}))$`)
 	codeForm = regexp.MustCompile(`^([A-Z]{3}|Rs\.?|kr\.?)[` + spaces + `]*[-+−]?\d[\d.,'’` + spaces + `]*$`)
 	oddForm  = regexp.MustCompile(`^([^\s\d]{0,4})[` + spaces + `]*\d[\d.,]*[.,]\d+[` + spaces + `]*([^\s\d:/]{0,4})$`)
@@ -81,21 +81,21 @@ func readNumeral(field string) (numeral, bool) {
 	return numeral{sign: m[1] + m[3], digits: m[4], before: m[2], after: m[5]}, true
 }
 
-// notation is how the fields of a column write their numbers: what a separator
-// means there is what it must mean in one of them, and no other says otherwise.
+// notation is how the fields of a column write their numbers. A separator means in all
+// fields what it must mean in one of them, unless another field contradicts.
 type notation struct {
 	decimal, group string
 	before, after  string
 }
 
-// separators are those of a number, as far as it tells them apart.
+// separators are the separators in a number, as far as their meaning is clear.
 type separators struct {
 	decimal, group string
 	either         string // may be the one or the other
 	ok             bool
 }
 
-// separatorsOf tells groups of three digits from decimals.
+// separatorsOf distinguishes groups of three digits from decimals.
 func separatorsOf(digits string) separators {
 	mantissa, _, _ := strings.Cut(strings.ToLower(digits), "e")
 	found := separatorForm.FindAllString(mantissa, -1)
@@ -119,7 +119,7 @@ func separatorsOf(digits string) separators {
 	return separators{}
 }
 
-// grouped tells whether the parts of a number are its thousands.
+// grouped reports whether the parts of a number are groups of thousands.
 func grouped(parts []string) bool {
 	if n := len(parts[0]); n < 1 || n > 3 || parts[0][0] == '0' {
 		return false
@@ -141,9 +141,9 @@ func alike(list []string) bool {
 	return true
 }
 
-// readNotation returns how the numbers among fields are written. It is an error
-// about the field of that index if one of them is written otherwise, or all of
-// them may be read in two ways, and the rest of the file does not tell.
+// readNotation returns the notation of the numbers among fields. The error is about the
+// field of index at: it is in another notation, or all fields can be read in two ways
+// and rest does not decide.
 func readNotation(fields []string, rest func() hint) (n notation, at int, err error) {
 	first, either := -1, map[string]int{}
 	for i, field := range fields {
@@ -168,7 +168,7 @@ func readNotation(fields []string, rest func() hint) (n notation, at int, err er
 	return n.settle(fields, either, rest)
 }
 
-// agree sets what is not known yet, and tells whether the two are the same.
+// agree sets *known if it is empty, and reports whether it is equal to found.
 func agree(known *string, found string) bool {
 	if *known == "" {
 		*known = found
@@ -176,8 +176,8 @@ func agree(known *string, found string) bool {
 	return found == "" || *known == found
 }
 
-// settle decides about the separators that may be either, with the first field
-// that has each.
+// settle decides the meaning of separators that may be for decimals or thousands. The
+// map holds the first field with each of them.
 func (n notation) settle(fields []string, either map[string]int, rest func() hint) (notation, int, error) {
 	for _, s := range []string{".", ","} {
 		at, found := either[s]
@@ -195,7 +195,7 @@ func (n notation) settle(fields []string, either map[string]int, rest func() hin
 	return n, 0, nil
 }
 
-// settleAlone decides about a separator that may be either in all the numbers that
+// settleAlone decides the meaning of a separator that is ambiguous in all numbers that
 // have one.
 func (n notation) settleAlone(fields []string, either map[string]int, hinted func() hint) (notation, int, error) {
 	comma, hasComma := either[","]
@@ -223,16 +223,16 @@ func (n notation) settleAlone(fields []string, either map[string]int, hinted fun
 	return n, 0, nil
 }
 
-// fewEither numbers with three decimals may be so by chance.
+// Up to fewEither numbers may have three decimals by chance.
 const fewEither = 2
 
-// hint is what the rest of a file tells about the numbers of a column.
+// hint is what the rest of a file says about the numbers of a column.
 type hint struct {
 	decimal    string // the separator of decimals elsewhere, "" if that is unknown
 	semicolons bool   // between fields, as where a comma has the decimals
 }
 
-// hasEither tells whether a field has a separator of decimals or thousands.
+// hasEither reports whether a field has a separator of decimals or thousands.
 func hasEither(field string) bool {
 	tail := field[strings.LastIndexAny(field, ".,")+1:]
 	if len(tail) == len(field) || len(tail)-len(strings.TrimLeft(tail, "0123456789")) != 3 {
@@ -242,8 +242,8 @@ func hasEither(field string) bool {
 	return ok && separatorsOf(number.digits).either != ""
 }
 
-// decimalOf returns what separates the decimals of the number in a field, "" where
-// there is none or no telling.
+// decimalOf returns the decimal separator of the number in a field, or "" if there is
+// none or it is ambiguous.
 func decimalOf(field string) string {
 	if !strings.ContainsAny(field, ".,") {
 		return ""
@@ -252,8 +252,8 @@ func decimalOf(field string) string {
 	return separatorsOf(number.digits).decimal
 }
 
-// besideThousands tells whether numbers of up to three digits stand beside those
-// that have a separator before three, and none has more: 980 before 1.020.
+// besideThousands reports whether some numbers have three digits or fewer, and all with
+// more have a separator before the last three: 980 before 1.020.
 func besideThousands(fields []string) bool {
 	short, longest := 0, 0
 	for _, field := range fields {
@@ -267,7 +267,7 @@ func besideThousands(fields []string) bool {
 	return short > 0 && longest <= 3 && count(fields, hasEither) > fewEither
 }
 
-// parse reads the number in a field that is written so.
+// parse parses a number in this notation.
 func (n notation) parse(field string) (float64, error) {
 	v, err := parse(field)
 	if err == nil && n == (notation{}) {
@@ -290,7 +290,7 @@ func (n notation) parse(field string) (float64, error) {
 	return parse(strings.Replace(number.sign, "−", "-", 1) + digits)
 }
 
-// unreadable says why a field that is meant as a value is no number.
+// unreadable returns the reason why a field that looks like a value is no number.
 func unreadable(field string) error {
 	field = strings.TrimSpace(field)
 	switch {
@@ -304,8 +304,8 @@ func unreadable(field string) error {
 	return errText
 }
 
-// looksLikeValue tells whether a field is meant as a value, if a person reads
-// it, and with which unit.
+// looksLikeValue reports whether a field looks like a value to a person, and returns
+// its unit.
 func looksLikeValue(field string) (unit string, ok bool) {
 	field = strings.TrimSpace(field)
 	inner := strings.TrimSuffix(strings.TrimPrefix(field, "("), ")")

@@ -2,16 +2,15 @@ package datasets
 
 import "math/rand/v2"
 
-// The streams keep the draws of one preset apart from those of others under the
-// same seed.
+// These keep the random numbers of one kind of data apart from others of the same seed.
 const (
 	echoStream       = 0x6563686f
 	palindromeStream = 0x70616c69
 )
 
-// Echo returns n sequences of random bits, 0 and 1, whose label is their first
-// bit: what a model has to remember to the end. The same seed gives the same
-// sequences. Where n or length is less than 1 there are none.
+// Echo returns n sequences of random bits, 0 and 1. The label of a sequence is its
+// first bit, which a model has to remember to the end. The same seed gives the same
+// sequences. There are none if n or length is less than 1.
 func Echo(n, length int, seed uint64) *Sequences {
 	rng := rand.New(rand.NewPCG(seed, echoStream))
 	s := &Sequences{Features: 1}
@@ -29,11 +28,10 @@ func Echo(n, length int, seed uint64) *Sequences {
 	return s
 }
 
-// Palindromes returns n sequences of digits, as tokens 0 to 9, every other one,
-// from the first on, a palindrome and labelled 1. The others are random; one
-// that happens to be a palindrome is broken at its first digit. The same seed
-// gives the same sequences. Where n is less than 1 or length less than 2 there
-// are none, for a single digit is always a palindrome.
+// Palindromes returns n sequences of digits, as tokens 0 to 9. Every other one,
+// starting with the first, is a palindrome and has the label 1. The others are random
+// and have the label 0. The same seed gives the same sequences. There are none if n is
+// less than 1 or length is less than 2.
 func Palindromes(n, length int, seed uint64) *Sequences {
 	rng := rand.New(rand.NewPCG(seed, palindromeStream))
 	s := &Sequences{}

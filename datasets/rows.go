@@ -9,43 +9,43 @@ import (
 	"strings"
 )
 
-// Rows are sequences from a CSV file, one a line.
+// Rows holds sequences from a CSV file with one on each line.
 type Rows struct {
-	*Sequences // without Labels where the file has none
+	*Sequences // without Labels if the file has none
 
 	Names []string // of the classes
-	About string   // what was read, in words
+	About string   // what was read, in one line
 	Notes []string // what a person should know about it
 }
 
-// RowFormat says what the lines of a CSV file hold that a classifier is to read:
-// the values of its steps, or tokens.
+// RowFormat says what the lines of a CSV file hold that a classifier is to read: the
+// values of the steps, or tokens.
 type RowFormat struct {
-	Features   int      // values a step, of which a line has a multiple
-	Tokens     int      // in place of Features, how many tokens there are
-	Vocabulary []string // their texts; none where lines hold their numbers, from 0
-	Labels     []string // the names of the classes; none where lines hold no labels
+	Features   int      // values in a step
+	Tokens     int      // instead of Features, the number of different tokens
+	Vocabulary []string // the texts of the tokens; nil if lines hold their numbers, from 0
+	Labels     []string // the names of the classes; nil if lines hold no labels
 	Label      string   // the column of the labels, by name or number; "" to find it
 	Longest    int      // steps of the longest sequence that the model was trained on, 0 if unknown
 }
 
-// ErrLabelOrValue is what a CSVError wraps where every line ends, or begins, with
-// one of the Labels, and that may be its label or a value.
+// ErrLabelOrValue is what a CSVError wraps if every line ends, or begins, with one of
+// the Labels, and that may be its label or a value.
 var ErrLabelOrValue = errors.New(`which may be its label or a value: if it is the label, give the file a first line that calls it "label"`)
 
-// ReadRows reads sequences to be classified from CSV text, one a line. Lines may
-// have different lengths. The file is what errors call it; each is a *[CSVError].
+// ReadRows reads sequences to be classified from CSV text, one on each line. Lines may
+// have different lengths. Errors name the file as given; each is a *[CSVError].
 //
-// Separators, quotes, numbers and limits are those of [ReadTable]; all numbers of
-// the file are written alike. The first line is a header if that of a table would
-// be, or if it names a label or none of its fields is a token. A column that the
-// header calls id or index or not at all, and one of dates, is not read.
+// Separators, quotes, numbers and limits are those of [ReadTable], and all numbers of
+// the file have one notation. The first line is a header if it would be one in a table,
+// if it names a label, or if none of its fields is a token. Columns of dates, and
+// columns that the header names id, index or nothing, are not read.
 //
-// A file may hold the labels too: where the format or the header says so, by a
-// name such as label, class or target, or where the first line ends or begins with
-// what is no step but one of the Labels. Else the Sequences have none, and it is an
-// error if every line ends or begins with a value that could be one: see
-// [ErrLabelOrValue].
+// A file may also hold labels. They are in the column that the format names, or that
+// the header names label, class, target or the like, or at the end or the beginning of
+// lines, if the first line has one of the Labels there that is no value. Otherwise the
+// Sequences have no labels. Then it is an error if every line ends or begins with a
+// value that may be a label: see [ErrLabelOrValue].
 func ReadRows(r io.Reader, file string, f RowFormat) (*Rows, error) {
 	lines, err := f.lines(r, file)
 	if err != nil {
@@ -79,7 +79,7 @@ func ReadRows(r io.Reader, file string, f RowFormat) (*Rows, error) {
 	return read, nil
 }
 
-// lines reads the records of a file, without those of spaces alone.
+// lines reads the records of a file, without lines of spaces.
 func (f RowFormat) lines(r io.Reader, file string) (*rows, error) {
 	s, err := readSheet(r, file, true)
 	if err != nil {
@@ -104,7 +104,7 @@ func (f RowFormat) lines(r io.Reader, file string) (*rows, error) {
 	return lines, nil
 }
 
-// dropSpaces drops the records of spaces alone, unless that is a token.
+// dropSpaces drops the records of nothing but spaces, unless a space is a token.
 func (f RowFormat) dropSpaces(s *sheet) {
 	kept := 0
 	for i, record := range s.records {
@@ -116,7 +116,7 @@ func (f RowFormat) dropSpaces(s *sheet) {
 	s.records, s.lines = s.records[:kept], s.lines[:kept]
 }
 
-// header tells whether the first record is one.
+// header reports whether the first record is a header.
 func (f RowFormat) header(s *sheet) (bool, error) {
 	if f.Tokens == 0 {
 		return s.firstLine()
@@ -159,7 +159,7 @@ func (f RowFormat) findLabel(lines *rows) error {
 	return nil
 }
 
-// unclear is an error if values of all lines may be labels.
+// unclear returns an error if the last or the first values of all lines may be labels.
 func (f RowFormat) unclear(lines *rows) error {
 	if lines.label != noField || f.Features > 1 {
 		return nil // after steps of several values a label would be one too many
@@ -176,8 +176,8 @@ func (f RowFormat) unclear(lines *rows) error {
 	return nil
 }
 
-// sequences reads the sequences of lines, and the texts of their labels where
-// those have some.
+// sequences reads the sequences of lines and the texts of their labels, if there are
+// any.
 func (f RowFormat) sequences(lines *rows) (s *Sequences, labels []string, err error) {
 	n, bad, problem := f.notation(lines)
 	s = &Sequences{Features: f.Features}
@@ -203,7 +203,7 @@ func (f RowFormat) sequences(lines *rows) (s *Sequences, labels []string, err er
 	return s, labels, nil
 }
 
-// adviseLabel adds what to do if a last field that is no value is meant as a label.
+// adviseLabel adds advice to the error of a last field that may be meant as a label.
 func (f RowFormat) adviseLabel(err error, lines *rows, record, place int) error {
 	if lines.label == noField && len(f.Labels) > 0 && place == len(lines.records[record])-1 && !f.isStep(lines.records[record][place]) {
 		return fmt.Errorf("%w, or end each line in one of the labels %.200q", err, f.Labels)
@@ -211,7 +211,7 @@ func (f RowFormat) adviseLabel(err error, lines *rows, record, place int) error 
 	return err
 }
 
-// notation returns how all values of lines are written.
+// notation returns the notation of all values of lines.
 func (f RowFormat) notation(lines *rows) (n notation, bad int, problem error) {
 	var values []string
 	plain := true
@@ -228,7 +228,7 @@ func (f RowFormat) notation(lines *rows) (n notation, bad int, problem error) {
 	return readNotation(values, func() hint { return hint{semicolons: lines.comma == ';'} })
 }
 
-// isStep tells whether a field is, or is meant to be, a part of a sequence.
+// isStep reports whether a field is, or is meant to be, part of a sequence.
 func (f RowFormat) isStep(field string) bool {
 	if f.Tokens > 0 && f.token(field) >= 0 {
 		return true
@@ -237,7 +237,7 @@ func (f RowFormat) isStep(field string) bool {
 	return err != errText
 }
 
-// label returns the number of the label in field, -1 for none.
+// label returns the number of the label in field, or -1.
 func (f RowFormat) label(field string) int {
 	field = strings.TrimSpace(field)
 	if i := slices.Index(f.Labels, field); i >= 0 {
@@ -253,8 +253,7 @@ func (f RowFormat) label(field string) int {
 	})
 }
 
-// token returns the number of the token in field, -1 for none. A token may be a
-// space.
+// token returns the number of the token in field, or -1. A space may be a token.
 func (f RowFormat) token(field string) int {
 	if i := slices.Index(f.Vocabulary, field); i >= 0 {
 		return i
@@ -269,8 +268,8 @@ func (f RowFormat) token(field string) int {
 	return -1
 }
 
-// add adds the sequence in fields, written so, to s. It returns what is wrong with
-// it, and with which field, -1 for all together.
+// add adds the sequence in fields to s. The error is about field number at, or about
+// all fields if at is -1.
 func (f RowFormat) add(s *Sequences, fields []string, n notation) (at int, err error) {
 	if len(fields) == 0 {
 		return -1, errors.New("a label and no values; write the values of the sequence beside it")

@@ -148,7 +148,7 @@ func TestReadRowsLike(t *testing.T) {
 			t.Errorf("%q: %s, not %s", test.text, got, test.want)
 		}
 	}
-	if _, err := datasets.ReadRows(strings.NewReader("0,1,2,3\n5,1,3,3\n9,4,2,3\n"), "f", digits); err == nil || !strings.Contains(err.Error(), "f: line 1: there is no telling") {
+	if _, err := datasets.ReadRows(strings.NewReader("0,1,2,3\n5,1,3,3\n9,4,2,3\n"), "f", digits); err == nil || !strings.Contains(err.Error(), "f: line 1: this line may hold names or values") {
 		t.Errorf("names that may be tokens: %v", err)
 	}
 	first := "1,0.5,3\n2,0.25,4\n2,0.5,3\n"

@@ -11,24 +11,25 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Sequences is the [Source] of a classifier: sequences of numbers or of tokens,
-// each with a label. They may have different lengths; a batch is padded with
-// zeros to its longest.
+// Sequences is the [Source] of a classifier: sequences of numbers or of tokens, each
+// with a label. They may have different lengths. A batch is padded with zeros to the
+// longest of its sequences.
 type Sequences struct {
-	Inputs   [][]float32 // of each sequence, [length, Features]
-	Features int         // values a step
-	Tokens   [][]int64   // in place of Inputs, of each sequence [length]
-	Labels   []int64     // of each sequence, its class
+	Inputs   [][]float32 // the sequences, each [length, Features]
+	Features int         // values in a step
+	Tokens   [][]int64   // instead of Inputs, the sequences of tokens
+	Labels   []int64     // the number of the class of each sequence
 
-	// AsTargets hands on labels as Targets, which a model of two classes and
-	// one output wants: see trainer.BinaryCrossEntropy.
+	// AsTargets makes Read set the labels as Targets instead of Labels, as
+	// trainer.BinaryCrossEntropy needs them for a model of two classes and one
+	// output.
 	AsTargets bool
 }
 
 // Len returns the number of sequences.
 func (s *Sequences) Len() int { return len(s.Labels) }
 
-// Range returns the sequences from i to j, without j, shared with s.
+// Range returns the sequences in [i, j), shared with s.
 func (s *Sequences) Range(i, j int) *Sequences {
 	part := *s
 	part.Labels = s.Labels[i:j]
@@ -40,11 +41,11 @@ func (s *Sequences) Range(i, j int) *Sequences {
 	return &part
 }
 
-// Split divides the sequences in two at the given fraction, rounded down, in an
-// order that is drawn from seed: the first part trains and the rest tests. Equal
-// sequences come into the same part, at the place of the first of them, unless
-// nothing would be left to test or a class would be left out of what trains. It is
-// an error if either part would be empty.
+// Split divides the sequences in two at the given fraction, rounded down, in a random
+// order that follows from seed: the first part trains and the rest tests. The fraction
+// lies between 0 and 1. Equal sequences come into the same part, unless that would
+// leave nothing to test or no example of a class to train on. The error is an
+// [ErrTooShort] if nothing would train.
 func (s *Sequences) Split(fraction float64, seed uint64) (train, test *Sequences, err error) {
 	if err := s.check(); err != nil {
 		return nil, nil, err
@@ -85,8 +86,8 @@ func (s *Sequences) pick(examples []int) *Sequences {
 	return &part
 }
 
-// together returns the order with equal sequences beside the first of them, and
-// the first place from n on that does not part equal ones.
+// together returns the order with equal sequences next to each other, and the first
+// index from n on that does not separate equal ones.
 func (s *Sequences) together(order []int, n int) (sorted []int, cut int) {
 	groups := map[string][]int{}
 	for _, i := range order {
@@ -106,7 +107,7 @@ func (s *Sequences) together(order []int, n int) (sorted []int, cut int) {
 	return sorted, cut
 }
 
-// Copies returns how many sequences are equal to one before them.
+// Copies returns the number of sequences that are equal to an earlier one.
 func (s *Sequences) Copies() int {
 	seen := map[string]bool{}
 	for i := range s.Len() {
@@ -115,7 +116,7 @@ func (s *Sequences) Copies() int {
 	return s.Len() - len(seen)
 }
 
-// Shared returns how many sequences are equal to one of others.
+// Shared returns the number of sequences that are equal to one of others.
 func (s *Sequences) Shared(others *Sequences) (n int) {
 	seen := map[string]bool{}
 	for i := range others.Len() {
@@ -129,7 +130,7 @@ func (s *Sequences) Shared(others *Sequences) (n int) {
 	return n
 }
 
-// key is the same text for equal sequences.
+// key returns a string that is the same for equal sequences only.
 func (s *Sequences) key(i int) string {
 	var data []byte
 	if s.Tokens != nil {
@@ -140,7 +141,7 @@ func (s *Sequences) key(i int) string {
 	return string(data)
 }
 
-// classes are the different labels.
+// classes returns the set of labels.
 func (s *Sequences) classes() map[int64]bool {
 	classes := map[int64]bool{}
 	for _, label := range s.Labels {
@@ -149,7 +150,7 @@ func (s *Sequences) classes() map[int64]bool {
 	return classes
 }
 
-// splitStream keeps the draws of Split apart from others of the same seed.
+// splitStream keeps the random numbers of Split apart from others of the same seed.
 const splitStream = 0x73706c69
 
 // length returns the number of steps of sequence i.
@@ -215,14 +216,17 @@ func (s *Sequences) Read(b *Batch, examples []int) error {
 	return nil
 }
 
-// ReadSequences reads labelled sequences of numbers from CSV text, one a line.
-// Lines may have different lengths. label is the name or number of the column that
-// has the label. If it is "", the header decides: the column called label, class or
-// target, or the first or last one if it is called y. Without such a name the label
-// is the last field, or the first if only that is text. The file is what errors call it; each is a *[CSVError].
+// ReadSequences reads labelled sequences of numbers from CSV text, one on each line.
+// Lines may have different lengths. Errors name the file as given; each is a
+// *[CSVError].
 //
-// Separators, quotes, numbers, limits and headers are those of [ReadRows]. It is
-// an error if a label is missing.
+// The label is in the column of the given name or number. If label is "", the header
+// decides: the label is in the column named label, class, target or the like, or in the
+// first or last column if that is named y. Without such a name it is the last field, or
+// the first one if only that is text.
+//
+// Separators, quotes, numbers, limits and headers are those of [ReadRows]. It is an
+// error if a label is missing.
 func ReadSequences(r io.Reader, file, label string) (*Rows, error) {
 	format := RowFormat{Features: 1}
 	lines, err := format.lines(r, file)
@@ -258,8 +262,8 @@ func ReadSequences(r io.Reader, file, label string) (*Rows, error) {
 	return rows, nil
 }
 
-// label gives the sequences the labels of those names. It returns the different
-// ones.
+// label sets the labels to the numbers of the given names. It returns the different
+// names, sorted.
 func (s *Sequences) label(names []string) (labels []string, err error) {
 	labels = slices.Compact(slices.Sorted(slices.Values(names)))
 	switch n := len(labels); {

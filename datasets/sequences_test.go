@@ -228,7 +228,7 @@ func TestReadSequencesLabels(t *testing.T) {
 	for about, test := range map[string]struct{ label, text, want string }{
 		"UCR": {
 			"", "1\t0.5\t2.5\n2\t1.5\t1.5\n1\t2\t3.5\n1\t2\t3\n",
-			"the first column has 2 different whole numbers, and the last has other numbers: there is no telling which column has the labels",
+			"the first column has 2 different whole numbers, and the last has other numbers: more than one column may hold the labels",
 		},
 		"two labels":       {"", "label,a,class\nu,1,v\nv,2,u\n", `2 columns are called like labels, such as "label" and "class"`},
 		"no such label":    {"kind", "a,label\n1,u\n2,v\n", `no column "kind"; choose one by name or number: 1 "a", 2 "label"`},
@@ -255,10 +255,10 @@ func TestReadSequencesLabels(t *testing.T) {
 		"missing None": {"", "1,u\n2,None\n", `line 2, column 2: "None" is a missing label`},
 		"values for labels": {
 			"", "a,b\n1,0.5\n2,0.25\n3,1.5\n",
-			"3 different labels on 3 lines, such as \"0.25\", which are too many: there is no telling",
+			"3 different labels on 3 lines, such as \"0.25\", which are too many: more than one column may hold the labels",
 		},
-		"numbers, and then 1": {"", "0,1,2,3\n1,6,3,7\n4,2,4,3\n1,2,4,7\n", "line 1: there is no telling whether this line has names or values"},
-		"numbers, no header":  {"", "0,1,2,3\n5,6,3,7\n4,2,4,3\n", "line 1: there is no telling whether this line has names or values"},
+		"numbers, and then 1": {"", "0,1,2,3\n1,6,3,7\n4,2,4,3\n1,2,4,7\n", "line 1: this line may hold names or values"},
+		"numbers, no header":  {"", "0,1,2,3\n5,6,3,7\n4,2,4,3\n", "line 1: this line may hold names or values"},
 	} {
 		if _, err := datasets.ReadSequences(strings.NewReader(test.text), "f", test.label); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: the error is %v, not %q", about, err, test.want)

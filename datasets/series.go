@@ -7,16 +7,16 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Series are columns of values that were taken at the same times, and which of them
-// are to be forecast.
+// Series holds columns of values that were taken at the same times, and says which of
+// them are to be forecast.
 type Series struct {
 	Values  []float32 // [steps, Columns], in raw units: the trainer applies the model's scales
 	Columns int
 	Targets []int // the columns to forecast, counted from 0; nil for all
 }
 
-// NewSeries returns the series of the given columns. It is an error if there is none,
-// or if they have different lengths.
+// NewSeries returns the series of the given columns. There must be at least one, and
+// all must have the same length.
 func NewSeries(columns ...[]float32) (*Series, error) {
 	if len(columns) == 0 {
 		return nil, &models.FieldError{Field: "columns", Value: columns, Want: "of length 1 or more"}
@@ -39,15 +39,15 @@ func NewSeries(columns ...[]float32) (*Series, error) {
 // Len returns the number of steps.
 func (s *Series) Len() int { return len(s.Values) / s.Columns }
 
-// rows returns the steps from i to j, without j.
+// rows returns the steps in [i, j).
 func (s *Series) rows(i, j int) []float32 { return s.Values[i*s.Columns : j*s.Columns] }
 
-// Range returns the steps from i to j, without j, shared with s.
+// Range returns the steps in [i, j), shared with s.
 func (s *Series) Range(i, j int) *Series {
 	return &Series{s.rows(i, j), s.Columns, s.Targets}
 }
 
-// appendTargets appends the values of the targets in the steps from i to j, without j.
+// appendTargets appends the targets in the steps [i, j).
 func (s *Series) appendTargets(list []float32, i, j int) []float32 {
 	if s.Targets == nil {
 		return append(list, s.rows(i, j)...)

@@ -6,15 +6,17 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Streams is the [Source] of a model that reads a [Series] on and on, step by step,
-// and tells the next values at every step. It cuts the series into parallel streams of
-// the same length, and those into examples that follow each other. The inputs are
-// [Size, time, columns] and the targets those of one step on, [Size, time, targets].
+// Streams is the [Source] for a model that reads a [Series] step by step and forecasts
+// the next values at every step. The series is cut into parallel streams of the same
+// length, and each stream into consecutive examples. The inputs are [Size, time,
+// columns]. The targets are the target columns one step later, [Size, time, targets],
+// so the model needs the readout all.
 //
-// Example i goes on where example i-streams ended. With batches of that size, and the
-// state kept from batch to batch, gradients are cut and memory is not: Williams and
-// Peng, "An Efficient Gradient-Based Algorithm for On-Line Training of Recurrent
-// Network Trajectories" (1990).
+// Example i continues example i-streams. In a stateful training with batches of that
+// size (trainer.Options.Stateful), gradients end at the beginning of an example, but
+// the state goes through the whole stream: Williams and Peng, "An Efficient
+// Gradient-Based Algorithm for On-Line Training of Recurrent Network Trajectories"
+// (1990).
 type Streams struct {
 	series  *Series
 	streams int
@@ -22,15 +24,15 @@ type Streams struct {
 	time    int
 }
 
-// NewStreams returns the streams over one column, see [Series.Streams]. The column is
-// kept and not copied.
+// NewStreams returns the streams over one column: see [Series.Streams]. It does not
+// copy the column.
 func NewStreams(column []float32, streams, time int) (*Streams, error) {
 	return (&Series{Values: column, Columns: 1}).Streams(streams, time)
 }
 
-// Streams returns the examples of time steps in that many streams over s. What is left
-// over at the end of a stream is not used. The error is an [ErrTooShort] if the series is
-// too short for one example in each stream.
+// Streams returns the given number of streams over s, cut into examples of time steps.
+// The rest at the end of a stream is not used. The error is an [ErrTooShort] if the
+// series is too short for one example in each stream.
 func (s *Series) Streams(streams, time int) (*Streams, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -48,7 +50,7 @@ func (s *Series) Streams(streams, time int) (*Streams, error) {
 	return &Streams{s, streams, length, time}, nil
 }
 
-// Streams returns the number of streams, which batches must have the size of.
+// Streams returns the number of streams, which must also be the size of batches.
 func (s *Streams) Streams() int { return s.streams }
 
 // Len returns the number of examples.

@@ -13,49 +13,48 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what a column of a table holds.
+// Kind is the kind of values in a column of a table.
 type Kind int
 
 // The kinds of columns.
 const (
-	Texts   Kind = iota // anything else
-	Numbers             // values
-	Times               // when a row was taken
-	Indices             // numbers that count the rows, or name them
-	Keys                // texts that come again and again, and tell rows apart
-	Nothing             // missing values alone
+	Texts      Kind = iota // anything else
+	Numbers                // values
+	Times                  // the times of the rows
+	Indices                // numbers that count or name the rows
+	Categories             // texts that repeat
+	Empty                  // only missing values
 )
 
-// Column is a column from top to bottom.
+// Column is a column of a table.
 type Column struct {
-	Number int    // its place, from 1
+	Number int    // from 1
 	Name   string // as in the header; "" where that has none
 	Kind   Kind
 
-	// Values are its numbers, all of them finite as float32: at least one, where
-	// the kind is Numbers or Indices or the times are numbers.
+	// Values holds the numbers, all of them finite as float32. It has at least one
+	// number if the Kind is Numbers or Indices, or if the times are numbers.
 	Values []float64
 
-	times   []time.Time // of the kind Times: zero where one is missing; none where they cannot be told
-	clock   bool        // times of the day, without a date
-	layout  string      // of times that several columns tell
-	example string      // a field that is not written as Go writes a number
-	marks   string      // what is said of values that may stand for missing ones
-	err     error       // of the first field that cannot be used
+	times   []time.Time // for the kind Times; zero for a missing one; nil if they are ambiguous
+	clock   bool        // the times are times of day
+	layout  string      // of times that several columns hold together
+	example string      // a field that is not in Go's notation, and its value
+	marks   string      // a remark about values that may stand for missing ones
+	err     error       // about the first field that cannot be used
 }
 
-// Table is a CSV file, and what each of its columns holds. It is what all
-// readers of series see.
+// Table is a CSV file with the kinds of its columns. All readers of series use it.
 type Table struct {
 	File    string
 	Columns []Column
-	Header  bool // the first line has the names
+	Header  bool // the first line holds the names
 
 	sheet *sheet
 	rows  int
 }
 
-// NoColumnError is what a CSVError wraps where the file has no column of the name or
+// NoColumnError is what a CSVError wraps if the file has no column of the name or
 // number asked for.
 type NoColumnError struct {
 	Column  string   // the name or number asked for
@@ -70,28 +69,27 @@ func (e *NoColumnError) Error() string {
 	return fmt.Sprintf("no column %.40q; choose one by name or number: %s", e.Column, list(columns))
 }
 
-// ReadTable reads CSV text. The file is what errors call it; each is a
-// *[CSVError].
+// ReadTable reads CSV text. Errors name the file as given; each is a *[CSVError].
 //
-// The text is UTF-8, or UTF-16 with a byte order mark. Lines end in \n, \r\n or
-// \r. Fields are separated by what a first line like sep=; says, else by tabs if
-// the first line has one outside quotes, else by semicolons, bars or commas.
-// Blank lines are skipped, but in a file of one column each is a missing value
-// unless it is at an end of the file.
+// The text is UTF-8, or UTF-16 with a byte order mark. Lines end in \n, \r\n or \r. A
+// first line such as sep=; names the separator of fields. Otherwise fields are
+// separated by tabs if the first line has one outside quotes, or by semicolons, bars or
+// commas. Blank lines are skipped, but in a file of one column a blank line between
+// others is a missing value.
 //
-// The first line has names if none of its fields is a number or a time, or if
-// they are names by the look of them: 0, 1, 2 or years above other numbers, a
-// whole number above numbers with decimals, date above dates. It is an error
-// where that is in doubt.
+// The first line is a header if none of its fields is a number or a time. It is also a
+// header if its fields look like names: 0, 1, 2 or years above other numbers, a whole
+// number above numbers with decimals, or the word date above dates. A first line that
+// may be either is an error.
 //
-// Numbers are written like -12.5. A column may also have a decimal comma,
-// separators of thousands, the sign of a currency or a %, if all its numbers have
-// one notation and no other reading is possible. The other columns help to tell what
-// a comma or a point is. A column whose numbers cannot be read is still one of the kind Numbers,
-// and an error when it is chosen.
+// Numbers are written like -12.5. A column may also have a decimal comma, thousands
+// separators, a currency sign or a %, if all its numbers have one notation and can be
+// read in one way only. The other columns help to decide what a comma or a point means.
+// A column of numbers that cannot be read still has the kind Numbers, and choosing it
+// is an error.
 //
-// Every record has as many fields as the first, no line is longer than 1 MiB,
-// and there are at most 16,384 columns; anything else is an error.
+// Every record has as many fields as the first, a line has at most 1 MiB, and there are
+// at most 16,384 columns. Anything else is an error.
 func ReadTable(r io.Reader, file string) (*Table, error) {
 	s, err := readSheet(r, file, false)
 	if err != nil {
@@ -121,10 +119,10 @@ func ReadTable(r io.Reader, file string) (*Table, error) {
 	return t, nil
 }
 
-// record returns the number of the record of a row, both from 0.
+// record returns the index of the record of a row.
 func (t *Table) record(row int) int { return len(t.sheet.records) - t.rows + row }
 
-// fields returns those of a column, from top to bottom.
+// fields returns the fields of a column, from top to bottom.
 func (t *Table) fields(column int) []string {
 	list := make([]string, t.rows)
 	for i := range list {
@@ -133,7 +131,7 @@ func (t *Table) fields(column int) []string {
 	return list
 }
 
-// column reads a column, counted from 0.
+// column reads column i, from 0.
 func (t *Table) column(i int) Column {
 	c := Column{Number: i + 1}
 	if t.Header {
@@ -143,12 +141,12 @@ func (t *Table) column(i int) Column {
 	return c
 }
 
-// readFields finds the kind of a column, and reads its numbers or times.
+// readFields sets the kind of a column, and reads its numbers or times.
 func (t *Table) readFields(c *Column, fields []string) {
 	there := len(fields) - count(fields, isMissing)
 	switch {
 	case there == 0:
-		c.Kind = Nothing
+		c.Kind = Empty
 		return
 	case 2*count(fields, isNumber) > there:
 		t.readNumbers(c, fields)
@@ -162,7 +160,7 @@ func (t *Table) readFields(c *Column, fields []string) {
 	case valuesAmong(fields, there):
 		t.readNumbers(c, fields)
 	case distinct(fields)*2 <= there:
-		c.Kind = Keys
+		c.Kind = Categories
 	}
 }
 
@@ -175,8 +173,8 @@ func count(fields []string, is func(string) bool) (n int) {
 	return n
 }
 
-// valuesAmong tells whether most fields of those that are there are values, if
-// not for numbers then for a person, of the same unit.
+// valuesAmong reports whether more than half of the fields that are not missing look
+// like values of the same unit to a person, even if they cannot be parsed as numbers.
 func valuesAmong(fields []string, there int) bool {
 	units := map[string]int{}
 	for _, field := range fields {
@@ -200,7 +198,7 @@ func distinct(fields []string) int {
 	return len(seen)
 }
 
-// readNumbers reads a column of values.
+// readNumbers reads a column of numbers.
 func (t *Table) readNumbers(c *Column, fields []string) {
 	c.Kind = Numbers
 	n, bad, problem := notation{}, -1, error(nil)
@@ -233,8 +231,9 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 	}
 }
 
-// missingMark returns the number of nines below zero, such as -999, that is far
-// below all other values, and how many times it comes.
+// missingMark returns a negative number of nines, such as -999, that is far below all
+// other values, and how often it occurs. Such a number often stands for a missing
+// value.
 func missingMark(values []float64) (mark float64, n int) {
 	mark = slices.Min(values)
 	digits := strings.Replace(strconv.FormatFloat(mark, 'f', -1, 64), ".", "", 1)
@@ -252,8 +251,8 @@ func missingMark(values []float64) (mark float64, n int) {
 	return mark, n
 }
 
-// hint returns what the other columns tell about numbers: how all of them that have
-// decimals separate them.
+// hint returns what the other columns say about the notation of numbers: the decimal
+// separator, if all of them have the same.
 func (t *Table) hint(c *Column) hint {
 	h := hint{semicolons: t.sheet.comma == ';'}
 	for i := range t.sheet.records[0] {
@@ -271,8 +270,8 @@ func (t *Table) hint(c *Column) hint {
 	return h
 }
 
-// spoil keeps what is wrong with a column of numbers, or of the times that the
-// numbers are before that row.
+// spoil records why a column of numbers cannot be used. If the numbers before the row
+// are times, it is a column of times.
 func (t *Table) spoil(c *Column, fields []string, row int, err error) {
 	if times := numericTimes(c.Name, c.Values); times != nil {
 		c.Kind, c.times = Times, times
@@ -281,7 +280,7 @@ func (t *Table) spoil(c *Column, fields []string, row int, err error) {
 	c.err, c.Values = t.errorAt(row, c.Number-1, err), nil
 }
 
-// notATime is what is wrong with a field of a column of times.
+// notATime returns the error of a field in a column of times that is no time.
 func notATime(fields []string, row int) error {
 	if isMissing(fields[row]) {
 		return fmt.Errorf("%.40q is a missing time; fill it in", fields[row])
@@ -293,8 +292,9 @@ func (t *Table) errorAt(row, field int, err error) error {
 	return t.sheet.fieldErrorf(t.record(row), field, "%w", err)
 }
 
-// settleTimes chooses among what the fields of a column of times may mean: that
-// in which the rows are in order and most even, and none where two are.
+// settleTimes chooses among the possible meanings of a column of times the one in which
+// the rows are in order and most evenly spaced. It chooses none if two are equally
+// good.
 func (t *Table) settleTimes(c *Column, fields []string, answers [][]time.Time) {
 	best, again := -1.0, false
 	for _, times := range answers {
@@ -322,8 +322,8 @@ func (t *Table) settleTimes(c *Column, fields []string, answers [][]time.Time) {
 	}
 }
 
-// findIndices finds the columns of numbers that count the rows or name them. A
-// column that is alone is none.
+// findIndices finds the columns of numbers that count or name the rows. A single column
+// is no index.
 func (t *Table) findIndices() {
 	if len(t.Columns) == 1 {
 		if c := &t.Columns[0]; c.Kind == Times && c.Values != nil {
@@ -344,8 +344,8 @@ func (t *Table) findIndices() {
 	t.findParts()
 }
 
-// isIndex tells whether the values of a column count the rows: by their steps
-// and its name, or because it is the first and has none.
+// isIndex reports whether a column counts the rows. The steps between its values and
+// its name tell, or that it is the first column and has no name.
 func isIndex(name string, first, header bool, values []float64) bool {
 	step, even := stepOf(values, 1e-6)
 	_, nearly := stepOf(values, 0.05) // years may be written as 1949.083
@@ -367,8 +367,7 @@ func whole(values []float64) bool {
 	return !slices.ContainsFunc(values, func(v float64) bool { return v != math.Trunc(v) })
 }
 
-// recounts tells whether values count by ones and begin again now and then, or
-// stay the same for a while.
+// recounts reports whether values count by ones, where they may start again or repeat.
 func recounts(values []float64) bool {
 	lowest := slices.Min(values)
 	for i := 1; i < len(values); i++ {
@@ -379,11 +378,11 @@ func recounts(values []float64) bool {
 	return len(values) > 2
 }
 
-// part is a column that tells a part of a time, within a larger one.
+// part is a part of a time in a column of its own, such as the month beside a year.
 type part struct {
 	words   []string
 	highest float64
-	layout  string // of the time as far as this part
+	layout  string // of the time down to this part
 	add     func(t time.Time, n int) time.Time
 }
 
@@ -397,10 +396,10 @@ var (
 	minutePart  = part{[]string{"minute"}, 59, "2006-01-02 15:04", func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Minute) }}
 )
 
-// partsOfYear are the columns that may stand beside one of years.
+// partsOfYear lists the parts that may stand beside a column of years.
 var partsOfYear = [][]part{{monthPart, dayPart, hourPart, minutePart}, {quarterPart}, {weekPart}}
 
-// isCycle tells whether values count months, hours and the like, and begin again.
+// isCycle reports whether values count months, hours or the like, and start again.
 func isCycle(name string, values []float64) bool {
 	for _, p := range []part{monthPart, quarterPart, weekPart, dayPart, weekdayPart, hourPart, minutePart} {
 		if named(name, p.words) {
@@ -415,8 +414,8 @@ func (p part) fits(values []float64) bool {
 	return whole(values) && slices.Min(values) >= 0 && slices.Max(values) <= p.highest
 }
 
-// findParts finds a year, a month and so on, or a date and an hour, in columns of
-// their own, and gives the time that they tell to the first of these.
+// findParts finds a year, a month and so on in columns of their own, or a date and an
+// hour. It sets the times of the first of these columns to what they say together.
 func (t *Table) findParts() {
 	year := slices.IndexFunc(t.Columns, func(c Column) bool { return c.times != nil && c.Values != nil && named(c.Name, yearWords) })
 	date := slices.IndexFunc(t.Columns, func(c Column) bool { return c.times != nil && !c.clock && c.err == nil })
@@ -430,8 +429,8 @@ func (t *Table) findParts() {
 	}
 }
 
-// addParts adds to the times of a column what others tell of them, in that order. It
-// returns whether there are any.
+// addParts adds the parts that are there, in their order, to the times of a column. It
+// reports whether there are any.
 func (t *Table) addParts(whole *Column, parts []part) bool {
 	times := slices.Clone(whole.times)
 	for _, p := range parts {
@@ -466,7 +465,7 @@ func (t *Table) findPart(p part) (*Column, []float64) {
 	return nil, nil
 }
 
-// monthNumbers returns the numbers of months that are called by name, or nil.
+// monthNumbers returns the numbers of months given by their English names, or nil.
 func monthNumbers(fields []string) (numbers []float64) {
 	for _, field := range fields {
 		month, err := time.Parse("January", strings.TrimSpace(field))
@@ -481,9 +480,10 @@ func monthNumbers(fields []string) (numbers []float64) {
 	return numbers
 }
 
-// Choose returns the column of values that has that name, exactly or else
-// regardless of case, or that number from 1. The empty string chooses the only
-// column of values.
+// Choose returns the column of numbers of the given name or number. A name matches
+// exactly or else regardless of case, and numbers count from 1. The empty string
+// chooses the only column of numbers. The error wraps a *[NoColumnError] if there is no
+// such column.
 func (t *Table) Choose(column string) (Column, error) {
 	chosen := t.values()
 	if column != "" {
@@ -507,8 +507,8 @@ func (t *Table) Choose(column string) (Column, error) {
 	return Column{}, t.sheet.errorf(0, 0, "%d columns of numbers; choose one by name or number: %s", len(chosen), list(chosen))
 }
 
-// Select returns the columns of values of those names or numbers, or, where none
-// is given, all columns of values.
+// Select returns the columns of numbers of the given names or numbers, as
+// [Table.Choose] does. Without any it returns all columns of numbers.
 func (t *Table) Select(columns ...string) (list []Column, err error) {
 	chosen := t.values()
 	if len(columns) > 0 {
@@ -533,7 +533,7 @@ func (t *Table) Select(columns ...string) (list []Column, err error) {
 	return list, nil
 }
 
-// values returns the columns of values, whether they can be used or not.
+// values returns the columns of numbers, including those that cannot be read.
 func (t *Table) values() (list []*Column) {
 	for i := range t.Columns {
 		if c := &t.Columns[i]; c.Kind == Numbers {
@@ -543,12 +543,12 @@ func (t *Table) values() (list []*Column) {
 	return list
 }
 
-// unreadable returns the only column of texts that has digits, which may be meant
-// as numbers, or nil.
+// unreadable returns the only column of text that has digits, which may be meant as
+// numbers, or nil.
 func (t *Table) unreadable() (only *Column) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if c.Kind != Texts && c.Kind != Keys || !strings.ContainsFunc(t.sheet.records[t.record(0)][i], unicode.IsDigit) {
+		if c.Kind != Texts && c.Kind != Categories || !strings.ContainsFunc(t.sheet.records[t.record(0)][i], unicode.IsDigit) {
 			continue
 		}
 		if only != nil {
@@ -559,7 +559,7 @@ func (t *Table) unreadable() (only *Column) {
 	return only
 }
 
-// noValues is the error of a table that has no column of values.
+// noValues is the error of a table without a column of numbers.
 func (t *Table) noValues() error {
 	var others []*Column
 	for i := range t.Columns {
@@ -574,7 +574,7 @@ func (t *Table) noValues() error {
 	return t.sheet.errorf(0, 0, "no column of numbers; %s", advice)
 }
 
-// checked returns a column if it is one of values.
+// checked returns c if it can be used as a column of numbers.
 func (t *Table) checked(c *Column) (Column, error) {
 	if err := t.check(c); err != nil {
 		return Column{}, err
@@ -582,7 +582,7 @@ func (t *Table) checked(c *Column) (Column, error) {
 	return *c, nil
 }
 
-// check returns what is wrong with a column as one of values.
+// check returns the reason why c cannot be used as a column of numbers, or nil.
 func (t *Table) check(c *Column) error {
 	if c.err != nil || c.Values != nil {
 		return c.err
@@ -612,8 +612,8 @@ func (t *Table) find(column string) (*Column, error) {
 	return named, err
 }
 
-// findName returns the column of the given name, exactly or else regardless of
-// case. A column without a name is not found.
+// findName returns the column of the given name, exactly or else regardless of case. It
+// does not find columns without a name.
 func (t *Table) findName(name string) (*Column, error) {
 	for _, same := range []func(a, b string) bool{
 		func(a, b string) bool { return a == b },
@@ -640,8 +640,8 @@ func (t *Table) findName(name string) (*Column, error) {
 	return nil, t.sheet.errorf(0, 0, "%w", &NoColumnError{name, names})
 }
 
-// Named returns the column of values of that name, exactly or else regardless of
-// case.
+// Named returns the column of numbers of the given name, exactly or else regardless of
+// case. The error wraps a *[NoColumnError] if there is no such column.
 func (t *Table) Named(name string) (Column, error) {
 	c, err := t.findName(name)
 	if err != nil {
@@ -650,7 +650,7 @@ func (t *Table) Named(name string) (Column, error) {
 	return t.checked(c)
 }
 
-// list returns the numbers and names of columns, of at most maxListed.
+// list returns the numbers and names of at most maxListed columns.
 func list(columns []*Column) string {
 	var b strings.Builder
 	for i, c := range columns {
@@ -669,8 +669,8 @@ func list(columns []*Column) string {
 	return b.String()
 }
 
-// ReadColumn reads one column of numbers from CSV text, as [ReadTable] does,
-// chooses it as [Table.Choose] does, and refuses what [Table.Check] refuses.
+// ReadColumn reads CSV text as [ReadTable] does and returns the column that
+// [Table.Choose] chooses. It returns the errors of both, and that of [Table.Check].
 func ReadColumn(r io.Reader, file, column string) (Column, error) {
 	t, err := ReadTable(r, file)
 	if err != nil {

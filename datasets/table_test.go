@@ -164,11 +164,11 @@ func TestTableRefuses(t *testing.T) {
 		"line of spaces":            {"y\n1\n  \n3\n", `line 3, column 1: "  " is a missing value`},
 		"empty lines after a break": {"y\n1\n\"2\n\"\n\n3\n", `line 5, column 1: "" is a missing value`},
 
-		"header of pandas without names": {"0,1\n0.5,0.25\n0.75,1.5\n", "line 1: there is no telling whether this line has names or values"},
-		"header 0":                       {"0\n100.5\n102.25\n103.5\n", "line 1: there is no telling whether"},
-		"header of whole numbers":        {"0,1,2,3\n5,3,9,7\n6,2,2,1\n", "line 1: there is no telling whether"},
-		"text above numbers":             {"place,12\n5,3\n6,2\n", "line 1: there is no telling whether"},
-		"one year":                       {"Paris,2000\nLyon,3000\nNice,500\n", "line 1: there is no telling whether"},
+		"header of pandas without names": {"0,1\n0.5,0.25\n0.75,1.5\n", "line 1: this line may hold names or values"},
+		"header 0":                       {"0\n100.5\n102.25\n103.5\n", "line 1: this line may hold names or values"},
+		"header of whole numbers":        {"0,1,2,3\n5,3,9,7\n6,2,2,1\n", "line 1: this line may hold names or values"},
+		"text above numbers":             {"place,12\n5,3\n6,2\n", "line 1: this line may hold names or values"},
+		"one year":                       {"Paris,2000\nLyon,3000\nNice,500\n", "line 1: this line may hold names or values"},
 
 		"newest first": {
 			"date,y\n" + strings.Join(backwards, ""),
@@ -226,8 +226,8 @@ func TestTableRefuses(t *testing.T) {
 			"date,y\n1. Januar 2024,5\n2. Januar 2024,6\n",
 			`note: f.csv: line 2, column 1: "1. Januar 2024" is no time that is understood, so the order of the rows is not checked`,
 		},
-		"a header of two":   {"0,1\n5,7\n6,2\n", "line 1: there is no telling whether"},
-		"a header of steps": {"0.5,1.0,1.5,2.0,kind\n5,3,4,1,2\n6,2,4,1,3\n", "line 1: there is no telling whether"},
+		"a header of two":   {"0,1\n5,7\n6,2\n", "line 1: this line may hold names or values"},
+		"a header of steps": {"0.5,1.0,1.5,2.0,kind\n5,3,4,1,2\n6,2,4,1,3\n", "line 1: this line may hold names or values"},
 		"a missing date": {
 			"date,y\n" + strings.Join(lines[:5], "") + ",5\n" + strings.Join(lines[6:], ""),
 			`line 7, column 1: "" is a missing time`,

@@ -11,8 +11,7 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Rhyme returns the notebook's text, four lines with their ends: 113
-// characters, 30 different ones.
+// Rhyme returns a nursery rhyme of four lines: 113 characters, 30 different ones.
 func Rhyme() string {
 	return `Twinkle, twinkle, little star,
 How I wonder what you are!
@@ -21,9 +20,8 @@ Like a diamond in the sky.
 `
 }
 
-// ReadText reads a text in UTF-8, without the byte order mark that it may begin
-// with. The file is what errors call it. A text that is empty or not UTF-8 is
-// an error.
+// ReadText reads a text in UTF-8 without its byte order mark. Errors name the file as
+// given. An empty text, or one that is not UTF-8, is an error.
 func ReadText(r io.Reader, file string) (string, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -43,8 +41,8 @@ func ReadText(r io.Reader, file string) (string, error) {
 	return string(data), nil
 }
 
-// Vocabulary returns the different characters of text, in the order of their
-// code points.
+// Vocabulary returns the different characters of text in the order of their code
+// points.
 func Vocabulary(text string) []string {
 	runes := []rune(text)
 	slices.Sort(runes)

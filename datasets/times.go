@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// layouts are the forms of dates and times that are read, as package time
-// writes them. Where both of a pair can be read, the day comes first or the
-// month does, and the order of the rows must tell.
+// layouts are the formats of dates and times, as package time writes them. In each pair
+// either the day or the month comes first. If both formats can be parsed, the order of
+// the rows decides.
 var layouts = []string{
 	"2006-1-2", "06-1-2", "2006-1", "2006/1/2", "2006/1", "2006.1.2",
 	"2006-1-2 15:04", "2006-1-2 15:04:05", "2006-1-2T15:04", "2006-1-2T15:04:05", "2006-1-2 15", "2006-1-2T15",
@@ -33,7 +33,7 @@ var layouts = []string{
 	"2/Jan/2006:15:04:05 -0700",
 }
 
-// clocks are the forms of a time of the day.
+// clocks are the formats of a time of day.
 var clocks = []string{"15:04", "15:04:05", "3:04 PM", "3:04:05 PM"}
 
 var (
@@ -43,7 +43,7 @@ var (
 	monthForm   = regexp.MustCompile(`^(\d{4})M(\d\d)$`)
 )
 
-// timeForm is a way to read a time.
+// timeForm parses a time in one format.
 type timeForm func(field string) (time.Time, bool)
 
 func layoutForm(layout string) timeForm {
@@ -53,14 +53,15 @@ func layoutForm(layout string) timeForm {
 	}
 }
 
-// stampOf returns the time in a field, the first of one like 12:00 - 13:00.
+// stampOf returns the time in a field, or the first one of a range such as 12:00 -
+// 13:00.
 func stampOf(field string) string {
 	first, _, _ := strings.Cut(field, " - ")
 	return strings.TrimSpace(first)
 }
 
-// parseTimes reads the fields of a column by form. It returns how many are no
-// times, which are zero, and are not missing.
+// parseTimes parses the fields of a column. A time that cannot be parsed is zero, and
+// bad counts those that are not missing.
 func parseTimes(fields []string, form timeForm) (times []time.Time, bad int) {
 	times = make([]time.Time, len(fields))
 	for i, field := range fields {
@@ -75,8 +76,8 @@ func parseTimes(fields []string, form timeForm) (times []time.Time, bad int) {
 	return times, bad
 }
 
-// formsOf returns the forms that read one of the first fields that are there; of
-// times of the day only where no other does.
+// formsOf returns the formats that can parse one of the first fields that are not
+// missing. It returns those of times of day only if no other can.
 func formsOf(fields []string) (forms []timeForm, clock bool) {
 	const enough = 3
 	var sample []string
@@ -99,7 +100,7 @@ func formsFrom(layouts []string) (forms []timeForm) {
 	return forms
 }
 
-// readingForms returns those of forms that read one of the fields.
+// readingForms returns the formats that can parse one of the fields.
 func readingForms(fields []string, forms []timeForm) []timeForm {
 	return slices.DeleteFunc(forms, func(form timeForm) bool {
 		return !slices.ContainsFunc(fields, func(field string) bool {
@@ -109,7 +110,7 @@ func readingForms(fields []string, forms []timeForm) []timeForm {
 	})
 }
 
-// partOfYear reads a quarter, a week of ISO 8601, or a month as 2024M01.
+// partOfYear parses a quarter, a week of ISO 8601, or a month such as 2024M01.
 func partOfYear(field string) (time.Time, bool) {
 	year, part, day := "", "", "1"
 	month, weekly := 0, false
@@ -139,9 +140,9 @@ func partOfYear(field string) (time.Time, bool) {
 	return time.Date(y, time.Month(month*(n-1)+1), 1, 0, 0, 0, 0, time.UTC), n >= 1 && month*n <= 12
 }
 
-// readTimes returns the times of a column of which so many fields are there, if
-// more than half of those are times, all of one form. Several answers are what it
-// may mean; none means that it is no such column.
+// readTimes returns the times of a column, if more than half of the fields that are not
+// missing are times of one format. The number of those is there. Several answers are
+// possible meanings. No answer means that the column holds no times.
 func readTimes(fields []string, there int) (answers [][]time.Time, clock bool) {
 	forms, clock := formsOf(fields)
 	fewest := (there + 1) / 2
@@ -158,8 +159,8 @@ func readTimes(fields []string, there int) (answers [][]time.Time, clock bool) {
 	return answers, clock
 }
 
-// Words that the name of a column has which tells the time, and of one that
-// counts or names the rows.
+// Words in the name of a column of times, and of a column that counts or names the
+// rows.
 var (
 	timeWords = []string{
 		"date", "time", "datetime", "timestamp", "ts", "ds", "epoch", "unix", "unixtime", "stamp", "day", "month",
@@ -175,7 +176,7 @@ var (
 	idWords = []string{"id", "ids", "uid", "uuid", "guid", "key", "rowid"}
 )
 
-// named tells whether one of the words of a name is among words.
+// named reports whether one of the words of a name is among words.
 func named(name string, words []string) bool {
 	if slices.Contains(words, strings.ToLower(name)) {
 		return true
@@ -185,8 +186,8 @@ func named(name string, words []string) bool {
 	}), func(word string) bool { return len(word) > 1 && slices.Contains(words, word) })
 }
 
-// numericTimes returns the times that a column of numbers tells: years, months
-// and days written without separators, or seconds since 1970 and parts of them.
+// numericTimes returns the times that a column of numbers holds: years, months or days
+// written without separators, or the time since 1970 in seconds or fractions of them.
 func numericTimes(name string, values []float64) []time.Time {
 	step, even := stepOf(values, 0)
 	timely := named(name, timeWords)
@@ -230,7 +231,7 @@ func yearOf(v float64) (time.Time, bool) {
 	return time.Date(int(v), 1, 1, 0, 0, 0, 0, time.UTC), v >= 1500 && v < 2200 && v == math.Trunc(v)
 }
 
-// digitsForm reads numbers whose digits have that layout.
+// digitsForm returns a function that parses numbers whose digits have the given layout.
 func digitsForm(layout string) func(float64) (time.Time, bool) {
 	return func(v float64) (time.Time, bool) {
 		t, err := time.Parse(layout, strconv.FormatFloat(v, 'f', -1, 64))
@@ -238,8 +239,8 @@ func digitsForm(layout string) func(float64) (time.Time, bool) {
 	}
 }
 
-// epochOf reads times since 1970 of which a second has so many, from 1980 to
-// 2100.
+// epochOf returns a function that parses times since 1970, of which a second has the
+// given number, if they lie between 1980 and 2100.
 func epochOf(second float64) func(float64) (time.Time, bool) {
 	return func(v float64) (time.Time, bool) {
 		whole, part := math.Modf(v / second)
@@ -247,7 +248,7 @@ func epochOf(second float64) func(float64) (time.Time, bool) {
 	}
 }
 
-// monthly tells whether numbers like 202412 go from one month to the next.
+// monthly reports whether numbers such as 202412 are consecutive months.
 func monthly(values []float64) bool {
 	for i := 1; i < len(values); i++ {
 		if d := values[i] - values[i-1]; d != 1 && d != 89 {
@@ -257,8 +258,8 @@ func monthly(values []float64) bool {
 	return len(values) > 2
 }
 
-// stepOf returns how far apart values are, if that is the same for all within a
-// part of it.
+// stepOf returns the step between values, and whether all steps are equal within a part
+// of it.
 func stepOf(values []float64, tolerance float64) (step float64, even bool) {
 	if len(values) < 2 {
 		return 0, false

@@ -6,24 +6,23 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Windows is the [Source] of a forecaster. The inputs of example i are the window of
-// a [Series] that begins at step i, as [Size, window, columns]. Its targets are the
-// target columns in the steps after the window, step by step, as [Size, horizon *
-// targets].
+// Windows is the [Source] of a forecaster. The inputs of example i are the window of a
+// [Series] that starts at step i, as [Size, window, columns]. Its targets are the
+// target columns in the steps after the window, as [Size, horizon*targets].
 type Windows struct {
 	series          *Series
 	window, horizon int
 }
 
-// NewWindows returns the windows over one column with the value after each, see
-// [Series.Windows]. The column is kept and not copied.
+// NewWindows returns the windows over one column, with the value after each as its
+// target: see [Series.Windows]. It does not copy the column.
 func NewWindows(column []float32, window int) (*Windows, error) {
 	return (&Series{Values: column, Columns: 1}).Windows(window, 1)
 }
 
-// Windows returns the windows of the given length over s, each with the horizon steps
-// that follow it. Both must be 1 or more. The error is an [ErrTooShort] if the series has
-// fewer than window + horizon steps.
+// Windows returns the windows of the given length over s, with the horizon steps after
+// each as its targets. Both numbers must be 1 or more. The error is an [ErrTooShort] if
+// the series has fewer than window + horizon steps.
 func (s *Series) Windows(window, horizon int) (*Windows, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -49,15 +48,15 @@ func (w *Windows) needs() string {
 	return fmt.Sprintf("a window of %d and a horizon of %d need at least %d", w.window, w.horizon, w.window+w.horizon)
 }
 
-// Series returns the values that the windows cover, targets included, as [steps,
+// Series returns the values that the windows cover, including targets, as [steps,
 // columns]. For the training part of a Split these are the values to fit a scale on.
-// They are shared with w, not copied.
+// They are shared with w.
 func (w *Windows) Series() []float32 { return w.series.Values }
 
-// Split divides the windows in two at the given fraction, rounded down to a
-// whole window: the first part trains and the rest tests. No value is a target of
-// both, so the horizon-1 windows between the parts are in neither. The fraction lies
-// between 0 and 1. The error is an [ErrTooShort] if a part would be empty.
+// Split divides the windows in two at the given fraction, rounded down: the first part
+// trains and the rest tests. No value is a target in both parts, so the horizon-1
+// windows between them are in neither. The fraction lies between 0 and 1. The error is
+// an [ErrTooShort] if a part would be empty.
 func (w *Windows) Split(fraction float64) (train, test *Windows, err error) {
 	if !(fraction > 0 && fraction < 1) {
 		return nil, nil, fractionError(fraction)
