@@ -415,3 +415,49 @@ func TestSameSeedSameFile(t *testing.T) {
 		t.Errorf("no folder: %v", err)
 	}
 }
+
+// TestForecasterRunsTheFile forecasts from raw rows with infer, and compares with what the
+// trainer answers to the same window.
+func TestForecasterRunsTheFile(t *testing.T) {
+	columns := sales()
+	var rows [][]float64
+	for i := range columns[0].Values {
+		rows = append(rows, []float64{columns[0].Values[i], columns[1].Values[i]})
+	}
+	for name, change := range map[string]func(*rnnkit.Options){
+		"units":      func(o *rnnkit.Options) { o.Target, o.Horizon = "units", 4 },
+		"both":       func(o *rnnkit.Options) { o.Horizon = 4 },
+		"stream":     func(o *rnnkit.Options) { o.Target, o.TBPTT, o.Fit.Batch = "price", 15, 4 },
+		"two stream": func(o *rnnkit.Options) { o.TBPTT, o.Fit.Batch, o.StateInput = 15, 4, true },
+	} {
+		o := rnnkit.ForecasterOptions()
+		o.Window, o.Fit.Epochs = 10, 5
+		change(&o)
+		job, err := rnnkit.NewForecaster(columns, o)
+		r := train(t, job, err)
+		f, err := infer.NewForecaster(open(t, r))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got, err := f.ForecastRows(t.Context(), rows, o.Horizon)
+		if err != nil || f.Window() != o.Window || f.Horizon() != o.Horizon || len(got) != o.Horizon {
+			t.Errorf("%s: window %d, horizon %d, %v, %v", name, f.Window(), f.Horizon(), got, err)
+			continue
+		}
+		b := datasets.Batch{Size: 1, Time: o.Window}
+		for _, row := range rows[len(rows)-o.Window:] {
+			b.Inputs = append(b.Inputs, float32(row[0]), float32(row[1]))
+		}
+		want, err := trainer.Predict(r.Model, &b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flat := slices.Concat(got...)
+		want = want[len(want)-len(flat):] // of the last step
+		near := func(a float64, b float32) bool { return math.Abs(a-float64(b)) <= 1e-5*math.Abs(a) }
+		if !slices.EqualFunc(flat, want, near) {
+			t.Errorf("%s: infer forecasts %v, the trainer %v", name, flat, want)
+		}
+	}
+}

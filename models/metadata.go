@@ -147,7 +147,7 @@ type StatePair struct {
 // nothing depends on it.
 type Training struct {
 	Data         string  `json:"data"`        // the preset or the name of the file
-	DataSHA256   string  `json:"data_sha256"` // of a series as little-endian float64, of a text in UTF-8, or of sequences
+	DataSHA256   string  `json:"data_sha256"` // of series as little-endian float64, one after the other, of a text in UTF-8, or of sequences
 	Seed         uint64  `json:"seed"`
 	Epochs       int     `json:"epochs"` // complete ones
 	Batch        int     `json:"batch"`
