@@ -109,7 +109,8 @@ func TestClassifiers(t *testing.T) {
 	var rows classRows
 	readJSON(t, "classes.json", &rows)
 	answers := map[string]Answers{
-		"logit": Logits, "logits": Logits, "softmax": Probabilities, "sigmoid": Probabilities, "hard": Probabilities, "tanh": Probabilities, "noisy": Probabilities,
+		"logit": Logits, "logits": Logits, "softmax": Probabilities, "sigmoid": Probabilities, "hard": Probabilities,
+		"tanh": Probabilities, "noisy": Probabilities,
 		"percent": Percent, "log": LogProbabilities, "argmax": ClassNumbers, "threshold": ClassNumbers,
 		"steps": Probabilities, "channels": Probabilities, "label": Probabilities, "states": Probabilities,
 	}
@@ -245,7 +246,8 @@ func TestForecasters(t *testing.T) {
 	}
 	readJSON(t, "ahead.json", &ahead)
 	horizons := map[string]int{
-		"horizon_flat": 5, "horizon_last": 5, "horizon_of_window": 6, "horizon_of_window_columns": 6, "horizon_of_columns": 3, "horizon_each_step": 4, "next_steps_both_ways": 1,
+		"horizon_flat": 5, "horizon_last": 5, "horizon_of_window": 6, "horizon_of_window_columns": 6,
+		"horizon_of_columns": 3, "horizon_each_step": 4, "next_steps_both_ways": 1,
 	}
 	for name, model := range ahead.Models {
 		var rows [][]float64

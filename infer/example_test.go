@@ -9,6 +9,7 @@ import (
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 //go:embed testdata/sine.onnx
@@ -50,6 +51,84 @@ func ExampleModel_Step() {
 	fmt.Printf("%.2f\n", next)
 	// Output:
 	// [0.12]
+}
+
+// A forecaster that Keras exported takes windows of 4 rows of 2 columns, and predicts the
+// next 3 rows.
+func ExampleModel_Describe() {
+	model, err := infer.Open("testdata/foreign/keras_forecaster.onnx")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer model.Close()
+	ctx := context.Background()
+	if err := model.Describe(ctx, infer.Description{Task: models.Forecast}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(model.Description())
+	forecaster, err := infer.NewForecaster(model)
+	if err != nil {
+		log.Fatal(err)
+	}
+	rows := [][]float64{{-0.957, 0.894}, {0.957, 1.392}, {0.767, -0.053}, {0.86, 1.505}}
+	next, err := forecaster.ForecastRows(ctx, rows, 3)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%.3f\n", next)
+	// Output:
+	// input "x" [batch, 4, 2]: windows of 4 rows of 2 columns; output "Identity:0" [batch, 3, 2]: the next 3 rows
+	// [[0.039 -0.039] [-0.072 0.077] [0.083 0.155]]
+}
+
+// A classifier that Keras exported answers with probabilities, which experiments tell.
+func ExampleNewClassifier() {
+	model, err := infer.Open("testdata/foreign/keras_classifier.onnx")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer model.Close()
+	ctx := context.Background()
+	known := infer.Description{Task: models.Classify, Labels: []string{"walk", "run", "rest"}}
+	if err := model.Describe(ctx, known); err != nil {
+		log.Fatal(err)
+	}
+	classifier, err := infer.NewClassifier(model)
+	if err != nil {
+		log.Fatal(err)
+	}
+	values := []float32{-1.738, -1.337, -1.361, -0.352, -2.313, -0.189, -0.957, 0.894, 0.957, 1.392, 0.767, -0.053, 0.86, 1.505}
+	sequence := tensor.Of(values, 7, 2)
+	probabilities, err := classifier.Classify(ctx, sequence)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(model.Description().Answers)
+	fmt.Printf("%.2f\n", probabilities)
+	// Output:
+	// probabilities
+	// [0.33 0.37 0.30]
+}
+
+// An LSTM that PyTorch exported has no inputs for its state. It gives PyTorch's answers
+// step by step all the same.
+func ExampleModel_Step_foreign() {
+	model, err := infer.Open("../export/testdata/lstm_headless_torchscript.onnx")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer model.Close()
+	state := model.NewState()
+	for _, x := range [][]float32{{1.840851, 0.87338406}, {-1.3671906, -0.1332777}} {
+		y, err := model.Step(context.Background(), state, x)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%.3f\n", y)
+	}
+	// Output:
+	// [-0.112 0.236 0.050]
+	// [-0.054 -0.028 -0.095]
 }
 
 // A model from elsewhere is stepped by the names of its own inputs and outputs.
@@ -119,36 +198,33 @@ func ExampleModel_Run() {
 	// [2 1] [1 2 32]
 }
 
-// A service goes on answering while its model is swapped for a newer one.
+// A service keeps answering while its forecaster is swapped for a newer one.
 func ExampleLive() {
-	model, err := infer.OpenBytes(sineModel)
-	if err != nil {
-		log.Fatal(err)
+	open := func() *infer.Forecaster {
+		model, err := infer.OpenBytes(sineModel)
+		if err != nil {
+			log.Fatal(err)
+		}
+		forecaster, err := infer.NewForecaster(model)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return forecaster
 	}
-	live := infer.NewLive(model)
+	live := infer.NewLive(open())
 	defer live.Close()
-	request := func() error {
-		return live.Use(func(m *infer.Model) error {
-			forecaster, err := infer.NewForecaster(m)
-			if err != nil {
-				return err
-			}
-			next, err := forecaster.Forecast(context.Background(), datasets.Sine(1000, 0.1, 0), 3)
-			fmt.Printf("%.2f\n", next)
-			return err
-		})
+	request := func(f *infer.Forecaster) error {
+		next, err := f.Forecast(context.Background(), datasets.Sine(1000, 0.1, 0), 3)
+		fmt.Printf("%.2f\n", next)
+		return err
 	}
-	if err := request(); err != nil {
+	if err := live.Use(request); err != nil {
 		log.Fatal(err)
 	}
-	newer, err := infer.OpenBytes(sineModel)
-	if err != nil {
+	if err := live.Swap(open()); err != nil {
 		log.Fatal(err)
 	}
-	if err := live.Swap(newer); err != nil {
-		log.Fatal(err)
-	}
-	if err := request(); err != nil {
+	if err := live.Use(request); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
