@@ -89,8 +89,8 @@ func (f *fuser) fuseTransposes(i int) {
 	}
 }
 
-// fuseBehind takes in what comes after Y: a Transpose, or a Squeeze of the direction
-// and then a Transpose.
+// fuseBehind fuses a recurrent node with what reads Y: a Transpose, or a Squeeze of the
+// direction and then a Transpose.
 func (f *fuser) fuseBehind(in *instruction, next int) {
 	after := &f.nodes[next]
 	if perm := transposition(after, 4); perm != nil {
@@ -156,7 +156,7 @@ func (f *fuser) squeeze(in *instruction, axis int64, outputs []int) {
 	in.reads = slices.Clone(in.inputs)
 }
 
-// fuseEmbedding tells a recurrent node of the embedding that is its X.
+// fuseEmbedding gives a recurrent node the embedding whose rows are its X.
 func (f *fuser) fuseEmbedding(in *instruction) {
 	w := f.writers[in.inputs[onnxgraph.RecurrentX]]
 	if w < 0 || !f.nodes[w].IsOp("Gather") || f.nodes[w].Int("axis", 0) != 0 {

@@ -8,9 +8,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/kernels"
 )
 
-// matMul multiplies matrices, the last two dimensions of its inputs, of which
-// the dimensions before are broadcast. It may have taken in the bias of a dense
-// layer.
+// matMul multiplies matrices, the last two dimensions of its inputs; the dimensions before
+// are broadcast. A bias may be fused with it, as third input.
 type matMul[T float] struct {
 	a, b, bias, out *array[T]
 	iter            iterator
@@ -113,9 +112,9 @@ func (op *matMul[T]) begin() error {
 	return op.out.copyStrided(&op.iter, op.bias, 0)
 }
 
-// byRows has multiply make a product, which takes so many multiplications a row,
-// of about a piece of rows at a time. The kernels that read the right factor once
-// for many rows get as many as they need for that.
+// byRows calls multiply for some rows of a product at a time. A row takes so many
+// multiplications, and a call about checkInterval; but kernels that read the right factor
+// once for many rows get as many as they need for that.
 func byRows[T float](m *memory, rows, each int, multiply func(from, to int)) error {
 	const long = 8 * checkInterval // what these kernels make in a few hundredths of a second
 	least := min(256, long/max(1, each))
@@ -195,8 +194,8 @@ type gemm[T float] struct {
 	transA, transB bool
 	iter           iterator
 	mul            *array[T]
-	laidOut        kernels.Packed[T] // bᵀ
-	weighs         int               // bytes of it, where b is not constant
+	packed         kernels.Packed[T] // bᵀ
+	packedBytes    int               // bytes of it, where b is not constant
 	memory         *memory
 }
 
@@ -304,8 +303,8 @@ func (op *gemm[T]) multiply(dst kernels.Matrix[T]) error {
 		return mulTT(op.memory, dst, a, b)
 	case op.transB && !op.b.constant:
 		return op.byBlocks(dst, a, b)
-	case op.transB && op.laidOut.Cols == 0:
-		op.laidOut.PackT(b)
+	case op.transB && op.packed.Cols == 0:
+		op.packed.PackT(b)
 	}
 	return byRows[T](op.memory, dst.Rows, b.Rows*b.Cols, func(from, to int) {
 		dst := dst.RowRange(from, to)
@@ -313,18 +312,18 @@ func (op *gemm[T]) multiply(dst kernels.Matrix[T]) error {
 		case op.transA:
 			kernels.MulTN(dst, a.ColRange(from, to), b)
 		case op.transB:
-			kernels.Mul(dst, dst, a.RowRange(from, to), &op.laidOut)
+			kernels.Mul(dst, dst, a.RowRange(from, to), &op.packed)
 		default:
 			kernels.MulNN(dst, a.RowRange(from, to), b)
 		}
 	})
 }
 
-// byBlocks adds the product with bᵀ, some rows of b at a time, which it lays out.
+// byBlocks adds the product with bᵀ, some rows of b at a time, which it packs.
 func (op *gemm[T]) byBlocks(dst, a, b kernels.Matrix[T]) error {
 	const block = 1 << 22 // elements
 	some := min(max(block/max(b.Cols, 1), 32), b.Rows)
-	if err := op.memory.reserveMore(&op.weighs, inPanels(some, b.Cols), size[T]()); err != nil {
+	if err := op.memory.reserveMore(&op.packedBytes, inPanels(some, b.Cols), size[T]()); err != nil {
 		return fmt.Errorf("a factor of shape %v is too large: %w", op.b.shape, err)
 	}
 	for from := 0; from < b.Rows; from += some {
@@ -332,10 +331,10 @@ func (op *gemm[T]) byBlocks(dst, a, b kernels.Matrix[T]) error {
 		if err := op.memory.spend(part.Rows * part.Cols * copyCost); err != nil {
 			return err
 		}
-		op.laidOut.PackT(part)
+		op.packed.PackT(part)
 		err := byRows[T](op.memory, dst.Rows, part.Rows*part.Cols, func(i, end int) {
 			to := dst.RowRange(i, end).ColRange(from, from+part.Rows)
-			kernels.Mul(to, to, a.RowRange(i, end), &op.laidOut)
+			kernels.Mul(to, to, a.RowRange(i, end), &op.packed)
 		})
 		if err != nil {
 			return err
@@ -345,7 +344,7 @@ func (op *gemm[T]) byBlocks(dst, a, b kernels.Matrix[T]) error {
 }
 
 // inPanels returns how many elements a matrix of weights, [rows, cols], has at most
-// once it is laid out for products.
+// once it is packed for products.
 func inPanels(rows, cols int) int {
 	const panel = 32
 	return (rows + panel - 1) / panel * panel * cols

@@ -1,15 +1,16 @@
-// Package native is an engine that runs ONNX models in pure Go: the recurrent
-// operators whole, and the operators that come with them. A model that asks for
-// anything else is refused when it is opened, by the name of what it asks for.
+// Package native is an engine that runs ONNX models in pure Go. It has the recurrent
+// operators in all their forms and those that models use around them, see [Operators]. A
+// model that needs anything else is refused when it is opened, by the name of what it
+// needs.
 //
-// Values are float32, float64, int32, int64, uint8 and bool. A float16 is one
-// too, by widening: it is a float32 while the model runs, and rounded to float16
-// only by a Cast to that type and where it leaves the model.
+// Values are float16, float32, float64, int32, int64, uint8 and bool. A float16 is a
+// float32 while the model runs: it is rounded to float16 only by a Cast to that type and
+// where it leaves the model.
 //
-// A model file need not be trusted: what it can ask for is checked when it is
-// opened, the sizes of what it computes before memory is taken. How long a model
-// computes is bounded by the context that is passed to Run, at which every operator
-// looks again and again. Opening takes time and memory in proportion to the file.
+// A model file need not be trusted. What it asks for is checked when it is opened, and the
+// sizes of what it computes before memory is allocated. The context that is passed to Run
+// bounds how long a model computes: every operator looks at it in short intervals.
+// Opening takes time and memory in proportion to the file.
 package native
 
 import (

@@ -292,7 +292,7 @@ func (l *intList) values() ([]int64, error) {
 	return l.buf, nil
 }
 
-// maxList is how many integers a list may have that tells of dimensions.
+// maxList is how many integers a list may have.
 const maxList = 2 * maxRank
 
 // sizes appends the elements of the list to dst, as sizes of dimensions.

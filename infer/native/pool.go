@@ -156,7 +156,7 @@ func (op *pooling[T]) placeWindow() bool {
 	return some
 }
 
-// line returns where the line of a plane begins that op.tap meets.
+// line returns where in a plane the line of op.tap begins.
 func (op *pooling[T]) line() int {
 	line := 0
 	for k, i := range op.tap {
@@ -175,7 +175,7 @@ type pooled[T number] struct {
 }
 
 // lineAt returns n positions, from the first on, of a line of the output, which are at
-// that place of it, before they have taken in anything.
+// that place of it, without any element yet.
 func (op *pooling[T]) lineAt(at, first, n int) pooled[T] {
 	to := pooled[T]{first: first, n: n}
 	if op.mean {
@@ -196,8 +196,8 @@ func (op *pooling[T]) lineAt(at, first, n int) pooled[T] {
 	return to
 }
 
-// reduceLine takes in the line of a plane that begins there. It goes by taps or by
-// positions, of which there are fewer.
+// reduceLine adds the line of a plane that begins there to the positions. It goes by taps
+// or by positions, whichever are fewer.
 func (to pooled[T]) reduceLine(m *memory, w *window, plane []T, line int) error {
 	last := len(w.in) - 1
 	taps := w.size[last]
@@ -228,7 +228,7 @@ func (to pooled[T]) reduceLine(m *memory, w *window, plane []T, line int) error 
 	return nil
 }
 
-// reduceRow takes in n elements from that place on, a step apart, each into the position
+// reduceRow adds n elements from that place on, a step apart, each to the position
 // that is next by its own step.
 func (to pooled[T]) reduceRow(p, next int, plane []T, at, step, n int) {
 	switch {

@@ -11,12 +11,12 @@ import (
 
 // reducer makes one value of many.
 type reducer[T number] struct {
-	begin  T
-	row    func(sum T, src []T) T  // adds a row to a sum
-	rows   func(sums, src []T)     // adds to each sum its element
-	finish func(sum T, n int) T    // of n elements; nil for the sum
-	second func(x, sum T) T        // in a second pass, what is added instead of x
-	last   func(first, second T) T // what the two passes make
+	initial   T
+	row       func(sum T, src []T) T // adds a row to a sum
+	rows      func(sums, src []T)    // adds to each sum its element
+	transform func(x, sum T) T       // what is added instead of x; nil for x
+	merge     func(top, sum T) T     // of a pass of x and one of what transform makes of it; nil for one pass
+	finish    func(sum T, n int) T   // of n elements; nil for the sum
 }
 
 type reduce[T number] struct {
@@ -37,14 +37,14 @@ type reduce[T number] struct {
 func reduceOps[T number]() []op {
 	return []op{
 		{name: "CumSum", since: 11, in: two, out: one, build: newCumSum[T]},
-		{name: "ReduceL1", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], second: func(x, _ T) T { return max(x, 0) - min(x, 0) }})},
-		{name: "ReduceL2", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], second: square[T], finish: root[T]})},
-		{name: "ReduceLogSum", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], finish: logarithm[T]})},
+		{name: "ReduceL1", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(magnitude[T], nil))},
+		{name: "ReduceL2", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(square[T], root[T]))},
+		{name: "ReduceLogSum", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(nil, logarithm[T]))},
 		{name: "ReduceLogSumExp", since: 1, in: arity{1, 2}, out: one, build: reduceOf(logSumExp[T]())},
-		{name: "ReduceMean", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], finish: mean[T]})},
+		{name: "ReduceMean", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(nil, mean[T]))},
 		{name: "ReduceProd", since: 1, in: arity{1, 2}, out: one, build: reduceOf(multiplied[T]())},
 		{name: "ReduceSum", since: 1, in: arity{1, 2}, out: one, build: newReduceSum[T]},
-		{name: "ReduceSumSquare", since: 1, in: arity{1, 2}, out: one, build: reduceOf(reducer[T]{row: sumOf[T], rows: addRow[T], second: square[T]})},
+		{name: "ReduceSumSquare", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(square[T], nil))},
 	}
 }
 
@@ -74,7 +74,7 @@ func reduceOf[T number](r reducer[T]) func(*node) kernel {
 
 // newReduceSum has the axes as an input from opset 13 on.
 func newReduceSum[T number](n *node) kernel {
-	return newReduce(n, reducer[T]{row: sumOf[T], rows: addRow[T]}, 13, input[T](n, 0), output[T](n, 0))
+	return newReduce(n, summed[T](nil, nil), 13, input[T](n, 0), output[T](n, 0))
 }
 
 func newReduce[T number](n *node, r reducer[T], since int64, in, out *array[T]) *reduce[T] {
@@ -90,7 +90,15 @@ func newReduce[T number](n *node, r reducer[T], since int64, in, out *array[T]) 
 	return op
 }
 
+// summed is the sum of what transform makes of the elements, after finish; nil for either
+// leaves it out.
+func summed[T number](transform func(x, sum T) T, finish func(sum T, n int) T) reducer[T] {
+	return reducer[T]{row: sumOf[T], rows: addRow[T], transform: transform, finish: finish}
+}
+
 func addRow[T number](sums, src []T) { add(sums, sums, src) }
+
+func magnitude[T number](x, _ T) T { return max(x, 0) - min(x, 0) }
 
 func square[T number](x, _ T) T { return x * x }
 
@@ -107,7 +115,7 @@ func mean[T number](sum T, n int) T {
 
 func largest[T number]() reducer[T] {
 	return reducer[T]{
-		begin: lowest[T](),
+		initial: lowest[T](),
 		row: func(best T, src []T) T {
 			for _, v := range src {
 				best = max(best, v)
@@ -120,7 +128,7 @@ func largest[T number]() reducer[T] {
 
 func smallest[T number]() reducer[T] {
 	return reducer[T]{
-		begin: highest[T](),
+		initial: highest[T](),
 		row: func(best T, src []T) T {
 			for _, v := range src {
 				best = min(best, v)
@@ -133,7 +141,7 @@ func smallest[T number]() reducer[T] {
 
 func multiplied[T number]() reducer[T] {
 	return reducer[T]{
-		begin: 1,
+		initial: 1,
 		row: func(product T, src []T) T {
 			for _, v := range src {
 				product *= v
@@ -146,8 +154,8 @@ func multiplied[T number]() reducer[T] {
 
 func logSumExp[T number]() reducer[T] {
 	r := largest[T]()
-	r.second = func(x, top T) T { return T(math.Exp(float64(x) - finite(top))) }
-	r.last = func(top, sum T) T { return T(math.Log(float64(sum)) + finite(top)) }
+	r.transform = func(x, top T) T { return T(math.Exp(float64(x) - finite(top))) }
+	r.merge = func(top, sum T) T { return T(math.Log(float64(sum)) + finite(top)) }
 	return r
 }
 
@@ -214,14 +222,14 @@ func reducedShape(out *header, in []int, axes *intList, drop *[]bool, noop, keep
 }
 
 func (op *reduce[T]) run() error {
-	if err := op.eachOutput(func(int) T { return op.begin }); err != nil {
+	if err := op.eachOutput(func(int) T { return op.initial }); err != nil {
 		return err
 	}
-	if op.last != nil {
-		if err := op.twice(); err != nil {
+	if op.merge != nil {
+		if err := op.twoPasses(); err != nil {
 			return err
 		}
-	} else if err := op.pass(op.out.data, op.second != nil); err != nil {
+	} else if err := op.pass(op.out.data, op.transform != nil); err != nil {
 		return err
 	}
 	if op.finish == nil {
@@ -239,8 +247,8 @@ func (op *reduce[T]) eachOutput(f func(i int) T) error {
 	})
 }
 
-// twice passes a second time, for the sums of what op.second makes of the elements.
-func (op *reduce[T]) twice() error {
+// twoPasses makes a second pass, for the sums of what op.transform makes of the elements.
+func (op *reduce[T]) twoPasses() error {
 	if err := op.pass(op.out.data, false); err != nil {
 		return err
 	}
@@ -251,17 +259,17 @@ func (op *reduce[T]) twice() error {
 		return err
 	}
 	top := op.reducer
-	op.reducer.row, op.reducer.rows = sumOf[T], func(sums, src []T) { add(sums, sums, src) }
+	op.reducer.row, op.reducer.rows = sumOf[T], addRow[T]
 	err := op.pass(op.sums.data, true)
 	op.reducer = top
 	if err != nil {
 		return err
 	}
-	return op.eachOutput(func(i int) T { return op.last(op.out.data[i], op.sums.data[i]) })
+	return op.eachOutput(func(i int) T { return op.merge(op.out.data[i], op.sums.data[i]) })
 }
 
-// pass adds the elements to sums, or what second makes of them.
-func (op *reduce[T]) pass(sums []T, second bool) error {
+// pass adds the elements to sums, or what op.transform makes of them.
+func (op *reduce[T]) pass(sums []T, transform bool) error {
 	if len(op.in.data) == 0 {
 		return nil
 	}
@@ -280,9 +288,9 @@ func (op *reduce[T]) pass(sums []T, second bool) error {
 		for i := 0; i < n; i += scratchSize {
 			src := op.in.data[from+i : from+min(n, i+scratchSize)]
 			k := at[0] + i*stride[0]
-			if second {
+			if transform {
 				for j, x := range src {
-					op.mapped[j] = op.second(x, op.out.data[k+j*stride[0]])
+					op.mapped[j] = op.transform(x, op.out.data[k+j*stride[0]])
 				}
 				src = op.mapped[:len(src)]
 			}
