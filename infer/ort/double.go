@@ -14,12 +14,8 @@ func doubleRecurrent(g *onnxgraph.Graph) *onnxgraph.Node {
 	}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		const weights = 1
-		switch n.OpType {
-		case "LSTM", "GRU", "RNN":
-			if len(n.Inputs) > weights && types[n.Inputs[weights]] == onnxgraph.Float64 {
-				return n
-			}
+		if n.Is(onnxgraph.Recurrent) && types[n.Input(onnxgraph.RecurrentW)] == onnxgraph.Float64 {
+			return n
 		}
 		for _, name := range n.Outputs {
 			types[name] = typeOf(n, types)
@@ -31,16 +27,11 @@ func doubleRecurrent(g *onnxgraph.Graph) *onnxgraph.Node {
 // typeOf returns the type of what a node makes of weights: that of the first input,
 // but for a Constant and a Cast.
 func typeOf(n *onnxgraph.Node, types map[string]onnxgraph.DataType) onnxgraph.DataType {
-	switch value, _ := n.Attribute("value"); t := value.(type) {
-	case onnxgraph.Tensor:
+	if t, ok := n.Constant(); ok {
 		return t.Type()
 	}
-	if to, ok := n.Attribute("to"); ok {
-		number, _ := to.(int64)
-		return onnxgraph.TypeOf(number)
+	if to := onnxgraph.TypeOf(n.Int("to", 0)); to != onnxgraph.Undefined {
+		return to
 	}
-	if len(n.Inputs) == 0 {
-		return onnxgraph.Undefined
-	}
-	return types[n.Inputs[0]]
+	return types[n.Input(0)]
 }

@@ -48,7 +48,7 @@ func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {
 	r := newReader(m)
 	var list []Input
 	for _, v := range m.Graph.Inputs {
-		if r.constants[v.Name] {
+		if r.IsDefault(v.Name) {
 			continue
 		}
 		in := Input{Info: v, Limit: r.limit(v.Name), State: r.states[v.Name]}

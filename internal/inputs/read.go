@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
@@ -13,12 +12,9 @@ import (
 // within a node has a reader of its own, which hands what that graph does not
 // compute to the one around.
 type reader struct {
-	graph     *onnxgraph.Graph
-	outer     *reader
-	first     map[string]string // of what a Loop or a Scan carries on, the value it begins with
-	producer  map[string]*onnxgraph.Node
-	constants map[string]bool // initializers and the outputs of Constant
-	tensors   map[string]onnxgraph.Tensor
+	*onnxgraph.Scope
+	outer   *reader
+	initial map[string]string // the value that a variable of a Loop or a Scan starts from
 
 	layouts map[string][]string // of inputs that were reached, each once
 	states  map[string]bool
@@ -27,8 +23,7 @@ type reader struct {
 
 // newReader returns a reader of m, which has followed it.
 func newReader(m *onnxgraph.Model) *reader {
-	r := scopeOf(&m.Graph, nil)
-	r.layouts, r.states = map[string][]string{}, map[string]bool{}
+	r := &reader{Scope: onnxgraph.NewScope(&m.Graph), layouts: map[string][]string{}, states: map[string]bool{}, seen: map[string]bool{}}
 	r.recurrent()
 	for _, pair := range onnxgraph.StatePairs(m) {
 		r.states[pair.Input] = true
@@ -37,59 +32,21 @@ func newReader(m *onnxgraph.Model) *reader {
 	return r
 }
 
-// scopeOf returns a reader of g, which is within a node of outer's graph.
-func scopeOf(g *onnxgraph.Graph, outer *reader) *reader {
-	r := &reader{
-		graph: g, outer: outer, first: map[string]string{}, producer: map[string]*onnxgraph.Node{},
-		constants: map[string]bool{}, tensors: map[string]onnxgraph.Tensor{}, seen: map[string]bool{},
-	}
-	if outer != nil {
-		r.layouts, r.states = outer.layouts, outer.states
-	}
-	for _, t := range g.Initializers {
-		r.constants[t.Name], r.tensors[t.Name] = true, t
-	}
-	for i := range g.Nodes {
-		n := &g.Nodes[i]
-		for _, name := range n.Outputs {
-			r.producer[name] = n
-		}
-		if n.OpType == "Constant" && len(n.Outputs) == 1 {
-			r.constant(n)
-		}
-	}
-	return r
-}
-
-// constant notes what a Constant holds.
-func (r *reader) constant(n *onnxgraph.Node) {
-	name := n.Outputs[0]
-	r.constants[name] = true
-	value, _ := n.Attribute("value")
-	if t, ok := value.(onnxgraph.Tensor); ok {
-		r.tensors[name] = t
-	}
-	value, _ = n.Attribute("value_int")
-	if v, ok := value.(int64); ok {
-		r.tensors[name] = onnxgraph.Tensor{Tensor: tensor.Of([]int64{v})}
-	}
-}
-
 // recurrent follows the inputs of all recurrent nodes, those in graphs within
 // nodes too.
 func (r *reader) recurrent() {
 	r.each(func(r *reader, n *onnxgraph.Node) {
-		if !slices.Contains([]string{"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}, n.OpType) {
+		if !n.Is(onnxgraph.Recurrent) && n.OpType != "DynamicQuantizeLSTM" {
 			return
 		}
 		x, state := "tbf", "fbf"
-		if layout, _ := n.Attribute("layout"); layout == int64(1) {
+		if _, time := n.RecurrentAxes(); time == 1 {
 			x, state = "btf", "bff"
 		}
-		r.follow(n, 0, x, false)
-		r.follow(n, 4, "b", false)
-		r.follow(n, 5, state, true)
-		r.follow(n, 6, state, true)
+		r.follow(n, onnxgraph.RecurrentX, x, false)
+		r.follow(n, onnxgraph.RecurrentLengths, "b", false)
+		r.follow(n, onnxgraph.RecurrentH, state, true)
+		r.follow(n, onnxgraph.RecurrentC, state, true)
 	})
 }
 
@@ -114,9 +71,8 @@ func (r *reader) convolutions() {
 // convolution goes back from what a Conv reads. A Reshape before one of a single
 // channel stands for the Transpose that moves it from the end, as tf2onnx writes.
 func (r *reader) convolution(n *onnxgraph.Node, layout string, state bool) {
-	p, kernel := r.producer[n.Inputs[0]], r.tensor(n.Inputs[1]).Shape
-	groups, grouped := n.Attribute("group")
-	one := len(kernel) == len(layout) && len(kernel) > 2 && kernel[1] == 1 && (!grouped || groups == int64(1))
+	p, kernel := r.Producer(n.Inputs[0]), r.tensor(n.Inputs[1]).Shape
+	one := len(kernel) == len(layout) && len(kernel) > 2 && kernel[1] == 1 && n.Int("group", 1) == 1
 	if one && p != nil && p.OpType == "Reshape" && !r.seen[n.Inputs[0]] {
 		r.seen[n.Inputs[0]] = true
 		r.follow(p, 0, layout[:1]+layout[2:]+layout[1:2], state)
@@ -127,47 +83,41 @@ func (r *reader) convolution(n *onnxgraph.Node, layout string, state bool) {
 
 // each calls f with every node, and with the reader of its graph.
 func (r *reader) each(f func(r *reader, n *onnxgraph.Node)) {
-	for i := range r.graph.Nodes {
-		n := &r.graph.Nodes[i]
+	for i := range r.Graph.Nodes {
+		n := &r.Graph.Nodes[i]
 		f(r, n)
-		for _, a := range n.Attributes {
-			if g, ok := a.Value.(*onnxgraph.Graph); ok {
-				r.within(n, g).each(f)
-			}
+		for _, g := range n.Subgraphs() {
+			r.within(n, g).each(f)
 		}
 	}
 }
 
 // within returns a reader of a graph within a node.
 func (r *reader) within(n *onnxgraph.Node, g *onnxgraph.Graph) *reader {
-	inner := scopeOf(g, r)
-	begin, end := 0, 0 // of the inputs that are carried on
+	inner := &reader{Scope: r.Inner(g), outer: r, initial: map[string]string{}, layouts: r.layouts, states: r.states, seen: map[string]bool{}}
+	begin, end := 0, 0 // of the inputs that are variables
 	switch n.OpType {
 	case "Loop":
 		begin, end = 2, len(g.Inputs)
 	case "Scan":
-		scanned, _ := n.Attribute("num_scan_inputs")
-		count, _ := scanned.(int64)
+		count := n.Int("num_scan_inputs", 0)
 		end = len(g.Inputs) - int(max(0, min(count, int64(len(g.Inputs)))))
 	}
 	for i := begin; i < min(end, len(n.Inputs)); i++ {
-		inner.first[g.Inputs[i].Name] = n.Inputs[i]
+		inner.initial[g.Inputs[i].Name] = n.Inputs[i]
 	}
 	return inner
 }
 
 // tensor returns the constant of that name, an empty one if there is none.
 func (r *reader) tensor(name string) onnxgraph.Tensor {
-	for ; r != nil; r = r.outer {
-		if t, ok := r.tensors[name]; ok {
-			return t
-		}
-	}
-	return onnxgraph.Tensor{}
+	t, _ := r.Constant(name)
+	return t
 }
 
 func (r *reader) isConstant(name string) bool {
-	return r != nil && (r.constants[name] || r.producer[name] == nil && r.outer.isConstant(name))
+	_, ok := r.Constant(name)
+	return ok
 }
 
 // follow goes back from an input of a node, which has that layout, to the
@@ -180,19 +130,19 @@ func (r *reader) follow(n *onnxgraph.Node, input int, layout string, state bool)
 
 // value goes back from a value of that layout.
 func (r *reader) value(name, layout string, state bool) {
-	p := r.producer[name]
-	first, carried := r.first[name]
+	p := r.Producer(name)
+	initial, isVariable := r.initial[name]
 	switch {
-	case name == "" || r.constants[name]:
+	case name == "" || p == nil && r.isConstant(name) || p != nil && p.OpType == "Constant":
 	case p == nil && r.outer == nil:
 		r.states[name] = r.states[name] || state
 		if !slices.Contains(r.layouts[name], layout) {
 			r.layouts[name] = append(r.layouts[name], layout)
 		}
 	case r.seen[name]:
-	case carried:
+	case isVariable:
 		r.seen[name] = true
-		r.outer.value(first, layout, state)
+		r.outer.value(initial, layout, state)
 	case p == nil:
 		r.outer.value(name, layout, state)
 	default:
@@ -205,7 +155,7 @@ func (r *reader) value(name, layout string, state bool) {
 func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 	switch p.OpType {
 	case "Transpose":
-		perm := ints(p, "perm")
+		perm := p.Ints("perm")
 		if len(perm) != len(layout) {
 			return
 		}
@@ -230,8 +180,7 @@ func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 		}
 		r.follow(p, 0, remove(layout, axes), state)
 	case "Gather":
-		axis, _ := p.Attribute("axis")
-		at, _ := axis.(int64)
+		at := p.Int("axis", 0)
 		if len(p.Inputs) == 2 && r.isConstant(p.Inputs[0]) { // an embedding
 			if at == 0 && len(layout) > 0 {
 				r.follow(p, 1, layout[:len(layout)-1], state)
@@ -251,13 +200,19 @@ func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 		}
 	case "Slice", "Identity", "Cast", "Split", "Pad", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear":
 		r.follow(p, 0, layout, state)
-	case "Relu", "Tanh", "Sigmoid", "LeakyRelu", "Elu", "Selu", "PRelu", "HardSigmoid", "HardSwish", "Gelu", "Mish", "Softplus", "Softsign", "Erf",
-		"Exp", "Log", "Sqrt", "Abs", "Neg", "Pow", "Clip", "Dropout", "MaxPool", "AveragePool",
-		"BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization",
-		"Add", "Sub", "Mul", "Div", "Concat", "Reshape", "Where", "Max", "Min":
-		for i := range p.Inputs {
-			r.follow(p, i, layout, state)
+	case "Dropout", "MaxPool", "AveragePool", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization", "Concat", "Reshape":
+		r.followAll(p, layout, state)
+	default:
+		if p.Is(onnxgraph.Elementwise) {
+			r.followAll(p, layout, state)
 		}
+	}
+}
+
+// followAll goes back from all inputs of a node, as from one of that layout.
+func (r *reader) followAll(n *onnxgraph.Node, layout string, state bool) {
+	for i := range n.Inputs {
+		r.follow(n, i, layout, state)
 	}
 }
 
@@ -268,14 +223,8 @@ func (r *reader) axes(n *onnxgraph.Node, input int) (axes []int64, ok bool) {
 		axes, ok = r.tensor(n.Inputs[input]).Data.([]int64)
 		return axes, ok
 	}
-	axes = ints(n, "axes")
+	axes = n.Ints("axes")
 	return axes, axes != nil
-}
-
-func ints(n *onnxgraph.Node, name string) []int64 {
-	value, _ := n.Attribute(name)
-	list, _ := value.([]int64)
-	return list
 }
 
 // insert returns the layout before a Squeeze of axes.
@@ -316,18 +265,17 @@ func remove(layout string, axes []int64) string {
 func (r *reader) limit(name string) int64 {
 	limit := int64(math.MaxInt64)
 	reached := map[string]bool{name: true}
-	for _, n := range r.graph.Nodes {
+	for _, n := range r.Graph.Nodes {
 		if len(n.Inputs) == 0 || len(n.Outputs) == 0 {
 			continue
 		}
 		switch {
 		case n.OpType == "Gather" && len(n.Inputs) == 2 && reached[n.Inputs[1]]:
-			axis, _ := n.Attribute("axis")
-			at, _ := axis.(int64)
-			if shape := r.tensors[n.Inputs[0]].Shape; at >= 0 && at < int64(len(shape)) && shape[at] > 0 {
+			at := n.Int("axis", 0)
+			if shape := r.tensor(n.Inputs[0]).Shape; at >= 0 && at < int64(len(shape)) && shape[at] > 0 {
 				limit = min(limit, int64(shape[at]))
 			}
-		case reached[n.Inputs[0]] && slices.Contains([]string{"Cast", "Transpose", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten"}, n.OpType):
+		case reached[n.Inputs[0]] && (n.Is(onnxgraph.Reshapes) || n.IsOp("Transpose")):
 			reached[n.Outputs[0]] = true
 		}
 	}

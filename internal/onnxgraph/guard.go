@@ -20,7 +20,7 @@ import (
 // to check, which it does. With finite a constant weight that is NaN or infinite is an
 // error too. Recurrent tells whether there are such nodes.
 func Guard(model []byte, finite bool) (safe []byte, recurrent bool, err error) {
-	if !slices.ContainsFunc(recurrentOps, func(op string) bool { return bytes.Contains(model, []byte(op)) }) {
+	if !mayBeRecurrent(model) {
 		return model, false, nil
 	}
 	p, err := decode(model, proto.UnmarshalOptions{})
@@ -46,18 +46,19 @@ func Guard(model []byte, finite bool) (safe []byte, recurrent bool, err error) {
 	return model, g.recurrent > 0, err
 }
 
-// recurrentOps are the operators that Guard looks at. DynamicQuantizeLSTM is ONNX
-// Runtime's own.
-var recurrentOps = []string{"LSTM", "GRU", "RNN", quantizedLSTM}
-
 const quantizedLSTM = "DynamicQuantizeLSTM"
 
-func isRecurrent(n *onnxpb.NodeProto) bool {
-	if n.GetOpType() == quantizedLSTM {
-		return n.GetDomain() == "com.microsoft"
-	}
-	return domain(n.GetDomain()) == "" && slices.Contains(recurrentOps, n.GetOpType())
+// mayBeRecurrent reports whether the name of a recurrent operator is in a file. That of
+// DynamicQuantizeLSTM has LSTM in it.
+func mayBeRecurrent(model []byte) bool {
+	return slices.ContainsFunc(OfKind(Recurrent), func(op string) bool { return bytes.Contains(model, []byte(op)) })
 }
+
+func isRecurrent(n *onnxpb.NodeProto) bool {
+	return operatorKind(n)&(Recurrent|QuantizedRecurrent) != 0
+}
+
+func operatorKind(n *onnxpb.NodeProto) Kind { return KindOf(domain(n.GetDomain()), n.GetOpType()) }
 
 type guard struct {
 	finite    bool
@@ -375,25 +376,30 @@ func (s *shapeScope) infer(n *onnxpb.NodeProto) {
 	}
 	x := s.shapeOf(inputOf(n, 0))
 	var y shape
-	switch n.GetOpType() {
-	case "Constant":
+	switch op := n.GetOpType(); {
+	case op == "Constant":
 		for _, a := range n.Attribute {
 			if a.GetName() == "value" && a.T != nil {
 				s.constant(n.Output[0], a.T)
 			}
 		}
 		return
-	case "Identity", "Cast", "DequantizeLinear", "Relu", "Tanh", "Sigmoid", "Dropout":
+	case operatorKind(n)&Unary != 0, op == "DequantizeLinear", op == "Dropout":
 		y = x
-	case "Transpose":
+	case op == "Transpose":
 		y = transposed(n, x)
-	case "Reshape":
+	case op == "Reshape":
 		y = reshaped(n, x, s.integers(inputOf(n, 1)))
-	case "Gather":
+	case op == "Gather":
 		y = gathered(n, x, s.shapeOf(inputOf(n, 1)))
-	case "Add", "Sub", "Mul", "Div":
-		y = broadcast(x, s.shapeOf(inputOf(n, 1)))
-	case "LSTM", "GRU", "RNN":
+	case operatorKind(n)&Elementwise != 0:
+		y = x
+		for _, name := range n.Input[min(1, len(n.Input)):] {
+			if name != "" { // one that is left out, as a bound of Clip
+				y = broadcast(y, s.shapeOf(name))
+			}
+		}
+	case operatorKind(n)&Recurrent != 0:
 		hidden, directions := recurrentSizes(n) // layout 1 is no matter: ONNX Runtime refuses it
 		y = shape{[]int64{-1, directions, -1, hidden}, x.full || n.GetOpType() != "RNN"}
 	}

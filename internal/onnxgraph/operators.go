@@ -10,7 +10,8 @@ const (
 	// Elementwise operators compute each element from those at its place in the
 	// inputs, which are broadcast.
 	Elementwise Kind = 1 << iota
-	// Unary operators are elementwise and have one input.
+	// Unary operators compute each element from that at its place in the first input.
+	// If there is a second input, it is the one of CastLike, which gives the type.
 	Unary
 	// Compares is the kind of Equal, Less and the like, whose output is bool.
 	Compares
@@ -48,11 +49,11 @@ func makeKinds() map[string]Kind {
 			kinds[name] |= k
 		}
 	}
-	add(Elementwise|Unary, "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
+	add(Elementwise|Unary, "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast", "CastLike", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
 		"Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu", "Log", "Mish", "Neg", "Not", "Reciprocal",
 		"Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu",
 		"com.microsoft.FastGelu", "com.microsoft.Gelu", "com.microsoft.QuickGelu")
-	add(Elementwise, "Add", "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "CastLike", "Clip", "Div", "Equal", "Greater", "GreaterOrEqual",
+	add(Elementwise, "Add", "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Clip", "Div", "Equal", "Greater", "GreaterOrEqual",
 		"Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
 		"com.microsoft.BiasGelu")
 	add(Compares, "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")

@@ -16,10 +16,10 @@ func checkBaked(g *onnxgraph.Graph, steps int64, numbers map[string]float64) err
 	}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		if n.OpType == "Constant" && len(n.Attributes) == 1 && len(n.Outputs) == 1 {
-			addNumber(numbers, n.Outputs[0], n.Attributes[0].Value)
+		if t, ok := n.Constant(); ok && len(n.Outputs) == 1 {
+			addNumber(numbers, n.Outputs[0], t)
 		}
-		for _, inner := range graphs(n) {
+		for _, inner := range n.Subgraphs() {
 			if err := checkBaked(inner, steps, numbers); err != nil {
 				return err
 			}
@@ -37,24 +37,9 @@ func checkBaked(g *onnxgraph.Graph, steps int64, numbers map[string]float64) err
 }
 
 // addNumber notes a constant of one element.
-func addNumber(numbers map[string]float64, name string, constant any) {
-	switch v := constant.(type) {
-	case onnxgraph.Tensor:
-		if !slices.ContainsFunc(v.Shape, func(d int) bool { return d != 1 }) {
-			addNumber(numbers, name, v.Data)
-		}
-	case []float32:
-		numbers[name] = float64(v[0])
-	case []float64:
-		numbers[name] = v[0]
-	case []int64:
-		numbers[name] = float64(v[0])
-	case []int32:
-		numbers[name] = float64(v[0])
-	case float32:
-		numbers[name] = float64(v)
-	case int64:
-		numbers[name] = float64(v)
+func addNumber(numbers map[string]float64, name string, t onnxgraph.Tensor) {
+	if t.Len() == 1 && t.Type() != onnxgraph.Bool {
+		numbers[name] = t.Float64s()[0]
 	}
 }
 

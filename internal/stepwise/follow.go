@@ -122,35 +122,12 @@ func neededNodes(g *onnxgraph.Graph) []bool {
 		n := &g.Nodes[i]
 		if slices.ContainsFunc(n.Outputs, func(name string) bool { return name != "" && wanted[name] }) {
 			needed[i] = true
-			for _, name := range reads(n) {
+			for _, name := range n.Reads() {
 				wanted[name] = true
 			}
 		}
 	}
 	return needed
-}
-
-// reads returns the names that a node and the graphs in it read.
-func reads(n *onnxgraph.Node) []string {
-	names := slices.Clone(n.Inputs)
-	for _, g := range graphs(n) {
-		for i := range g.Nodes {
-			names = append(names, reads(&g.Nodes[i])...)
-		}
-		for _, v := range g.Outputs {
-			names = append(names, v.Name)
-		}
-	}
-	return names
-}
-
-func graphs(n *onnxgraph.Node) (list []*onnxgraph.Graph) {
-	for _, a := range n.Attributes {
-		if g, ok := a.Value.(*onnxgraph.Graph); ok {
-			list = append(list, g)
-		}
-	}
-	return list
 }
 
 // constant returns the value of a tensor of the file.
@@ -211,10 +188,10 @@ func (f *follower) node(n *onnxgraph.Node) {
 	c := &call{follower: f, Node: n, in: in}
 	var out []value
 	err := errUnknown
-	if rule := rules[n.OpType]; rule != nil && (n.Domain == "" || n.Domain == "com.microsoft" && contributed[n.OpType]) {
+	if rule := ruleOf(n); rule != nil {
 		out, err = rule(c)
 	}
-	if len(graphs(n)) == 0 && most <= counting {
+	if len(n.Subgraphs()) == 0 && most <= counting {
 		if err != nil { // nothing in it can be mixed
 			out, err = nil, nil
 		}
@@ -278,12 +255,9 @@ func (c *call) finish(v value) value {
 	from := 0
 	switch c.OpType {
 	case "Cast":
-		if to, ok := c.Attribute("to"); ok {
-			to, _ := to.(int64)
-			v.type_ = onnxgraph.TypeOf(to)
-		}
+		v.type_ = onnxgraph.TypeOf(c.Int("to", 0))
 		return v
-	case "Where", "DequantizeLinear", "DynamicQuantizeLSTM":
+	case "Where", "CastLike", "DequantizeLinear", "DynamicQuantizeLSTM":
 		from = 1
 	}
 	if from < len(c.in) {
@@ -300,35 +274,13 @@ func (c *call) input(i int) value {
 	return value{kind: still, missing: true}
 }
 
-// number returns an attribute, or a default.
-func (c *call) number(name string, standard int64) int64 {
-	if a, ok := c.Attribute(name); ok {
-		if n, ok := a.(int64); ok {
-			return n
-		}
-	}
-	return standard
-}
-
-func (c *call) numbers(name string) []int64 {
-	a, _ := c.Attribute(name)
-	list, _ := a.([]int64)
-	return list
-}
-
-func (c *call) text(name string) string {
-	a, _ := c.Attribute(name)
-	s, _ := a.(string)
-	return s
-}
-
 // list returns integers that are an attribute in older opsets and now an input. It
 // is not ok if they are not known, and nil if there are none.
 func (c *call) list(name string, input int) (list []size, ok bool) {
 	if v := c.input(input); !v.missing {
 		return v.ints, v.ints != nil
 	}
-	return numbers(c.numbers(name)), true
+	return numbers(c.Ints(name)), true
 }
 
 // axes returns axes of a value of that rank, from 0.
@@ -349,7 +301,7 @@ func axes(list []size, rank int) ([]int, error) {
 
 // axis returns the axis that an attribute names, from 0.
 func (c *call) axis(standard int64, rank int) (int, error) {
-	all, err := axes([]size{fixed(c.number("axis", standard))}, rank)
+	all, err := axes([]size{fixed(c.Int("axis", standard))}, rank)
 	if err != nil {
 		return 0, err
 	}

@@ -34,7 +34,7 @@ func loop(c *call) ([]value, error) {
 	for _, v := range c.in {
 		see(v)
 	}
-	for _, name := range captured(body) {
+	for _, name := range body.Free() {
 		v := c.value(name)
 		if v.kind == unknown {
 			return nil, errUnknown

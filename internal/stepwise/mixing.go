@@ -55,7 +55,7 @@ func matMul(c *call) ([]value, error) {
 
 // einsum keeps the steps apart if the letter of the time is one of the result's.
 func einsum(c *call) ([]value, error) {
-	left, right, ok := strings.Cut(strings.ReplaceAll(c.text("equation"), " ", ""), "->")
+	left, right, ok := strings.Cut(strings.ReplaceAll(c.Text("equation", ""), " ", ""), "->")
 	terms := strings.Split(left, ",")
 	if !ok || len(terms) != len(c.in) || strings.Contains(left, ".") {
 		return nil, errShape
@@ -106,10 +106,10 @@ func gemm(c *call) ([]value, error) {
 	if len(a.dims) != 2 || len(b.dims) != 2 {
 		return nil, errShape
 	}
-	if c.number("transA", 0) != 0 {
+	if c.Int("transA", 0) != 0 {
 		a = a.like([]size{a.dims[1], a.dims[0]}, 1-a.axis)
 	}
-	if c.number("transB", 0) != 0 {
+	if c.Int("transB", 0) != 0 {
 		b = b.like([]size{b.dims[1], b.dims[0]}, 1-b.axis)
 	}
 	if a.isTime(1) || b.isTime(0) || a.kind == everyStep && b.kind != still || b.kind == everyStep && a.kind != still {
@@ -170,7 +170,7 @@ func (c *call) othersMove(from int) bool {
 
 func batchNormalization(c *call) ([]value, error) {
 	x := c.input(0)
-	if x.isTime(1) || c.othersMove(1) || c.number("training_mode", 0) != 0 {
+	if x.isTime(1) || c.othersMove(1) || c.Int("training_mode", 0) != 0 {
 		return []value{x}, errMixes
 	}
 	return []value{x}, nil
@@ -242,13 +242,13 @@ func reduce(c *call) ([]value, error) {
 	list, ok := c.list("axes", 1)
 	arg := c.OpType == "ArgMax" || c.OpType == "ArgMin"
 	if arg {
-		list, ok = []size{fixed(c.number("axis", 0))}, true
+		list, ok = []size{fixed(c.Int("axis", 0))}, true
 	}
 	along, err := axes(list, len(x.dims))
 	switch {
 	case !ok || err != nil:
 		return nil, errShape
-	case len(list) == 0 && c.number("noop_with_empty_axes", 0) != 0:
+	case len(list) == 0 && c.Int("noop_with_empty_axes", 0) != 0:
 		return []value{x}, nil
 	}
 	reduced := func(k int) bool { return len(list) == 0 || slices.Contains(along, k) }
@@ -260,7 +260,7 @@ func reduce(c *call) ([]value, error) {
 			reason = errMixes
 		}
 		switch {
-		case reduced(k) && c.number("keepdims", 1) != 0:
+		case reduced(k) && c.Int("keepdims", 1) != 0:
 			dims = append(dims, one)
 		case reduced(k) && k < x.axis:
 			axis--
@@ -282,7 +282,7 @@ func reduce(c *call) ([]value, error) {
 // steps apart.
 func window(c *call) ([]value, error) {
 	x, w := c.input(0), c.input(1)
-	kernel := numbers(c.numbers("kernel_shape"))
+	kernel := numbers(c.Ints("kernel_shape"))
 	convolves := c.OpType == "Conv" || c.OpType == "FusedConv"
 	if convolves && len(kernel) == 0 && len(w.dims) > 2 {
 		kernel = w.dims[2:]
@@ -314,8 +314,8 @@ func window(c *call) ([]value, error) {
 
 // pads tells whether a window goes beyond spatial dimension s.
 func (c *call) pads(s int) bool {
-	list := c.numbers("pads")
-	auto := c.text("auto_pad")
+	list := c.Ints("pads")
+	auto := c.Text("auto_pad", "")
 	return auto != "" && auto != "NOTSET" && auto != "VALID" || s < len(list) && list[s] != 0 || s+len(list)/2 < len(list) && list[s+len(list)/2] != 0
 }
 
@@ -323,7 +323,7 @@ func (c *call) pads(s int) bool {
 // it has more than one element there, or leaves some out.
 func (c *call) slide(d size, kernel []size, s int) (size, bool) {
 	at := func(name string, i int, standard int64) int64 {
-		if list := c.numbers(name); i < len(list) {
+		if list := c.Ints(name); i < len(list) {
 			return list[i]
 		}
 		return standard
@@ -332,7 +332,7 @@ func (c *call) slide(d size, kernel []size, s int) (size, bool) {
 	stride, dilation := at("strides", s, 1), at("dilations", s, 1)
 	pads, ok := at("pads", s, 0), abs(k) <= limit && abs(dilation) <= limit
 	end := at("pads", s+len(kernel), 0)
-	same := c.text("auto_pad") == "SAME_UPPER" || c.text("auto_pad") == "SAME_LOWER"
+	same := c.Text("auto_pad", "") == "SAME_UPPER" || c.Text("auto_pad", "") == "SAME_LOWER"
 	if known && k == 1 && stride == 1 && (pads == 0 && end == 0 || same) {
 		return d, false
 	}
@@ -369,7 +369,7 @@ func reverse(c *call) ([]value, error) {
 	if x.dims == nil || c.othersMove(1) {
 		return []value{x}, errReversed
 	}
-	if at := int(c.number("time_axis", 0)); x.kind == everyStep && x.axis == at {
+	if at := int(c.Int("time_axis", 0)); x.kind == everyStep && x.axis == at {
 		return []value{x}, errReversed
 	}
 	return []value{x}, nil
@@ -377,7 +377,7 @@ func reverse(c *call) ([]value, error) {
 
 func recurrent(c *call) ([]value, error) {
 	x := c.input(0)
-	first := c.number("layout", 0) == 0
+	first := c.Int("layout", 0) == 0
 	along, rows := 0, 1
 	if !first {
 		along, rows = 1, 0
@@ -408,7 +408,7 @@ func recurrent(c *call) ([]value, error) {
 // recurrentReason returns why a recurrent node that reads x cannot go step by step.
 func (c *call) recurrentReason(x value, along, rows int) error {
 	lengths := c.input(4)
-	direction := c.text("direction")
+	direction := c.Text("direction", "")
 	begins := max(c.input(5).kind, c.input(6).kind)
 	switch {
 	case x.kind != everyStep:
@@ -449,10 +449,10 @@ func (c *call) beginsByRow(rows int) bool {
 // recurrentValues returns Y, Y_h and Y_c of a recurrent node that reads x.
 func (c *call) recurrentValues(x value, first bool, rows int) []value {
 	directions := fixed(1)
-	if c.text("direction") == "bidirectional" {
+	if c.Text("direction", "") == "bidirectional" {
 		directions = fixed(2)
 	}
-	hidden := fixed(c.number("hidden_size", 0))
+	hidden := fixed(c.Int("hidden_size", 0))
 	if hidden == fixed(0) {
 		hidden = c.fresh()
 	}
@@ -578,7 +578,7 @@ func conditional(c *call) ([]value, error) {
 func scan(c *call) ([]value, error) {
 	a, _ := c.Attribute("body")
 	body, ok := a.(*onnxgraph.Graph)
-	n := int(c.number("num_scan_inputs", 0))
+	n := int(c.Int("num_scan_inputs", 0))
 	states := len(c.in) - n
 	if !ok || n < 1 || states < 0 || len(body.Inputs) != len(c.in) || len(body.Outputs) < states || c.opset < 9 {
 		return nil, errUnknown
@@ -591,7 +591,7 @@ func scan(c *call) ([]value, error) {
 	for i, in := range body.Inputs {
 		f.values[in.Name] = c.scanned(i, states)
 	}
-	for _, name := range captured(body) {
+	for _, name := range body.Free() {
 		if v := c.value(name); v.kind > still {
 			return nil, errMixes
 		}
@@ -637,10 +637,10 @@ func (c *call) scanReads(states int) (kind, error) {
 	}
 	for i, v := range c.in[states:] {
 		axis := 0
-		if list := c.numbers("scan_input_axes"); i < len(list) {
+		if list := c.Ints("scan_input_axes"); i < len(list) {
 			axis = int(list[i])
 		}
-		if list := c.numbers("scan_input_directions"); i < len(list) && list[i] != 0 && v.kind == everyStep {
+		if list := c.Ints("scan_input_directions"); i < len(list) && list[i] != 0 && v.kind == everyStep {
 			return 0, errReversed
 		}
 		if len(v.dims) == 0 {
@@ -668,7 +668,7 @@ func (c *call) scanned(i, states int) value {
 		return v
 	}
 	axis := 0
-	if list := c.numbers("scan_input_axes"); i-states < len(list) {
+	if list := c.Ints("scan_input_axes"); i-states < len(list) {
 		axis = int(list[i-states])
 	}
 	if axis < 0 {
@@ -683,14 +683,14 @@ func (c *call) scanned(i, states int) value {
 
 // stacked returns output i of a Scan, given that of its body; -1 is one of a Loop.
 func (c *call) stacked(v value, i int) (value, error) {
-	if list := c.numbers("scan_output_directions"); i >= 0 && i < len(list) && list[i] != 0 && v.kind == everyStep {
+	if list := c.Ints("scan_output_directions"); i >= 0 && i < len(list) && list[i] != 0 && v.kind == everyStep {
 		return v, errReversed
 	}
 	if v.dims == nil || len(v.dims) >= maxRank {
 		return v, errShape
 	}
 	axis := 0
-	if list := c.numbers("scan_output_axes"); i >= 0 && i < len(list) {
+	if list := c.Ints("scan_output_axes"); i >= 0 && i < len(list) {
 		axis = int(list[i])
 	}
 	if axis < 0 {
@@ -706,28 +706,4 @@ func (c *call) stacked(v value, i int) (value, error) {
 	v.dims = slices.Insert(slices.Clone(v.dims), axis, length)
 	v.axis, v.outer = axis, one
 	return v, nil
-}
-
-// captured returns the names that a graph within another reads of that.
-func captured(g *onnxgraph.Graph) (names []string) {
-	own := map[string]bool{"": true}
-	for _, v := range g.Inputs {
-		own[v.Name] = true
-	}
-	for _, t := range g.Initializers {
-		own[t.Name] = true
-	}
-	for i := range g.Nodes {
-		for _, name := range g.Nodes[i].Outputs {
-			own[name] = true
-		}
-	}
-	for i := range g.Nodes {
-		for _, name := range reads(&g.Nodes[i]) {
-			if !own[name] {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
 }

@@ -11,9 +11,6 @@ import (
 // error it may tell what the node writes too, to follow the steps beyond it.
 type rule func(c *call) ([]value, error)
 
-// contributed are operators of ONNX Runtime's own that have a rule.
-var contributed = map[string]bool{"Gelu": true, "FastGelu": true, "QuickGelu": true, "BiasGelu": true, "FusedGemm": true, "FusedConv": true}
-
 var rules map[string]rule
 
 func init() { // rules of If and Scan come back to rules
@@ -23,47 +20,41 @@ func init() { // rules of If and Scan come back to rules
 		"Add": arithmetic, "Sub": arithmetic, "Mul": arithmetic, "Div": arithmetic, "Equal": arithmetic, "Where": where,
 		"Reshape": reshape, "Flatten": flatten, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": transpose,
 		"Concat": concat, "Split": split, "Slice": slice, "Gather": gather, "OneHot": oneHot, "Pad": pad,
-		"Einsum": einsum, "MatMul": matMul, "MatMulInteger": matMul, "Gemm": gemm, "FusedGemm": gemm,
+		"Einsum": einsum, "MatMul": matMul, "MatMulInteger": matMul, "Gemm": gemm,
 		"Softmax": softmax, "LogSoftmax": softmax, "Hardmax": softmax,
 		"LayerNormalization": layerNormalization, "RMSNormalization": layerNormalization, "SimplifiedLayerNormalization": layerNormalization,
 		"BatchNormalization": batchNormalization, "LpNormalization": alongAxis, "CumSum": cumSum, "TopK": topK,
 		"InstanceNormalization": rowByRow, "GroupNormalization": rowByRow, "GlobalAveragePool": rowByRow, "GlobalMaxPool": rowByRow,
-		"Conv": window, "FusedConv": window, "AveragePool": window, "MaxPool": window, "LpPool": window,
+		"Conv": window, "AveragePool": window, "MaxPool": window, "LpPool": window,
 		"QuantizeLinear": quantize, "DequantizeLinear": quantize,
 		"ReverseSequence": reverse,
 		"RNN":             recurrent, "GRU": recurrent, "LSTM": recurrent, "If": conditional, "Scan": scan, "Loop": loop, "Less": less, "And": and,
 	}
-	for _, op := range []string{
-		"Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf", "Exp", "FastGelu", "Floor",
-		"Gelu", "HardSigmoid", "HardSwish", "IsInf", "IsNaN", "LeakyRelu", "Log", "Mish", "Neg", "Not", "QuickGelu", "Reciprocal",
-		"Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu",
-	} {
-		rules[op] = unary
-	}
-	for _, op := range []string{
-		"BiasGelu", "BitShift", "Clip", "Greater", "GreaterOrEqual", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Or", "PRelu", "Pow", "Sum", "Xor",
-	} {
-		rules[op] = byElements
-	}
-	for _, op := range []string{"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "ArgMax", "ArgMin"} {
-		rules[op] = reduce
-	}
 }
 
+// ruleOf returns the rule of a node's operator, nil where there is none.
+func ruleOf(n *onnxgraph.Node) rule {
+	switch {
+	case n.Domain == "" && rules[n.OpType] != nil:
+		return rules[n.OpType]
+	case n.Domain == "com.microsoft" && contributed[n.OpType] != nil:
+		return contributed[n.OpType]
+	case n.Is(onnxgraph.Unary):
+		return unary
+	case n.Is(onnxgraph.Elementwise):
+		return byElements
+	case n.Is(onnxgraph.Reduces):
+		return reduce
+	}
+	return nil
+}
+
+// contributed has the rules of ONNX Runtime's own operators.
+var contributed = map[string]rule{"FusedGemm": gemm, "FusedConv": window}
+
 func constantNode(c *call) ([]value, error) {
-	for _, a := range c.Attributes {
-		switch v := a.Value.(type) {
-		case onnxgraph.Tensor:
-			return []value{constant(v)}, nil
-		case int64:
-			return []value{constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Data: []int64{v}}})}, nil
-		case []int64:
-			return []value{constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}})}, nil
-		case float32:
-			return []value{constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Data: []float32{v}}})}, nil
-		case []float32:
-			return []value{constant(onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}})}, nil
-		}
+	if t, ok := c.Constant(); ok {
+		return []value{constant(t)}, nil
 	}
 	return []value{{kind: still}}, nil
 }
@@ -79,7 +70,7 @@ func unary(c *call) ([]value, error) {
 func cast(c *call) ([]value, error) {
 	v := c.input(0)
 	v.type_ = onnxgraph.Undefined
-	if onnxgraph.TypeOf(c.number("to", 0)) == onnxgraph.Bool {
+	if onnxgraph.TypeOf(c.Int("to", 0)) == onnxgraph.Bool {
 		v.ints = nil
 	}
 	return []value{v}, nil
@@ -115,7 +106,7 @@ func shape(c *call) ([]value, error) {
 	}
 	rank := int64(len(x.dims))
 	place := func(name string, standard int64) int64 {
-		at := c.number(name, standard)
+		at := c.Int(name, standard)
 		if at < 0 {
 			at += rank
 		}
@@ -395,7 +386,7 @@ func tile(c *call) ([]value, error) {
 func reshape(c *call) ([]value, error) {
 	x, target := c.input(0), c.input(1).ints
 	if c.input(1).missing {
-		target = numbers(c.numbers("shape"))
+		target = numbers(c.Ints("shape"))
 	}
 	if target == nil || x.dims == nil {
 		if x.kind == still && c.input(1).kind == still {
@@ -423,7 +414,7 @@ func (c *call) targetDims(x value, target []size) ([]size, error) {
 	open := -1
 	rest, ok := product(x.dims)
 	for k, d := range dims {
-		if d == fixed(0) && c.number("allowzero", 0) == 0 {
+		if d == fixed(0) && c.Int("allowzero", 0) == 0 {
 			if k >= len(x.dims) {
 				return nil, errShape
 			}
@@ -496,7 +487,7 @@ func flatten(c *call) ([]value, error) {
 	if x.dims == nil {
 		return nil, errShape
 	}
-	axis := c.number("axis", 1)
+	axis := c.Int("axis", 1)
 	if axis < 0 {
 		axis += int64(len(x.dims))
 	}
@@ -586,7 +577,7 @@ func transpose(c *call) ([]value, error) {
 	if x.dims == nil {
 		return nil, errShape
 	}
-	perm := c.numbers("perm")
+	perm := c.Ints("perm")
 	if perm == nil {
 		for k := range x.dims {
 			perm = append(perm, int64(len(x.dims)-1-k))

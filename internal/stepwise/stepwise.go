@@ -112,7 +112,7 @@ const maxReading = 1 << 18
 func reading(g *onnxgraph.Graph) (n int) {
 	for i := range g.Nodes {
 		n += 1 + len(g.Nodes[i].Inputs) + len(g.Nodes[i].Outputs)
-		for _, inner := range graphs(&g.Nodes[i]) {
+		for _, inner := range g.Nodes[i].Subgraphs() {
 			n += reading(inner)
 		}
 	}
@@ -188,12 +188,7 @@ func isConstant(m *onnxgraph.Model, name string) bool {
 
 // newFollower returns one that knows the inputs of a model.
 func newFollower(m *onnxgraph.Model, states []onnxgraph.StatePair, c candidate) *follower {
-	f := &follower{values: map[string]value{}, symbols: map[string]rune{}, next: 'z', carried: map[string]bool{}}
-	for _, o := range m.Opsets {
-		if o.Domain == "" {
-			f.opset = o.Version
-		}
-	}
+	f := &follower{opset: m.Opset(""), values: map[string]value{}, symbols: map[string]rune{}, next: 'z', carried: map[string]bool{}}
 	for _, v := range m.Graph.Inputs {
 		if m.IRVersion < 4 && isConstant(m, v.Name) { // a weight, as every one was an input
 			continue
@@ -240,10 +235,10 @@ func (f *follower) declared(shape []onnxgraph.Dim) []size {
 func (f *follower) followStates(g *onnxgraph.Graph) {
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		for _, inner := range graphs(n) {
+		for _, inner := range n.Subgraphs() {
 			f.followStates(inner)
 		}
-		if rules[n.OpType] != nil && slices.Contains([]string{"RNN", "GRU", "LSTM", "Scan"}, n.OpType) {
+		if n.Is(onnxgraph.Recurrent) || n.IsOp("Scan") {
 			continue
 		}
 		if slices.ContainsFunc(n.Inputs, func(name string) bool { return f.carried[name] }) {
@@ -329,7 +324,7 @@ func allNames(g *onnxgraph.Graph, taken map[string]bool) map[string]bool {
 		for _, name := range slices.Concat(g.Nodes[i].Inputs, g.Nodes[i].Outputs) {
 			taken[name] = true
 		}
-		for _, inner := range graphs(&g.Nodes[i]) {
+		for _, inner := range g.Nodes[i].Subgraphs() {
 			allNames(inner, taken)
 		}
 	}

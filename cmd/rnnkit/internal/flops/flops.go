@@ -78,24 +78,16 @@ func Count(ctx context.Context, m *onnxgraph.Model, e engine.Engine, inputs map[
 	return sum, nil
 }
 
-// counts tells whether the operations of n are counted.
+// counts reports whether the operations of n are counted.
 func counts(n *onnxgraph.Node) bool {
-	switch n.OpType {
-	case "MatMul", "Gemm", "Conv", "ConvTranspose", "RNN", "GRU", "LSTM":
-		return true
-	}
-	return false
+	return n.Is(onnxgraph.Recurrent) || n.IsOp("MatMul", "Gemm", "Conv", "ConvTranspose")
 }
 
-// within tells whether an operator that counts is in a graph of n.
+// within reports whether a graph of n has an operator that counts.
 func within(n *onnxgraph.Node) bool {
-	for _, a := range n.Attributes {
-		g, ok := a.Value.(*onnxgraph.Graph)
-		if ok && slices.ContainsFunc(g.Nodes, func(sub onnxgraph.Node) bool { return counts(&sub) || within(&sub) }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.Subgraphs(), func(g *onnxgraph.Graph) bool {
+		return slices.ContainsFunc(g.Nodes, func(sub onnxgraph.Node) bool { return counts(&sub) || within(&sub) })
+	})
 }
 
 var errShapes = errors.New("its shapes are not those of the operator")
@@ -111,7 +103,7 @@ func ofNode(n *onnxgraph.Node, in, out [][]int64) (int64, error) {
 		return 2 * size(out[0]) * in[0][len(in[0])-1], nil
 	case "Gemm":
 		k := in[0][len(in[0])-1]
-		if transposed, _ := n.Attribute("transA"); transposed == int64(1) {
+		if n.Int("transA", 0) == 1 {
 			k = in[0][0]
 		}
 		return 2 * size(out[0]) * k, nil

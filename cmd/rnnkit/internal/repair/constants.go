@@ -50,7 +50,7 @@ func (p *prover) operand(n *onnxgraph.Node, name string, t onnxgraph.Tensor, lis
 	switch {
 	case isInteger(t) && (n.OpType == "Concat" || len(list) == 1 && p.isVocabulary(int(list[0]))): // of a shape, or of tokens
 		return nil
-	case isComparison(n) && slices.ContainsFunc(list, func(v float64) bool { return v == math.Trunc(v) && p.isLength(int64(v)) }):
+	case n.Is(onnxgraph.Compares) && slices.ContainsFunc(list, func(v float64) bool { return v == math.Trunc(v) && p.isLength(int64(v)) }):
 		return fmt.Errorf("it compares with the constant %v, and the time was %d", list, p.example)
 	case p.example == 1 && p.ofOneStep(n, t):
 		return errors.New("its constant operand has a dimension of one step, as the time was")
@@ -94,10 +94,6 @@ func (p *prover) isVocabulary(rows int) bool {
 		table, _, ok := p.value(n.Inputs[0])
 		return ok && len(table.Shape) == 2 && table.Shape[0] == rows
 	})
-}
-
-func isComparison(n *onnxgraph.Node) bool {
-	return slices.Contains([]string{"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"}, n.OpType)
 }
 
 func isInteger(t onnxgraph.Tensor) bool {

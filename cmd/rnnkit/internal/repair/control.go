@@ -3,15 +3,11 @@ package repair
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
-	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
-
-func isControl(n *onnxgraph.Node) bool {
-	return n.OpType == "Loop" || n.OpType == "Scan" || n.OpType == "If"
-}
 
 // roundsOf is what the output of a Loop is called that is as long as it has rounds.
 func roundsOf(n *onnxgraph.Node) string { return "rounds of " + n.Outputs[0] }
@@ -56,7 +52,7 @@ func (p *prover) loop(n *onnxgraph.Node) error {
 
 // scan has as many rounds as its sequences have steps.
 func (p *prover) scan(n *onnxgraph.Node) error {
-	count := int(integer(n, "num_scan_inputs", 1))
+	count := int(n.Int("num_scan_inputs", 1))
 	axes, _ := p.ints(n, len(n.Inputs), "scan_input_axes")
 	for k := range min(count, len(n.Inputs)) {
 		s := p.trace.shapes[n.Inputs[len(n.Inputs)-count+k]]
@@ -89,10 +85,10 @@ func (p *prover) ofFixedSizes(name string, depth int) bool {
 	if n == nil || depth == 0 {
 		return false
 	}
-	switch n.OpType {
-	case "Gather":
+	switch {
+	case n.IsOp("Gather"):
 		return p.picksFixed(n)
-	case "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Not", "And", "Or", "Cast", "Identity", "Squeeze", "Unsqueeze":
+	case n.Is(onnxgraph.Compares | onnxgraph.Logical | onnxgraph.Reshapes):
 		return !slices.ContainsFunc(n.Inputs, func(input string) bool { return !p.ofFixedSizes(input, depth-1) })
 	}
 	return false
@@ -160,28 +156,14 @@ func (p *prover) inner(n *onnxgraph.Node) error {
 // constantsOf returns the constants of g and those around it.
 func constantsOf(g *onnxgraph.Graph, around map[string]onnxgraph.Tensor) map[string]onnxgraph.Tensor {
 	all := map[string]onnxgraph.Tensor{}
-	for name, t := range around {
-		all[name] = t
-	}
+	maps.Copy(all, around)
 	for _, t := range g.Initializers {
 		all[t.Name] = t
 	}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		if n.OpType != "Constant" || len(n.Outputs) != 1 {
-			continue
-		}
-		for _, a := range n.Attributes {
-			switch v := a.Value.(type) {
-			case onnxgraph.Tensor:
-				all[n.Outputs[0]] = v
-			case float32:
-				all[n.Outputs[0]] = onnxgraph.Tensor{Tensor: tensor.Of([]float32{v})}
-			case int64:
-				all[n.Outputs[0]] = onnxgraph.Tensor{Tensor: tensor.Of([]int64{v})}
-			case []int64:
-				all[n.Outputs[0]] = onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}}
-			}
+		if t, ok := n.Constant(); ok && len(n.Outputs) == 1 {
+			all[n.Outputs[0]] = t
 		}
 	}
 	return all

@@ -227,7 +227,7 @@ func (r *repairer) setInput(i, input int, name string, before ...onnxgraph.Node)
 // mendRecurrent opens the batch of constant lengths and initial states.
 func (r *repairer) mendRecurrent(ctx context.Context, t *trace, i int) (string, error) {
 	n := &t.graph.Nodes[i]
-	batch, _ := axes(n)
+	batch, _ := n.RecurrentAxes()
 	x := t.shapes[n.Inputs[0]]
 	if len(x) != 3 {
 		return "", nil

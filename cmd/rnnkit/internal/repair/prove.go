@@ -111,10 +111,10 @@ func (p *prover) follow(n *onnxgraph.Node) {
 		return !p.made[name] && name != "" && len(n.Outputs) > 0 && slices.Equal(p.trace.shapes[name], p.trace.shapes[n.Outputs[0]])
 	})
 	for k, name := range n.Inputs {
-		if p.made[name] && !given && !isControl(n) && !(recurrent(n) && k >= 4) {
+		if p.made[name] && !given && !n.Is(onnxgraph.Control) && !(n.Is(onnxgraph.Recurrent) && k >= 4) {
 			p.note(p.made, n)
 		}
-		if p.summed[name] && linear[n.OpType] {
+		if p.summed[name] && isLinear(n) {
 			p.note(p.summed, n)
 		}
 	}
@@ -126,8 +126,10 @@ func (p *prover) note(values map[string]bool, n *onnxgraph.Node) {
 	}
 }
 
-// linear are operators through which a sum stays one up to a factor.
-var linear = set("Add", "Sub", "Mul", "Div", "Neg", "Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten", "Expand", "Sqrt")
+// isLinear reports whether a sum that n reads is still one, up to a factor.
+func isLinear(n *onnxgraph.Node) bool {
+	return n.Is(onnxgraph.Reshapes) || n.IsOp("Add", "Sub", "Mul", "Div", "Neg", "Sqrt", "Expand", "Transpose")
+}
 
 // weight returns the initializer that n multiplies by, "" if it does not.
 func (p *prover) weight(n *onnxgraph.Node) string {
@@ -146,7 +148,7 @@ func (p *prover) weight(n *onnxgraph.Node) string {
 func (p *prover) source(name string) string {
 	for range len(p.trace.graph.Nodes) {
 		n := p.producer(name)
-		if n == nil || !slices.Contains([]string{"Transpose", "Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Slice"}, n.OpType) {
+		if n == nil || !n.Is(onnxgraph.Reshapes) && !n.IsOp("Transpose", "Slice") {
 			break
 		}
 		name = n.Inputs[0]
@@ -154,17 +156,7 @@ func (p *prover) source(name string) string {
 	return name
 }
 
-func (p *prover) producer(name string) *onnxgraph.Node {
-	if p.trace.producers == nil {
-		p.trace.producers = map[string]*onnxgraph.Node{}
-		for i := range p.trace.graph.Nodes {
-			for _, output := range p.trace.graph.Nodes[i].Outputs {
-				p.trace.producers[output] = &p.trace.graph.Nodes[i]
-			}
-		}
-	}
-	return p.trace.producers[name]
-}
+func (p *prover) producer(name string) *onnxgraph.Node { return p.trace.scope.Producer(name) }
 
 // isUnrolled tells whether a weight is read so often as by steps, of a half of the
 // time too. Twice may be two branches.
@@ -238,7 +230,7 @@ func (p *prover) uniform(name string) (float64, bool) {
 		value, _ := n.Attribute("value")
 		t, _ := value.(onnxgraph.Tensor)
 		return slices.Concat(numbers(t.Tensor), []float64{0})[0], true
-	case slices.Contains([]string{"Expand", "Tile", "Reshape", "Unsqueeze", "Squeeze", "Cast", "Identity"}, n.OpType) && n.Inputs[0] != name:
+	case (n.Is(onnxgraph.Reshapes) || n.IsOp("Expand", "Tile")) && n.Inputs[0] != name:
 		return p.uniform(n.Inputs[0])
 	}
 	return 0, false
@@ -264,15 +256,6 @@ func (p *prover) ints(n *onnxgraph.Node, input int, attribute string) (list []in
 		}
 	}
 	return list, ok
-}
-
-func integer(n *onnxgraph.Node, attribute string, otherwise int64) int64 {
-	if value, ok := n.Attribute(attribute); ok {
-		if v, ok := value.(int64); ok {
-			return v
-		}
-	}
-	return otherwise
 }
 
 func set(names ...string) map[string]bool {

@@ -379,17 +379,17 @@ func (r *repairer) check(t *trace) error {
 	reached := false
 	for i := range r.model.Graph.Nodes {
 		n := &r.model.Graph.Nodes[i]
-		if !recurrent(n) {
+		if !n.Is(onnxgraph.Recurrent) {
 			continue
 		}
 		x := t.shapes[n.Inputs[0]]
-		batch, time := axes(n)
+		batch, time := n.RecurrentAxes()
 		if len(x) != 3 || x[batch][0] == x[batch][1] {
 			return fmt.Errorf("%s: the batch that it reads does not follow that of the inputs: give their layouts", describe(i, n))
 		}
 		reached = reached || x[time][0] != x[time][2]
 	}
-	if hasRecurrent := slices.ContainsFunc(r.model.Graph.Nodes, func(n onnxgraph.Node) bool { return recurrent(&n) }); hasRecurrent && !reached && !r.sizes.time.isFixed() {
+	if hasRecurrent := slices.ContainsFunc(r.model.Graph.Nodes, func(n onnxgraph.Node) bool { return n.Is(onnxgraph.Recurrent) }); hasRecurrent && !reached && !r.sizes.time.isFixed() {
 		return errors.New("the time of the inputs reaches no recurrent node: give their layouts")
 	}
 	return nil
@@ -416,19 +416,6 @@ func (r *repairer) texts(shape []size) string {
 		words = append(words, r.text(s))
 	}
 	return "[" + strings.Join(words, ", ") + "]"
-}
-
-func recurrent(n *onnxgraph.Node) bool {
-	return n.OpType == "LSTM" || n.OpType == "GRU" || n.OpType == "RNN"
-}
-
-// axes returns which dimensions of a recurrent node's X are the batch and the
-// time.
-func axes(n *onnxgraph.Node) (batch, time int) {
-	if layout, _ := n.Attribute("layout"); layout == int64(1) {
-		return 0, 1
-	}
-	return 1, 0
 }
 
 func describe(i int, n *onnxgraph.Node) string {

@@ -15,17 +15,15 @@ var rules = map[string]func(*prover, *onnxgraph.Node) error{}
 
 func init() {
 	for _, name := range []string{
-		"Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Cos", "Cosh",
-		"Div", "Dropout", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish",
-		"Identity", "IsInf", "IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not", "Or",
-		"PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Sub", "Sum",
-		"Swish", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor",
-		"ArgMax", "ArgMin", "BatchNormalization", "CumSum", "Einsum", "Flatten", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "GroupNormalization",
+		"ArgMax", "ArgMin", "BatchNormalization", "CumSum", "Dropout", "Einsum", "Flatten", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "GroupNormalization",
 		"Hardmax", "InstanceNormalization", "LayerNormalization", "LogSoftmax", "LpNormalization", "MatMul", "MeanVarianceNormalization",
 		"OneHot", "Range", "RMSNormalization", "Shape", "SimplifiedLayerNormalization", "Size", "Softmax", "Squeeze", "Transpose", "Trilu", "Unsqueeze", "EyeLike",
 		"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger",
 		"ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp",
 	} {
+		rules[name] = nil
+	}
+	for _, name := range onnxgraph.OfKind(onnxgraph.Elementwise | onnxgraph.Reshapes) {
 		rules[name] = nil
 	}
 	for _, name := range []string{"ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceProd", "ReduceLogSum"} {
@@ -40,7 +38,7 @@ func init() {
 	for _, name := range []string{"Expand", "Tile", "ConstantOfShape"} {
 		rules[name] = (*prover).expand
 	}
-	for _, name := range []string{"RNN", "LSTM", "GRU"} {
+	for _, name := range onnxgraph.OfKind(onnxgraph.Recurrent) {
 		rules[name] = (*prover).recurrent
 	}
 	rules["Gather"] = (*prover).gather
@@ -65,7 +63,7 @@ func (p *prover) sum(n *onnxgraph.Node) error {
 		}
 		return k
 	}
-	if count(n.Outputs[0]) < count(n.Inputs[0]) || slices.ContainsFunc(p.trace.shapes[n.Inputs[0]], moves) && integer(n, "keepdims", 1) == 1 && count(n.Outputs[0]) == 0 {
+	if count(n.Outputs[0]) < count(n.Inputs[0]) || slices.ContainsFunc(p.trace.shapes[n.Inputs[0]], moves) && n.Int("keepdims", 1) == 1 && count(n.Outputs[0]) == 0 {
 		if p.example == 1 {
 			return errors.New("it sums over the time, and of one step that may have been a mean")
 		}
@@ -77,7 +75,7 @@ func (p *prover) sum(n *onnxgraph.Node) error {
 // gather takes the first and the last step alone.
 func (p *prover) gather(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
-	axis := place(integer(n, "axis", 0), shape)
+	axis := place(n.Int("axis", 0), shape)
 	if axis < 0 || !moves(shape[axis]) {
 		return nil
 	}
@@ -167,7 +165,7 @@ func (p *prover) cut(start, end, step int64) error {
 // split leaves the time whole.
 func (p *prover) split(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
-	if axis := place(integer(n, "axis", 0), shape); axis < 0 || moves(shape[axis]) {
+	if axis := place(n.Int("axis", 0), shape); axis < 0 || moves(shape[axis]) {
 		return fmt.Errorf("it splits the time into %d", len(n.Outputs))
 	}
 	return nil
@@ -176,7 +174,7 @@ func (p *prover) split(n *onnxgraph.Node) error {
 // concat joins sequences, and one step that is learned.
 func (p *prover) concat(n *onnxgraph.Node) error {
 	out := p.trace.shapes[n.Outputs[0]]
-	axis := place(integer(n, "axis", 0), out)
+	axis := place(n.Int("axis", 0), out)
 	if axis < 0 || !moves(out[axis]) {
 		return p.stack(n, axis)
 	}
@@ -201,7 +199,7 @@ func (p *prover) stack(n *onnxgraph.Node, axis int) error {
 		if s := p.trace.shapes[name]; axis < 0 || axis >= len(s) || s[axis] != fixed(1) {
 			return nil
 		}
-		if from := p.producer(name); from != nil && recurrent(from) { // states of layers
+		if from := p.producer(name); from != nil && from.Is(onnxgraph.Recurrent) { // states of layers
 			return nil
 		}
 	}
@@ -391,7 +389,7 @@ func (p *prover) expand(n *onnxgraph.Node) error {
 // recurrent reads all steps.
 func (p *prover) recurrent(n *onnxgraph.Node) error {
 	x := p.trace.shapes[n.Inputs[0]]
-	_, time := axes(n)
+	_, time := n.RecurrentAxes()
 	for _, state := range n.Inputs[min(5, len(n.Inputs)):min(7, len(n.Inputs))] {
 		if v, ok := p.uniform(state); ok && v != 0 {
 			if err := p.number(n, v, true); err != nil {

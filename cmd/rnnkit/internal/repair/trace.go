@@ -48,7 +48,7 @@ type trace struct {
 	session   engine.Session
 	inputs    map[string]tensor.Tensor // of the first probe
 	dims      [probes]map[string][]int // shapes in each probe
-	producers map[string]*onnxgraph.Node
+	scope     *onnxgraph.Scope
 	fixed     []int
 }
 
@@ -58,7 +58,7 @@ func shapeOf(name string) string { return "shape of " + name }
 // newTrace runs m in the native engine in each of the probes. It is an error if
 // the engine does not open the model; close the trace where there is none.
 func newTrace(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, s sizes, memory int) (*trace, error) {
-	t := &trace{graph: &m.Graph, shapes: map[string][]size{}, constants: map[string]bool{}}
+	t := &trace{graph: &m.Graph, scope: onnxgraph.NewScope(&m.Graph), shapes: map[string][]size{}, constants: map[string]bool{}}
 	for _, tensor := range m.Graph.Initializers {
 		t.constants[tensor.Name] = true
 	}
@@ -127,11 +127,7 @@ func named(names []string) []string {
 
 // isConstant tells whether the outputs of n are constants, given those before.
 func isConstant(n *onnxgraph.Node, constants map[string]bool) bool {
-	switch n.OpType {
-	case "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "If", "Loop", "Scan":
-		return false
-	}
-	return !slices.ContainsFunc(named(n.Inputs), func(name string) bool { return !constants[name] })
+	return !n.Is(onnxgraph.Random|onnxgraph.Control) && !slices.ContainsFunc(named(n.Inputs), func(name string) bool { return !constants[name] })
 }
 
 func (t *trace) probe(ctx context.Context, list []inputs.Input, s sizes) error {
