@@ -243,9 +243,25 @@ func (r *inspection) addEngine(name string, state []models.StatePair, err error)
 func (r *inspection) print(out io.Writer) error {
 	var text bytes.Buffer
 	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
-	line := func(heading, format string, args ...any) {
+	r.printLines(func(heading, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", heading, printable(fmt.Sprintf(format, args...)))
+	})
+	if err := w.Flush(); err != nil {
+		return err
 	}
+	for _, key := range slices.Sorted(maps.Keys(r.Metadata)) {
+		var document bytes.Buffer
+		if err := json.Indent(&document, r.Metadata[key], "", "  "); err != nil {
+			return err
+		}
+		fmt.Fprintf(&text, "metadata %s: %s\n", printable(key), printableJSON(document.String()))
+	}
+	_, err := out.Write(text.Bytes())
+	return err
+}
+
+// printLines prints all but the metadata, each by a call of line.
+func (r *inspection) printLines(line func(heading, format string, args ...any)) {
 	line("file", "%s, %d bytes", r.File, r.Size)
 	line("producer", "%s", r.Producer)
 	var opsets []string
@@ -259,18 +275,7 @@ func (r *inspection) print(out io.Writer) error {
 	for i, v := range r.Outputs {
 		line(once(i, "outputs"), "%s", v)
 	}
-	for i, pair := range r.State {
-		line(once(i, "state"), "%s goes on as %s", pair.Output, pair.Input)
-	}
-	for i, pair := range r.Lost {
-		line(once(i, "lost state"), "%s, which the metadata names: a tool has taken the input out of the graph: go back to the model before", pair.Input)
-	}
-	switch {
-	case r.Streams:
-		line("steps", "one by one too: it streams")
-	case r.Whole != "":
-		line("steps", "%s", r.Whole)
-	}
+	r.printState(line)
 	for i, op := range r.Ops {
 		line(once(i, "ops"), "%s %d", op.Op, op.Count)
 	}
@@ -288,18 +293,22 @@ func (r *inspection) print(out io.Writer) error {
 	if r.Baked == nil {
 		line("baked in", "not looked for, which takes runs of the model: --run")
 	}
-	if err := w.Flush(); err != nil {
-		return err
+}
+
+// printState prints the state, and whether the model streams.
+func (r *inspection) printState(line func(heading, format string, args ...any)) {
+	for i, pair := range r.State {
+		line(once(i, "state"), "%s goes on as %s", pair.Output, pair.Input)
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.Metadata)) {
-		var document bytes.Buffer
-		if err := json.Indent(&document, r.Metadata[key], "", "  "); err != nil {
-			return err
-		}
-		fmt.Fprintf(&text, "metadata %s: %s\n", printable(key), printableJSON(document.String()))
+	for i, pair := range r.Lost {
+		line(once(i, "lost state"), "%s, which the metadata names: a tool has taken the input out of the graph: go back to the model before", pair.Input)
 	}
-	_, err := out.Write(text.Bytes())
-	return err
+	switch {
+	case r.Streams:
+		line("steps", "one by one too: it streams")
+	case r.Whole != "":
+		line("steps", "%s", r.Whole)
+	}
 }
 
 // printDot writes a graph in Graphviz's language: an ellipse for each input and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,12 +98,32 @@ func (o *repairOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%s cannot be repaired: %w", path, err)
 	}
-	layouts, err := assignments("--layout", o.layouts, m)
+	ctx, cancel := withTimeout(ctx, o.timeout)
+	defer cancel()
+	r, err := o.repair(ctx, path, m)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := withTimeout(ctx, o.timeout)
-	defer cancel()
+	printChanges(o.Out, r)
+	if err := o.compare(ctx, path, m, r); err != nil {
+		return err
+	}
+	fixed, err := onnxgraph.Marshal(r.Model)
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(o.output, fixed); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Err, "wrote %s: %d bytes\n", o.output, len(fixed))
+	return nil
+}
+
+func (o *repairOptions) repair(ctx context.Context, path string, m *onnxgraph.Model) (*repair.Repaired, error) {
+	layouts, err := assignments("--layout", o.layouts, m)
+	if err != nil {
+		return nil, err
+	}
 	r, err := waitFor(ctx, "the repair", func() (*repair.Repaired, error) {
 		return repair.Repair(ctx, m, repair.Options{Layouts: layouts, Time: o.time, Memory: native.DefaultMemory})
 	})
@@ -110,24 +131,36 @@ func (o *repairOptions) run(ctx context.Context, args []string) error {
 		err = fmt.Errorf("%w: if its time is only declared open, say with --time which one it was exported with", err)
 	}
 	if err != nil {
-		return fmt.Errorf("%s cannot be repaired: %w", path, err)
+		return nil, fmt.Errorf("%s cannot be repaired: %w", path, err)
 	}
+	return r, nil
+}
+
+// printChanges lists what was repaired, and what was not.
+func printChanges(out io.Writer, r *repair.Repaired) {
 	for _, change := range r.Changes {
-		fmt.Fprintln(o.Out, printable(change))
+		fmt.Fprintln(out, printable(change))
 	}
 	switch {
 	case r.KeptTime != nil:
-		fmt.Fprintln(o.Out, printable(keptTime(r)))
+		fmt.Fprintln(out, printable(keptTime(r)))
 	case len(r.Changes) == 0 && r.Timeless:
-		fmt.Fprintln(o.Out, "nothing to repair: the batch is symbolic, and no input has a time")
+		fmt.Fprintln(out, "nothing to repair: the batch is symbolic, and no input has a time")
 	case len(r.Changes) == 0:
-		fmt.Fprintln(o.Out, "nothing to repair: batch and time are symbolic")
+		fmt.Fprintln(out, "nothing to repair: batch and time are symbolic")
 	}
+}
+
+// compare runs the repaired model and the one before on the engines, and says how far
+// the answers lie apart.
+func (o *repairOptions) compare(ctx context.Context, path string, m *onnxgraph.Model, r *repair.Repaired) error {
 	engines, err := o.engines()
 	if err != nil {
 		return err
 	}
-	checks, err := waitFor(ctx, "the comparison", func() ([]repair.Check, error) { return r.Verify(ctx, m, engines, o.tolerance, o.seed) })
+	checks, err := waitFor(ctx, "the comparison", func() ([]repair.Check, error) {
+		return r.Verify(ctx, m, engines, o.tolerance, o.seed)
+	})
 	if err != nil {
 		return fmt.Errorf("%s cannot be repaired: %w", path, err)
 	}
@@ -138,14 +171,6 @@ func (o *repairOptions) run(ctx context.Context, args []string) error {
 		}
 		fmt.Fprintf(o.Out, "batch %d, time %d: %s differs from %s by at most %.1e\n", c.Batch, c.Time, c.Engine, c.Against, c.Difference)
 	}
-	fixed, err := onnxgraph.Marshal(r.Model)
-	if err != nil {
-		return err
-	}
-	if err := atomicfile.Write(o.output, fixed); err != nil {
-		return err
-	}
-	fmt.Fprintf(o.Err, "wrote %s: %d bytes\n", o.output, len(fixed))
 	return nil
 }
 

@@ -116,14 +116,25 @@ func (o *verifyOptions) run(ctx context.Context, args []string) error {
 			return fmt.Errorf("%s: %s: %w", path, all[at].name, err)
 		}
 	}
+	failures := o.printTable(ctx, s, data, all, want)
+	failures = append(failures, o.compareNaN(ctx, s, all, all[at]))
+	for i, err := range failures {
+		if err != nil {
+			failures[i] = fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return errors.Join(failures...)
+}
 
+// printTable compares the trainer and each engine with the answers that are wanted, and
+// prints a row for each.
+func (o *verifyOptions) printTable(ctx context.Context, s *subject, data []byte, all []candidate, want []map[string]tensor.Tensor) (failures []error) {
 	w := tabwriter.NewWriter(o.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "engine\tmax |difference|\tstep by step\tone sequence\t256 sequences")
-	var failures []error
 	if s.meta != nil {
 		row, err := o.trainerRow(ctx, s, data, want[0])
 		if err != nil {
-			failures = append(failures, fmt.Errorf("%s: the trainer: %w", path, err))
+			failures = append(failures, fmt.Errorf("the trainer: %w", err))
 		}
 		fmt.Fprintf(w, "trainer\t%s\n", strings.Join(row, "\t"))
 	}
@@ -131,21 +142,17 @@ func (o *verifyOptions) run(ctx context.Context, args []string) error {
 		if c.err != nil {
 			fmt.Fprintln(o.Err, printable("not compared: "+c.err.Error()))
 			if o.mustRun(i, c.err) {
-				failures = append(failures, fmt.Errorf("%s: %w", path, c.err))
+				failures = append(failures, c.err)
 			}
 			continue
 		}
 		row, err := o.row(ctx, s, c, want)
 		if err != nil {
-			failures = append(failures, fmt.Errorf("%s: %s: %w", path, c.name, err))
+			failures = append(failures, fmt.Errorf("%s: %w", c.name, err))
 		}
 		fmt.Fprintf(w, "%s\t%s\n", c.name, strings.Join(row, "\t"))
 	}
-	failures = append(failures, w.Flush())
-	if err := o.compareNaN(ctx, s, all, all[at]); err != nil {
-		failures = append(failures, fmt.Errorf("%s: %w", path, err))
-	}
-	return errors.Join(failures...)
+	return append(failures, w.Flush())
 }
 
 // compareNaN runs one sequence with a NaN in it, and says which engines make numbers
