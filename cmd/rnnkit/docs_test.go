@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -97,52 +95,6 @@ func (p *page) read(t *testing.T, text string) (blocks []block) {
 	}
 	return blocks
 }
-
-// checkNames reports Go files that a page names and that are not there.
-func (p *page) checkNames(t *testing.T, text string, files []string) {
-	t.Helper()
-	for _, name := range nameForm.FindAllStringSubmatch(text, -1) {
-		if !slices.ContainsFunc(files, func(file string) bool { return strings.HasSuffix(file, "/"+name[1]) }) {
-			t.Errorf("%s names %s, which is not there", p.path, name[1])
-		}
-	}
-}
-
-var nameForm = regexp.MustCompile("`([\\w/]+\\.go)`")
-
-// goFiles lists the Go files of the repository.
-func goFiles(t *testing.T, root string) (files []string) {
-	t.Helper()
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err == nil && d.Name() == "node_modules":
-			return fs.SkipDir
-		case filepath.Ext(path) == ".go":
-			files = append(files, filepath.ToSlash(path))
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-// checkLinks reports links to files that are not there.
-func (p *page) checkLinks(t *testing.T, text string) {
-	t.Helper()
-	for _, link := range linkForm.FindAllStringSubmatch(text, -1) {
-		path, _, _ := strings.Cut(link[1], "#")
-		if path == "" || strings.Contains(path, "://") {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(filepath.Dir(p.path), path)); err != nil {
-			t.Errorf("%s links to %s, which is not there", p.path, link[1])
-		}
-	}
-}
-
-var linkForm = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
 var commandForm = regexp.MustCompile(`(?m)^(rnnkit|go|make) \S`)
 
