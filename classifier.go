@@ -103,7 +103,7 @@ func stepsOf[S Sequence](s S) [][]float64 {
 // If test is nil, some of train are held out as the test set, equal sequences together;
 // else HeldOut is not used.
 func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o Options) (*Job, error) {
-	o, err := o.resume(models.Classify)
+	o, err := o.withStart(models.Classify)
 	if err != nil {
 		return nil, err
 	}

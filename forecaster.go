@@ -34,7 +34,7 @@ func ForecasterOptions() Options {
 // one, or if a value is not finite. It is an error if the values of a column lie too
 // close together for float32.
 func NewForecaster(columns []datasets.Column, o Options) (*Job, error) {
-	o, err := o.resume(models.Forecast)
+	o, err := o.withStart(models.Forecast)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func GeneratorOptions() Options {
 //
 // It is a *models.FieldError if an option does not fit or the text is too short for one.
 func NewGenerator(text string, o Options) (*Job, error) {
-	o, err := o.resume(models.Generate)
+	o, err := o.withStart(models.Generate)
 	if err != nil {
 		return nil, err
 	}

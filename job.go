@@ -72,8 +72,8 @@ func (o Options) newModel(meta models.Metadata) (*models.Model, error) {
 	return m, nil
 }
 
-// resume returns the options with what Start says in place of their own.
-func (o Options) resume(task models.Task) (Options, error) {
+// withStart returns the options with the fields of Start in place of their own.
+func (o Options) withStart(task models.Task) (Options, error) {
 	if o.Start == nil {
 		return o, nil
 	}

@@ -65,9 +65,10 @@ func (s *State) Clone() *State {
 // the node.
 //
 // A forecaster that was trained on windows knows only states that are as old as a
-// window: for longer series use [Forecaster], which gives it a window each time, or
-// train it with --tbptt. On the native engine a NaN in x goes into the state and
-// stays there; ONNX Runtime makes numbers of it, so check x where it may have one.
+// window. For longer series use [Forecaster], which gives it a window each time, or
+// train it on streams (TBPTT of rnnkit.Options). On the native engine a NaN in x goes
+// into the state and stays there. ONNX Runtime makes numbers of it, so check x where it
+// may have one.
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {
 	steps, err := m.stepsOf(tensor.Float32)
 	if err != nil {

@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/rnnkit/rnnkit"
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // trainFile has the flags of a training on a file.

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 )
 
 // trainPreset is the verb of one of the notebook's trainings. Its flags stand at what the
