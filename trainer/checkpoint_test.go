@@ -23,14 +23,14 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// job is a fit that is to be interrupted.
+// job is a fit that is interrupted and resumed.
 type job struct {
 	name string
 	spec models.Spec
 	opts Options
 }
 
-// jobs use all that a checkpoint holds, on odd sizes.
+// jobs returns jobs that use everything in a checkpoint, with odd sizes.
 func jobs() []job {
 	specs := testSpecs()
 	plain := specs[2]
@@ -71,8 +71,8 @@ func jobs() []job {
 	return list
 }
 
-// fit trains a model on 43 examples and tests it on 20, and returns what came
-// of it without the times.
+// fit trains a model on 43 examples and tests it on 20. It returns the parameters and
+// the history with the times removed.
 func (j job) fit(t *testing.T, ctx context.Context, seed uint64, opts Options) ([]float32, []Epoch, error) {
 	t.Helper()
 	m, err := models.New(models.Metadata{Spec: j.spec}, seed)
@@ -89,7 +89,7 @@ func (j job) fit(t *testing.T, ctx context.Context, seed uint64, opts Options) (
 	return m.Params.Data, history, err
 }
 
-// whole is the job without a checkpoint.
+// whole runs the job without a checkpoint.
 func (j job) whole(t *testing.T) ([]float32, []Epoch) {
 	t.Helper()
 	params, history, err := j.fit(t, t.Context(), 3, j.opts)
@@ -109,7 +109,7 @@ func (j job) compare(t *testing.T, what string, params []float32, history []Epoc
 	}
 }
 
-// TestJobsUseTheState checks that the jobs get to where a checkpoint matters.
+// TestJobsUseTheState checks that the jobs run until the state in a checkpoint matters.
 func TestJobsUseTheState(t *testing.T) {
 	for _, j := range jobs() {
 		var rates []float64
@@ -175,8 +175,7 @@ func TestResumeAfterEveryStop(t *testing.T) {
 	}
 }
 
-// TestResumeFromEveryCheckpoint goes on from each of the files that a fit
-// leaves behind on its way.
+// TestResumeFromEveryCheckpoint resumes from each of the files that a fit writes.
 func TestResumeFromEveryCheckpoint(t *testing.T) {
 	for _, j := range jobs() {
 		wantParams, wantHistory := j.whole(t)
@@ -244,7 +243,7 @@ func TestStoppedFitHasTheBestParameters(t *testing.T) {
 	}
 }
 
-// countdown is a context that is cancelled when it was asked so many times.
+// countdown is a context that is cancelled after a number of calls of Err.
 type countdown struct {
 	context.Context
 	left int
@@ -257,7 +256,7 @@ func (c *countdown) Err() error {
 	return nil
 }
 
-// TestResumeAfterCancelAnywhere cancels between any two looks at the context.
+// TestResumeAfterCancelAnywhere cancels a fit at each of its calls of Err.
 func TestResumeAfterCancelAnywhere(t *testing.T) {
 	for _, j := range jobs() {
 		wantParams, wantHistory := j.whole(t)
@@ -478,7 +477,7 @@ func TestResumeErrors(t *testing.T) {
 	}
 }
 
-// TestResumeWithMoreEpochs ends a fit early, wherever it is, and goes on with it.
+// TestResumeWithMoreEpochs ends a fit after each epoch and resumes it with one more.
 func TestResumeWithMoreEpochs(t *testing.T) {
 	for _, j := range jobs() {
 		if j.opts.Schedule.Shape == Cosine {
@@ -500,8 +499,8 @@ func TestResumeWithMoreEpochs(t *testing.T) {
 	}
 }
 
-// TestCosineGoesOnAsOverAllEpochs resumes with twice the epochs of a schedule that
-// had come to its end.
+// TestCosineGoesOnAsOverAllEpochs resumes a complete fit with twice the epochs. The
+// schedule continues as in a fit of that many epochs.
 func TestCosineGoesOnAsOverAllEpochs(t *testing.T) {
 	j := jobs()[3]
 	j.opts.Checkpoint = filepath.Join(t.TempDir(), "c")
@@ -523,7 +522,7 @@ func TestCosineGoesOnAsOverAllEpochs(t *testing.T) {
 	}
 }
 
-// TestLongSettings tells long vocabularies apart by what follows their beginning.
+// TestLongSettings distinguishes long vocabularies that have the same beginning.
 func TestLongSettings(t *testing.T) {
 	a := strings.Split(strings.Repeat("é,x,", 200), ",")
 	b := slices.Clone(a)
@@ -534,7 +533,8 @@ func TestLongSettings(t *testing.T) {
 	}
 }
 
-// TestCheckpointInUse has a second fit begin, and resume, while the first goes on.
+// TestCheckpointInUse starts, and resumes, a second fit with the checkpoint of a
+// running one.
 func TestCheckpointInUse(t *testing.T) {
 	j := jobs()[0]
 	j.opts.Checkpoint = filepath.Join(t.TempDir(), "c")
@@ -574,7 +574,7 @@ func TestCheckpointOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// TestCheckpointReplacesNothingElse: a checkpoint is not begun over a model.
+// TestCheckpointReplacesNothingElse names a model as the checkpoint.
 func TestCheckpointReplacesNothingElse(t *testing.T) {
 	j := jobs()[0]
 	j.opts.Checkpoint, j.opts.Resume = filepath.Join(t.TempDir(), "m.onnx"), false
@@ -590,7 +590,8 @@ func TestCheckpointReplacesNothingElse(t *testing.T) {
 	}
 }
 
-// TestResumeWithPatience names what is another where the number of settings is too.
+// TestResumeWithPatience adds a Patience and Validation, so that the number of settings
+// differs too.
 func TestResumeWithPatience(t *testing.T) {
 	j := jobs()[0]
 	j.opts.Checkpoint, j.opts.Resume = filepath.Join(t.TempDir(), "c"), false
@@ -615,8 +616,8 @@ func TestLossesHaveNames(t *testing.T) {
 	}
 }
 
-// checkpointed returns a fit that carries states in the middle of its second
-// epoch, and another that can read its checkpoint.
+// checkpointed returns a checkpoint of a stateful fit in the middle of its second
+// epoch, and a function that returns a fit that can restore it.
 func checkpointed(t testing.TB) (data []byte, fresh func(t testing.TB) *fit[float32]) {
 	spec := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadLast, Outputs: 1}
 	source := examples{spec: spec, count: 37, time: 2}
@@ -650,7 +651,7 @@ func checkpointed(t testing.TB) (data []byte, fresh func(t testing.TB) *fit[floa
 	return data, fresh
 }
 
-// seal gives data the checksum that it ought to have.
+// seal returns data with its checksum.
 func seal(data []byte) []byte {
 	sum := sha256.Sum256(data)
 	return append(slices.Clip(data), sum[:]...)
@@ -705,8 +706,8 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 }
 
-// FuzzReadCheckpoint restores data as it is, with the checksum that it ought to have, and
-// as what follows proper settings.
+// FuzzReadCheckpoint restores data as it is, data with a valid checksum, and data after
+// valid settings.
 func FuzzReadCheckpoint(f *testing.F) {
 	data, fresh := checkpointed(f)
 	body := data[:len(data)-sha256.Size]
@@ -722,8 +723,9 @@ func FuzzReadCheckpoint(f *testing.F) {
 	})
 }
 
-// checkRestore restores a checkpoint. If it is refused, the error says why and nothing
-// has changed. If not, the fit holds what the checkpoint has, and runs to its end.
+// checkRestore restores a checkpoint. If it is refused, the error must have a type and
+// nothing may change. Otherwise the fit must hold what the checkpoint holds and run to
+// its end.
 func checkRestore(t *testing.T, data []byte, fresh func(testing.TB) *fit[float32]) {
 	t.Helper()
 	f := fresh(t)
@@ -733,9 +735,11 @@ func checkRestore(t *testing.T, data []byte, fresh func(testing.TB) *fit[float32
 		if !slices.Equal(f.params.Data, before) {
 			t.Errorf("%v: the parameters have changed", err)
 		}
+		is := func(reason error) bool { return errors.Is(err, reason) }
 		var other *MismatchError
 		var field *models.FieldError
-		if !errors.Is(err, ErrNotCheckpoint) && !errors.Is(err, ErrCheckpointVersion) && !errors.Is(err, ErrCheckpointDamaged) && !errors.As(err, &other) && !errors.As(err, &field) {
+		reasons := []error{ErrNotCheckpoint, ErrCheckpointVersion, ErrCheckpointDamaged}
+		if !slices.ContainsFunc(reasons, is) && !errors.As(err, &other) && !errors.As(err, &field) {
 			t.Errorf("the error has no type: %v", err)
 		}
 		return

@@ -18,7 +18,7 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// recorded is a Source that keeps the order in which its examples are read.
+// recorded is a Source that records the order in which its examples are read.
 type recorded struct {
 	examples
 	order *[]int
@@ -102,8 +102,8 @@ func TestDropout(t *testing.T) {
 	}
 }
 
-// TestDropoutOfALargeBatch compares what is dropped of the examples from 65,536
-// on with what the next update drops of the first.
+// TestDropoutOfALargeBatch compares the dropout of the examples from 65,536 on with
+// that of the first examples in the next update. They must differ.
 func TestDropoutOfALargeBatch(t *testing.T) {
 	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 3, Layers: 2, Dropout: 0.5, Readout: models.ReadLast, Outputs: 1}
 	const far = 1 << 16
@@ -118,7 +118,7 @@ func TestDropoutOfALargeBatch(t *testing.T) {
 	}
 }
 
-// TestLossIsInScaledUnits compares the losses with what Predict answers.
+// TestLossIsInScaledUnits compares the losses with the outputs of Predict.
 func TestLossIsInScaledUnits(t *testing.T) {
 	for _, spec := range testSpecs() {
 		spec.Dropout = 0
@@ -148,8 +148,8 @@ func TestLossIsInScaledUnits(t *testing.T) {
 	}
 }
 
-// TestShardsAddUpToTheBatch compares the gradient of a batch with the mean of
-// its examples' gradients.
+// TestShardsAddUpToTheBatch compares the gradient of a batch with the mean of the
+// gradients of its examples.
 func TestShardsAddUpToTheBatch(t *testing.T) {
 	for _, spec := range testSpecs() {
 		spec.Dropout = 0
@@ -184,8 +184,7 @@ func TestShardsAddUpToTheBatch(t *testing.T) {
 	}
 }
 
-// TestUpdateIsAdam compares a few updates under changing gradients with
-// algorithm 1 of Kingma and Ba, in float64.
+// TestUpdateIsAdam compares some updates with algorithm 1 of Kingma and Ba, in float64.
 func TestUpdateIsAdam(t *testing.T) {
 	spec := models.Spec{Cell: models.RNN, Features: 1, Hidden: 1, Layers: 1, Readout: models.ReadLast, Outputs: 1}
 	m := newModel(t, spec)
@@ -227,8 +226,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestDivergedFitHasTheParametersOfTheLastEpoch spoils a batch of the first epoch,
-// of the second and of the fourth.
+// TestDivergedFitHasTheParametersOfTheLastEpoch puts a NaN into a batch of the first,
+// the second or the fourth epoch.
 func TestDivergedFitHasTheParametersOfTheLastEpoch(t *testing.T) {
 	for _, epochs := range []int{0, 1, 3} {
 		m, train, test := sine(t, 0)
@@ -246,7 +245,8 @@ func TestDivergedFitHasTheParametersOfTheLastEpoch(t *testing.T) {
 	}
 }
 
-// TestLossOfTestsThatIsNotFinite is one that only the epoch's end finds.
+// TestLossOfTestsThatIsNotFinite puts a NaN into the examples to test or to validate
+// on.
 func TestLossOfTestsThatIsNotFinite(t *testing.T) {
 	for _, validation := range []bool{false, true} {
 		m, train, test := sine(t, 0)
@@ -265,7 +265,8 @@ func TestLossOfTestsThatIsNotFinite(t *testing.T) {
 	}
 }
 
-// TestValidationChooses has Patience and the plateau go by examples of their own.
+// TestValidationChooses uses examples for Patience and Plateau that differ from those
+// of the test.
 func TestValidationChooses(t *testing.T) {
 	m, train, test := sine(t, 0)
 	// What is learned makes the loss of random values worse sooner or later.
@@ -282,8 +283,14 @@ func TestValidationChooses(t *testing.T) {
 	}
 	opts.Validation = random
 	history, err := Fit(t.Context(), m, train, test, opts)
-	if err != nil || len(history) != len(byTest) || len(history) == opts.Epochs || !slices.Equal(m.Params.Data, want) {
-		t.Fatalf("%d epochs, not the %d where the same examples test (%v), or other parameters", len(history), len(byTest), err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(history); n != len(byTest) || n == opts.Epochs {
+		t.Fatalf("%d of %d epochs, where the same examples as a test gave %d", n, opts.Epochs, len(byTest))
+	}
+	if !slices.Equal(m.Params.Data, want) {
+		t.Error("the parameters are not those where the same examples are the test")
 	}
 	for i, e := range history {
 		if e.ValidationLoss != byTest[i].TestLoss || e.TestLoss == e.ValidationLoss {
@@ -299,8 +306,8 @@ func TestValidationChooses(t *testing.T) {
 	}
 }
 
-// TestPredictExact holds answers in float64 to those in float32, and to what
-// moves them: a change that float32 does not see.
+// TestPredictExact compares outputs in float64 with those in float32, and with those of
+// an input that differs by less than float32 can tell.
 func TestPredictExact(t *testing.T) {
 	for _, spec := range testSpecs() {
 		m := newModel(t, spec)
@@ -361,7 +368,7 @@ func TestProgressAddsUp(t *testing.T) {
 	}
 }
 
-// sized is a Source that keeps the size of the largest batch that is read.
+// sized is a Source that records the size of the largest batch that is read.
 type sized struct {
 	examples
 	largest *int
@@ -372,8 +379,8 @@ func (s sized) Read(b *datasets.Batch, indexes []int) error {
 	return s.examples.Read(b, indexes)
 }
 
-// TestTestsTakeNoLargerBatches bounds the memory of the tests by that of the
-// training.
+// TestTestsTakeNoLargerBatches checks that evaluation does not need much more memory
+// than training.
 func TestTestsTakeNoLargerBatches(t *testing.T) {
 	spec := testSpecs()[0]
 	for batch, want := range map[int]int{1: 16, 32: 32, 100: 100, 1000: 256} {
@@ -388,8 +395,8 @@ func TestTestsTakeNoLargerBatches(t *testing.T) {
 	}
 }
 
-// TestABatchOfAll takes all examples at once, and goes on from a checkpoint
-// after such a batch: how far beyond their number Batch lies changes nothing.
+// TestABatchOfAll trains on all examples at once, with a Batch of their number and
+// more, and resumes after such a batch.
 func TestABatchOfAll(t *testing.T) {
 	spec := testSpecs()[2]
 	source := examples{spec: spec, count: 10, time: 3}
@@ -423,8 +430,8 @@ func TestABatchOfAll(t *testing.T) {
 	}
 }
 
-// TestThreads checks that several threads share the shards, and that none
-// outlives Fit, which synctest.Test would report.
+// TestThreads checks that several goroutines run shards, and that none is left after
+// Fit, which synctest.Test would report.
 func TestThreads(t *testing.T) {
 	spec := testSpecs()[0]
 	for _, threads := range []int{1, 3} {

@@ -16,8 +16,8 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// golden is what PyTorch computes for a model, in float64. The script
-// testdata/torch/golden.py, which writes it, says what the fields mean.
+// golden is what PyTorch computes for a model in float64. The script
+// testdata/torch/golden.py, which writes it, explains the fields.
 type golden struct {
 	Name    string
 	Seed    uint64
@@ -76,7 +76,7 @@ func readGoldens(t *testing.T) (g goldens) {
 	return g
 }
 
-// TestGoldens compares outputs, losses and gradients with PyTorch's.
+// TestGoldens compares outputs, losses and gradients with those of PyTorch.
 func TestGoldens(t *testing.T) {
 	g := readGoldens(t)
 	if len(g.Cases) != 800 {
@@ -113,8 +113,8 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// TestGoldenTrajectories compares the losses, learning rates and parameters of
-// 20 updates with PyTorch's.
+// TestGoldenTrajectories compares the losses, learning rates and parameters of 20
+// updates with those of PyTorch.
 func TestGoldenTrajectories(t *testing.T) {
 	g := readGoldens(t)
 	if len(g.Trajectories) != 132 {
@@ -160,8 +160,8 @@ func TestGoldenTrajectories(t *testing.T) {
 	}
 }
 
-// compare allows differences of the given part of the largest number of want,
-// or of floor if that is more.
+// compare allows differences up to part times the largest absolute value of want, or
+// times floor if that is larger.
 func compare(t *testing.T, name string, got, want []float64, part, floor float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -180,8 +180,8 @@ func compare(t *testing.T, name string, got, want []float64, part, floor float64
 	}
 }
 
-// compareParams compares parameters or gradients tensor by tensor with
-// PyTorch's, given as little-endian float32.
+// compareParams compares parameters or gradients with those of PyTorch, tensor by
+// tensor, which are little-endian float32.
 func compareParams(t *testing.T, spec models.Spec, got *models.Params[float64], want []byte, part float64) {
 	t.Helper()
 	if len(want) != 4*len(got.Data) {
@@ -207,7 +207,7 @@ func compareParams(t *testing.T, spec models.Spec, got *models.Params[float64], 
 	compare(t, "head B", got.Head.B, w.Head.B, part, floor)
 }
 
-// fixed is a Source that reads the same batch whatever is asked for.
+// fixed is a Source that always reads the same batch.
 type fixed datasets.Batch
 
 func (f fixed) Len() int { return f.Size }
@@ -217,7 +217,7 @@ func (f fixed) Read(b *datasets.Batch, _ []int) error {
 	return nil
 }
 
-// problem draws what golden.py draws, in its order.
+// problem draws the same random numbers as golden.py, in the same order.
 func (c golden) problem(t *testing.T) (*models.Params[float64], datasets.Batch, Loss) {
 	t.Helper()
 	if err := c.Spec.Validate(); err != nil {
@@ -296,7 +296,8 @@ func (c golden) problem(t *testing.T) (*models.Params[float64], datasets.Batch, 
 	return nil, b, nil
 }
 
-// setChrono sets biases as large as chrono initialisation can make them.
+// setChrono sets the biases of the gates to the largest values of chrono
+// initialisation.
 func (c golden) setChrono(t *testing.T, p *models.Params[float64]) {
 	var biases map[int]float64 // by gate
 	switch c.Spec.Cell {

@@ -9,9 +9,9 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// TestGradients compares the gradient of every parameter of every kind of
-// model with central differences, in float64, on sequences of one length and
-// of several, from a random state.
+// TestGradients compares the gradient of every parameter of every kind of model with
+// central differences, in float64. The sequences have one length or several, and start
+// from a random state.
 func TestGradients(t *testing.T) {
 	cells := []models.Spec{{Cell: models.RNN}, {Cell: models.RNN, Activation: models.ReLU}, {Cell: models.LSTM}, {Cell: models.GRU}}
 	for _, c := range cells {

@@ -24,17 +24,21 @@ func TestOptionErrors(t *testing.T) {
 		"Optimizer.Nesterov is true: it must be false without a momentum": {
 			one, Options{Optimizer: Optimizer{Method: SGD, Nesterov: true}},
 		},
-		"Optimizer.Momentum is 0.9: it must be 0 for adam":                               {one, Options{Optimizer: Optimizer{Momentum: 0.9}}},
-		"Optimizer.Alpha is 0.9: it must be 0 for sgd":                                   {one, Options{Optimizer: Optimizer{Method: SGD, Alpha: 0.9}}},
+		"Optimizer.Momentum is 0.9: it must be 0 for adam": {one, Options{Optimizer: Optimizer{Momentum: 0.9}}},
+		"Optimizer.Alpha is 0.9: it must be 0 for sgd": {
+			one, Options{Optimizer: Optimizer{Method: SGD, Alpha: 0.9}},
+		},
 		"Optimizer.Beta2 is 1: it must be at least 0 and less":                           {one, Options{Optimizer: Optimizer{Beta2: 1}}},
 		"Optimizer.Epsilon is -1":                                                        {one, Options{Optimizer: Optimizer{Epsilon: -1}}},
 		"Optimizer.Epsilon is 1e-46: it must be more than 0 and finite as a float32":     {one, Options{Optimizer: Optimizer{Epsilon: 1e-46}}},
 		"Optimizer.WeightDecay is 1e+39: it must be more than 0 and finite as a float32": {one, Options{Optimizer: Optimizer{WeightDecay: 1e39}}},
 		"LearningRate is 1e+39: it must be more than 0 and finite as a float32":          {one, Options{LearningRate: 1e39}},
 		"LearningRate is 1e-46: it must be more than 0 and finite as a float32":          {one, Options{LearningRate: 1e-46}},
-		"Optimizer.WeightDecay is NaN":                                                   {one, Options{Optimizer: Optimizer{WeightDecay: math.NaN()}}},
-		"Schedule.Shape is":                                                              {one, Options{Schedule: Schedule{Shape: "zigzag"}}},
-		"Schedule.Warmup is -1":                                                          {one, Options{Schedule: Schedule{Warmup: -1}}},
+		"Optimizer.WeightDecay is NaN": {
+			one, Options{Optimizer: Optimizer{WeightDecay: math.NaN()}},
+		},
+		"Schedule.Shape is":     {one, Options{Schedule: Schedule{Shape: "zigzag"}}},
+		"Schedule.Warmup is -1": {one, Options{Schedule: Schedule{Warmup: -1}}},
 		"Schedule.Warmup is 5: it must be 0 for onecycle": {
 			one, Options{Schedule: Schedule{Shape: OneCycle, Warmup: 5}},
 		},
@@ -99,8 +103,8 @@ func TestBatchErrors(t *testing.T) {
 	}
 }
 
-// TestTargetsOfAnotherLoss names the field that does not fit the examples, of each
-// source, before the first update.
+// TestTargetsOfAnotherLoss gives each source examples that do not fit the loss. The
+// error names the field before the first update.
 func TestTargetsOfAnotherLoss(t *testing.T) {
 	spec := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadLast, Outputs: 2}
 	values := func(b *datasets.Batch) {}
@@ -133,7 +137,7 @@ func TestTargetsOfAnotherLoss(t *testing.T) {
 	}
 }
 
-// TestLabelsOfPadding puts labels that no model knows where no step is.
+// TestLabelsOfPadding puts invalid labels into the padding.
 func TestLabelsOfPadding(t *testing.T) {
 	spec := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadAll, Outputs: 3}
 	fit := func(padding int64) []Epoch {
@@ -157,7 +161,7 @@ func TestLabelsOfPadding(t *testing.T) {
 	}
 }
 
-// TestIgnoredLabels trains on a batch that has nothing to teach.
+// TestIgnoredLabels trains on a batch in which no label counts.
 func TestIgnoredLabels(t *testing.T) {
 	spec := models.Spec{Cell: models.GRU, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadLast, Outputs: 3}
 	source := examples{spec: spec, count: 4, time: 3, damage: func(b *datasets.Batch) {
@@ -171,8 +175,8 @@ func TestIgnoredLabels(t *testing.T) {
 	}
 }
 
-// TestStateful reads a series in examples of 5 steps, with the state carried over,
-// too slowly to learn: the losses have to be those of whole streams.
+// TestStateful trains on examples of 5 steps with a learning rate that changes nothing.
+// The losses must be those of whole streams.
 func TestStateful(t *testing.T) {
 	var series []float32
 	for _, y := range datasets.Sine(401, 0.1, 1) {
@@ -210,8 +214,8 @@ func TestStateful(t *testing.T) {
 	}
 }
 
-// cut is a Source of a series cut into streams, whose targets are its values:
-// part by part, of each stream that has it, as many steps as that row says.
+// cut is a Source of streams whose targets are their values. A row of steps holds the
+// lengths of the next part of each stream.
 type cut struct {
 	steps [][]int // 0 for the streams, the last ones, that have ended
 }
@@ -254,8 +258,8 @@ func (c cut) Read(b *datasets.Batch, examples []int) error {
 	return nil
 }
 
-// TestStatefulInTheSamePlace cuts streams at different steps, so that their
-// order by length changes, and lets some end before the others.
+// TestStatefulInTheSamePlace cuts streams at different steps, so that their order by
+// length changes. Some end before the others.
 func TestStatefulInTheSamePlace(t *testing.T) {
 	last := func(steps, streams int) []int { // in a batch of 19, two shards
 		return append(slices.Repeat([]int{steps}, streams), make([]int, 19-streams)...)
@@ -314,7 +318,8 @@ func TestStatefulNeedsABatchOfAllStreams(t *testing.T) {
 	}
 }
 
-// TestPatience ends a fit that gets worse, with the best parameters.
+// TestPatience trains with a learning rate that makes the loss worse. The fit ends
+// early, with the best parameters.
 func TestPatience(t *testing.T) {
 	m, train, test := sine(t, 0)
 	var best []float32
@@ -336,8 +341,8 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// TestPlateauStops lowers the rate as ReduceLROnPlateau does, which leaves it
-// where that would make a difference of 1e-8 or less.
+// TestPlateauStops checks that the rate is not reduced by 1e-8 or less, as in
+// ReduceLROnPlateau.
 func TestPlateauStops(t *testing.T) {
 	s := Schedule{Gamma: 0.1, Patience: 1}
 	p := plateau{Factor: 1, Best: 1}
@@ -349,7 +354,7 @@ func TestPlateauStops(t *testing.T) {
 	}
 }
 
-// spoiled is a Source whose batches have no numbers once so many are read.
+// spoiled is a Source that reads NaN after a number of batches.
 type spoiled struct {
 	datasets.Source
 	left *int
@@ -363,8 +368,8 @@ func (s spoiled) Read(b *datasets.Batch, indexes []int) error {
 	return err
 }
 
-// TestBestParametersAfterALossThatIsNotFinite ends a fit in its first epoch,
-// where there are none, in its second and after some that were not the best.
+// TestBestParametersAfterALossThatIsNotFinite reads NaN in the first epoch, when there
+// are no best parameters, in the second, and after epochs that were not the best.
 func TestBestParametersAfterALossThatIsNotFinite(t *testing.T) {
 	for _, epochs := range []int{0, 1, 12} {
 		m, train, test := sine(t, 0)

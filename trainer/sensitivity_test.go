@@ -11,8 +11,8 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// TestInputGradients compares with central differences of each example's loss,
-// over more examples than a shard has, of different lengths.
+// TestInputGradients compares with central differences of the loss of each example.
+// There are more examples than in a shard, of different lengths.
 func TestInputGradients(t *testing.T) {
 	const size, time = 18, 5
 	for _, spec := range []models.Spec{
@@ -92,7 +92,8 @@ func TestInputGradientsOfTokens(t *testing.T) {
 	}
 }
 
-// TestAccuracy counts what Predict gets right, over several batches and shards.
+// TestAccuracy counts the rows that Predict classifies correctly, over several batches
+// and shards.
 func TestAccuracy(t *testing.T) {
 	for _, test := range []struct {
 		outputs int
@@ -145,7 +146,7 @@ func TestAccuracy(t *testing.T) {
 	}
 }
 
-// TestAccuracyOfTies answers all classes alike: the first is the one taken.
+// TestAccuracyOfTies gives all classes the same output: the first one counts.
 func TestAccuracyOfTies(t *testing.T) {
 	m, data := threeClasses(t)
 	clear(m.Params.Head.W)
@@ -156,8 +157,8 @@ func TestAccuracyOfTies(t *testing.T) {
 	}
 }
 
-// TestAccuracyCountsClassesOfNoWeight tests on batches of 16, of which the
-// first has only a class that the loss does not count.
+// TestAccuracyCountsClassesOfNoWeight tests on batches of 16, of which the first has
+// only a class with weight 0.
 func TestAccuracyCountsClassesOfNoWeight(t *testing.T) {
 	m, data := threeClasses(t)
 	slices.Sort(data.Labels)
@@ -170,8 +171,7 @@ func TestAccuracyCountsClassesOfNoWeight(t *testing.T) {
 	}
 }
 
-// threeClasses returns a model and 48 sequences with the labels 0, 1 and 2 in
-// turn.
+// threeClasses returns a model and 48 sequences with the labels 0, 1, 2, 0 and so on.
 func threeClasses(t *testing.T) (*models.Model, *datasets.Sequences) {
 	t.Helper()
 	data := datasets.Echo(48, 4, 2)

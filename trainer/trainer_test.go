@@ -15,7 +15,7 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// sine returns the notebook's model and examples.
+// sine returns the model and the examples of the preset sine.
 func sine(t testing.TB, seed uint64) (m *models.Model, train, test *datasets.Windows) {
 	t.Helper()
 	var series []float32
@@ -37,8 +37,8 @@ func sine(t testing.TB, seed uint64) (m *models.Model, train, test *datasets.Win
 	return m, train, test
 }
 
-// TestSineLoss holds the notebook's job to what PyTorch reaches on it, a median
-// of 0.0116.
+// TestSineLoss compares the test losses of the preset sine with those of PyTorch, whose
+// median is 0.0116.
 func TestSineLoss(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains ten models")
@@ -62,7 +62,7 @@ func TestSineLoss(t *testing.T) {
 	}
 }
 
-// testSpecs are models of every kind, with dropout and tokens among them.
+// testSpecs returns models of every kind, with dropout and tokens among them.
 func testSpecs() []models.Spec {
 	return []models.Spec{
 		{Cell: models.RNN, Features: 2, Hidden: 7, Layers: 1, Readout: models.ReadFinal, Bidirectional: true, Outputs: 1},
@@ -202,9 +202,9 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// TestLossIsTheMeanOverExamples trains too slowly to change the model, so the
-// training loss has to be what testing on the same examples gives, however
-// uneven the batches are.
+// TestLossIsTheMeanOverExamples trains with a learning rate that changes nothing, so
+// the training loss must be the test loss on the same examples, whatever the sizes of
+// batches.
 func TestLossIsTheMeanOverExamples(t *testing.T) {
 	for _, spec := range testSpecs() {
 		spec.Dropout = 0
@@ -221,8 +221,8 @@ func TestLossIsTheMeanOverExamples(t *testing.T) {
 	}
 }
 
-// TestPredictByOnes checks that an example's answer does not depend on those
-// beside it, and that the scales are undone.
+// TestPredictByOnes checks that the output for an example does not depend on the rest
+// of the batch, and that the scales are undone.
 func TestPredictByOnes(t *testing.T) {
 	for _, spec := range testSpecs() {
 		m := newModel(t, spec)
@@ -271,8 +271,8 @@ func TestPredictByOnes(t *testing.T) {
 	}
 }
 
-// TestFitWithoutTest trains alike where there are no test examples and where
-// there is no test, and refuses what goes by them.
+// TestFitWithoutTest trains without a test and with an empty one, and refuses options
+// that need test examples.
 func TestFitWithoutTest(t *testing.T) {
 	var params [2][]float32
 	for i, test := range []datasets.Source{examples{}, nil} {
@@ -304,7 +304,7 @@ func TestFitOnLessThanNoExamples(t *testing.T) {
 	}
 }
 
-// TestPredictOfSizesThatOverflow multiplies them to 0 in an int.
+// TestPredictOfSizesThatOverflow gives sizes whose product overflows to 0.
 func TestPredictOfSizesThatOverflow(t *testing.T) {
 	spec := testSpecs()[2]
 	if _, err := Predict(newModel(t, spec), &datasets.Batch{Size: 1 << 32, Time: 1 << 32}); err == nil || !strings.Contains(err.Error(), "0 inputs: the model needs 18446744073709551616") {
