@@ -26,31 +26,43 @@ type shard[T models.Float] struct {
 type rowBuffer struct{ out, grad, targets []float64 }
 
 // load copies the shard's examples from the batch: scaled, time-major, longest first.
+// Padding becomes zeros, or token 0.
 func (s *shard[T]) load(r *runner[T]) {
 	s.sort(r, min(r.shardSize, r.batch.Size-s.first))
 	for i, example := range s.order {
-		for t := range r.batch.Time {
-			s.loadStep(r, (s.first+example)*r.batch.Time+t, t*s.batch+i, t >= s.lengths[i])
+		first := (s.first + example) * s.time
+		if s.spec.Vocabulary > 0 {
+			s.loadTokens(i, r.batch.Tokens[first:])
+		} else {
+			s.loadValues(i, r.batch.Inputs[first*s.spec.Features:], r.meta.InputScale)
 		}
 	}
 	s.loadStates(r)
 }
 
-// loadStep copies one step of the batch to step "to" of the network. Padding becomes
-// zeros, or token 0.
-func (s *shard[T]) loadStep(r *runner[T], from, to int, padding bool) {
-	b, features := &r.batch, s.spec.Features
-	switch {
-	case s.spec.Vocabulary > 0 && padding:
-		s.tokens[to] = 0
-	case s.spec.Vocabulary > 0:
-		s.tokens[to] = b.Tokens[from]
-	case padding:
-		clear(s.input[to*features:][:features])
-	default:
-		step := s.input[to*features:][:features]
-		kernels.Convert(step, b.Inputs[from*features:][:features])
-		scaleInputs(step, r.meta.InputScale)
+// loadTokens copies the tokens of example order[i].
+func (s *shard[T]) loadTokens(i int, tokens []int64) {
+	for t := range s.time {
+		to := &s.tokens[t*s.batch+i]
+		if *to = 0; t < s.lengths[i] {
+			*to = tokens[t]
+		}
+	}
+}
+
+// loadValues copies and scales the values of example order[i].
+func (s *shard[T]) loadValues(i int, values []float32, scale *models.Scale) {
+	features := s.spec.Features
+	for t := range s.time {
+		step := s.input[(t*s.batch+i)*features:][:features]
+		if t >= s.lengths[i] {
+			clear(step)
+			continue
+		}
+		kernels.Convert(step, values[t*features:][:features])
+		if scale != nil {
+			scaleStep(step, scale)
+		}
 	}
 }
 
@@ -210,11 +222,8 @@ func (r *runner[T]) scaleTargets(dst []float64, targets []float32) {
 	}
 }
 
-// scaleInputs applies a scale, which may be nil, to the values of a step.
-func scaleInputs[T models.Float](step []T, scale *models.Scale) {
-	if scale == nil {
-		return
-	}
+// scaleStep applies a scale to the values of a step.
+func scaleStep[T models.Float](step []T, scale *models.Scale) {
 	for i, v := range step {
 		step[i] = (v - T(scale.Mean[i])) / T(scale.Std[i])
 	}
