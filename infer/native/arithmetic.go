@@ -114,6 +114,8 @@ var logicOps = []op{
 }
 
 // binaryOf returns the constructor of an operator on pairs of elements.
+//
+//go:noinline
 func binaryOf[In, Out element](f pairFunc[In, Out]) func(*node) kernel {
 	return func(n *node) kernel { return newBinary(n, f) }
 }
@@ -298,6 +300,8 @@ type variadic[T number] struct {
 }
 
 // variadicOf returns the constructor of an operator that combines its inputs by f.
+//
+//go:noinline
 func variadicOf[T number](f pairFunc[T, T], mean bool) func(*node) kernel {
 	return func(n *node) kernel {
 		op := &variadic[T]{f: f, mean: mean, out: output[T](n, 0), pairwise: newPairwise[T, T](n)}

@@ -121,6 +121,8 @@ type reading[T element] func(n *node) func(old, v T) T
 func replace[T element](*node) func(old, v T) T { return nil }
 
 // readReduction reads the attribute "reduction".
+//
+//go:noinline
 func readReduction[T element](combiner func(reduction string) func(old, v T) T) reading[T] {
 	return func(n *node) func(old, v T) T {
 		reduction := "none"
@@ -163,6 +165,7 @@ type scatterElements[T element] struct {
 	elementPlaces
 }
 
+//go:noinline
 func scatterElementsOf[T element](read reading[T]) func(*node) kernel {
 	return func(n *node) kernel {
 		return &scatterElements[T]{
@@ -219,6 +222,7 @@ type scatterND[T element] struct {
 	combine          func(old, v T) T // nil to replace it
 }
 
+//go:noinline
 func scatterNDOf[T element](read reading[T]) func(*node) kernel {
 	return func(n *node) kernel {
 		return &scatterND[T]{in: input[T](n, 0), indices: input[int64](n, 1), updates: input[T](n, 2), out: output[T](n, 0), combine: read(n)}

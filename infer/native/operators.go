@@ -57,6 +57,9 @@ const unbounded = math.MaxInt
 
 var none, one, two, three, some = arity{0, 0}, arity{1, 1}, arity{2, 2}, arity{3, 3}, arity{1, unbounded}
 
+// Functions that return a constructor, such as binaryOf, are not inlined: the compiler
+// would make a copy of the constructor for every operator and element type.
+
 // with returns the operator with that constructor.
 func (o op) with(build func(*node) kernel) op {
 	o.build = build

@@ -68,6 +68,8 @@ var reduceBoolOps = []op{reduceMax.with(reduceBoolsOf(largest[uint8]())), reduce
 
 // reduceOf returns the constructor of a reduction whose axes are an input from opset
 // 18 on.
+//
+//go:noinline
 func reduceOf[T number](r reducer[T]) func(*node) kernel {
 	return func(n *node) kernel { return newReduce(n, r, 18, input[T](n, 0), output[T](n, 0)) }
 }
@@ -361,6 +363,8 @@ type argMax[T number] struct {
 }
 
 // argMaxOf returns the constructor of ArgMax for sign 1, and of ArgMin for -1.
+//
+//go:noinline
 func argMaxOf[T number](sign int) func(*node) kernel {
 	return func(n *node) kernel {
 		op := &argMax[T]{

@@ -96,11 +96,15 @@ func signOps[T number]() []op {
 }
 
 // unaryOf returns the constructor of an operator on single elements.
+//
+//go:noinline
 func unaryOf[In, Out element](f func(dst []Out, src []In)) func(*node) kernel {
 	return func(n *node) kernel { return newUnary(n, f) }
 }
 
 // functionOf returns the constructor of an operator that computes f in float64.
+//
+//go:noinline
 func functionOf[T float](f func(float64) float64) func(*node) kernel {
 	return unaryOf(func(dst, src []T) {
 		for i, v := range src {
