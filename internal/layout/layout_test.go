@@ -18,13 +18,18 @@ import (
 
 const module = "github.com/rnnkit/rnnkit"
 
+// command is where the packages lie that only the command uses.
+const command = "cmd/rnnkit"
+
 // pkg is a package as go list describes it.
 type pkg struct {
-	ImportPath string
-	CgoFiles   []string
-	Imports    []string
-	Deps       []string // all that it links
-	Module     *struct{ Path string }
+	ImportPath   string
+	CgoFiles     []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Deps         []string // all that it links
+	Module       *struct{ Path string }
 }
 
 // name is the path of a package within this repository, and "rnnkit" for the
@@ -39,6 +44,13 @@ func name(importPath string) string {
 		return "rnnkit"
 	}
 	return strings.TrimPrefix(importPath, module+"/")
+}
+
+func importPath(name string) string {
+	if name == "rnnkit" {
+		return module
+	}
+	return module + "/" + name
 }
 
 func isOurs(importPath string) bool {
@@ -121,16 +133,36 @@ func TestImportsGoDown(t *testing.T) {
 	}
 }
 
+// TestInternalServesLibraries fails on a package under internal that only the
+// command uses.
+func TestInternalServesLibraries(t *testing.T) {
+	packages := listOurs(t)
+	usedBy := make(map[string][]string)
+	for name, p := range packages {
+		for _, imported := range ours(slices.Concat(p.Imports, p.TestImports, p.XTestImports)) {
+			if imported != name {
+				usedBy[imported] = append(usedBy[imported], name)
+			}
+		}
+	}
+	outside := func(name string) bool { return !strings.HasPrefix(name, command) }
+	for name, users := range usedBy {
+		if strings.HasPrefix(name, "internal/") && !slices.ContainsFunc(users, outside) {
+			t.Errorf("only the command uses %s: move it to %s/internal", name, command)
+		}
+	}
+}
+
 // TestLinks checks what ends up in a program that imports a package.
 func TestLinks(t *testing.T) {
 	packages := list(t, "../..", "-deps", "./...")
 	for _, e := range readLayout(t).links {
-		deps := packages[module+"/"+e.name].Deps
+		deps := packages[importPath(e.name)].Deps
 		if len(deps) == 0 {
 			t.Errorf("%s:%d: package %s imports nothing, or is gone", document, e.line, e.name)
 		}
 		for _, never := range e.lists["never"] {
-			if _, ok := packages[module+"/"+never]; !ok {
+			if _, ok := packages[importPath(never)]; !ok {
 				t.Errorf("%s:%d: there is no package %s: remove it from the line", document, e.line, never)
 			}
 		}
@@ -181,7 +213,7 @@ func listOurs(t *testing.T) map[string]pkg {
 // on a machine with cgo.
 func list(t *testing.T, dir string, args ...string) map[string]pkg {
 	t.Helper()
-	args = append([]string{"list", "-json=ImportPath,CgoFiles,Imports,Deps,Module"}, args...)
+	args = append([]string{"list", "-json=ImportPath,CgoFiles,Imports,TestImports,XTestImports,Deps,Module"}, args...)
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
