@@ -41,10 +41,11 @@ func compile(ctx context.Context, m *onnxgraph.Model, memory, held int) (*model,
 		return nil, err
 	}
 	compiled.program = fuse(fold(resolved, inferred))
-	r, err := compiled.newRunner(ctx)
+	r, err := newRunner(compiled.program, inferred.memory.reused(), nil, nil)
 	if err != nil {
 		return nil, err
 	}
+	r.memory.ctx = nil
 	compiled.idle.Put(r)
 	return compiled, nil
 }

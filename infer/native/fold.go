@@ -2,7 +2,7 @@ package native
 
 import (
 	"errors"
-	"maps"
+	"slices"
 )
 
 // budget bounds what is computed of constants when a model is opened. What goes beyond
@@ -22,6 +22,14 @@ var errBudget = errors.New("the constants of the model take too long to compute"
 func (b *budget) allow(constant value) {
 	b.elements += 2 * constant.len()
 	b.work += 16 * elementCost * constant.len()
+}
+
+func (b *budget) allowAll(constants []value) {
+	for _, v := range constants {
+		if v != nil {
+			b.allow(v)
+		}
+	}
 }
 
 // fold computes the outputs of a node of constants, whose shapes are set, unless they
@@ -69,7 +77,7 @@ func (b *budget) compute(n *node, s *step) error {
 // fold returns p without the nodes whose outputs are constants by that inference.
 func fold(p *program, inf *inference) *program {
 	folded := *p
-	folded.constants, folded.nodes = maps.Clone(p.constants), nil
+	folded.constants, folded.nodes = slices.Clone(p.constants), make([]instruction, 0, len(p.nodes))
 	for _, c := range p.captured {
 		if v := inf.slots[c.slot]; v.info().constant {
 			folded.constants[c.slot] = v

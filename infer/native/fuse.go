@@ -1,7 +1,6 @@
 package native
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
@@ -11,10 +10,13 @@ import (
 // fuser lets nodes of a program do the work of nodes around them.
 type fuser struct {
 	*program
-	writers []int   // of each slot, the node; -1 for none
-	readers [][]int // of each slot, the nodes; -1 for an output of the graph
-	gone    []bool  // the nodes whose work others do
+	writers []int     // of each slot, the node; -1 for none
+	readers []readers // of each slot
+	gone    []bool    // the nodes whose work others do
 }
+
+// readers is how many nodes and outputs of the graph read a slot, and the last node.
+type readers struct{ count, last int }
 
 // fuse returns p with nodes fused: a recurrent node with Transposes around it and the
 // embedding that it reads, a product with the bias that is added to it.
@@ -25,6 +27,7 @@ func fuse(p *program) *program {
 		in.graphs = mapGraphs(in.graphs, fuse)
 		switch {
 		case in.Is(onnxgraph.Recurrent):
+			in.cloneSlots()
 			f.fuseTransposes(i)
 			f.fuseEmbedding(in)
 			f.dropUnreadY(in)
@@ -45,33 +48,36 @@ func fuse(p *program) *program {
 // newFuser returns one that works on a copy of p.
 func newFuser(p *program) *fuser {
 	fused := *p
-	fused.nodes, fused.constants = slices.Clone(p.nodes), maps.Clone(p.constants)
-	f := &fuser{&fused, slices.Repeat([]int{-1}, p.slots), make([][]int, p.slots), make([]bool, len(p.nodes))}
-	for i := range f.nodes {
-		in := &f.nodes[i]
-		in.inputs, in.outputs, in.reads = slices.Clone(in.inputs), slices.Clone(in.outputs), slices.Clone(in.reads)
+	fused.nodes, fused.constants = slices.Clone(p.nodes), slices.Clone(p.constants)
+	slots := len(p.constants)
+	f := &fuser{&fused, slices.Repeat([]int{-1}, slots), make([]readers, slots), make([]bool, len(p.nodes))}
+	for i, in := range f.nodes {
 		for _, slot := range in.outputs {
 			if slot >= 0 {
 				f.writers[slot] = i
 			}
 		}
 		for _, slot := range in.reads {
-			f.readers[slot] = append(f.readers[slot], i)
+			f.readers[slot] = readers{f.readers[slot].count + 1, i}
 		}
 	}
 	for _, slot := range f.outputSlots {
-		f.readers[slot] = append(f.readers[slot], -1)
+		f.readers[slot].count += 2 // so that no node is the only reader
 	}
 	return f
 }
 
+// cloneSlots gives in slices of its own, to change them.
+func (in *instruction) cloneSlots() {
+	in.inputs, in.outputs, in.reads = slices.Clone(in.inputs), slices.Clone(in.outputs), slices.Clone(in.reads)
+}
+
 // onlyReader returns the node that alone reads the first of those outputs.
 func (f *fuser) onlyReader(outputs []int) (int, bool) {
-	if len(outputs) == 0 || outputs[0] < 0 || len(f.readers[outputs[0]]) != 1 {
+	if len(outputs) == 0 || outputs[0] < 0 || f.readers[outputs[0]].count != 1 {
 		return 0, false
 	}
-	reader := f.readers[outputs[0]][0]
-	return reader, reader >= 0
+	return f.readers[outputs[0]].last, true
 }
 
 // fuseTransposes lets a recurrent node read and write what Transposes around it would
@@ -149,9 +155,8 @@ func (f *fuser) squeeze(in *instruction, axis int64, outputs []int) {
 		node.Attributes = []onnxgraph.Attribute{{Name: "axes", Value: []int64{axis}}}
 		return
 	}
-	slot := f.slots
-	f.slots++
-	f.constants[slot] = constantOf([]int{1}, []int64{axis})
+	slot := len(f.constants)
+	f.constants = append(f.constants, constantOf([]int{1}, []int64{axis}))
 	in.inputs = []int{in.inputs[0], slot}
 	in.reads = slices.Clone(in.inputs)
 }
@@ -173,7 +178,7 @@ func (f *fuser) fuseEmbedding(in *instruction) {
 // dropUnreadY leaves out the output Y of a recurrent node, which is as long as the
 // time, where nothing reads it.
 func (f *fuser) dropUnreadY(in *instruction) {
-	if len(in.outputs) > 0 && in.outputs[0] >= 0 && len(f.readers[in.outputs[0]]) == 0 {
+	if len(in.outputs) > 0 && in.outputs[0] >= 0 && f.readers[in.outputs[0]].count == 0 {
 		in.outputs[0] = -1
 	}
 }
@@ -193,7 +198,7 @@ func (f *fuser) fuseBias(in *instruction) {
 	if !isBias(f.constants[bias], f.constants[in.inputs[1]]) {
 		return
 	}
-	in.inputs, in.outputs = append(in.inputs, bias), add.outputs
+	in.inputs, in.outputs = append(slices.Clone(in.inputs), bias), add.outputs
 	f.gone[next] = true
 }
 

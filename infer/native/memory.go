@@ -81,6 +81,13 @@ func (m *memory) releaseInvariant() {
 	}
 }
 
+// reused returns m for the values of another runner: without those that it had, and
+// without a budget.
+func (m *memory) reused() *memory {
+	m.arrays, m.budget = nil, nil
+	return m
+}
+
 // maxSteps is how many nodes one run may compute, those in loops each time.
 const maxSteps = 1 << 28
 

@@ -45,17 +45,20 @@ type node struct {
 
 // newNode returns what the kernel of an instruction is built from, on the values of r.
 func newNode(in *instruction, r *runner, inf *inference) *node {
+	inputs := len(in.inputs)
+	values := make([]value, inputs+len(in.outputs))
+	flags := make([]bool, inputs+len(in.Attributes))
 	n := &node{
 		Node:      in.Node,
 		opset:     r.program.opset,
-		inputs:    make([]value, len(in.inputs)),
-		outputs:   make([]value, len(in.outputs)),
+		inputs:    values[:inputs:inputs],
+		outputs:   values[inputs:],
 		memory:    r.memory,
 		runner:    r,
 		inst:      in,
 		infer:     inf,
-		shapeOnly: make([]bool, len(in.inputs)),
-		read:      make([]bool, len(in.Attributes)),
+		shapeOnly: flags[:inputs:inputs],
+		read:      flags[inputs:],
 	}
 	for i, slot := range in.inputs {
 		if slot >= 0 {

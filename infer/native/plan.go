@@ -21,7 +21,7 @@ type planStep struct {
 // plan returns the plan for the outputs that are wanted.
 func (p *program) plan(wanted []bool) *plan {
 	plan := &plan{wanted: wanted}
-	needed := make([]bool, p.slots) // after the node at hand
+	needed := make([]bool, len(p.constants)) // after the node at hand
 	for i, slot := range p.outputSlots {
 		if wanted[i] {
 			needed[slot] = true

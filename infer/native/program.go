@@ -16,10 +16,9 @@ type program struct {
 
 	nested    bool // within a node of another graph
 	captured  []capture
-	slots     int // how many there are
 	nodes     []instruction
 	opset     int64
-	constants map[int]value // by slot
+	constants []value // of each slot, nil where it is no constant
 }
 
 // capture is a value of the graph around that a graph reads.

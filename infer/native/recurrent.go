@@ -103,7 +103,9 @@ func newRecurrent[T cell.Float](n *node, k cellKind[T]) *recurrent[T] {
 		x: input[T](n, 0), w: input[T](n, 1), r: input[T](n, 2), b: input[T](n, 3),
 		lengths: input[int32](n, 4), h0: input[T](n, 5), c0: input[T](n, 6), p: input[T](n, 7),
 		denseX: temp[T](n), history: temp[T](n), zeros: temp[T](n), work: temp[float64](n),
-		sorted: temp[T](n), ragged: ragged[T]{states: temp[T](n)},
+	}
+	if op.lengths != nil {
+		op.sorted, op.ragged.states = temp[T](n), temp[T](n)
 	}
 	if e := n.inst.fused.embedding; e != nil {
 		op.table, _ = n.runner.slots[e.table].(*array[T])

@@ -14,7 +14,7 @@ type resolver struct {
 	*program
 	outer   *resolver // of the graph around, nil for the model's
 	names   map[string]int
-	writers map[string]writer // of each value
+	writers []writer // of each slot
 }
 
 // maxNodes is how many nodes a model may have, with those of its subgraphs.
@@ -77,8 +77,8 @@ func withoutInitializers(g *onnxgraph.Graph) []onnxgraph.Value {
 // resolveGraph resolves a graph, which lies within that of outer unless this is nil.
 func resolveGraph(g *onnxgraph.Graph, opset int64, outer *resolver) (*program, error) {
 	r := &resolver{
-		program: &program{inputs: g.Inputs, outputs: g.Outputs, nested: outer != nil, opset: opset, constants: map[int]value{}},
-		outer:   outer, names: map[string]int{}, writers: map[string]writer{},
+		program: &program{inputs: g.Inputs, outputs: g.Outputs, nested: outer != nil, opset: opset},
+		outer:   outer, names: make(map[string]int, len(g.Inputs)+len(g.Initializers)+len(g.Nodes)),
 	}
 	if err := r.resolveInputs(); err != nil {
 		return nil, err
@@ -95,7 +95,6 @@ func resolveGraph(g *onnxgraph.Graph, opset int64, outer *resolver) (*program, e
 	if err := r.resolveOutputs(); err != nil {
 		return nil, err
 	}
-	r.slots = len(r.names)
 	return r.program, nil
 }
 
@@ -109,13 +108,20 @@ func (r *resolver) find(name string) (int, bool) {
 	if !ok {
 		return 0, false
 	}
-	slot = len(r.names)
-	r.names[name] = slot
+	slot = r.newSlot(name, writer{})
 	r.captured = append(r.captured, capture{slot, outer})
 	return slot, true
 }
 
-// writer is what writes a value: a node, or else what it is called.
+func (r *resolver) newSlot(name string, by writer) int {
+	slot := len(r.constants)
+	r.names[name] = slot
+	r.writers, r.constants = append(r.writers, by), append(r.constants, nil)
+	return slot
+}
+
+// writer is what writes a value: a node, or else what it is called, "" for a value of the
+// graph around.
 type writer struct {
 	node *instruction
 	name string
@@ -132,15 +138,14 @@ func (w writer) String() string {
 
 // define gives a value its slot.
 func (r *resolver) define(name string, by writer) (int, error) {
-	if first, ok := r.writers[name]; ok {
-		return 0, fmt.Errorf("%v writes %q, which %v writes already", by, name, first)
-	}
-	if _, ok := r.names[name]; ok {
+	slot, ok := r.names[name]
+	switch {
+	case !ok:
+		return r.newSlot(name, by), nil
+	case r.writers[slot] == writer{}:
 		return 0, fmt.Errorf("%v writes %q, which the graph around has and this one has read", by, name)
 	}
-	slot := len(r.names)
-	r.writers[name], r.names[name] = by, slot
-	return slot, nil
+	return 0, fmt.Errorf("%v writes %q, which %v writes already", by, name, r.writers[slot])
 }
 
 func (r *resolver) resolveInputs() error {
@@ -162,11 +167,9 @@ func (r *resolver) resolveInputs() error {
 func (r *resolver) resolveInitializers(initializers []onnxgraph.Tensor) error {
 	r.defaults = make([]*tensor.Tensor, len(r.inputs))
 	for _, t := range initializers {
-		if r.writers[t.Name] == graphInput && !r.nested {
-			if i := slices.Index(r.inputSlots, r.names[t.Name]); r.defaults[i] == nil {
-				r.defaults[i] = &t.Tensor
-				continue
-			}
+		if slot, ok := r.names[t.Name]; ok && slot < len(r.inputs) && !r.nested && r.defaults[slot] == nil {
+			r.defaults[slot] = &t.Tensor // inputs have the first slots
+			continue
 		}
 		slot, err := r.define(t.Name, initializer)
 		if err != nil {

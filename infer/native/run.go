@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
@@ -34,7 +35,7 @@ type step struct {
 // is the runner of that, and the types of the inputs that it does not declare are
 // those of inputs. When a model is opened, inf follows what is known of the values.
 func newRunner(p *program, m *memory, outer *runner, inf *inference, inputs ...value) (*runner, error) {
-	r := &runner{program: p, memory: m, slots: make([]value, p.slots), steps: make([]step, len(p.nodes))}
+	r := &runner{program: p, memory: m, slots: slices.Clone(p.constants), steps: make([]step, len(p.nodes))}
 	for i, slot := range p.inputSlots {
 		v, err := r.newInput(i, inputs)
 		if err != nil {
@@ -44,12 +45,6 @@ func newRunner(p *program, m *memory, outer *runner, inf *inference, inputs ...v
 	}
 	for _, c := range p.captured {
 		r.slots[c.slot] = outer.slots[c.outer]
-	}
-	for slot, v := range p.constants {
-		r.slots[slot] = v
-		if inf != nil {
-			inf.budget.allow(v)
-		}
 	}
 	for i := range p.nodes {
 		if err := m.ctx.Err(); err != nil {

@@ -24,6 +24,7 @@ type inference struct {
 // bytes, of which some are held already. It ends with ctx.
 func infer(ctx context.Context, p *program, limit, held int) (*inference, error) {
 	b := newBudget()
+	b.allowAll(p.constants)
 	m := &memory{limit: limit, held: held, ctx: ctx, budget: &b.work}
 	inf := &inference{budget: b}
 	var err error
@@ -38,6 +39,7 @@ func infer(ctx context.Context, p *program, limit, held int) (*inference, error)
 // values.
 func (inf *inference) within(p *program, outer *runner, inputs []value) (*runner, error) {
 	sub := &inference{budget: inf.budget}
+	inf.budget.allowAll(p.constants)
 	var err error
 	sub.runner, err = newRunner(p, outer.memory, outer, sub, inputs...)
 	if inf.nested == nil {
