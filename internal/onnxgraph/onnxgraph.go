@@ -19,6 +19,9 @@ type Model struct {
 
 	// External is how many bytes the tensors take that lay in other files.
 	External int
+	// Partial reports that [UnmarshalAny] left something out that [Unmarshal] refuses,
+	// or that the model is an [Outline].
+	Partial bool
 }
 
 // Opset is a set of operators that the model imports. The standard operators

@@ -301,7 +301,7 @@ func TestOutline(t *testing.T) {
 			t.Errorf("initializer %d is %v, not %v", i, o, w)
 		}
 	}
-	outline.Graph.Initializers = whole.Graph.Initializers
+	outline.Graph.Initializers, outline.Partial = whole.Graph.Initializers, false
 	if !reflect.DeepEqual(outline, whole) {
 		t.Error("the rest differs")
 	}

@@ -53,7 +53,18 @@ func UnmarshalAny(data []byte) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return reader{lenient: true}.model(p, len(data))
+	return lenientModel(p, len(data))
+}
+
+// lenientModel returns the model of p without what a Model cannot hold.
+func lenientModel(p *onnxpb.ModelProto, size int) (*Model, error) {
+	r := reader{partial: new(bool)}
+	m, err := r.model(p, size)
+	if err != nil {
+		return nil, err
+	}
+	m.Partial = *r.partial
+	return m, nil
 }
 
 // Outline is UnmarshalAny without the elements of weights. It has those of the defaults
@@ -73,7 +84,7 @@ func Outline(data []byte) (*Model, error) {
 			t.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
 		}
 	}
-	return reader{lenient: true}.model(p, len(data))
+	return lenientModel(p, len(data))
 }
 
 // inOutline reports whether an Outline has the elements of an initializer.
@@ -104,6 +115,7 @@ func isNegative(v float32) bool { return v < 0 }
 // with m.
 func (m *Model) Outline() *Model {
 	outline := *m
+	outline.Partial = true
 	outline.Graph.Initializers = slices.Clone(m.Graph.Initializers)
 	inputs := inputNames(&m.Graph)
 	for i := range outline.Graph.Initializers {
@@ -146,13 +158,21 @@ func parse(data []byte) (*onnxpb.ModelProto, error) {
 
 // reader makes plain Go values of protobuf's.
 type reader struct {
-	lenient  bool      // leaves out what these cannot hold, which else is an error
+	partial  *bool     // set where something is left out; nil for a reader that refuses what these cannot hold
 	external *External // nil for none
+}
+
+// leaveOut reports whether r leaves out what it cannot hold, and notes that it did.
+func (r reader) leaveOut() bool {
+	if r.partial != nil {
+		*r.partial = true
+	}
+	return r.partial != nil
 }
 
 // model returns the model of p, whose file has so many bytes.
 func (r reader) model(p *onnxpb.ModelProto, size int) (*Model, error) {
-	if err := inline(p, size); err != nil && !r.lenient {
+	if err := inline(p, size); err != nil && !r.leaveOut() {
 		return nil, err
 	}
 	graph, err := r.graph(p.Graph, 1)
@@ -166,7 +186,7 @@ func (r reader) model(p *onnxpb.ModelProto, size int) (*Model, error) {
 		Graph:           *graph,
 	}
 	for _, o := range p.OpsetImport {
-		if err := m.importOpset(Opset{domain(o.GetDomain()), o.GetVersion()}); err != nil && !r.lenient {
+		if err := m.importOpset(Opset{domain(o.GetDomain()), o.GetVersion()}); err != nil && !r.leaveOut() {
 			return nil, err
 		}
 	}
@@ -199,7 +219,7 @@ func (r reader) graph(p *onnxpb.GraphProto, depth int) (*Graph, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("graphs lie in one another more than %d deep, which is not supported", maxDepth)
 	}
-	if len(p.SparseInitializer) > 0 && !r.lenient {
+	if len(p.SparseInitializer) > 0 && !r.leaveOut() {
 		return nil, fmt.Errorf("graph %q: sparse initializers are not supported: save them as dense tensors", p.GetName())
 	}
 	g := &Graph{Name: p.GetName()}
@@ -231,7 +251,7 @@ func (r reader) graph(p *onnxpb.GraphProto, depth int) (*Graph, error) {
 		}
 		g.Initializers = append(g.Initializers, initializer)
 	}
-	if err := g.sortNodes(); err != nil && !r.lenient {
+	if err := g.sortNodes(); err != nil && !r.leaveOut() {
 		return nil, err
 	}
 	return g, nil
@@ -247,7 +267,7 @@ func (r reader) node(p *onnxpb.NodeProto, depth int) (Node, error) {
 	}
 	for _, a := range p.Attribute {
 		value, err := r.attribute(a, depth)
-		if err != nil && r.lenient && !errors.As(err, new(brokenError)) {
+		if err != nil && !errors.As(err, new(brokenError)) && r.leaveOut() {
 			continue
 		}
 		if err != nil {
@@ -348,7 +368,7 @@ func (r reader) value(p *onnxpb.ValueInfoProto, depth int) (Value, error) {
 	switch {
 	case err == nil || depth == 1:
 		return v, err
-	case r.lenient:
+	case r.leaveOut():
 		return Value{Name: p.GetName()}, nil
 	}
 	return v, fmt.Errorf("%w: run the model with ONNX Runtime", err)
@@ -387,7 +407,7 @@ func valueFrom(p *onnxpb.ValueInfoProto) (Value, error) {
 
 func (r reader) tensor(p *onnxpb.TensorProto) (Tensor, error) {
 	t, err := r.tensorFrom(p)
-	if err == nil || !r.lenient || errors.As(err, new(brokenError)) {
+	if err == nil || errors.As(err, new(brokenError)) || !r.leaveOut() {
 		return t, err
 	}
 	t = Tensor{Name: p.GetName(), Tensor: tensor.Tensor{Shape: make([]int, len(p.Dims)), Data: typeOf(p)}}

@@ -97,7 +97,7 @@ func (o *benchOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := o.open(ctx, path, data)
+	all, err := o.open(ctx, path, modelFile{data, g.model})
 	if err != nil {
 		return err
 	}
@@ -152,8 +152,8 @@ type measurement struct {
 
 // open opens the model on the engines. It leaves ONNX Runtime out where that is not
 // installed, unless --engines names it.
-func (o *benchOptions) open(ctx context.Context, path string, data []byte) ([]candidate, error) {
-	all := tryAll(ctx, data, o.engines, o.ortLib, maxOpen)
+func (o *benchOptions) open(ctx context.Context, path string, file modelFile) ([]candidate, error) {
+	all := tryAll(ctx, file, o.engines, o.ortLib, maxOpen)
 	var open []candidate
 	for _, c := range all {
 		switch {

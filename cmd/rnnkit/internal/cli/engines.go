@@ -181,10 +181,10 @@ type candidate struct {
 }
 
 // tryAll opens a model on each engine of a list of engineNames, as tryOpen does.
-func tryAll(ctx context.Context, data []byte, names []string, ortLib string, each time.Duration) []candidate {
+func tryAll(ctx context.Context, file modelFile, names []string, ortLib string, each time.Duration) []candidate {
 	all := make([]candidate, len(names))
 	for i, name := range names {
-		m, err := tryOpen(ctx, data, name, ortLib, each)
+		m, err := tryOpen(ctx, file, name, ortLib, each)
 		all[i] = candidate{engineOf(name, ortLib).String(), m, err}
 	}
 	return all
@@ -192,17 +192,17 @@ func tryAll(ctx context.Context, data []byte, names []string, ortLib string, eac
 
 // tryOpen opens a model on an engine, which has until the timeout. ONNX Runtime opens
 // it in a process of its own first.
-func tryOpen(ctx context.Context, data []byte, name, ortLib string, timeout time.Duration) (*infer.Model, error) {
+func tryOpen(ctx context.Context, file modelFile, name, ortLib string, timeout time.Duration) (*infer.Model, error) {
 	ctx, cancel := withTimeout(ctx, timeout)
 	defer cancel()
 	if name == "onnxruntime" || name == "cuda" {
 		t := trial{engine: name, library: ortLib, memory: native.DefaultMemory}
-		if _, err := t.run(ctx, data); err != nil {
+		if _, err := t.run(ctx, file.data); err != nil {
 			return nil, err
 		}
 	}
 	return waitFor(ctx, "opening the model", func() (*infer.Model, error) {
-		return infer.OpenBytesContext(ctx, data, infer.With(engineOf(name, ortLib)))
+		return infer.OpenBytesContext(ctx, file.data, infer.With(file.engine(name, ortLib)))
 	})
 }
 

@@ -125,7 +125,7 @@ func exportDifference(ctx context.Context, meta *models.Metadata, old, data []by
 	var opened [2]*infer.Model
 	for i, file := range [][]byte{old, data} {
 		var err error
-		if opened[i], err = tryOpen(ctx, file, "native", "", maxCompare); err != nil {
+		if opened[i], err = tryOpen(ctx, modelFile{data: file}, "native", "", maxCompare); err != nil {
 			return 0, err
 		}
 		defer opened[i].Close()

@@ -8,7 +8,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/tensorfile"
+	"github.com/rnnkit/rnnkit/infer/engine"
+	"github.com/rnnkit/rnnkit/infer/native"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/graphs"
 	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
@@ -39,6 +42,21 @@ type graph struct {
 
 // maxExternal limits the bytes of a model's weights that lie in files of their own.
 const maxExternal = 1 << 30
+
+// modelFile is the file of a model, read and parsed once.
+type modelFile struct {
+	data  []byte
+	graph *onnxgraph.Model // nil where nobody has parsed it yet
+}
+
+// engine returns an engine of a name in engineNames. The native one opens the graph, if
+// nothing is left out of it, and does not parse the file again.
+func (f modelFile) engine(name, ortLib string) engine.Engine {
+	if name == "native" && f.graph != nil && !f.graph.Partial {
+		return graphs.Loaded(native.New(), f.graph)
+	}
+	return engineOf(name, ortLib)
+}
 
 // readModel reads the model at path, with the weights that lie in other files of
 // its folder.

@@ -100,7 +100,7 @@ func (o *verifyOptions) run(ctx context.Context, args []string) error {
 	}
 	ctx, cancel := withTimeout(ctx, o.timeout)
 	defer cancel()
-	all := tryAll(ctx, data, o.engines, o.ortLib, o.timeout)
+	all := tryAll(ctx, modelFile{data, g.model}, o.engines, o.ortLib, o.timeout)
 	defer closeAll(all)
 	at := slices.IndexFunc(all, func(c candidate) bool { return c.err == nil })
 	if at < 0 {
