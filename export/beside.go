@@ -45,7 +45,7 @@ func (net *network) branches(g *onnxgraph.Graph) (nodes []*onnxgraph.Node) {
 		for _, name := range n.Inputs {
 			wanted[name] = true
 		}
-		if !net.known[n] && !isRecurrent(n) && !layouts[n.OpType] && net.reader.isWeighted(n) {
+		if !net.known[n] && !n.Is(onnxgraph.Recurrent) && !layouts[n.OpType] && net.reader.isWeighted(n) {
 			nodes = append(nodes, n)
 		}
 	}
@@ -59,7 +59,7 @@ func (r *reader) isWeighted(n *onnxgraph.Node) bool {
 	reads, weighted := false, false
 	for i, name := range n.Inputs {
 		reads = reads || r.values[name] != nil
-		weighted = weighted || isFloats(r.constant(n, i)) && !isZero(r.constant(n, i))
+		weighted = weighted || isFloats(r.constants.Of(n, i)) && !isZero(r.constants.Of(n, i))
 	}
 	return reads && weighted
 }
@@ -87,7 +87,7 @@ func (r *reader) beginning(layer int, n *onnxgraph.Node) (left []string) {
 // stateOf says what a value that a recurrent node begins with is made of, or "" for
 // zeros and inputs of the graph. It looks at each value once.
 func (r *reader) stateOf(name string, seen map[string]bool) string {
-	t, constant := r.constants[name]
+	t, constant := r.constants.Named(name)
 	n := r.producers[name]
 	switch {
 	case seen[name] || name == "":
@@ -102,7 +102,7 @@ func (r *reader) stateOf(name string, seen map[string]bool) string {
 		return ""
 	case n.OpType == "ConstantOfShape":
 		value, _ := n.Attribute("value")
-		if t, ok := value.(onnxgraph.Tensor); ok && !isZero(known(t)) {
+		if t, ok := value.(onnxgraph.Tensor); ok && slices.ContainsFunc(t.Float64s(), func(v float64) bool { return v != 0 }) {
 			return "a constant other than zero"
 		}
 		return ""

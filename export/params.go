@@ -128,7 +128,7 @@ func (net *network) add(v *value) {
 		}
 		net.layers = append(net.layers, v)
 	case r.isEmbedding(n) && len(net.layers) == 0:
-		net.embedding, net.table = n, r.constant(n, 0)
+		net.embedding, net.table = n, r.constants.Of(n, 0)
 	case r.isLinear(n) && len(net.layers) > 0 && net.linear == nil:
 		var ok bool
 		if net.head, net.bias, ok = r.weights(n); ok {
@@ -189,7 +189,7 @@ func (net *network) strays(g *onnxgraph.Graph) (problems []string) {
 		}
 	}
 	for i := range g.Nodes {
-		if n := &g.Nodes[i]; isRecurrent(n) && !stacked[n] {
+		if n := &g.Nodes[i]; n.Is(onnxgraph.Recurrent) && !stacked[n] {
 			problems = append(problems, describe(n)+" is not one of a stack of layers")
 		}
 	}
@@ -298,23 +298,22 @@ func set(names ...string) map[string]bool {
 
 // reader follows the values of a graph, node by node.
 type reader struct {
-	constants map[string]onnxgraph.Tensor
+	constants *onnxgraph.Constants
 	values    map[string]*value
 	producers map[string]*onnxgraph.Node
-	budget    int // elements that may yet be copied when constants are computed
 }
 
 // newReader follows the values of a graph that takes a number of bytes.
 func newReader(g *onnxgraph.Graph, bytes int) *reader {
 	// An exporter cuts and joins each weight a few times. A budget by the
 	// size of the file keeps a small hostile one from asking for much more.
-	r := &reader{constants: make(map[string]onnxgraph.Tensor), values: make(map[string]*value), producers: make(map[string]*onnxgraph.Node), budget: 2 * bytes}
+	r := &reader{constants: onnxgraph.NewConstants(2 * bytes), values: make(map[string]*value), producers: make(map[string]*onnxgraph.Node)}
 	for _, in := range g.Inputs {
 		r.define(in.Name, &value{})
 	}
 	for _, t := range g.Initializers {
 		delete(r.values, t.Name) // one that is an input too is a default
-		r.constants[t.Name] = known(t)
+		r.constants.Set(t.Name, t)
 	}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
@@ -347,11 +346,8 @@ func (r *reader) read(n *onnxgraph.Node) {
 	}
 	switch {
 	case len(inputs) == 0:
-		t := r.compute(n)
-		for _, name := range n.Outputs {
-			r.constants[name] = t
-		}
-	case isRecurrent(n):
+		r.constants.Fold(n)
+	case n.Is(onnxgraph.Recurrent):
 		r.readRecurrent(n)
 	case n.OpType == "Shape" || n.OpType == "Size":
 		r.readOther(n, &value{node: n})
@@ -380,10 +376,6 @@ func (r *reader) readOther(n *onnxgraph.Node, v *value) {
 	for _, name := range n.Outputs {
 		r.define(name, v)
 	}
-}
-
-func isRecurrent(n *onnxgraph.Node) bool {
-	return n.OpType == "RNN" || n.OpType == "LSTM" || n.OpType == "GRU"
 }
 
 func (r *reader) readRecurrent(n *onnxgraph.Node) {
@@ -457,7 +449,7 @@ func (r *reader) parameters(n *onnxgraph.Node) (l models.Layer[float32], size la
 	}
 	var constants [3]onnxgraph.Tensor
 	for i, name := range []string{"W", "R", "B"} {
-		constants[i] = r.constant(n, 1+i)
+		constants[i] = r.constants.Of(n, 1+i)
 		if constants[i].Type() != onnxgraph.Float32 && (name != "B" || given(n, 3)) {
 			return l, size, fmt.Errorf("has a %s that is not a constant of floats: export the model with constants folded", name)
 		}
@@ -550,21 +542,21 @@ func (r *reader) isEmbedding(n *onnxgraph.Node) bool {
 }
 
 func (r *reader) isMatrix(n *onnxgraph.Node, input int) bool {
-	t := r.constant(n, input)
+	t := r.constants.Of(n, input)
 	return t.Type() == onnxgraph.Float32 && len(t.Shape) == 2
 }
 
 // weights returns the W [inputs, outputs] and the bias, if it has one, of a
 // linear node. It is not ok if the node computes more than xW + bias.
 func (r *reader) weights(n *onnxgraph.Node) (w onnxgraph.Tensor, bias []float32, ok bool) {
-	w = r.constant(n, 1)
+	w = r.constants.Of(n, 1)
 	if n.OpType == "MatMul" {
 		return w, nil, true
 	}
 	for _, a := range n.Attributes {
 		switch {
 		case a.Name == "transB" && a.Value == int64(1):
-			if w = r.transpose(w, []int64{1, 0}); w.Data == nil {
+			if w = r.constants.Transpose(w, []int64{1, 0}); w.Data == nil {
 				return w, nil, false
 			}
 		case (a.Name == "alpha" || a.Name == "beta") && a.Value == float32(1):
@@ -574,7 +566,7 @@ func (r *reader) weights(n *onnxgraph.Node) (w onnxgraph.Tensor, bias []float32,
 		}
 	}
 	if given(n, 2) {
-		bias, _ = r.constant(n, 2).Data.([]float32)
+		bias, _ = r.constants.Of(n, 2).Data.([]float32)
 		return w, bias, len(bias) == w.Shape[1]
 	}
 	return w, nil, true
@@ -589,7 +581,7 @@ func (r *reader) isScale(n *onnxgraph.Node) bool {
 // than one dimension that is not 1, the last, or are not known at all.
 func (r *reader) isRow(n *onnxgraph.Node) bool {
 	for i := range n.Inputs {
-		shape := r.constant(n, i).Shape
+		shape := r.constants.Of(n, i).Shape
 		if len(shape) > 0 && slices.ContainsFunc(shape[:len(shape)-1], func(d int) bool { return d != 1 }) {
 			return false
 		}
@@ -603,7 +595,7 @@ func (r *reader) addend(n *onnxgraph.Node) []float32 {
 		return nil
 	}
 	for i := range n.Inputs {
-		if x, ok := r.constant(n, i).Data.([]float32); ok {
+		if x, ok := r.constants.Of(n, i).Data.([]float32); ok {
 			return x
 		}
 	}

@@ -743,7 +743,7 @@ func TestConstants(t *testing.T) {
 			for i, in := range sets[0].Inputs {
 				file.Graph.Initializers = append(file.Graph.Initializers, onnxgraph.Tensor{Name: file.Graph.Inputs[i].Name, Tensor: in})
 			}
-			got := newReader(&file.Graph, 1<<20).constants[file.Graph.Outputs[0].Name]
+			got, _ := newReader(&file.Graph, 1<<20).constants.Named(file.Graph.Outputs[0].Name)
 			if got.Data == nil {
 				continue
 			}
@@ -800,7 +800,7 @@ func TestConstantsOfOldOpsets(t *testing.T) {
 			Initializers: []onnxgraph.Tensor{x},
 			Nodes:        []onnxgraph.Node{{OpType: test.op, Inputs: []string{"x"}, Outputs: []string{"y"}, Attributes: test.attributes}},
 		}
-		got := newReader(&g, 100).constants["y"]
+		got, _ := newReader(&g, 100).constants.Named("y")
 		if test.data == nil && got.Data != nil || test.data != nil && (fmt.Sprint(got.Data) != fmt.Sprint(test.data) || !slices.Equal(got.Shape, test.shape)) {
 			t.Errorf("%s %v is %v %v, not %v %v", test.op, test.attributes, got.Shape, got.Data, test.shape, test.data)
 		}
@@ -999,7 +999,7 @@ func nodeNamed(m *onnxgraph.Model, name string) *onnxgraph.Node {
 }
 
 func floats(name string, shape ...int) onnxgraph.Tensor {
-	return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: make([]float32, elements(shape))}}
+	return onnxgraph.Tensor{Name: name, Tensor: tensor.Zeros(tensor.Float32, shape...)}
 }
 
 func marshalFile(t testing.TB, m *onnxgraph.Model) []byte {
@@ -1040,7 +1040,10 @@ func lines(t *testing.T, got []string, want ...string) {
 func batchOf(s models.Spec, size, steps int, x []float32) *datasets.Batch {
 	b := &datasets.Batch{Size: size, Time: steps, Inputs: x}
 	if s.Vocabulary > 0 {
-		b.Inputs, b.Tokens = nil, convert[int64](x)
+		b.Inputs = nil
+		for _, v := range x {
+			b.Tokens = append(b.Tokens, int64(v))
+		}
 	}
 	return b
 }

@@ -1,23 +1,55 @@
-package export
+package onnxgraph
 
 import (
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
-	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// What exporters put between a weight and the node that reads it is computed
-// here, as far as all of it is constant.
+// maxFoldedRank is more dimensions than any constant of a recurrent model has.
+const maxFoldedRank = 8
 
-// maxRank is more dimensions than any constant of a recurrent model has.
-const maxRank = 8
+// Constants computes the values of a graph that depend on no input, as far as the
+// operators do that exporters put between a weight and the node that reads it.
+// Elements are float32 or int64: float64 and int32 become these.
+type Constants struct {
+	values map[string]Tensor
+	budget int // how many elements may yet be copied
+}
 
-// known returns t with data of float32 or int64, or without any where it is
+// NewConstants returns constants that are computed with at most that many copies of an
+// element. The bound keeps a small hostile file from asking for much memory.
+func NewConstants(budget int) *Constants {
+	return &Constants{make(map[string]Tensor), budget}
+}
+
+// Set sets a constant. Nobody knows its elements where they are of another type than
+// weights and shapes have.
+func (c *Constants) Set(name string, t Tensor) { c.values[name] = narrow(t) }
+
+// Named returns a constant, without Data where its elements are not known, and whether
+// there is one. One with Data has no dimension of 0.
+func (c *Constants) Named(name string) (Tensor, bool) {
+	t, ok := c.values[name]
+	return t, ok
+}
+
+// Of returns an input of n, without Data where it is not known.
+func (c *Constants) Of(n *Node, input int) Tensor { return c.values[n.Input(input)] }
+
+// Fold computes the outputs of a node that reads constants only.
+func (c *Constants) Fold(n *Node) {
+	t := c.compute(n)
+	for _, name := range n.Outputs {
+		c.values[name] = t
+	}
+}
+
+// narrow returns t with data of float32 or int64, or without any where it is
 // nothing that parameters or shapes are made of.
-func known(t onnxgraph.Tensor) onnxgraph.Tensor {
-	if len(t.Shape) > maxRank || slices.Contains(t.Shape, 0) {
-		return onnxgraph.Tensor{}
+func narrow(t Tensor) Tensor {
+	if len(t.Shape) > maxFoldedRank || slices.Contains(t.Shape, 0) {
+		return Tensor{}
 	}
 	switch data := t.Data.(type) {
 	case []float64:
@@ -39,33 +71,23 @@ func convert[To, From float32 | float64 | int32 | int64](x []From) []To {
 	return y
 }
 
-// constant returns an input of n, without data where it is not known. One with
-// data has no dimension of 0.
-func (r *reader) constant(n *onnxgraph.Node, input int) onnxgraph.Tensor {
-	if !given(n, input) {
-		return onnxgraph.Tensor{}
-	}
-	return r.constants[n.Inputs[input]]
-}
-
 // integers returns what newer versions of an operator read as an input, and
 // older ones have as an attribute.
-func (r *reader) integers(n *onnxgraph.Node, input int, attribute string) (x []int64, ok bool) {
-	if given(n, input) {
-		x, ok = r.constant(n, input).Data.([]int64)
+func (c *Constants) integers(n *Node, input int, attribute string) (x []int64, ok bool) {
+	if n.Input(input) != "" {
+		x, ok = c.Of(n, input).Data.([]int64)
 		return x, ok
 	}
-	a, _ := n.Attribute(attribute)
-	x, ok = a.([]int64)
-	return x, ok
+	x = n.Ints(attribute)
+	return x, x != nil
 }
 
 // compute returns the output of a node that reads constants only, without data
 // where it is none of the operators by which exporters put weights in order.
-func (r *reader) compute(n *onnxgraph.Node) onnxgraph.Tensor {
-	x := r.constant(n, 0)
-	if n.OpType == "Constant" {
-		return constantOf(n)
+func (c *Constants) compute(n *Node) Tensor {
+	x := c.Of(n, 0)
+	if t, ok := n.Constant(); ok {
+		return narrow(t)
 	}
 	if x.Data == nil {
 		return x
@@ -76,104 +98,85 @@ func (r *reader) compute(n *onnxgraph.Node) onnxgraph.Tensor {
 	case "Cast":
 		return cast(x, n)
 	case "Transpose":
-		a, _ := n.Attribute("perm")
-		perm, ok := a.([]int64)
-		if !ok {
+		perm := n.Ints("perm")
+		if perm == nil {
 			for i := range x.Shape {
 				perm = append(perm, int64(len(x.Shape)-1-i))
 			}
 		}
-		return r.transpose(x, perm)
+		return c.Transpose(x, perm)
 	case "Reshape":
-		shape, _ := r.integers(n, 1, "shape")
+		shape, _ := c.integers(n, 1, "shape")
 		return reshape(x, shape)
 	case "Squeeze":
-		axes, ok := r.integers(n, 1, "axes")
+		axes, ok := c.integers(n, 1, "axes")
 		return squeeze(x, axes, !ok)
 	case "Unsqueeze":
-		axes, _ := r.integers(n, 1, "axes")
+		axes, _ := c.integers(n, 1, "axes")
 		return unsqueeze(x, axes)
 	case "Slice":
-		return r.slice(x, n)
+		return c.slice(x, n)
 	case "Concat":
-		return r.concat(n)
+		return c.concat(n)
 	}
-	return onnxgraph.Tensor{}
+	return Tensor{}
 }
 
-func constantOf(n *onnxgraph.Node) onnxgraph.Tensor {
-	for _, a := range n.Attributes {
-		switch v := a.Value.(type) {
-		case onnxgraph.Tensor:
-			return known(v)
-		case float32:
-			return onnxgraph.Tensor{Tensor: tensor.Of([]float32{v})}
-		case int64:
-			return onnxgraph.Tensor{Tensor: tensor.Of([]int64{v})}
-		case []float32:
-			return known(onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}})
-		case []int64:
-			return known(onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: []int{len(v)}, Data: v}})
-		}
-	}
-	return onnxgraph.Tensor{}
-}
-
-// cast returns x where the type that n casts to is one that known makes it.
-func cast(x onnxgraph.Tensor, n *onnxgraph.Node) onnxgraph.Tensor {
-	a, _ := n.Attribute("to")
-	to, _ := a.(int64)
-	switch onnxgraph.TypeOf(to) {
-	case onnxgraph.Float32, onnxgraph.Float64:
-		if x.Type() == onnxgraph.Float32 {
+// cast returns x where the type that n casts to is one that narrow makes it.
+func cast(x Tensor, n *Node) Tensor {
+	switch TypeOf(n.Int("to", 0)) {
+	case Float32, Float64:
+		if x.Type() == Float32 {
 			return x
 		}
-	case onnxgraph.Int32, onnxgraph.Int64:
-		if x.Type() == onnxgraph.Int64 {
+	case Int32, Int64:
+		if x.Type() == Int64 {
 			return x
 		}
 	}
-	return onnxgraph.Tensor{}
+	return Tensor{}
 }
 
-func (r *reader) transpose(x onnxgraph.Tensor, perm []int64) onnxgraph.Tensor {
+// Transpose returns x with its dimensions in another order, without Data where it does
+// not know x or perm is no order.
+func (c *Constants) Transpose(x Tensor, perm []int64) Tensor {
 	strides := stridesOf(x.Shape)
 	if len(perm) != len(x.Shape) {
-		return onnxgraph.Tensor{}
+		return Tensor{}
 	}
 	var shape, steps []int
 	for i, p := range perm {
 		if p < 0 || p >= int64(len(perm)) || slices.Contains(perm[:i], p) {
-			return onnxgraph.Tensor{}
+			return Tensor{}
 		}
 		shape = append(shape, x.Shape[p])
 		steps = append(steps, strides[p])
 	}
-	return r.pick(x, shape, steps, 0)
+	return c.pick(x, shape, steps, 0)
 }
 
 // slice takes the elements that a Slice of steps forward takes.
-func (r *reader) slice(x onnxgraph.Tensor, n *onnxgraph.Node) onnxgraph.Tensor {
-	starts, _ := r.integers(n, 1, "starts")
-	ends, _ := r.integers(n, 2, "ends")
-	axes, ok := r.integers(n, 3, "axes")
+func (c *Constants) slice(x Tensor, n *Node) Tensor {
+	starts, _ := c.integers(n, 1, "starts")
+	ends, _ := c.integers(n, 2, "ends")
+	axes, ok := c.integers(n, 3, "axes")
 	if !ok {
 		for i := range starts {
 			axes = append(axes, int64(i))
 		}
 	}
-	steps, ok := r.integers(n, 4, "steps")
+	steps, ok := c.integers(n, 4, "steps")
 	if !ok {
 		steps = slices.Repeat([]int64{1}, len(starts))
 	}
 	if len(starts) == 0 || len(ends) != len(starts) || len(axes) != len(starts) || len(steps) != len(starts) {
-		return onnxgraph.Tensor{}
+		return Tensor{}
 	}
 	shape, strides, offset := slices.Clone(x.Shape), stridesOf(x.Shape), 0
 	for i, axis := range axes {
 		a, ok := axisOf(axis, len(shape))
 		if !ok || steps[i] < 1 || shape[a] != x.Shape[a] {
-			return onnxgraph.Tensor{}
+			return Tensor{}
 		}
 		size := int64(shape[a])
 		within := func(at int64) int64 {
@@ -184,7 +187,7 @@ func (r *reader) slice(x onnxgraph.Tensor, n *onnxgraph.Node) onnxgraph.Tensor {
 		}
 		start, end := within(starts[i]), within(ends[i])
 		if start >= end {
-			return onnxgraph.Tensor{}
+			return Tensor{}
 		}
 		offset += int(start) * strides[a]
 		shape[a] = int((end-start-1)/steps[i] + 1)
@@ -192,40 +195,39 @@ func (r *reader) slice(x onnxgraph.Tensor, n *onnxgraph.Node) onnxgraph.Tensor {
 			strides[a] *= int(steps[i])
 		}
 	}
-	return r.pick(x, shape, strides, offset)
+	return c.pick(x, shape, strides, offset)
 }
 
-func (r *reader) concat(n *onnxgraph.Node) onnxgraph.Tensor {
-	a, _ := n.Attribute("axis")
-	axis, _ := a.(int64)
-	first := r.constant(n, 0)
+func (c *Constants) concat(n *Node) Tensor {
+	axis := n.Int("axis", 0)
+	first := c.Of(n, 0)
 	at, ok := axisOf(axis, len(first.Shape))
 	if !ok {
-		return onnxgraph.Tensor{}
+		return Tensor{}
 	}
 	shape := slices.Clone(first.Shape)
 	shape[at] = 0
-	var parts []onnxgraph.Tensor
+	var parts []Tensor
 	for i := range n.Inputs {
-		t := r.constant(n, i)
+		t := c.Of(n, i)
 		if t.Type() != first.Type() || len(t.Shape) != len(shape) ||
 			!slices.Equal(t.Shape[:at], shape[:at]) || !slices.Equal(t.Shape[at+1:], shape[at+1:]) {
-			return onnxgraph.Tensor{}
+			return Tensor{}
 		}
-		if !r.spend(elements(t.Shape)) {
-			return onnxgraph.Tensor{}
+		if !c.spend(sizeOf(t.Shape)) {
+			return Tensor{}
 		}
 		shape[at] += t.Shape[at]
 		parts = append(parts, t)
 	}
-	outer := elements(shape[:at])
-	if first.Type() == onnxgraph.Float32 {
-		return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: concat[float32](parts, outer)}}
+	outer := sizeOf(shape[:at])
+	if first.Type() == Float32 {
+		return Tensor{Tensor: tensor.Tensor{Shape: shape, Data: concat[float32](parts, outer)}}
 	}
-	return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: concat[int64](parts, outer)}}
+	return Tensor{Tensor: tensor.Tensor{Shape: shape, Data: concat[int64](parts, outer)}}
 }
 
-func concat[T any](parts []onnxgraph.Tensor, outer int) []T {
+func concat[T any](parts []Tensor, outer int) []T {
 	var joined []T
 	for o := range outer {
 		for _, p := range parts {
@@ -239,11 +241,11 @@ func concat[T any](parts []onnxgraph.Tensor, outer int) []T {
 
 // reshape returns x in another shape, of which 0 is the dimension that x has
 // there and -1 what is left over.
-func reshape(x onnxgraph.Tensor, dims []int64) onnxgraph.Tensor {
-	if len(dims) > maxRank {
-		return onnxgraph.Tensor{}
+func reshape(x Tensor, dims []int64) Tensor {
+	if len(dims) > maxFoldedRank {
+		return Tensor{}
 	}
-	total, rest, unknown := elements(x.Shape), 1, -1
+	total, rest, unknown := sizeOf(x.Shape), 1, -1
 	var shape []int
 	for i, d := range dims {
 		switch {
@@ -253,7 +255,7 @@ func reshape(x onnxgraph.Tensor, dims []int64) onnxgraph.Tensor {
 			unknown, d = i, 1
 		}
 		if d < 1 || d > int64(total/rest) {
-			return onnxgraph.Tensor{}
+			return Tensor{}
 		}
 		shape = append(shape, int(d))
 		rest *= int(d)
@@ -263,13 +265,13 @@ func reshape(x onnxgraph.Tensor, dims []int64) onnxgraph.Tensor {
 		rest *= shape[unknown]
 	}
 	if rest != total {
-		return onnxgraph.Tensor{}
+		return Tensor{}
 	}
 	x.Shape = shape
 	return x
 }
 
-func squeeze(x onnxgraph.Tensor, axes []int64, all bool) onnxgraph.Tensor {
+func squeeze(x Tensor, axes []int64, all bool) Tensor {
 	drop := make([]bool, len(x.Shape))
 	for i, d := range x.Shape {
 		drop[i] = all && d == 1
@@ -277,7 +279,7 @@ func squeeze(x onnxgraph.Tensor, axes []int64, all bool) onnxgraph.Tensor {
 	for _, axis := range axes {
 		a, ok := axisOf(axis, len(drop))
 		if !ok || x.Shape[a] != 1 {
-			return onnxgraph.Tensor{}
+			return Tensor{}
 		}
 		drop[a] = true
 	}
@@ -291,16 +293,16 @@ func squeeze(x onnxgraph.Tensor, axes []int64, all bool) onnxgraph.Tensor {
 	return x
 }
 
-func unsqueeze(x onnxgraph.Tensor, axes []int64) onnxgraph.Tensor {
+func unsqueeze(x Tensor, axes []int64) Tensor {
 	rank := len(x.Shape) + len(axes)
-	if rank > maxRank {
-		return onnxgraph.Tensor{}
+	if rank > maxFoldedRank {
+		return Tensor{}
 	}
 	shape := make([]int, rank)
 	for _, axis := range axes {
 		a, ok := axisOf(axis, rank)
 		if !ok || shape[a] == 1 {
-			return onnxgraph.Tensor{}
+			return Tensor{}
 		}
 		shape[a] = 1
 	}
@@ -322,7 +324,8 @@ func axisOf(axis int64, rank int) (a int, ok bool) {
 	return int(axis), axis >= 0 && axis < int64(rank)
 }
 
-func elements(shape []int) int {
+// sizeOf returns the product of a shape that is known to be right.
+func sizeOf(shape []int) int {
 	n := 1
 	for _, d := range shape {
 		n *= d
@@ -340,19 +343,19 @@ func stridesOf(shape []int) []int {
 }
 
 // spend takes n elements from the budget, if there are as many.
-func (r *reader) spend(n int) bool {
-	if n > r.budget {
+func (c *Constants) spend(n int) bool {
+	if n > c.budget {
 		return false
 	}
-	r.budget -= n
+	c.budget -= n
 	return true
 }
 
 // pick returns the elements of x that lie at offset and the given strides, in a
 // new shape.
-func (r *reader) pick(x onnxgraph.Tensor, shape, strides []int, offset int) onnxgraph.Tensor {
-	if !r.spend(elements(shape)) {
-		return onnxgraph.Tensor{}
+func (c *Constants) pick(x Tensor, shape, strides []int, offset int) Tensor {
+	if !c.spend(sizeOf(shape)) {
+		return Tensor{}
 	}
 	at := []int{offset}
 	for i, size := range shape {
@@ -364,16 +367,5 @@ func (r *reader) pick(x onnxgraph.Tensor, shape, strides []int, offset int) onnx
 		}
 		at = next
 	}
-	if data, ok := x.Data.([]float32); ok {
-		return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: gather(data, at)}}
-	}
-	return onnxgraph.Tensor{Tensor: tensor.Tensor{Shape: shape, Data: gather(x.Data.([]int64), at)}}
-}
-
-func gather[T any](x []T, at []int) []T {
-	y := make([]T, len(at))
-	for i, p := range at {
-		y[i] = x[p]
-	}
-	return y
+	return Tensor{Tensor: x.Pick(at, shape...)}
 }
