@@ -348,8 +348,8 @@ func TestStepsOfShared(t *testing.T) {
 	want := map[string]string{
 		"keras_lstm_k1": "", "keras_lstm_k1_relu": "", "iisc_lstm": "",
 		"ecg_bilstm_keras":  `node "LSTM__159" (LSTM) reads the sequence from its end too`,
-		"fairtalk_lstm_app": `node "Conv_7" (Conv) looks at the steps beside each step`,
-		"nnsplit_de":        `node "Conv_6" (Conv) looks at the steps beside each step`,
+		"fairtalk_lstm_app": `node "Conv_7" (Conv) reads the steps around each step`,
+		"nnsplit_de":        `node "Conv_6" (Conv) reads the steps around each step`,
 	}
 	for _, dir := range testenv.SharedModels(t, "models/*") {
 		reason, ok := want[filepath.Base(dir)]

@@ -8,18 +8,18 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// A kind is how a value depends on the steps of the sequence.
+// kind is how a value depends on the steps of the sequence.
 type kind int
 
 const (
-	unknown   kind = iota // it comes from a node that is refused
-	still                 // it is the same for every step
+	unknown   kind = iota // it depends on a node that is refused
+	invariant             // it is the same for every step
 	counting              // it depends on how many steps there are, and on nothing else of them
-	everyStep             // it has a part for each step, which knows that step and those before
+	perStep               // it has a part for each step, which knows that step and those before
 	lastStep              // it knows the last step, and those before
 )
 
-// A value is what is known of a value of a graph.
+// value is what is known of a value of a graph.
 type value struct {
 	kind    kind
 	type_   onnxgraph.DataType
@@ -31,47 +31,47 @@ type value struct {
 	missing bool   // it is an input that is left out
 }
 
-// maxRank and maxInts bound what is kept of a value.
+// maxRank and maxInts limit what is kept of a value.
 const (
 	maxRank = 16
 	maxInts = 64
 )
 
-// follower follows the steps of a sequence through a graph.
-type follower struct {
-	opset    int64
-	values   map[string]value
-	carried  map[string]bool // what comes from inputs that carry a state
-	outer    *follower       // of the graph around, of a graph of a node
-	next     rune            // the next symbol
-	symbols  map[string]rune
-	carriers []carrier
-	read     bool  // a recurrent node reads the steps
-	other    bool  // one reads them as something else: rows, features or weights
-	err      error // why the graph cannot go step by step, the first reason
+// analysis follows the steps of a sequence through a graph.
+type analysis struct {
+	opset     int64
+	values    map[string]value
+	fromState map[string]bool // what comes from inputs that carry a state
+	outer     *analysis       // of the graph around, of a graph of a node
+	next      rune            // the next symbol
+	symbols   map[string]rune
+	stateful  []statefulNode
+	read      bool  // a recurrent node reads the steps
+	other     bool  // one reads them as something else: rows, features or weights
+	err       error // why the graph cannot go step by step, the first reason
 }
 
-// A carrier is a node that carries something from step to step.
-type carrier struct {
+// statefulNode is a node that keeps a state from step to step.
+type statefulNode struct {
 	node  *onnxgraph.Node
 	slots []slot
 }
 
-// A slot is a state of a carrier.
+// slot is a state of a stateful node.
 type slot struct {
 	input, output int // the places of the state before the steps and after them
 	value         value
 	begins        bool // the graph says what it is before the first step
 }
 
-// fresh returns a size that is known to be equal to no other.
-func (f *follower) fresh() size {
+// fresh returns a size that is not known to equal any other.
+func (f *analysis) fresh() size {
 	f.next++
 	return size{factor: 1, symbols: string(f.next)}
 }
 
 // symbol returns the size that a graph calls by that name.
-func (f *follower) symbol(name string) size {
+func (f *analysis) symbol(name string) size {
 	r, ok := f.symbols[name]
 	if !ok {
 		f.next++
@@ -81,8 +81,8 @@ func (f *follower) symbol(name string) size {
 	return size{factor: 1, symbols: string(r)}
 }
 
-// refuse keeps the first reason.
-func (f *follower) refuse(n *onnxgraph.Node, why error) {
+// refuse keeps the first reason why the graph cannot run step by step.
+func (f *analysis) refuse(n *onnxgraph.Node, why error) {
 	if f.err == nil {
 		f.err = fmt.Errorf("node %q (%s) %w", nameOf(n), n.OpType, why)
 	}
@@ -97,7 +97,7 @@ func nameOf(n *onnxgraph.Node) string {
 }
 
 // graph follows the nodes of g that outputs depend on.
-func (f *follower) graph(g *onnxgraph.Graph) {
+func (f *analysis) graph(g *onnxgraph.Graph) {
 	for i := range g.Initializers {
 		if t := &g.Initializers[i]; f.values[t.Name].kind == unknown { // else it is the default of an input
 			f.values[t.Name] = constant(*t)
@@ -111,7 +111,7 @@ func (f *follower) graph(g *onnxgraph.Graph) {
 	}
 }
 
-// neededNodes tells which nodes the outputs of g depend on.
+// neededNodes reports which nodes the outputs of g depend on.
 func neededNodes(g *onnxgraph.Graph) []bool {
 	wanted := map[string]bool{}
 	for _, v := range g.Outputs {
@@ -132,7 +132,7 @@ func neededNodes(g *onnxgraph.Graph) []bool {
 
 // constant returns the value of a tensor of the file.
 func constant(t onnxgraph.Tensor) value {
-	v := value{kind: still, type_: t.Type(), dims: []size{}}
+	v := value{kind: invariant, type_: t.Type(), dims: []size{}}
 	for _, d := range t.Shape {
 		v.dims = append(v.dims, fixed(int64(d)))
 	}
@@ -171,21 +171,21 @@ func numbers[T int64 | int32](data []T) []size {
 	return sizes
 }
 
-// node sets the values that n writes.
-func (f *follower) node(n *onnxgraph.Node) {
+// node sets what is known of the outputs of n.
+func (f *analysis) node(n *onnxgraph.Node) {
 	in := make([]value, len(n.Inputs))
-	most := still
+	most := invariant
 	for i, name := range n.Inputs {
 		in[i] = f.value(name)
 		if name == "" {
-			in[i] = value{kind: still, missing: true}
+			in[i] = value{kind: invariant, missing: true}
 		}
 		if in[i].kind == unknown {
 			return
 		}
 		most = max(most, in[i].kind)
 	}
-	c := &call{follower: f, Node: n, in: in}
+	c := &call{analysis: f, Node: n, in: in}
 	var out []value
 	err := errUnknown
 	if rule := ruleOf(n); rule != nil {
@@ -210,7 +210,7 @@ func (f *follower) node(n *onnxgraph.Node) {
 	for i, name := range n.Outputs {
 		switch {
 		case name == "" || i >= len(out):
-		case out[i].kind == everyStep && out[i].axis >= len(out[i].dims):
+		case out[i].kind == perStep && out[i].axis >= len(out[i].dims):
 			f.refuse(n, errShape)
 		default:
 			f.set(name, c.finish(out[i]))
@@ -219,7 +219,7 @@ func (f *follower) node(n *onnxgraph.Node) {
 }
 
 // value returns what is known of the value of that name, in f's graph or one around.
-func (f *follower) value(name string) value {
+func (f *analysis) value(name string) value {
 	for ; f != nil; f = f.outer {
 		if v, ok := f.values[name]; ok {
 			return v
@@ -228,7 +228,7 @@ func (f *follower) value(name string) value {
 	return value{}
 }
 
-func (f *follower) set(name string, v value) {
+func (f *analysis) set(name string, v value) {
 	if len(v.dims) > maxRank {
 		v = value{}
 	}
@@ -238,16 +238,16 @@ func (f *follower) set(name string, v value) {
 	f.values[name] = v
 }
 
-var errUnknown = errors.New("is not known to keep the steps apart")
+var errUnknown = errors.New("is not known to treat each step alone")
 
 // call is a node with what is known of its inputs.
 type call struct {
-	*follower
+	*analysis
 	*onnxgraph.Node
 	in []value
 }
 
-// finish gives a value its type.
+// finish sets the type of an output.
 func (c *call) finish(v value) value {
 	if v.type_ != onnxgraph.Undefined {
 		return v
@@ -271,7 +271,7 @@ func (c *call) input(i int) value {
 	if i < len(c.in) {
 		return c.in[i]
 	}
-	return value{kind: still, missing: true}
+	return value{kind: invariant, missing: true}
 }
 
 // list returns integers that are an attribute in older opsets and now an input. It
@@ -309,21 +309,21 @@ func (c *call) axis(standard int64, rank int) (int, error) {
 }
 
 var (
-	errShape   = errors.New("has a shape in which the time cannot be followed")
-	errCount   = errors.New("takes the number of steps into its values")
-	errMeeting = errors.New("brings the last step to those before it")
-	errMixes   = errors.New("mixes the steps")
-	errTaken   = errors.New("takes some of the steps, and not the last")
-	errFixed   = errors.New("has a constant with a value for each step")
+	errShape    = errors.New("has a shape in which the time cannot be followed")
+	errCount    = errors.New("computes with the number of steps")
+	errCombines = errors.New("combines the last step with those before it")
+	errMixes    = errors.New("mixes the steps")
+	errSelects  = errors.New("selects steps other than the last")
+	errFixed    = errors.New("reads a constant that has a value for each step")
 )
 
-// same returns a value like v of other dimensions, the time being the given axis.
+// like returns a value like v with other dimensions, of which axis is the time.
 func (v value) like(dims []size, axis int) value {
 	return value{kind: v.kind, type_: v.type_, dims: dims, axis: axis, outer: v.outer, before: v.before}
 }
 
-// isStep tells whether that axis is the time of v.
-func (v value) isTime(axis int) bool { return v.kind == everyStep && v.axis == axis }
+// isTime reports whether an axis is the time of v.
+func (v value) isTime(axis int) bool { return v.kind == perStep && v.axis == axis }
 
-// whole tells whether the time is a dimension by itself.
+// whole reports whether the time is a dimension by itself.
 func (v value) whole() bool { return v.dims[v.axis] == stepCount }

@@ -7,19 +7,20 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// turns is the symbol of the number of a turn of a Loop through the steps, and goOn
-// that of a condition which is true in every turn but perhaps the last.
+// iteration is the symbol of the number of an iteration of a Loop over the steps.
+// notLast is that of a condition that holds in every iteration but perhaps the last.
 var (
-	turns = size{factor: 1, symbols: "i"}
-	goOn  = size{factor: 1, symbols: "g"}
+	iteration = size{factor: 1, symbols: "i"}
+	notLast   = size{factor: 1, symbols: "g"}
 )
 
 var (
-	errTurns = errors.New("goes around another number of times than there are steps")
-	errBegun = errors.New("begins with what another node knows of the whole sequence")
+	errIterations = errors.New("runs another number of iterations than there are steps")
+	errStart      = errors.New("starts from a value that depends on the whole sequence")
 )
 
-// loop goes through the steps if it turns once for each, and each turn reads its step.
+// loop is for a Loop. It runs over the steps if it has an iteration for each, which reads
+// that step.
 func loop(c *call) ([]value, error) {
 	a, _ := c.Attribute("body")
 	body, ok := a.(*onnxgraph.Graph)
@@ -27,9 +28,9 @@ func loop(c *call) ([]value, error) {
 	if !ok || states < 0 || len(body.Inputs) != len(c.in) || len(body.Outputs) < states+1 {
 		return nil, errUnknown
 	}
-	most, steps := still, false
+	most, steps := invariant, false
 	see := func(v value) {
-		most, steps = max(most, v.kind), steps || v.kind == everyStep
+		most, steps = max(most, v.kind), steps || v.kind == perStep
 	}
 	for _, v := range c.in {
 		see(v)
@@ -42,32 +43,32 @@ func loop(c *call) ([]value, error) {
 		see(v)
 	}
 	if most == lastStep && steps {
-		return nil, errBegun
+		return nil, errStart
 	}
-	if most != everyStep {
+	if most != perStep {
 		return slices.Repeat([]value{{kind: most}}, len(c.Outputs)), nil
 	}
 	if !slices.Equal(c.in[0].ints, []size{stepCount}) {
-		c.other = c.other || c.in[0].kind == still
-		return nil, errTurns
+		c.other = c.other || c.in[0].kind == invariant
+		return nil, errIterations
 	}
 	c.read = true
-	l := &turning{call: c, body: body, states: states}
+	l := &stepLoop{call: c, body: body, states: states}
 	return l.outputs()
 }
 
-// turning is a Loop that turns once for each step.
-type turning struct {
+// stepLoop is a Loop with one iteration for each step.
+type stepLoop struct {
 	*call
 	body   *onnxgraph.Graph
 	states int
 }
 
-// outputs follows one turn.
-func (l *turning) outputs() ([]value, error) {
+// outputs follows one iteration.
+func (l *stepLoop) outputs() ([]value, error) {
 	f := l.inner()
-	f.values[l.body.Inputs[0].Name] = value{kind: counting, type_: onnxgraph.Int64, dims: []size{}, ints: []size{turns}}
-	f.values[l.body.Inputs[1].Name] = value{kind: still, type_: onnxgraph.Bool, dims: []size{}, ints: []size{one}}
+	f.values[l.body.Inputs[0].Name] = value{kind: counting, type_: onnxgraph.Int64, dims: []size{}, ints: []size{iteration}}
+	f.values[l.body.Inputs[1].Name] = value{kind: invariant, type_: onnxgraph.Bool, dims: []size{}, ints: []size{one}}
 	for k := range l.states {
 		f.values[l.body.Inputs[2+k].Name] = l.begin(k)
 	}
@@ -78,26 +79,26 @@ func (l *turning) outputs() ([]value, error) {
 	}
 	begins, goes := l.in[1], f.value(l.body.Outputs[0].Name)
 	isTrue := func(v value, s size) bool { return slices.Equal(v.ints, []size{s}) }
-	if !begins.missing && !isTrue(begins, one) || !isTrue(goes, one) && !isTrue(goes, goOn) {
-		return nil, errTurns
+	if !begins.missing && !isTrue(begins, one) || !isTrue(goes, one) && !isTrue(goes, notLast) {
+		return nil, errIterations
 	}
 	var out []value
 	var slots []slot
 	for k := range len(l.body.Outputs) - 1 {
-		v, carries, err := l.output(k, f.value(l.body.Outputs[1+k].Name))
+		v, isState, err := l.output(k, f.value(l.body.Outputs[1+k].Name))
 		if err != nil {
 			return nil, err
 		}
-		if carries && !l.isCarried(2+k) {
+		if isState && !l.isState(2+k) {
 			slots = append(slots, slot{2 + k, k, l.in[2+k], true})
 		}
 		out = append(out, v)
 	}
-	return out, l.addCarrier(slots)
+	return out, l.addStateful(slots)
 }
 
-// passes tells whether a turn leaves a variable as it is.
-func (l *turning) passes(k int) bool {
+// passes reports whether an iteration leaves a variable as it is.
+func (l *stepLoop) passes(k int) bool {
 	name := l.body.Outputs[1+k].Name
 	for i := len(l.body.Nodes) - 1; i >= 0; i-- {
 		if n := &l.body.Nodes[i]; n.OpType == "Identity" && len(n.Inputs) == 1 && slices.Contains(n.Outputs, name) {
@@ -107,17 +108,17 @@ func (l *turning) passes(k int) bool {
 	return name == l.body.Inputs[2+k].Name
 }
 
-// counter returns with what number a variable begins that counts turns.
-func (l *turning) counter(k int) (size, bool) {
+// counter returns the first value of a variable that counts iterations.
+func (l *stepLoop) counter(k int) (size, bool) {
 	v := l.in[2+k]
-	if len(v.ints) != 1 || v.kind != still || v.type_ != onnxgraph.Int32 && v.type_ != onnxgraph.Int64 {
+	if len(v.ints) != 1 || v.kind != invariant || v.type_ != onnxgraph.Int32 && v.type_ != onnxgraph.Int64 {
 		return size{}, false
 	}
-	return turns.add(v.ints[0])
+	return iteration.add(v.ints[0])
 }
 
-// begin returns what a turn sees of a variable.
-func (l *turning) begin(k int) value {
+// begin returns what an iteration sees of a variable.
+func (l *stepLoop) begin(k int) value {
 	v := l.in[2+k]
 	if l.passes(k) {
 		return v
@@ -126,18 +127,18 @@ func (l *turning) begin(k int) value {
 		v.kind, v.ints = counting, []size{n}
 		return v
 	}
-	v.kind, v.ints = still, nil
+	v.kind, v.ints = invariant, nil
 	return v
 }
 
-// output returns what the Loop gives of a variable, or of what it stacks, and whether
-// it carries that from step to step.
-func (l *turning) output(k int, v value) (value, bool, error) {
+// output returns the output of the Loop for a variable, or for what it stacks. It
+// reports whether the variable is a state.
+func (l *stepLoop) output(k int, v value) (value, bool, error) {
 	switch {
-	case k >= l.states && v.kind != still:
+	case k >= l.states && v.kind != invariant:
 		return v, false, errMixes
 	case k >= l.states:
-		v.kind = everyStep
+		v.kind = perStep
 		v, err := l.stacked(v, -1)
 		return v, false, err
 	case l.passes(k):
@@ -151,9 +152,9 @@ func (l *turning) output(k int, v value) (value, bool, error) {
 		return counts([]size{last}, len(l.in[2+k].dims)), false, nil
 	}
 	switch {
-	case l.in[2+k].kind != still:
-		return v, false, errBegun
-	case v.kind != still:
+	case l.in[2+k].kind != invariant:
+		return v, false, errStart
+	case v.kind != invariant:
 		return v, false, errMixes
 	}
 	v = l.in[2+k]
@@ -161,7 +162,7 @@ func (l *turning) output(k int, v value) (value, bool, error) {
 	return v, true, nil
 }
 
-// less compares numbers of turns and steps.
+// less compares the numbers of iterations and steps.
 func less(c *call) ([]value, error) {
 	out, err := c.join(c.in...)
 	if err != nil || len(c.in) != 2 || len(out[0].dims) > 1 || len(c.in[0].ints) != 1 || len(c.in[1].ints) != 1 {
@@ -170,14 +171,14 @@ func less(c *call) ([]value, error) {
 	a, b := c.in[0].ints[0], c.in[1].ints[0]
 	n, isNumber := a.fixed()
 	m, isOther := b.fixed()
-	turn := size{1, turns.symbols, a.plus}
+	turn := size{1, iteration.symbols, a.plus}
 	switch {
 	case isNumber && isOther:
 		out[0].ints = []size{truth(n < m)}
 	case isNumber && n < 1 && b == stepCount, a == turn && b == stepCount && a.plus < 1:
 		out[0].ints = []size{one}
 	case a == turn && b == stepCount && a.plus == 1:
-		out[0].ints = []size{goOn}
+		out[0].ints = []size{notLast}
 	}
 	out[0].type_ = onnxgraph.Bool
 	return out, nil

@@ -12,7 +12,7 @@ import (
 var (
 	errReversed = errors.New("reads the steps in another order")
 	errPadded   = errors.New("pads the steps")
-	errLooks    = errors.New("looks at the steps beside each step")
+	errAround   = errors.New("reads the steps around each step")
 )
 
 func matMul(c *call) ([]value, error) {
@@ -20,14 +20,14 @@ func matMul(c *call) ([]value, error) {
 		return nil, errShape
 	}
 	for _, v := range c.in[2:] {
-		if v.kind != still {
+		if v.kind != invariant {
 			return nil, errMixes
 		}
 	}
 	a, b := c.in[0], c.in[1]
 	rows, columns := len(a.dims) > 1, len(b.dims) > 1
 	if !rows || !columns { // a vector
-		if a.kind == everyStep && a.axis == len(a.dims)-1 || b.kind == everyStep || !rows {
+		if a.kind == perStep && a.axis == len(a.dims)-1 || b.kind == perStep || !rows {
 			return nil, errMixes
 		}
 		return []value{a.like(slices.Clone(a.dims[:len(a.dims)-1]), a.axis)}, nil
@@ -37,7 +37,7 @@ func matMul(c *call) ([]value, error) {
 	}
 	width := b.dims[len(b.dims)-1]
 	if b.isTime(len(b.dims) - 1) {
-		if a.kind != still {
+		if a.kind != invariant {
 			return nil, errMixes
 		}
 	}
@@ -53,14 +53,14 @@ func matMul(c *call) ([]value, error) {
 	return out, err
 }
 
-// einsum keeps the steps apart if the letter of the time is one of the result's.
+// einsum treats each step alone if the letter of the time is one of the result's.
 func einsum(c *call) ([]value, error) {
 	left, right, ok := strings.Cut(strings.ReplaceAll(c.Text("equation", ""), " ", ""), "->")
 	terms := strings.Split(left, ",")
 	if !ok || len(terms) != len(c.in) || strings.Contains(left, ".") {
 		return nil, errShape
 	}
-	out := value{kind: still, axis: -1}
+	out := value{kind: invariant, axis: -1}
 	sizes := map[byte]size{}
 	for i, v := range c.in {
 		if len(terms[i]) != len(v.dims) {
@@ -80,7 +80,7 @@ func einsum(c *call) ([]value, error) {
 	for k := range len(right) {
 		out.dims = append(out.dims, sizes[right[k]])
 	}
-	if out.kind != everyStep {
+	if out.kind != perStep {
 		if slices.ContainsFunc(c.in, func(v value) bool { return v.kind == counting }) && out.kind == lastStep {
 			return nil, errCount
 		}
@@ -93,8 +93,8 @@ func einsum(c *call) ([]value, error) {
 	for i, v := range c.in {
 		switch at := strings.IndexByte(terms[i], letter); {
 		case v.kind == lastStep || v.kind == counting:
-			return nil, errMeeting
-		case at < 0 && v.kind == everyStep || at >= 0 && !v.isTime(at), at >= 0 && (v.outer != out.outer || v.dims[at] != sizes[letter]), strings.LastIndexByte(terms[i], letter) != at:
+			return nil, errCombines
+		case at < 0 && v.kind == perStep || at >= 0 && !v.isTime(at), at >= 0 && (v.outer != out.outer || v.dims[at] != sizes[letter]), strings.LastIndexByte(terms[i], letter) != at:
 			return nil, errMixes
 		}
 	}
@@ -112,7 +112,7 @@ func gemm(c *call) ([]value, error) {
 	if c.Int("transB", 0) != 0 {
 		b = b.like([]size{b.dims[1], b.dims[0]}, 1-b.axis)
 	}
-	if a.isTime(1) || b.isTime(0) || a.kind == everyStep && b.kind != still || b.kind == everyStep && a.kind != still {
+	if a.isTime(1) || b.isTime(0) || a.kind == perStep && b.kind != invariant || b.kind == perStep && a.kind != invariant {
 		return nil, errMixes
 	}
 	left, right := a.like([]size{a.dims[0], one}, a.axis), b.like([]size{one, b.dims[1]}, b.axis)
@@ -128,21 +128,21 @@ func softmax(c *call) ([]value, error) {
 		standard = 1
 	}
 	return c.mixed(standard, func(x value, axis int) bool {
-		return x.isTime(axis) || c.opset < 13 && x.kind == everyStep && x.axis > axis
+		return x.isTime(axis) || c.opset < 13 && x.kind == perStep && x.axis > axis
 	})
 }
 
 func layerNormalization(c *call) ([]value, error) {
 	return c.mixed(-1, func(x value, axis int) bool {
-		return x.kind == everyStep && x.axis >= axis || c.othersMove(1)
+		return x.kind == perStep && x.axis >= axis || c.othersMove(1)
 	})
 }
 
-// alongAxis is for what mixes the elements of one axis.
+// alongAxis is for operators that mix the elements of one axis.
 func alongAxis(c *call) ([]value, error) { return c.mixed(-1, value.isTime) }
 
-// mixed returns what a node writes that has the shape of its first input and mixes
-// elements from its axis on. The error tells that it mixes the steps, where steps does.
+// mixed returns the output of a node that has the shape of its first input and mixes
+// elements from its axis on. It is an error if steps reports that these are steps.
 func (c *call) mixed(standard int64, steps func(x value, axis int) bool) ([]value, error) {
 	x := c.input(0)
 	if x.dims == nil {
@@ -158,10 +158,10 @@ func (c *call) mixed(standard int64, steps func(x value, axis int) bool) ([]valu
 	return []value{x.like(x.dims, x.axis)}, err
 }
 
-// othersMove tells whether an input from that one on depends on the steps.
+// othersMove reports whether an input from that one on depends on the steps.
 func (c *call) othersMove(from int) bool {
 	for i := from; i < len(c.in); i++ {
-		if c.in[i].kind != still {
+		if c.in[i].kind != invariant {
 			return true
 		}
 	}
@@ -211,7 +211,7 @@ func topK(c *call) ([]value, error) {
 	return []value{best, places}, nil
 }
 
-// rowByRow is for what mixes all but the first dimension, or the first two.
+// rowByRow is for operators that mix all but the first dimension, or the first two.
 func rowByRow(c *call) ([]value, error) {
 	x := c.input(0)
 	last := 0
@@ -219,7 +219,7 @@ func rowByRow(c *call) ([]value, error) {
 		last = 1
 	}
 	var reason error
-	if x.dims == nil || x.kind == everyStep && x.axis > last || c.othersMove(1) {
+	if x.dims == nil || x.kind == perStep && x.axis > last || c.othersMove(1) {
 		reason = errMixes
 	}
 	out := x.like(slices.Clone(x.dims), x.axis)
@@ -228,7 +228,7 @@ func rowByRow(c *call) ([]value, error) {
 			out.dims[k] = one
 		}
 		if reason != nil { // the same for every step, as a mean over all of them is
-			out.kind = still
+			out.kind = invariant
 		}
 	}
 	return []value{out}, reason
@@ -270,7 +270,7 @@ func reduce(c *call) ([]value, error) {
 	}
 	out := x.like(append([]size{}, dims...), axis)
 	if reason != nil { // the same for every step
-		out.kind = still
+		out.kind = invariant
 	}
 	if arg {
 		out.type_ = onnxgraph.Int64
@@ -278,8 +278,8 @@ func reduce(c *call) ([]value, error) {
 	return []value{out}, reason
 }
 
-// window is for convolutions and pools. One that looks at each step alone keeps the
-// steps apart.
+// window is for convolutions and pools. It treats each step alone where its kernel has
+// one step.
 func window(c *call) ([]value, error) {
 	x, w := c.input(0), c.input(1)
 	kernel := numbers(c.Ints("kernel_shape"))
@@ -303,7 +303,7 @@ func window(c *call) ([]value, error) {
 		if x.isTime(s+2) && looks {
 			if x.before > 0 && d == (size{1, stepCount.symbols, d.plus}) && d.plus >= 0 && d.plus < x.before && !c.pads(s) {
 				out.before = d.plus
-			} else if reason = errLooks; d != (size{1, stepCount.symbols, d.plus}) { // places are no steps any more
+			} else if reason = errAround; d != (size{1, stepCount.symbols, d.plus}) { // places are no steps any more
 				return nil, reason
 			}
 		}
@@ -312,15 +312,15 @@ func window(c *call) ([]value, error) {
 	return []value{out}, reason
 }
 
-// pads tells whether a window goes beyond spatial dimension s.
+// pads reports whether a window reaches beyond spatial dimension s.
 func (c *call) pads(s int) bool {
 	list := c.Ints("pads")
 	auto := c.Text("auto_pad", "")
 	return auto != "" && auto != "NOTSET" && auto != "VALID" || s < len(list) && list[s] != 0 || s+len(list)/2 < len(list) && list[s+len(list)/2] != 0
 }
 
-// slide returns how many places a window has along spatial dimension s, and whether
-// it has more than one element there, or leaves some out.
+// slide returns how many places a window has along spatial dimension s. It reports
+// whether the window reads more than one element there, or skips some.
 func (c *call) slide(d size, kernel []size, s int) (size, bool) {
 	at := func(name string, i int, standard int64) int64 {
 		if list := c.Ints(name); i < len(list) {
@@ -369,7 +369,7 @@ func reverse(c *call) ([]value, error) {
 	if x.dims == nil || c.othersMove(1) {
 		return []value{x}, errReversed
 	}
-	if at := int(c.Int("time_axis", 0)); x.kind == everyStep && x.axis == at {
+	if at := int(c.Int("time_axis", 0)); x.kind == perStep && x.axis == at {
 		return []value{x}, errReversed
 	}
 	return []value{x}, nil
@@ -386,13 +386,13 @@ func recurrent(c *call) ([]value, error) {
 		return nil, errShape
 	}
 	for _, i := range []int{1, 2, 3, 7} {
-		if c.input(i).kind != still {
+		if c.input(i).kind != invariant {
 			c.other = true
 			return nil, errMixes
 		}
 	}
 	stepping := x.isTime(along)
-	c.other = c.other || x.kind == everyStep && (x.isTime(2) || x.isTime(rows) && x.whole())
+	c.other = c.other || x.kind == perStep && (x.isTime(2) || x.isTime(rows) && x.whole())
 	reason := c.recurrentReason(x, along, rows)
 	out := c.recurrentValues(x, first, rows)
 	if !stepping {
@@ -400,23 +400,23 @@ func recurrent(c *call) ([]value, error) {
 	}
 	c.read = true
 	if reason == nil {
-		reason = c.carry(out)
+		reason = c.addStates(out)
 	}
 	return out, reason
 }
 
-// recurrentReason returns why a recurrent node that reads x cannot go step by step.
+// recurrentReason returns why a recurrent node that reads x cannot run step by step.
 func (c *call) recurrentReason(x value, along, rows int) error {
 	lengths := c.input(4)
 	direction := c.Text("direction", "")
 	begins := max(c.input(5).kind, c.input(6).kind)
 	switch {
-	case x.kind != everyStep:
-		if !lengths.missing && lengths.kind != still || begins == everyStep || x.kind == still && begins != still {
+	case x.kind != perStep:
+		if !lengths.missing && lengths.kind != invariant || begins == perStep || x.kind == invariant && begins != invariant {
 			return errMixes
 		}
 		return nil
-	case x.isTime(rows) && (!lengths.missing && lengths.kind != still || begins == lastStep || begins == counting || !c.beginsByRow(rows)):
+	case x.isTime(rows) && (!lengths.missing && lengths.kind != invariant || begins == lastStep || begins == counting || !c.startsByRow(rows)):
 		return errMixes
 	case x.isTime(rows):
 		return nil
@@ -426,20 +426,20 @@ func (c *call) recurrentReason(x value, along, rows int) error {
 		return fmt.Errorf("reads the sequence from its end too: its direction is %s", direction)
 	case !lengths.missing:
 		return errors.New("takes the lengths of the sequences, which tell where they end")
-	case begins == everyStep || begins == lastStep:
-		return errBegun
+	case begins == perStep || begins == lastStep:
+		return errStart
 	case begins == counting:
 		return errCount
 	}
 	return nil
 }
 
-// beginsByRow tells whether first states have one for each row, where the steps are
-// rows.
-func (c *call) beginsByRow(rows int) bool {
+// startsByRow reports whether the initial states have one for each row, where the steps
+// are rows.
+func (c *call) startsByRow(rows int) bool {
 	for i := 5; i < min(7, len(c.in)); i++ {
 		v := c.in[i]
-		if !v.missing && (v.kind != everyStep || v.axis != rows || v.dims[v.axis] != c.in[0].dims[rows] || v.outer != c.in[0].outer) {
+		if !v.missing && (v.kind != perStep || v.axis != rows || v.dims[v.axis] != c.in[0].dims[rows] || v.outer != c.in[0].outer) {
 			return false
 		}
 	}
@@ -468,7 +468,7 @@ func (c *call) recurrentValues(x value, first bool, rows int) []value {
 	switch {
 	case x.isTime(rows):
 		y.axis, h.axis = rowsAt, batchAt
-	case x.kind == everyStep:
+	case x.kind == perStep:
 		y.axis, h.kind = rows^1, lastStep
 	default:
 		for i := 5; i < min(7, len(c.in)); i++ {
@@ -479,49 +479,49 @@ func (c *call) recurrentValues(x value, first bool, rows int) []value {
 	return []value{y, h, h}
 }
 
-// carry notes that the node carries h, and an LSTM c, from step to step, unless they
-// come from inputs that do so already.
-func (c *call) carry(out []value) error {
+// addStates adds the states of a recurrent node, h and of an LSTM c, unless they are
+// inputs of the graph already.
+func (c *call) addStates(out []value) error {
 	states := 1
 	if c.OpType == "LSTM" {
 		states = 2
 	}
 	var slots []slot
 	for i := range states {
-		if c.isCarried(5 + i) {
+		if c.isState(5 + i) {
 			continue
 		}
 		v := out[1+i]
 		v.type_ = c.input(2).type_
 		slots = append(slots, slot{5 + i, 1 + i, v, !c.input(5 + i).missing})
 	}
-	return c.addCarrier(slots)
+	return c.addStateful(slots)
 }
 
-// isCarried tells whether an input comes from one that carries a state of the model.
-func (c *call) isCarried(input int) bool {
-	return input < len(c.Inputs) && c.carried[c.Inputs[input]]
+// isState reports whether an input comes from one of the graph's states.
+func (c *call) isState(input int) bool {
+	return input < len(c.Inputs) && c.fromState[c.Inputs[input]]
 }
 
-func (c *call) addCarrier(slots []slot) error {
+func (c *call) addStateful(slots []slot) error {
 	if len(slots) == 0 {
 		return nil
 	}
 	if c.outer != nil {
-		return errors.New("lies within a graph of another node and carries something from step to step")
+		return errors.New("keeps a state from step to step within a graph of another node")
 	}
-	c.carriers = append(c.carriers, carrier{c.Node, slots})
+	c.stateful = append(c.stateful, statefulNode{c.Node, slots})
 	return nil
 }
 
-// inner returns a follower of a graph of the node, which sees what the node sees.
-func (c *call) inner() *follower {
-	return &follower{opset: c.opset, values: map[string]value{}, carried: c.carried, outer: c.follower, next: c.next, symbols: c.symbols}
+// inner returns an analysis of a graph within the node, which sees what the node sees.
+func (c *call) inner() *analysis {
+	return &analysis{opset: c.opset, values: map[string]value{}, fromState: c.fromState, outer: c.analysis, next: c.next, symbols: c.symbols}
 }
 
 func conditional(c *call) ([]value, error) {
 	condition := c.input(0)
-	if condition.kind != still {
+	if condition.kind != invariant {
 		return nil, errMixes
 	}
 	var branches [][]value
@@ -555,12 +555,12 @@ func conditional(c *call) ([]value, error) {
 	}
 	for i, v := range branches[1] {
 		o := &out[i]
-		if o.kind != v.kind || o.kind == everyStep && (o.axis != v.axis || o.outer != v.outer) {
+		if o.kind != v.kind || o.kind == perStep && (o.axis != v.axis || o.outer != v.outer) {
 			return nil, errMixes
 		}
 		o.ints = nil
 		if !slices.Equal(o.dims, v.dims) {
-			if o.kind == everyStep || len(o.dims) != len(v.dims) {
+			if o.kind == perStep || len(o.dims) != len(v.dims) {
 				o.dims = nil
 			}
 			for k := range o.dims {
@@ -574,7 +574,7 @@ func conditional(c *call) ([]value, error) {
 	return out, nil
 }
 
-// scan goes through the steps if it reads them one by one.
+// scan is for a Scan. It runs over the steps if it reads them one by one.
 func scan(c *call) ([]value, error) {
 	a, _ := c.Attribute("body")
 	body, ok := a.(*onnxgraph.Graph)
@@ -583,7 +583,7 @@ func scan(c *call) ([]value, error) {
 	if !ok || n < 1 || states < 0 || len(body.Inputs) != len(c.in) || len(body.Outputs) < states || c.opset < 9 {
 		return nil, errUnknown
 	}
-	reading, err := c.scanReads(states)
+	kindOfX, err := c.scanReads(states)
 	if err != nil {
 		return nil, err
 	}
@@ -592,7 +592,7 @@ func scan(c *call) ([]value, error) {
 		f.values[in.Name] = c.scanned(i, states)
 	}
 	for _, name := range body.Free() {
-		if v := c.value(name); v.kind > still {
+		if v := c.value(name); v.kind > invariant {
 			return nil, errMixes
 		}
 	}
@@ -604,43 +604,43 @@ func scan(c *call) ([]value, error) {
 		if v.dims == nil && o.Shape != nil {
 			v.dims = c.declared(o.Shape)
 		}
-		out[i] = value{kind: reading, type_: v.type_, dims: v.dims}
+		out[i] = value{kind: kindOfX, type_: v.type_, dims: v.dims}
 		if i >= states {
 			if out[i], err = c.stacked(out[i], i-states); err != nil {
 				return nil, err
 			}
-		} else if reading == everyStep {
+		} else if kindOfX == perStep {
 			out[i].kind, out[i].dims = lastStep, c.in[i].dims
 		}
 	}
-	if reading != everyStep {
+	if kindOfX != perStep {
 		return out, nil
 	}
 	c.read = true
 	var slots []slot
 	for i := range states {
-		if c.in[i].kind != still {
-			return nil, errBegun
+		if c.in[i].kind != invariant {
+			return nil, errStart
 		}
-		if !c.isCarried(i) {
+		if !c.isState(i) {
 			slots = append(slots, slot{i, i, c.in[i], true})
 		}
 	}
-	return out, c.addCarrier(slots)
+	return out, c.addStateful(slots)
 }
 
-// scanReads returns what kind of sequences a Scan goes through.
+// scanReads returns the kind of the sequences that a Scan runs over.
 func (c *call) scanReads(states int) (kind, error) {
-	reading := still
+	kindOfX := invariant
 	for _, v := range c.in {
-		reading = max(reading, v.kind)
+		kindOfX = max(kindOfX, v.kind)
 	}
 	for i, v := range c.in[states:] {
 		axis := 0
 		if list := c.Ints("scan_input_axes"); i < len(list) {
 			axis = int(list[i])
 		}
-		if list := c.Ints("scan_input_directions"); i < len(list) && list[i] != 0 && v.kind == everyStep {
+		if list := c.Ints("scan_input_directions"); i < len(list) && list[i] != 0 && v.kind == perStep {
 			return 0, errReversed
 		}
 		if len(v.dims) == 0 {
@@ -649,21 +649,21 @@ func (c *call) scanReads(states int) (kind, error) {
 		if axis < 0 {
 			axis += len(v.dims)
 		}
-		if reading == everyStep && (!v.isTime(axis) || !v.whole()) {
-			c.other = c.other || v.kind == everyStep && v.whole()
+		if kindOfX == perStep && (!v.isTime(axis) || !v.whole()) {
+			c.other = c.other || v.kind == perStep && v.whole()
 			return 0, errMixes
 		}
 	}
-	if reading == counting {
+	if kindOfX == counting {
 		return 0, errCount
 	}
-	return reading, nil
+	return kindOfX, nil
 }
 
 // scanned returns what the body of a Scan sees of an input.
 func (c *call) scanned(i, states int) value {
 	v := c.in[i]
-	v.kind, v.ints = still, nil
+	v.kind, v.ints = invariant, nil
 	if i < states || len(v.dims) == 0 {
 		return v
 	}
@@ -675,7 +675,7 @@ func (c *call) scanned(i, states int) value {
 		axis += len(v.dims)
 	}
 	if axis < 0 || axis >= len(v.dims) {
-		return value{kind: still}
+		return value{kind: invariant}
 	}
 	v.dims = slices.Delete(slices.Clone(v.dims), axis, axis+1)
 	return v
@@ -683,7 +683,7 @@ func (c *call) scanned(i, states int) value {
 
 // stacked returns output i of a Scan, given that of its body; -1 is one of a Loop.
 func (c *call) stacked(v value, i int) (value, error) {
-	if list := c.Ints("scan_output_directions"); i >= 0 && i < len(list) && list[i] != 0 && v.kind == everyStep {
+	if list := c.Ints("scan_output_directions"); i >= 0 && i < len(list) && list[i] != 0 && v.kind == perStep {
 		return v, errReversed
 	}
 	if v.dims == nil || len(v.dims) >= maxRank {
@@ -700,7 +700,7 @@ func (c *call) stacked(v value, i int) (value, error) {
 		return v, errShape
 	}
 	length := stepCount
-	if v.kind != everyStep {
+	if v.kind != perStep {
 		length = c.fresh()
 	}
 	v.dims = slices.Insert(slices.Clone(v.dims), axis, length)

@@ -7,19 +7,19 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// Join has one state each for h and c of all layers, one layer after the other, as
-// models of rnnkit have them, with the given names. It does nothing where the graph
-// has other states.
+// Join replaces the states of the layers by one each for h and c of all layers, stacked
+// along the first dimension, as models of rnnkit have them. names are their names. Join
+// does nothing where the graph has other states.
 func (p *Plan) Join(names []onnxgraph.StatePair) {
-	if p.Begins || len(p.carriers) == 0 {
+	if p.Begins || len(p.stateful) == 0 {
 		return
 	}
-	for _, c := range p.carriers {
+	for _, c := range p.stateful {
 		if len(c.slots) != len(names) {
 			return
 		}
 		for i, s := range c.slots {
-			first := p.carriers[0].slots[i].value
+			first := p.stateful[0].slots[i].value
 			if s.value.type_ == onnxgraph.Float16 || s.value.type_ != first.type_ || s.value.dims[0] != one || !slices.Equal(s.value.dims, first.dims) {
 				return
 			}
@@ -52,7 +52,7 @@ type writer struct {
 
 func (w *writer) write() {
 	k := 0
-	for _, c := range w.carriers {
+	for _, c := range w.stateful {
 		for _, s := range c.slots {
 			w.declare(w.States[k], s.value)
 			w.begin(c.node, s, w.States[k].Input)
@@ -62,16 +62,16 @@ func (w *writer) write() {
 	}
 }
 
-// writeJoined takes the states of the layers from one input, and puts them together
-// as one output.
+// writeJoined splits one input into the states of the layers, and joins their final
+// states to one output.
 func (w *writer) writeJoined() {
-	layers := len(w.carriers)
+	layers := len(w.stateful)
 	for i, pair := range w.States {
-		v := w.carriers[0].slots[i].value
+		v := w.stateful[0].slots[i].value
 		if layers == 1 {
 			w.declare(pair, v)
-			w.begin(w.carriers[0].node, w.carriers[0].slots[i], pair.Input)
-			w.end(w.carriers[0].node, w.carriers[0].slots[i], pair.Output)
+			w.begin(w.stateful[0].node, w.stateful[0].slots[i], pair.Input)
+			w.end(w.stateful[0].node, w.stateful[0].slots[i], pair.Output)
 			continue
 		}
 		v.dims = slices.Clone(v.dims)
@@ -83,7 +83,7 @@ func (w *writer) writeJoined() {
 			split.Attributes = append(split.Attributes, onnxgraph.Attribute{Name: "num_outputs", Value: int64(layers)})
 		}
 		joined := onnxgraph.Node{OpType: "Concat", Outputs: []string{pair.Output}, Attributes: []onnxgraph.Attribute{axis}}
-		for k, c := range w.carriers {
+		for k, c := range w.stateful {
 			in, out := free(fmt.Sprintf("%s of layer %d", pair.Input, k), w.taken), free(fmt.Sprintf("%s of layer %d", pair.Output, k), w.taken)
 			w.begin(c.node, c.slots[i], in)
 			split.Outputs, joined.Inputs = append(split.Outputs, in), append(joined.Inputs, w.last(c.node, c.slots[i], out))
@@ -92,8 +92,8 @@ func (w *writer) writeJoined() {
 	}
 }
 
-// declare adds an input and an output for a state. One of float16 is float32 outside:
-// not every engine gives that back.
+// declare adds an input and an output for a state. A state of float16 is float32
+// outside, as not every engine returns float16.
 func (w *writer) declare(pair onnxgraph.StatePair, v value) {
 	if v.type_ == onnxgraph.Undefined || v.type_ == onnxgraph.Float16 {
 		v.type_ = onnxgraph.Float32
@@ -116,7 +116,7 @@ func (w *writer) names(n *onnxgraph.Node) onnxgraph.Names {
 	return names
 }
 
-// begin has a node begin with the state of that name.
+// begin makes a node start from the state of that name.
 func (w *writer) begin(n *onnxgraph.Node, s slot, name string) {
 	if w.first {
 		return
@@ -133,8 +133,8 @@ func castNode(from, to string, t onnxgraph.DataType) onnxgraph.Node {
 	return onnxgraph.Node{OpType: "Cast", Inputs: []string{from}, Outputs: []string{to}, Attributes: []onnxgraph.Attribute{{Name: "to", Value: onnxgraph.Number(t)}}}
 }
 
-// last returns what the last state of a node is called: as it is now, or else the
-// given name.
+// last returns the name of a node's final state: that which it has, or else the given
+// name.
 func (w *writer) last(n *onnxgraph.Node, s slot, name string) string {
 	if s.output < len(n.Outputs) && n.Outputs[s.output] != "" {
 		return n.Outputs[s.output]
@@ -143,7 +143,7 @@ func (w *writer) last(n *onnxgraph.Node, s slot, name string) string {
 	return name
 }
 
-// end makes the last state of a node the output of that name.
+// end makes the final state of a node the output of that name.
 func (w *writer) end(n *onnxgraph.Node, s slot, name string) {
 	if s.value.type_ == onnxgraph.Float16 {
 		w.Last = append(w.Last, castNode(w.last(n, s, free(name+" half", w.taken)), name, onnxgraph.Float32))

@@ -7,8 +7,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// A rule tells what a node writes, or why it does not keep the steps apart. With an
-// error it may tell what the node writes too, to follow the steps beyond it.
+// rule returns what is known of the outputs of a node, or why it does not treat each
+// step alone. With an error it may return outputs too, to follow the steps beyond it.
 type rule func(c *call) ([]value, error)
 
 var rules map[string]rule
@@ -56,7 +56,7 @@ func constantNode(c *call) ([]value, error) {
 	if t, ok := c.Constant(); ok {
 		return []value{constant(t)}, nil
 	}
-	return []value{{kind: still}}, nil
+	return []value{{kind: invariant}}, nil
 }
 
 func unary(c *call) ([]value, error) {
@@ -85,7 +85,7 @@ func dropout(c *call) ([]value, error) {
 
 // counts returns a value of sizes.
 func counts(sizes []size, rank int) value {
-	v := value{kind: still, type_: onnxgraph.Int64, dims: []size{fixed(int64(len(sizes)))}[:rank], ints: sizes}
+	v := value{kind: invariant, type_: onnxgraph.Int64, dims: []size{fixed(int64(len(sizes)))}[:rank], ints: sizes}
 	if slices.ContainsFunc(sizes, size.hasTime) {
 		v.kind = counting
 	}
@@ -116,16 +116,16 @@ func shape(c *call) ([]value, error) {
 	return []value{counts(slices.Clone(x.dims[start:max(start, end)]), 1)}, nil
 }
 
-// filled returns a value of those dimensions that is the same everywhere. It is not
-// ok if the time is in them in another way than once.
+// filled returns a value of those dimensions whose elements are all the same. It is not
+// ok if the time is in more than one of them.
 func filled(dims []size) (v value, ok bool) {
-	v = value{kind: still, dims: dims}
+	v = value{kind: invariant, dims: dims}
 	for k, d := range dims {
 		if d.hasTime() {
-			if v.kind == everyStep {
+			if v.kind == perStep {
 				return v, false
 			}
-			v.kind, v.axis = everyStep, k
+			v.kind, v.axis = perStep, k
 			if v.outer, ok = d.over(stepCount); !ok {
 				return v, false
 			}
@@ -162,8 +162,8 @@ func constantOfShape(c *call) ([]value, error) {
 func expand(c *call) ([]value, error) {
 	x, dims := c.input(0), c.input(1).ints
 	if dims == nil || x.dims == nil {
-		if x.kind == still && c.input(1).kind == still {
-			return []value{{kind: still}}, nil
+		if x.kind == invariant && c.input(1).kind == invariant {
+			return []value{{kind: invariant}}, nil
 		}
 		return nil, errShape
 	}
@@ -174,8 +174,8 @@ func expand(c *call) ([]value, error) {
 	return c.join(x, shape)
 }
 
-// join returns the value of an operator by elements, with broadcasting. With an error
-// it is as if the operator left the steps as they are.
+// join returns the output of an elementwise operator, with broadcasting. With an error
+// the output is as if the operator kept the steps as they are.
 func (c *call) join(operands ...value) ([]value, error) {
 	out, err := c.broadcast(operands)
 	if err == nil {
@@ -186,7 +186,7 @@ func (c *call) join(operands ...value) ([]value, error) {
 		rank = max(rank, len(v.dims))
 	}
 	for _, v := range operands {
-		if v.kind == everyStep && len(v.dims) == rank {
+		if v.kind == perStep && len(v.dims) == rank {
 			return []value{v.like(v.dims, v.axis)}, err
 		}
 	}
@@ -194,7 +194,7 @@ func (c *call) join(operands ...value) ([]value, error) {
 }
 
 func (c *call) broadcast(operands []value) ([]value, error) {
-	out := value{kind: still, outer: one, dims: []size{}}
+	out := value{kind: invariant, outer: one, dims: []size{}}
 	for _, v := range operands {
 		if v.missing {
 			continue
@@ -206,14 +206,14 @@ func (c *call) broadcast(operands []value) ([]value, error) {
 		return slices.ContainsFunc(operands, func(v value) bool { return v.kind == k && !v.missing })
 	}
 	switch {
-	case has(everyStep) && has(lastStep):
-		return nil, errMeeting
-	case (has(everyStep) || has(lastStep)) && has(counting):
+	case has(perStep) && has(lastStep):
+		return nil, errCombines
+	case (has(perStep) || has(lastStep)) && has(counting):
 		return nil, errCount
 	}
 	unknownRank := slices.ContainsFunc(operands, func(v value) bool { return !v.missing && v.dims == nil })
 	if unknownRank {
-		if out.kind == everyStep {
+		if out.kind == perStep {
 			return nil, errShape
 		}
 		return []value{{kind: out.kind}}, nil
@@ -221,7 +221,7 @@ func (c *call) broadcast(operands []value) ([]value, error) {
 	rank := len(out.dims)
 	out.axis = -1
 	for _, v := range operands {
-		if v.kind != everyStep {
+		if v.kind != perStep {
 			continue
 		}
 		at := v.axis + rank - len(v.dims)
@@ -240,8 +240,8 @@ func (c *call) broadcast(operands []value) ([]value, error) {
 	return []value{out}, nil
 }
 
-// meet returns dimension k of what operands are broadcast to, of which the time is
-// that of the given axis.
+// meet returns dimension k of what operands are broadcast to, whose time is the given
+// axis.
 func (c *call) meet(operands []value, k, rank, time int) (size, error) {
 	d := one
 	for _, v := range operands {
@@ -295,7 +295,7 @@ func arithmetic(c *call) ([]value, error) {
 	}
 	v.ints = ints
 	if !slices.ContainsFunc(ints, size.hasTime) {
-		v.kind = still
+		v.kind = invariant
 	}
 	return out, nil
 }
@@ -372,25 +372,25 @@ func tile(c *call) ([]value, error) {
 		case !ok:
 			return nil, errShape
 		case n.hasTime():
-			if n != stepCount || dims[k] != one || x.kind != still {
-				return nil, errMeeting
+			if n != stepCount || dims[k] != one || x.kind != invariant {
+				return nil, errCombines
 			}
-			out.kind, out.axis, out.outer = everyStep, k, one
+			out.kind, out.axis, out.outer = perStep, k, one
 		}
 		dims[k] = d
 	}
 	return []value{out}, nil
 }
 
-// reshape keeps the steps apart if as many elements come before the time as did.
+// reshape treats each step alone if as many elements come before the time as did.
 func reshape(c *call) ([]value, error) {
 	x, target := c.input(0), c.input(1).ints
 	if c.input(1).missing {
 		target = numbers(c.Ints("shape"))
 	}
 	if target == nil || x.dims == nil {
-		if x.kind == still && c.input(1).kind == still {
-			return []value{{kind: still}}, nil
+		if x.kind == invariant && c.input(1).kind == invariant {
+			return []value{{kind: invariant}}, nil
 		}
 		return nil, errShape
 	}
@@ -435,7 +435,7 @@ func (c *call) targetDims(x value, target []size) ([]size, error) {
 	switch {
 	case open >= 0 && ok:
 		dims[open] = rest
-	case open >= 0 && x.kind == everyStep:
+	case open >= 0 && x.kind == perStep:
 		return nil, errShape
 	case open >= 0:
 		dims[open] = c.fresh()
@@ -445,7 +445,7 @@ func (c *call) targetDims(x value, target []size) ([]size, error) {
 
 // reshaped returns v in other dimensions.
 func (v value) reshaped(dims []size) (value, error) {
-	if v.kind != everyStep {
+	if v.kind != perStep {
 		if slices.ContainsFunc(dims, size.hasTime) {
 			return v, errCount
 		}
@@ -629,7 +629,7 @@ func concat(c *call) ([]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.IndexFunc(c.in, func(v value) bool { return v.kind == everyStep }); i >= 0 {
+	if i := slices.IndexFunc(c.in, func(v value) bool { return v.kind == perStep }); i >= 0 {
 		at := c.in[i].axis
 		if slices.ContainsFunc(c.in, func(v value) bool { return !v.isTime(at) }) {
 			return nil, errFixed
@@ -642,8 +642,8 @@ func concat(c *call) ([]value, error) {
 	return out, nil
 }
 
-// concatTime puts something beside the steps: right only where it is a state, steps
-// of before.
+// concatTime is for a Concat along the time. It is right only where the other part is a
+// state that holds earlier steps.
 func (c *call) concatTime(axis int) ([]value, error) {
 	last := c.in[len(c.in)-1]
 	for _, v := range c.in {
@@ -652,7 +652,7 @@ func (c *call) concatTime(axis int) ([]value, error) {
 		}
 	}
 	out := last.like(slices.Clone(last.dims), axis)
-	if len(c.in) != 2 || !c.isCarried(0) || !c.in[1].isTime(axis) || !last.whole() || len(c.in[0].dims) != len(last.dims) {
+	if len(c.in) != 2 || !c.isState(0) || !c.in[1].isTime(axis) || !last.whole() || len(c.in[0].dims) != len(last.dims) {
 		return []value{out}, errMixes
 	}
 	n, known := c.in[0].dims[axis].fixed()
@@ -674,7 +674,7 @@ func split(c *call) ([]value, error) {
 		return nil, err
 	}
 	if x.isTime(axis) {
-		return nil, errTaken
+		return nil, errSelects
 	}
 	if c.input(1).kind == counting {
 		return nil, errCount
@@ -744,13 +744,13 @@ func slice(c *call) ([]value, error) {
 	return []value{out}, nil
 }
 
-// counts tells whether an element of that input depends on the number of steps.
+// counts reports whether an element of that input depends on the number of steps.
 func (c *call) counts(input int, s size) bool {
 	_, known := s.fixed()
 	return !known && c.input(input).kind == counting
 }
 
-// sliceTime makes v what a Slice takes of its steps: all of them or the last.
+// sliceTime makes v what a Slice takes of its steps, which must be all or the last.
 func (v *value) sliceTime(start, end size, stride int64) error {
 	from, known := start.fixed()
 	to, ends := end.fixed()
@@ -759,8 +759,8 @@ func (v *value) sliceTime(start, end size, stride int64) error {
 	switch {
 	case stride < 0:
 		return errReversed
-	case stride == 1 && start == turns && end == size{1, turns.symbols, 1} && v.whole(): // the step of a turn
-		v.dims[v.axis], v.kind = one, still
+	case stride == 1 && start == iteration && end == size{1, iteration.symbols, 1} && v.whole(): // the step of an iteration
+		v.dims[v.axis], v.kind = one, invariant
 		return nil
 	case stride == 1 && known && from == 0 && (toEnd || v.dims[v.axis] == end):
 		return nil
@@ -771,7 +771,7 @@ func (v *value) sliceTime(start, end size, stride int64) error {
 		v.dims[v.axis], v.kind = one, lastStep
 		return nil
 	}
-	return errTaken
+	return errSelects
 }
 
 // sliced returns the dimension of a Slice.
@@ -794,7 +794,7 @@ func (c *call) sliced(d, start, end size, stride int64) size {
 	return fixed(int64(len(picks(n, from, to, stride))))
 }
 
-// picks returns the places that a Slice takes of n, or no more than maxInts+1.
+// picks returns the indices that a Slice takes of n.
 func picks(n, from, to, stride int64) (list []int64) {
 	clamp := func(at int64) int64 {
 		if at < 0 {
@@ -843,13 +843,13 @@ func gather(c *call) ([]value, error) {
 		return x.gatherTime(at, dims)
 	case x.ints != nil && at.ints != nil && len(at.dims) <= 1:
 		return x.gatherInts(at)
-	case x.kind == everyStep && at.kind != still || x.kind == lastStep && at.kind == everyStep:
+	case x.kind == perStep && at.kind != invariant || x.kind == lastStep && at.kind == perStep:
 		return nil, errMixes
-	case at.kind == counting && x.kind != still || x.kind == counting && at.kind > counting:
+	case at.kind == counting && x.kind != invariant || x.kind == counting && at.kind > counting:
 		return nil, errCount
-	case at.kind == everyStep: // an embedding of each step
-		return []value{{kind: everyStep, type_: x.type_, dims: dims, axis: axis + at.axis, outer: at.outer}}, nil
-	case x.kind == everyStep && x.axis > axis:
+	case at.kind == perStep: // an embedding of each step
+		return []value{{kind: perStep, type_: x.type_, dims: dims, axis: axis + at.axis, outer: at.outer}}, nil
+	case x.kind == perStep && x.axis > axis:
 		return []value{x.like(dims, x.axis+len(at.dims)-1)}, nil
 	}
 	out := x.like(dims, x.axis)
@@ -859,15 +859,15 @@ func gather(c *call) ([]value, error) {
 
 // gatherTime takes the last step.
 func (v value) gatherTime(at value, dims []size) ([]value, error) {
-	if len(at.ints) != 1 || !v.whole() || at.ints[0] != fixed(-1) && at.ints[0] != (size{1, stepCount.symbols, -1}) && at.ints[0] != turns {
+	if len(at.ints) != 1 || !v.whole() || at.ints[0] != fixed(-1) && at.ints[0] != (size{1, stepCount.symbols, -1}) && at.ints[0] != iteration {
 		if len(at.ints) > 1 {
 			return []value{v}, errReversed
 		}
-		return nil, errTaken
+		return nil, errSelects
 	}
 	out := v.like(dims, 0)
-	if out.kind = lastStep; at.ints[0] == turns {
-		out.kind = still // which every turn has of its own
+	if out.kind = lastStep; at.ints[0] == iteration {
+		out.kind = invariant // each iteration has its own
 	}
 	return []value{out}, nil
 }
@@ -889,7 +889,7 @@ func (v value) gatherInts(at value) ([]value, error) {
 
 func oneHot(c *call) ([]value, error) {
 	x, depth := c.input(0), c.input(1)
-	if x.dims == nil || depth.kind != still || c.input(2).kind != still {
+	if x.dims == nil || depth.kind != invariant || c.input(2).kind != invariant {
 		return nil, errShape
 	}
 	at, err := c.axis(-1, len(x.dims)+1)

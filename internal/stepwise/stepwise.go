@@ -1,8 +1,8 @@
-// Package stepwise makes the graph of a model that reads whole sequences one that
-// goes on from step to step. It follows the steps from an input to the outputs,
-// operator by operator: where each keeps them apart, the recurrent nodes are all that
-// carries something from one to the next, and their states become inputs and outputs.
-// A node that looks ahead, mixes steps or is not known is refused by its name.
+// Package stepwise turns the graph of a model that reads whole sequences into one that
+// reads them step by step. It follows the time dimension from an input to the outputs,
+// operator by operator. If each operator treats each step alone, only the recurrent
+// nodes keep a state between steps, and their states become inputs and outputs of the
+// graph. A node that looks ahead, mixes steps or is not known is an error that names it.
 package stepwise
 
 import (
@@ -13,34 +13,32 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// Plan is how a graph is made to go step by step.
+// Plan is what has to change in a graph so that it runs step by step.
 type Plan struct {
-	// States has those that are added, with the names that they get.
+	// States lists the states that are added, with their names.
 	States []onnxgraph.StatePair
-	// Begins tells that the graph says what a state is before the first step. Then
-	// that step is one of Rewrite with first set.
+	// Begins reports that the graph computes an initial state. Then the first step
+	// runs on the graph of Change with first set.
 	Begins bool
-	// Axes has, by the names of the inputs and outputs that have a part for each
-	// step, which of their dimensions is the time.
+	// Axes maps the inputs and outputs that have a time dimension to that dimension.
 	Axes map[string]int
 
 	shapes   map[string][]onnxgraph.Dim
-	carriers []carrier
+	stateful []statefulNode
 	joined   bool
 	taken    map[string]bool // names
 	opset    int64
 	symbols  map[size]onnxgraph.Dim // that the inputs declare
 }
 
-// Changes tells whether the graph goes step by step only after a change.
+// Changes reports whether the graph must change to run step by step.
 func (p *Plan) Changes() bool { return len(p.States) > 0 || len(p.shapes) > 0 }
 
-// ErrNoRecurrence is the reason where nothing in a graph carries a state.
+// ErrNoRecurrence is the error for a graph without a node that keeps a state.
 var ErrNoRecurrence = errors.New("no recurrent node of it reads an input step by step")
 
-// Of returns how a model is made to go step by step. What comes from the inputs that
-// carry its states already stays as it is. The error names the node that does not let
-// it.
+// Of plans how a model can run step by step. States that are inputs already stay as
+// they are. The error names the node that stands in the way.
 func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 	defer func() {
 		if p := recover(); p != nil { // none is known
@@ -48,16 +46,16 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 		}
 	}()
 	list := candidates(m, states)
-	if reading(&m.Graph)*len(list) > maxReading {
+	if countNames(&m.Graph)*len(list) > maxNames {
 		return nil, errors.New("its graph is too large to be followed")
 	}
 	s := search{given: len(states) > 0, likeliest: -1, reason: ErrNoRecurrence}
 	for _, c := range list {
-		f := newFollower(m, states, c)
+		f := newAnalysis(m, states, c)
 		f.graph(&m.Graph)
 		f.checkOutputs(&m.Graph)
 		if f.err == nil && f.read && !c.open() {
-			f.err = checkBaked(&m.Graph, int64(c.dim.Size), map[string]float64{})
+			f.err = checkExportedSteps(&m.Graph, int64(c.dim.Size), map[string]float64{})
 		}
 		if err := s.weigh(c, f); err != nil {
 			return nil, err
@@ -69,26 +67,26 @@ func Of(m *onnxgraph.Model, states []onnxgraph.StatePair) (_ *Plan, err error) {
 	return s.found.plan(m), nil
 }
 
-// search looks for the time among candidates.
+// search finds the time dimension among candidates.
 type search struct {
-	given bool // the graph carries states; then a size that is fixed is its author's
+	given bool // the graph has states as inputs; then a fixed size is what its author wants
 
-	found     *follower // of the time
+	found     *analysis // of the time
 	time      candidate
-	closed    bool // another dimension may be the time, so that none after it is taken for it
+	closed    bool // another dimension may be the time, so that no later candidate is
 	likeliest int
 	reason    error
 }
 
-// weigh takes c for the time if f followed it well. It is an error if two may be it.
-func (s *search) weigh(c candidate, f *follower) error {
+// weigh takes c as the time if f found no error. Two such candidates are an error.
+func (s *search) weigh(c candidate, f *analysis) error {
 	steps := f.err == nil && f.read
 	switch {
 	case s.found != nil && (!steps || s.time.open() && !c.open()):
 		return nil
 	case s.found != nil:
 		return fmt.Errorf("its inputs have two sequences, over %s and over %s, of which each may be the one that goes on", s.time, c)
-	case steps && !s.closed && (!s.given || c.open() || len(f.carriers) == 0):
+	case steps && !s.closed && (!s.given || c.open() || len(f.stateful) == 0):
 		s.found, s.time = f, c
 		return nil
 	case f.err == nil || s.given && (!f.read || !c.open()):
@@ -105,28 +103,28 @@ func (s *search) weigh(c candidate, f *follower) error {
 }
 
 // maxReading bounds how many names are read in following graphs, which takes about a
-// microsecond each.
-const maxReading = 1 << 18
+// each.
+const maxNames = 1 << 18
 
-// reading returns how many names the nodes of a graph read and write.
-func reading(g *onnxgraph.Graph) (n int) {
+// countNames returns how many names the nodes of a graph read and write.
+func countNames(g *onnxgraph.Graph) (n int) {
 	for i := range g.Nodes {
 		n += 1 + len(g.Nodes[i].Inputs) + len(g.Nodes[i].Outputs)
 		for _, inner := range g.Nodes[i].Subgraphs() {
-			n += reading(inner)
+			n += countNames(inner)
 		}
 	}
 	return n
 }
 
-// candidate is what may be the time: those dimensions of inputs that have one symbol
-// or, without one, are at one place and of one size.
+// candidate is what may be the time: all dimensions of inputs that share a symbol or,
+// without a symbol, a place and a size.
 type candidate struct {
 	dim   onnxgraph.Dim
 	place int // of the first such dimension
 }
 
-// String tells of the dimension.
+// String describes the dimension.
 func (c candidate) String() string {
 	switch {
 	case c.dim.Symbol != "":
@@ -141,8 +139,8 @@ func (c candidate) is(d onnxgraph.Dim, axis int) bool {
 	return d == c.dim && (d.Symbol != "" || axis == c.place)
 }
 
-// likelihood ranks what may be the time where nothing can go step by step.
-func (c candidate) likelihood(f *follower) (n int) {
+// likelihood ranks the candidates of a model that cannot run step by step.
+func (c candidate) likelihood(f *analysis) (n int) {
 	for i, says := range []bool{c.place == 1, c.open(), !f.other, f.read} {
 		if says {
 			n += 1 << i
@@ -151,10 +149,10 @@ func (c candidate) likelihood(f *follower) (n int) {
 	return n
 }
 
-// open tells whether the dimension may have any size.
+// open reports whether the dimension may have any size.
 func (c candidate) open() bool { return c.dim.Symbol != "" || c.dim.Size < 0 }
 
-// candidates returns those of the inputs that carry no state, open ones first.
+// candidates returns the candidates of all inputs that are no states, open ones first.
 func candidates(m *onnxgraph.Model, states []onnxgraph.StatePair) (list []candidate) {
 	const most = 8
 	for _, v := range m.Graph.Inputs {
@@ -181,41 +179,41 @@ func candidates(m *onnxgraph.Model, states []onnxgraph.StatePair) (list []candid
 	return list
 }
 
-// isConstant tells whether a graph has a default for an input.
+// isConstant reports whether a graph has a default for an input.
 func isConstant(m *onnxgraph.Model, name string) bool {
 	return slices.ContainsFunc(m.Graph.Initializers, func(t onnxgraph.Tensor) bool { return t.Name == name })
 }
 
-// newFollower returns one that knows the inputs of a model.
-func newFollower(m *onnxgraph.Model, states []onnxgraph.StatePair, c candidate) *follower {
-	f := &follower{opset: m.Opset(""), values: map[string]value{}, symbols: map[string]rune{}, next: 'z', carried: map[string]bool{}}
+// newAnalysis returns an analysis that knows the inputs of a model.
+func newAnalysis(m *onnxgraph.Model, states []onnxgraph.StatePair, c candidate) *analysis {
+	f := &analysis{opset: m.Opset(""), values: map[string]value{}, symbols: map[string]rune{}, next: 'z', fromState: map[string]bool{}}
 	for _, v := range m.Graph.Inputs {
 		if m.IRVersion < 4 && isConstant(m, v.Name) { // a weight, as every one was an input
 			continue
 		}
 		carries := slices.ContainsFunc(states, func(p onnxgraph.StatePair) bool { return p.Input == v.Name })
-		f.carried[v.Name] = carries
-		in := value{kind: still, type_: v.Type}
+		f.fromState[v.Name] = carries
+		in := value{kind: invariant, type_: v.Type}
 		if v.Shape != nil {
 			in.dims = f.declared(v.Shape)
 		}
 		for axis, d := range v.Shape {
 			if !carries && !isConstant(m, v.Name) && c.is(d, axis) {
-				if in.kind == everyStep { // two dimensions are of the time
+				if in.kind == perStep { // two dimensions are of the time
 					in.kind = unknown
 					continue
 				}
-				in.kind, in.axis, in.outer, in.dims[axis] = everyStep, axis, one, stepCount
+				in.kind, in.axis, in.outer, in.dims[axis] = perStep, axis, one, stepCount
 			}
 		}
 		f.set(v.Name, in)
 	}
-	f.followStates(&m.Graph)
+	f.markStates(&m.Graph)
 	return f
 }
 
 // declared returns the sizes that a graph declares.
-func (f *follower) declared(shape []onnxgraph.Dim) []size {
+func (f *analysis) declared(shape []onnxgraph.Dim) []size {
 	dims := make([]size, len(shape))
 	for i, d := range shape {
 		switch {
@@ -230,27 +228,27 @@ func (f *follower) declared(shape []onnxgraph.Dim) []size {
 	return dims
 }
 
-// followStates sets what comes from the inputs that carry states, up to the nodes
-// that begin with them.
-func (f *follower) followStates(g *onnxgraph.Graph) {
+// markStates marks the values that are computed from input states, up to the nodes
+// that start from them.
+func (f *analysis) markStates(g *onnxgraph.Graph) {
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
 		for _, inner := range n.Subgraphs() {
-			f.followStates(inner)
+			f.markStates(inner)
 		}
 		if n.Is(onnxgraph.Recurrent) || n.IsOp("Scan") {
 			continue
 		}
-		if slices.ContainsFunc(n.Inputs, func(name string) bool { return f.carried[name] }) {
+		if slices.ContainsFunc(n.Inputs, func(name string) bool { return f.fromState[name] }) {
 			for _, name := range n.Outputs {
-				f.carried[name] = true
+				f.fromState[name] = true
 			}
 		}
 	}
 }
 
-// checkOutputs refuses outputs that tell of the number of steps.
-func (f *follower) checkOutputs(g *onnxgraph.Graph) {
+// checkOutputs refuses outputs that depend on the number of steps.
+func (f *analysis) checkOutputs(g *onnxgraph.Graph) {
 	for _, o := range g.Outputs {
 		v := f.value(o.Name)
 		switch {
@@ -263,9 +261,9 @@ func (f *follower) checkOutputs(g *onnxgraph.Graph) {
 	}
 }
 
-// plan returns what is added for the nodes that carry states.
-func (f *follower) plan(m *onnxgraph.Model) *Plan {
-	p := &Plan{carriers: f.carriers, opset: f.opset, Axes: map[string]int{}, shapes: map[string][]onnxgraph.Dim{}, symbols: map[size]onnxgraph.Dim{}}
+// plan returns the plan that adds the states of the stateful nodes.
+func (f *analysis) plan(m *onnxgraph.Model) *Plan {
+	p := &Plan{stateful: f.stateful, opset: f.opset, Axes: map[string]int{}, shapes: map[string][]onnxgraph.Dim{}, symbols: map[size]onnxgraph.Dim{}}
 	for _, in := range m.Graph.Inputs {
 		for _, d := range in.Shape {
 			if d.Symbol != "" {
@@ -273,10 +271,10 @@ func (f *follower) plan(m *onnxgraph.Model) *Plan {
 			}
 		}
 	}
-	p.openTime(f, m)
+	p.freeTime(f, m)
 	p.taken = allNames(&m.Graph, map[string]bool{})
-	for _, carrier := range p.carriers {
-		for _, s := range carrier.slots {
+	for _, n := range p.stateful {
+		for _, s := range n.slots {
 			p.Begins = p.Begins || s.begins || s.value.dims == nil || slices.ContainsFunc(p.declaredAs(s.value.dims), func(d onnxgraph.Dim) bool { return d.Symbol == "" && d.Size < 0 })
 			p.States = append(p.States, onnxgraph.StatePair{
 				Input:  free(fmt.Sprintf("state %d in", len(p.States)), p.taken),
@@ -287,12 +285,12 @@ func (f *follower) plan(m *onnxgraph.Model) *Plan {
 	return p
 }
 
-// openTime opens the declared time of inputs and outputs, and forgets other sizes of
-// outputs that depend on it.
-func (p *Plan) openTime(f *follower, m *onnxgraph.Model) {
+// freeTime makes the declared time of inputs and outputs symbolic, and the sizes of
+// outputs that depend on it unknown.
+func (p *Plan) freeTime(f *analysis, m *onnxgraph.Model) {
 	for _, v := range slices.Concat(m.Graph.Inputs, m.Graph.Outputs) {
 		got := f.value(v.Name)
-		if got.kind != everyStep {
+		if got.kind != perStep {
 			continue
 		}
 		if got.whole() {
@@ -312,7 +310,7 @@ func (p *Plan) openTime(f *follower, m *onnxgraph.Model) {
 	}
 }
 
-// allNames adds all names in a graph to those that are taken.
+// allNames adds all names in a graph to taken.
 func allNames(g *onnxgraph.Graph, taken map[string]bool) map[string]bool {
 	for _, v := range slices.Concat(g.Inputs, g.Outputs) {
 		taken[v.Name] = true
@@ -331,7 +329,7 @@ func allNames(g *onnxgraph.Graph, taken map[string]bool) map[string]bool {
 	return taken
 }
 
-// free returns a name that is not taken, and takes it.
+// free returns a name that is not in taken, and adds it.
 func free(name string, taken map[string]bool) string {
 	for taken[name] {
 		name += "_"

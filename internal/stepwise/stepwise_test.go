@@ -23,36 +23,36 @@ import (
 
 // refused has why models of testdata cannot run step by step; all others can.
 var refused = map[string]string{
-	"attention_ts":     `node "/MatMul" (MatMul) brings the last step to those before it`,
+	"attention_ts":     `node "/MatMul" (MatMul) combines the last step with those before it`,
 	"bi_ts":            `node "/rnn/LSTM" (LSTM) reads the sequence from its end too`,
 	"convcausal_ts":    `node "/Pad" (Pad) pads the steps`,
-	"convno_ts":        `node "/c/Conv" (Conv) looks at the steps beside each step`,
-	"convpad_ts":       `node "/c/Conv" (Conv) looks at the steps beside each step`,
+	"convno_ts":        `node "/c/Conv" (Conv) reads the steps around each step`,
+	"convpad_ts":       `node "/c/Conv" (Conv) reads the steps around each step`,
 	"cumsum_ts":        `node "/CumSum" (CumSum) mixes the steps`,
-	"diff_ts":          `node "/Slice" (Slice) takes some of the steps, and not the last`,
-	"divt_ts":          `node "/Div" (Div) takes the number of steps into its values`,
-	"first_ts":         `node "/Gather" (Gather) takes some of the steps, and not the last`,
+	"diff_ts":          `node "/Slice" (Slice) selects steps other than the last`,
+	"divt_ts":          `node "/Div" (Div) computes with the number of steps`,
+	"first_ts":         `node "/Gather" (Gather) selects steps other than the last`,
 	"flip_ts":          `node "/Slice" (Slice) reads the steps in another order`,
 	"flipout_ts":       `node "/Slice" (Slice) reads the steps in another order`,
 	"lens_ts":          `node "/rnn/LSTM" (LSTM) takes the lengths of the sequences`,
 	"max_ts":           `node "/ReduceMax" (ReduceMax) mixes the steps`,
 	"mean_ts":          `node "/ReduceMean" (ReduceMean) mixes the steps`,
 	"norm_ts":          `node "/ReduceMean" (ReduceMean) mixes the steps`,
-	"position_ts":      `node "/Add" (Add) takes the number of steps into its values`,
+	"position_ts":      `node "/Add" (Add) computes with the number of steps`,
 	"selfatt_ts":       `node "/MatMul" (MatMul) mixes the steps`,
-	"seq2seq_ts":       `node "/b/GRU" (GRU) begins with what another node knows of the whole sequence`,
+	"seq2seq_ts":       `node "/b/GRU" (GRU) starts from a value that depends on the whole sequence`,
 	"softt_ts":         `node "/Softmax" (Softmax) mixes the steps`,
 	"statefulmean_ts":  `node "/ReduceMean" (ReduceMean) mixes the steps`,
-	"statefulconv_ts":  `node "/c/Conv" (Conv) looks at the steps beside each step`,
+	"statefulconv_ts":  `node "/c/Conv" (Conv) reads the steps around each step`,
 	"statefulcache_ts": `node "/Concat" (Concat) mixes the steps`, // whose cache has no output of its shape
-	"sumlast_ts":       `node "/Add" (Add) brings the last step to those before it`,
+	"sumlast_ts":       `node "/Add" (Add) combines the last step with those before it`,
 	"keras_attend":     `(MatMul) mixes the steps`,
 	"keras_back":       `(ReverseSequence) reads the steps in another order`,
 	"keras_bi":         `(LSTM) reads the sequence from its end too: its direction is bidirectional`,
 	"keras_causal":     `(Pad) pads the steps`,
-	"keras_mask":       `strided_slice_4" (Slice) takes some of the steps, and not the last`,
+	"keras_mask":       `strided_slice_4" (Slice) selects steps other than the last`,
 	"keras_mean":       `(ReduceMean) mixes the steps`,
-	"keras_timedist":   `(Loop) goes around another number of times than there are steps`,
+	"keras_timedist":   `(Loop) runs another number of iterations than there are steps`,
 }
 
 // engines returns those that are on this machine, ONNX Runtime first.
@@ -405,7 +405,7 @@ func cached(t *testing.T, pads []int64) []byte {
 func TestCache(t *testing.T) {
 	checkSteps(t, cached(t, []int64{0, 0}))
 	m := open(t, cached(t, []int64{1, 1}), native.New())
-	if err := m.Streams(); err == nil || !strings.Contains(err.Error(), `node "conv" (Conv) looks at the steps beside each step`) {
+	if err := m.Streams(); err == nil || !strings.Contains(err.Error(), `node "conv" (Conv) reads the steps around each step`) {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -454,8 +454,8 @@ func TestLoop(t *testing.T) {
 		want   string
 		change func(g, body *onnxgraph.Graph)
 	}{
-		"other turns": {"goes around another number of times", func(g, _ *onnxgraph.Graph) { g.Nodes[4].Inputs[0] = "second" }},
-		"a condition": {"goes around another number of times", func(_, body *onnxgraph.Graph) {
+		"other turns": {"runs another number of iterations", func(g, _ *onnxgraph.Graph) { g.Nodes[4].Inputs[0] = "second" }},
+		"a condition": {"runs another number of iterations", func(_, body *onnxgraph.Graph) {
 			body.Nodes[0] = onnxgraph.Node{OpType: "Less", Inputs: []string{"turn", "second"}, Outputs: []string{"go_out"}}
 		}},
 		"the turn's number": {"mixes the steps", func(_, body *onnxgraph.Graph) {
@@ -475,7 +475,7 @@ func TestLoop(t *testing.T) {
 				},
 			)
 		}},
-		"the first step": {"takes some of the steps", func(_, body *onnxgraph.Graph) { body.Nodes[1].Inputs[1] = "second" }},
+		"the first step": {"selects steps other than the last", func(_, body *onnxgraph.Graph) { body.Nodes[1].Inputs[1] = "second" }},
 	} {
 		m, err := onnxgraph.Outline(loopModel(t, test.change))
 		if err != nil {
@@ -515,14 +515,14 @@ func TestRefusals(t *testing.T) {
 	}{
 		"nothing": {"", rnn("x", "y")},
 		"positions": {
-			`node "added" (Add) takes the number of steps into its values`,
+			`node "added" (Add) computes with the number of steps`,
 			append(append(slices.Clone(sliced), node("Add", list("x", "positions"), list("added"))), rnn("added", "y")...),
 		},
-		"mean of positions": {`node "added" (Add) takes the number of steps into its values`, append(append(slices.Clone(sliced),
+		"mean of positions": {`node "added" (Add) computes with the number of steps`, append(append(slices.Clone(sliced),
 			node(
 				"ReduceMean", list("positions"), list("mean"), ints("axes", 1),
 			), node("Add", list("x", "mean"), list("added"))), rnn("added", "y")...)},
-		"part of the features": {`node "part" (Slice) takes the number of steps into its values`, append(append(slices.Clone(sliced[:2]),
+		"part of the features": {`node "part" (Slice) computes with the number of steps`, append(append(slices.Clone(sliced[:2]),
 			node("Slice", list("x", "zero", "steps", "two"), list("part"))), rnn("part", "y")...)},
 		"turned by Reshape": {`node "turned" (Reshape) has a shape in which the time cannot be followed`, []onnxgraph.Node{
 			node("Shape", list("x"), list("shape")), node(
@@ -535,7 +535,7 @@ func TestRefusals(t *testing.T) {
 			append(append(rnn("x", "a"), rnn("z", "b")...), node("Add", list("a", "b"), list("y"))),
 		},
 		"unknown": {
-			`node "odd" (Det) is not known to keep the steps apart`,
+			`node "odd" (Det) is not known to treat each step alone`,
 			append([]onnxgraph.Node{node("Det", list("x"), list("odd"))}, rnn("odd", "y")...),
 		},
 		"the length":    {`output "y" tells how many steps there are`, append(rnn("x", "last"), node("Shape", list("last all"), list("y")))},
@@ -641,7 +641,7 @@ func TestGivenStates(t *testing.T) {
 			`node "mixed" (InstanceNormalization) mixes the steps`,
 			[]onnxgraph.Node{node("InstanceNormalization", list("x", "scale", "scale"), "mixed")},
 		},
-		"constant": {`node "mixed" (Add) has a constant with a value for each step`, []onnxgraph.Node{node("Add", list("x", "table"), "mixed")}},
+		"constant": {`node "mixed" (Add) reads a constant that has a value for each step`, []onnxgraph.Node{node("Add", list("x", "table"), "mixed")}},
 		"appended": {
 			`node "longer" (Concat) mixes the steps`,
 			[]onnxgraph.Node{node("Concat", list("x", "table"), "longer", axis), node("Slice", list("longer", "one", "many", "two"), "mixed")},
@@ -651,11 +651,11 @@ func TestGivenStates(t *testing.T) {
 			[]onnxgraph.Node{node("Slice", list("x", "minus", "least", "two", "minus"), "mixed")},
 		},
 		"padded": {
-			`node "mixed" (Conv) looks at the steps beside each step`,
+			`node "mixed" (Conv) reads the steps around each step`,
 			[]onnxgraph.Node{node("Conv", list("x", "kernel"), "mixed", ints("pads", 1, 1))},
 		},
 		"pooled": {
-			`node "mixed" (MaxPool) looks at the steps beside each step`,
+			`node "mixed" (MaxPool) reads the steps around each step`,
 			[]onnxgraph.Node{node("MaxPool", list("x"), "mixed", ints("kernel_shape", 3), ints("pads", 1, 1))},
 		},
 		"frames": {"no recurrent node", []onnxgraph.Node{node("Conv", list("x", "kernel"), "mixed", ints("strides", 3))}},

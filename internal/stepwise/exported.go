@@ -8,9 +8,9 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// checkBaked refuses arithmetic of g with a number that an exporter may have made of
-// the number of steps, which is fixed: such a graph is right for that number only.
-func checkBaked(g *onnxgraph.Graph, steps int64, numbers map[string]float64) error {
+// checkExportedSteps refuses arithmetic with a constant that an exporter may have
+// computed from the number of steps. Such a graph is right for that number only.
+func checkExportedSteps(g *onnxgraph.Graph, steps int64, numbers map[string]float64) error {
 	for _, t := range g.Initializers {
 		addNumber(numbers, t.Name, t)
 	}
@@ -20,7 +20,7 @@ func checkBaked(g *onnxgraph.Graph, steps int64, numbers map[string]float64) err
 			addNumber(numbers, n.Outputs[0], t)
 		}
 		for _, inner := range n.Subgraphs() {
-			if err := checkBaked(inner, steps, numbers); err != nil {
+			if err := checkExportedSteps(inner, steps, numbers); err != nil {
 				return err
 			}
 		}
@@ -36,14 +36,14 @@ func checkBaked(g *onnxgraph.Graph, steps int64, numbers map[string]float64) err
 	return nil
 }
 
-// addNumber notes a constant of one element.
+// addNumber adds a constant that has one element.
 func addNumber(numbers map[string]float64, name string, t onnxgraph.Tensor) {
 	if t.Len() == 1 && t.Type() != onnxgraph.Bool {
 		numbers[name] = t.Float64s()[0]
 	}
 }
 
-// isOf tells whether x may be computed from the number of steps.
+// isOf reports whether x may be computed from the number of steps.
 func isOf(x, steps float64) bool {
 	x = math.Abs(x)
 	if x == 0 || x == 1 {
