@@ -23,7 +23,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
-// Cgo tells whether this build has cgo, without which no model can be opened.
+// Cgo reports whether this build has cgo, without which no model can be opened.
 const Cgo = true
 
 // loaded is the library that this package has loaded into the process.

@@ -109,7 +109,7 @@ func (r *reader) layoutOf(v onnxgraph.Value) (layout, other string) {
 	return layout, ""
 }
 
-// contradict tells whether the names of dimensions call the time of a layout its
+// contradict reports whether the names of dimensions call the time of a layout its
 // batch, or the batch its time.
 func contradict(v onnxgraph.Value, layout string) bool {
 	for i, d := range v.Shape {

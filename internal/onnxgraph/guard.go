@@ -18,7 +18,7 @@ import (
 // only a run knows, a Reshape is put in, which fails in its place. The inputs of the
 // graph must have elements, and the shapes that it declares. States are ONNX Runtime's
 // to check, which it does. With finite a constant weight that is NaN or infinite is an
-// error too. Recurrent tells whether there are such nodes.
+// error too. Recurrent reports whether there are such nodes.
 func Guard(model []byte, finite bool) (safe []byte, recurrent bool, err error) {
 	if !mayBeRecurrent(model) {
 		return model, false, nil
@@ -273,7 +273,7 @@ type shape struct {
 	full bool    // no dimension has size 0
 }
 
-// fits tells whether the shape may be the one that is needed.
+// fits reports whether the shape may be the one that is needed.
 func (s shape) fits(need []int64) bool {
 	if s.dims == nil {
 		return true

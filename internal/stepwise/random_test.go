@@ -176,7 +176,7 @@ func TestRandomGraphs(t *testing.T) {
 	}
 }
 
-// checkRandom compares steps with the whole, and tells whether that ran.
+// checkRandom compares steps with the whole, and reports whether that ran.
 func checkRandom(t *testing.T, graph *onnxgraph.Model, plan *stepwise.Plan, out string, rng *rand.Rand) bool {
 	t.Helper()
 	data, err := onnxgraph.Marshal(graph)

@@ -102,8 +102,7 @@ func (s *search) weigh(c candidate, f *analysis) error {
 	return nil
 }
 
-// maxReading bounds how many names are read in following graphs, which takes about a
-// each.
+// maxNames limits how many names an analysis reads, which takes about a microsecond each.
 const maxNames = 1 << 18
 
 // countNames returns how many names the nodes of a graph read and write.

@@ -174,7 +174,7 @@ func difference(want, got tensor.Tensor, tolerance float64, units *models.Scale)
 }
 
 // PutNaN sets one element in the middle of each float32 and float64 of inputs to NaN,
-// in copies, and tells whether there is one.
+// in copies, and reports whether there is one.
 func PutNaN(inputs map[string]tensor.Tensor) bool {
 	found := false
 	for name, t := range inputs {
@@ -194,7 +194,7 @@ func PutNaN(inputs map[string]tensor.Tensor) bool {
 	return found
 }
 
-// LosesNaN tells whether got has a number where want has NaN.
+// LosesNaN reports whether got has a number where want has NaN.
 func LosesNaN(want, got map[string]tensor.Tensor) bool {
 	for name, t := range want {
 		w, g := t.Float64s(), got[name].Float64s()

@@ -195,7 +195,7 @@ func (c candidate) run(ctx context.Context, way way) (map[string]tensor.Tensor, 
 	return waitFor(ctx, "the run", func() (map[string]tensor.Tensor, error) { return way(ctx, c.model) })
 }
 
-// mustRun tells whether it is a failure that engine i does not open the model:
+// mustRun reports whether it is a failure that engine i does not open the model:
 // not if its library is not here, unless a path was given, and not for CUDA.
 func (o *verifyOptions) mustRun(i int, err error) bool {
 	installed := ort.Cgo && !errors.Is(err, ort.ErrNoLibrary)

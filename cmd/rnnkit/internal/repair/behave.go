@@ -73,7 +73,7 @@ func (r *Repaired) behave(ctx context.Context, original *onnxgraph.Model, memory
 	return nil
 }
 
-// sameRows reports answers to a batch that are not those to its rows.
+// sameRows returns an error if the answers to a batch are not those to its rows.
 func (r *Repaired) sameRows(ctx context.Context, m *infer.Model, time int) error {
 	batch := r.Batch + 1
 	given, err := inputs.Random(r.inputs, nil, batch, time, 1)
@@ -137,8 +137,9 @@ func (r *Repaired) influence(ctx context.Context, m *infer.Model, list []inputs.
 	return all, nil
 }
 
-// readsMost reports a model that reads less than half of its steps, as the first
-// alone: which ones may depend on the time. Lengths that an input gives tell it.
+// readsMost returns an error for a model that reads less than half of its steps, such as
+// the first alone, as which ones may depend on the time. A model with an input of
+// lengths may.
 func (r *Repaired) readsMost(all map[string]moved) error {
 	for _, in := range r.inputs {
 		if in.Axis(inputs.Time) < 0 && !in.State {
@@ -247,7 +248,7 @@ func each(a, b []float64, of func(a, b float64) float64) []float64 {
 	return list
 }
 
-// A relation tells whether the step t of the input may move the step s of an
+// A relation reports whether the step t of the input may move the step s of an
 // output, of which there is only one without a time.
 type relation func(t, s int) bool
 
@@ -258,7 +259,7 @@ var (
 	same     relation = func(t, s int) bool { return t == s }
 )
 
-// all tells whether each change moves those that its step is in relation with,
+// all reports whether each change moves those that its step is in relation with,
 // clearly.
 func (m moved) all(rel relation) bool {
 	largest, least := 0.0, math.Inf(1)

@@ -70,10 +70,10 @@ func (p *prover) operand(n *onnxgraph.Node, name string, t onnxgraph.Tensor, lis
 	return nil
 }
 
-// isWhole tells whether v is a number of steps, which no weight is.
+// isWhole reports whether v is a number of steps, which no weight is.
 func (p *prover) isWhole(v float64) bool { return v > 2 && v == math.Trunc(v) && p.isLength(int64(v)) }
 
-// ofOneStep tells whether an operand of n has a dimension where the result has the
+// ofOneStep reports whether an operand of n has a dimension where the result has the
 // time.
 func (p *prover) ofOneStep(n *onnxgraph.Node, operand onnxgraph.Tensor) bool {
 	out := p.trace.shapes[n.Outputs[0]]
@@ -85,7 +85,7 @@ func (p *prover) ofOneStep(n *onnxgraph.Node, operand onnxgraph.Tensor) bool {
 	return false
 }
 
-// isVocabulary tells whether a table that tokens index has so many rows.
+// isVocabulary reports whether a table that tokens index has so many rows.
 func (p *prover) isVocabulary(rows int) bool {
 	return slices.ContainsFunc(p.trace.graph.Nodes, func(n onnxgraph.Node) bool {
 		if n.OpType != "Gather" || len(n.Inputs) != 2 || p.trace.constants[n.Inputs[1]] {
@@ -105,7 +105,7 @@ func (p *prover) isCommonPower(name string) bool {
 	return ok && slices.Contains([]float64{2, 3, 0.5}, v)
 }
 
-// ofGelu tells whether v is the half of a GELU, or of a sigmoid that is written as
+// ofGelu reports whether v is the half of a GELU, or of a sigmoid that is written as
 // a tanh: what it multiplies, or is multiplied with next, has 1 added to a tanh or
 // an error function.
 func (p *prover) ofGelu(n *onnxgraph.Node, v float64) bool {
@@ -192,7 +192,7 @@ func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 // smallest is what an addend that only keeps from zero does not exceed.
 const smallest = 0.01
 
-// isCount tells whether v is a number of steps.
+// isCount reports whether v is a number of steps.
 func isCount(v float64) bool { return v >= 2 && v < 1<<20 && near(v, math.Round(v)) }
 
 // ofTime names the function of the time in the example that v is, "" for none.
@@ -231,7 +231,7 @@ func (p *prover) ofTime(v float64, factor bool) string {
 	return ""
 }
 
-// explained tells whether a number is one that a model has whatever its time is: two
+// explained reports whether a number is one that a model has whatever its time is: two
 // or a power of ten, the root of one of its widths, the largest of a sample's or a
 // pixel's type, or one of an activation.
 func (p *prover) explained(v float64) bool {

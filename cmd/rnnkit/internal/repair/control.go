@@ -75,7 +75,7 @@ func (p *prover) branch(n *onnxgraph.Node) error {
 // maxDepth is how far a condition is followed back.
 const maxDepth = 8
 
-// ofFixedSizes tells whether a value is computed of constants and of sizes that
+// ofFixedSizes reports whether a value is computed of constants and of sizes that
 // the time does not change.
 func (p *prover) ofFixedSizes(name string, depth int) bool {
 	if _, _, constant := p.value(name); constant {
@@ -94,7 +94,7 @@ func (p *prover) ofFixedSizes(name string, depth int) bool {
 	return false
 }
 
-// picksFixed tells whether a Gather takes sizes that the time does not change out
+// picksFixed reports whether a Gather takes sizes that the time does not change out
 // of a shape.
 func (p *prover) picksFixed(n *onnxgraph.Node) bool {
 	shape := p.producer(n.Inputs[0])

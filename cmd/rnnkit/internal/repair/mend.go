@@ -298,7 +298,7 @@ func (r *repairer) mendExpand(ctx context.Context, t *trace, i int) string {
 	return fmt.Sprintf("the target %v is %v, which keeps the sizes of its data", dims, open)
 }
 
-// mayVary tells whether a size of the example can be so many rows of its batch or
+// mayVary reports whether a size of the example can be so many rows of its batch or
 // of its time.
 func (r *repairer) mayVary(d int) bool {
 	return d%r.sizes.batch[0] == 0 || d%r.sizes.time[0] == 0
@@ -467,7 +467,7 @@ func (r *repairer) mendGather(ctx context.Context, t *trace, i int) string {
 	return fmt.Sprintf("the index %d of dimension %d is the last", index[0], axis)
 }
 
-// isZero tells whether all elements are zero.
+// isZero reports whether all elements are zero.
 func isZero(t onnxgraph.Tensor) bool {
 	data, ok := t.Data.([]float32)
 	return ok && !slices.ContainsFunc(data, func(v float32) bool { return v != 0 })

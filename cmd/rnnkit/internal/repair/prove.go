@@ -11,11 +11,10 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// A prover tells whether a model computes at other times what it computes at the
-// time that it was exported with. That it runs there is not enough: steps that the
-// exporter took one by one, or a constant that was the time, answer wrongly
-// without a word. So each operator that meets the time has a rule, and what no
-// rule explains is an error.
+// prover checks that a model is right at other times than that of its export. It is not
+// enough that the model runs there: a loop that the exporter unrolled, or a constant
+// that was the time, gives wrong answers and no error. So each operator that reads the
+// time has a rule, and an operator without a rule is an error.
 type prover struct {
 	ctx      context.Context
 	trace    *trace
@@ -31,7 +30,7 @@ type prover struct {
 	visits int                         // of values that a padding is followed to
 }
 
-// prove returns why the answers at other times are not known to be right, by node.
+// prove returns the node for which other times are not known to be right.
 func (p *prover) prove() error {
 	p.summed, p.made, p.reads, p.seen = map[string]bool{}, map[string]bool{}, map[string]int{}, map[string]bool{}
 	nodes := p.trace.graph.Nodes
@@ -84,10 +83,11 @@ func (p *prover) node(n *onnxgraph.Node) error {
 	return nil
 }
 
-// always are the operators that can make as many steps as there were.
+// always has the operators that can make a dimension of as many steps as the example
+// had. Their rules apply whether they read the time or not.
 var always = set("Loop", "Scan", "If", "Expand", "Tile", "ConstantOfShape", "Concat", "RNN", "LSTM", "GRU")
 
-// meets tells whether n reads or writes a value with a dimension that the time changes.
+// meets reports whether n reads or writes a value with a dimension that the time changes.
 func (p *prover) meets(n *onnxgraph.Node) bool {
 	return slices.ContainsFunc(slices.Concat(n.Inputs, n.Outputs), p.varies)
 }
@@ -96,13 +96,13 @@ func (p *prover) varies(name string) bool {
 	return slices.ContainsFunc(p.trace.shapes[name], moves)
 }
 
-// moves tells whether a size depends on the time.
+// moves reports whether a size depends on the time.
 func moves(s size) bool { return s[0] != s[2] || s[1] != s[3] }
 
-// ofTimeAlone tells whether a size does not depend on the batch.
+// ofTimeAlone reports whether a size does not depend on the batch.
 func ofTimeAlone(s size) bool { return s[0] == s[1] && s[2] == s[3] }
 
-// follow notes what the outputs of n hold of its inputs.
+// follow records what the outputs of n inherit from its inputs.
 func (p *prover) follow(n *onnxgraph.Node) {
 	if w := p.weight(n); w != "" {
 		p.reads[w]++
@@ -158,8 +158,8 @@ func (p *prover) source(name string) string {
 
 func (p *prover) producer(name string) *onnxgraph.Node { return p.trace.scope.Producer(name) }
 
-// isUnrolled tells whether a weight is read so often as by steps, of a half of the
-// time too. Twice may be two branches.
+// isUnrolled reports whether a weight is read as often as by unrolled steps. Two reads
+// may be two branches, unless the time was short.
 func (p *prover) isUnrolled(times int) bool {
 	return times > 2 || times == 2 && p.example > 0 && p.example <= 5
 }
@@ -176,14 +176,14 @@ func (p *prover) outputs() error {
 	return nil
 }
 
-// isLength tells whether a number can be one of steps.
+// isLength reports whether a number can be one of steps.
 func (p *prover) isLength(n int64) bool {
 	t := int64(p.example)
 	return t > 1 && n > 1 && (n >= t-1 && n <= t+1 || n == 2*t)
 }
 
-// isPart tells whether a number of pieces may be the time, or a half or a third of
-// it, or a multiple.
+// isPart reports whether a number may be the time, a half or a third of it, or a
+// multiple.
 func (p *prover) isPart(n int) bool {
 	t := p.example
 	return t > 1 && n > 1 && (p.isLength(int64(n)) || n%t == 0 || n == t/2 || n == (t+1)/2 || n > 2 && t%n == 0)
@@ -213,8 +213,8 @@ func numbers(t tensor.Tensor) []float64 {
 	return t.Float64s()
 }
 
-// uniform returns the number that all elements of a value are, also where the
-// value is as long as something of the input.
+// uniform returns the number that all elements of a value have, if they are equal, also
+// for a value whose shape depends on the input.
 func (p *prover) uniform(name string) (float64, bool) {
 	if _, list, ok := p.value(name); ok {
 		if len(list) == 0 || slices.ContainsFunc(list, func(v float64) bool { return v != list[0] }) {
@@ -236,8 +236,8 @@ func (p *prover) uniform(name string) (float64, bool) {
 	return 0, false
 }
 
-// ints returns constant integers: those of an input, or of an attribute before
-// the opset in which that became an input.
+// ints returns the constant integers of an input, or of the attribute that older opsets
+// have in its place.
 func (p *prover) ints(n *onnxgraph.Node, input int, attribute string) (list []int64, constant bool) {
 	if value, ok := n.Attribute(attribute); ok {
 		list, constant = value.([]int64)

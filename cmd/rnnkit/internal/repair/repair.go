@@ -1,18 +1,18 @@
-// Package repair makes the batch and the time of an ONNX model symbolic again,
-// where an exporter baked the sizes of its example into the graph: in the
-// declared shapes, the initial states, the targets of Reshape and Expand, the
-// bounds of Slice and the index of the last step.
+// Package repair makes the batch and time dimensions of an ONNX model symbolic again,
+// where an exporter hard-coded the sizes of its example input: in the declared shapes,
+// the initial states, the targets of Reshape and Expand, the bounds of Slice and the
+// index of the last step.
 //
-// It runs the model with several batches and times in the native engine, follows
-// how each shape depends on them, and changes the first constant that stands in
-// the way, until nothing does. What was one size in the example is taken to be
-// the batch or the time where the graph says so, never by its value alone.
+// The package runs the model on the native engine with several batches and times, and
+// records how each shape depends on them. It then changes the first constant that makes
+// a node fail, and starts again until no node fails. A size of the example becomes the
+// batch or the time only where the graph says so, never because the numbers are equal.
 //
-// That a model runs at other times does not mean that it answers rightly there. The
-// time becomes symbolic only where a rule for each operator that meets it, a look at
-// each constant, and experiments with changes of each step leave no doubt; else it
-// stays, and the error names the node. At other batches [Repaired.Verify] compares
-// the answers with the original's.
+// A model that runs at other times need not be right there. The time becomes symbolic
+// only if every operator that reads it has a rule, no constant may have been computed
+// from it, and experiments that change each step find nothing wrong. Otherwise the time
+// stays fixed, and the error names the node. For other batches, [Repaired.Verify]
+// compares the answers with those of the original.
 package repair
 
 import (
@@ -32,15 +32,15 @@ import (
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
-// ErrDoesNotRun tells that a model does not run at the batch and time that its
+// ErrDoesNotRun means that a model does not run at the batch and time that its
 // inputs declare, or at any that was tried where they leave these open.
 var ErrDoesNotRun = errors.New("the model as it is does not run")
 
-// openTimes are the times that models with an open one are run with: the first
-// that they take.
+// openTimes are the times that are tried for a model with a symbolic time, until it runs
+// with one.
 var openTimes = []int{4, 16, 64}
 
-// Options say what the file does not. The zero Options leave all to it.
+// Options say what the file does not. The zero Options take everything from the file.
 type Options struct {
 	Layouts map[string]string // of inputs by name: see package inputs
 	Time    int               // to run the model with where its inputs leave it open; 0 for one that it takes
@@ -54,14 +54,14 @@ type Repaired struct {
 	Batch   int      // of the example that the model was exported with
 	Time    int
 
-	// Declared tells that the file, or Options.Time, gives the time.
+	// Declared means that the file, or Options.Time, gives the time.
 	Declared bool
 
-	// Timeless tells that no input has a time.
+	// Timeless means that no input has a time.
 	Timeless bool
 
-	// KeptTime is why the time has the size that it had, even where the inputs
-	// declare an open one; nil where it is open, or no input has a time.
+	// KeptTime is why the time stays fixed, even if the inputs declare a symbolic one.
+	// It is nil if the time is symbolic, or if no input has a time.
 	KeptTime error
 
 	original []inputs.Input
@@ -70,9 +70,8 @@ type Repaired struct {
 	sizes    sizes
 }
 
-// Repair returns m with a symbolic batch, and a symbolic time too unless the
-// model's weights fix it. It leaves m as it is. The error says which node stands
-// in the way of a batch.
+// Repair returns m with a symbolic batch and, unless the model fixes it, a symbolic
+// time. It does not change m. The error names the node that prevents a symbolic batch.
 func Repair(ctx context.Context, m *onnxgraph.Model, o Options) (*Repaired, error) {
 	list, err := inputs.Of(m, o.Layouts)
 	if err != nil {
@@ -157,8 +156,7 @@ func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, o Opt
 	return 0, 0, fmt.Errorf("%w: %w", ErrDoesNotRun, first)
 }
 
-// batchesOf returns the batches that constants may have which are the states of
-// recurrent nodes.
+// batchesOf returns the batches of constants that may be initial states.
 func batchesOf(g *onnxgraph.Graph) []int {
 	found := map[int]bool{}
 	add := func(value any) {
@@ -190,19 +188,19 @@ type repairer struct {
 	others   []*repairer     // who chose otherwise
 }
 
-// clone returns a repairer that goes on from here by itself.
+// clone returns an independent repairer in the same state.
 func (r *repairer) clone() *repairer {
 	model := *r.model
 	model.Graph.Initializers = slices.Clip(model.Graph.Initializers)
 	return &repairer{original: r.original, example: r.example, model: &model, sizes: r.sizes, changes: slices.Clip(r.changes), used: maps.Clone(r.used), settled: maps.Clone(r.settled)}
 }
 
-// mostTries bounds how many choices of the meaning of targets are tried.
+// mostTries limits how many meanings of Reshape targets are tried.
 const mostTries = 8
 
-// repair returns m with a batch, and a time unless it is fixed in probe, that
-// are symbolic. Where a target can mean several things it takes what answers as
-// m does, or else what is likeliest.
+// repair returns m with a symbolic batch and, unless it is fixed in probe, a symbolic
+// time. If a target has several meanings, repair takes one that answers as m does, or
+// else the likeliest.
 func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe sizes, o Options) (*Repaired, error) {
 	model := *m
 	model.Graph.Initializers = slices.Clip(m.Graph.Initializers)
@@ -241,7 +239,7 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 	return nil, cmp.Or(why, ctx.Err())
 }
 
-// finish makes the changes that are left to make.
+// finish makes all changes that are left.
 func (r *repairer) finish(ctx context.Context, list, open []inputs.Input, symbols symbols, memory int) (*Repaired, error) {
 	for range 2*len(r.model.Graph.Nodes) + 8 {
 		t, err := newTrace(ctx, r.model, open, r.sizes, memory)
@@ -273,8 +271,7 @@ func (r *repairer) finish(ctx context.Context, list, open []inputs.Input, symbol
 	return nil, errors.New("repairs do not come to an end, which is a bug: report it with the model")
 }
 
-// prove reports why a time that is open now is not known to be read as at the
-// time of the export.
+// prove returns why a symbolic time is not known to be right.
 func (r *repairer) prove(ctx context.Context, t *trace) error {
 	if r.sizes.time.isFixed() {
 		return nil
@@ -338,7 +335,8 @@ func (r *repairer) openInputs(list []inputs.Input, s symbols) []inputs.Input {
 	return open
 }
 
-// openOutputs declares the outputs as their shapes turned out, which it returns.
+// openOutputs declares the outputs with the shapes that the probes found, and returns
+// these.
 func (r *repairer) openOutputs(t *trace, s symbols) map[string][]size {
 	outputs := map[string][]size{}
 	r.model.Graph.Outputs = slices.Clone(r.model.Graph.Outputs)
@@ -374,7 +372,7 @@ func (r *repairer) openOutputs(t *trace, s symbols) map[string][]size {
 	return outputs
 }
 
-// check reports a recurrent node that reads another dimension as its batch.
+// check returns an error for a recurrent node that reads another dimension as its batch.
 func (r *repairer) check(t *trace) error {
 	reached := false
 	for i := range r.model.Graph.Nodes {

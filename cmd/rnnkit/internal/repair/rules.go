@@ -9,8 +9,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// rules are the operators whose part in the time is known. A nil rule is of those
-// that treat all steps alike, or read the whole time however long it is.
+// rules has the operators for which it is known how they treat the time. A nil rule means
+// that an operator treats all steps alike, or reads all of them, however many there are.
 var rules = map[string]func(*prover, *onnxgraph.Node) error{}
 
 func init() {
@@ -231,7 +231,7 @@ func within(shape []size) []size {
 	return all
 }
 
-// partsTime tells whether a place lies within a dimension that the time changes,
+// partsTime reports whether a place lies within a dimension that the time changes,
 // where that is not rows of sequences that are parted into these.
 func partsTime(in []size, at size) bool {
 	for k := range len(in) - 1 {
@@ -269,7 +269,7 @@ func (p *prover) pad(n *onnxgraph.Node) error {
 	return nil
 }
 
-// windowed tells whether all that reads a value are windows, which take so many
+// windowed reports whether all that reads a value are windows, which take so many
 // steps off again.
 func (p *prover) windowed(name string, axis, total int) bool {
 	const mostVisits = 64
@@ -290,7 +290,7 @@ func (p *prover) windowed(name string, axis, total int) bool {
 	return found
 }
 
-// takesOff tells whether n, or what reads it where it only moves dimensions, is
+// takesOff reports whether n, or what reads it where it only moves dimensions, is
 // such a window of a value of that shape.
 func (p *prover) takesOff(n *onnxgraph.Node, shape []size, axis, total int) bool {
 	switch n.OpType {

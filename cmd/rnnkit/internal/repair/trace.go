@@ -125,7 +125,7 @@ func named(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" })
 }
 
-// isConstant tells whether the outputs of n are constants, given those before.
+// isConstant reports whether the outputs of n are constants, given those before.
 func isConstant(n *onnxgraph.Node, constants map[string]bool) bool {
 	return !n.Is(onnxgraph.Random|onnxgraph.Control) && !slices.ContainsFunc(named(n.Inputs), func(name string) bool { return !constants[name] })
 }
