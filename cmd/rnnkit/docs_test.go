@@ -182,7 +182,7 @@ func (p *page) furnish(t *testing.T) {
 	p.write(t, "gestures.csv", gestures())
 	p.write(t, "shakespeare.txt", strings.Repeat(datasets.Rhyme(), 20))
 	p.write(t, "exported.onnx", p.load(t, "cmd/rnnkit/internal/repair/testdata/last_dynamo.onnx"))
-	p.write(t, "forecaster.onnx", p.load(t, "internal/reading/testdata/next.onnx"))
+	p.write(t, "forecaster.onnx", p.load(t, "infer/testdata/foreign/next.onnx"))
 }
 
 // load reads a file of the repository.
