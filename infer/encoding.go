@@ -12,16 +12,15 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
-// An encoded state is this, the number of its tensors, and of each its name, its
-// shape and its values; numbers and lengths are varints, values little-endian.
+// An encoded state has this header, the number of its tensors, and for each its name,
+// shape and values. Numbers and lengths are varints, values little-endian float32.
 const stateHeader = "rnnkit state 1\n"
 
 // maxRank is the most dimensions that a tensor of an encoded state may have.
 const maxRank = 8
 
-// MarshalBinary returns s as bytes that [State.UnmarshalBinary] reads; equal
-// states give equal bytes. They are good for the model that s belongs to, on any
-// engine.
+// MarshalBinary returns s as bytes that [State.UnmarshalBinary] reads. Equal states give
+// equal bytes. They fit the model that s belongs to, on any engine.
 func (s *State) MarshalBinary() ([]byte, error) {
 	data := []byte(stateHeader)
 	data = binary.AppendUvarint(data, uint64(len(s.tensors)))
@@ -49,9 +48,9 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	return data, nil
 }
 
-// UnmarshalBinary sets s to the state that [State.MarshalBinary] wrote. It
-// fails, and leaves s as it is, where data is anything else. Whether the state
-// fits a model shows at the next step.
+// UnmarshalBinary sets s to the state that [State.MarshalBinary] wrote. If data is anything
+// else it returns an error and leaves s as it is. A state that does not fit a model is an
+// error of the next step.
 func (s *State) UnmarshalBinary(data []byte) error {
 	rest, ok := bytes.CutPrefix(data, []byte(stateHeader))
 	if !ok {
@@ -93,7 +92,7 @@ func (d *decoder) number() int {
 	return int(n)
 }
 
-// length returns a number of things that each take at least a byte of the rest.
+// length returns a number of items, each of which takes at least a byte of the rest.
 func (d *decoder) length() int {
 	n := d.number()
 	if n > len(d.rest) {

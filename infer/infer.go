@@ -1,10 +1,13 @@
-// Package infer runs recurrent models inside a Go program: those that rnnkit
-// exports, and through [Model.Run] any ONNX model that the engine knows. What a
-// model was trained for has a type of its own: [Forecaster], [Generator] and
-// [Classifier].
+// Package infer runs recurrent models inside a Go program: those that rnnkit exports, and
+// any other ONNX model that the engine knows.
 //
-// The default engine is pure Go, so a program that imports this package needs
-// no cgo and no shared library. Pass another with [With].
+// A task has a type of its own: [Forecaster], [Classifier] and [Generator]. They run a model
+// of rnnkit as it is, and a model from elsewhere, as of PyTorch or Keras, after
+// [Model.Describe]. [Model.Step] feeds a sequence step by step, with a [State].
+// [Model.Run] takes and returns tensors by name. [Live] swaps the model of a service.
+//
+// The default engine is pure Go, so a program that imports this package needs no cgo and
+// no shared library. Pass another engine with [With].
 package infer
 
 import (
@@ -35,15 +38,15 @@ type Model struct {
 	graphErr    error            // why there is none
 
 	states                                 // of the graph itself
-	plan    func() (*stepwise.Plan, error) // how m is made to run step by step
-	stepper func() (*stepper, error)       // which the first call opens
-	opened  []engine.Session               // by that
+	plan    func() (*stepwise.Plan, error) // how the graph is changed to run step by step
+	stepper func() (*stepper, error)       // its first call opens the sessions in opened
+	opened  []engine.Session
 
 	bindings sync.Pool // of *binding
 
 	closed atomic.Bool
-	users  atomic.Int64 // the runs under way, and 1 until Close; the last one frees the session
-	uses   atomic.Int64 // the uses of a Live under way, in which runs go on after Close
+	users  atomic.Int64 // the runs in progress, and 1 until Close; the last one frees the session
+	uses   atomic.Int64 // the calls of Live.Use in progress, which may run m after Close
 }
 
 // Option changes how a model is opened.
@@ -61,14 +64,13 @@ func With(e engine.Engine) Option {
 	}
 }
 
-// Open loads the ONNX model in the file of the given path, which is no pipe and no
-// device.
+// Open loads the ONNX model in the file at path, which must be no pipe and no device.
 func Open(path string, opts ...Option) (*Model, error) {
 	return OpenContext(context.Background(), path, opts...)
 }
 
-// OpenContext is Open, and ends with ctx: at once with the native engine, with
-// another where that is an [engine.ContextOpener].
+// OpenContext is Open, and returns when ctx is done: at once with the native engine, and
+// with another if that is an [engine.ContextOpener].
 func OpenContext(ctx context.Context, path string, opts ...Option) (*Model, error) {
 	data, err := onnxgraph.ReadFile(path)
 	if err != nil {
@@ -81,14 +83,13 @@ func OpenContext(ctx context.Context, path string, opts ...Option) (*Model, erro
 	return m, nil
 }
 
-// OpenBytes loads an ONNX model from the bytes of its file, which may be
-// reused afterwards: of a model that streams without inputs for its state, it keeps a
-// copy until the first step.
+// OpenBytes loads an ONNX model from the bytes of its file. The caller may reuse them: of a
+// model that streams without inputs for its state, m keeps a copy until the first step.
 func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 	return OpenBytesContext(context.Background(), data, opts...)
 }
 
-// OpenBytesContext is OpenBytes, and ends with ctx as [OpenContext] does.
+// OpenBytesContext is OpenBytes, and returns when ctx is done as [OpenContext] does.
 func OpenBytesContext(ctx context.Context, data []byte, opts ...Option) (*Model, error) {
 	return open(ctx, data, false, opts)
 }
@@ -138,8 +139,8 @@ func readMetadata(s engine.Session) (*models.Metadata, error) {
 // "onnxruntime/cpu".
 func (m *Model) Engine() string { return m.engine }
 
-// Metadata returns the document that rnnkit put into the file, or nil for a
-// model from elsewhere. The caller must not change it.
+// Metadata returns the metadata that rnnkit wrote to the file, or nil for a model from
+// elsewhere. The caller must not change it.
 func (m *Model) Metadata() *models.Metadata { return m.meta }
 
 // Inputs describes the inputs of the graph.
@@ -148,23 +149,23 @@ func (m *Model) Inputs() []tensor.Info { return m.session.Inputs() }
 // Outputs describes the outputs of the graph.
 func (m *Model) Outputs() []tensor.Info { return m.session.Outputs() }
 
-// State returns the inputs that carry the model's state, each with the output that
-// is its value for the next run: as the metadata of rnnkit names them, in a model
-// from elsewhere those that its graph tells of. The caller must not change it.
+// State returns the inputs that take the model's state, each with the output that returns
+// its value after the run. A model of rnnkit names them in its metadata; in any other
+// they are found in the graph. The caller must not change it.
 func (m *Model) State() []models.StatePair { return m.pairs }
 
-// Streams returns nil if [Model.Step] and its like can run m, and else why they
-// cannot: which node looks ahead, mixes the steps or is not known.
+// Streams returns nil if the Step methods can run m. Otherwise the error names the node
+// that looks ahead, mixes the steps or is not known.
 func (m *Model) Streams() error {
 	_, err := m.plan()
 	return err
 }
 
-// Run computes the named outputs, or all of them if none is named. Inputs that
-// have a default may be left out, and those that carry the model's [Model.State],
-// which are then zeros, for as many sequences as the other inputs have. It ends with
-// ctx: the native engine within a recurrent layer too, ONNX Runtime between two
-// operators, so that a long sequence is better run in parts there.
+// Run computes the named outputs, or all of them if none is named. Inputs that have a
+// default may be left out. So may those of the [Model.State], which are then zeros, for as
+// many sequences as the other inputs have. Run returns when ctx is done: the native
+// engine within a recurrent layer too, ONNX Runtime between two operators, so run a long
+// sequence in parts there.
 func (m *Model) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	results := engine.Wanted(m.session, outputs)
 	if err := m.RunInto(ctx, inputs, results); err != nil {
@@ -179,10 +180,10 @@ type binding struct {
 	zeros []tensor.Tensor // for the states that are not given
 }
 
-// RunInto is Run for the outputs that are named in the given map, to which it
-// writes: to the memory of the tensors that it finds there, where it is enough, so
-// that runs again and again, on inputs of the same shapes, allocate nothing. The
-// memory must not be that of an input.
+// RunInto is Run for the outputs that are the keys of the given map, to which it writes.
+// It reuses the memory of the tensors that it finds there if they are large enough, so
+// repeated runs on inputs of the same shapes allocate nothing. The memory must not be
+// that of an input.
 func (m *Model) RunInto(ctx context.Context, inputs, outputs map[string]tensor.Tensor) error {
 	b, ok := m.bindings.Get().(*binding)
 	if !ok {
@@ -235,9 +236,9 @@ func (m *Model) run(ctx context.Context, session engine.Session, inputs, outputs
 // ErrClosed is what a run of a closed [Model] or [Live] returns.
 var ErrClosed = errors.New("the model is closed: open it again")
 
-// Close frees what the model holds, as soon as the runs under way have returned,
-// for which it does not wait. A run after it is [ErrClosed], but within a [Live.Use]
-// that is under way. It may be called more than once.
+// Close frees what the model holds as soon as the runs in progress have returned. It does
+// not wait for them. A later run returns [ErrClosed], unless it is within a [Live.Use]
+// that was in progress. Close may be called more than once.
 func (m *Model) Close() error {
 	if m.closed.Swap(true) {
 		return nil
@@ -245,7 +246,7 @@ func (m *Model) Close() error {
 	return m.release()
 }
 
-// retain keeps the session until release.
+// retain keeps the session open until release.
 func (m *Model) retain() error {
 	for n := m.users.Load(); n > 0 && (!m.closed.Load() || m.uses.Load() > 0); n = m.users.Load() {
 		if m.users.CompareAndSwap(n, n+1) {
@@ -272,8 +273,8 @@ const (
 	outputName = "output"
 )
 
-// checkInput returns an error unless the graph reads what the metadata says, and
-// needs nothing else but its state.
+// checkInput returns an error unless the graph has the input that the metadata says, and
+// no other that is required but those of its state.
 func (m *Model) checkInput() error {
 	want := inputOf(m.meta.Spec)
 	for _, in := range m.Inputs() {

@@ -19,7 +19,7 @@ import (
 )
 
 // fake is an engine whose models answer twice the last value of a window less
-// the first, which goes on with any straight line.
+// the first, which continues any straight line.
 type fake struct {
 	meta    *models.Metadata
 	damaged string // metadata that is not a document
@@ -265,8 +265,8 @@ func sine(t *testing.T) (*infer.Model, *infer.Forecaster) {
 	return m, f
 }
 
-// TestStepsAreTheWhole feeds a trained model value by value.
-func TestStepsAreTheWhole(t *testing.T) {
+// TestStepsMatchSequence feeds a trained model value by value.
+func TestStepsMatchSequence(t *testing.T) {
 	m, f := sine(t)
 	series := line(50)
 	for i := range series {

@@ -10,24 +10,24 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
-// State is what a model carries from one step to the next. The zero State is
-// the one before the first step. It belongs to one goroutine at a time, and must
-// not be copied: use [State.Clone].
+// State is what a model keeps from one step to the next. The zero State is the one before
+// the first step. A State must not be used by several goroutines at once, and not be
+// copied: use [State.Clone].
 type State struct {
 	_ noCopy
 
-	names   []string        // of the inputs that the tensors are fed to
+	names   []string        // of the inputs that take the tensors
 	tensors []tensor.Tensor // none at first
 
-	// What follows is memory that steps of one model use again.
+	// What follows is workspace that the steps of one model reuse.
 	model           *Model
 	x, y            tensor.Tensor
 	next            []tensor.Tensor  // that the model writes the state to
 	inputs, outputs []*tensor.Tensor // of a run
 }
 
-// noCopy lets go vet report a copy of what holds it, as of a lock. A copy of a State
-// would share memory that each of the two writes to.
+// noCopy makes go vet report a copy of the struct that holds it, as of a lock. The copy of
+// a State would share its workspace.
 type noCopy struct{}
 
 func (*noCopy) Lock()   {}
@@ -39,7 +39,7 @@ func (m *Model) NewState() *State { return &State{} }
 // Reset makes s the state before the first step.
 func (s *State) Reset() { s.tensors = s.tensors[:0] }
 
-// Clone returns a copy of s that goes its own way.
+// Clone returns an independent copy of s.
 func (s *State) Clone() *State {
 	c := &State{names: s.names}
 	for _, t := range s.tensors {
@@ -48,27 +48,26 @@ func (s *State) Clone() *State {
 	return c
 }
 
-// Step feeds the model one step, x, and returns its answer, which belongs to the
-// caller. The state goes on from the step before; after an error it is what it was.
-// Steps one by one give the answers that a whole sequence gives.
+// Step feeds the model one step, x, and returns the answer, which belongs to the caller.
+// It updates s, and after an error leaves it as it was. The answers are those that the
+// model gives to the whole sequence.
 //
-// A model of rnnkit reads x of [features] and answers [outputs]. Any other model
-// must read float32, and nothing else besides its state, in a shape that x fills: a
-// dimension of no fixed size is 1, or the last one what is left. Its answer is all of
-// its first output that is no state.
+// A model of rnnkit takes x of [features] and answers [outputs]. Any other model must take
+// float32, and no other required input besides its state, in a shape that x fills: a
+// dimension of no fixed size is 1, or for the last one what is left. The answer is all of
+// its first output that is no state. [Model.Describe] chooses another input or output.
 //
-// The graph need not have inputs and outputs for the state. Where it has none, the
-// first step of a model opens it once more with them, and a third time where it says
-// itself what the state is before the first step. It is an error if a node reads steps
-// that come later or mixes steps, as a backward layer, a mean over the time or a
-// convolution over it do, or if nobody knows whether it does: [Model.Streams] names
-// the node.
+// The graph need not have inputs and outputs for the state. If it has none, the first step
+// opens the model again with them added, and a third time if the graph sets the initial
+// state itself. It is an error if a node reads later steps or mixes steps, as a backward
+// layer or a mean or a convolution over the time does, or if that is not known:
+// [Model.Streams] names the node.
 //
-// A forecaster that was trained on windows knows only states that are as old as a
-// window. For longer series use [Forecaster], which gives it a window each time, or
-// train it on streams (TBPTT of rnnkit.Options). On the native engine a NaN in x goes
-// into the state and stays there. ONNX Runtime makes numbers of it, so check x where it
-// may have one.
+// A forecaster that was trained on windows has only seen states as old as a window. For
+// longer series use [Forecaster], which feeds a window each time, or train it on
+// streams (TBPTT of rnnkit.Options).
+// On the native engine a NaN in x enters the state and stays there. ONNX Runtime turns it
+// into numbers, so check x if it may have one.
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {
 	steps, err := m.stepsOf(tensor.Float32)
 	if err != nil {
@@ -88,9 +87,9 @@ func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, err
 	return m.answer(ctx, steps, s)
 }
 
-// StepTokens is [Model.Step] for a model of tokens, int64 of [batch, time]. It
-// feeds the given tokens, at least one, in a single run, and returns the answer to
-// the last of them. A model from elsewhere may have the time first.
+// StepTokens is [Model.Step] for a model of tokens, int64 of [batch, time]. It feeds the
+// given tokens, at least one, in a single run, and returns the answer to the last of them.
+// A model from elsewhere may have the time first.
 func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]float32, error) {
 	steps, err := m.stepsOf(tensor.Int64)
 	if err != nil {
@@ -112,11 +111,10 @@ func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]fl
 	return m.answer(ctx, steps, s)
 }
 
-// StepTensors is [Model.Run] with the inputs that carry the state fed from s, which
-// goes on. It is for steps of several inputs, of several sequences at once, of any
-// type and shape; inputs that are the same for every step are given each time. An input
-// that carries the state may be given too, and then goes before that of s: to begin
-// with another state than zeros.
+// StepTensors is [Model.Run] with the inputs of the state taken from s, which it updates.
+// It is for steps of several inputs, of several sequences at once, of any type and shape.
+// Give inputs that are the same for every step each time. An input of the state may be
+// given too, for example to begin with another state than zeros; it replaces that of s.
 func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	steps, err := m.steps()
 	if err != nil {
@@ -135,7 +133,7 @@ func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]ten
 	if err := m.advance(ctx, steps, s); err != nil {
 		return nil, err
 	}
-	s.goOn()
+	s.advance()
 	for i, p := range steps.places {
 		if t := b.Outputs[p.output]; t != nil {
 			*t = s.tensors[i].Clone()
@@ -173,8 +171,8 @@ func (s *State) join(m *Model, steps *stepper) error {
 	return nil
 }
 
-// answer feeds s.x, steps of one sequence, and returns the answer to the last if it
-// is one of several tokens, else all of it.
+// answer feeds s.x, steps of one sequence, and returns the answer to the last one if they
+// are tokens, and otherwise all of the output.
 func (m *Model) answer(ctx context.Context, steps *stepper, s *State) ([]float32, error) {
 	for i, t := range s.tensors {
 		if m.meta != nil && (len(t.Shape) != 3 || t.Shape[1] != 1) {
@@ -204,7 +202,7 @@ func (m *Model) answer(ctx context.Context, steps *stepper, s *State) ([]float32
 	if len(y) < size {
 		return nil, fmt.Errorf("output %q has %d values, where the metadata tells of %d: export the model again", name, len(y), size)
 	}
-	s.goOn()
+	s.advance()
 	return slices.Clone(y[len(y)-size:]), nil
 }
 
@@ -249,8 +247,8 @@ func (m *Model) advance(ctx context.Context, steps *stepper, s *State) error {
 	return m.run(ctx, steps.first, own, s.outputs)
 }
 
-// given tells whether all or none of the states are given that the model's own graph
-// does not take.
+// given reports whether the caller gives the states that were added to the graph: all of
+// them, or none.
 func (s *stepper) given(inputs []*tensor.Tensor) (bool, error) {
 	n := 0
 	for _, t := range inputs {
@@ -264,19 +262,19 @@ func (s *stepper) given(inputs []*tensor.Tensor) (bool, error) {
 	return n > 0, nil
 }
 
-// goOn takes s to the state that the model has written.
-func (s *State) goOn() {
+// advance makes the state that the model has written the current one.
+func (s *State) advance() {
 	if cap(s.tensors) == 0 {
 		s.tensors = make([]tensor.Tensor, len(s.next))
 	}
 	s.tensors, s.next = s.next, s.tensors[:len(s.next)]
 }
 
-// maxState is how many elements an initial state may have that a file asks for.
+// maxState is how many elements an initial state may have.
 const maxState = 1 << 26
 
-// begin sets those of inputs that carry the state, are not given and have no default
-// to zeros, in the given memory, which has a tensor for each state.
+// begin sets those inputs of the state to zeros that are not given and have no default. It
+// reuses the memory of zeros, which has a tensor for each state.
 func (s *states) begin(infos []tensor.Info, inputs []*tensor.Tensor, zeros []tensor.Tensor) error {
 	for i, p := range s.places {
 		info := &infos[p.input]
@@ -299,9 +297,9 @@ func (s *states) begin(infos []tensor.Info, inputs []*tensor.Tensor, zeros []ten
 	return nil
 }
 
-// sizeOf returns the size of dimension k of an input: where it declares none, that of
-// a dimension of the given inputs that has the same symbol, their batch if it is one,
-// or 1.
+// sizeOf returns the size of dimension k of an input. If the input declares none, it is
+// that of a given input's dimension with the same symbol, or the batch of the given inputs
+// if it is a batch, or 1.
 func (s *states) sizeOf(input, k int, infos []tensor.Info, inputs []*tensor.Tensor) int {
 	d := infos[input].Shape[k]
 	if d.Symbol == "" && d.Size >= 0 {

@@ -92,9 +92,9 @@ func TestWrongAnswer(t *testing.T) {
 	}
 }
 
-// TestStateGoesItsOwnWay saves, copies and resets a state in the middle of a
+// TestClone saves, copies and resets a state in the middle of a
 // sequence.
-func TestStateGoesItsOwnWay(t *testing.T) {
+func TestClone(t *testing.T) {
 	m := untrained(t, floatSpec)
 	s := m.NewState()
 	first := step(t, m, s, 0.5)
@@ -183,7 +183,7 @@ func TestStepTokensErrors(t *testing.T) {
 		"token -1, at step 1":       func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState(), -1) },
 		"there are no tokens":       func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState()) },
 		"tokens: use StepTokens":    func() ([]float32, error) { return m.Step(t.Context(), m.NewState(), []float32{1}) },
-		"not read tokens: use Step": func() ([]float32, error) { return floats.StepTokens(t.Context(), floats.NewState(), 1) },
+		"takes no tokens: use Step": func() ([]float32, error) { return floats.StepTokens(t.Context(), floats.NewState(), 1) },
 		"is not one of this model, which has [{h0 hn} {c0 cn}]": func() ([]float32, error) {
 			s := m.NewState()
 			if _, err := m.StepTokens(t.Context(), s, 1); err != nil {

@@ -16,27 +16,27 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// states is what carries a state among the inputs and outputs of a session.
+// states lists the inputs and outputs of a session that carry the state.
 type states struct {
 	pairs  []models.StatePair
 	places []place
-	batch  []int // which dimension of each input is the batch, -1 for none; only where an input may declare it by no symbol
+	batch  []int // the dimension of each input that is the batch, -1 for none; nil for a model of rnnkit, whose symbols tell it
 }
 
-// place is where a pair's input and output stand among the session's.
+// place has the indices of a pair's input and output in the session.
 type place struct{ input, output int }
 
-// stepper is what a model runs step by step with.
+// stepper has the sessions that run a model step by step.
 type stepper struct {
 	states
 	session engine.Session
-	first   engine.Session // for the first step, nil where that is one of session with zeros
+	first   engine.Session // for the first step; nil if session runs it, with zeros
 
-	input  int // which input Step and StepTokens feed; -1 if there is none
-	output int // which is the answer; -1 if there is none
+	input  int // the index of the input that Step and StepTokens feed; -1 if there is none
+	output int // the index of the answer; -1 if there is none
 
-	// inputTime and outputTime are which of their dimensions is the time, -1 where
-	// that is not known.
+	// inputTime and outputTime are the dimensions that are the time, -1 if that is not
+	// known.
 	inputTime, outputTime int
 }
 
@@ -58,7 +58,7 @@ func (m *Model) findStates(source *graphs.Source, owned bool) {
 		if err != nil || !plan.Changes() {
 			source = nil
 		}
-	} else if m.states.find(m.session, m.meta.State); m.isWhole() || !m.meta.Spec.Stepwise() {
+	} else if m.states.find(m.session, m.meta.State); m.hasAllStates() || !m.meta.Spec.Stepwise() {
 		source = nil
 	}
 	if source != nil && !owned {
@@ -67,12 +67,13 @@ func (m *Model) findStates(source *graphs.Source, owned bool) {
 	m.stepper = sync.OnceValues(func() (*stepper, error) { return m.newStepper(source) })
 }
 
-// isWhole tells whether the graph of a model of rnnkit carries all of its state.
-func (m *Model) isWhole() bool {
+// hasAllStates reports whether the graph of a model of rnnkit has inputs and outputs for
+// all of its state.
+func (m *Model) hasAllStates() bool {
 	return len(m.states.pairs) > 0 && len(m.states.pairs) == len(m.meta.State)
 }
 
-// planOurs plans for a model of rnnkit, whose states get their usual names.
+// planOurs plans for a model of rnnkit. Its states get their usual names.
 func (m *Model) planOurs(source *graphs.Source) (*stepwise.Plan, error) {
 	spec := m.meta.Spec
 	switch {
@@ -80,7 +81,7 @@ func (m *Model) planOurs(source *graphs.Source) (*stepwise.Plan, error) {
 		return nil, errBackward
 	case !spec.Stepwise():
 		return nil, fmt.Errorf("a model of readout %q cannot run step by step: it reads the outputs of all steps"+useRun, spec.Readout)
-	case m.isWhole():
+	case m.hasAllStates():
 		return &stepwise.Plan{}, nil
 	}
 	plan, err := m.planGraph(source)
@@ -115,9 +116,9 @@ func (m *Model) planForeign() (*stepwise.Plan, error) {
 	return plan, err
 }
 
-// batchOf returns which dimension of each input is the batch, -1 where nobody knows.
+// batchOf returns the dimension of each input that is the batch, -1 if that is not known.
 func batchOf(graph *onnxgraph.Model, infos []tensor.Info) []int {
-	const most = 1 << 16 // nodes of a graph that is read for it
+	const most = 1 << 16 // nodes; a larger graph is not analysed
 	batch := slices.Repeat([]int{-1}, len(infos))
 	if len(graph.Graph.Nodes) > most {
 		return batch
@@ -179,7 +180,7 @@ func (m *Model) newStepper(source *graphs.Source) (*stepper, error) {
 	return s, nil
 }
 
-// axisOf returns which dimension of a value is the time, or -1.
+// axisOf returns the dimension of a value that is the time, or -1.
 func axisOf(plan *stepwise.Plan, infos []tensor.Info, at int) int {
 	if at >= 0 {
 		if axis, ok := plan.Axes[infos[at].Name]; ok {
@@ -189,14 +190,14 @@ func axisOf(plan *stepwise.Plan, infos []tensor.Info, at int) int {
 	return -1
 }
 
-// choose sets what Step and StepTokens feed and which output is their answer.
+// choose sets the input that Step and StepTokens feed and the output that they return.
 func (s *stepper) choose(m *Model) {
 	if d := m.Description(); d != nil {
 		s.input, s.output = indexOf(m.Inputs(), d.Input), indexOf(m.Outputs(), d.Output)
 		return
 	}
 	s.input = -1
-	var others []int // inputs that must be fed, besides the state
+	var others []int // required inputs besides the state
 	for i, info := range m.Inputs() {
 		if !info.Optional && !slices.ContainsFunc(s.places, func(p place) bool { return p.input == i }) {
 			others = append(others, i)
@@ -210,7 +211,7 @@ func (s *stepper) choose(m *Model) {
 	})
 }
 
-// openSteps opens the sessions of a model that is given states.
+// openSteps opens the sessions of a model to which states are added.
 func (m *Model) openSteps(s *stepper, plan *stepwise.Plan, source *graphs.Source) error {
 	open := func(first bool) (engine.Session, error) {
 		session, err := source.OpenChanged(context.Background(), plan.Change(first))
@@ -233,18 +234,18 @@ func (m *Model) openSteps(s *stepper, plan *stepwise.Plan, source *graphs.Source
 		pairs = append(pairs, models.StatePair{Input: p.Input, Output: p.Output})
 	}
 	if !s.states.find(s.session, pairs) || !startsWith(s.session.Inputs(), m.Inputs()) || !startsWith(s.session.Outputs(), m.Outputs()) {
-		return fmt.Errorf("the engine reads %v and answers %v", s.session.Inputs(), s.session.Outputs())
+		return fmt.Errorf("the engine has the inputs %v and outputs %v", s.session.Inputs(), s.session.Outputs())
 	}
 	return nil
 }
 
-// startsWith tells whether the first of infos have the names of those given.
+// startsWith reports whether the first of infos have the names of those given.
 func startsWith(infos, first []tensor.Info) bool {
 	return len(infos) >= len(first) && slices.EqualFunc(infos[:len(first)], first, func(a, b tensor.Info) bool { return a.Name == b.Name })
 }
 
-// find keeps those pairs of which the session has the input and the output, and none
-// of them twice, and tells whether these are all.
+// find keeps the pairs whose input and output the session has, each once, and reports
+// whether these are all.
 func (s *states) find(session engine.Session, pairs []models.StatePair) bool {
 	inputs, outputs := map[int]bool{-1: true}, map[int]bool{-1: true}
 	*s = states{batch: s.batch}
@@ -258,12 +259,12 @@ func (s *states) find(session engine.Session, pairs []models.StatePair) bool {
 	return len(s.pairs) == len(pairs)
 }
 
-// indexOf returns the place of the value of that name, or -1.
+// indexOf returns the index of the value of that name, or -1.
 func indexOf(infos []tensor.Info, name string) int {
 	return slices.IndexFunc(infos, func(info tensor.Info) bool { return info.Name == name })
 }
 
-// steps returns what m runs step by step with, or the reason why it cannot.
+// steps returns the stepper of m, or the reason why there is none.
 func (m *Model) steps() (*stepper, error) {
 	if err := m.retain(); err != nil { // what is opened is closed with m
 		return nil, err
@@ -279,17 +280,17 @@ func (m *Model) stepsOf(t tensor.Type) (*stepper, error) {
 		return nil, err
 	}
 	if s.input < 0 || s.output < 0 {
-		return nil, fmt.Errorf("the model reads %v and answers %v, of which one each must be no state: use StepTensors", m.Inputs(), m.Outputs())
+		return nil, fmt.Errorf("the model has the inputs %v and outputs %v, of which one each must be no state: use StepTensors or Describe", m.Inputs(), m.Outputs())
 	}
 	switch input := m.Inputs()[s.input]; input.Type {
 	case t:
 		return s, nil
 	case tensor.Int64:
-		return nil, errors.New("the model reads tokens: use StepTokens")
+		return nil, errors.New("the model takes tokens: use StepTokens")
 	case tensor.Float32:
-		return nil, errors.New("the model does not read tokens: use Step")
+		return nil, errors.New("the model takes no tokens: use Step")
 	default:
-		return nil, fmt.Errorf("the model reads %s: use StepTensors", input)
+		return nil, fmt.Errorf("the model takes %s: use StepTensors", input)
 	}
 }
 

@@ -223,7 +223,7 @@ func TestForeignStepErrors(t *testing.T) {
 			_, err := m.Step(t.Context(), m.NewState(), []float32{1, 2})
 			return err
 		},
-		"does not read tokens: use Step": func() error {
+		"takes no tokens: use Step": func() error {
 			m := open(t, float, native.New())
 			_, err := m.StepTokens(t.Context(), m.NewState(), 1)
 			return err

@@ -263,7 +263,7 @@ func withoutState(g *onnxgraph.Graph) {
 	}
 }
 
-// checkSavedStates goes on in one model with the state of the other.
+// checkSavedStates continues in one model with the state of the other.
 func checkSavedStates(t *testing.T, a, b *infer.Model) {
 	t.Helper()
 	in := a.Inputs()[0]
