@@ -81,7 +81,8 @@ func clockMarks(c *Column) (marks []float64) {
 func (t *Table) seriesAxis() *axis {
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		if c.Values == nil || c.clock || named(c.Name, idWords) || !whole(c.Values) || !recounts(c.Values) {
+		counts := c.Values != nil && !c.clock && whole(c.Values) && recounts(c.Values)
+		if !counts || named(c.Name, idWords) {
 			continue
 		}
 		a := t.countAxis(c, 1)

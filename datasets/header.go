@@ -185,7 +185,11 @@ func (s *sheet) countsInDoubt(first []string) bool {
 // because a few such numbers may also begin a sequence.
 func (s *sheet) fromZero(numbers []float64) bool {
 	step, even := stepOf(numbers, 0)
-	if !even || step != 1 || numbers[0] != 0 || s.ragged && len(numbers) < 4 && slices.ContainsFunc(s.records[1:], func(record []string) bool { return slices.ContainsFunc(record, isWhole) }) {
+	if !even || step != 1 || numbers[0] != 0 {
+		return false
+	}
+	hasWhole := func(record []string) bool { return slices.ContainsFunc(record, isWhole) }
+	if s.ragged && len(numbers) < 4 && slices.ContainsFunc(s.records[1:], hasWhole) {
 		return false
 	}
 	countsOn := true

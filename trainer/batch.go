@@ -7,32 +7,39 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// checkInputs returns an error if the inputs of b do not fit the model.
+// checkInputs returns a *models.FieldError if a field of b does not fit the model.
 func checkInputs(b *datasets.Batch, spec models.Spec) error {
-	if b.Size < 1 || b.Time < 1 {
-		return fmt.Errorf("a batch has %d examples of %d steps: it must have 1 or more of each", b.Size, b.Time)
+	switch {
+	case b.Size < 1:
+		return &models.FieldError{Field: "Size", Value: b.Size, Want: "1 or more"}
+	case b.Time < 1:
+		return &models.FieldError{Field: "Time", Value: b.Time, Want: "1 or more"}
 	}
 	if err := checkSizes(b, spec); err != nil {
 		return err
 	}
 	if n := len(b.Lengths); n != 0 && n != b.Size {
-		return fmt.Errorf("a batch of %d examples has %d lengths: it needs one each, or none", b.Size, n)
+		return &models.FieldError{Field: "Lengths", Value: b.Lengths, Want: fmt.Sprintf("empty or of length %d, one for each example", b.Size)}
 	}
 	for i, n := range b.Lengths {
 		if n < 1 || n > b.Time {
-			return fmt.Errorf("example %d of the batch has length %d: it must be from 1 to its %d steps", i, n, b.Time)
+			return &models.FieldError{Field: fmt.Sprintf("Lengths[%d]", i), Value: n, Want: fmt.Sprintf("from 1 to the %d steps of the batch", b.Time)}
 		}
 	}
 	for i, token := range b.Tokens {
 		if t := i % b.Time; t < length(b, i/b.Time) && (token < 0 || token >= int64(spec.Vocabulary)) {
-			return fmt.Errorf("step %d of example %d has token %d: the model knows those from 0 to %d", t, i/b.Time, token, spec.Vocabulary-1)
+			return &models.FieldError{
+				Field: fmt.Sprintf("Tokens[%d]", i),
+				Value: token,
+				Want:  fmt.Sprintf("from 0 to %d, the tokens of the model (step %d of example %d)", spec.Vocabulary-1, t, i/b.Time),
+			}
 		}
 	}
 	return nil
 }
 
-// checkSizes returns an error if a slice of b has not the length that the model
-// needs. The products are in float64, where large sizes do not overflow.
+// checkSizes returns a *models.FieldError if a slice of b has not the length that the
+// model needs. The products are in float64, where large sizes do not overflow.
 func checkSizes(b *datasets.Batch, spec models.Spec) error {
 	steps := float64(b.Size) * float64(b.Time)
 	states, cells := float64(spec.Layers*spec.Directions()*spec.Hidden)*float64(b.Size), 0.0
@@ -43,24 +50,28 @@ func checkSizes(b *datasets.Batch, spec models.Spec) error {
 		states, cells = 0, 0
 	}
 	for _, f := range []struct {
-		name string
-		have int
-		want float64
+		field string
+		have  int
+		want  float64
 	}{
-		{"inputs", len(b.Inputs), steps * float64(spec.Features)},
-		{"tokens", len(b.Tokens), steps * float64(min(spec.Vocabulary, 1))},
-		{"values of H0", len(b.H0), states},
-		{"values of C0", len(b.C0), cells},
+		{"Inputs", len(b.Inputs), steps * float64(spec.Features)},
+		{"Tokens", len(b.Tokens), steps * float64(min(spec.Vocabulary, 1))},
+		{"H0", len(b.H0), states},
+		{"C0", len(b.C0), cells},
 	} {
 		if float64(f.have) != f.want {
-			return fmt.Errorf("a batch of %d examples of %d steps has %d %s: the model needs %.0f", b.Size, b.Time, f.have, f.name, f.want)
+			return &models.FieldError{
+				Field: f.field,
+				Value: map[string]any{"Inputs": b.Inputs, "Tokens": b.Tokens, "H0": b.H0, "C0": b.C0}[f.field],
+				Want:  fmt.Sprintf("of length %.0f, for %d examples of %d steps", f.want, b.Size, b.Time),
+			}
 		}
 	}
 	return nil
 }
 
-// checkTargets returns an error if the targets or labels of the batch do not fit the
-// loss. It adds up the weight of the rows.
+// checkTargets returns a *models.FieldError if the targets or labels of the batch do not
+// fit the loss. It adds up the weight of the rows.
 func (r *runner[T]) checkTargets() error {
 	b := &r.batch
 	rows := b.Size * r.rowsPerExample()
@@ -79,7 +90,10 @@ func (r *runner[T]) checkTargets() error {
 				label = b.Labels[row]
 			}
 			if label != datasets.Ignore && (label < 0 || label >= int64(r.meta.Spec.Outputs)) {
-				return fmt.Errorf("row %d of the batch has label %d: the model knows those from 0 to %d", row, label, r.meta.Spec.Outputs-1)
+				return &models.FieldError{
+					Field: fmt.Sprintf("batch.Labels[%d]", row), Value: label,
+					Want: fmt.Sprintf("from 0 to %d, the classes of the model, or Ignore", r.meta.Spec.Outputs-1),
+				}
 			}
 			r.weight += r.loss.weight(label)
 		}
@@ -100,8 +114,10 @@ func (r *runner[T]) targetsError(targets, labels int) error {
 	case all:
 		return &models.FieldError{Field: "m.Spec.Readout", Value: r.meta.Spec.Readout, Want: "all for examples with targets at every step"}
 	}
-	return fmt.Errorf("a batch of %d examples of %d steps has %d targets and %d labels: the loss needs %d and %d",
-		b.Size, b.Time, len(b.Targets), len(b.Labels), targets, labels)
+	if len(b.Targets) != targets {
+		return &models.FieldError{Field: "batch.Targets", Value: b.Targets, Want: fmt.Sprintf("of length %d, for %d examples of %d steps", targets, b.Size, b.Time)}
+	}
+	return &models.FieldError{Field: "batch.Labels", Value: b.Labels, Want: fmt.Sprintf("of length %d, for %d examples of %d steps", labels, b.Size, b.Time)}
 }
 
 // length returns the number of steps of example i of b.

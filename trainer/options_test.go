@@ -82,22 +82,22 @@ func TestOptionErrors(t *testing.T) {
 func TestBatchErrors(t *testing.T) {
 	spec := models.Spec{Cell: models.LSTM, Features: 1, Hidden: 2, Layers: 1, Readout: models.ReadLast, Outputs: 3}
 	for want, damage := range map[string]func(*datasets.Batch){
-		"has 1 lengths":            func(b *datasets.Batch) { b.Lengths = []int{3} },
-		"length 0: it must be":     func(b *datasets.Batch) { b.Lengths = []int{3, 0, 3, 3} },
-		"length 4: it must be":     func(b *datasets.Batch) { b.Lengths = []int{3, 4, 3, 3} },
-		"has 1 values of H0":       func(b *datasets.Batch) { b.H0 = []float32{1} },
-		"has 0 values of C0":       func(b *datasets.Batch) { b.H0 = make([]float32, 8) },
-		"has 3 tokens":             func(b *datasets.Batch) { b.Tokens = make([]int64, 3) },
-		"0 targets and 3 labels":   func(b *datasets.Batch) { b.Labels = b.Labels[:3] },
-		"row 2 of the batch has l": func(b *datasets.Batch) { b.Labels[2] = 3 },
-		"label -2":                 func(b *datasets.Batch) { b.Labels[1] = -2 },
+		"batch.Lengths is of length 1: it must be empty or of length 4": func(b *datasets.Batch) { b.Lengths = []int{3} },
+		"batch.Lengths[1] is 0: it must be from 1 to the 3":             func(b *datasets.Batch) { b.Lengths = []int{3, 0, 3, 3} },
+		"batch.Lengths[1] is 4: it must be from 1 to the 3":             func(b *datasets.Batch) { b.Lengths = []int{3, 4, 3, 3} },
+		"batch.H0 is of length 1: it must be of length 8":               func(b *datasets.Batch) { b.H0 = []float32{1} },
+		"batch.C0 is of length 0: it must be of length 8":               func(b *datasets.Batch) { b.H0 = make([]float32, 8) },
+		"batch.Tokens is of length 3: it must be of length 0":           func(b *datasets.Batch) { b.Tokens = make([]int64, 3) },
+		"batch.Labels is of length 3: it must be of length 4":           func(b *datasets.Batch) { b.Labels = b.Labels[:3] },
+		"batch.Labels[2] is 3: it must be from 0 to 2":                  func(b *datasets.Batch) { b.Labels[2] = 3 },
+		"batch.Labels[1] is -2: it must be from 0 to 2":                 func(b *datasets.Batch) { b.Labels[1] = -2 },
 	} {
 		source := examples{spec: spec, count: 4, time: 3, damage: func(b *datasets.Batch) {
 			b.Targets, b.Labels = nil, []int64{0, 1, 2, datasets.Ignore}
 			damage(b)
 		}}
-		_, err := Fit(t.Context(), newModel(t, spec), source, source, Options{Loss: CrossEntropy{}})
-		if err == nil || !strings.Contains(err.Error(), want) {
+		_, err := Fit(t.Context(), newModel(t, spec), source, nil, Options{Loss: CrossEntropy{}})
+		if field := (*models.FieldError)(nil); !errors.As(err, &field) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the error is %v, not %q", err, want)
 		}
 	}

@@ -8,7 +8,8 @@ import (
 
 // Predict returns the outputs of m for the examples of b, in raw units: [size, outputs],
 // or [size, time, outputs] for the readout all, with zeros in the padding. It ignores
-// the targets and labels of b.
+// the targets and labels of b. A field of m or b that does not fit is a
+// *models.FieldError, such as "b.Inputs".
 func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	return predict(m, m.Params, b)
 }
@@ -35,7 +36,7 @@ func predict[T models.Float](m *models.Model, params *models.Params[T], b *datas
 	defer r.close()
 	r.batch = *b
 	if err := checkInputs(&r.batch, m.Spec); err != nil {
-		return nil, err
+		return nil, models.InField("b", err)
 	}
 	r.run(predicting, 0)
 	out := make([]T, b.Size*r.rowsPerExample()*m.Spec.Outputs)

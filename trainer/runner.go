@@ -69,7 +69,7 @@ func (r *runner[T]) read(source datasets.Source, examples []int) error {
 		return fmt.Errorf("the source read %d examples when asked for %d: it must read those", r.batch.Size, len(examples))
 	}
 	if err := checkInputs(&r.batch, r.meta.Spec); err != nil {
-		return err
+		return models.InField("batch", err)
 	}
 	return r.checkTargets()
 }

@@ -16,7 +16,7 @@ func InputGradients(m *models.Model, b *datasets.Batch, loss Loss) ([]float64, e
 		return nil, models.InField("m", err)
 	}
 	if err := checkInputs(b, m.Spec); err != nil {
-		return nil, err
+		return nil, models.InField("b", err)
 	}
 	meta, batch := m.Metadata, *b
 	meta.Spec.Dropout = 0

@@ -307,7 +307,7 @@ func TestFitOnLessThanNoExamples(t *testing.T) {
 // TestPredictOfSizesThatOverflow gives sizes whose product overflows to 0.
 func TestPredictOfSizesThatOverflow(t *testing.T) {
 	spec := testSpecs()[2]
-	if _, err := Predict(newModel(t, spec), &datasets.Batch{Size: 1 << 32, Time: 1 << 32}); err == nil || !strings.Contains(err.Error(), "0 inputs: the model needs 18446744073709551616") {
+	if _, err := Predict(newModel(t, spec), &datasets.Batch{Size: 1 << 32, Time: 1 << 32}); err == nil || !strings.Contains(err.Error(), "b.Inputs is of length 0: it must be of length 18446744073709551616") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -367,20 +367,20 @@ func TestErrors(t *testing.T) {
 		{floats, good(floats), Options{Threads: -1}, "Threads is -1"},
 		{floats, examples{spec: floats, time: 3}, Options{}, "train.Len() is 0: it must be 1 or more"},
 		{floats, nil, Options{}, "train is nil"},
-		{floats, examples{spec: floats, count: 5}, Options{}, "5 examples of 0 steps"},
-		{floats, damaged(floats, func(b *datasets.Batch) { b.Inputs = b.Inputs[1:] }), Options{}, "14 inputs: the model needs 15"},
+		{floats, examples{spec: floats, count: 5}, Options{}, "batch.Time is 0: it must be 1 or more"},
+		{floats, damaged(floats, func(b *datasets.Batch) { b.Inputs = b.Inputs[1:] }), Options{}, "batch.Inputs is of length 14: it must be of length 15"},
 		{
 			floats, damaged(floats, func(b *datasets.Batch) { b.Targets = b.Targets[1:] }), Options{},
-			"9 targets and 0 labels: the loss needs 10 and 0",
+			"batch.Targets is of length 9: it must be of length 10",
 		},
 		{
 			all, damaged(all, func(b *datasets.Batch) { b.Targets = b.Targets[:15] }), Options{},
-			"15 targets and 0 labels: the loss needs 45 and 0",
+			"batch.Targets is of length 15: it must be of length 45",
 		},
 		{floats, fixed(datasets.Batch{Size: 7}), Options{Batch: 4}, "read 7 examples when asked for 4"},
-		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens = b.Tokens[1:] }), Options{}, "14 tokens: the model needs 15"},
-		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[4] = 5 }), Options{}, "step 1 of example 1 has token 5"},
-		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[0] = -1 }), Options{}, "step 0 of example 0 has token -1"},
+		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens = b.Tokens[1:] }), Options{}, "batch.Tokens is of length 14: it must be of length 15"},
+		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[4] = 5 }), Options{}, "batch.Tokens[4] is 5: it must be from 0 to 4, the tokens of the model (step 1 of example 1)"},
+		{tokens, damaged(tokens, func(b *datasets.Batch) { b.Tokens[0] = -1 }), Options{}, "batch.Tokens[0] is -1: it must be from 0 to 4"},
 	} {
 		_, err := Fit(t.Context(), newModel(t, test.spec), test.source, nil, test.opts)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
