@@ -98,33 +98,30 @@ func readHeader(r io.Reader) (string, error) {
 
 var errShort = errors.New("the .npy file breaks off: it may be truncated: save it again")
 
-// readElements reads size elements of NumPy's type descr.
+// codes has NumPy's codes of the element types: a letter for the kind, and the bytes of
+// an element.
+var codes = map[tensor.Type]string{
+	tensor.Float16: "f2", tensor.Float32: "f4", tensor.Float64: "f8",
+	tensor.Int32: "i4", tensor.Int64: "i8", tensor.Uint8: "u1", tensor.Bool: "b1",
+}
+
+// readElements reads size elements of NumPy's type descr, which is a code behind the
+// order of bytes.
 func readElements(r io.Reader, descr string, size int) (tensor.Tensor, error) {
 	order := binary.ByteOrder(binary.LittleEndian)
-	kind := strings.TrimLeft(descr, "<>|=")
 	if strings.HasPrefix(descr, ">") {
 		order = binary.BigEndian
 	}
-	switch kind {
-	case "f2":
-		return read[tensor.Half](r, order, size, 2)
-	case "f4":
-		return read[float32](r, order, size, 4)
-	case "f8":
-		return read[float64](r, order, size, 8)
-	case "i4":
-		return read[int32](r, order, size, 4)
-	case "i8":
-		return read[int64](r, order, size, 8)
-	case "u1":
-		return read[uint8](r, order, size, 1)
-	case "b1":
-		return read[bool](r, order, size, 1)
+	for typ, code := range codes {
+		if code == strings.TrimLeft(descr, "<>|=") {
+			return read(r, order, typ, size, int(code[1]-'0'))
+		}
 	}
 	return tensor.Tensor{}, fmt.Errorf("the .npy file holds elements of type %q, which is not supported: save it with .astype(numpy.float32), or int64", descr)
 }
 
-func read[T tensor.Element](r io.Reader, order binary.ByteOrder, size, width int) (tensor.Tensor, error) {
+// read reads size elements of so many bytes each.
+func read(r io.Reader, order binary.ByteOrder, typ tensor.Type, size, width int) (tensor.Tensor, error) {
 	if size > int(^uint(0)>>1)/width {
 		return tensor.Tensor{}, errShort
 	}
@@ -136,11 +133,9 @@ func read[T tensor.Element](r io.Reader, order binary.ByteOrder, size, width int
 	if len(data) < size*width {
 		return tensor.Tensor{}, errShort
 	}
-	elements := make([]T, size)
-	if _, err := binary.Decode(data, order, elements); err != nil {
-		return tensor.Tensor{}, err
-	}
-	return tensor.Tensor{Data: elements}, nil
+	t := tensor.Zeros(typ, size)
+	_, err = binary.Decode(data, order, t.Data)
+	return t, err
 }
 
 // rowMajor returns t, whose elements are in column-major order, with its elements in
@@ -164,12 +159,17 @@ func rowMajor(t tensor.Tensor) tensor.Tensor {
 	return t.Pick(places, t.Shape...)
 }
 
+// byteOrder returns NumPy's sign for little-endian, or for elements of one byte.
+func byteOrder(code string) string {
+	if code[1] == '1' {
+		return "|"
+	}
+	return "<"
+}
+
 // Write writes t in row-major order, little-endian. It fails if t has no element type.
 func Write(w io.Writer, t tensor.Tensor) error {
-	descr, ok := map[tensor.Type]string{
-		tensor.Float16: "<f2", tensor.Float32: "<f4", tensor.Float64: "<f8",
-		tensor.Int32: "<i4", tensor.Int64: "<i8", tensor.Uint8: "|u1", tensor.Bool: "|b1",
-	}[t.Type()]
+	code, ok := codes[t.Type()]
 	if !ok {
 		return errors.New("the tensor is empty: there is nothing to write")
 	}
@@ -181,7 +181,7 @@ func Write(w io.Writer, t tensor.Tensor) error {
 	if len(t.Shape) > 1 {
 		dims = strings.TrimSuffix(dims, ",")
 	}
-	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, dims)
+	header := fmt.Sprintf("{'descr': '%s%s', 'fortran_order': False, 'shape': (%s), }", byteOrder(code), code, dims)
 	const align = 64
 	start := len(magic) + 4
 	header += strings.Repeat(" ", align-1-(start+len(header))%align) + "\n"
