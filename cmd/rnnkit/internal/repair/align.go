@@ -13,7 +13,7 @@ const (
 	mostWays = 3
 )
 
-// A way is one of the meanings that the target of a Reshape can have.
+// way is one of the meanings that the target of a Reshape can have.
 type way struct {
 	sizes []size
 	cost  int

@@ -201,7 +201,7 @@ func changeStep(list []inputs.Input, given map[string]tensor.Tensor, batch, time
 	return changed, nil
 }
 
-// scaled returns x times a factor, so that a change is also seen behind a maximum.
+// scaled returns x times a factor, so that a change is seen behind a maximum too.
 func scaled(x tensor.Tensor, by float32) tensor.Tensor {
 	data, ok := x.Data.([]float32)
 	if !ok {
@@ -248,8 +248,8 @@ func each(a, b []float64, of func(a, b float64) float64) []float64 {
 	return list
 }
 
-// A relation reports whether the step t of the input may move the step s of an
-// output, of which there is only one without a time.
+// relation reports whether step t of the input may change step s of an output. An output
+// without a time has one step.
 type relation func(t, s int) bool
 
 var (

@@ -10,11 +10,12 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// calculating are the operators whose constant operands may have been the time.
+// calculating has the operators whose constant operands may have been computed from the
+// time.
 var calculating = set("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Clip", "Where", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Concat", "Expand", "Gemm")
 
-// constants reports a constant that n calculates with which is a function of the
-// time in the example, or a factor that nothing explains.
+// constants returns an error for a constant operand of n that is a function of the time
+// of the export, or a factor that nothing explains.
 func (p *prover) constants(n *onnxgraph.Node) error {
 	if !calculating[n.OpType] {
 		return nil
@@ -113,9 +114,9 @@ func (p *prover) ofGelu(n *onnxgraph.Node, v float64) bool {
 		return false
 	}
 	nearby := slices.Clone(n.Inputs)
-	for _, other := range p.trace.graph.Nodes {
-		if other.OpType == "Mul" && slices.Contains(other.Inputs, n.Outputs[0]) {
-			nearby = append(nearby, other.Inputs...)
+	for _, reader := range p.trace.scope.Readers(n.Outputs[0]) {
+		if reader.OpType == "Mul" {
+			nearby = append(nearby, reader.Inputs...)
 		}
 	}
 	for k := 0; k < len(nearby) && k < 16; k++ {
@@ -140,8 +141,8 @@ func (p *prover) isSquashed(name string) bool {
 	return from != nil && (from.OpType == "Erf" || from.OpType == "Tanh")
 }
 
-// madeOf reports a number that the exporter left as a node's operand and that
-// the time was, in the nodes that compute a constant.
+// madeOf returns an error for a constant that nodes compute from a number that was the
+// time.
 func (p *prover) madeOf(n *onnxgraph.Node, name string) error {
 	from := p.producer(name)
 	if p.seen[name] {
@@ -165,8 +166,8 @@ func (p *prover) madeOf(n *onnxgraph.Node, name string) error {
 	return nil
 }
 
-// number reports an operand v that is a function of the time, or may be one. An
-// operand that is alone may be no weight, but for a bias.
+// number returns an error for an operand v that is a function of the time, or may be
+// one. alone means that it is a single element, and so no weight.
 func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 	v = math.Abs(v)
 	factor := n.OpType == "Mul" || n.OpType == "Div" || n.OpType == "Gemm"
@@ -189,7 +190,7 @@ func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 	return nil
 }
 
-// smallest is what an addend that only keeps from zero does not exceed.
+// smallest is the largest addend that is taken as an epsilon, which keeps a sum from zero.
 const smallest = 0.01
 
 // isCount reports whether v is a number of steps.

@@ -10,9 +10,9 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// mend changes the first constant that bakes in a batch or a time, and returns
-// what it did, or "" if there is none. It is an error if a node does not run
-// with another batch or time for another reason.
+// mend changes the first constant that hard-codes a batch or a time. It returns what it
+// changed, "" for nothing. It is an error if a node fails at another batch or time for
+// another reason.
 func (r *repairer) mend(ctx context.Context, t *trace) (string, error) {
 	for i := range t.graph.Nodes {
 		n := &t.graph.Nodes[i]
@@ -50,7 +50,7 @@ func (r *repairer) mendNode(ctx context.Context, t *trace, i int) (string, error
 	return "", nil
 }
 
-// A source is where a size can be read while the model runs.
+// source is a value and a dimension from which a size can be read while the model runs.
 type source struct {
 	size
 	value string
@@ -78,8 +78,8 @@ func (t *trace) sources(i int) []source {
 	return list
 }
 
-// mendReshape takes the likeliest meaning of a constant target; the others are
-// tried if that leads nowhere.
+// mendReshape gives a constant target its likeliest meaning. The others are tried if no
+// repair follows from that.
 func (r *repairer) mendReshape(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if len(n.Inputs) != 2 || r.settled[n.Outputs[0]] {
@@ -112,7 +112,8 @@ func (r *repairer) mendReshape(ctx context.Context, t *trace, i int) string {
 	return r.reshape(i, dims, ways[0].sizes, now, in, sources)
 }
 
-// reshape has a Reshape from in make want, and says so, unless it makes that now.
+// reshape makes a Reshape of in produce want, and returns the change, "" if it does so
+// already.
 func (r *repairer) reshape(i int, dims []int64, want, now, in []size, sources []source) string {
 	if slices.Equal(want, now) {
 		return ""
@@ -128,8 +129,8 @@ func (r *repairer) reshape(i int, dims []int64, want, now, in []size, sources []
 	return fmt.Sprintf("the target %v is %s", dims, r.texts(want))
 }
 
-// target returns the name of a shape that makes want of in, and the nodes that
-// compute it: 0 for a size that in has at that place, -1 once.
+// target returns the name of a shape that turns in into want, and the nodes that compute
+// it. A size that in has at the same place is 0, and one size may be -1.
 func (r *repairer) target(want, in []size, sources []source) (string, []onnxgraph.Node, bool) {
 	var parts []part
 	inferred := false
@@ -154,7 +155,7 @@ func (r *repairer) target(want, in []size, sources []source) (string, []onnxgrap
 	return name, nodes, true
 }
 
-// A part is a dimension of a shape: a number, or the size of a value's axis.
+// part is an element of a shape: a number, or the size of a dimension of a value.
 type part struct {
 	size  int
 	value string
@@ -224,7 +225,7 @@ func (r *repairer) setInput(i, input int, name string, before ...onnxgraph.Node)
 	r.replace(i, append(before, n)...)
 }
 
-// mendRecurrent opens the batch of constant lengths and initial states.
+// mendRecurrent makes the batch of constant lengths and initial states that of X.
 func (r *repairer) mendRecurrent(ctx context.Context, t *trace, i int) (string, error) {
 	n := &t.graph.Nodes[i]
 	batch, _ := n.RecurrentAxes()
@@ -263,8 +264,8 @@ func (r *repairer) mendRecurrent(ctx context.Context, t *trace, i int) (string, 
 	return "", nil
 }
 
-// mendExpand narrows what is widened to a baked size: of constant data the rows
-// that are all the same, of other data the target where it widens nothing.
+// mendExpand removes a hard-coded size from an Expand: it keeps one of the equal rows of
+// constant data, or drops a size from the target that widens nothing.
 func (r *repairer) mendExpand(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if i != t.failed || len(n.Inputs) != 2 {
@@ -304,9 +305,9 @@ func (r *repairer) mayVary(d int) bool {
 	return d%r.sizes.batch[0] == 0 || d%r.sizes.time[0] == 0
 }
 
-// mendOperands narrows a constant operand that is the same for the whole batch,
-// and takes one that Expand widens to a baked size as it was before: the operator
-// widens it to the other.
+// mendOperands keeps one row of a constant operand whose rows are equal, and reads an
+// operand before the Expand that widened it to a hard-coded size. The operator
+// broadcasts both.
 func (r *repairer) mendOperands(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if i != t.failed {
@@ -339,7 +340,7 @@ func (r *repairer) mendOperands(ctx context.Context, t *trace, i int) string {
 	return ""
 }
 
-// mendConcat widens constants to the batch or time of what they are joined with.
+// mendConcat expands constants to the batch or time of what they are joined with.
 func (r *repairer) mendConcat(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	at, _ := n.Attribute("axis")
@@ -379,7 +380,8 @@ func (r *repairer) mendConcat(ctx context.Context, t *trace, i int) string {
 	return ""
 }
 
-// mendSlice opens a bound that cuts nothing off, or begins at the last step.
+// mendSlice replaces a bound that is the size of the example, or the index of its last
+// step.
 func (r *repairer) mendSlice(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if len(n.Inputs) < 3 {
@@ -443,7 +445,7 @@ func (r *repairer) bounds(ctx context.Context, t *trace, n *onnxgraph.Node) (sta
 	return starts, ends, axes, ok
 }
 
-// mendGather takes the number of the last step for the last step.
+// mendGather replaces the index of the last step by -1.
 func (r *repairer) mendGather(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if len(n.Inputs) != 2 {

@@ -276,18 +276,13 @@ func (p *prover) windowed(name string, axis, total int) bool {
 	if p.visits++; p.visits > mostVisits {
 		return false
 	}
-	found := false
-	for i := range p.trace.graph.Nodes {
-		n := &p.trace.graph.Nodes[i]
-		if !slices.Contains(n.Inputs, name) {
-			continue
-		}
+	readers := p.trace.scope.Readers(name)
+	for _, n := range readers {
 		if !p.takesOff(n, p.trace.shapes[name], axis, total) {
 			return false
 		}
-		found = true
 	}
-	return found
+	return len(readers) > 0
 }
 
 // takesOff reports whether n, or what reads it where it only moves dimensions, is

@@ -219,10 +219,8 @@ func (t *trace) constant(ctx context.Context, name string) (onnxgraph.Tensor, bo
 	if !t.constants[name] {
 		return onnxgraph.Tensor{}, false
 	}
-	for _, tensor := range t.graph.Initializers {
-		if tensor.Name == name {
-			return tensor, true
-		}
+	if tensor, ok := t.scope.Constant(name); ok {
+		return tensor, true
 	}
 	results, err := t.session.Run(ctx, t.inputs, name)
 	if err != nil {
