@@ -155,41 +155,19 @@ func (r *reader) value(name, layout string, state bool) {
 func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 	switch p.OpType {
 	case "Transpose":
-		perm := p.Ints("perm")
-		if len(perm) != len(layout) {
-			return
+		if before, ok := untranspose(layout, p.Ints("perm")); ok {
+			r.follow(p, 0, before, state)
 		}
-		before := make([]byte, len(layout))
-		for i, from := range perm {
-			if from < 0 || from >= int64(len(layout)) {
-				return
-			}
-			before[from] = layout[i]
-		}
-		r.follow(p, 0, string(before), state)
 	case "Squeeze":
-		axes, ok := r.axes(p, 1)
-		if !ok {
-			return
+		if axes, ok := r.axes(p, 1); ok {
+			r.follow(p, 0, insert(layout, axes), state)
 		}
-		r.follow(p, 0, insert(layout, axes), state)
 	case "Unsqueeze":
-		axes, ok := r.axes(p, 1)
-		if !ok {
-			return
+		if axes, ok := r.axes(p, 1); ok {
+			r.follow(p, 0, remove(layout, axes), state)
 		}
-		r.follow(p, 0, remove(layout, axes), state)
 	case "Gather":
-		at := p.Int("axis", 0)
-		if len(p.Inputs) == 2 && r.isConstant(p.Inputs[0]) { // an embedding
-			if at == 0 && len(layout) > 0 {
-				r.follow(p, 1, layout[:len(layout)-1], state)
-			}
-			return
-		}
-		if len(p.Inputs) == 2 && len(r.tensor(p.Inputs[1]).Shape) == 0 { // one of a dimension
-			r.follow(p, 0, insert(layout, []int64{at}), state)
-		}
+		r.gather(p, layout, state)
 	case "MatMul", "MatMulInteger":
 		if len(layout) > 0 {
 			r.follow(p, 0, layout[:len(layout)-1]+string(Other), state)
@@ -206,6 +184,36 @@ func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 		if p.Is(onnxgraph.Elementwise) {
 			r.followAll(p, layout, state)
 		}
+	}
+}
+
+// untranspose returns the layout before a Transpose. It is not ok if perm is no order of
+// as many dimensions.
+func untranspose(layout string, perm []int64) (before string, ok bool) {
+	if len(perm) != len(layout) {
+		return "", false
+	}
+	letters := make([]byte, len(layout))
+	for i, from := range perm {
+		if from < 0 || from >= int64(len(layout)) {
+			return "", false
+		}
+		letters[from] = layout[i]
+	}
+	return string(letters), true
+}
+
+// gather goes back from a Gather: an embedding, or one element of a dimension.
+func (r *reader) gather(p *onnxgraph.Node, layout string, state bool) {
+	at := p.Int("axis", 0)
+	switch {
+	case len(p.Inputs) != 2:
+	case r.isConstant(p.Inputs[0]):
+		if at == 0 && len(layout) > 0 {
+			r.follow(p, 1, layout[:len(layout)-1], state)
+		}
+	case len(r.tensor(p.Inputs[1]).Shape) == 0:
+		r.follow(p, 0, insert(layout, []int64{at}), state)
 	}
 }
 

@@ -19,57 +19,17 @@ import (
 // learn the shapes. It is an error if graphs within nodes have operators that
 // count: how often these run is not known.
 func Count(ctx context.Context, m *onnxgraph.Model, e engine.Engine, inputs map[string]tensor.Tensor) (int64, error) {
-	shown := *m
-	shown.Graph.Nodes = slices.Clone(m.Graph.Nodes)
-	shown.Graph.Outputs = nil
-	shape := func(name string) string { return "shape of " + name }
-	seen := map[string]bool{"": true}
-	var counted []onnxgraph.Node
-	for _, n := range m.Graph.Nodes {
-		if within(&n) {
-			return 0, fmt.Errorf("%s %q has operators within, and how often they run is not known", n.OpType, n.Name)
-		}
-		if !counts(&n) {
-			continue
-		}
-		counted = append(counted, n)
-		for _, name := range slices.Concat(n.Inputs, n.Outputs) {
-			if seen[name] {
-				continue
-			}
-			seen[name] = true
-			shown.Graph.Nodes = append(shown.Graph.Nodes, onnxgraph.Node{OpType: "Shape", Inputs: []string{name}, Outputs: []string{shape(name)}})
-			shown.Graph.Outputs = append(shown.Graph.Outputs, onnxgraph.Value{Name: shape(name), Type: onnxgraph.Int64})
-		}
-	}
-	if len(counted) == 0 {
-		return 0, nil
-	}
-	session, err := graphs.Open(ctx, e, &shown)
-	if err != nil {
+	counted, err := countedNodes(&m.Graph)
+	if err != nil || len(counted) == 0 {
 		return 0, err
 	}
-	defer session.Close()
-	var names []string
-	for _, v := range shown.Graph.Outputs {
-		names = append(names, v.Name)
-	}
-	results, err := session.Run(ctx, inputs, names...)
+	shapes, err := shapesOf(ctx, m, e, inputs, counted)
 	if err != nil {
 		return 0, err
 	}
 	var sum int64
 	for _, n := range counted {
-		var in, out [][]int64
-		for _, name := range n.Inputs {
-			dims, _ := results[shape(name)].Data.([]int64)
-			in = append(in, dims)
-		}
-		for _, name := range n.Outputs {
-			dims, _ := results[shape(name)].Data.([]int64)
-			out = append(out, dims)
-		}
-		operations, err := ofNode(&n, in, out)
+		operations, err := ofNode(n, shapes.all(n.Inputs), shapes.all(n.Outputs))
 		if err != nil {
 			return 0, fmt.Errorf("%s %q: %w", n.OpType, n.Name, err)
 		}
@@ -77,6 +37,66 @@ func Count(ctx context.Context, m *onnxgraph.Model, e engine.Engine, inputs map[
 	}
 	return sum, nil
 }
+
+// countedNodes returns the nodes of g whose operations are counted.
+func countedNodes(g *onnxgraph.Graph) (counted []*onnxgraph.Node, err error) {
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		if within(n) {
+			return nil, fmt.Errorf("%s %q has operators within, and how often they run is not known", n.OpType, n.Name)
+		}
+		if counts(n) {
+			counted = append(counted, n)
+		}
+	}
+	return counted, nil
+}
+
+// shapes has the shapes of values in a run.
+type shapes map[string][]int64
+
+// all returns the shapes of the values of those names.
+func (s shapes) all(names []string) (list [][]int64) {
+	for _, name := range names {
+		list = append(list, s[name])
+	}
+	return list
+}
+
+// shapesOf runs m on e with a Shape for each value that nodes read or write, and returns
+// what these answer.
+func shapesOf(ctx context.Context, m *onnxgraph.Model, e engine.Engine, inputs map[string]tensor.Tensor, nodes []*onnxgraph.Node) (shapes, error) {
+	shown := *m
+	shown.Graph.Nodes = slices.Clone(m.Graph.Nodes)
+	shown.Graph.Outputs = nil
+	found := shapes{"": nil}
+	for _, n := range nodes {
+		for _, name := range slices.Concat(n.Inputs, n.Outputs) {
+			if _, ok := found[name]; ok {
+				continue
+			}
+			found[name] = nil
+			shown.Graph.Nodes = append(shown.Graph.Nodes, onnxgraph.Node{OpType: "Shape", Inputs: []string{name}, Outputs: []string{shapeOf(name)}})
+			shown.Graph.Outputs = append(shown.Graph.Outputs, onnxgraph.Value{Name: shapeOf(name), Type: onnxgraph.Int64})
+		}
+	}
+	session, err := graphs.Open(ctx, e, &shown)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	results, err := session.Run(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
+	for name := range found {
+		found[name], _ = results[shapeOf(name)].Data.([]int64)
+	}
+	return found, nil
+}
+
+// shapeOf returns the name of the output that is the shape of a value.
+func shapeOf(name string) string { return "shape of " + name }
 
 // counts reports whether the operations of n are counted.
 func counts(n *onnxgraph.Node) bool {

@@ -36,17 +36,9 @@ type Check struct {
 // being the judge. It is an error if any answers differ, or if the first engine
 // does not run the original; another that does not is left out.
 func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engines []engine.Engine, tolerance float64, seed uint64) ([]Check, error) {
-	var checks []Check
-	var able []engine.Engine
-	for i, e := range engines {
-		switch err := r.runs(ctx, original, e, seed); {
-		case err == nil:
-			able = append(able, e)
-		case i == 0 || ctx.Err() != nil:
-			return nil, fmt.Errorf("the model as it is: %w", err)
-		default:
-			checks = append(checks, Check{Engine: e.String(), Refused: err})
-		}
+	able, checks, err := r.able(ctx, original, engines, seed)
+	if err != nil {
+		return nil, err
 	}
 	before, err := openAll(ctx, original, able[:1])
 	defer closeAll(before)
@@ -68,26 +60,53 @@ func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engine
 			if err != nil {
 				return nil, err
 			}
-			want, against, err := r.wanted(ctx, before[0], given, batch, time)
+			found, err := r.compareEngines(ctx, before[0], after, given, batch, time, tolerance)
 			if err != nil {
 				return nil, fmt.Errorf("batch %d, time %d: %w", batch, time, err)
 			}
-			for _, m := range after {
-				got, err := m.Run(ctx, given)
-				if err != nil {
-					return nil, fmt.Errorf("batch %d, time %d: %s does not run the repaired model: %w", batch, time, m.Engine(), err)
-				}
-				if want == nil {
-					want, against = got, m.Engine()
-					continue
-				}
-				d, err := verify.Difference(want, got, tolerance, nil)
-				if err != nil {
-					return nil, fmt.Errorf("batch %d, time %d: the repaired model does not answer as %s on %s: %w", batch, time, against, m.Engine(), err)
-				}
-				checks = append(checks, Check{Batch: batch, Time: time, Engine: m.Engine(), Difference: d, Against: against})
-			}
+			checks = append(checks, found...)
 		}
+	}
+	return checks, nil
+}
+
+// able returns the engines that run the original, and a check for each other.
+func (r *Repaired) able(ctx context.Context, original *onnxgraph.Model, engines []engine.Engine, seed uint64) (able []engine.Engine, checks []Check, err error) {
+	for i, e := range engines {
+		switch err := r.runs(ctx, original, e, seed); {
+		case err == nil:
+			able = append(able, e)
+		case i == 0 || ctx.Err() != nil:
+			return nil, nil, fmt.Errorf("the model as it is: %w", err)
+		default:
+			checks = append(checks, Check{Engine: e.String(), Refused: err})
+		}
+	}
+	return able, checks, nil
+}
+
+// compareEngines compares what the repaired model answers to given on each engine with
+// the original or, where that takes no such time, with the first engine.
+func (r *Repaired) compareEngines(ctx context.Context, original *infer.Model, repaired []*infer.Model, given map[string]tensor.Tensor, batch, time int, tolerance float64) ([]Check, error) {
+	want, against, err := r.wanted(ctx, original, given, batch, time)
+	if err != nil {
+		return nil, err
+	}
+	var checks []Check
+	for _, m := range repaired {
+		got, err := m.Run(ctx, given)
+		if err != nil {
+			return nil, fmt.Errorf("%s does not run the repaired model: %w", m.Engine(), err)
+		}
+		if want == nil {
+			want, against = got, m.Engine()
+			continue
+		}
+		d, err := verify.Difference(want, got, tolerance, nil)
+		if err != nil {
+			return nil, fmt.Errorf("the repaired model does not answer as %s on %s: %w", against, m.Engine(), err)
+		}
+		checks = append(checks, Check{Batch: batch, Time: time, Engine: m.Engine(), Difference: d, Against: against})
 	}
 	return checks, nil
 }
