@@ -126,3 +126,57 @@ func TestHalf(t *testing.T) {
 }
 
 // plain is an engine that knows of no context.
+
+// TestParts takes a tensor apart along each axis, and puts it together again.
+func TestParts(t *testing.T) {
+	for _, x := range []tensor.Tensor{
+		tensor.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 2, 3, 2), tensor.Of([]bool{true, false, false, true, true, true}, 1, 2, 3),
+		tensor.Of([]tensor.Half{7, 8, 9}, 3, 1, 1),
+	} {
+		for axis, size := range x.Shape {
+			parts := make([]tensor.Tensor, size)
+			for i := range parts {
+				parts[i] = x.At(axis, i)
+			}
+			if y := tensor.Stack(parts, axis); !reflect.DeepEqual(y, x) {
+				t.Errorf("along axis %d of %v the parts are together %v", axis, x, y)
+			}
+		}
+	}
+	x := tensor.Of([]int64{1, 2, 3, 4, 5, 6}, 2, 3)
+	if got, want := x.At(1, 2), tensor.Of([]int64{3, 6}, 2, 1); !reflect.DeepEqual(got, want) {
+		t.Errorf("column 2 is %v, want %v", got, want)
+	}
+	if got, want := x.Pick([]int{5, 0, 5}, 3), tensor.Of([]int64{6, 1, 6}, 3); !reflect.DeepEqual(got, want) {
+		t.Errorf("the places 5, 0 and 5 hold %v, want %v", got, want)
+	}
+}
+
+func TestFloat64s(t *testing.T) {
+	for _, c := range []struct {
+		x    tensor.Tensor
+		want []float64
+	}{
+		{tensor.Of([]tensor.Half{0x3c00, 0xc000}, 2), []float64{1, -2}},
+		{tensor.Of([]float32{0.5, -8}, 2), []float64{0.5, -8}},
+		{tensor.Of([]float64{1e300}, 1), []float64{1e300}},
+		{tensor.Of([]int32{math.MinInt32}, 1), []float64{math.MinInt32}},
+		{tensor.Of([]int64{1 << 40}, 1), []float64{1 << 40}},
+		{tensor.Of([]uint8{255}, 1), []float64{255}},
+		{tensor.Of([]bool{true, false}, 2), []float64{1, 0}},
+		{tensor.Tensor{}, nil},
+	} {
+		if got := c.x.Float64s(); !slices.Equal(got, c.want) {
+			t.Errorf("the numbers of %v are %v, want %v", c.x, got, c.want)
+		}
+	}
+}
+
+func TestType(t *testing.T) {
+	if typ := tensor.Type(""); typ.Known() || typ.String() != "undefined" {
+		t.Errorf("no type is %v, and known: %v", typ, typ.Known())
+	}
+	if tensor.Type("bfloat16").Known() || !tensor.Bool.Known() {
+		t.Error("bfloat16 is known, or bool is not")
+	}
+}
