@@ -41,7 +41,7 @@ func newSubgraph(n *node, name string, inputs ...value) *subgraph {
 		n.fail("attribute %q: %w", name, err)
 		return nil
 	}
-	s := &subgraph{runner: r, plan: r.program.plan(slices.Repeat([]bool{true}, len(g.Outputs))), in: r.inputs}
+	s := &subgraph{runner: r, plan: r.plan(slices.Repeat([]bool{true}, len(g.Outputs))), in: r.inputs}
 	for _, slot := range r.program.outputSlots {
 		s.out = append(s.out, r.slots[slot])
 	}

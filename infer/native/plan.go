@@ -15,13 +15,13 @@ type plan struct {
 
 type planStep struct {
 	node int
-	last []int // the slots whose values nothing reads after the node
+	last []value // what nothing reads after the node, but for what is kept from run to run
 }
 
 // plan returns the plan for the outputs that are wanted.
-func (p *program) plan(wanted []bool) *plan {
-	plan := &plan{wanted: wanted}
-	needed := make([]bool, len(p.constants)) // after the node at hand
+func (r *runner) plan(wanted []bool) *plan {
+	p, plan := r.program, &plan{wanted: wanted}
+	needed := make([]bool, len(r.slots)) // after the node at hand
 	for i, slot := range p.outputSlots {
 		if wanted[i] {
 			needed[slot] = true
@@ -37,15 +37,16 @@ func (p *program) plan(wanted []bool) *plan {
 		s := planStep{node: i}
 		for _, slot := range n.outputs {
 			if slot >= 0 && !needed[slot] {
-				s.last = append(s.last, slot)
+				s.last = append(s.last, r.slots[slot])
 			}
 		}
 		for _, slot := range n.reads {
 			if !needed[slot] {
 				needed[slot] = true
-				s.last = append(s.last, slot)
+				s.last = append(s.last, r.slots[slot])
 			}
 		}
+		s.last = slices.DeleteFunc(s.last, func(v value) bool { return v.info().constant || v.info().invariant })
 		plan.steps = append(plan.steps, s)
 	}
 	slices.Reverse(plan.steps)
@@ -66,7 +67,7 @@ func (r *runner) planFor(outputs []*tensor.Tensor) *plan {
 	for _, t := range outputs {
 		wanted = append(wanted, t != nil)
 	}
-	p := r.program.plan(wanted)
+	p := r.plan(wanted)
 	if len(r.plans) == maxPlans {
 		r.plans = r.plans[1:]
 	}

@@ -25,7 +25,7 @@ func (op *recurrent[T]) runCells() error {
 		return err
 	}
 	for d := range op.cells {
-		if err := op.runCell(d, x, steps); err != nil {
+		if err := op.runCell(d, &x, steps); err != nil {
 			return err
 		}
 	}
@@ -33,7 +33,7 @@ func (op *recurrent[T]) runCells() error {
 }
 
 // runCell runs direction d of a layer, so many steps at a time.
-func (op *recurrent[T]) runCell(d int, x cell.Steps[T], steps int) error {
+func (op *recurrent[T]) runCell(d int, x *cell.Steps[T], steps int) error {
 	time, _, _ := op.chunk()
 	y := op.stepsOfY(d)
 	state := cell.State[T]{H: op.state(op.h0, d), C: op.state(op.c0, d)}
@@ -42,8 +42,8 @@ func (op *recurrent[T]) runCell(d int, x cell.Steps[T], steps int) error {
 			return err
 		}
 		from, to := op.span(d, done, min(done+steps, time), time)
-		s := op.sequences(&x, &y, from, to)
-		s.First = state
+		s := cell.Sequences[T]{First: state}
+		op.setSteps(&s, x, &y, from, to)
 		state = op.cells[d].Forward(&op.packedWeights[d], s)
 	}
 	kernels.Copy(op.state(op.hn, d), state.H)
@@ -53,15 +53,15 @@ func (op *recurrent[T]) runCell(d int, x cell.Steps[T], steps int) error {
 	return nil
 }
 
-// sequences returns what a cell reads and writes in some of the steps.
-func (op *recurrent[T]) sequences(x, y *cell.Steps[T], from, to int) cell.Sequences[T] {
-	s := cell.Sequences[T]{X: *x}
+// setSteps sets what a cell reads and writes in some of the steps.
+func (op *recurrent[T]) setSteps(s *cell.Sequences[T], x, y *cell.Steps[T], from, to int) {
 	if op.pick == nil {
 		s.X = x.Range(from, to)
 		if to-from == 1 { // without a gap to the next
 			s.X.StepStride = op.rows * s.X.RowStride
 		}
 	} else {
+		s.X = *x
 		s.Pick = op.pick[from*op.rows : to*op.rows]
 	}
 	if op.y == nil {
@@ -69,7 +69,6 @@ func (op *recurrent[T]) sequences(x, y *cell.Steps[T], from, to int) cell.Sequen
 	} else {
 		s.Y = y.Range(from, to)
 	}
-	return s
 }
 
 // chunkSteps returns how many steps a cell computes together: what it keeps of them stays

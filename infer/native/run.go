@@ -199,10 +199,8 @@ func (r *runner) compute(p *plan, warm bool) error {
 		if err := s.run(warm && s.shapeInvariant); err != nil {
 			return fmt.Errorf("%s: %w", r.program.nodes[at.node].label(), err)
 		}
-		for _, slot := range at.last {
-			if v := r.slots[slot]; !v.info().invariant {
-				v.release()
-			}
+		for _, v := range at.last {
+			v.release()
 		}
 	}
 	return nil
