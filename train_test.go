@@ -318,8 +318,14 @@ func TestTrainKeepsWhatWasTrained(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := job.Train(ctx)
-	if !errors.Is(err, stop) || r == nil || r.Model.Training.Epochs != 2 || len(r.Epochs) != 2 || r.Summary == "" || r.Native.Examples == 0 {
-		t.Fatalf("%+v, %v", r, err)
+	if !errors.Is(err, stop) || r == nil {
+		t.Fatalf("the result is %v, the error %v", r, err)
+	}
+	if r.Model.Training.Epochs != 2 || len(r.Epochs) != 2 {
+		t.Errorf("%d epochs in the metadata, %d in the result", r.Model.Training.Epochs, len(r.Epochs))
+	}
+	if r.Summary == "" || r.Native.Examples == 0 {
+		t.Errorf("summary %q, compared on %d examples", r.Summary, r.Native.Examples)
 	}
 	if read, err := export.Unmarshal(r.File); err != nil || !slices.Equal(read.Params.Data, job.Model.Params.Data) {
 		t.Errorf("the file has other parameters: %v", err)

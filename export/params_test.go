@@ -336,7 +336,8 @@ func TestLoadParamsRefused(t *testing.T) {
 	}{
 		{
 			gru,
-			[]string{`layer 0 (LSTM "layers.0.lstm") is lstm with inputs 3 and hidden 4, the Spec's gru with inputs 3 and hidden 4; layer 1 (LSTM "layers.1.lstm") is`},
+			[]string{`layer 0 (LSTM "layers.0.lstm") is lstm with inputs 3 and hidden 4, ` +
+				`the Spec's gru with inputs 3 and hidden 4; layer 1 (LSTM "layers.1.lstm") is`},
 		},
 		{
 			wider,

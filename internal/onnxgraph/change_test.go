@@ -12,7 +12,10 @@ import (
 func stateless() *Model {
 	return &Model{IRVersion: 8, Opsets: []Opset{{Version: 17}}, Graph: Graph{
 		Nodes: []Node{
-			{OpType: "GRU", Inputs: []string{"x", "W", "R"}, Outputs: []string{"Y"}, Attributes: []Attribute{{Name: "hidden_size", Value: int64(2)}}},
+			{
+				OpType: "GRU", Inputs: []string{"x", "W", "R"}, Outputs: []string{"Y"},
+				Attributes: []Attribute{{Name: "hidden_size", Value: int64(2)}},
+			},
 			{OpType: "Squeeze", Inputs: []string{"Y", "one"}, Outputs: []string{"y"}},
 		},
 		Inputs:  []Value{{Name: "x", Type: Float32, Shape: []Dim{{Size: 5}, {Symbol: "batch"}, {Size: 1}}}},
@@ -30,9 +33,15 @@ func TestApplyTo(t *testing.T) {
 	state := []Dim{{Size: 1}, {Symbol: "batch"}, {Size: 2}}
 	c := &Change{
 		Inputs: []Value{{Name: "h in", Type: Float32, Shape: state}}, Outputs: []Value{{Name: "h out", Type: Float32, Shape: state}},
-		First:  []Node{{OpType: "Identity", Inputs: []string{"h in"}, Outputs: []string{"h"}}, {OpType: "Neg", Inputs: []string{"x"}, Outputs: []string{"-x"}}},
-		Last:   []Node{{OpType: "Identity", Inputs: []string{"h last"}, Outputs: []string{"h out"}}},
-		Nodes:  map[string]Names{"Y": {Inputs: map[int]string{0: "-x", 5: "h"}, Outputs: map[int]string{1: "h last"}}, "y": {Inputs: map[int]string{1: "axes"}}},
+		First: []Node{
+			{OpType: "Identity", Inputs: []string{"h in"}, Outputs: []string{"h"}},
+			{OpType: "Neg", Inputs: []string{"x"}, Outputs: []string{"-x"}},
+		},
+		Last: []Node{{OpType: "Identity", Inputs: []string{"h last"}, Outputs: []string{"h out"}}},
+		Nodes: map[string]Names{
+			"Y": {Inputs: map[int]string{0: "-x", 5: "h"}, Outputs: map[int]string{1: "h last"}},
+			"y": {Inputs: map[int]string{1: "axes"}},
+		},
 		Shapes: map[string][]Dim{"x": steps},
 	}
 	data := marshal(t, stateless())

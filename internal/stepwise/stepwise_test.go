@@ -641,7 +641,10 @@ func TestGivenStates(t *testing.T) {
 			`node "mixed" (InstanceNormalization) mixes the steps`,
 			[]onnxgraph.Node{node("InstanceNormalization", list("x", "scale", "scale"), "mixed")},
 		},
-		"constant": {`node "mixed" (Add) reads a constant that has a value for each step`, []onnxgraph.Node{node("Add", list("x", "table"), "mixed")}},
+		"constant": {
+			`node "mixed" (Add) reads a constant that has a value for each step`,
+			[]onnxgraph.Node{node("Add", list("x", "table"), "mixed")},
+		},
 		"appended": {
 			`node "longer" (Concat) mixes the steps`,
 			[]onnxgraph.Node{node("Concat", list("x", "table"), "longer", axis), node("Slice", list("longer", "one", "many", "two"), "mixed")},
