@@ -52,6 +52,9 @@ type probe struct {
 func (s *subject) probe(known Description) (*probe, error) {
 	d := known
 	d.Layouts, d.Zeros = map[string]string{}, nil
+	if known.Task == models.Classify {
+		d.Window = 0 // which is the length of sequences in experiments
+	}
 	p := &probe{sequences: &sequences{Description: &d, model: s.model}, graph: s.graph}
 	named := func(in inputs.Input) bool { return in.Name == known.Input }
 	if known.Input != "" && !slices.ContainsFunc(s.inputs, named) {
@@ -123,7 +126,7 @@ func (p *probe) complete(known Description) (*Description, error) {
 	p.Width, p.Horizon, p.Window = max(1, known.Width), max(1, known.Horizon), max(p.Steps, known.Window)
 	switch known.Task {
 	case models.Classify:
-		p.Width, p.Window = cmp.Or(known.Width, len(known.Labels), 1), known.Window
+		p.Width, p.Window = cmp.Or(known.Width, len(known.Labels), 1), 0
 		return p.nameClasses()
 	case models.Forecast:
 		return p.nameColumns()
@@ -193,7 +196,7 @@ func (p *probe) candidates(known string) ([]string, error) {
 		names = slices.DeleteFunc(names, func(name string) bool { return name == pair.Output })
 	}
 	headless := func(name string) bool {
-		return !slices.ContainsFunc(onnxgraph.ComputedBy(p.graph, name), func(op string) bool { return op != "LSTM" && op != "GRU" && op != "RNN" })
+		return !slices.ContainsFunc(onnxgraph.ComputedBy(p.graph, name), func(op string) bool { return onnxgraph.KindOf("", op)&onnxgraph.Recurrent == 0 })
 	}
 	if heads := slices.DeleteFunc(slices.Clone(names), headless); len(heads) > 0 {
 		return heads, nil
@@ -249,15 +252,17 @@ func (p *probe) tryOutputs(ctx context.Context, known Description, describe desc
 		}
 		first = cmp.Or(first, err)
 	}
-	certain := slices.ContainsFunc(found, func(d *Description) bool { return d.Answers != "" && d.Answers != Logits })
 	switch {
 	case len(found) == 0:
 		return nil, first
-	case unsure != nil && !certain:
+	case unsure != nil && !slices.ContainsFunc(found, isCertain):
 		return nil, ambiguous("Output", "", "several outputs may be the answer: %s, and %s", found[0].outputString(), reason(unsure))
 	}
 	return found, nil
 }
+
+// isCertain reports whether d says more of the answers than that they may be logits.
+func isCertain(d *Description) bool { return d.Answers != "" && d.Answers != Logits }
 
 // withDescription returns a copy of p with a copy of another description.
 func (p *probe) withDescription(d *Description) *probe {

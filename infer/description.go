@@ -38,9 +38,13 @@ type Description struct {
 	OutputLayout string
 	Width        int // values of an answer: one for each class, or each column that is forecast
 
+	// Window is the number of steps that a forecaster looks back. For a classifier it is
+	// that of the longest sequence in training, 0 if unknown, and what Describe is given
+	// is the length of the sequences in its experiments.
+	Window int
+
 	// What follows is for a forecaster. It predicts the Horizon steps that follow a
 	// window, of all columns or of the Target alone. Names may be missing.
-	Window  int
 	Horizon int
 	Columns []string
 	Target  string

@@ -77,8 +77,9 @@ func TestKeras(t *testing.T) {
 			t.Errorf("%s: %v (%v), not %v", e, rows, err, want.Forecast)
 		}
 		m = openFile(t, "testdata/foreign/keras_classifier.onnx", infer.With(e))
-		if err := m.Describe(t.Context(), infer.Description{Task: models.Classify, Labels: []string{"a", "b", "c"}}); err != nil {
-			t.Fatal(err)
+		known := infer.Description{Task: models.Classify, Labels: []string{"a", "b", "c"}, Window: 5}
+		if err := m.Describe(t.Context(), known); err != nil || m.Description().Window != 0 {
+			t.Fatalf("%v, a window of %d", err, m.Description().Window)
 		}
 		c, err := infer.NewClassifier(m)
 		if err != nil {

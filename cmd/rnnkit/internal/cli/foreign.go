@@ -91,19 +91,8 @@ func (o *inferOptions) known(model *infer.Model) (infer.Description, error) {
 		d.Layouts[in.Name] = letters
 	}
 	for _, text := range o.inputs {
-		switch {
-		case !strings.Contains(text, "=") && d.Input != "":
-			return d, usagef("--input %s and --input %s: one input takes the sequence; feed the others as NAME=VALUE", d.Input, text)
-		case !strings.Contains(text, "="):
-			d.Input = text
-			continue
-		}
-		in, value, err := inputValue("--input", text, model)
-		if err != nil {
+		if err := setInput(&d, text, model); err != nil {
 			return d, err
-		}
-		if d.Constants[in.Name], err = tensorfile.Read(value, in.Type); err != nil {
-			return d, fmt.Errorf("--input %s: %w", in.Name, err)
 		}
 	}
 	switch n := len(o.outputs); {
@@ -113,6 +102,25 @@ func (o *inferOptions) known(model *infer.Model) (infer.Description, error) {
 		d.Output = o.outputs[0]
 	}
 	return d, nil
+}
+
+// setInput sets the input that takes the sequence, or the value of another.
+func setInput(d *infer.Description, text string, model *infer.Model) error {
+	switch {
+	case !strings.Contains(text, "=") && d.Input != "":
+		return usagef("--input %s and --input %s: one input takes the sequence; feed the others as NAME=VALUE", d.Input, text)
+	case !strings.Contains(text, "="):
+		d.Input = text
+		return nil
+	}
+	in, value, err := inputValue("--input", text, model)
+	if err != nil {
+		return err
+	}
+	if d.Constants[in.Name], err = tensorfile.Read(value, in.Type); err != nil {
+		return fmt.Errorf("--input %s: %w", in.Name, err)
+	}
+	return nil
 }
 
 // inputValue splits NAME=VALUE, where the name of a model's only input may be left out.
