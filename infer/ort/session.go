@@ -232,18 +232,8 @@ func (s *session) RunInto(ctx context.Context, inputs, outputs []*tensor.Tensor)
 }
 
 func (s *session) runInto(ctx context.Context, inputs, outputs []*tensor.Tensor) error {
-	if err := engine.CheckTensors(s.inputs, inputs); err != nil {
+	if err := s.checkInputs(inputs); err != nil {
 		return err
-	}
-	for i, t := range inputs {
-		if t != nil && t.Len() == 0 { // ONNX Runtime aborts the process on an LSTM with an empty batch
-			return fmt.Errorf("input %q is empty: shape %v has no elements", s.inputs[i].Name, t.Shape)
-		}
-		if t != nil && s.finite {
-			if err := t.CheckFinite(); err != nil {
-				return fmt.Errorf("input %q %w, of which the recurrent operators of ONNX Runtime make numbers: use the native engine, or let it pass", s.inputs[i].Name, err)
-			}
-		}
 	}
 	if len(outputs) != len(s.outputs) {
 		return fmt.Errorf("there are %d outputs for the model's %v", len(outputs), s.outputs)
@@ -266,18 +256,30 @@ func (s *session) runInto(ctx context.Context, inputs, outputs []*tensor.Tensor)
 		c.dropOutputs()
 		return err
 	}
-	for i, t := range outputs {
-		if t == nil {
-			continue
-		}
-		y, err := c.output(i)
-		if err != nil {
-			return fmt.Errorf("output %q: %w", s.outputs[i].Name, err)
-		}
-		t.Assign(y)
+	if err := c.copyOutputs(s, outputs); err != nil {
+		return err
 	}
 	if s.varying.Load() {
 		c.dropOutputs()
+	}
+	return nil
+}
+
+// checkInputs returns an error for inputs that the model does not declare so, and for
+// those of which ONNX Runtime makes nonsense.
+func (s *session) checkInputs(inputs []*tensor.Tensor) error {
+	if err := engine.CheckTensors(s.inputs, inputs); err != nil {
+		return err
+	}
+	for i, t := range inputs {
+		if t != nil && t.Len() == 0 { // ONNX Runtime aborts the process on an LSTM with an empty batch
+			return fmt.Errorf("input %q is empty: shape %v has no elements", s.inputs[i].Name, t.Shape)
+		}
+		if t != nil && s.finite {
+			if err := t.CheckFinite(); err != nil {
+				return fmt.Errorf("input %q %w, of which the recurrent operators of ONNX Runtime make numbers: use the native engine, or let it pass", s.inputs[i].Name, err)
+			}
+		}
 	}
 	return nil
 }
@@ -390,6 +392,21 @@ func (c *call) done(err error) error {
 		c.used = true
 	}
 	return oneLine(err)
+}
+
+// copyOutputs copies the outputs that are wanted.
+func (c *call) copyOutputs(s *session, outputs []*tensor.Tensor) error {
+	for i, t := range outputs {
+		if t == nil {
+			continue
+		}
+		y, err := c.output(i)
+		if err != nil {
+			return fmt.Errorf("output %q: %w", s.outputs[i].Name, err)
+		}
+		t.Assign(y)
+	}
+	return nil
 }
 
 // output returns the contents of an output, which last until the next run.

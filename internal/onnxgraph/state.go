@@ -35,29 +35,7 @@ func StatePairs(m *Model) []StatePair {
 	for _, v := range m.Graph.Outputs {
 		outputs = append(outputs, value{Value: v, from: f.origins(main, v.Name), stem: stateStem(v.Name)})
 	}
-	found := make(map[string]StatePair)
-	for i, rule := range []func(in, out value) int{sameNodes, shifted, sameStem} {
-		for _, in := range inputs {
-			if i > 0 && len(found) == len(inputs)-1 {
-				break
-			}
-			best, at := 0, -1
-			for i, out := range outputs {
-				if f.left -= 1 + len(in.begins); f.left < 0 || found[in.Name].Output != "" {
-					break
-				}
-				if score := rule(in, out); score > best && fits(in.Value, out.Value) {
-					best, at = score, i
-				}
-			}
-			if at < 0 {
-				continue
-			}
-			backward := slices.ContainsFunc(in.begins, func(s slot) bool { return s.node.Backward() })
-			found[in.Name] = StatePair{in.Name, outputs[at].Name, backward}
-			outputs = slices.Delete(outputs, at, at+1)
-		}
-	}
+	found := f.pair(inputs, outputs)
 	var pairs []StatePair
 	for _, in := range inputs {
 		if pair, ok := found[in.Name]; ok {
@@ -65,6 +43,42 @@ func StatePairs(m *Model) []StatePair {
 		}
 	}
 	return pairs
+}
+
+// pair returns the pairs by their inputs. The rules are applied one after the other, the
+// surest first. The later ones leave one input for the sequence.
+func (f *finder) pair(inputs, outputs []value) map[string]StatePair {
+	found := make(map[string]StatePair)
+	for i, rule := range []func(in, out value) int{sameNodes, shifted, sameStem} {
+		for _, in := range inputs {
+			if i > 0 && len(found) == len(inputs)-1 {
+				break
+			}
+			if found[in.Name].Output != "" {
+				continue
+			}
+			if at := f.best(in, outputs, rule); at >= 0 {
+				backward := slices.ContainsFunc(in.begins, func(s slot) bool { return s.node.Backward() })
+				found[in.Name] = StatePair{in.Name, outputs[at].Name, backward}
+				outputs = slices.Delete(outputs, at, at+1)
+			}
+		}
+	}
+	return found
+}
+
+// best returns the place of the output that fits in best by a rule, -1 for none.
+func (f *finder) best(in value, outputs []value, rule func(in, out value) int) int {
+	best, at := 0, -1
+	for i, out := range outputs {
+		if f.left -= 1 + len(in.begins); f.left < 0 {
+			break
+		}
+		if score := rule(in, out); score > best && fits(in.Value, out.Value) {
+			best, at = score, i
+		}
+	}
+	return at
 }
 
 // ComputedBy returns the operators that compute the elements of an output of m. It
