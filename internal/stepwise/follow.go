@@ -41,7 +41,7 @@ const (
 type analysis struct {
 	opset     int64
 	values    map[string]value
-	fromState map[string]bool // what comes from inputs that carry a state
+	fromState map[string]bool // values that are computed from input states
 	outer     *analysis       // of the graph around, of a graph of a node
 	next      rune            // the next symbol
 	symbols   map[string]rune

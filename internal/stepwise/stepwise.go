@@ -190,14 +190,14 @@ func newAnalysis(m *onnxgraph.Model, states []onnxgraph.StatePair, c candidate) 
 		if m.IRVersion < 4 && isConstant(m, v.Name) { // a weight, as every one was an input
 			continue
 		}
-		carries := slices.ContainsFunc(states, func(p onnxgraph.StatePair) bool { return p.Input == v.Name })
-		f.fromState[v.Name] = carries
+		isState := slices.ContainsFunc(states, func(p onnxgraph.StatePair) bool { return p.Input == v.Name })
+		f.fromState[v.Name] = isState
 		in := value{kind: invariant, type_: v.Type}
 		if v.Shape != nil {
 			in.dims = f.declared(v.Shape)
 		}
 		for axis, d := range v.Shape {
-			if !carries && !isConstant(m, v.Name) && c.is(d, axis) {
+			if !isState && !isConstant(m, v.Name) && c.is(d, axis) {
 				if in.kind == perStep { // two dimensions are of the time
 					in.kind = unknown
 					continue

@@ -154,7 +154,7 @@ func (r *Repaired) wanted(ctx context.Context, original *infer.Model, given map[
 	case errors.Is(err, errMixed), err == nil:
 		return want, "the original", err
 	case time != r.Time:
-		return nil, "", nil // its time is baked elsewhere
+		return nil, "", nil // its time is hard-coded elsewhere
 	}
 	return nil, "", fmt.Errorf("the model as it is does not run: %w", err)
 }
