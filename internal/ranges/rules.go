@@ -35,13 +35,13 @@ func rules() map[string]rule {
 			all[op] = r
 		}
 	}
-	for op, f := range increasing {
+	for op, f := range increasing() {
 		all[op] = curve(f, false)
 	}
 	for op, f := range map[string]func(float64) float64{"Floor": math.Floor, "Ceil": math.Ceil, "Round": math.RoundToEven} {
 		all[op] = curve(f, true)
 	}
-	for op, b := range bounded {
+	for op, b := range bounded() {
 		all[op] = func(_ *analysis, _ *onnxgraph.Node, ins []Range) Range { return ins[0].of(b[0], b[1]) }
 	}
 	return all
@@ -65,18 +65,22 @@ func groups() []group {
 	}
 }
 
-// increasing has functions that never decrease.
-var increasing = map[string]func(float64) float64{
-	"Exp": math.Exp, "Sqrt": func(v float64) float64 { return math.Sqrt(max(v, 0)) }, "Log": func(v float64) float64 { return math.Log(max(v, 0)) },
-	"Sigmoid": func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }, "Tanh": math.Tanh, "Erf": math.Erf, "Atan": math.Atan,
-	"Softplus": func(v float64) float64 { return max(v, 0) + math.Log1p(math.Exp(-math.Abs(v))) },
-	"Relu":     func(v float64) float64 { return max(v, 0) },
+// increasing returns functions that never decrease.
+func increasing() map[string]func(float64) float64 {
+	return map[string]func(float64) float64{
+		"Exp": math.Exp, "Sqrt": func(v float64) float64 { return math.Sqrt(max(v, 0)) }, "Log": func(v float64) float64 { return math.Log(max(v, 0)) },
+		"Sigmoid": func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }, "Tanh": math.Tanh, "Erf": math.Erf, "Atan": math.Atan,
+		"Softplus": func(v float64) float64 { return max(v, 0) + math.Log1p(math.Exp(-math.Abs(v))) },
+		"Relu":     func(v float64) float64 { return max(v, 0) },
+	}
 }
 
-// bounded has functions with the limits of all that they return.
-var bounded = map[string][2]float64{
-	"HardSigmoid": {0, 1}, "Softsign": {-1, 1}, "Sin": {-1, 1}, "Cos": {-1, 1}, "LpNormalization": {-1, 1},
-	"Abs": {0, math.Inf(1)}, "ReduceL1": {0, math.Inf(1)}, "ReduceL2": {0, math.Inf(1)}, "ReduceSumSquare": {0, math.Inf(1)},
+// bounded returns functions with the limits of all that they return.
+func bounded() map[string][2]float64 {
+	return map[string][2]float64{
+		"HardSigmoid": {0, 1}, "Softsign": {-1, 1}, "Sin": {-1, 1}, "Cos": {-1, 1}, "LpNormalization": {-1, 1},
+		"Abs": {0, math.Inf(1)}, "ReduceL1": {0, math.Inf(1)}, "ReduceL2": {0, math.Inf(1)}, "ReduceSumSquare": {0, math.Inf(1)},
+	}
 }
 
 // of returns the range from low to high for a function of values of range b.
