@@ -34,7 +34,7 @@ type Operator struct {
 func Operators() []Operator {
 	var list []Operator
 	for _, o := range operators() {
-		list = append(list, Operator{Name: o.name, Since: o.since, Types: o.types()})
+		list = append(list, Operator{Name: o.name, Since: int64(o.since), Types: o.types()})
 	}
 	slices.SortFunc(list, func(a, b Operator) int { return cmp.Compare(a.Name, b.Name) })
 	return list
@@ -43,17 +43,17 @@ func Operators() []Operator {
 // op is an operator, for one element type or for all of them.
 type op struct {
 	name    string
-	since   int64 // the first opset that defines it as it is built here
+	since   int32 // the first opset that defines it as it is built here
+	typed   int16 // the input whose element type selects build
+	mixed   bool  // the inputs may be float16 and float32
 	in, out arity
-	typed   int                // the input whose element type selects build
-	mixed   bool               // the inputs may be float16 and float32
 	build   func(*node) kernel // for elements of any type, or of the type of its table
 }
 
 // arity bounds the number of inputs or outputs.
-type arity struct{ min, max int }
+type arity struct{ min, max int32 }
 
-const unbounded = math.MaxInt
+const unbounded = math.MaxInt32
 
 var none, one, two, three, some = arity{0, 0}, arity{1, 1}, arity{2, 2}, arity{3, 3}, arity{1, unbounded}
 
@@ -91,7 +91,7 @@ func (r *registered) construct(n *node) kernel {
 	}
 	build := r.byType[n.inputs[r.typed].typ()]
 	if build == nil {
-		n.failType(r.typed)
+		n.failType(int(r.typed))
 		return nil
 	}
 	return build(n)
@@ -171,7 +171,7 @@ func lookUp(n *onnxgraph.Node, opset int64) (*registered, error) {
 		return nil, lacking(n, fmt.Errorf("op %s is not supported by the native engine: use ONNX Runtime", onnxgraph.Escape(n.OpType)))
 	case opset == 0:
 		return nil, errors.New("the model imports no standard opset")
-	case opset < o.since:
+	case opset < int64(o.since):
 		return nil, lacking(n, fmt.Errorf("op %s is supported from opset %d on, not in %d: export the model again for opset 13 or later, or use ONNX Runtime", n.OpType, o.since, opset))
 	}
 	if err := o.in.check("input", n.Inputs); err != nil {
@@ -187,10 +187,10 @@ func lacking(n *onnxgraph.Node, err error) error {
 
 // check reports names of inputs or outputs that are too many or too few.
 func (a arity) check(what string, names []string) error {
-	if len(names) > a.max {
+	if len(names) > int(a.max) {
 		return fmt.Errorf("it has %d %ss, and may have %d", len(names), what, a.max)
 	}
-	for i := range a.min {
+	for i := range int(a.min) {
 		if i >= len(names) || names[i] == "" {
 			return fmt.Errorf("%s %d is missing", what, i)
 		}
