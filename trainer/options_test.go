@@ -123,7 +123,7 @@ func TestTargetsOfAnotherLoss(t *testing.T) {
 		for name, sources := range map[string][3]datasets.Source{
 			"":             {bad, good, nil},
 			"test: ":       {good, bad, nil},
-			"Validation: ": {good, good, bad},
+			"validation: ": {good, good, bad},
 		} {
 			updates := 0
 			_, err := Fit(t.Context(), newModel(t, spec), sources[0], sources[1], Options{

@@ -96,7 +96,7 @@ func Fit(ctx context.Context, m *models.Model, train, test datasets.Source, opts
 		return nil, fmt.Errorf("test: %w", err)
 	}
 	if err := f.tryRead(opts.Validation); err != nil {
-		return nil, models.InField("Validation", err)
+		return nil, fmt.Errorf("validation: %w", err)
 	}
 	return f.run(ctx)
 }
