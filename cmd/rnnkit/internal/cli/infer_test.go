@@ -211,3 +211,36 @@ func TestVerifySteps(t *testing.T) {
 		t.Errorf("status %d: %s", status, errOut)
 	}
 }
+
+// TestInferColumns has a model of two columns that predicts two steps of the second. It
+// finds its columns by their names.
+func TestInferColumns(t *testing.T) {
+	path := writeModel(t, func(m *models.Model) {
+		m.Metadata = models.Forecaster("", 3)
+		m.Columns, m.Target, m.Horizon = []string{"a", "b"}, "b", 2
+		m.Spec.Features, m.Spec.Outputs = 2, 2
+		m.Params, _ = models.Init(m.Spec, 5)
+	})
+	m, err := infer.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	f, err := infer.NewForecaster(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := f.ForecastRows(t.Context(), [][]float64{{1, 0.1}, {2, 0.2}, {3, 0.4}}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("row,b,prediction\n4,,%v\n5,,%v\n", float32(next[0][0]), float32(next[1][0]))
+	const data = "b,other,a\n0.1,7,1\n0.2,7,2\n0.4,7,3\n"
+	status, out, errOut := runMain(data, "infer", path, "--engine", "native", "--steps", "2")
+	if status != 0 || out != want {
+		t.Errorf("status %d: %s%s, not %s", status, out, errOut, want)
+	}
+	if status, out, errOut := runMain("b,c\n1,2\n", "infer", path, "--engine", "native"); status != 1 || !strings.Contains(errOut, `no column "a"`) {
+		t.Errorf("status %d: %s%s", status, out, errOut)
+	}
+}
