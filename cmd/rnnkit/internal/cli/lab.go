@@ -25,7 +25,6 @@ type labOptions struct {
 	*streams
 	lab.Options
 	recipe string
-	bar    *progressbar.ProgressBar // nil until the first training has ended
 }
 
 const labLong = `Train every model of the notebook's experiments with several seeds, as many at a
@@ -85,11 +84,10 @@ func (o *labOptions) validate() error {
 func (o *labOptions) run(ctx context.Context, _ []string) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	o.OnRun = o.show
+	progress := labProgress{out: o.Err}
+	o.OnRun = progress.show
 	r, err := lab.Do(ctx, o.Options)
-	if o.bar != nil {
-		fmt.Fprintln(o.Err)
-	}
+	progress.finish()
 	switch {
 	case r == nil:
 		return err
@@ -105,17 +103,31 @@ func (o *labOptions) run(ctx context.Context, _ []string) error {
 	return failedClaims(r.Claims)
 }
 
-// show tells that a training has ended: in a line, and on a terminal in a bar.
-func (o *labOptions) show(p lab.Progress) {
-	if !isTerminal(o.Err) {
-		fmt.Fprintf(o.Err, "%d/%d  %s: %s, seed %d  %.2f s\n", p.Done, p.All, p.Experiment, p.Arm, p.Run.Seed, p.Run.Seconds)
+// labProgress shows how many trainings have ended. It is no part of labOptions: what an
+// interface holds keeps all methods of its fields' types in the program, and that of a
+// progress bar has one that serves HTTP.
+type labProgress struct {
+	out io.Writer
+	bar *progressbar.ProgressBar // nil until the first training has ended, and without a terminal
+}
+
+// show says that a training has ended: in a line, and on a terminal in a bar.
+func (p *labProgress) show(r lab.Progress) {
+	if !isTerminal(p.out) {
+		fmt.Fprintf(p.out, "%d/%d  %s: %s, seed %d  %.2f s\n", r.Done, r.All, r.Experiment, r.Arm, r.Run.Seed, r.Run.Seconds)
 		return
 	}
-	if o.bar == nil {
-		o.bar = newBar(o.Err, p.All)
+	if p.bar == nil {
+		p.bar = newBar(p.out, r.All)
 	}
-	o.bar.Describe(fmt.Sprintf("%s: %s", p.Experiment, p.Arm))
-	o.bar.Add(1)
+	p.bar.Describe(fmt.Sprintf("%s: %s", r.Experiment, r.Arm))
+	p.bar.Add(1)
+}
+
+func (p *labProgress) finish() {
+	if p.bar != nil {
+		fmt.Fprintln(p.out)
+	}
 }
 
 // report writes the results as a page and prints the claims.
