@@ -11,17 +11,41 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// ClassifierOptions returns options for sequences of any kind: an LSTM of 32 that reads
-// a sequence to its end.
-func ClassifierOptions() Options {
+// ClassifierOptions say how [NewClassifier] and [NewSequenceClassifier] train.
+// [DefaultClassifierOptions] returns good ones, whose fields a program changes.
+type ClassifierOptions struct {
+	Options
+
+	// Scale standardizes the values: each channel gets mean 0 and standard deviation 1 over
+	// the training set. The scale becomes part of the file, which reads raw units. Tokens
+	// have none.
+	Scale bool
+}
+
+// DefaultClassifierOptions returns options for sequences of any kind: an LSTM of 32 that
+// reads a sequence to its end.
+func DefaultClassifierOptions() ClassifierOptions {
 	fit := fitOptions(5e-3, 32, 50)
 	fit.ClipNorm = 1
-	return Options{
-		Spec:    models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadFinal, Outputs: 1},
-		Scale:   true,
-		HeldOut: 0.2,
-		Fit:     fit,
+	return ClassifierOptions{
+		Options: Options{
+			Spec:    models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadFinal, Outputs: 1},
+			HeldOut: 0.2,
+			Fit:     fit,
+		},
+		Scale: true,
 	}
+}
+
+// Validate returns a *models.FieldError for the first field that no sequences can be
+// learned with: a number out of its range, a Spec or Fit that is refused by their own
+// Validate, a loss that is none of [Losses], or a Readout of all. The functions that make
+// a classifier call it before they look at the data.
+func (o ClassifierOptions) Validate() error {
+	if err := o.validate(models.Classify); err != nil {
+		return err
+	}
+	return o.validateOneAnswer()
 }
 
 // Sequence is a sequence of numbers, one a step, or of steps that have a number for each
@@ -35,7 +59,7 @@ type Sequence interface{ []float64 | [][]float64 }
 //
 // It is a *models.FieldError if an option does not fit or a value is not finite, and an
 // error if there are fewer than two labels or too few sequences to hold some out.
-func NewClassifier[S Sequence](sequences []S, labels []string, o Options) (*Job, error) {
+func NewClassifier[S Sequence](sequences []S, labels []string, o ClassifierOptions) (*Job, error) {
 	data, err := newSequences(sequences)
 	if err != nil {
 		return nil, err
@@ -102,12 +126,11 @@ func stepsOf[S Sequence](s S) [][]float64 {
 // them, and for sequences of tokens. The labels of the sequences are places in names.
 // If test is nil, some of train are held out as the test set, equal sequences together;
 // else HeldOut is not used.
-func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o Options) (*Job, error) {
-	o, err := o.withStart(models.Classify)
-	if err != nil {
+func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o ClassifierOptions) (*Job, error) {
+	if err := o.useStart(models.Classify); err != nil {
 		return nil, err
 	}
-	if err := o.Validate(models.Classify); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if err := o.checkLabels(names); err != nil {
@@ -117,6 +140,7 @@ func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o Op
 		return nil, err
 	}
 	if test == nil {
+		var err error
 		if train, test, err = o.holdOut(train); err != nil {
 			return nil, err
 		}
@@ -169,9 +193,8 @@ func (o Options) holdOut(all *datasets.Sequences) (train, test *datasets.Sequenc
 }
 
 // classifier returns the job of telling the given sequences apart.
-func (o Options) classifier(train, test datasets.Sequences, names []string) (*Job, error) {
-	meta := models.Metadata{Task: models.Classify, Labels: names}
-	o.Window = max(train.Longest(), test.Longest())
+func (o ClassifierOptions) classifier(train, test datasets.Sequences, names []string) (*Job, error) {
+	meta := models.Metadata{Task: models.Classify, Labels: names, Window: max(train.Longest(), test.Longest())}
 	o.describeSequences(&meta, &train)
 	train.AsTargets = o.Fit.Loss.Name() == "bce"
 	test.AsTargets = train.AsTargets
@@ -184,7 +207,7 @@ func (o Options) classifier(train, test datasets.Sequences, names []string) (*Jo
 		}
 		o.Fit.Validation, held = validation, rest
 	}
-	j, err := newJob(o, meta, &train, held, data)
+	j, err := newJob(o.Options, meta, examples{train: &train, test: held, data: data})
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +216,7 @@ func (o Options) classifier(train, test datasets.Sequences, names []string) (*Jo
 }
 
 // describeSequences sets the sizes of the model, and the scale of its input.
-func (o *Options) describeSequences(meta *models.Metadata, train *datasets.Sequences) {
+func (o *ClassifierOptions) describeSequences(meta *models.Metadata, train *datasets.Sequences) {
 	o.Spec.Outputs = len(meta.Labels)
 	if o.Fit.Loss.Name() == "bce" {
 		o.Spec.Outputs = 1

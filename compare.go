@@ -42,7 +42,7 @@ func (j *Job) Compare(ctx context.Context, file []byte, exported *infer.Model) (
 		source = j.TrainData
 	}
 	// As many examples as an engine takes at once, however long they are.
-	c.Examples = min(source.Len(), max(1, min(64, (1<<16)/j.Window)))
+	c.Examples = min(source.Len(), max(1, min(64, (1<<16)/j.Model.Window)))
 	var b datasets.Batch
 	if err := source.Read(&b, firstOf(c.Examples)); err != nil {
 		return c, err

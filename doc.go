@@ -3,18 +3,21 @@
 //
 // # Train
 //
-// There are three tasks. Each has a function that makes a [Job] of data and options, and
-// one that returns good options to begin with:
+// There are three tasks. Each has a function that makes a [Job], a type of options, and a
+// function that returns good options to begin with:
 //
-//   - [NewForecaster] and [ForecasterOptions]: the next values of one or more series.
-//   - [NewClassifier] and [ClassifierOptions]: the label of a sequence.
-//   - [NewGenerator] and [GeneratorOptions]: the next character of a text.
+//   - [NewForecaster], [ForecasterOptions], [DefaultForecasterOptions]: the next values of
+//     one or more series.
+//   - [NewClassifier], [ClassifierOptions], [DefaultClassifierOptions]: the label of a
+//     sequence.
+//   - [NewGenerator], [GeneratorOptions], [DefaultGeneratorOptions]: the next character of
+//     a text.
 //
 // Everything else follows from the data: the sizes of the model's input and output, the
 // scale of the values, the vocabulary, the labels. [Job.Train] trains the model, exports
 // it, and checks that the file answers as the trainer does:
 //
-//	job, err := rnnkit.NewClassifier(sequences, labels, rnnkit.ClassifierOptions())
+//	job, err := rnnkit.NewClassifier(sequences, labels, rnnkit.DefaultClassifierOptions())
 //	if err != nil {
 //		return err
 //	}
@@ -25,9 +28,10 @@
 //	fmt.Println(result.Summary) // accuracy 0.9667 on 30 sequences, where always "up" is right for 0.3667
 //	return result.WriteFile("gestures.onnx")
 //
-// Options are plain fields. What does not fit the task or the data is refused before
-// anything is trained, by a [github.com/rnnkit/rnnkit/models.FieldError] with the name
-// of the field and what it must be.
+// Options are plain fields, and a task's options have only the fields that the task has.
+// A value that does not fit the task or the data is refused before anything is trained,
+// by a [github.com/rnnkit/rnnkit/models.FieldError] with the name of the field and what it
+// must be.
 //
 // Package [github.com/rnnkit/rnnkit/datasets] reads such data from files: ReadColumn and
 // ReadTable the columns of a CSV file, ReadText a text, and ReadSequences labelled
@@ -52,7 +56,7 @@
 // export.ReadFile reads a file that rnnkit wrote as a model again. As [Options.Start] it
 // goes on training, with its own scales, vocabulary and labels:
 //
-//	o := rnnkit.ClassifierOptions()
+//	o := rnnkit.DefaultClassifierOptions()
 //	o.Start, err = export.ReadFile("gestures.onnx")
 //
 // # Below

@@ -50,7 +50,7 @@ func gestures() (sequences [][][]float64, labels []string) {
 // here: [][][]float64.
 func ExampleNewClassifier() {
 	sequences, labels := gestures()
-	job, err := rnnkit.NewClassifier(sequences, labels, rnnkit.ClassifierOptions())
+	job, err := rnnkit.NewClassifier(sequences, labels, rnnkit.DefaultClassifierOptions())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func sales() []datasets.Column {
 
 // A forecaster of one of several columns, four steps ahead.
 func ExampleNewForecaster() {
-	o := rnnkit.ForecasterOptions()
+	o := rnnkit.DefaultForecasterOptions()
 	o.Window, o.Horizon, o.Target = 20, 4, "units"
 	job, err := rnnkit.NewForecaster(sales(), o)
 	if err != nil {
@@ -96,7 +96,7 @@ func ExampleNewForecaster() {
 
 // A generator of text.
 func ExampleNewGenerator() {
-	job, err := rnnkit.NewGenerator(strings.Repeat("to be or not to be, ", 100), rnnkit.GeneratorOptions())
+	job, err := rnnkit.NewGenerator(strings.Repeat("to be or not to be, ", 100), rnnkit.DefaultGeneratorOptions())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func sensor() []datasets.Column {
 // A stream that goes on where it ended: its state is saved and loaded. The file then
 // becomes a model that goes on training.
 func Example_stream() {
-	o := rnnkit.ForecasterOptions()
+	o := rnnkit.DefaultForecasterOptions()
 	o.TBPTT, o.Fit.Batch, o.StateInput = 20, 4, true
 	result := must(must(rnnkit.NewForecaster(sensor(), o)).Train(ctx))
 	if err := result.WriteFile("sensor.onnx"); err != nil {
@@ -163,7 +163,7 @@ var sineFile = must(filepath.Abs("infer/testdata/sine.onnx"))
 
 // Go on training a model that a file has, on newer data.
 func ExampleOptions_start() {
-	o := rnnkit.ForecasterOptions()
+	o := rnnkit.DefaultForecasterOptions()
 	var err error
 	if o.Start, err = export.ReadFile(sineFile); err != nil {
 		log.Fatal(err)

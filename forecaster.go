@@ -12,17 +12,74 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// ForecasterOptions returns options for series of any kind: an LSTM of 32 that looks
-// back 50 steps and answers for the next.
-func ForecasterOptions() Options {
-	return Options{
-		Spec:    models.Forecaster("", 0).Spec,
+// ForecasterOptions say how [NewForecaster] trains. [DefaultForecasterOptions] returns
+// good ones, whose fields a program changes.
+type ForecasterOptions struct {
+	Options
+
+	Window  int    // steps that the model looks back, at least 1
+	Horizon int    // steps ahead that it answers for, at least 1; 1 with TBPTT
+	Target  string // the name of the column that it answers for; "" for all
+
+	// TBPTT is the number of steps of truncated backpropagation through time. The series
+	// is cut into Fit.Batch parallel streams, and the model predicts the next value at
+	// every step. Its state is kept from one batch to the next, and gradients are not.
+	// With 0 the model learns from windows, each with a state of zeros.
+	TBPTT int
+
+	// Scale standardizes the values: each column gets mean 0 and standard deviation 1 over
+	// the training set. The scale becomes part of the file, which reads and answers raw
+	// units.
+	Scale bool
+}
+
+// DefaultForecasterOptions returns options for series of any kind: an LSTM of 32 that
+// looks back 50 steps and answers for the next.
+func DefaultForecasterOptions() ForecasterOptions {
+	return ForecasterOptions{
+		Options: Options{
+			Spec:    models.Forecaster("", 0).Spec,
+			HeldOut: 0.2,
+			Fit:     fitOptions(1e-3, 32, 15),
+		},
 		Window:  50,
 		Horizon: 1,
 		Scale:   true,
-		HeldOut: 0.2,
-		Fit:     fitOptions(1e-3, 32, 15),
 	}
+}
+
+// Validate returns a *models.FieldError for the first field that no series can be learned
+// with: a number out of its range, a Spec or Fit that is refused by their own Validate, a
+// loss that is none of [Losses], a Readout of all for windows, or, with TBPTT, a Horizon
+// other than 1, a bidirectional model or a Readout other than last and all.
+// [NewForecaster] calls it before it looks at the data.
+func (o ForecasterOptions) Validate() error {
+	if err := atLeast(1, field{"Window", o.Window}, field{"Horizon", o.Horizon}); err != nil {
+		return err
+	}
+	if err := atLeast(0, field{"TBPTT", o.TBPTT}); err != nil {
+		return err
+	}
+	if err := o.validate(models.Forecast); err != nil {
+		return err
+	}
+	if o.TBPTT == 0 {
+		return o.validateOneAnswer()
+	}
+	return o.validateStreams()
+}
+
+// validateStreams checks what truncated backpropagation needs.
+func (o ForecasterOptions) validateStreams() error {
+	switch {
+	case o.Horizon > 1:
+		return &models.FieldError{Field: "Horizon", Value: o.Horizon, Want: "1 with truncated backpropagation, which learns the next step at every step"}
+	case o.Spec.Bidirectional:
+		return &models.FieldError{Field: "TBPTT", Value: o.TBPTT, Want: "0 for a bidirectional model, whose state cannot go on from batch to batch"}
+	case o.Spec.Readout != models.ReadAll && o.Spec.Readout != models.ReadLast:
+		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "last or all with truncated backpropagation, which answers at every step"}
+	}
+	return nil
 }
 
 // NewForecaster returns the job of telling the next Horizon values of the column Target
@@ -33,12 +90,11 @@ func ForecasterOptions() Options {
 // It is a *models.FieldError if an option does not fit, if the series is too short for
 // one, or if a value is not finite. It is an error if the values of a column lie too
 // close together for float32.
-func NewForecaster(columns []datasets.Column, o Options) (*Job, error) {
-	o, err := o.withStart(models.Forecast)
-	if err != nil {
+func NewForecaster(columns []datasets.Column, o ForecasterOptions) (*Job, error) {
+	if err := o.useStart(); err != nil {
 		return nil, err
 	}
-	if err := o.Validate(models.Forecast); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	meta, err := o.describeColumns(columns)
@@ -56,8 +112,20 @@ func NewForecaster(columns []datasets.Column, o Options) (*Job, error) {
 	return f.job(meta, columns)
 }
 
+// useStart takes what follows from Start, if there is one.
+func (o *ForecasterOptions) useStart() error {
+	if err := o.Options.useStart(models.Forecast); err != nil || o.Start == nil {
+		return err
+	}
+	o.Window, o.Horizon, o.Target = o.Start.Window, max(1, o.Start.Horizon), o.Start.Target
+	if o.TBPTT == 0 && o.Spec.Readout == models.ReadAll {
+		o.Spec.Readout = models.ReadLast // the last answer of all
+	}
+	return nil
+}
+
 // describeColumns returns the metadata of a forecaster of the given columns.
-func (o *Options) describeColumns(columns []datasets.Column) (meta models.Metadata, err error) {
+func (o *ForecasterOptions) describeColumns(columns []datasets.Column) (meta models.Metadata, err error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name
@@ -77,7 +145,7 @@ func (o *Options) describeColumns(columns []datasets.Column) (meta models.Metada
 		return meta, &models.FieldError{Field: "columns", Value: columns, Want: fmt.Sprintf("%q, as those of Start: these are %q", o.Start.Columns, names)}
 	}
 	o.Spec.Features = len(columns)
-	meta = models.Metadata{Task: models.Forecast, Spec: o.Spec, Horizon: o.Horizon, Columns: names, Target: o.Target}
+	meta = models.Metadata{Task: models.Forecast, Spec: o.Spec, Window: o.Window, Horizon: o.Horizon, Columns: names, Target: o.Target}
 	o.Spec.Outputs = o.Horizon * meta.Targets()
 	return meta, nil
 }
@@ -137,15 +205,15 @@ func columnBytes(columns []datasets.Column) (data []byte) {
 
 // forecast is a series that is divided into a training, a validation and a test set.
 type forecast struct {
-	Options
+	ForecasterOptions
 	series                  *datasets.Series
 	train, validation, test *datasets.Windows // the last two are nil where there are none
 }
 
 // splitSeries divides the windows of a series. The first of them train.
-func (o Options) splitSeries(series *datasets.Series) (*forecast, error) {
+func (o ForecasterOptions) splitSeries(series *datasets.Series) (*forecast, error) {
 	all, err := series.Windows(o.Window, o.Horizon)
-	f := &forecast{Options: o, series: series, train: all}
+	f := &forecast{ForecasterOptions: o, series: series, train: all}
 	if err == nil && o.HeldOut > 0 {
 		f.train, f.test, err = all.Split(1 - o.HeldOut)
 	}
@@ -189,7 +257,7 @@ func (f *forecast) job(meta models.Metadata, columns []datasets.Column) (*Job, e
 		return nil, err
 	}
 	f.setScales(&meta)
-	j, err := newJob(f.Options, meta, train, test, columnBytes(columns))
+	j, err := newJob(f.Options, meta, examples{train: train, test: test, data: columnBytes(columns), tbptt: f.TBPTT})
 	if err != nil {
 		return nil, err
 	}

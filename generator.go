@@ -9,34 +9,64 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// GeneratorOptions returns options for text of any kind: an LSTM of 128 over characters.
-// Its file takes the state, since text is made step by step.
-func GeneratorOptions() Options {
+// GeneratorOptions say how [NewGenerator] trains. [DefaultGeneratorOptions] returns good
+// ones, whose fields a program changes.
+type GeneratorOptions struct {
+	Options
+
+	Window int // characters of a training example, at least 1
+	Stride int // characters from one example to the next, at least 1
+}
+
+// DefaultGeneratorOptions returns options for text of any kind: an LSTM of 128 over
+// characters. Its file takes the state, since text is made step by step.
+func DefaultGeneratorOptions() GeneratorOptions {
 	fit := fitOptions(2e-3, 64, 10)
 	fit.ClipNorm = 1
-	return Options{
-		Spec: models.Spec{
-			Cell: models.LSTM, Vocabulary: 2, Embedding: 64, Hidden: 128, Layers: 1,
-			Readout: models.ReadAll, Outputs: 2,
+	return GeneratorOptions{
+		Options: Options{
+			Spec: models.Spec{
+				Cell: models.LSTM, Vocabulary: 2, Embedding: 64, Hidden: 128, Layers: 1,
+				Readout: models.ReadAll, Outputs: 2,
+			},
+			StateInput: true,
+			HeldOut:    0.1,
+			Fit:        fit,
 		},
-		StateInput: true,
-		Window:     64,
-		Stride:     64,
-		HeldOut:    0.1,
-		Fit:        fit,
+		Window: 64,
+		Stride: 64,
 	}
+}
+
+// Validate returns a *models.FieldError for the first field that no text can be learned
+// with: a number out of its range, a Spec or Fit that is refused by their own Validate, a
+// loss that is none of [Losses], a Readout other than all, or a bidirectional model.
+// [NewGenerator] calls it before it looks at the text.
+func (o GeneratorOptions) Validate() error {
+	if err := atLeast(1, field{"Window", o.Window}, field{"Stride", o.Stride}); err != nil {
+		return err
+	}
+	if err := o.validate(models.Generate); err != nil {
+		return err
+	}
+	switch {
+	case o.Spec.Readout != models.ReadAll:
+		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "all, since a generator answers at every step"}
+	case o.Spec.Bidirectional:
+		return &models.FieldError{Field: "Spec.Bidirectional", Value: true, Want: "false, since a generator cannot see what follows"}
+	}
+	return nil
 }
 
 // NewGenerator returns the job of telling the next character of a text. The vocabulary
 // of the model has the different characters of all of it.
 //
 // It is a *models.FieldError if an option does not fit or the text is too short for one.
-func NewGenerator(text string, o Options) (*Job, error) {
-	o, err := o.withStart(models.Generate)
-	if err != nil {
+func NewGenerator(text string, o GeneratorOptions) (*Job, error) {
+	if err := o.useStart(); err != nil {
 		return nil, err
 	}
-	if err := o.Validate(models.Generate); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if text == "" {
@@ -56,8 +86,17 @@ func NewGenerator(text string, o Options) (*Job, error) {
 	return o.generator(text, vocabulary, train, test)
 }
 
+// useStart takes what follows from Start, if there is one.
+func (o *GeneratorOptions) useStart() error {
+	if err := o.Options.useStart(models.Generate); err != nil || o.Start == nil {
+		return err
+	}
+	o.Window = o.Start.Window
+	return nil
+}
+
 // splitText divides a text into a training set and a test set, which may be empty.
-func (o Options) splitText(text string, vocabulary []string) (train, test *datasets.Text, err error) {
+func (o GeneratorOptions) splitText(text string, vocabulary []string) (train, test *datasets.Text, err error) {
 	all, err := datasets.NewText(text, vocabulary, o.Window, o.Stride)
 	switch {
 	case err != nil && o.Start != nil: // the text may have characters that the model lacks
@@ -74,7 +113,7 @@ func (o Options) splitText(text string, vocabulary []string) (train, test *datas
 }
 
 // generator returns the job of learning the given parts of a text.
-func (o Options) generator(text string, vocabulary []string, train, test *datasets.Text) (*Job, error) {
+func (o GeneratorOptions) generator(text string, vocabulary []string, train, test *datasets.Text) (*Job, error) {
 	o.Spec.Vocabulary, o.Spec.Outputs = len(vocabulary), len(vocabulary)
 	if o.Fit.Loss == nil {
 		o.Fit.Loss = trainer.CrossEntropy{}
@@ -86,8 +125,8 @@ func (o Options) generator(text string, vocabulary []string, train, test *datase
 		}
 		o.Fit.Validation, test = validation, rest
 	}
-	meta := models.Metadata{Task: models.Generate, Vocabulary: vocabulary}
-	j, err := newJob(o, meta, train, test, []byte(text))
+	meta := models.Metadata{Task: models.Generate, Window: o.Window, Vocabulary: vocabulary}
+	j, err := newJob(o.Options, meta, examples{train: train, test: test, data: []byte(text), stride: o.Stride})
 	if err != nil {
 		return nil, err
 	}

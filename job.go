@@ -25,6 +25,7 @@ type Job struct {
 	// the sizes of the Spec, and the Loss and Validation of Fit.
 	Options
 
+	Steps     int             // of a training example, the longest where they differ
 	Model     *models.Model   // with the parameters to begin with
 	TrainData datasets.Source // the training set
 	TestData  datasets.Source // the test set, which may be empty
@@ -33,9 +34,16 @@ type Job struct {
 	summary func() (string, error)
 }
 
-// newJob returns the job of training a model of meta. The data are what the digest is of.
-func newJob(o Options, meta models.Metadata, train, test datasets.Source, data []byte) (*Job, error) {
-	meta.Spec, meta.Window = o.Spec, o.Window
+// examples are what a job learns from, and how they were cut from its data.
+type examples struct {
+	train, test   datasets.Source
+	data          []byte // all that the examples were cut from
+	tbptt, stride int    // 0 where the task has none
+}
+
+// newJob returns the job of training a model of meta on e.
+func newJob(o Options, meta models.Metadata, e examples) (*Job, error) {
+	meta.Spec = o.Spec
 	if o.StateInput {
 		meta.State = o.Spec.State()
 	}
@@ -43,17 +51,21 @@ func newJob(o Options, meta models.Metadata, train, test datasets.Source, data [
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256(data)
-	cut := sha256.Sum256(fmt.Append(digest[:], o.TBPTT, o.Stride))
+	digest := sha256.Sum256(e.data)
+	cut := sha256.Sum256(fmt.Append(digest[:], e.tbptt, e.stride))
 	o.Fit.DataDigest = hex.EncodeToString(cut[:16])
-	return &Job{Options: o, Model: m, TrainData: train, TestData: test, digest: digest}, nil
+	return &Job{
+		Options: o, Steps: cmp.Or(e.tbptt, meta.Window),
+		Model: m, TrainData: e.train, TestData: e.test,
+		digest: digest,
+	}, nil
 }
 
 // newModel returns a model of the given metadata, with the parameters of Start if there
 // is one, which is left as it is.
 func (o Options) newModel(meta models.Metadata) (*models.Model, error) {
 	if o.Start == nil {
-		initializers, err := o.initializers(meta.Spec)
+		initializers, err := o.initializers(meta.Spec, meta.Window)
 		if err != nil {
 			return nil, err
 		}
@@ -72,26 +84,20 @@ func (o Options) newModel(meta models.Metadata) (*models.Model, error) {
 	return m, nil
 }
 
-// withStart returns the options with the fields of Start in place of their own.
-func (o Options) withStart(task models.Task) (Options, error) {
+// useStart takes the Spec and the state of Start, a model of the given task, if there is
+// one.
+func (o *Options) useStart(task models.Task) error {
 	if o.Start == nil {
-		return o, nil
+		return nil
 	}
 	if err := models.InField("Start", o.Start.Validate()); err != nil {
-		return o, err
+		return err
 	}
 	if o.Start.Task != task {
-		return o, &models.FieldError{Field: "Start.Task", Value: o.Start.Task, Want: fmt.Sprintf("%s, as that of the job", task)}
+		return &models.FieldError{Field: "Start.Task", Value: o.Start.Task, Want: fmt.Sprintf("%s, as that of the job", task)}
 	}
-	o.Spec, o.Window, o.Target = o.Start.Spec, o.Start.Window, o.Start.Target
-	o.StateInput = len(o.Start.State) > 0
-	if task == models.Forecast {
-		o.Horizon = max(1, o.Start.Horizon)
-		if o.TBPTT == 0 && o.Spec.Readout == models.ReadAll {
-			o.Spec.Readout = models.ReadLast // the last answer of all
-		}
-	}
-	return o, nil
+	o.Spec, o.StateInput = o.Start.Spec, len(o.Start.State) > 0
+	return nil
 }
 
 // Result is a trained model and the file that it was exported to.

@@ -82,7 +82,7 @@ func (s skewedSession) Run(ctx context.Context, inputs map[string]tensor.Tensor,
 
 // TestCompareTellsRoundingFromFaults compares engines that are off by more and more.
 func TestCompareTellsRoundingFromFaults(t *testing.T) {
-	j, err := NewSequenceClassifier(datasets.Echo(200, 50, 1), nil, bits, ClassifierOptions())
+	j, err := NewSequenceClassifier(datasets.Echo(200, 50, 1), nil, bits, DefaultClassifierOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func ownJobs(t *testing.T) (jobs []*Job) {
 		}
 		jobs = append(jobs, j)
 	}
-	text := GeneratorOptions()
+	text := DefaultGeneratorOptions()
 	text.DataName, text.Window, text.Stride = "own text", 5, 1
 	add(NewGenerator(strings.Repeat("Falsches Üben von Xylophonmusik quält jeden größeren Zwerg. ", 3), text))
 	three := &datasets.Sequences{Features: 1}
@@ -132,9 +132,9 @@ func ownJobs(t *testing.T) (jobs []*Job) {
 		three.Inputs[i][0] = float32(1000 * (i % 3))
 		three.Labels = append(three.Labels, int64(i%3))
 	}
-	add(NewSequenceClassifier(three, nil, []string{"a", "b", "c"}, ClassifierOptions()))
-	add(NewSequenceClassifier(datasets.Echo(200, 6, 1), nil, []string{"a", "b"}, ClassifierOptions()))
-	series := ForecasterOptions()
+	add(NewSequenceClassifier(three, nil, []string{"a", "b", "c"}, DefaultClassifierOptions()))
+	add(NewSequenceClassifier(datasets.Echo(200, 6, 1), nil, []string{"a", "b"}, DefaultClassifierOptions()))
+	series := DefaultForecasterOptions()
 	series.TBPTT, series.Fit.Batch = 7, 4
 	values := make([]float64, 300)
 	for i := range values {
@@ -142,7 +142,7 @@ func ownJobs(t *testing.T) (jobs []*Job) {
 	}
 	add(NewForecaster([]datasets.Column{{Name: "sales", Values: values}}, series))
 	for _, target := range []string{"", "price"} {
-		ahead := ForecasterOptions()
+		ahead := DefaultForecasterOptions()
 		ahead.Window, ahead.Horizon, ahead.Target, ahead.StateInput = 12, 3, target, true
 		add(NewForecaster(twoColumns(200), ahead))
 	}
@@ -160,6 +160,17 @@ func TestClassifyScales(t *testing.T) {
 	}
 	if two := jobs[2]; two.Fit.Loss.Name() != "bce" || two.Model.Spec.Outputs != 1 || !slices.Equal(two.Model.Labels, []string{"a", "b"}) {
 		t.Errorf("%+v", two.Model.Metadata)
+	}
+}
+
+// TestSteps has an example of text, sequences, windows and streams.
+func TestSteps(t *testing.T) {
+	var steps []int
+	for _, j := range ownJobs(t) {
+		steps = append(steps, j.Steps)
+	}
+	if want := []int{5, 4, 6, 7, 12, 12, 7}; !slices.Equal(steps, want) {
+		t.Errorf("the examples have %v steps, not %v", steps, want)
 	}
 }
 
@@ -181,7 +192,7 @@ func TestForecastTellsValuesApart(t *testing.T) {
 		for i := range series {
 			series[i] = test.value(float64(i))
 		}
-		if _, err := NewForecaster([]datasets.Column{{Name: "n", Values: series}}, ForecasterOptions()); !strings.Contains(fmt.Sprint(err), test.want) || (err == nil) != (test.want == "") {
+		if _, err := NewForecaster([]datasets.Column{{Name: "n", Values: series}}, DefaultForecasterOptions()); !strings.Contains(fmt.Sprint(err), test.want) || (err == nil) != (test.want == "") {
 			t.Errorf("values such as %v: the error is %v, not %q", series[1], err, test.want)
 		}
 	}
@@ -214,38 +225,43 @@ func TestWhatValidatesDoesNotTest(t *testing.T) {
 		series[i] = float64(i)
 	}
 	sequences := datasets.Echo(43, 6, 1)
-	kinds := map[string]struct {
-		options Options
-		make    func(Options) (*Job, error)
-	}{
-		"forecast": {ForecasterOptions(), func(o Options) (*Job, error) {
+	kinds := map[string]func(change func(*trainer.Options)) (*Job, error){
+		"forecast": func(change func(*trainer.Options)) (*Job, error) {
+			o := DefaultForecasterOptions()
 			o.Window = 10
+			change(&o.Fit)
 			return NewForecaster([]datasets.Column{{Name: "y", Values: series}}, o)
-		}},
-		"streams": {ForecasterOptions(), func(o Options) (*Job, error) {
+		},
+		"streams": func(change func(*trainer.Options)) (*Job, error) {
+			o := DefaultForecasterOptions()
 			o.Window, o.TBPTT, o.Fit.Batch = 4, 3, 2
+			change(&o.Fit)
 			return NewForecaster([]datasets.Column{{Name: "y", Values: series}}, o)
-		}},
-		"classify": {ClassifierOptions(), func(o Options) (*Job, error) { return NewSequenceClassifier(sequences, nil, bits, o) }},
-		"text": {GeneratorOptions(), func(o Options) (*Job, error) {
+		},
+		"classify": func(change func(*trainer.Options)) (*Job, error) {
+			o := DefaultClassifierOptions()
+			change(&o.Fit)
+			return NewSequenceClassifier(sequences, nil, bits, o)
+		},
+		"text": func(change func(*trainer.Options)) (*Job, error) {
+			o := DefaultGeneratorOptions()
 			o.Window, o.Stride = 4, 1
+			change(&o.Fit)
 			return NewGenerator(strings.Repeat("abcd", 60), o)
-		}},
+		},
 	}
+	plateau := func(o *trainer.Options) { o.Schedule.Shape = trainer.Plateau }
+	patient := func(o *trainer.Options) { o.Patience = 2 }
 	for name, kind := range kinds {
-		plain, err := kind.make(kind.options)
+		plain, err := kind(func(*trainer.Options) {})
 		if err != nil {
 			t.Fatal(name, err)
 		}
 		if plain.Fit.Validation != nil {
 			t.Errorf("%s: examples to validate, and nothing looks at them", name)
 		}
-		plateau := kind.options
-		plateau.Fit.Schedule.Shape = trainer.Plateau
-		patient := kind.options
-		patient.Fit.Patience = 2
-		for _, o := range []Options{plateau, patient} {
-			j, err := kind.make(o)
+		for _, change := range []func(*trainer.Options){plateau, patient} {
+			j, err := kind(change)
 			if err != nil {
 				t.Fatal(name, err)
 			}
@@ -262,7 +278,7 @@ func TestWhatValidatesDoesNotTest(t *testing.T) {
 			}
 		}
 	}
-	few := ClassifierOptions()
+	few := DefaultClassifierOptions()
 	few.Fit.Patience = 1
 	if _, err := NewSequenceClassifier(sequences.Range(0, 5), nil, bits, few); err == nil || !strings.Contains(err.Error(), "half of what is held out is to validate") {
 		t.Errorf("one held out: %v", err)
@@ -302,53 +318,62 @@ func TestTrainedIsChosenByValidation(t *testing.T) {
 
 // TestValidateNamesTheField refuses what no job of a task can have.
 func TestValidateNamesTheField(t *testing.T) {
-	forecast, classify, generate := models.Forecast, models.Classify, models.Generate
-	for _, test := range []struct {
-		task   models.Task
-		field  string
-		change func(*Options)
-	}{
-		{"guess", "Task", func(o *Options) {}},
-		{classify, "Spec.Cell", func(o *Options) { o.Spec.Cell = "x" }},
-		{classify, "Init", func(o *Options) { o.Init = []Init{"glorot"} }},
-		{classify, "Spec.Cell", func(o *Options) { o.Spec.Cell, o.Init = models.RNN, []Init{Chrono} }},
-		{classify, "Fit.Loss", func(o *Options) { o.Fit.Loss = trainer.MSE() }},
-		{classify, "Fit.Loss", func(o *Options) { o.Fit.Loss = (*trainer.CrossEntropy)(nil) }},
-		{forecast, "Fit.Loss", func(o *Options) { o.Fit.Loss = trainer.CrossEntropy{} }},
-		{forecast, "Fit.Loss.quantiles", func(o *Options) { o.Fit.Loss = trainer.Pinball(0.1, 0.9) }},
-		{generate, "Fit.Loss", func(o *Options) { o.Fit.Loss = trainer.BinaryCrossEntropy() }},
-		{classify, "Fit.Loss.Smoothing", func(o *Options) { o.Fit.Loss = trainer.CrossEntropy{Smoothing: 1} }},
-		{classify, "Fit.LearningRate", func(o *Options) { o.Fit.LearningRate = -1 }},
-		{classify, "Fit.LearningRate", func(o *Options) { o.Fit.LearningRate = math.NaN() }},
-		{classify, "Fit.Epochs", func(o *Options) { o.Fit.Epochs = 0 }},
-		{classify, "Fit.Batch", func(o *Options) { o.Fit.Batch = 0 }},
-		{classify, "HeldOut", func(o *Options) { o.HeldOut = 1 }},
-		{classify, "Horizon", func(o *Options) { o.Horizon = 1 }},
-		{classify, "Target", func(o *Options) { o.Target = "y" }},
-		{generate, "TBPTT", func(o *Options) { o.TBPTT = 5 }},
-		{generate, "Window", func(o *Options) { o.Window = 0 }},
-		{generate, "Stride", func(o *Options) { o.Stride = 0 }},
-		{generate, "Spec.Readout", func(o *Options) { o.Spec.Readout = models.ReadLast }},
-		{generate, "Spec.Bidirectional", func(o *Options) { o.Spec.Bidirectional = true }},
-		{forecast, "Horizon", func(o *Options) { o.Horizon = 0 }},
-		{forecast, "Horizon", func(o *Options) { o.TBPTT, o.Horizon = 5, 2 }},
-		{forecast, "TBPTT", func(o *Options) { o.TBPTT, o.Spec.Bidirectional = 5, true }},
-		{forecast, "Spec.Readout", func(o *Options) { o.TBPTT, o.Spec.Readout = 5, models.ReadMean }},
-		{forecast, "Spec.Readout", func(o *Options) { o.Spec.Readout = models.ReadAll }},
-	} {
-		o := map[models.Task]func() Options{
-			forecast: ForecasterOptions, classify: ClassifierOptions, generate: GeneratorOptions,
-			"guess": ClassifierOptions,
-		}[test.task]()
-		if test.task != "guess" {
-			if err := o.Validate(test.task); err != nil {
-				t.Fatalf("the default options: %v", err)
-			}
+	forecast := func(change func(*ForecasterOptions)) error {
+		o := DefaultForecasterOptions()
+		change(&o)
+		return o.Validate()
+	}
+	classify := func(change func(*ClassifierOptions)) error {
+		o := DefaultClassifierOptions()
+		change(&o)
+		return o.Validate()
+	}
+	generate := func(change func(*GeneratorOptions)) error {
+		o := DefaultGeneratorOptions()
+		change(&o)
+		return o.Validate()
+	}
+	for _, err := range []error{forecast(func(*ForecasterOptions) {}), classify(func(*ClassifierOptions) {}), generate(func(*GeneratorOptions) {})} {
+		if err != nil {
+			t.Errorf("the default options: %v", err)
 		}
-		test.change(&o)
+	}
+	for _, test := range []struct {
+		field string
+		err   error
+	}{
+		{"Spec.Cell", classify(func(o *ClassifierOptions) { o.Spec.Cell = "x" })},
+		{"Init", classify(func(o *ClassifierOptions) { o.Init = []Init{"glorot"} })},
+		{"Spec.Cell", classify(func(o *ClassifierOptions) { o.Spec.Cell, o.Init = models.RNN, []Init{Chrono} })},
+		{"Fit.Loss", classify(func(o *ClassifierOptions) { o.Fit.Loss = trainer.MSE() })},
+		{"Fit.Loss", classify(func(o *ClassifierOptions) { o.Fit.Loss = (*trainer.CrossEntropy)(nil) })},
+		{"Fit.Loss", forecast(func(o *ForecasterOptions) { o.Fit.Loss = trainer.CrossEntropy{} })},
+		{"Fit.Loss.quantiles", forecast(func(o *ForecasterOptions) { o.Fit.Loss = trainer.Pinball(0.1, 0.9) })},
+		{"Fit.Loss", generate(func(o *GeneratorOptions) { o.Fit.Loss = trainer.BinaryCrossEntropy() })},
+		{"Fit.Loss.Smoothing", classify(func(o *ClassifierOptions) { o.Fit.Loss = trainer.CrossEntropy{Smoothing: 1} })},
+		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { o.Fit.LearningRate = -1 })},
+		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { o.Fit.LearningRate = math.NaN() })},
+		{"Fit.Epochs", classify(func(o *ClassifierOptions) { o.Fit.Epochs = 0 })},
+		{"Fit.Batch", classify(func(o *ClassifierOptions) { o.Fit.Batch = 0 })},
+		{"HeldOut", classify(func(o *ClassifierOptions) { o.HeldOut = 1 })},
+		{"Window", generate(func(o *GeneratorOptions) { o.Window = 0 })},
+		{"Stride", generate(func(o *GeneratorOptions) { o.Stride = 0 })},
+		{"Spec.Readout", generate(func(o *GeneratorOptions) { o.Spec.Readout = models.ReadLast })},
+		{"Spec.Bidirectional", generate(func(o *GeneratorOptions) { o.Spec.Bidirectional = true })},
+		{"Horizon", forecast(func(o *ForecasterOptions) { o.Horizon = 0 })},
+		{"Horizon", forecast(func(o *ForecasterOptions) { o.TBPTT, o.Horizon = 5, 2 })},
+		{"TBPTT", forecast(func(o *ForecasterOptions) { o.TBPTT, o.Spec.Bidirectional = 5, true })},
+		{"Spec.Readout", forecast(func(o *ForecasterOptions) { o.TBPTT, o.Spec.Readout = 5, models.ReadMean })},
+		{"Spec.Readout", forecast(func(o *ForecasterOptions) { o.Spec.Readout = models.ReadAll })},
+		{"Window", forecast(func(o *ForecasterOptions) { o.Window = 0 })},
+		{"TBPTT", forecast(func(o *ForecasterOptions) { o.TBPTT = -1 })},
+		{"HeldOut", forecast(func(o *ForecasterOptions) { o.HeldOut = math.NaN() })},
+		{"HeldOut", generate(func(o *GeneratorOptions) { o.HeldOut = -0.1 })},
+		{"Spec.Readout", classify(func(o *ClassifierOptions) { o.Spec.Readout = models.ReadAll })},
+	} {
 		var field *models.FieldError
-		if err := o.Validate(test.task); !errors.As(err, &field) || field.Field != test.field {
-			t.Errorf("%s: the error is %v, not about %s", test.task, err, test.field)
+		if !errors.As(test.err, &field) || field.Field != test.field {
+			t.Errorf("the error is %v, not about %s", test.err, test.field)
 		}
 	}
 }
@@ -397,7 +422,7 @@ func TestLossFollowsTheLabels(t *testing.T) {
 		{three, []string{"a", "b", "c"}, nil, "cross-entropy", 3},
 		{three, []string{"a", "b", "c"}, trainer.BinaryCrossEntropy(), "", 0},
 	} {
-		o := ClassifierOptions()
+		o := DefaultClassifierOptions()
 		o.Fit.Loss = test.loss
 		j, err := NewSequenceClassifier(test.sequences, nil, test.labels, o)
 		var field *models.FieldError
@@ -421,7 +446,7 @@ func TestLossFollowsTheLabels(t *testing.T) {
 
 // TestTokens trains a classifier of tokens, whose number the Spec has.
 func TestTokens(t *testing.T) {
-	o := ClassifierOptions()
+	o := DefaultClassifierOptions()
 	o.Spec.Features, o.Spec.Vocabulary, o.Spec.Embedding, o.Fit.Epochs = 0, 10, 4, 1
 	j, err := NewSequenceClassifier(datasets.Palindromes(50, 5, 1), datasets.Palindromes(20, 5, 2), []string{"other", "palindrome"}, o)
 	if err != nil {
@@ -438,7 +463,7 @@ func TestTokens(t *testing.T) {
 
 // TestQuantileSummary says which share of the values lies below a quantile.
 func TestQuantileSummary(t *testing.T) {
-	o := ForecasterOptions()
+	o := DefaultForecasterOptions()
 	o.Window, o.Fit.Loss, o.Fit.Epochs, o.Init = 5, trainer.Pinball(0.9), 30, []Init{Orthogonal, ForgetBias}
 	j, err := NewForecaster([]datasets.Column{{Values: datasets.Sine(400, 0.3, 1)}}, o)
 	if err != nil {
@@ -457,12 +482,12 @@ func TestQuantileSummary(t *testing.T) {
 // TestStreamsTooShort names what is too short: what trains, validates or tests.
 func TestStreamsTooShort(t *testing.T) {
 	column := []datasets.Column{{Values: datasets.Sine(200, 0, 0)}}
-	for want, change := range map[string]func(*Options){
-		"TBPTT is 100: it must be less, or the batch smaller":        func(o *Options) { o.TBPTT, o.Fit.Batch = 100, 2 },
-		"TBPTT is 60: it must be less, or more held out to test":     func(o *Options) { o.TBPTT, o.Fit.Batch = 60, 1 },
-		"Fit.Patience is 3: it must be 0, or more held out, since h": func(o *Options) { o.TBPTT, o.Fit.Batch, o.Fit.Patience = 30, 1, 3 },
+	for want, change := range map[string]func(*ForecasterOptions){
+		"TBPTT is 100: it must be less, or the batch smaller":        func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch = 100, 2 },
+		"TBPTT is 60: it must be less, or more held out to test":     func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch = 60, 1 },
+		"Fit.Patience is 3: it must be 0, or more held out, since h": func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch, o.Fit.Patience = 30, 1, 3 },
 	} {
-		o := ForecasterOptions()
+		o := DefaultForecasterOptions()
 		o.Window = 5
 		change(&o)
 		if _, err := NewForecaster(column, o); err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -476,11 +501,11 @@ func TestSequencesThatDoNotFit(t *testing.T) {
 	good, wrong := datasets.Echo(50, 4, 1), datasets.Echo(50, 4, 1)
 	wrong.Labels[7] = 2
 	for want, make := range map[string]func() (*Job, error){
-		"train":           func() (*Job, error) { return NewSequenceClassifier(nil, nil, bits, ClassifierOptions()) },
-		"train.Labels[7]": func() (*Job, error) { return NewSequenceClassifier(wrong, nil, bits, ClassifierOptions()) },
-		"test.Labels[7]":  func() (*Job, error) { return NewSequenceClassifier(good, wrong, bits, ClassifierOptions()) },
+		"train":           func() (*Job, error) { return NewSequenceClassifier(nil, nil, bits, DefaultClassifierOptions()) },
+		"train.Labels[7]": func() (*Job, error) { return NewSequenceClassifier(wrong, nil, bits, DefaultClassifierOptions()) },
+		"test.Labels[7]":  func() (*Job, error) { return NewSequenceClassifier(good, wrong, bits, DefaultClassifierOptions()) },
 		"Spec.Vocabulary": func() (*Job, error) {
-			return NewSequenceClassifier(datasets.Palindromes(50, 4, 1), nil, bits, ClassifierOptions())
+			return NewSequenceClassifier(datasets.Palindromes(50, 4, 1), nil, bits, DefaultClassifierOptions())
 		},
 	} {
 		_, err := make()

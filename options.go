@@ -10,9 +10,8 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// Options say what is trained and how. [ForecasterOptions], [ClassifierOptions] and
-// [GeneratorOptions] return good defaults, whose fields a program changes. Fields that
-// do not belong to the task stay 0.
+// Options are the options that all tasks share. [ForecasterOptions], [ClassifierOptions]
+// and [GeneratorOptions] embed them beside those of their own task.
 type Options struct {
 	// Spec is the model. Its Features and Outputs follow from the data, and so does the
 	// Vocabulary of a generator.
@@ -25,30 +24,13 @@ type Options struct {
 	// Start is a model to go on training, such as export.ReadFile returns. Nil begins
 	// with new parameters. The job keeps the Spec, Window, Horizon, Target, scales,
 	// vocabulary, labels and state of Start, so that its parameters keep their meaning,
-	// and ignores those fields here. The data must fit them.
+	// and ignores those fields of the options. The data must fit them.
 	Start *models.Model
 
 	// StateInput gives the file inputs and outputs for the state, so that any runtime
 	// can go on from where a run ended. Without them every run begins with zeros. Package
 	// infer steps through both kinds of files.
 	StateInput bool
-
-	Window  int    // steps that a forecaster looks back, or characters of an example of text
-	Horizon int    // steps ahead that a forecaster answers for
-	Target  string // the column that a forecaster answers for; "" for all
-
-	// TBPTT is the number of steps of truncated backpropagation through time. The series
-	// is cut into Fit.Batch parallel streams, and the forecaster predicts the next value
-	// at every step. Its state is kept from one batch to the next, and gradients are not.
-	// With 0 the forecaster learns from windows, each with a state of zeros.
-	TBPTT int
-
-	Stride int // characters from one example of text to the next
-
-	// Scale standardizes the values: each column or channel gets mean 0 and standard
-	// deviation 1 over the training set. The scale becomes part of the file, which reads
-	// and answers raw units.
-	Scale bool
 
 	// HeldOut is the share of the data that is held out from training, as the test set:
 	// the end of a series or text, or sequences drawn by Fit.Seed. If Fit has a Patience
@@ -60,7 +42,7 @@ type Options struct {
 
 	// Fit has the options of the training itself. Its LearningRate, Batch and Epochs must
 	// be more than 0. A Loss of nil is the usual one of the task, see [Losses]. Validation,
-	// Stateful and DataDigest follow from the fields above.
+	// Stateful and DataDigest follow from the other options.
 	Fit trainer.Options
 }
 
@@ -85,11 +67,10 @@ func fitOptions(rate float64, batch, epochs int) trainer.Options {
 	}
 }
 
-// Validate returns a *models.FieldError for the first field that does not fit the task.
-// The functions that make a [Job] call it before they look at the data.
-func (o Options) Validate(task models.Task) error {
-	if err := o.validateData(task); err != nil {
-		return err
+// validate returns a *models.FieldError for the first field that does not fit the task.
+func (o Options) validate(task models.Task) error {
+	if !(o.HeldOut >= 0 && o.HeldOut < 1) {
+		return &models.FieldError{Field: "HeldOut", Value: o.HeldOut, Want: "at least 0 and less than 1"}
 	}
 	if err := o.validateFit(); err != nil {
 		return err
@@ -101,48 +82,19 @@ func (o Options) Validate(task models.Task) error {
 	if err := models.InField("Fit", o.Fit.Validate(spec)); err != nil {
 		return err
 	}
-	if err := o.validateTask(task); err != nil {
-		return err
+	if o.Fit.Loss != nil && !slices.Contains(losses[task], o.Fit.Loss.Name()) {
+		return &models.FieldError{Field: "Fit.Loss", Value: o.Fit.Loss.Name(), Want: "one of " + strings.Join(losses[task], ", ")}
 	}
-	_, err := o.initializers(spec)
+	_, err := o.initializers(spec, 0)
 	return err
 }
 
-// validateData checks the fields that say how the data become examples.
-func (o Options) validateData(task models.Task) error {
-	if losses[task] == nil {
-		return &models.FieldError{Field: "Task", Value: task, Want: "forecast, classify or generate"}
+// validateOneAnswer returns a *models.FieldError if the model answers at every step.
+func (o Options) validateOneAnswer() error {
+	if o.Spec.Readout == models.ReadAll {
+		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "last, final, mean or max, since a sequence or window has one answer"}
 	}
-	if !(o.HeldOut >= 0 && o.HeldOut < 1) {
-		return &models.FieldError{Field: "HeldOut", Value: o.HeldOut, Want: "at least 0 and less than 1"}
-	}
-	if task == models.Forecast {
-		return o.validateSeries()
-	}
-	least := 0
-	if task == models.Generate {
-		least = 1
-	}
-	switch {
-	case o.Horizon > 0:
-		return &models.FieldError{Field: "Horizon", Value: o.Horizon, Want: "0, since only a forecaster looks ahead"}
-	case o.Target != "":
-		return &models.FieldError{Field: "Target", Value: o.Target, Want: "empty, since only a forecaster has columns"}
-	case o.TBPTT > 0:
-		return &models.FieldError{Field: "TBPTT", Value: o.TBPTT, Want: "0, since only a forecaster learns from streams"}
-	}
-	return atLeast(least, field{"Window", o.Window}, field{"Stride", o.Stride})
-}
-
-// validateSeries is validateData for a forecaster.
-func (o Options) validateSeries() error {
-	if err := atLeast(1, field{"Window", o.Window}, field{"Horizon", o.Horizon}); err != nil {
-		return err
-	}
-	if o.TBPTT > 0 && o.Horizon > 1 {
-		return &models.FieldError{Field: "Horizon", Value: o.Horizon, Want: "1 with truncated backpropagation, which learns the next step at every step"}
-	}
-	return atLeast(0, field{"TBPTT", o.TBPTT})
+	return nil
 }
 
 // validateFit checks the options that trainer.Options would replace by defaults.
@@ -180,27 +132,6 @@ var losses = map[models.Task][]string{
 // [trainer.Loss] has them.
 func Losses(task models.Task) []string { return slices.Clone(losses[task]) }
 
-// validateTask checks the loss and the readout.
-func (o Options) validateTask(task models.Task) error {
-	if o.Fit.Loss != nil && !slices.Contains(losses[task], o.Fit.Loss.Name()) {
-		return &models.FieldError{Field: "Fit.Loss", Value: o.Fit.Loss.Name(), Want: "one of " + strings.Join(losses[task], ", ")}
-	}
-	all := o.Spec.Readout == models.ReadAll
-	switch {
-	case task == models.Generate && !all:
-		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "all, since a generator answers at every step"}
-	case task == models.Generate && o.Spec.Bidirectional:
-		return &models.FieldError{Field: "Spec.Bidirectional", Value: true, Want: "false, since a generator cannot see what follows"}
-	case o.TBPTT > 0 && o.Spec.Bidirectional:
-		return &models.FieldError{Field: "TBPTT", Value: o.TBPTT, Want: "0 for a bidirectional model, whose state cannot go on from batch to batch"}
-	case o.TBPTT > 0 && !all && o.Spec.Readout != models.ReadLast:
-		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "last or all with truncated backpropagation, which answers at every step"}
-	case task != models.Generate && o.TBPTT == 0 && all:
-		return &models.FieldError{Field: "Spec.Readout", Value: o.Spec.Readout, Want: "last, final, mean or max, since a sequence or window has one answer"}
-	}
-	return nil
-}
-
 // placeholder is the Spec with the smallest sizes that data may give it.
 func (o Options) placeholder(task models.Task) models.Spec {
 	s := o.Spec
@@ -216,8 +147,8 @@ func (o Options) placeholder(task models.Task) models.Spec {
 	return s
 }
 
-// initializers are those that Init lists, for a model of the given Spec.
-func (o Options) initializers(small models.Spec) (list []models.Recipe, err error) {
+// initializers are those that Init lists, for a model of the given Spec and window.
+func (o Options) initializers(small models.Spec, window int) (list []models.Recipe, err error) {
 	for _, name := range o.Init {
 		switch name {
 		case Orthogonal:
@@ -225,7 +156,7 @@ func (o Options) initializers(small models.Spec) (list []models.Recipe, err erro
 		case ForgetBias:
 			list = append(list, models.ForgetBias(1))
 		case Chrono:
-			list = append(list, models.Chrono(max(3, 3*o.Window)))
+			list = append(list, models.Chrono(max(3, 3*window)))
 		default:
 			return nil, &models.FieldError{Field: "Init", Value: name, Want: "orthogonal, forget-bias or chrono"}
 		}

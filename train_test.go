@@ -86,7 +86,7 @@ func TestChannelsReachTheService(t *testing.T) {
 		}
 		sequences, labels = append(sequences, steps), append(labels, []string{"low", "mid", "top"}[i%3])
 	}
-	o := rnnkit.ClassifierOptions()
+	o := rnnkit.DefaultClassifierOptions()
 	o.Fit.Epochs = 20
 	job, err := rnnkit.NewClassifier(sequences, labels, o)
 	r := train(t, job, err)
@@ -121,7 +121,7 @@ func TestChannelsReachTheService(t *testing.T) {
 func TestForecastIsOfTheTarget(t *testing.T) {
 	columns := sales()
 	for _, target := range []string{"units", "price", ""} {
-		o := rnnkit.ForecasterOptions()
+		o := rnnkit.DefaultForecasterOptions()
 		o.Window, o.Horizon, o.Target, o.Fit.Epochs = 10, 3, target, 30
 		job, err := rnnkit.NewForecaster(columns, o)
 		r := train(t, job, err)
@@ -171,7 +171,7 @@ func TestForecastIsOfTheTarget(t *testing.T) {
 // TestStartKeepsItsMeaning goes on with the scale, labels and vocabulary of a model.
 func TestStartKeepsItsMeaning(t *testing.T) {
 	sequences, labels := gestures()
-	o := rnnkit.ClassifierOptions()
+	o := rnnkit.DefaultClassifierOptions()
 	job, err := rnnkit.NewClassifier(sequences, labels, o)
 	r := train(t, job, err)
 	before := slices.Clone(r.Model.Params.Data)
@@ -204,54 +204,54 @@ func TestStartThatDoesNotFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job, err := rnnkit.NewClassifier(sequences, labels, rnnkit.ClassifierOptions())
+	job, err := rnnkit.NewClassifier(sequences, labels, rnnkit.DefaultClassifierOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
 	classifier := job.Model
-	if job, err = rnnkit.NewGenerator(strings.Repeat("abc", 500), rnnkit.GeneratorOptions()); err != nil {
+	if job, err = rnnkit.NewGenerator(strings.Repeat("abc", 500), rnnkit.DefaultGeneratorOptions()); err != nil {
 		t.Fatal(err)
 	}
 	generator := job.Model
 	column := func(name string) []datasets.Column {
 		return []datasets.Column{{Name: name, Values: datasets.Sine(300, 0, 0)}}
 	}
-	for want, make := range map[string]func(o rnnkit.Options) error{
-		"Start.Task is \"forecast\": it must be classify": func(o rnnkit.Options) error {
+	for want, make := range map[string]func(o rnnkit.ClassifierOptions) error{
+		"Start.Task is \"forecast\": it must be classify": func(o rnnkit.ClassifierOptions) error {
 			o.Start = forecaster
 			_, err := rnnkit.NewClassifier(sequences, labels, o)
 			return err
 		},
-		`labels[0] is "left": it must be one of ["down" "up"]`: func(o rnnkit.Options) error {
+		`labels[0] is "left": it must be one of ["down" "up"]`: func(o rnnkit.ClassifierOptions) error {
 			o.Start = classifier
 			_, err := rnnkit.NewClassifier(sequences[:2], []string{"left", "up"}, o)
 			return err
 		},
-		"Start.Spec is": func(o rnnkit.Options) error {
+		"Start.Spec is": func(o rnnkit.ClassifierOptions) error {
 			o.Start = classifier
 			_, err := rnnkit.NewClassifier([][]float64{{1}, {2}, {3}, {4}, {5}, {6}}, []string{"up", "down", "up", "down", "up", "down"}, o)
 			return err
 		},
-		`["y"], as those of Start: these are ["z"]`: func(rnnkit.Options) error {
-			o := rnnkit.ForecasterOptions()
+		`["y"], as those of Start: these are ["z"]`: func(rnnkit.ClassifierOptions) error {
+			o := rnnkit.DefaultForecasterOptions()
 			o.Start = forecaster
 			_, err := rnnkit.NewForecaster(column("z"), o)
 			return err
 		},
-		"character 'd'": func(rnnkit.Options) error {
-			o := rnnkit.GeneratorOptions()
+		"character 'd'": func(rnnkit.ClassifierOptions) error {
+			o := rnnkit.DefaultGeneratorOptions()
 			o.Start = generator
 			_, err := rnnkit.NewGenerator(strings.Repeat("abcd", 500), o)
 			return err
 		},
-		"Start.Params": func(rnnkit.Options) error {
-			o := rnnkit.ForecasterOptions()
+		"Start.Params": func(rnnkit.ClassifierOptions) error {
+			o := rnnkit.DefaultForecasterOptions()
 			o.Start = &models.Model{Metadata: forecaster.Metadata}
 			_, err := rnnkit.NewForecaster(column("y"), o)
 			return err
 		},
 	} {
-		if err := make(rnnkit.ClassifierOptions()); err == nil || !strings.Contains(err.Error(), want) {
+		if err := make(rnnkit.DefaultClassifierOptions()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, not %q", err, want)
 		}
 	}
@@ -259,34 +259,34 @@ func TestStartThatDoesNotFit(t *testing.T) {
 
 // TestDataThatDoNotFit names the value.
 func TestDataThatDoNotFit(t *testing.T) {
-	forecast := func(change func(o *rnnkit.Options), columns ...datasets.Column) error {
-		o := rnnkit.ForecasterOptions()
+	forecast := func(change func(o *rnnkit.ForecasterOptions), columns ...datasets.Column) error {
+		o := rnnkit.DefaultForecasterOptions()
 		o.Window = 5
 		change(&o)
 		_, err := rnnkit.NewForecaster(columns, o)
 		return err
 	}
-	same := func(*rnnkit.Options) {}
+	same := func(*rnnkit.ForecasterOptions) {}
 	classify := func(sequences [][][]float64, labels ...string) error {
-		_, err := rnnkit.NewClassifier(sequences, labels, rnnkit.ClassifierOptions())
+		_, err := rnnkit.NewClassifier(sequences, labels, rnnkit.DefaultClassifierOptions())
 		return err
 	}
 	y := datasets.Sine(50, 0, 0)
 	bad := append(slices.Clone(y), math.NaN())
-	_, short := rnnkit.NewGenerator("abc", rnnkit.GeneratorOptions())
-	_, empty := rnnkit.NewGenerator("", rnnkit.GeneratorOptions())
+	_, short := rnnkit.NewGenerator("abc", rnnkit.DefaultGeneratorOptions())
+	_, empty := rnnkit.NewGenerator("", rnnkit.DefaultGeneratorOptions())
 	for want, err := range map[string]error{
 		"columns is of length 0": forecast(same),
 		"columns[0].Values[50]":  forecast(same, datasets.Column{Values: bad}),
 		"columns is":             forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Name: "a", Values: y}),
 		"columns":                forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Values: y}),
-		"Target":                 forecast(func(o *rnnkit.Options) { o.Target = "b" }, datasets.Column{Name: "a", Values: y}),
-		"Window":                 forecast(func(o *rnnkit.Options) { o.Window = 50 }, datasets.Column{Values: y}),
-		"Fit.Patience":           forecast(func(o *rnnkit.Options) { o.HeldOut, o.Fit.Patience = 0, 3 }, datasets.Column{Values: y}),
+		"Target":                 forecast(func(o *rnnkit.ForecasterOptions) { o.Target = "b" }, datasets.Column{Name: "a", Values: y}),
+		"Window":                 forecast(func(o *rnnkit.ForecasterOptions) { o.Window = 50 }, datasets.Column{Values: y}),
+		"Fit.Patience":           forecast(func(o *rnnkit.ForecasterOptions) { o.HeldOut, o.Fit.Patience = 0, 3 }, datasets.Column{Values: y}),
 		"Fit.Schedule.Shape": forecast(
-			func(o *rnnkit.Options) { o.HeldOut, o.Fit.Schedule.Shape = 0, trainer.Plateau }, datasets.Column{Values: y},
+			func(o *rnnkit.ForecasterOptions) { o.HeldOut, o.Fit.Schedule.Shape = 0, trainer.Plateau }, datasets.Column{Values: y},
 		),
-		"TBPTT":                 forecast(func(o *rnnkit.Options) { o.TBPTT = 40 }, datasets.Column{Values: y}),
+		"TBPTT":                 forecast(func(o *rnnkit.ForecasterOptions) { o.TBPTT = 40 }, datasets.Column{Values: y}),
 		"sequences[1]":          classify([][][]float64{{{1}}, {}}, "a", "b"),
 		"sequences[1][0]":       classify([][][]float64{{{1, 2}}, {{1}}}, "a", "b"),
 		"sequences[0][1]":       classify([][][]float64{{{1}, {math.Inf(1)}}}, "a"),
@@ -306,7 +306,7 @@ func TestDataThatDoNotFit(t *testing.T) {
 // early, and none of one that never began.
 func TestTrainKeepsWhatWasTrained(t *testing.T) {
 	stop := errors.New("enough")
-	o := rnnkit.ForecasterOptions()
+	o := rnnkit.DefaultForecasterOptions()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	o.Fit.OnEpoch = func(e trainer.Epoch) {
 		if e.Epoch == 2 {
@@ -346,13 +346,13 @@ func TestTrainKeepsWhatWasTrained(t *testing.T) {
 // TestNothingHeldOut trains on all that there is.
 func TestNothingHeldOut(t *testing.T) {
 	sequences, labels := gestures()
-	classify := rnnkit.ClassifierOptions()
+	classify := rnnkit.DefaultClassifierOptions()
 	classify.HeldOut, classify.Fit.Epochs = 0, 2
-	forecast := rnnkit.ForecasterOptions()
+	forecast := rnnkit.DefaultForecasterOptions()
 	forecast.HeldOut, forecast.Fit.Epochs = 0, 2
 	stream := forecast
 	stream.TBPTT, stream.Fit.Batch = 20, 4
-	text := rnnkit.GeneratorOptions()
+	text := rnnkit.DefaultGeneratorOptions()
 	text.HeldOut, text.Fit.Epochs = 0, 2
 	for want, make := range map[string]func() (*rnnkit.Job, error){
 		"on 120 sequences":        func() (*rnnkit.Job, error) { return rnnkit.NewClassifier(sequences, labels, classify) },
@@ -369,7 +369,7 @@ func TestNothingHeldOut(t *testing.T) {
 
 // TestCompareRefusesAnotherModel gives the comparison the file of another model.
 func TestCompareRefusesAnotherModel(t *testing.T) {
-	o := rnnkit.ForecasterOptions()
+	o := rnnkit.DefaultForecasterOptions()
 	job, err := rnnkit.NewForecaster(sensor(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -403,7 +403,7 @@ func TestSameSeedSameFile(t *testing.T) {
 	var files [2][]byte
 	for i := range files {
 		sequences, labels := gestures()
-		o := rnnkit.ClassifierOptions()
+		o := rnnkit.DefaultClassifierOptions()
 		o.Fit.Epochs, o.Fit.Seed, o.Fit.Threads = 3, 5, i+1
 		job, err := rnnkit.NewClassifier(sequences, labels, o)
 		files[i] = train(t, job, err).File
@@ -430,13 +430,13 @@ func TestForecasterRunsTheFile(t *testing.T) {
 	for i := range columns[0].Values {
 		rows = append(rows, []float64{columns[0].Values[i], columns[1].Values[i]})
 	}
-	for name, change := range map[string]func(*rnnkit.Options){
-		"units":      func(o *rnnkit.Options) { o.Target, o.Horizon = "units", 4 },
-		"both":       func(o *rnnkit.Options) { o.Horizon = 4 },
-		"stream":     func(o *rnnkit.Options) { o.Target, o.TBPTT, o.Fit.Batch = "price", 15, 4 },
-		"two stream": func(o *rnnkit.Options) { o.TBPTT, o.Fit.Batch, o.StateInput = 15, 4, true },
+	for name, change := range map[string]func(*rnnkit.ForecasterOptions){
+		"units":      func(o *rnnkit.ForecasterOptions) { o.Target, o.Horizon = "units", 4 },
+		"both":       func(o *rnnkit.ForecasterOptions) { o.Horizon = 4 },
+		"stream":     func(o *rnnkit.ForecasterOptions) { o.Target, o.TBPTT, o.Fit.Batch = "price", 15, 4 },
+		"two stream": func(o *rnnkit.ForecasterOptions) { o.TBPTT, o.Fit.Batch, o.StateInput = 15, 4, true },
 	} {
-		o := rnnkit.ForecasterOptions()
+		o := rnnkit.DefaultForecasterOptions()
 		o.Window, o.Fit.Epochs = 10, 5
 		change(&o)
 		job, err := rnnkit.NewForecaster(columns, o)

@@ -65,7 +65,7 @@ func (s *State) Clone() *State {
 //
 // A forecaster that was trained on windows has only seen states as old as a window. For
 // longer series use [Forecaster], which feeds a window each time, or train it on
-// streams (TBPTT of rnnkit.Options).
+// streams (TBPTT of rnnkit.ForecasterOptions).
 // On the native engine a NaN in x enters the state and stays there. ONNX Runtime turns it
 // into numbers, so check x if it may have one.
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,11 +38,17 @@ the parameters after the last epoch before.`, "job",
 		newTrainForecastCmd(s), newTrainTextCmd(s), newTrainClassifyCmd(s))
 }
 
-// trainOptions are the flags of every kind of training.
+// trainOptions are the flags of every kind of training. A verb has the options of its own
+// task, and the pointers here point into them.
 type trainOptions struct {
 	*streams
-	presets.Options
-	task    models.Task
+	task      models.Task
+	validator interface{ Validate() error } // the options of the verb
+
+	*rnnkit.Options       // what all tasks have
+	window, tbptt   *int  // nil where the verb has no such flag
+	scale           *bool // nil where the verb has no such flag
+
 	words   trainWords
 	usage   string // of the flags, in groups
 	output  string
@@ -74,7 +79,7 @@ func (o *trainOptions) trainJob(ctx context.Context, j *rnnkit.Job, err error) e
 		held = fmt.Sprintf("%d validate, %d more test", j.Fit.Validation.Len(), j.TestData.Len())
 	}
 	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d steps of %s; %s\n",
-		j.Spec.Cell, j.Spec.Layers, j.Spec.Hidden, j.TrainData.Len(), cmp.Or(j.TBPTT, j.Window), j.DataName, held)
+		j.Spec.Cell, j.Spec.Layers, j.Spec.Hidden, j.TrainData.Len(), j.Steps, j.DataName, held)
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	result, metricsErr, ended := o.train(ctx, j, metrics)

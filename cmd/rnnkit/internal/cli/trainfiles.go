@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit"
-	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
 )
@@ -52,12 +51,18 @@ func dataByFlag(_ *cobra.Command, args []string) error {
 // trainForecast is the verb that trains a forecaster.
 type trainForecast struct {
 	trainFile
-	column string
+	options rnnkit.ForecasterOptions
+	column  string
 }
 
 func newTrainForecastCmd(s *streams) *cobra.Command {
-	o := newTrainOptions(s, models.Forecast, presets.Options{Options: rnnkit.ForecasterOptions()})
-	return newTrainVerbCmd(&trainForecast{trainFile: trainFile{trainOptions: o}}, o, &cobra.Command{
+	v := &trainForecast{options: rnnkit.DefaultForecasterOptions()}
+	o := &v.options
+	v.trainOptions = newTrainOptions(trainOptions{
+		streams: s, task: models.Forecast, validator: o,
+		Options: &o.Options, window: &o.Window, tbptt: &o.TBPTT, scale: &o.Scale,
+	})
+	return newTrainVerbCmd(v, v.trainOptions, &cobra.Command{
 		Use:   "forecast",
 		Short: "Forecast the next value of a column of your own CSV file",
 		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
@@ -81,16 +86,21 @@ func (v *trainForecast) run(ctx context.Context, _ []string) error {
 	if v.column != "" {
 		c.Name = c.Title() // by which infer finds it again in a file without names
 	}
-	j, err := rnnkit.NewForecaster([]datasets.Column{c}, v.Options.Options)
+	j, err := rnnkit.NewForecaster([]datasets.Column{c}, v.options)
 	return v.trainJob(ctx, j, err)
 }
 
 // trainText is the verb that trains a generator.
-type trainText struct{ trainFile }
+type trainText struct {
+	trainFile
+	options rnnkit.GeneratorOptions
+}
 
 func newTrainTextCmd(s *streams) *cobra.Command {
-	o := newTrainOptions(s, models.Generate, presets.Options{Options: rnnkit.GeneratorOptions()})
-	return newTrainVerbCmd(&trainText{trainFile{trainOptions: o}}, o, &cobra.Command{
+	v := &trainText{options: rnnkit.DefaultGeneratorOptions()}
+	o := &v.options
+	v.trainOptions = newTrainOptions(trainOptions{streams: s, task: models.Generate, validator: o, Options: &o.Options, window: &o.Window})
+	return newTrainVerbCmd(v, v.trainOptions, &cobra.Command{
 		Use:   "text",
 		Short: "Learn to write like your own text",
 		Example: `  rnnkit train text --data shakespeare.txt -o shakespeare.onnx
@@ -101,7 +111,7 @@ func newTrainTextCmd(s *streams) *cobra.Command {
 
 func (v *trainText) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&v.path, "data", "", "the text file, in UTF-8; - for standard input")
-	f.IntVar(&v.Stride, "stride", v.Stride, "characters from one window to the next")
+	f.IntVar(&v.options.Stride, "stride", v.options.Stride, "characters from one window to the next")
 	v.addTrainFlags(f)
 }
 
@@ -111,19 +121,22 @@ func (v *trainText) run(ctx context.Context, _ []string) error {
 		return err
 	}
 	fmt.Fprintf(v.Err, "data: %d characters, %d different\n", utf8.RuneCountInString(text), len(datasets.Vocabulary(text)))
-	j, err := rnnkit.NewGenerator(text, v.Options.Options)
+	j, err := rnnkit.NewGenerator(text, v.options)
 	return v.trainJob(ctx, j, err)
 }
 
 // trainClassify is the verb that trains a classifier.
 type trainClassify struct {
 	trainFile
-	label string
+	options rnnkit.ClassifierOptions
+	label   string
 }
 
 func newTrainClassifyCmd(s *streams) *cobra.Command {
-	o := newTrainOptions(s, models.Classify, presets.Options{Options: rnnkit.ClassifierOptions()})
-	return newTrainVerbCmd(&trainClassify{trainFile: trainFile{trainOptions: o}}, o, &cobra.Command{
+	v := &trainClassify{options: rnnkit.DefaultClassifierOptions()}
+	o := &v.options
+	v.trainOptions = newTrainOptions(trainOptions{streams: s, task: models.Classify, validator: o, Options: &o.Options, scale: &o.Scale})
+	return newTrainVerbCmd(v, v.trainOptions, &cobra.Command{
 		Use:   "classify",
 		Short: "Tell the label of the sequences in your own CSV file",
 		Long: `Tell the label of the sequences in your own CSV file: one on each line, its
@@ -149,7 +162,7 @@ func (v *trainClassify) run(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	j, err := rnnkit.NewSequenceClassifier(rows.Sequences, nil, rows.Names, v.Options.Options)
+	j, err := rnnkit.NewSequenceClassifier(rows.Sequences, nil, rows.Names, v.options)
 	if err == nil {
 		v.tellCopies(rows.Sequences, j)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit"
-	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -43,11 +42,10 @@ const (
 	scaleNone     = "none"
 )
 
-// newTrainOptions returns the flags of a training, which stand at the given options.
-func newTrainOptions(s *streams, task models.Task, options presets.Options) *trainOptions {
-	o := &trainOptions{streams: s, task: task, Options: options}
+// newTrainOptions returns o with the words for the options as they stand.
+func newTrainOptions(o trainOptions) *trainOptions {
 	o.words = o.describe()
-	return o
+	return &o
 }
 
 // describe returns the words for the options as they stand.
@@ -56,7 +54,7 @@ func (o *trainOptions) describe() trainWords {
 	if o.StateInput {
 		w.state = stateInput
 	}
-	if o.Scale {
+	if o.scale != nil && *o.scale {
 		w.scale = scaleStandard
 	}
 	switch {
@@ -143,8 +141,8 @@ func (o *trainOptions) addModelFlags(f *pflag.FlagSet) {
 		f.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "read the sequence from its end too")
 		f.StringVar((*string)(&s.Readout), "readout", string(s.Readout), "what the answer is made of: last, final, mean or max")
 	}
-	if o.task != models.Classify {
-		f.IntVar(&o.Window, "seq-len", o.Window, "steps that a prediction looks back on")
+	if o.window != nil {
+		f.IntVar(o.window, "seq-len", *o.window, "steps that a prediction looks back on")
 	}
 	f.StringVar(&o.start, "init", "", "begin with the parameters of this ONNX file, ours or PyTorch's or Keras's")
 	f.StringVar(&o.words.init, "init-recipe", o.words.init, "PyTorch's default, or a list of orthogonal, forget-bias, chrono")
@@ -175,8 +173,8 @@ func (o *trainOptions) addFitFlags(f *pflag.FlagSet) {
 	f.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the training data")
 	f.IntVar(&t.Batch, "batch", t.Batch, "examples between two updates")
 	f.IntVar(&t.Patience, "patience", 0, "epochs without a lower validation loss, of half of what is held out, after which to stop, with the best model (default never)")
-	if o.task == models.Forecast {
-		f.IntVar(&o.TBPTT, "tbptt", 0, "learn from every step of --batch parallel streams, cutting gradients every so many steps but not the state (default from windows)")
+	if o.tbptt != nil {
+		f.IntVar(o.tbptt, "tbptt", 0, "learn from every step of --batch parallel streams, cutting gradients every so many steps but not the state (default from windows)")
 	}
 	f.BoolVar(&t.NoShuffle, "no-shuffle", false, "take the examples in their order")
 	f.Uint64Var(&t.Seed, "seed", 0, "seed of everything random: the same seed gives the same file")
@@ -197,7 +195,7 @@ func (o *trainOptions) validateTrain() error {
 	if o.Spec.Activation == models.Tanh {
 		o.Spec.Activation = ""
 	}
-	if err := o.Options.Options.Validate(o.task); err != nil {
+	if err := o.validator.Validate(); err != nil {
 		return usageError{withFlag(err)}
 	}
 	return nil
@@ -220,7 +218,10 @@ func (o *trainOptions) readWords() error {
 	case w.loss == "bce" && w.smoothing > 0:
 		return usagef("--label-smoothing is %g: it needs --loss cross-entropy", w.smoothing)
 	}
-	o.StateInput, o.Scale = w.state == stateInput, w.scale == scaleStandard
+	o.StateInput = w.state == stateInput
+	if o.scale != nil {
+		*o.scale = w.scale == scaleStandard
+	}
 	o.Fit.Loss = w.lossValue()
 	var err error
 	o.Init, err = w.initList()
@@ -277,13 +278,13 @@ func withFlag(err error) error {
 	return withFieldFlag(err, flagOf)
 }
 
-// flagOf returns the flag of a field of rnnkit.Options or of the trainer.Options in them,
-// or "".
+// flagOf returns the flag of a field of the options of a task or of the trainer.Options in
+// them, or "".
 func flagOf(field string) string {
 	return cmp.Or(fieldFlags[field], fieldFlags["Fit."+field])
 }
 
-// fieldFlags has the flags of the fields of rnnkit.Options.
+// fieldFlags has the flags of the fields of the options of all tasks.
 var fieldFlags = map[string]string{
 	"Spec.Cell": "--cell", "Spec.Activation": "--activation", "Spec.Embedding": "--embed", "Spec.Hidden": "--hidden",
 	"Spec.Layers": "--layers", "Spec.Bidirectional": "--bidirectional", "Spec.Dropout": "--dropout", "Spec.Readout": "--readout",

@@ -9,19 +9,29 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/presets"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // trainPreset is the verb of one of the notebook's trainings. Its flags stand at what the
 // recipe best says.
 type trainPreset struct {
 	*trainOptions
-	preset presets.Preset
-	recipe string
-	flags  *pflag.FlagSet
+	preset  presets.Preset
+	options presets.Options
+	recipe  string
+	flags   *pflag.FlagSet
 }
 
 func newTrainPresetCmd(s *streams, preset presets.Preset, short string) *cobra.Command {
-	v := &trainPreset{trainOptions: newTrainOptions(s, preset.Task, preset.Options(presets.Best, "")), preset: preset}
+	v := &trainPreset{preset: preset, options: preset.Options(presets.Best, "")}
+	o := &v.options
+	v.trainOptions = newTrainOptions(trainOptions{streams: s, task: o.Task, validator: o, Options: &o.Options})
+	if o.Task != models.Classify {
+		v.window = &o.Window
+	}
+	if o.Task == models.Forecast {
+		v.tbptt = &o.TBPTT
+	}
 	return newTrainVerbCmd(v, v.trainOptions, &cobra.Command{
 		Use:   preset.Name,
 		Short: short,
@@ -37,15 +47,16 @@ best says. Those that are given hold for any recipe.`,
 
 func (v *trainPreset) addFlags(f *pflag.FlagSet) {
 	v.flags = f
+	o := &v.options
 	f.StringVar(&v.recipe, "recipe", presets.Best, "best or notebook: what the flags that are not given stand at")
 	switch v.preset.Name {
 	case presets.Sine.Name:
-		f.IntVar(&v.Samples, "samples", v.Samples, "points from 0 to 40π")
-		f.Float64Var(&v.Noise, "noise", v.Noise, "standard deviation of the noise")
+		f.IntVar(&o.Samples, "samples", o.Samples, "points from 0 to 40π")
+		f.Float64Var(&o.Noise, "noise", o.Noise, "standard deviation of the noise")
 	case presets.Echo.Name, presets.Palindrome.Name:
-		f.IntVar(&v.Window, "length", v.Window, "steps of a sequence")
-		f.IntVar(&v.Samples, "samples", v.Samples, "sequences to train on")
-		f.IntVar(&v.TestSamples, "test-samples", v.TestSamples, "sequences to test on")
+		f.IntVar(&o.Window, "length", o.Window, "steps of a sequence")
+		f.IntVar(&o.Samples, "samples", o.Samples, "sequences to train on")
+		f.IntVar(&o.TestSamples, "test-samples", o.TestSamples, "sequences to test on")
 	}
 	v.addTrainFlags(f)
 }
@@ -61,7 +72,7 @@ func (v *trainPreset) validate() error {
 }
 
 func (v *trainPreset) run(ctx context.Context, _ []string) error {
-	j, err := v.preset.New(v.Options)
+	j, err := v.preset.New(v.options)
 	return v.trainJob(ctx, j, err)
 }
 
@@ -73,7 +84,7 @@ func (v *trainPreset) follow() error {
 	}
 	given := map[string]string{}
 	v.flags.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
-	v.Options = v.preset.Options(v.recipe, v.Spec.Cell)
+	v.options = v.preset.Options(v.recipe, v.Spec.Cell)
 	v.words = v.describe()
 	for name, value := range given {
 		if err := v.flags.Set(name, value); err != nil {
@@ -89,23 +100,23 @@ const maxValues = 100_000_000
 
 // validateSizes checks the sizes of data that are made.
 func (v *trainPreset) validateSizes() error {
-	length := 0
-	if v.TestSamples > 0 { // of sequences
+	o, length := v.options, 0
+	if o.TestSamples > 0 { // of sequences
 		length = 1
 	}
 	for _, f := range []struct {
 		name         string
 		value, least int
-	}{{"length", v.Window, length}, {"samples", v.Samples, 0}, {"test-samples", v.TestSamples, 0}} {
+	}{{"length", o.Window, length}, {"samples", o.Samples, 0}, {"test-samples", o.TestSamples, 0}} {
 		if f.value < f.least {
 			return usagef("--%s is %d: it must be %d or more", f.name, f.value, f.least)
 		}
 	}
-	if n := float64(v.Samples+v.TestSamples) * float64(v.Window); n > maxValues {
+	if n := float64(o.Samples+o.TestSamples) * float64(o.Window); n > maxValues {
 		return usagef("--samples and --length make %.3g values: keep them to %d", n, maxValues)
 	}
-	if !(v.Noise >= 0) || math.IsInf(v.Noise, 0) {
-		return usagef("--noise is %g: it must be 0 or more", v.Noise)
+	if !(o.Noise >= 0) || math.IsInf(o.Noise, 0) {
+		return usagef("--noise is %g: it must be 0 or more", o.Noise)
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ func TestArms(t *testing.T) {
 	files := map[string]bool{}
 	for _, a := range all {
 		files[a.file()] = true
-		if err := a.options.Validate(a.preset.Task); err != nil {
+		if err := a.options.Validate(); err != nil {
 			t.Errorf("%s: %v", a.file(), err)
 		}
 		c := a.command(7)

@@ -85,7 +85,7 @@ func TestBestIsTheSameModel(t *testing.T) {
 			if a.Window != b.Window || a.Samples != b.Samples || a.TestSamples != b.TestSamples || a.Noise != b.Noise {
 				t.Errorf("%s %s: the data are those of %+v and %+v", p.Name, cell, a, b)
 			}
-			if err := b.Validate(p.Task); err != nil {
+			if err := b.Validate(); err != nil {
 				t.Errorf("%s %s: %v", p.Name, cell, err)
 			}
 		}
