@@ -1,5 +1,5 @@
-// Package inputs tells what the inputs of an ONNX model read, and makes random
-// ones: for models from elsewhere, of which nobody says which dimension is the
+// Package inputs infers the layouts of an ONNX model's inputs and makes random
+// inputs. It serves models from elsewhere, which do not say which dimension is the
 // batch, which the time, and how large a vocabulary is.
 package inputs
 
@@ -16,34 +16,33 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// The letters of a layout: b for the batch, t for the time, and f for a dimension
-// that is neither.
+// The letters of a layout: b for the batch, t for the time, and f for any other
+// dimension.
 const (
 	Batch = 'b'
 	Time  = 't'
 	Other = 'f'
 )
 
-// maxElements bounds a random tensor, whose sizes come out of a file.
+// maxElements bounds a random tensor, whose sizes come from a file.
 const maxElements = 1 << 26
 
-// Input is an input that a model must be given.
+// Input is an input that a caller must feed.
 type Input struct {
 	tensor.Info
-	Layout string // a letter for each dimension: "btf", "tbf", "bt"
-	Other  string // another layout that it may have, by a part of the graph or the names of dimensions, "" for none
-	Limit  int64  // what integers must be below, 0 if that is not known
-	State  bool   // it begins as zeros, and an output has what follows it
+	Layout string // one letter per dimension: "btf", "tbf", "bt"
+	Other  string // a second possible layout, from another part of the graph or the dimension names; "" for none
+	Limit  int64  // exclusive upper bound of integers, 0 if unknown
+	State  bool   // it starts as zeros, and an output holds its next value
 }
 
-// Of returns the inputs of m that have no default, in order. Layouts are read
-// off the recurrent nodes, whose X is [time, batch, features] and whose states
-// are [directions, batch, hidden], by following the graph back from there, and
-// then off the convolutions over one dimension, whose X is [batch, features,
-// time]. For an input that is not reached so, the names of its dimensions decide.
-// Where they do not, it is [batch, time, ...]; floats of two dimensions are [batch,
-// features], and a state has no time. given has the layouts of inputs for which
-// that is wrong.
+// Of returns the inputs of m that have no default, in order. It infers layouts from
+// the recurrent nodes, whose X is [time, batch, features] and whose states are
+// [directions, batch, hidden], by following the graph back from them. Next it tries
+// the convolutions over one dimension, whose X is [batch, features, time]. For an
+// input that neither reaches, the dimension names decide. Failing these, the layout
+// is [batch, time, ...], except that floats of two dimensions are [batch, features]
+// and a state has no time. The layouts in given take precedence.
 func Of(m *onnxgraph.Model, given map[string]string) ([]Input, error) {
 	r := newReader(m)
 	var list []Input
@@ -89,7 +88,7 @@ func (in Input) check() error {
 	return nil
 }
 
-// layoutOf returns the layout of an input, and another that the graph tells of.
+// layoutOf returns the layout of an input and a second one that is also possible.
 func (r *reader) layoutOf(v onnxgraph.Value) (layout, other string) {
 	fits := slices.DeleteFunc(slices.Clone(r.layouts[v.Name]), func(l string) bool { return len(l) != len(v.Shape) })
 	switch {
@@ -104,13 +103,13 @@ func (r *reader) layoutOf(v onnxgraph.Value) (layout, other string) {
 	}
 	layout = obvious(v)
 	if layout == "btf" && v.Shape[1].Size > 1 && v.Shape[2].Size > 1 {
-		return layout, "bft" // nothing tells which of two sizes is the time
+		return layout, "bft" // either dimension may be the time
 	}
 	return layout, ""
 }
 
-// contradict reports whether the names of dimensions call the time of a layout its
-// batch, or the batch its time.
+// contradict reports whether the dimension names swap the batch and the time of a
+// layout.
 func contradict(v onnxgraph.Value, layout string) bool {
 	for i, d := range v.Shape {
 		if layout[i] == Time && isBatch(d) || layout[i] == Batch && isTime(d) {
@@ -127,8 +126,8 @@ func isTime(d onnxgraph.Dim) bool {
 	return slices.ContainsFunc([]string{"time", "seq", "length", "step"}, func(word string) bool { return strings.Contains(symbol, word) })
 }
 
-// ofState returns the layout of a state that no recurrent node tells of: its
-// batch is called so, or else it is the first open dimension, or else the first.
+// ofState returns the layout of a state that no recurrent node reads. The batch is
+// the dimension of that name, else the first open dimension, else the first.
 func ofState(v onnxgraph.Value) string {
 	at := slices.IndexFunc(v.Shape, isBatch)
 	if at < 0 {
@@ -141,9 +140,9 @@ func ofState(v onnxgraph.Value) string {
 	return string(letters)
 }
 
-// obvious returns the layout of an input that no recurrent node tells of: by its
-// symbols, where one is called a batch, else the batch comes first. The time is
-// called so, or else it is the one open dimension, or else the second.
+// obvious returns the layout of an input that no recurrent node reads. The batch is
+// the dimension of that name, else the first. The time is the dimension of that name,
+// else the only open dimension, else the second.
 func obvious(v onnxgraph.Value) string {
 	letters := []byte(strings.Repeat(string(Other), len(v.Shape)))
 	for i, d := range v.Shape {
@@ -173,17 +172,17 @@ func obvious(v onnxgraph.Value) string {
 		letters[open[0]] = Time
 	case !named && (len(letters) > 2 || len(letters) == 2 && !float):
 		letters[1] = Time
-	case len(open) == 0 && (len(letters) == 3 || len(letters) == 2 && !float) && letters[0] == Batch: // but an image is no sequence
+	case len(open) == 0 && (len(letters) == 3 || len(letters) == 2 && !float) && letters[0] == Batch: // an image has no time
 		letters[1] = Time
 	}
 	return string(letters)
 }
 
-// Axis returns the dimension of the input that a letter stands for, or -1.
+// Axis returns the index of the dimension that a letter stands for, or -1.
 func (in Input) Axis(letter byte) int { return strings.IndexByte(in.Layout, letter) }
 
-// Fixed returns the size that the input declares for the dimension of that
-// letter, 0 where it has none or leaves the size open.
+// Fixed returns the declared size of the dimension with that letter, or 0 if it is
+// open or absent.
 func (in Input) Fixed(letter byte) int {
 	if i := in.Axis(letter); i >= 0 && in.Info.Shape[i].Symbol == "" {
 		return max(0, in.Info.Shape[i].Size)
@@ -191,8 +190,8 @@ func (in Input) Fixed(letter byte) int {
 	return 0
 }
 
-// Sizes returns the shape of the input for a batch and a time, where it leaves
-// them open, and 1 for other dimensions that are open.
+// Sizes returns the shape of the input with its open dimensions filled in: the batch,
+// the time, and 1 for any other.
 func (in Input) Sizes(batch, time int) []int {
 	shape := make([]int, len(in.Info.Shape))
 	for i, d := range in.Info.Shape {
@@ -210,9 +209,9 @@ func (in Input) Sizes(batch, time int) []int {
 	return shape
 }
 
-// Random returns values of the input's type: normally distributed floats, small
-// ones for a state; integers from 0 to 255 below its Limit, or 0 and 1 without
-// one.
+// Random returns random values of the input's type. Floats are normally distributed,
+// and small for a state. Integers are from 0 to 255 and below Limit, or 0 and 1 if
+// Limit is unknown.
 func (in Input) Random(shape []int, rng *rand.Rand) (tensor.Tensor, error) {
 	size, err := tensor.Size(shape)
 	if err != nil || size > maxElements {
@@ -251,8 +250,8 @@ func fill[T tensor.Element](shape []int, size int, next func() T) tensor.Tensor 
 	return tensor.Of(data, shape...)
 }
 
-// Random returns random tensors for all of list, in the sizes of [Input.Sizes],
-// but those in given, which stay.
+// Random returns a tensor for each input of list: the one in given, or a random one
+// with the shape that [Input.Sizes] returns.
 func Random(list []Input, given map[string]tensor.Tensor, batch, time int, seed uint64) (map[string]tensor.Tensor, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	all := maps.Clone(given)

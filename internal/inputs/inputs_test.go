@@ -13,8 +13,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
-// checkLayouts compares the layouts of a model's inputs, with a * after those of
-// states.
+// checkLayouts compares the layouts of a model's inputs with want, which marks states
+// with a *.
 func checkLayouts(t *testing.T, path string, want ...string) {
 	t.Helper()
 	list, err := Of(onnxtest.ReadModel(t, path), nil)
@@ -34,8 +34,8 @@ func checkLayouts(t *testing.T, path string, want ...string) {
 	}
 }
 
-// TestLayouts has models whose dimensions are known from the modules that they
-// were exported from.
+// TestLayouts uses models whose layouts are known from the modules that exported
+// them.
 func TestLayouts(t *testing.T) {
 	for name, want := range map[string][]string{
 		"last_dynamo":           {"btf"},
@@ -78,7 +78,7 @@ func TestObvious(t *testing.T) {
 		"bt":   value(onnxgraph.Float32, n, open),
 		"btf":  value(onnxgraph.Float32, n, three, three),
 		"btff": value(onnxgraph.Float32, three, three, three, three),
-		"bfft": value(onnxgraph.Float32, n, three, three, onnxgraph.Dim{Symbol: "W"}), // a picture of any width
+		"bfft": value(onnxgraph.Float32, n, three, three, onnxgraph.Dim{Symbol: "W"}), // an image of any width
 		"bfff": value(onnxgraph.Float32, batch, three, three, three),
 		"bft":  value(onnxgraph.Float32, batch, three, open),
 		"tbf":  value(onnxgraph.Float32, onnxgraph.Dim{Symbol: "seq_len"}, onnxgraph.Dim{Symbol: "Batch"}, three),
@@ -96,7 +96,7 @@ func TestObvious(t *testing.T) {
 	}
 }
 
-// TestContradiction has dimensions whose names say something else than the graph.
+// TestContradiction uses dimensions whose names contradict the graph.
 func TestContradiction(t *testing.T) {
 	n, three := onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Size: 3}
 	batch, time := onnxgraph.Dim{Symbol: "batch_size"}, onnxgraph.Dim{Symbol: "seq_len"}
@@ -124,8 +124,7 @@ func node(op, inputs, outputs string, attributes ...onnxgraph.Attribute) onnxgra
 	return onnxgraph.Node{OpType: op, Inputs: strings.Fields(inputs), Outputs: strings.Fields(outputs), Attributes: attributes}
 }
 
-// TestWithin has states whose dimensions have no names, and which only graphs
-// within nodes read.
+// TestWithin uses states with unnamed dimensions that only subgraphs read.
 func TestWithin(t *testing.T) {
 	open, two, four := onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: 2}, onnxgraph.Dim{Size: 4}
 	graph := func(inputs string, nodes ...onnxgraph.Node) *onnxgraph.Graph {
@@ -178,7 +177,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// TestCache has states that no recurrent node reads: an output continues them.
+// TestCache uses states that no recurrent node reads and that an output continues.
 func TestCache(t *testing.T) {
 	open, two, four := onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: 2}, onnxgraph.Dim{Size: 4}
 	batch := onnxgraph.Dim{Symbol: "Batch_size"}
@@ -199,8 +198,8 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestConvolutions reads the time off convolutions, where no recurrent node tells
-// of it, and both where the two differ.
+// TestConvolutions infers the time from convolutions in models without recurrent
+// nodes, and returns both layouts where two convolutions differ.
 func TestConvolutions(t *testing.T) {
 	n, three := onnxgraph.Dim{Symbol: "n"}, onnxgraph.Dim{Size: 3}
 	axes := func(name string, list ...int64) onnxgraph.Attribute {
@@ -213,7 +212,7 @@ func TestConvolutions(t *testing.T) {
 	}
 	single := []onnxgraph.Node{
 		node("Unsqueeze", "x", "u", axes("axes", 1)), node("Reshape", "u shape", "s"), node("Conv", "s single", "y"),
-	} // as tf2onnx moves one channel
+	} // tf2onnx moves a single channel like this
 	for _, test := range []struct {
 		nodes         []onnxgraph.Node
 		layout, other string
@@ -255,7 +254,7 @@ func TestConvolutions(t *testing.T) {
 	}
 }
 
-// TestQuantised goes back through what quantising a model puts between its nodes.
+// TestQuantised follows the graph back through the nodes that quantization inserts.
 func TestQuantised(t *testing.T) {
 	m := &onnxgraph.Model{Graph: onnxgraph.Graph{
 		Inputs: []onnxgraph.Value{
@@ -299,8 +298,8 @@ func TestOfRefuses(t *testing.T) {
 	}
 }
 
-// TestRandom draws every type: integers below the limit, the same for the same
-// seed.
+// TestRandom draws values of every type: integers stay below the limit, and the same
+// seed gives the same values.
 func TestRandom(t *testing.T) {
 	for _, typ := range []tensor.Type{tensor.Float16, tensor.Float32, tensor.Float64, tensor.Int32, tensor.Int64, tensor.Uint8, tensor.Bool} {
 		in := Input{Layout: "bt", Limit: 5}
@@ -332,7 +331,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// Example has a graph whose LSTM reads its input transposed.
+// Example infers the layouts of a graph that transposes the input of its LSTM.
 func Example() {
 	three := onnxgraph.Dim{Size: 3}
 	m := &onnxgraph.Model{Graph: onnxgraph.Graph{

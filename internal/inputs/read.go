@@ -8,20 +8,19 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// reader follows a graph back from its recurrent nodes to its inputs. A graph
-// within a node has a reader of its own, which hands what that graph does not
-// compute to the one around.
+// reader follows a graph back from its recurrent nodes to its inputs. A subgraph has
+// a reader of its own, which passes the values it captures on to the outer reader.
 type reader struct {
 	*onnxgraph.Scope
 	outer   *reader
-	initial map[string]string // the value that a variable of a Loop or a Scan starts from
+	initial map[string]string // the initial value of each variable of a Loop or a Scan
 
-	layouts map[string][]string // of inputs that were reached, each once
+	layouts map[string][]string // of the inputs reached, without duplicates
 	states  map[string]bool
 	seen    map[string]bool
 }
 
-// newReader returns a reader of m, which has followed it.
+// newReader returns a reader that has followed the graph of m.
 func newReader(m *onnxgraph.Model) *reader {
 	r := &reader{Scope: onnxgraph.NewScope(&m.Graph), layouts: map[string][]string{}, states: map[string]bool{}, seen: map[string]bool{}}
 	r.recurrent()
@@ -32,8 +31,7 @@ func newReader(m *onnxgraph.Model) *reader {
 	return r
 }
 
-// recurrent follows the inputs of all recurrent nodes, those in graphs within
-// nodes too.
+// recurrent follows the inputs of all recurrent nodes, including those in subgraphs.
 func (r *reader) recurrent() {
 	r.each(func(r *reader, n *onnxgraph.Node) {
 		if !n.Is(onnxgraph.Recurrent) && n.OpType != "DynamicQuantizeLSTM" {
@@ -50,8 +48,8 @@ func (r *reader) recurrent() {
 	})
 }
 
-// convolutions follows what convolutions over one dimension read, as that is
-// the time; Keras has another one of size 1 beside it.
+// convolutions follows the inputs of convolutions over one dimension, which is the
+// time. Keras adds a second dimension of size 1.
 func (r *reader) convolutions() {
 	r.each(func(r *reader, n *onnxgraph.Node) {
 		if n.OpType != "Conv" || len(n.Inputs) < 2 {
@@ -68,8 +66,8 @@ func (r *reader) convolutions() {
 	})
 }
 
-// convolution goes back from what a Conv reads. A Reshape before one of a single
-// channel stands for the Transpose that moves it from the end, as tf2onnx writes.
+// convolution follows the input of a Conv. For a single channel tf2onnx writes a
+// Reshape in place of the Transpose that moves the channel to the front.
 func (r *reader) convolution(n *onnxgraph.Node, layout string, state bool) {
 	p, kernel := r.Producer(n.Inputs[0]), r.tensor(n.Inputs[1]).Shape
 	one := len(kernel) == len(layout) && len(kernel) > 2 && kernel[1] == 1 && n.Int("group", 1) == 1
@@ -81,7 +79,7 @@ func (r *reader) convolution(n *onnxgraph.Node, layout string, state bool) {
 	r.follow(n, 0, layout, state)
 }
 
-// each calls f with every node, and with the reader of its graph.
+// each calls f with every node and the reader of its graph.
 func (r *reader) each(f func(r *reader, n *onnxgraph.Node)) {
 	for i := range r.Graph.Nodes {
 		n := &r.Graph.Nodes[i]
@@ -92,10 +90,10 @@ func (r *reader) each(f func(r *reader, n *onnxgraph.Node)) {
 	}
 }
 
-// within returns a reader of a graph within a node.
+// within returns a reader of a subgraph of n.
 func (r *reader) within(n *onnxgraph.Node, g *onnxgraph.Graph) *reader {
 	inner := &reader{Scope: r.Inner(g), outer: r, initial: map[string]string{}, layouts: r.layouts, states: r.states, seen: map[string]bool{}}
-	begin, end := 0, 0 // of the inputs that are variables
+	begin, end := 0, 0 // the range of inputs that are variables
 	switch n.OpType {
 	case "Loop":
 		begin, end = 2, len(g.Inputs)
@@ -109,7 +107,7 @@ func (r *reader) within(n *onnxgraph.Node, g *onnxgraph.Graph) *reader {
 	return inner
 }
 
-// tensor returns the constant of that name, an empty one if there is none.
+// tensor returns the constant of that name, or an empty tensor.
 func (r *reader) tensor(name string) onnxgraph.Tensor {
 	t, _ := r.Constant(name)
 	return t
@@ -120,15 +118,15 @@ func (r *reader) isConstant(name string) bool {
 	return ok
 }
 
-// follow goes back from an input of a node, which has that layout, to the
-// inputs of the graph.
+// follow traces an input of a node, which has the given layout, back to the inputs of
+// the graph.
 func (r *reader) follow(n *onnxgraph.Node, input int, layout string, state bool) {
 	if input < len(n.Inputs) {
 		r.value(n.Inputs[input], layout, state)
 	}
 }
 
-// value goes back from a value of that layout.
+// value traces a value of the given layout back to the inputs of the graph.
 func (r *reader) value(name, layout string, state bool) {
 	p := r.Producer(name)
 	initial, isVariable := r.initial[name]
@@ -151,7 +149,7 @@ func (r *reader) value(name, layout string, state bool) {
 	}
 }
 
-// back goes back from the output of a node, which has that layout.
+// back follows the inputs of a node whose output has the given layout.
 func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 	switch p.OpType {
 	case "Transpose":
@@ -187,8 +185,8 @@ func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 	}
 }
 
-// untranspose returns the layout before a Transpose. It is not ok if perm is no order of
-// as many dimensions.
+// untranspose returns the layout before a Transpose. It reports false unless perm is
+// a permutation of the dimensions.
 func untranspose(layout string, perm []int64) (before string, ok bool) {
 	if len(perm) != len(layout) {
 		return "", false
@@ -203,7 +201,8 @@ func untranspose(layout string, perm []int64) (before string, ok bool) {
 	return string(letters), true
 }
 
-// gather goes back from a Gather: an embedding, or one element of a dimension.
+// gather follows the input of a Gather that is an embedding or picks one index of a
+// dimension.
 func (r *reader) gather(p *onnxgraph.Node, layout string, state bool) {
 	at := p.Int("axis", 0)
 	switch {
@@ -217,15 +216,15 @@ func (r *reader) gather(p *onnxgraph.Node, layout string, state bool) {
 	}
 }
 
-// followAll goes back from all inputs of a node, as from one of that layout.
+// followAll follows all inputs of a node as values of the given layout.
 func (r *reader) followAll(n *onnxgraph.Node, layout string, state bool) {
 	for i := range n.Inputs {
 		r.follow(n, i, layout, state)
 	}
 }
 
-// axes returns the axes of a Squeeze or Unsqueeze: its input of that number, or
-// before opset 13 its attribute.
+// axes returns the axes of a Squeeze or Unsqueeze: an input, or before opset 13 an
+// attribute.
 func (r *reader) axes(n *onnxgraph.Node, input int) (axes []int64, ok bool) {
 	if input < len(n.Inputs) {
 		axes, ok = r.tensor(n.Inputs[input]).Data.([]int64)
@@ -235,7 +234,7 @@ func (r *reader) axes(n *onnxgraph.Node, input int) (axes []int64, ok bool) {
 	return axes, axes != nil
 }
 
-// insert returns the layout before a Squeeze of axes.
+// insert returns the layout before a Squeeze with the given axes.
 func insert(layout string, axes []int64) string {
 	rank := len(layout) + len(axes)
 	if rank > 16 {
@@ -257,7 +256,7 @@ func insert(layout string, axes []int64) string {
 	return string(all)
 }
 
-// remove returns the layout before an Unsqueeze of axes.
+// remove returns the layout before an Unsqueeze with the given axes.
 func remove(layout string, axes []int64) string {
 	var left []byte
 	for i := range len(layout) {
@@ -268,8 +267,8 @@ func remove(layout string, axes []int64) string {
 	return string(left)
 }
 
-// limit returns what integers of the input must be below: the rows of a table
-// that they index; 0 if they index none.
+// limit returns the exclusive upper bound of an integer input: the number of rows of
+// the table that it indexes, or 0 if it indexes none.
 func (r *reader) limit(name string) int64 {
 	limit := int64(math.MaxInt64)
 	reached := map[string]bool{name: true}

@@ -16,18 +16,18 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
-// External says where the data of tensors may lie that are not in the model's
-// file. The zero External allows none.
+// External says where tensors may store data outside the model's file. The zero
+// External allows no such data.
 type External struct {
 	Dir   string // the model's folder, which no path may leave
-	Limit int64  // how many bytes they may take together
+	Limit int64  // the most bytes that all of them may take
 }
 
 // location is a key of every external tensor.
 var location = []byte("location")
 
-// InOtherFiles reports whether tensors of a serialised model lie in other files,
-// wherever they are in it.
+// InOtherFiles reports whether any tensor of a serialised model, at any depth, stores
+// its data in another file.
 func InOtherFiles(model []byte) bool {
 	if !bytes.Contains(model, location) {
 		return false
@@ -56,17 +56,19 @@ func tensorOutside(t *onnxpb.TensorProto) bool {
 	return len(t.GetExternalData()) > 0 || t.GetDataLocation() != onnxpb.TensorProto_DEFAULT
 }
 
-// mayBeOutside is for messages that this package does not look into.
+// mayBeOutside reports whether a message that this package does not decode may refer
+// to another file.
 func mayBeOutside(message []byte) bool { return bytes.Contains(message, location) }
 
-// Whole returns a serialised model with the data of its external tensors in it.
+// Whole returns a serialised model with the data of its external tensors copied into
+// it.
 func Whole(model []byte, external External) ([]byte, error) {
 	if !bytes.Contains(model, location) {
 		return model, nil
 	}
 	p, err := decode(model, proto.UnmarshalOptions{})
 	if err != nil || p.Graph == nil {
-		return model, nil // whoever reads it says what is wrong
+		return model, nil // the next reader of the file reports the error
 	}
 	if err := external.load(p.Graph, 1); err != nil {
 		return nil, err
@@ -74,10 +76,10 @@ func Whole(model []byte, external External) ([]byte, error) {
 	return proto.Marshal(p)
 }
 
-// load reads the data of the external tensors of a graph into it.
+// load copies the data of the external tensors into a graph.
 func (e *External) load(g *onnxpb.GraphProto, depth int) error {
 	if e.Dir == "" || depth > maxDepth {
-		return nil // reader.graph refuses it
+		return nil // reader.graph reports the error
 	}
 	for _, t := range g.Initializer {
 		if err := e.loadTensor(t); err != nil {
@@ -151,8 +153,8 @@ func (e *External) open(t *onnxpb.TensorProto) (rawData, error) {
 	return raw, nil
 }
 
-// section returns so many bytes of a file in the folder, all from offset on if
-// length is -1.
+// section returns length bytes of a file in the folder, starting at offset. A length
+// of -1 means all that follow.
 func (e *External) section(location string, offset, length int64) (rawData, error) {
 	root, err := os.OpenRoot(e.Dir)
 	if err != nil {
@@ -177,8 +179,8 @@ func (e *External) section(location string, offset, length int64) (rawData, erro
 	return rawData{io.NewSectionReader(file, offset, length), length, file}, err
 }
 
-// take counts the bytes of a tensor. Those of float16 become float32, while they are
-// still there.
+// take deducts the bytes of a tensor from the limit. A float16 counts three times,
+// for itself and its float32 copy.
 func (e *External) take(bytes int64, t DataType) error {
 	if t == Float16 {
 		bytes = 3 * min(bytes, math.MaxInt64/3)

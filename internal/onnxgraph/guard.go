@@ -11,21 +11,21 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
-// Guard returns a serialised model whose recurrent nodes are safe on ONNX Runtime, of
-// which an LSTM reads beyond weights that are too small, and LSTM and GRU end the
-// process where X has no elements. Weights that are known to be of another shape than
-// the node needs are an error, which names the node. Before a node with shapes that
-// only a run knows, a Reshape is put in, which fails in its place. The inputs of the
-// graph must have elements, and the shapes that it declares. States are ONNX Runtime's
-// to check, which it does. With finite a constant weight that is NaN or infinite is an
-// error too. Recurrent reports whether there are such nodes.
+// Guard makes the recurrent nodes of a serialised model safe on ONNX Runtime, which
+// reads past the end of LSTM weights that are too small and aborts on an LSTM or GRU
+// with an empty X. Guard returns an error that names the node if a weight is known to
+// have the wrong shape. Where only a run knows a shape, Guard inserts a Reshape that
+// fails before the node runs. The caller must check that the graph's inputs have
+// elements and match their declared shapes; ONNX Runtime itself checks the states. If
+// finite is set, a constant weight that is NaN or infinite is an error too. The
+// result recurrent reports whether the model has recurrent nodes.
 func Guard(model []byte, finite bool) (safe []byte, recurrent bool, err error) {
 	if !mayBeRecurrent(model) {
 		return model, false, nil
 	}
 	p, err := decode(model, proto.UnmarshalOptions{})
 	if err != nil || p.Graph == nil {
-		return model, false, nil // whoever reads it says what is wrong
+		return model, false, nil // the next reader of the file reports the error
 	}
 	g := guard{finite: finite}
 	if slices.ContainsFunc(p.Functions, func(f *onnxpb.FunctionProto) bool { return slices.ContainsFunc(f.Node, isRecurrent) }) {
@@ -48,8 +48,8 @@ func Guard(model []byte, finite bool) (safe []byte, recurrent bool, err error) {
 
 const quantizedLSTM = "DynamicQuantizeLSTM"
 
-// mayBeRecurrent reports whether the name of a recurrent operator is in a file. That of
-// DynamicQuantizeLSTM has LSTM in it.
+// mayBeRecurrent reports whether a file contains the name of a recurrent operator.
+// LSTM also finds DynamicQuantizeLSTM.
 func mayBeRecurrent(model []byte) bool {
 	return slices.ContainsFunc(OfKind(Recurrent), func(op string) bool { return bytes.Contains(model, []byte(op)) })
 }
@@ -62,11 +62,11 @@ func operatorKind(n *onnxpb.NodeProto) Kind { return KindOf(domain(n.GetDomain()
 
 type guard struct {
 	finite    bool
-	recurrent int // nodes
-	put       int // names given to what is put in
+	recurrent int // number of recurrent nodes
+	put       int // number of names given to inserted values
 }
 
-// graph guards the nodes of a graph whose outer and declared values are in s.
+// graph guards the nodes of a graph. s holds its outer and declared values.
 func (g *guard) graph(p *onnxpb.GraphProto, s *shapeScope, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("graphs lie in one another more than %d deep, which is not supported", maxDepth)
@@ -105,15 +105,14 @@ func (g *guard) graph(p *onnxpb.GraphProto, s *shapeScope, depth int) error {
 	return nil
 }
 
-// need is an input of a recurrent node with the shape that it must have, -1 for any
-// size.
+// need is an input of a recurrent node and the shape it must have; -1 is any size.
 type need struct {
 	input int
 	name  string
 	dims  []int64
 }
 
-// check checks the inputs of n, and returns the nodes that have to come before.
+// check checks the inputs of n and returns the nodes to insert before it.
 func (g *guard) check(n *onnxpb.NodeProto, s *shapeScope) (before []*onnxpb.NodeProto, err error) {
 	gates := map[string]int64{"LSTM": 4, "GRU": 3, "RNN": 1, quantizedLSTM: 4}[n.GetOpType()]
 	hidden, directions := recurrentSizes(n)
@@ -152,7 +151,7 @@ func (g *guard) check(n *onnxpb.NodeProto, s *shapeScope) (before []*onnxpb.Node
 				before = append(before, g.reshapeTo(n, need)...)
 			}
 		}
-	case "RNN": // which looks at its weights, and takes an empty X
+	case "RNN": // ONNX Runtime checks the weights of an RNN and accepts an empty X
 		return nil, nil
 	}
 	if x := s.shapeOf(inputOf(n, 0)); !x.full || x.dims == nil || x.dims[2] < 0 {
@@ -161,7 +160,8 @@ func (g *guard) check(n *onnxpb.NodeProto, s *shapeScope) (before []*onnxpb.Node
 	return before, nil
 }
 
-// recurrentSizes returns two attributes of a recurrent node.
+// recurrentSizes returns the hidden size and the number of directions of a recurrent
+// node.
 func recurrentSizes(n *onnxpb.NodeProto) (hidden, directions int64) {
 	directions = 1
 	for _, a := range n.Attribute {
@@ -175,8 +175,8 @@ func recurrentSizes(n *onnxpb.NodeProto) (hidden, directions int64) {
 	return hidden, directions
 }
 
-// width returns how many inputs a step of n has, by X or by W, -1 where neither is
-// known.
+// width returns the number of features that n reads per step, known from X or W, or
+// -1.
 func (s *shapeScope) width(n *onnxpb.NodeProto) int64 {
 	if x := s.shapeOf(inputOf(n, 0)).dims; len(x) == 3 && x[2] >= 0 {
 		return x[2]
@@ -191,8 +191,8 @@ func (s *shapeScope) width(n *onnxpb.NodeProto) int64 {
 	return w[2]
 }
 
-// reshapeTo returns nodes that fail unless an input has as many elements as it needs,
-// the width being X's where it is not known.
+// reshapeTo returns nodes that fail unless an input has as many elements as it needs.
+// An unknown width is read from X.
 func (g *guard) reshapeTo(n *onnxpb.NodeProto, need need) []*onnxpb.NodeProto {
 	at := slices.Index(need.dims, -1)
 	if at < 0 {
@@ -201,7 +201,8 @@ func (g *guard) reshapeTo(n *onnxpb.NodeProto, need need) []*onnxpb.NodeProto {
 	mask, base := make([]int64, len(need.dims)), slices.Clone(need.dims)
 	mask[at], base[at] = 1, 0
 	sizes, last, width, where, others, placed, target := g.name(), g.name(), g.name(), g.name(), g.name(), g.name(), g.name()
-	// A Concat would be the pattern that ONNX Runtime takes for a Reshape to anything.
+	// A Concat would match the pattern that ONNX Runtime replaces by a Reshape
+	// to any shape.
 	return []*onnxpb.NodeProto{
 		newNode("Shape", sizes, n.Input[0]),
 		constantNode(last, 2),
@@ -214,10 +215,10 @@ func (g *guard) reshapeTo(n *onnxpb.NodeProto, need need) []*onnxpb.NodeProto {
 	}
 }
 
-// fullX returns nodes that fail where X has a dimension of no size, or another width.
+// fullX returns nodes that fail if X has a dimension of size 0 or the wrong width.
 func (g *guard) fullX(n *onnxpb.NodeProto, width int64) []*onnxpb.NodeProto {
 	if width < 0 {
-		width = 0 // as it is: the weights go by X
+		width = 0 // keep the width of X, which the weights must match
 	}
 	var nodes []*onnxpb.NodeProto
 	for _, target := range [][]int64{{0, 0, width}, {-1, 0, width}, {0, -1, width}} {
@@ -226,8 +227,8 @@ func (g *guard) fullX(n *onnxpb.NodeProto, width int64) []*onnxpb.NodeProto {
 	return nodes
 }
 
-// reshape returns nodes that reshape an input of n, which then reads the result. Of
-// the target, 0 is the dimension as it is.
+// reshape returns nodes that reshape an input of n. A 0 in target keeps that
+// dimension.
 func (g *guard) reshape(n *onnxpb.NodeProto, input int, target []int64) []*onnxpb.NodeProto {
 	name := g.name()
 	return []*onnxpb.NodeProto{constantNode(name, target...), g.reshapeBy(n, input, name)}
@@ -249,7 +250,7 @@ func newNode(op, output string, inputs ...string) *onnxpb.NodeProto {
 	return &onnxpb.NodeProto{OpType: proto.String(op), Input: inputs, Output: []string{output}}
 }
 
-// constantNode returns a Constant of integers.
+// constantNode returns a Constant node of integers.
 func constantNode(output string, values ...int64) *onnxpb.NodeProto {
 	n := newNode("Constant", output)
 	n.Attribute = []*onnxpb.AttributeProto{{
@@ -259,7 +260,7 @@ func constantNode(output string, values ...int64) *onnxpb.NodeProto {
 	return n
 }
 
-// inputOf returns the name of an input, "" for one that is left out.
+// inputOf returns the name of an input, or "" if it is left out.
 func inputOf(n *onnxpb.NodeProto, i int) string {
 	if i < len(n.Input) {
 		return n.Input[i]
@@ -267,13 +268,13 @@ func inputOf(n *onnxpb.NodeProto, i int) string {
 	return ""
 }
 
-// shape is what is known of a value before the model runs.
+// shape is what is known about a value before the model runs.
 type shape struct {
 	dims []int64 // -1 for an unknown size; nil if the number of dimensions is unknown
 	full bool    // no dimension has size 0
 }
 
-// fits reports whether the shape may be the one that is needed.
+// fits reports whether the shape may equal the one needed.
 func (s shape) fits(need []int64) bool {
 	if s.dims == nil {
 		return true
@@ -289,7 +290,7 @@ func (s shape) fits(need []int64) bool {
 	return true
 }
 
-// shapeScope has what is known of the values of a graph, and of those around it.
+// shapeScope holds what is known about the values of a graph and of its outer graphs.
 type shapeScope struct {
 	outer     *shapeScope
 	shapes    map[string]shape
@@ -309,8 +310,8 @@ func (s *shapeScope) shapeOf(name string) shape {
 	return shape{}
 }
 
-// constantOf returns a constant, without elements for any other value and for those
-// of types that a Tensor cannot hold.
+// constantOf returns a constant. The result has no elements for any other value or if
+// Tensor cannot hold its type.
 func (s *shapeScope) constantOf(name string) Tensor {
 	for ; s != nil; s = s.outer {
 		if _, ok := s.shapes[name]; ok && s.constants[name] != nil {
@@ -323,22 +324,22 @@ func (s *shapeScope) constantOf(name string) Tensor {
 	return Tensor{}
 }
 
-// integers returns the elements of a constant of int64, nil for any other value.
+// integers returns the elements of an int64 constant, or nil for any other value.
 func (s *shapeScope) integers(name string) []int64 {
 	list, _ := s.constantOf(name).Data.([]int64)
 	return list
 }
 
-// checkFinite is that of a constant, nil for any other value.
+// checkFinite checks the elements of a constant and accepts any other value.
 func (s *shapeScope) checkFinite(name string) error {
 	t := s.constantOf(name)
 	return t.CheckFinite()
 }
 
-// declare takes the inputs of the model, which a run holds to what is declared.
+// declare records the declared shapes of the model's inputs, which a run enforces.
 func (s *shapeScope) declare(p *onnxpb.ModelProto) {
 	weights := map[string]bool{}
-	if p.GetIrVersion() < 4 { // before, weights had to be inputs, and none could be fed
+	if p.GetIrVersion() < 4 { // older files list every weight as an input, and none could be fed
 		for _, t := range p.Graph.Initializer {
 			weights[t.GetName()] = true
 		}
@@ -366,7 +367,7 @@ func (s *shapeScope) constant(name string, t *onnxpb.TensorProto) {
 	s.constants[name] = t
 }
 
-// infer takes what is known of the outputs of n.
+// infer records what is known about the outputs of n.
 func (s *shapeScope) infer(n *onnxpb.NodeProto) {
 	for _, name := range n.Output {
 		s.shapes[name] = shape{}
@@ -395,12 +396,12 @@ func (s *shapeScope) infer(n *onnxpb.NodeProto) {
 	case operatorKind(n)&Elementwise != 0:
 		y = x
 		for _, name := range n.Input[min(1, len(n.Input)):] {
-			if name != "" { // one that is left out, as a bound of Clip
+			if name != "" { // an optional input, such as a bound of Clip, may be left out
 				y = broadcast(y, s.shapeOf(name))
 			}
 		}
 	case operatorKind(n)&Recurrent != 0:
-		hidden, directions := recurrentSizes(n) // layout 1 is no matter: ONNX Runtime refuses it
+		hidden, directions := recurrentSizes(n) // ONNX Runtime refuses layout 1
 		y = shape{[]int64{-1, directions, -1, hidden}, x.full || n.GetOpType() != "RNN"}
 	}
 	s.shapes[n.Output[0]] = y
@@ -429,13 +430,14 @@ func transposed(n *onnxpb.NodeProto, x shape) shape {
 	return y
 }
 
-// reshaped knows targets whose zeros are dimensions as they are, and a -1 at the end.
+// reshaped returns the shape after a Reshape whose target keeps dimensions with 0 and
+// may end in -1.
 func reshaped(n *onnxpb.NodeProto, x shape, target []int64) shape {
 	y := shape{full: x.full}
 	if len(n.Attribute) > 0 || target == nil {
 		return y
 	}
-	rest := int64(1) // of the dimensions that -1 stands for
+	rest := int64(1) // the size of the dimension that -1 stands for
 	for i, d := range x.dims {
 		if i >= len(target)-1 {
 			if d < 0 || rest > math.MaxInt32 || d > math.MaxInt32 {
@@ -459,7 +461,7 @@ func reshaped(n *onnxpb.NodeProto, x shape, target []int64) shape {
 	return y
 }
 
-// gathered knows rows of a table.
+// gathered returns the shape of rows gathered from a table.
 func gathered(n *onnxpb.NodeProto, table, indices shape) shape {
 	y := shape{full: table.full && indices.full}
 	if len(n.Attribute) > 0 && n.Attribute[0].GetI() != 0 || table.dims == nil || indices.dims == nil {

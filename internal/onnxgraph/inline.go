@@ -10,21 +10,21 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
-// inliner replaces the calls of a model's functions by their nodes.
+// inliner replaces calls of a model's functions by the functions' nodes.
 type inliner struct {
 	functions map[functionName]*onnxpb.FunctionProto
 	opset     int64 // of the standard operators
 	calls     int
-	nodes     int // how many more there may be
-	bytes     int // and how large in all
+	nodes     int // how many more nodes may be added
+	bytes     int // how many more bytes they may take
 }
 
 var errTooLarge = errors.New("the functions of the model make it too large: inline them before saving, and share what they repeat")
 
 type functionName struct{ domain, name, overload string }
 
-// inline replaces calls everywhere in a model of so many bytes. What that makes
-// of it is bounded.
+// inline replaces every call in a model of size bytes. It bounds the size of the
+// result.
 func inline(p *onnxpb.ModelProto, size int) error {
 	in := &inliner{functions: make(map[functionName]*onnxpb.FunctionProto), opset: standardOpset(p.OpsetImport), nodes: 1 << 17, bytes: 1<<24 + 4*size}
 	for _, f := range p.Functions {
@@ -57,7 +57,7 @@ func (in *inliner) graph(g *onnxpb.GraphProto, depth int) error {
 	return err
 }
 
-// expand appends nodes to dst, the calls among them as what they stand for.
+// expand appends nodes to dst and replaces calls by the nodes of their functions.
 func (in *inliner) expand(dst, nodes []*onnxpb.NodeProto, depth int) ([]*onnxpb.NodeProto, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("functions or graphs lie in one another more than %d deep, which is not supported", maxDepth)
@@ -87,17 +87,16 @@ func (in *inliner) expand(dst, nodes []*onnxpb.NodeProto, depth int) ([]*onnxpb.
 	return dst, nil
 }
 
-// call is the names of a function's values where it is called, and its
-// attributes.
+// call maps a function's names and attributes to those of one call.
 type call struct {
 	*onnxpb.NodeProto
 	function *onnxpb.FunctionProto
 	names    map[string]string // of the function's inputs and outputs
-	prefix   string            // of all others
-	bytes    *int              // how large what is made may still be
+	prefix   string            // of all other values
+	bytes    *int              // how many more bytes may be added
 }
 
-// body returns the nodes of a function as they are for a call.
+// body returns the nodes of a function with the names and attributes of a call.
 func (in *inliner) body(f *onnxpb.FunctionProto, n *onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	if len(n.Input) > len(f.Input) || len(n.Output) > len(f.Output) {
 		return nil, fmt.Errorf("it has %d inputs and %d outputs, and may have %d and %d", len(n.Input), len(n.Output), len(f.Input), len(f.Output))
@@ -123,7 +122,7 @@ func (in *inliner) body(f *onnxpb.FunctionProto, n *onnxpb.NodeProto) ([]*onnxpb
 		if i >= len(n.Output) || n.Output[i] == "" {
 			continue
 		}
-		if input, ok := c.names[name]; ok { // what goes in comes out
+		if input, ok := c.names[name]; ok { // the output is an input passed through
 			nodes = append(nodes, &onnxpb.NodeProto{OpType: proto.String("Identity"), Input: []string{input}, Output: []string{n.Output[i]}})
 			continue
 		}
@@ -166,8 +165,8 @@ func (c *call) nameOf(name string) string {
 	return c.prefix + name
 }
 
-// node renames what a node reads and writes, and gives it the attributes that
-// it refers to. One that is not there is left out.
+// node renames the inputs and outputs of a node and resolves its references to
+// attributes of the call. It drops a reference to an unset attribute.
 func (c *call) node(n *onnxpb.NodeProto) {
 	c.rename(n.Input)
 	c.rename(n.Output)

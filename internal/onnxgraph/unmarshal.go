@@ -15,19 +15,18 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
-// maxDepth is how many graphs may lie in one another as attributes.
+// maxDepth is the greatest depth of nested graphs.
 const maxDepth = 32
 
-// Unmarshal reads the bytes of an ONNX file. What does not change the model's
-// answers, such as doc strings and the types of inner values, is left out, and calls
-// of the model's functions become the nodes of these; what would change them but
-// is not supported, such as external data and sparse initializers, is refused by
-// name. Any bytes are safe: the memory taken is in proportion to len(data), beyond
-// 16 MiB for functions.
+// Unmarshal reads the bytes of an ONNX file. It drops what cannot change the model's
+// answers, such as doc strings and the types of inner values, and inlines the model's
+// functions. It returns an error that names what is not supported, such as sparse
+// initializers and external data. Any bytes are safe: the memory used is proportional
+// to len(data), plus 16 MiB for functions.
 func Unmarshal(data []byte) (*Model, error) { return UnmarshalWith(data, new(External)) }
 
-// UnmarshalWith is Unmarshal of a model whose tensors may also lie in other
-// files. It takes what these have from external.Limit.
+// UnmarshalWith is Unmarshal for a model whose tensors may store data in other files.
+// It deducts the size of that data from external.Limit.
 func UnmarshalWith(data []byte, external *External) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -42,12 +41,12 @@ func UnmarshalWith(data []byte, external *External) (*Model, error) {
 	return m, nil
 }
 
-// UnmarshalAny is Unmarshal of a model for any engine: what a Model cannot hold is
-// left out where it is no input or output of the model, but what is broken is an
-// error. A tensor of another type, or
-// with its elements elsewhere, has its type for Data, and an inner value that is no
-// tensor has none. Attributes of other kinds and sparse initializers are not there,
-// and where a function cannot be inlined calls stay calls.
+// UnmarshalAny is Unmarshal for a model that any engine may run. It drops what a
+// Model cannot hold except from the inputs and outputs of the model, and returns an
+// error for a broken file. A tensor of an unsupported type, or one stored elsewhere,
+// has its type as Data. An inner value that is not a tensor has no type. Sparse
+// initializers and attributes of other kinds are dropped. Calls of functions that
+// cannot be inlined stay.
 func UnmarshalAny(data []byte) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -56,7 +55,7 @@ func UnmarshalAny(data []byte) (*Model, error) {
 	return lenientModel(p, len(data))
 }
 
-// lenientModel returns the model of p without what a Model cannot hold.
+// lenientModel returns the model of p and drops what a Model cannot hold.
 func lenientModel(p *onnxpb.ModelProto, size int) (*Model, error) {
 	r := reader{partial: new(bool)}
 	m, err := r.model(p, size)
@@ -67,9 +66,9 @@ func lenientModel(p *onnxpb.ModelProto, size int) (*Model, error) {
 	return m, nil
 }
 
-// Outline is UnmarshalAny without the elements of weights. It has those of the defaults
-// of inputs, of initializers of at most 64 elements, which may be shapes, limits or
-// scales, and of float32 matrices without a negative element, which may compute means.
+// Outline is UnmarshalAny without the elements of weights. It keeps the defaults of
+// inputs, initializers of at most 64 elements, which may be shapes, limits or scales,
+// and float32 matrices without a negative element, which may compute means.
 func Outline(data []byte) (*Model, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -87,7 +86,7 @@ func Outline(data []byte) (*Model, error) {
 	return lenientModel(p, len(data))
 }
 
-// inOutline reports whether an Outline has the elements of an initializer.
+// inOutline reports whether an Outline keeps the elements of an initializer.
 func inOutline[T int | int64](typ DataType, shape []T, negative func() bool) bool {
 	n := int64(1)
 	for _, d := range shape {
@@ -98,8 +97,8 @@ func inOutline[T int | int64](typ DataType, shape []T, negative func() bool) boo
 	return n <= 64 || len(shape) == 2 && typ == Float32 && !negative()
 }
 
-// anyNegative reports whether a float32 has its sign bit set, or whether the elements lie
-// in another file.
+// anyNegative reports whether any float32 has its sign bit set. It also reports true
+// for elements in another file.
 func anyNegative(t *onnxpb.TensorProto) bool {
 	for i := 3; i < len(t.RawData); i += 4 {
 		if t.RawData[i]&0x80 != 0 {
@@ -111,8 +110,8 @@ func anyNegative(t *onnxpb.TensorProto) bool {
 
 func isNegative(v float32) bool { return v < 0 }
 
-// Outline returns m as [Outline] reads it from the bytes of its file. It shares all else
-// with m.
+// Outline returns what [Outline] would read from the file of m. The two share
+// everything else.
 func (m *Model) Outline() *Model {
 	outline := *m
 	outline.Partial = true
@@ -156,13 +155,13 @@ func parse(data []byte) (*onnxpb.ModelProto, error) {
 	return p, nil
 }
 
-// reader makes plain Go values of protobuf's.
+// reader converts protobuf messages to plain Go values.
 type reader struct {
-	partial  *bool     // set where something is left out; nil for a reader that refuses what these cannot hold
+	partial  *bool     // set when something is dropped; nil to return an error instead
 	external *External // nil for none
 }
 
-// leaveOut reports whether r leaves out what it cannot hold, and notes that it did.
+// leaveOut reports whether r drops what it cannot hold, and records that it did.
 func (r reader) leaveOut() bool {
 	if r.partial != nil {
 		*r.partial = true
@@ -170,7 +169,7 @@ func (r reader) leaveOut() bool {
 	return r.partial != nil
 }
 
-// model returns the model of p, whose file has so many bytes.
+// model returns the model of p, whose file has size bytes.
 func (r reader) model(p *onnxpb.ModelProto, size int) (*Model, error) {
 	if err := inline(p, size); err != nil && !r.leaveOut() {
 		return nil, err
@@ -201,7 +200,7 @@ func (r reader) model(p *onnxpb.ModelProto, size int) (*Model, error) {
 	return m, nil
 }
 
-// importOpset adds an opset, once where the file has it twice, as skl2onnx writes.
+// importOpset adds an opset. It accepts a duplicate, which skl2onnx writes.
 func (m *Model) importOpset(o Opset) error {
 	for _, other := range m.Opsets {
 		switch {
@@ -321,7 +320,7 @@ func (r reader) attribute(p *onnxpb.AttributeProto, depth int) (any, error) {
 	return nil, fmt.Errorf("a value of kind %v is not supported", kind)
 }
 
-// kindOf maps the fields of AttributeProto that hold a value to its kind.
+// kindOf maps the value fields of AttributeProto to the kinds of attribute.
 var kindOf = map[protoreflect.Name]onnxpb.AttributeProto_AttributeType{
 	"f":              onnxpb.AttributeProto_FLOAT,
 	"i":              onnxpb.AttributeProto_INT,
@@ -339,8 +338,8 @@ var kindOf = map[protoreflect.Name]onnxpb.AttributeProto_AttributeType{
 	"type_protos":    onnxpb.AttributeProto_TYPE_PROTOS,
 }
 
-// attributeKind returns the declared kind, or in old files, which declare none,
-// the kind of the one value that is present.
+// attributeKind returns the declared kind. Old files declare none; for these it
+// returns the kind of the only value present.
 func attributeKind(p *onnxpb.AttributeProto) (onnxpb.AttributeProto_AttributeType, error) {
 	kind := p.GetType()
 	var held []onnxpb.AttributeProto_AttributeType
@@ -355,7 +354,7 @@ func attributeKind(p *onnxpb.AttributeProto) (onnxpb.AttributeProto_AttributeTyp
 		return kind, errors.New("it holds more than one value")
 	case len(held) == 0 && kind == onnxpb.AttributeProto_UNDEFINED:
 		return kind, errors.New("it has neither a type nor a value")
-	case len(held) == 0: // an empty list, or a zero that the writer left out
+	case len(held) == 0: // an empty list, or a zero that the writer omitted
 		return kind, nil
 	case kind != onnxpb.AttributeProto_UNDEFINED && kind != held[0]:
 		return kind, fmt.Errorf("its type is %v, but it holds %v", kind, held[0])
@@ -417,12 +416,12 @@ func (r reader) tensor(p *onnxpb.TensorProto) (Tensor, error) {
 	return t, nil
 }
 
-// brokenError is one of a tensor that no engine should read.
+// brokenError reports a tensor that no engine should read.
 type brokenError struct{ error }
 
 func broken(format string, args ...any) error { return brokenError{fmt.Errorf(format, args...)} }
 
-// maxRank is how many dimensions a tensor may have: as many as in NumPy.
+// maxRank is the most dimensions that a tensor may have, as in NumPy.
 const maxRank = 64
 
 func (r reader) tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
@@ -455,7 +454,7 @@ func (r reader) tensorFrom(p *onnxpb.TensorProto) (Tensor, error) {
 	return t, nil
 }
 
-// raw returns the raw data of a tensor, which may lie in another file.
+// raw returns the raw data of a tensor, from this file or another.
 func (r reader) raw(p *onnxpb.TensorProto) (rawData, error) {
 	switch {
 	case !tensorOutside(p):
@@ -466,8 +465,8 @@ func (r reader) raw(p *onnxpb.TensorProto) (rawData, error) {
 	return r.external.open(p)
 }
 
-// rawData is the little-endian elements of a tensor, none where they are in a typed
-// field.
+// rawData holds the little-endian elements of a tensor. It is empty if they are in a
+// typed field.
 type rawData struct {
 	io.Reader
 	size int64
@@ -487,7 +486,7 @@ func (raw rawData) elements(p *onnxpb.TensorProto, n int) (any, error) {
 // typeOf returns the type of a tensor's elements.
 func typeOf(p *onnxpb.TensorProto) DataType { return TypeOf(int64(p.GetDataType())) }
 
-// truths returns the n elements of p, which are bool.
+// truths returns the n elements of p, which has type bool.
 func truths(raw rawData, p *onnxpb.TensorProto, n int) (any, error) {
 	list := make([]bool, len(p.Int32Data))
 	for i, v := range p.Int32Data {
@@ -508,8 +507,7 @@ func narrowed[T uint8 | Half](raw rawData, p *onnxpb.TensorProto, n int, limit i
 	return values(raw, p, n, narrow)
 }
 
-// values returns the n elements of p: the raw ones or, where there are none, those of
-// the typed field.
+// values returns the n elements of p from the raw data, else from the typed field.
 func values[T any](raw rawData, p *onnxpb.TensorProto, n int, typed []T) ([]T, error) {
 	if raw.size == 0 {
 		if len(typed) != n {
@@ -527,7 +525,7 @@ func values[T any](raw rawData, p *onnxpb.TensorProto, n int, typed []T) ([]T, e
 	return decodeRaw[T](raw, n, int(width))
 }
 
-// decodeRaw reads n elements of so many bytes each, in pieces.
+// decodeRaw reads n elements of width bytes each, a chunk at a time.
 func decodeRaw[T any](r io.Reader, n, width int) ([]T, error) {
 	data := make([]T, n)
 	const most = 1 << 16
@@ -545,8 +543,8 @@ func decodeRaw[T any](r io.Reader, n, width int) ([]T, error) {
 	return data, nil
 }
 
-// domain returns the name of a domain, of which that of the standard operators
-// has two: "" and "ai.onnx".
+// domain normalizes the name of a domain: "ai.onnx" and "" both name the standard
+// operators.
 func domain(name string) string {
 	if name == "ai.onnx" {
 		return ""

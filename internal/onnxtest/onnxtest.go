@@ -1,6 +1,5 @@
-// Package onnxtest reads folders in the layout of ONNX's own tests: a
-// model.onnx, and beside it test_data_set_N/input_M.pb and output_M.pb. Tests
-// import it, and `rnnkit conformance`.
+// Package onnxtest reads test folders in ONNX's own layout: a model.onnx beside
+// test_data_set_N/input_M.pb and output_M.pb. Tests and `rnnkit conformance` use it.
 package onnxtest
 
 import (
@@ -21,7 +20,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
-// T is what [ReadModel] needs of a [testing.TB].
+// T is the part of [testing.TB] that [ReadModel] needs.
 type T interface {
 	Helper()
 	Fatal(...any)
@@ -41,8 +40,8 @@ func ReadModel(t T, path string) *onnxgraph.Model {
 	return m
 }
 
-// Find returns the folders with a model.onnx in and below root, in lexical
-// order, and an error where there is none.
+// Find returns the folders with a model.onnx in and below root, in lexical order. It
+// returns an error if there are none.
 func Find(root string) ([]string, error) {
 	var dirs []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -57,14 +56,14 @@ func Find(root string) ([]string, error) {
 	return dirs, err
 }
 
-// Set is one test_data_set: what goes into the graph's inputs, in order, and
-// what its outputs must then be.
+// Set is one test_data_set: the graph's inputs, in order, and its expected outputs.
 type Set struct{ Inputs, Outputs []tensor.Tensor }
 
-// maxExternal is how many bytes of a model may lie in other files of its folder.
+// maxExternal is the most bytes that a model may store in other files of its folder.
 const maxExternal = 1 << 30
 
-// Model returns the model of a test's folder, with what other files there have of it.
+// Model returns the model in a test's folder, including its data in other files
+// there.
 func Model(dir string) ([]byte, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "model.onnx"))
 	if err != nil {
@@ -73,7 +72,7 @@ func Model(dir string) ([]byte, error) {
 	return onnxgraph.Whole(data, onnxgraph.External{Dir: dir, Limit: maxExternal})
 }
 
-// Sets returns the data of a test's folder.
+// Sets returns the data sets in a test's folder.
 func Sets(dir string) ([]Set, error) {
 	var sets []Set
 	for i := 0; ; i++ {
@@ -117,7 +116,7 @@ func tensors(dir, name string) ([]tensor.Tensor, error) {
 	}
 }
 
-// parse reads a TensorProto, by way of a model that has it as its initializer.
+// parse reads a TensorProto by wrapping it in a model as an initializer.
 func parse(data []byte) (tensor.Tensor, error) {
 	p := new(onnxpb.TensorProto)
 	if err := proto.Unmarshal(data, p); err != nil {
@@ -138,9 +137,9 @@ func parse(data []byte) (tensor.Tensor, error) {
 	return t.Tensor, nil
 }
 
-// Run computes the outputs of a session from the set's inputs and compares them
-// with the set's, as [Compare] does. The inputs are those of the graph, in order,
-// or those of them that have no default.
+// Run feeds the set's inputs to a session and compares the outputs with the set's, as
+// [Compare] does. The set has all inputs of the graph, in order, or all without a
+// default.
 func (s Set) Run(ctx context.Context, session engine.Session, rtol, atol float64) error {
 	infos := session.Inputs()
 	if len(s.Inputs) != len(infos) {
@@ -173,8 +172,8 @@ func (s Set) Run(ctx context.Context, session engine.Session, rtol, atol float64
 	return errors.Join(wrong...)
 }
 
-// Compare returns an error unless got has the shape, type and elements of want:
-// floats within atol + rtol |want|, and NaN where want has NaN.
+// Compare returns an error unless got has the shape, type and elements of want.
+// Floats must lie within atol + rtol |want|, and be NaN where want is NaN.
 func Compare(got, want tensor.Tensor, rtol, atol float64) error {
 	if got.Type() != want.Type() || !slices.Equal(got.Shape, want.Shape) || got.Len() != want.Len() {
 		return fmt.Errorf("got %s%v, want %s%v", got.Type(), got.Shape, want.Type(), want.Shape)

@@ -58,8 +58,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestExternal reads a model whose tensor is a part of another file, or said to be in
-// a file that is not in its folder.
+// TestExternal reads models whose tensor is a part of another file, in the model's
+// folder or outside it.
 func TestExternal(t *testing.T) {
 	dir := t.TempDir()
 	model := func(location string) ([]byte, error) {

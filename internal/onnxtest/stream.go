@@ -14,16 +14,16 @@ import (
 	"github.com/rnnkit/rnnkit/internal/npy"
 )
 
-// Stream is a sequence of frames for a model with a state, and what must come
-// out: stream_ortref.json and stream_ortref.npz in the folder of a model.
+// Stream is a sequence of frames for a model with a state, and the expected outputs.
+// It reads stream_ortref.json and stream_ortref.npz in the model's folder.
 type Stream struct {
-	States [][2]string // each the name of an input and that of the output that feeds it
+	States [][2]string // pairs of an input and the output that feeds it
 
-	frame  string                   // the input that frames go into
+	frame  string                   // the input that receives the frames
 	consts map[string]tensor.Tensor // the other inputs
 
 	arrays map[string]tensor.Tensor // frames, out_NAME and final_NAME
-	first  map[string]tensor.Tensor // the states, zeros
+	first  map[string]tensor.Tensor // the initial states, all zeros
 }
 
 // ReadStream reads the stream in a model's folder.
@@ -70,8 +70,8 @@ func ReadStream(dir string) (*Stream, error) {
 	return s, err
 }
 
-// Run feeds the frames to a session, and its states back, and compares every
-// output of every frame and the last states with the stream's, as [Compare] does.
+// Run feeds the frames and the returned states to a session. It compares every output
+// of every frame and the final states with the stream's, as [Compare] does.
 func (s *Stream) Run(ctx context.Context, session engine.Session, rtol, atol float64) error {
 	inputs := make(map[string]tensor.Tensor)
 	for _, more := range []map[string]tensor.Tensor{s.consts, s.first} {
@@ -110,7 +110,7 @@ func (s *Stream) Run(ctx context.Context, session engine.Session, rtol, atol flo
 	return nil
 }
 
-// slice returns element i of the first dimension of t, of float32.
+// slice returns element i of the first dimension of a float32 tensor.
 func slice(t tensor.Tensor, i int) tensor.Tensor {
 	n := t.Len() / t.Shape[0]
 	return tensor.Of(t.Data.([]float32)[i*n:(i+1)*n], t.Shape[1:]...)
