@@ -6,25 +6,25 @@ import (
 )
 
 const (
-	// alignBudget bounds the search of align.
+	// alignBudget bounds the number of steps of the search.
 	alignBudget = 1 << 14
 
-	// mostWays bounds what align returns.
+	// mostWays bounds the number of results of align.
 	mostWays = 3
 )
 
-// way is one of the meanings that the target of a Reshape can have.
+// way is a possible meaning of the target of a Reshape.
 type way struct {
 	sizes []size
 	cost  int
-	moved int // how many sizes are not where they were
+	moved int // number of sizes that changed place
 }
 
-// align returns what the sizes that a Reshape makes of in can be, the likeliest
-// first, where out is its target in the first probe: dimensions lie in the same
-// order before and after, so that runs of some have the product of runs of the
-// others. Likely are few runs that change, few sizes made of others, and then sizes
-// that stay where they were; known are sizes that occur in the model.
+// align returns the possible symbolic sizes of the output of a Reshape, the likeliest
+// first. in is its input, and out its target in the first probe. Dimensions keep
+// their order, so a run of output sizes has the product of a run of input sizes. Ways
+// that change few runs and split or merge few sizes are the likeliest, then those
+// that leave sizes in place. known are sizes that occur elsewhere in the model.
 func align(in []size, out []int, s sizes, known []size) []way {
 	a := aligner{in: in, out: out, sizes: s, known: known, budget: alignBudget}
 	a.search(0, 0, nil, 0)
@@ -40,7 +40,7 @@ type aligner struct {
 	budget int
 }
 
-// search extends made for out[:j], made of in[:i].
+// search extends made, which maps in[:i] to out[:j].
 func (a *aligner) search(i, j int, made []size, cost int) {
 	a.budget--
 	if a.budget < 0 {
@@ -57,7 +57,7 @@ func (a *aligner) search(i, j int, made []size, cost int) {
 		return
 	}
 	for k := range len(a.in) - i + 1 {
-		ins := (k + 1) % (len(a.in) - i + 1) // none at last
+		ins := (k + 1) % (len(a.in) - i + 1) // 0 comes last
 		product := fixed(1)
 		for _, s := range a.in[i : i+ins] {
 			product = product.times(s)
@@ -66,14 +66,14 @@ func (a *aligner) search(i, j int, made []size, cost int) {
 			switch {
 			case ins == 1 && outs == 1 && product[0] == a.out[j]:
 				a.search(i+1, j+1, append(made, product), cost+a.price(product))
-			case ins+outs > 0 && (ins <= 1 || outs <= 1 || ins <= 3 && outs == 2): // the last as of heads
+			case ins+outs > 0 && (ins <= 1 || outs <= 1 || ins <= 3 && outs == 2): // 3 to 2 occurs in attention heads
 				a.assign(i+ins, j, j+outs, product, made, cost+2)
 			}
 		}
 	}
 }
 
-// keep adds w to the ways unless the same sizes are there for less.
+// keep adds w to the ways unless one with the same sizes costs less.
 func (a *aligner) keep(w way) {
 	at := slices.IndexFunc(a.ways, func(other way) bool { return slices.Equal(other.sizes, w.sizes) })
 	switch {
@@ -86,7 +86,7 @@ func (a *aligner) keep(w way) {
 	a.ways = a.ways[:min(len(a.ways), mostWays)]
 }
 
-// assign gives out[j:end] sizes whose product is rest, and goes on from in[i:].
+// assign gives out[j:end] sizes with the product rest, then searches on from in[i:].
 func (a *aligner) assign(i, j, end int, rest size, made []size, cost int) {
 	if j == end {
 		if rest == fixed(1) {
@@ -100,7 +100,7 @@ func (a *aligner) assign(i, j, end int, rest size, made []size, cost int) {
 	}
 	candidates := slices.Concat([]size{a.sizes.batch, a.sizes.time, rest, fixed(a.out[j])}, a.known)
 	if j+2 == end {
-		if s, ok := quotient(rest, fixed(a.out[j+1])); ok { // rather more rows than wider ones
+		if s, ok := quotient(rest, fixed(a.out[j+1])); ok { // more rows are likelier than wider rows
 			candidates = slices.Insert(candidates, 0, s)
 		}
 	}
@@ -114,8 +114,8 @@ func (a *aligner) assign(i, j, end int, rest size, made []size, cost int) {
 	}
 }
 
-// price is how unlikely it is that a dimension has a size: rows of batch and time
-// are common, a batch of constants is not.
+// price returns the cost of a size, higher for less likely ones: batch times time is
+// common, a multiple of the batch alone is not.
 func (a *aligner) price(s size) int {
 	batch, time := a.sizes.batch, a.sizes.time
 	switch {
@@ -129,7 +129,7 @@ func (a *aligner) price(s size) int {
 	return 1
 }
 
-// quotient returns s / by where that is whole.
+// quotient returns s / by and whether the division is exact.
 func quotient(s, by size) (size, bool) {
 	for p := range s {
 		if by[p] == 0 || s[p]%by[p] != 0 {

@@ -17,19 +17,19 @@ import (
 )
 
 const (
-	fewDraws  = 3 // changes of each step that all must move an answer, so that it depends on it
-	mostDraws = 6 // changes that are tried before a step is taken to move nothing
+	fewDraws  = 3 // changes of a step that must all move an answer to show that it depends on the step
+	mostDraws = 6 // changes tried before a step counts as without effect
 	mostSteps = 12
 )
 
-// behave runs the repaired model at times that the original does not take, and
-// returns an error if its answers show that it is wrong there:
-//   - a row's answer depends on the other rows;
-//   - a step changes no answer, where in the original all steps do;
-//   - later steps do not change the answers to the first ones, and those differ
-//     from the original's;
-//   - the last steps, run from the state after the others, give other answers than
-//     within the whole.
+// behave runs the repaired model at times that the original does not accept. It
+// returns an error if its answers show a fault:
+//   - a row depends on other rows;
+//   - a step has no effect, though every step of the original had one;
+//   - the first answers differ from the original's, though no later step affects
+//     them;
+//   - the last steps, run from a saved state, give other answers than in the whole
+//     sequence.
 func (r *Repaired) behave(ctx context.Context, original *onnxgraph.Model, memory int) error {
 	engines := []engine.Engine{native.New(native.MaxMemory(memory))}
 	before, err := openAll(ctx, original, engines)
@@ -73,7 +73,7 @@ func (r *Repaired) behave(ctx context.Context, original *onnxgraph.Model, memory
 	return nil
 }
 
-// sameRows returns an error if the answers to a batch are not those to its rows.
+// sameRows returns an error if a batch and its single rows give different answers.
 func (r *Repaired) sameRows(ctx context.Context, m *infer.Model, time int) error {
 	batch := r.Batch + 1
 	given, err := inputs.Random(r.inputs, nil, batch, time, 1)
@@ -94,15 +94,15 @@ func (r *Repaired) sameRows(ctx context.Context, m *infer.Model, time int) error
 	return nil
 }
 
-// moved is how far changes of some steps move an output, at most and at least of
-// all draws: the first index is the change, the second the step of the output, or 0
-// for one without a time.
+// moved holds how far changes of some steps move an output: the maximum and the
+// minimum over all draws. The first index is the change and the second the step of
+// the output, or 0 for an output without a time.
 type moved struct {
 	steps     []int
 	by, least [][]float64
 }
 
-// influence changes steps of random inputs one at a time, so many times each.
+// influence changes steps of random inputs one at a time, with so many draws each.
 func (r *Repaired) influence(ctx context.Context, m *infer.Model, list []inputs.Input, time, draws int) (map[string]moved, error) {
 	given, err := inputs.Random(list, nil, r.Batch, time, 1)
 	if err != nil {
@@ -137,9 +137,9 @@ func (r *Repaired) influence(ctx context.Context, m *infer.Model, list []inputs.
 	return all, nil
 }
 
-// readsMost returns an error for a model that reads less than half of its steps, such as
-// the first alone, as which ones may depend on the time. A model with an input of
-// lengths may.
+// readsMost returns an error for a model that reads less than half of its steps,
+// since its choice of steps may depend on the time. It accepts any model with an
+// input of lengths.
 func (r *Repaired) readsMost(all map[string]moved) error {
 	for _, in := range r.inputs {
 		if in.Axis(inputs.Time) < 0 && !in.State {
@@ -162,8 +162,8 @@ func (r *Repaired) readsMost(all map[string]moved) error {
 	return nil
 }
 
-// sampled returns steps of a time: all of a short one, else some at both ends, and
-// about the end of the original's.
+// sampled returns the steps to change: all of a short time, else some at both ends
+// and around the last step of the original.
 func (r *Repaired) sampled(time int) []int {
 	var steps []int
 	for t := range time {
@@ -174,7 +174,7 @@ func (r *Repaired) sampled(time int) []int {
 	return steps
 }
 
-// changeStep returns given with other values at a step of all inputs with a time.
+// changeStep returns given with new values at one step of every input with a time.
 func changeStep(list []inputs.Input, given map[string]tensor.Tensor, batch, time, step int, seed uint64) (map[string]tensor.Tensor, error) {
 	others, err := inputs.Random(list, nil, batch, time, seed)
 	if err != nil {
@@ -201,7 +201,7 @@ func changeStep(list []inputs.Input, given map[string]tensor.Tensor, batch, time
 	return changed, nil
 }
 
-// scaled returns x times a factor, so that a change is seen behind a maximum too.
+// scaled multiplies x by a factor, so that a change shows even behind a maximum.
 func scaled(x tensor.Tensor, by float32) tensor.Tensor {
 	data, ok := x.Data.([]float32)
 	if !ok {
@@ -214,7 +214,8 @@ func scaled(x tensor.Tensor, by float32) tensor.Tensor {
 	return tensor.Of(list, x.Shape...)
 }
 
-// distances returns how far y lies from x at each index of an axis, or in all.
+// distances returns the distance of y from x at each index of an axis, or in all if x
+// lacks the axis.
 func distances(x, y tensor.Tensor, axis int) []float64 {
 	if axis < 0 || axis >= len(x.Shape) {
 		return []float64{distance(x, y)}
@@ -236,7 +237,7 @@ func distance(x, y tensor.Tensor) (far float64) {
 	return far
 }
 
-// each returns of a and b, which a nil a has no part in, one of two at each place.
+// each combines a and b element by element. A nil a yields b.
 func each(a, b []float64, of func(a, b float64) float64) []float64 {
 	if a == nil {
 		return b
@@ -248,8 +249,8 @@ func each(a, b []float64, of func(a, b float64) float64) []float64 {
 	return list
 }
 
-// relation reports whether step t of the input may change step s of an output. An output
-// without a time has one step.
+// relation reports whether step t of the input may change step s of an output. An
+// output without a time has one step.
 type relation func(t, s int) bool
 
 var (
@@ -259,8 +260,7 @@ var (
 	same     relation = func(t, s int) bool { return t == s }
 )
 
-// all reports whether each change moves those that its step is in relation with,
-// clearly.
+// all reports whether every change clearly moves all steps in relation to it.
 func (m moved) all(rel relation) bool {
 	largest, least := 0.0, math.Inf(1)
 	for k, t := range m.steps {
@@ -273,7 +273,7 @@ func (m moved) all(rel relation) bool {
 	return largest > 0 && least > 1e-5*largest
 }
 
-// find returns a pair in relation that moves, or one that does not.
+// find returns a pair in relation whose movement is as wanted.
 func (m moved) find(rel relation, moves bool) (t, s int, found bool) {
 	for k, t := range m.steps {
 		for s, by := range m.by[k] {
@@ -285,7 +285,7 @@ func (m moved) find(rel relation, moves bool) (t, s int, found bool) {
 	return 0, 0, false
 }
 
-// compareAll compares all outputs.
+// compareAll calls compare for every output.
 func (r *Repaired) compareAll(was, is map[string]moved) error {
 	for _, name := range slices.Sorted(maps.Keys(is)) {
 		if err := r.compare(was[name], is[name], slices.Contains(r.outputs[name], r.sizes.time)); err != nil {
@@ -295,8 +295,8 @@ func (r *Repaired) compareAll(was, is map[string]moved) error {
 	return nil
 }
 
-// compare reports how the steps of a time do not move an output as those of the
-// original did.
+// compare returns an error if the steps move an output differently than they did in
+// the original.
 func (r *Repaired) compare(was, is moved, timed bool) error {
 	if len(was.by) == 0 || len(is.by) == 0 {
 		return nil
@@ -305,7 +305,7 @@ func (r *Repaired) compare(was, is moved, timed bool) error {
 	switch {
 	case !timed:
 		relations = []relation{anywhere}
-	case r.Time == 1: // which tells of a step and itself alone
+	case r.Time == 1: // a single step shows only its effect on itself
 		relations = []relation{same}
 	}
 	for _, rel := range relations {
@@ -329,8 +329,8 @@ func (r *Repaired) compare(was, is moved, timed bool) error {
 	return nil
 }
 
-// sameFirst compares the first steps of outputs that no later step moves with the
-// original's.
+// sameFirst compares the first steps of the outputs with the original's, for outputs
+// that no later step moves.
 func (r *Repaired) sameFirst(ctx context.Context, original, repaired *infer.Model, time int, was, is map[string]moved) error {
 	later := relation(func(t, s int) bool { return t > s })
 	given, err := inputs.Random(r.inputs, nil, r.Batch, time, 1)
@@ -361,9 +361,9 @@ func (r *Repaired) sameFirst(ctx context.Context, original, repaired *infer.Mode
 	return nil
 }
 
-// sameFromState compares the answers to the last steps, from the state that the
-// model has after as many as the original reads, with those to the whole. A model
-// that reads the time in another way than forward is left alone.
+// sameFromState runs the first steps, then the last ones from the state, and compares
+// the answers with those to the whole sequence. It skips a model that does not read
+// the time forward.
 func (r *Repaired) sameFromState(ctx context.Context, m *infer.Model, time int) error {
 	if m.Streams() != nil {
 		return nil
@@ -386,7 +386,7 @@ func (r *Repaired) sameFromState(ctx context.Context, m *infer.Model, time int) 
 		got, err = m.StepTensors(ctx, state, next)
 	}
 	if err != nil {
-		return ctx.Err() // its steps are not taken alone, as those of a wide window
+		return ctx.Err() // the model does not run step by step, as with a wide window
 	}
 	for name, y := range want {
 		if axis := slices.Index(r.outputs[name], r.sizes.time); axis >= 0 {
@@ -399,7 +399,8 @@ func (r *Repaired) sameFromState(ctx context.Context, m *infer.Model, time int) 
 	return nil
 }
 
-// stretch returns some steps of the inputs that have a time, and the others.
+// stretch returns a range of steps of the inputs with a time, and the other inputs
+// unchanged.
 func (r *Repaired) stretch(given map[string]tensor.Tensor, from, steps int) map[string]tensor.Tensor {
 	part := map[string]tensor.Tensor{}
 	for _, in := range r.inputs {

@@ -10,12 +10,12 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// calculating has the operators whose constant operands may have been computed from the
+// calculating holds the operators with constant operands that may derive from the
 // time.
 var calculating = set("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Clip", "Where", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Concat", "Expand", "Gemm")
 
-// constants returns an error for a constant operand of n that is a function of the time
-// of the export, or a factor that nothing explains.
+// constants returns an error for a constant operand of n that is a function of the
+// exported time, or an unexplained factor.
 func (p *prover) constants(n *onnxgraph.Node) error {
 	if !calculating[n.OpType] {
 		return nil
@@ -33,7 +33,7 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 			continue
 		}
 		t, list, ok := p.value(name)
-		if v, same := p.uniform(name); !ok && same { // a constant that is widened
+		if v, same := p.uniform(name); !ok && same { // a broadcast constant
 			t, list, ok = onnxgraph.Tensor{Tensor: tensor.Tensor{Data: []float32{float32(v)}}}, []float64{v}, n.OpType == "Mul" || n.OpType == "Div"
 		}
 		if ok && len(list) > 0 {
@@ -45,11 +45,12 @@ func (p *prover) constants(n *onnxgraph.Node) error {
 	return nil
 }
 
-// operand reports a constant operand of the elements list.
+// operand returns an error for a constant operand with the elements list, if it may
+// derive from the time.
 func (p *prover) operand(n *onnxgraph.Node, name string, t onnxgraph.Tensor, list []float64) error {
 	v, same := p.uniform(name)
 	switch {
-	case isInteger(t) && (n.OpType == "Concat" || len(list) == 1 && p.isVocabulary(int(list[0]))): // of a shape, or of tokens
+	case isInteger(t) && (n.OpType == "Concat" || len(list) == 1 && p.isVocabulary(int(list[0]))): // a shape or tokens
 		return nil
 	case n.Is(onnxgraph.Compares) && slices.ContainsFunc(list, func(v float64) bool { return v == math.Trunc(v) && p.isLength(int64(v)) }):
 		return fmt.Errorf("it compares with the constant %v, and the time was %d", list, p.example)
@@ -63,7 +64,7 @@ func (p *prover) operand(n *onnxgraph.Node, name string, t onnxgraph.Tensor, lis
 	at := slices.IndexFunc(list, p.isWhole)
 	switch {
 	case same && !(isInteger(t) && math.Abs(v) <= 2) && !p.ofGelu(n, v):
-		weight := (n.OpType == "Add" || n.OpType == "Sub") && len(t.Shape) > 0 || isInteger(t) // a bias, or a count of tokens
+		weight := (n.OpType == "Add" || n.OpType == "Sub") && len(t.Shape) > 0 || isInteger(t) // a bias or a number of tokens
 		return p.number(n, v, len(list) == 1 && !weight)
 	case !same && !isInteger(t) && len(list) <= few && at >= 0:
 		return fmt.Errorf("its constant operand has the element %g, and the time was %d", list[at], p.example)
@@ -71,11 +72,11 @@ func (p *prover) operand(n *onnxgraph.Node, name string, t onnxgraph.Tensor, lis
 	return nil
 }
 
-// isWhole reports whether v is a number of steps, which no weight is.
+// isWhole reports whether v is an integer that may be a number of steps.
 func (p *prover) isWhole(v float64) bool { return v > 2 && v == math.Trunc(v) && p.isLength(int64(v)) }
 
-// ofOneStep reports whether an operand of n has a dimension where the result has the
-// time.
+// ofOneStep reports whether an operand of n has a dimension at the time axis of the
+// result.
 func (p *prover) ofOneStep(n *onnxgraph.Node, operand onnxgraph.Tensor) bool {
 	out := p.trace.shapes[n.Outputs[0]]
 	for axis, s := range out {
@@ -106,9 +107,8 @@ func (p *prover) isCommonPower(name string) bool {
 	return ok && slices.Contains([]float64{2, 3, 0.5}, v)
 }
 
-// ofGelu reports whether v is the half of a GELU, or of a sigmoid that is written as
-// a tanh: what it multiplies, or is multiplied with next, has 1 added to a tanh or
-// an error function.
+// ofGelu reports whether v is the 0.5 of a GELU, or of a sigmoid written with tanh.
+// The product then has a factor 1 + erf or 1 + tanh.
 func (p *prover) ofGelu(n *onnxgraph.Node, v float64) bool {
 	if v != 0.5 && v != 2 || n.OpType != "Mul" && n.OpType != "Div" {
 		return false
@@ -141,8 +141,8 @@ func (p *prover) isSquashed(name string) bool {
 	return from != nil && (from.OpType == "Erf" || from.OpType == "Tanh")
 }
 
-// madeOf returns an error for a constant that nodes compute from a number that was the
-// time.
+// madeOf returns an error for a constant that nodes compute from a number equal to
+// the time.
 func (p *prover) madeOf(n *onnxgraph.Node, name string) error {
 	from := p.producer(name)
 	if p.seen[name] {
@@ -166,8 +166,8 @@ func (p *prover) madeOf(n *onnxgraph.Node, name string) error {
 	return nil
 }
 
-// number returns an error for an operand v that is a function of the time, or may be
-// one. alone means that it is a single element, and so no weight.
+// number returns an error for an operand v that is or may be a function of the time.
+// alone marks a scalar operand, which is no weight.
 func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 	v = math.Abs(v)
 	factor := n.OpType == "Mul" || n.OpType == "Div" || n.OpType == "Gemm"
@@ -184,19 +184,20 @@ func (p *prover) number(n *onnxgraph.Node, v float64, alone bool) error {
 	switch {
 	case factor && summed && (isCount(v) || isCount(1/v)):
 		return fmt.Errorf("it divides a sum over the time by the constant %.6g", max(v, 1/v))
-	case alone && p.example > 0 && n.OpType != "Gemm" && !p.explained(v) && (factor || v > smallest && v != 3 && v != 6): // as in a hard sigmoid
+	case alone && p.example > 0 && n.OpType != "Gemm" && !p.explained(v) && (factor || v > smallest && v != 3 && v != 6): // 3 and 6 are from hard sigmoids
 		return fmt.Errorf("its constant %.6g may have been a function of the time", v)
 	}
 	return nil
 }
 
-// smallest is the largest addend that is taken as an epsilon, which keeps a sum from zero.
+// smallest is the largest addend that counts as an epsilon, which keeps a sum above
+// zero.
 const smallest = 0.01
 
-// isCount reports whether v is a number of steps.
+// isCount reports whether v may be a number of steps.
 func isCount(v float64) bool { return v >= 2 && v < 1<<20 && near(v, math.Round(v)) }
 
-// ofTime names the function of the time in the example that v is, "" for none.
+// ofTime names the function of the example's time that gives v, or returns "".
 func (p *prover) ofTime(v float64, factor bool) string {
 	t := float64(p.example)
 	if p.example == 0 {
@@ -232,9 +233,9 @@ func (p *prover) ofTime(v float64, factor bool) string {
 	return ""
 }
 
-// explained reports whether a number is one that a model has whatever its time is: two
-// or a power of ten, the root of one of its widths, the largest of a sample's or a
-// pixel's type, or one of an activation.
+// explained reports whether a number is common in models of any time: two or a power
+// of ten, the root of a width, the maximum of a sample or pixel type, or a constant
+// of an activation.
 func (p *prover) explained(v float64) bool {
 	v = max(v, 1/v)
 	if near(v, 1) || near(v, 2) || near(math.Pow10(int(math.Round(math.Log10(v)))), v) {

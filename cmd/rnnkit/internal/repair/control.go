@@ -9,10 +9,10 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// roundsOf is what the output of a Loop is called that is as long as it has rounds.
+// roundsOf names the output of a Loop whose length is its number of iterations.
 func roundsOf(n *onnxgraph.Node) string { return "rounds of " + n.Outputs[0] }
 
-// counted returns a Loop with an output more, which has an element for each round.
+// counted returns a Loop with an additional output that has an element per iteration.
 func counted(n *onnxgraph.Node) (onnxgraph.Node, bool) {
 	c := *n
 	c.Attributes = slices.Clone(n.Attributes)
@@ -36,7 +36,7 @@ func counted(n *onnxgraph.Node) (onnxgraph.Node, bool) {
 	return c, false
 }
 
-// loop must have as many rounds as there are steps.
+// loop requires as many iterations as there are steps.
 func (p *prover) loop(n *onnxgraph.Node) error {
 	rounds := p.trace.shapes[roundsOf(n)]
 	switch {
@@ -50,7 +50,7 @@ func (p *prover) loop(n *onnxgraph.Node) error {
 	return p.graphs(n)
 }
 
-// scan has as many rounds as its sequences have steps.
+// scan requires sequences whose length depends on the time.
 func (p *prover) scan(n *onnxgraph.Node) error {
 	count := int(n.Int("num_scan_inputs", 1))
 	axes, _ := p.ints(n, len(n.Inputs), "scan_input_axes")
@@ -63,8 +63,8 @@ func (p *prover) scan(n *onnxgraph.Node) error {
 	return p.graphs(n)
 }
 
-// branch is not followed where the condition may depend on the time, or on what
-// the input holds.
+// branch refuses a condition that may depend on the time or on the values of the
+// input.
 func (p *prover) branch(n *onnxgraph.Node) error {
 	if !p.ofFixedSizes(n.Inputs[0], maxDepth) {
 		return errors.New("which branch it takes may depend on the time")
@@ -72,11 +72,11 @@ func (p *prover) branch(n *onnxgraph.Node) error {
 	return p.graphs(n)
 }
 
-// maxDepth is how far a condition is followed back.
+// maxDepth bounds how far a condition is traced back.
 const maxDepth = 8
 
-// ofFixedSizes reports whether a value is computed of constants and of sizes that
-// the time does not change.
+// ofFixedSizes reports whether a value is computed only from constants and from sizes
+// that do not depend on the time.
 func (p *prover) ofFixedSizes(name string, depth int) bool {
 	if _, _, constant := p.value(name); constant {
 		return true
@@ -94,8 +94,8 @@ func (p *prover) ofFixedSizes(name string, depth int) bool {
 	return false
 }
 
-// picksFixed reports whether a Gather takes sizes that the time does not change out
-// of a shape.
+// picksFixed reports whether a Gather picks sizes from a shape that do not depend on
+// the time.
 func (p *prover) picksFixed(n *onnxgraph.Node) bool {
 	shape := p.producer(n.Inputs[0])
 	_, index, constant := p.value(n.Inputs[1])
@@ -109,8 +109,8 @@ func (p *prover) picksFixed(n *onnxgraph.Node) bool {
 	})
 }
 
-// graphs applies the rules of constants to the graphs within a node, which may
-// take no step of a sequence around them by number.
+// graphs applies the rules of constants to the subgraphs of a node. A subgraph must
+// not pick steps of an outer sequence by number.
 func (p *prover) graphs(n *onnxgraph.Node) error {
 	for _, a := range n.Attributes {
 		body, ok := a.Value.(*onnxgraph.Graph)
@@ -153,7 +153,7 @@ func (p *prover) inner(n *onnxgraph.Node) error {
 	return p.graphs(n)
 }
 
-// constantsOf returns the constants of g and those around it.
+// constantsOf returns the constants of g and of its outer graphs.
 func constantsOf(g *onnxgraph.Graph, around map[string]onnxgraph.Tensor) map[string]onnxgraph.Tensor {
 	all := map[string]onnxgraph.Tensor{}
 	maps.Copy(all, around)

@@ -10,9 +10,9 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// mend changes the first constant that hard-codes a batch or a time. It returns what it
-// changed, "" for nothing. It is an error if a node fails at another batch or time for
-// another reason.
+// mend changes the first constant that hard-codes a batch or a time. It returns a
+// description of the change, or "" for none. It returns an error if a node fails at
+// another batch or time for any other reason.
 func (r *repairer) mend(ctx context.Context, t *trace) (string, error) {
 	for i := range t.graph.Nodes {
 		n := &t.graph.Nodes[i]
@@ -50,14 +50,14 @@ func (r *repairer) mendNode(ctx context.Context, t *trace, i int) (string, error
 	return "", nil
 }
 
-// source is a value and a dimension from which a size can be read while the model runs.
+// source is a dimension of a value that gives a size at run time.
 type source struct {
 	size
 	value string
 	axis  int
 }
 
-// sources returns a source of each size that is not fixed before node i.
+// sources returns a source for each size that is symbolic before node i.
 func (t *trace) sources(i int) []source {
 	var list []source
 	add := func(name string) {
@@ -78,8 +78,8 @@ func (t *trace) sources(i int) []source {
 	return list
 }
 
-// mendReshape gives a constant target its likeliest meaning. The others are tried if no
-// repair follows from that.
+// mendReshape gives a constant target its likeliest meaning. It keeps the other
+// meanings to try if the first leads to no repair.
 func (r *repairer) mendReshape(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if len(n.Inputs) != 2 || r.settled[n.Outputs[0]] {
@@ -112,8 +112,8 @@ func (r *repairer) mendReshape(ctx context.Context, t *trace, i int) string {
 	return r.reshape(i, dims, ways[0].sizes, now, in, sources)
 }
 
-// reshape makes a Reshape of in produce want, and returns the change, "" if it does so
-// already.
+// reshape makes a Reshape of in produce want. It returns the change, or "" if there
+// is nothing to change.
 func (r *repairer) reshape(i int, dims []int64, want, now, in []size, sources []source) string {
 	if slices.Equal(want, now) {
 		return ""
@@ -129,8 +129,9 @@ func (r *repairer) reshape(i int, dims []int64, want, now, in []size, sources []
 	return fmt.Sprintf("the target %v is %s", dims, r.texts(want))
 }
 
-// target returns the name of a shape that turns in into want, and the nodes that compute
-// it. A size that in has at the same place is 0, and one size may be -1.
+// target returns the name of a shape that turns in into want, and the nodes that
+// compute it. It writes 0 for a size that stays in place, and -1 for at most one
+// size.
 func (r *repairer) target(want, in []size, sources []source) (string, []onnxgraph.Node, bool) {
 	var parts []part
 	inferred := false
@@ -162,8 +163,8 @@ type part struct {
 	axis  int
 }
 
-// shape returns the name of a tensor of those dimensions, and the nodes that
-// compute it, if it is not constant.
+// shape returns the name of a tensor of those dimensions, and the nodes that compute
+// it unless it is constant.
 func (r *repairer) shape(parts []part) (string, []onnxgraph.Node) {
 	var nodes []onnxgraph.Node
 	var pieces []string
@@ -194,7 +195,7 @@ func (r *repairer) shape(parts []part) (string, []onnxgraph.Node) {
 	return joined, append(nodes, onnxgraph.Node{OpType: "Concat", Inputs: pieces, Outputs: []string{joined}, Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(0)}}})
 }
 
-// name returns a name that no value has.
+// name returns an unused value name.
 func (r *repairer) name() string {
 	for i := len(r.used); ; i++ {
 		name := fmt.Sprintf("repaired_%d", i)
@@ -212,12 +213,12 @@ func (r *repairer) constant(shape []int, data any) string {
 	return name
 }
 
-// replace puts nodes in the place of node i.
+// replace replaces node i by nodes.
 func (r *repairer) replace(i int, nodes ...onnxgraph.Node) {
 	r.model.Graph.Nodes = slices.Replace(slices.Clone(r.model.Graph.Nodes), i, i+1, nodes...)
 }
 
-// setInput has node i read another value.
+// setInput makes node i read another value.
 func (r *repairer) setInput(i, input int, name string, before ...onnxgraph.Node) {
 	n := r.model.Graph.Nodes[i]
 	n.Inputs = slices.Clone(n.Inputs)
@@ -225,7 +226,7 @@ func (r *repairer) setInput(i, input int, name string, before ...onnxgraph.Node)
 	r.replace(i, append(before, n)...)
 }
 
-// mendRecurrent makes the batch of constant lengths and initial states that of X.
+// mendRecurrent gives constant lengths and initial states the batch of X.
 func (r *repairer) mendRecurrent(ctx context.Context, t *trace, i int) (string, error) {
 	n := &t.graph.Nodes[i]
 	batch, _ := n.RecurrentAxes()
@@ -264,8 +265,8 @@ func (r *repairer) mendRecurrent(ctx context.Context, t *trace, i int) (string, 
 	return "", nil
 }
 
-// mendExpand removes a hard-coded size from an Expand: it keeps one of the equal rows of
-// constant data, or drops a size from the target that widens nothing.
+// mendExpand removes a hard-coded size from an Expand. It keeps one of the equal rows
+// of constant data, or drops a target size that broadcasts nothing.
 func (r *repairer) mendExpand(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if i != t.failed || len(n.Inputs) != 2 {
@@ -299,15 +300,14 @@ func (r *repairer) mendExpand(ctx context.Context, t *trace, i int) string {
 	return fmt.Sprintf("the target %v is %v, which keeps the sizes of its data", dims, open)
 }
 
-// mayVary reports whether a size of the example can be so many rows of its batch or
-// of its time.
+// mayVary reports whether a size is a multiple of the example's batch or time.
 func (r *repairer) mayVary(d int) bool {
 	return d%r.sizes.batch[0] == 0 || d%r.sizes.time[0] == 0
 }
 
-// mendOperands keeps one row of a constant operand whose rows are equal, and reads an
-// operand before the Expand that widened it to a hard-coded size. The operator
-// broadcasts both.
+// mendOperands keeps one row of a constant operand whose rows are equal. It also
+// reads an operand before the Expand that broadcast it to a hard-coded size. The
+// operator broadcasts both.
 func (r *repairer) mendOperands(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	if i != t.failed {
@@ -327,7 +327,7 @@ func (r *repairer) mendOperands(ctx context.Context, t *trace, i int) string {
 		}
 		axes := len(value.Shape)
 		if n.OpType == "MatMul" {
-			axes -= 2 // those of the matrices themselves stay
+			axes -= 2 // the matrix dimensions stay
 		}
 		for axis := range max(axes, 0) {
 			d := value.Shape[axis]
@@ -340,7 +340,7 @@ func (r *repairer) mendOperands(ctx context.Context, t *trace, i int) string {
 	return ""
 }
 
-// mendConcat expands constants to the batch or time of what they are joined with.
+// mendConcat expands constants to the batch or time of the other inputs.
 func (r *repairer) mendConcat(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
 	at, _ := n.Attribute("axis")
@@ -380,7 +380,7 @@ func (r *repairer) mendConcat(ctx context.Context, t *trace, i int) string {
 	return ""
 }
 
-// mendSlice replaces a bound that is the size of the example, or the index of its last
+// mendSlice replaces a bound that is the size of the example or the index of its last
 // step.
 func (r *repairer) mendSlice(ctx context.Context, t *trace, i int) string {
 	n := &t.graph.Nodes[i]
@@ -417,7 +417,7 @@ func (r *repairer) mendSlice(ctx context.Context, t *trace, i int) string {
 	return ""
 }
 
-// bounds returns those of a Slice with constant ones and steps of 1.
+// bounds returns the bounds of a Slice if they are constant and its steps are 1.
 func (r *repairer) bounds(ctx context.Context, t *trace, n *onnxgraph.Node) (starts, ends, axes []int64, ok bool) {
 	var lists [5][]int64
 	for k := 1; k < min(len(n.Inputs), 5); k++ {
@@ -475,8 +475,7 @@ func isZero(t onnxgraph.Tensor) bool {
 	return ok && !slices.ContainsFunc(data, func(v float32) bool { return v != 0 })
 }
 
-// firstRow returns the first row of t along an axis, and whether all others are
-// the same.
+// firstRow returns the first row of t along an axis, and whether all rows are equal.
 func firstRow(t onnxgraph.Tensor, axis int) (onnxgraph.Tensor, bool) {
 	switch data := t.Data.(type) {
 	case []float32:

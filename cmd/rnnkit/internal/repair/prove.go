@@ -11,26 +11,27 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// prover checks that a model is right at other times than that of its export. It is not
-// enough that the model runs there: a loop that the exporter unrolled, or a constant
-// that was the time, gives wrong answers and no error. So each operator that reads the
-// time has a rule, and an operator without a rule is an error.
+// prover checks that a model is right at other times than the exported one. Running
+// there is not enough: a loop that the exporter unrolled, or a constant derived from
+// the time, gives wrong answers without an error. So each operator that reads the
+// time needs a rule; prover returns an error for an operator without one.
 type prover struct {
 	ctx      context.Context
 	trace    *trace
-	original *onnxgraph.Graph // whose nodes errors name
+	original *onnxgraph.Graph // errors name its nodes
 	time     size
-	example  int // the time that the file was exported with, 0 where it does not tell
+	example  int // the time of the export, or 0 if the file does not say
 
-	locals map[string]onnxgraph.Tensor // constants of the graph within a node
-	summed map[string]bool             // sums over the time, not yet divided by it
-	made   map[string]bool             // values that a constant gave a dimension of as many steps
-	reads  map[string]int              // by weight, in how many products it stands
-	seen   map[string]bool             // constants whose own making was looked at
-	visits int                         // of values that a padding is followed to
+	locals map[string]onnxgraph.Tensor // constants of the current subgraph
+	summed map[string]bool             // sums over the time that are not yet divided by it
+	made   map[string]bool             // values with a dimension that a constant made as long as the time
+	reads  map[string]int              // number of products that use each weight
+	seen   map[string]bool             // constants whose computation was checked
+	visits int                         // values visited while following a padding
 }
 
-// prove returns the node for which other times are not known to be right.
+// prove returns an error that names the first node not known to be right at other
+// times.
 func (p *prover) prove() error {
 	p.summed, p.made, p.reads, p.seen = map[string]bool{}, map[string]bool{}, map[string]int{}, map[string]bool{}
 	nodes := p.trace.graph.Nodes
@@ -57,7 +58,7 @@ func (p *prover) prove() error {
 	return p.outputs()
 }
 
-// describe names a node by its place in the original.
+// describe names a node by its index in the original.
 func (p *prover) describe(i int) string {
 	n := &p.trace.graph.Nodes[i]
 	at := slices.IndexFunc(p.original.Nodes, func(o onnxgraph.Node) bool { return slices.Contains(o.Outputs, n.Outputs[0]) })
@@ -67,7 +68,7 @@ func (p *prover) describe(i int) string {
 	return describe(at, n)
 }
 
-// node applies the rules to a node of the model's own graph.
+// node applies the rules to a node of the main graph.
 func (p *prover) node(n *onnxgraph.Node) error {
 	if err := p.constants(n); err != nil {
 		return err
@@ -83,11 +84,12 @@ func (p *prover) node(n *onnxgraph.Node) error {
 	return nil
 }
 
-// always has the operators that can make a dimension of as many steps as the example
-// had. Their rules apply whether they read the time or not.
+// always holds the operators that can make a dimension as long as the example's time.
+// Their rules apply even if they do not read the time.
 var always = set("Loop", "Scan", "If", "Expand", "Tile", "ConstantOfShape", "Concat", "RNN", "LSTM", "GRU")
 
-// meets reports whether n reads or writes a value with a dimension that the time changes.
+// meets reports whether n reads or writes a value with a dimension that depends on
+// the time.
 func (p *prover) meets(n *onnxgraph.Node) bool {
 	return slices.ContainsFunc(slices.Concat(n.Inputs, n.Outputs), p.varies)
 }
@@ -107,7 +109,7 @@ func (p *prover) follow(n *onnxgraph.Node) {
 	if w := p.weight(n); w != "" {
 		p.reads[w]++
 	}
-	given := slices.ContainsFunc(n.Inputs, func(name string) bool { // so that no constant makes it
+	given := slices.ContainsFunc(n.Inputs, func(name string) bool { // no constant makes it
 		return !p.made[name] && name != "" && len(n.Outputs) > 0 && slices.Equal(p.trace.shapes[name], p.trace.shapes[n.Outputs[0]])
 	})
 	for k, name := range n.Inputs {
@@ -126,12 +128,12 @@ func (p *prover) note(values map[string]bool, n *onnxgraph.Node) {
 	}
 }
 
-// isLinear reports whether a sum that n reads is still one, up to a factor.
+// isLinear reports whether n passes a sum on, up to a factor.
 func isLinear(n *onnxgraph.Node) bool {
 	return n.Is(onnxgraph.Reshapes) || n.IsOp("Add", "Sub", "Mul", "Div", "Neg", "Sqrt", "Expand", "Transpose")
 }
 
-// weight returns the initializer that n multiplies by, "" if it does not.
+// weight returns the initializer that n multiplies by, or "".
 func (p *prover) weight(n *onnxgraph.Node) string {
 	if n.OpType != "MatMul" && n.OpType != "Gemm" || len(n.Inputs) < 2 {
 		return ""
@@ -144,7 +146,7 @@ func (p *prover) weight(n *onnxgraph.Node) string {
 	return ""
 }
 
-// source goes back from a constant to the one that it is made of.
+// source returns the constant that another constant is computed from.
 func (p *prover) source(name string) string {
 	for range len(p.trace.graph.Nodes) {
 		n := p.producer(name)
@@ -158,13 +160,14 @@ func (p *prover) source(name string) string {
 
 func (p *prover) producer(name string) *onnxgraph.Node { return p.trace.scope.Producer(name) }
 
-// isUnrolled reports whether a weight is read as often as by unrolled steps. Two reads
-// may be two branches, unless the time was short.
+// isUnrolled reports whether unrolled steps would read a weight so many times. Two
+// reads may be two branches, unless the time was short.
 func (p *prover) isUnrolled(times int) bool {
 	return times > 2 || times == 2 && p.example > 0 && p.example <= 5
 }
 
-// outputs reports an output whose dimension a constant made as long as the time.
+// outputs returns an error for an output with a dimension that a constant made as
+// long as the time.
 func (p *prover) outputs() error {
 	for _, v := range p.trace.graph.Outputs {
 		for axis, s := range p.trace.shapes[v.Name] {
@@ -176,20 +179,19 @@ func (p *prover) outputs() error {
 	return nil
 }
 
-// isLength reports whether a number can be one of steps.
+// isLength reports whether n may be a number of steps.
 func (p *prover) isLength(n int64) bool {
 	t := int64(p.example)
 	return t > 1 && n > 1 && (n >= t-1 && n <= t+1 || n == 2*t)
 }
 
-// isPart reports whether a number may be the time, a half or a third of it, or a
-// multiple.
+// isPart reports whether n may be the time, a half or a third of it, or a multiple.
 func (p *prover) isPart(n int) bool {
 	t := p.example
 	return t > 1 && n > 1 && (p.isLength(int64(n)) || n%t == 0 || n == t/2 || n == (t+1)/2 || n > 2 && t%n == 0)
 }
 
-// value returns the elements of a constant, as numbers.
+// value returns the elements of a constant as numbers.
 func (p *prover) value(name string) (onnxgraph.Tensor, []float64, bool) {
 	tensor, ok := p.locals[name]
 	if !ok {
@@ -201,11 +203,11 @@ func (p *prover) value(name string) (onnxgraph.Tensor, []float64, bool) {
 	return tensor, numbers(tensor.Tensor), true
 }
 
-// maxNumbers is how many elements a constant may have that is looked at.
+// maxNumbers is the most elements of a constant that the prover examines.
 const maxNumbers = 1 << 16
 
 // numbers returns the elements of t. It returns nil for more than maxNumbers, and for
-// quantized weights and truth values, which are no numbers of steps.
+// quantized weights and booleans, which are never numbers of steps.
 func numbers(t tensor.Tensor) []float64 {
 	if t.Len() > maxNumbers || t.Type() == tensor.Uint8 || t.Type() == tensor.Bool {
 		return nil
@@ -213,8 +215,8 @@ func numbers(t tensor.Tensor) []float64 {
 	return t.Float64s()
 }
 
-// uniform returns the number that all elements of a value have, if they are equal, also
-// for a value whose shape depends on the input.
+// uniform returns the number that all elements of a value equal, and whether there is
+// one. The shape of the value may depend on the input.
 func (p *prover) uniform(name string) (float64, bool) {
 	if _, list, ok := p.value(name); ok {
 		if len(list) == 0 || slices.ContainsFunc(list, func(v float64) bool { return v != list[0] }) {
@@ -236,8 +238,8 @@ func (p *prover) uniform(name string) (float64, bool) {
 	return 0, false
 }
 
-// ints returns the constant integers of an input, or of the attribute that older opsets
-// have in its place.
+// ints returns the constant integers of an input, or of the attribute that older
+// opsets use.
 func (p *prover) ints(n *onnxgraph.Node, input int, attribute string) (list []int64, constant bool) {
 	if value, ok := n.Attribute(attribute); ok {
 		list, constant = value.([]int64)

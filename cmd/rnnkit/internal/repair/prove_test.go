@@ -16,9 +16,9 @@ import (
 	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
-// TestFixed keeps the time of models that a loop, steps taken one by one or a
-// constant fix. corpus_torch.py, corpus_keras.py and corpus_jax.py made them, and
-// the frameworks' own answers at other times are others than the files'.
+// TestFixed keeps the time of models that a loop, unrolled steps or a constant fix.
+// corpus_torch.py, corpus_keras.py and corpus_jax.py made them. At other times the
+// frameworks' own answers differ from the files'.
 func TestFixed(t *testing.T) {
 	files, err := filepath.Glob("testdata/fixed/*.onnx")
 	if err != nil || len(files) < 30 {
@@ -29,7 +29,7 @@ func TestFixed(t *testing.T) {
 	}
 }
 
-// keepsTime repairs a model, which must keep its time, and returns why.
+// keepsTime repairs a model, checks that it keeps its time, and returns the reason.
 func keepsTime(t *testing.T, path string) string {
 	t.Helper()
 	m := onnxtest.ReadModel(t, path)
@@ -50,7 +50,7 @@ func keepsTime(t *testing.T, path string) string {
 	return r.KeptTime.Error()
 }
 
-// TestField keeps the time of models that others exported, and names the node.
+// TestField keeps the time of models that other people exported, and names the node.
 func TestField(t *testing.T) {
 	const f10 = "f10-repair-makes-time-symbolic-where-the-graph-depends-on-it"
 	for file, why := range map[string]string{
@@ -72,7 +72,7 @@ func TestField(t *testing.T) {
 	}
 }
 
-// TestHostile ends with its context.
+// TestHostile checks that a repair ends with its context.
 func TestHostile(t *testing.T) {
 	m := onnxtest.ReadModel(t, testenv.Shared(t, "field", "hostile", "repair-hang-13920.onnx"))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -82,7 +82,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// net is a GRU that reads x [2, 6, 3], in which y is what its last state becomes.
+// net is a GRU that reads x [2, 6, 3]. nodes compute y from its last state.
 func net(nodes []onnxgraph.Node, constants ...onnxgraph.Tensor) *onnxgraph.Model {
 	perm := []onnxgraph.Attribute{{Name: "perm", Value: []int64{1, 0, 2}}}
 	before := []onnxgraph.Node{
@@ -116,7 +116,7 @@ func number(name string, v float32) onnxgraph.Tensor {
 	return onnxgraph.Tensor{Name: name, Tensor: tensor.Of([]float32{v})}
 }
 
-// op is a node whose output is y, and to one with another.
+// op returns a node that writes y, and to a node that writes another output.
 func op(name, inputs string, attributes ...onnxgraph.Attribute) onnxgraph.Node {
 	return to("y", name, inputs, attributes...)
 }
@@ -137,8 +137,7 @@ func weights(name string, shape ...int) onnxgraph.Tensor {
 	return onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}}
 }
 
-// TestRules has for each rule what it lets through and what it does not, of a time
-// that was 6.
+// TestRules lists what each rule accepts and refuses in a model whose time was 6.
 func TestRules(t *testing.T) {
 	axis := func(v int64) onnxgraph.Attribute { return onnxgraph.Attribute{Name: "axis", Value: v} }
 	axes := onnxgraph.Attribute{Name: "axes", Value: []int64{0}}
@@ -163,7 +162,7 @@ func TestRules(t *testing.T) {
 		name      string
 		nodes     []onnxgraph.Node
 		constants []onnxgraph.Tensor
-		why       string // "" where the time is open
+		why       string // "" for a symbolic time
 	}{
 		{"last state", []onnxgraph.Node{op("Identity", "h")}, nil, ""},
 		{"mean", []onnxgraph.Node{op("ReduceMean", "steps", axes)}, nil, ""},
@@ -339,7 +338,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestOneStep keeps a time of one step where a constant of one may be a part of it.
+// TestOneStep keeps a time of one step if a constant of one may be a part of it.
 func TestOneStep(t *testing.T) {
 	for why, nodes := range map[string][]onnxgraph.Node{
 		"":                          {op("Add", "steps b")},
@@ -358,8 +357,8 @@ func TestOneStep(t *testing.T) {
 	}
 }
 
-// TestTwoProducts takes two products with the same weights for steps where the time
-// was short.
+// TestTwoProducts takes two products with the same weights for unrolled steps if the
+// time was short.
 func TestTwoProducts(t *testing.T) {
 	m := net([]onnxgraph.Node{to("a", "MatMul", "h M"), op("MatMul", "a M")}, weights("M", 4, 4))
 	m.Graph.Inputs[0].Shape[1].Size = 4
@@ -372,7 +371,7 @@ func TestTwoProducts(t *testing.T) {
 	}
 }
 
-// TestOpen keeps a time that is only declared open, whatever it was.
+// TestOpen keeps a time that is symbolic only in its declaration.
 func TestOpen(t *testing.T) {
 	for why, nodes := range map[string][]onnxgraph.Node{
 		"":              {op("ReduceMean", "steps", onnxgraph.Attribute{Name: "axes", Value: []int64{0}})},
@@ -397,8 +396,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestLoop opens a time that a loop goes through in as many rounds, and keeps it
-// where the count is constant.
+// TestLoop makes the time symbolic if a loop has as many iterations, and keeps it if
+// their number is constant.
 func TestLoop(t *testing.T) {
 	body := &onnxgraph.Graph{
 		Name: "body",
@@ -438,7 +437,7 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-// TestBehave notices what a repaired model does otherwise than its original.
+// TestBehave detects repaired models that behave differently than their original.
 func TestBehave(t *testing.T) {
 	m := onnxtest.ReadModel(t, "testdata/folded_dynamo.onnx")
 	r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
@@ -450,12 +449,12 @@ func TestBehave(t *testing.T) {
 	}
 	right := r.Model
 	for why, nodes := range map[string][]onnxgraph.Node{
-		// The mean of the batch is added, and taken away at a batch of 1.
+		// The model adds the maximum over the batch.
 		"a batch has other answers than its rows": {
 			{OpType: "ReduceMax", Inputs: []string{"x", "from"}, Outputs: []string{"m"}},
 			{OpType: "Add", Inputs: []string{"x", "m"}, Outputs: []string{"new"}},
 		},
-		// Only as many steps as there were are read.
+		// The model reads as many steps as the example had.
 		"depend": {
 			{OpType: "Slice", Inputs: []string{"x", "from", "to", "at"}, Outputs: []string{"a"}},
 			{OpType: "Slice", Inputs: []string{"x", "to", "end", "at"}, Outputs: []string{"b"}},
@@ -465,7 +464,7 @@ func TestBehave(t *testing.T) {
 				Attributes: []onnxgraph.Attribute{{Name: "axis", Value: int64(1)}},
 			},
 		},
-		// All is multiplied by the time, less what it was.
+		// The model multiplies its input by the time.
 		"the first 5 steps have other answers": {
 			{OpType: "Shape", Inputs: []string{"x"}, Outputs: []string{"s"}},
 			{OpType: "Gather", Inputs: []string{"s", "at"}, Outputs: []string{"t"}},

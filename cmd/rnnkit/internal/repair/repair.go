@@ -32,26 +32,25 @@ import (
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
-// ErrDoesNotRun means that a model does not run at the batch and time that its
-// inputs declare, or at any that was tried where they leave these open.
+// ErrDoesNotRun means that a model does not run at its declared batch and time, or at
+// any that Repair tried for symbolic ones.
 var ErrDoesNotRun = errors.New("the model as it is does not run")
 
-// openTimes are the times that are tried for a model with a symbolic time, until it runs
-// with one.
+// openTimes are the times to try for a model with a symbolic time, until one runs.
 var openTimes = []int{4, 16, 64}
 
-// Options say what the file does not. The zero Options take everything from the file.
+// Options supply what the file lacks. The zero Options take everything from the file.
 type Options struct {
-	Layouts map[string]string // of inputs by name: see package inputs
-	Time    int               // to run the model with where its inputs leave it open; 0 for one that it takes
-	Memory  int               // bytes that a run may take
+	Layouts map[string]string // layouts of inputs by name, as in package inputs
+	Time    int               // the time to run with if the file leaves it symbolic; 0 to find one
+	Memory  int               // the most bytes that a run may use
 }
 
-// Repaired is a model whose batch is symbolic, and its time where that can be.
+// Repaired is a model with a symbolic batch and, if possible, a symbolic time.
 type Repaired struct {
 	Model   *onnxgraph.Model
-	Changes []string // what was changed, in words
-	Batch   int      // of the example that the model was exported with
+	Changes []string // descriptions of the changes
+	Batch   int      // the batch of the exported example
 	Time    int
 
 	// Declared means that the file, or Options.Time, gives the time.
@@ -109,8 +108,8 @@ func Repair(ctx context.Context, m *onnxgraph.Model, o Options) (*Repaired, erro
 	return r, nil
 }
 
-// exportedTime returns the time that a model was exported with, 0 where neither
-// the file nor o tells it.
+// exportedTime returns the time that a model was exported with, or 0 if neither the
+// file nor o gives it.
 func exportedTime(list []inputs.Input, o Options) int {
 	time := 0
 	for _, in := range list {
@@ -119,8 +118,7 @@ func exportedTime(list []inputs.Input, o Options) int {
 	return cmp.Or(time, o.Time)
 }
 
-// example returns the batch and the time of the example that m was exported
-// with, so that it runs.
+// example returns a batch and a time at which m runs, preferably those of the export.
 func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, o Options) (batch, time int, err error) {
 	for _, in := range list {
 		for letter, n := range map[byte]*int{inputs.Batch: &batch, inputs.Time: &time} {
@@ -156,7 +154,7 @@ func example(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, o Opt
 	return 0, 0, fmt.Errorf("%w: %w", ErrDoesNotRun, first)
 }
 
-// batchesOf returns the batches of constants that may be initial states.
+// batchesOf returns the batch sizes of constants that may be initial states.
 func batchesOf(g *onnxgraph.Graph) []int {
 	found := map[int]bool{}
 	add := func(value any) {
@@ -179,13 +177,13 @@ func batchesOf(g *onnxgraph.Graph) []int {
 // repairer changes a model until it runs in all probes.
 type repairer struct {
 	original *onnxgraph.Model
-	example  int // the time that the file was exported with, 0 where it does not tell
+	example  int // the time of the export, or 0 if the file does not say
 	model    *onnxgraph.Model
 	sizes    sizes
 	changes  []string
 	used     map[string]bool // names of values
-	settled  map[string]bool // the values whose shape a choice was made for
-	others   []*repairer     // who chose otherwise
+	settled  map[string]bool // values whose shape is decided
+	others   []*repairer     // repairers with the alternative decisions
 }
 
 // clone returns an independent repairer in the same state.
@@ -195,12 +193,12 @@ func (r *repairer) clone() *repairer {
 	return &repairer{original: r.original, example: r.example, model: &model, sizes: r.sizes, changes: slices.Clip(r.changes), used: maps.Clone(r.used), settled: maps.Clone(r.settled)}
 }
 
-// mostTries limits how many meanings of Reshape targets are tried.
+// mostTries bounds the number of combinations of Reshape targets to try.
 const mostTries = 8
 
 // repair returns m with a symbolic batch and, unless it is fixed in probe, a symbolic
-// time. If a target has several meanings, repair takes one that answers as m does, or
-// else the likeliest.
+// time. For a target with several meanings, repair prefers one that answers as m
+// does, then the likeliest.
 func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe sizes, o Options) (*Repaired, error) {
 	model := *m
 	model.Graph.Initializers = slices.Clip(m.Graph.Initializers)
@@ -219,10 +217,10 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 	r.example = exportedTime(list, o)
 	symbols := r.symbols(list)
 	open := r.openInputs(list, symbols)
-	var why error // of the likeliest
+	var why error // the error of the likeliest try
 	tries := []*repairer{r}
 	for k := 0; k < mostTries && len(tries) > 0 && ctx.Err() == nil; k++ {
-		next := tries[len(tries)-1] // the latest choice, as what fails is mostly near
+		next := tries[len(tries)-1] // the latest decision, since failures are mostly near it
 		done, err := next.finish(ctx, list, open, symbols, o.Memory)
 		tries = append(tries[:len(tries)-1], next.others...)
 		if err == nil && k+len(tries) > 0 {
@@ -239,7 +237,7 @@ func repair(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, probe 
 	return nil, cmp.Or(why, ctx.Err())
 }
 
-// finish makes all changes that are left.
+// finish makes all remaining changes.
 func (r *repairer) finish(ctx context.Context, list, open []inputs.Input, symbols symbols, memory int) (*Repaired, error) {
 	for range 2*len(r.model.Graph.Nodes) + 8 {
 		t, err := newTrace(ctx, r.model, open, r.sizes, memory)
@@ -271,7 +269,7 @@ func (r *repairer) finish(ctx context.Context, list, open []inputs.Input, symbol
 	return nil, errors.New("repairs do not come to an end, which is a bug: report it with the model")
 }
 
-// prove returns why a symbolic time is not known to be right.
+// prove returns an error that says why a symbolic time may be wrong.
 func (r *repairer) prove(ctx context.Context, t *trace) error {
 	if r.sizes.time.isFixed() {
 		return nil
@@ -283,7 +281,7 @@ func (r *repairer) prove(ctx context.Context, t *trace) error {
 // symbols are the names of the batch and the time.
 type symbols struct{ batch, time string }
 
-// symbols returns the names that the inputs have already, or else our own.
+// symbols returns the symbols that the inputs use, or defaults.
 func (r *repairer) symbols(list []inputs.Input) symbols {
 	s := symbols{}
 	for _, in := range list {
@@ -299,8 +297,8 @@ func (r *repairer) symbols(list []inputs.Input) symbols {
 	return symbols{cmp.Or(s.batch, "batch"), cmp.Or(s.time, "time")}
 }
 
-// openInputs makes the batch and the time of the inputs symbolic, and returns
-// them as they are then.
+// openInputs makes the batch and the time of the inputs symbolic and returns the
+// changed inputs.
 func (r *repairer) openInputs(list []inputs.Input, s symbols) []inputs.Input {
 	open := slices.Clone(list)
 	r.model.Graph.Inputs = slices.Clone(r.model.Graph.Inputs)
@@ -336,7 +334,7 @@ func (r *repairer) openInputs(list []inputs.Input, s symbols) []inputs.Input {
 }
 
 // openOutputs declares the outputs with the shapes that the probes found, and returns
-// these.
+// the shapes.
 func (r *repairer) openOutputs(t *trace, s symbols) map[string][]size {
 	outputs := map[string][]size{}
 	r.model.Graph.Outputs = slices.Clone(r.model.Graph.Outputs)
@@ -351,7 +349,7 @@ func (r *repairer) openOutputs(t *trace, s symbols) map[string][]size {
 			}
 			switch {
 			case d.isFixed() && r.example == 0 && r.sizes.time.isFixed() && i < len(v.Shape) && (was.Symbol != "" || was.Size < 0):
-				dims[i] = was // as the time, of which nobody said how long it is
+				dims[i] = was // a time of unknown length, for example
 			case d.isFixed():
 				dims[i] = onnxgraph.Dim{Size: d[0]}
 			case d == r.sizes.batch:
@@ -372,7 +370,8 @@ func (r *repairer) openOutputs(t *trace, s symbols) map[string][]size {
 	return outputs
 }
 
-// check returns an error for a recurrent node that reads another dimension as its batch.
+// check returns an error for a recurrent node that reads another dimension as its
+// batch.
 func (r *repairer) check(t *trace) error {
 	reached := false
 	for i := range r.model.Graph.Nodes {
@@ -393,7 +392,7 @@ func (r *repairer) check(t *trace) error {
 	return nil
 }
 
-// text names a size.
+// text returns the name of a size.
 func (r *repairer) text(s size) string {
 	switch {
 	case s.isFixed():
@@ -423,11 +422,11 @@ func describe(i int, n *onnxgraph.Node) string {
 	return fmt.Sprintf("node %d (%s %q)", i, n.OpType, n.Name)
 }
 
-// prune drops the nodes and initializers that no output needs.
+// prune drops unused nodes and initializers.
 func prune(g *onnxgraph.Graph) {
 	needed := map[string]bool{}
 	for _, v := range slices.Concat(g.Outputs, g.Inputs) {
-		needed[v.Name] = true // an input's default too
+		needed[v.Name] = true // keeps an input's default too
 	}
 	kept := slices.Clone(g.Nodes)
 	for i := len(kept) - 1; i >= 0; i-- {
@@ -442,7 +441,7 @@ func prune(g *onnxgraph.Graph) {
 	g.Initializers = slices.DeleteFunc(slices.Clone(g.Initializers), func(t onnxgraph.Tensor) bool { return !needed[t.Name] })
 }
 
-// need adds what n reads, and what the graphs within it may read.
+// need adds the inputs of n and the values that its subgraphs may read.
 func need(n *onnxgraph.Node, needed map[string]bool) {
 	for _, name := range n.Inputs {
 		needed[name] = true

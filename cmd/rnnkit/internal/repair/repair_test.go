@@ -23,7 +23,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
-// golden are modules of PyTorch, and their answers to inputs of several sizes.
+// golden holds PyTorch modules and their answers to inputs of several sizes.
 type golden map[string]struct {
 	Files []string
 	Cases []struct{ Inputs, Outputs []array }
@@ -63,14 +63,14 @@ func readGolden(t *testing.T) golden {
 	return g
 }
 
-// engines are the native one and, where it is, ONNX Runtime.
+// engines returns the native engine and, where available, ONNX Runtime.
 func engines(t *testing.T) []engine.Engine {
 	t.Helper()
 	return orttest.Engines(t, native.New())
 }
 
-// TestTorch repairs what PyTorch's exporters baked, and compares with PyTorch at
-// other batches and times.
+// TestTorch repairs the sizes that PyTorch's exporters hard-coded, and compares the
+// result with PyTorch at other batches and times.
 func TestTorch(t *testing.T) {
 	const memory = 1 << 28
 	for name, module := range readGolden(t) {
@@ -128,7 +128,8 @@ func TestTorch(t *testing.T) {
 	}
 }
 
-// TestKeptTime tells a time that the weights fix, though the input leaves it open.
+// TestKeptTime finds a time that the weights fix, though the input declares it
+// symbolic.
 func TestKeptTime(t *testing.T) {
 	m := onnxtest.ReadModel(t, "testdata/flat_torchscript.onnx")
 	m.Graph.Inputs[0].Shape[1] = onnxgraph.Dim{Symbol: "steps"}
@@ -144,7 +145,7 @@ func TestKeptTime(t *testing.T) {
 	}
 }
 
-// TestDeclaredOpen keeps the declaration of a time that is open by it alone.
+// TestDeclaredOpen keeps the declaration of a time that is symbolic only there.
 func TestDeclaredOpen(t *testing.T) {
 	m := onnxtest.ReadModel(t, "testdata/fixed/x_lstmcell_all_ts.onnx")
 	steps := onnxgraph.Dim{Symbol: "steps"}
@@ -188,7 +189,7 @@ func TestAlign(t *testing.T) {
 	}
 }
 
-// Example repairs a model that was exported for one sequence of four steps.
+// Example repairs a model exported for one sequence of five steps.
 func Example() {
 	data, err := os.ReadFile("testdata/folded_dynamo.onnx")
 	if err != nil {
@@ -220,7 +221,7 @@ func Example() {
 	// 3 checks <nil>
 }
 
-// TestVerify notices a repair that is wrong.
+// TestVerify detects a wrong repair.
 func TestVerify(t *testing.T) {
 	m := onnxtest.ReadModel(t, "testdata/last_dynamo.onnx")
 	r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})
@@ -246,7 +247,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// refusing is an engine that runs no model.
+// refusing is an engine that opens no model.
 type refusing struct{}
 
 func (refusing) String() string { return "refusing" }
@@ -254,7 +255,8 @@ func (refusing) Open([]byte) (engine.Session, error) {
 	return nil, errors.New("no double yet")
 }
 
-// TestRefused leaves out an engine that does not run the original, but for the first.
+// TestRefused leaves out an engine that does not run the original, except for the
+// first.
 func TestRefused(t *testing.T) {
 	m := onnxtest.ReadModel(t, "testdata/last_dynamo.onnx")
 	r, err := Repair(t.Context(), m, Options{Memory: native.DefaultMemory})

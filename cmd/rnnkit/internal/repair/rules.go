@@ -9,8 +9,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// rules has the operators for which it is known how they treat the time. A nil rule means
-// that an operator treats all steps alike, or reads all of them, however many there are.
+// rules maps operators to the checks of how they treat the time. A nil rule marks an
+// operator that treats all steps alike or reads any number of them.
 var rules = map[string]func(*prover, *onnxgraph.Node) error{}
 
 func init() {
@@ -53,7 +53,7 @@ func init() {
 	rules["If"] = (*prover).branch
 }
 
-// sum notes that the time has been summed over.
+// sum records a sum over the time.
 func (p *prover) sum(n *onnxgraph.Node) error {
 	count := func(name string) (k int) {
 		for _, s := range p.trace.shapes[name] {
@@ -72,7 +72,7 @@ func (p *prover) sum(n *onnxgraph.Node) error {
 	return nil
 }
 
-// gather takes the first and the last step alone.
+// gather allows only the first or the last step.
 func (p *prover) gather(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
 	axis := place(n.Int("axis", 0), shape)
@@ -93,7 +93,7 @@ func (p *prover) gather(n *onnxgraph.Node) error {
 	return nil
 }
 
-// slice cuts off one step at an end, or all but that.
+// slice allows cutting off, or keeping, one step at either end.
 func (p *prover) slice(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
 	starts, _ := p.ints(n, 1, "starts")
@@ -119,7 +119,7 @@ func (p *prover) slice(n *onnxgraph.Node) error {
 	return nil
 }
 
-// at returns the k-th of a list, which may be shorter.
+// at returns element k of a list, or otherwise for a shorter list.
 func at(list []int64, k int, otherwise int64) int64 {
 	if k < len(list) {
 		return list[k]
@@ -127,7 +127,7 @@ func at(list []int64, k int, otherwise int64) int64 {
 	return otherwise
 }
 
-// place returns which dimension an axis is, -1 if it is none.
+// place returns the index of the dimension that an axis names, or -1.
 func place(axis int64, shape []size) int {
 	if axis < 0 {
 		axis += int64(len(shape))
@@ -138,8 +138,8 @@ func place(axis int64, shape []size) int {
 	return int(axis)
 }
 
-// cut reports bounds of steps that may have been functions of the time. A bound
-// that is computed is 0 or the end here.
+// cut returns an error for bounds that may derive from the time. A computed bound
+// arrives as 0 or the end.
 func (p *prover) cut(start, end, step int64) error {
 	if step != 1 {
 		if step == -1 && (start == -1 || start >= math.MaxInt32) && end <= math.MinInt32 {
@@ -147,7 +147,7 @@ func (p *prover) cut(start, end, step int64) error {
 		}
 		return fmt.Errorf("it takes steps from %d to %d by %d", start, end, step)
 	}
-	early := p.example == 2 || p.example == 3 // where 1 may be the middle
+	early := p.example == 2 || p.example == 3 // 1 may be the middle
 	whole := end >= math.MaxInt32
 	switch {
 	case whole && start <= 0 && start >= -1, start == 0 && end == -1:
@@ -162,7 +162,7 @@ func (p *prover) cut(start, end, step int64) error {
 	return fmt.Errorf("it takes steps %d to %d", start, end)
 }
 
-// split leaves the time whole.
+// split requires that the time stays whole.
 func (p *prover) split(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
 	if axis := place(n.Int("axis", 0), shape); axis < 0 || moves(shape[axis]) {
@@ -171,7 +171,7 @@ func (p *prover) split(n *onnxgraph.Node) error {
 	return nil
 }
 
-// concat joins sequences, and one step that is learned.
+// concat allows joining sequences, or adding one learned step.
 func (p *prover) concat(n *onnxgraph.Node) error {
 	out := p.trace.shapes[n.Outputs[0]]
 	axis := place(n.Int("axis", 0), out)
@@ -190,7 +190,7 @@ func (p *prover) concat(n *onnxgraph.Node) error {
 	return nil
 }
 
-// stack reports as many pieces as there were steps.
+// stack returns an error if the number of parts may be the number of steps.
 func (p *prover) stack(n *onnxgraph.Node, axis int) error {
 	if len(p.trace.shapes[n.Outputs[0]]) < 2 { // a shape
 		return nil
@@ -209,7 +209,7 @@ func (p *prover) stack(n *onnxgraph.Node, axis int) error {
 	return nil
 }
 
-// reshape makes no part of a sequence that depends on how long it is.
+// reshape returns an error if a new dimension begins within the time.
 func (p *prover) reshape(n *onnxgraph.Node) error {
 	in, out := within(p.trace.shapes[n.Inputs[0]]), within(p.trace.shapes[n.Outputs[0]])
 	for axis := 1; axis < len(out)-1; axis++ {
@@ -220,8 +220,8 @@ func (p *prover) reshape(n *onnxgraph.Node) error {
 	return nil
 }
 
-// within returns how many elements each dimension of a shape and those after it
-// have together, and 1.
+// within returns the number of elements from each dimension of a shape to its end,
+// and a final 1.
 func within(shape []size) []size {
 	all := []size{fixed(1)}
 	for _, s := range slices.Backward(shape) {
@@ -231,8 +231,8 @@ func within(shape []size) []size {
 	return all
 }
 
-// partsTime reports whether a place lies within a dimension that the time changes,
-// where that is not rows of sequences that are parted into these.
+// partsTime reports whether a place lies within a dimension that depends on the time.
+// Splitting rows into their sequences does not count.
 func partsTime(in []size, at size) bool {
 	for k := range len(in) - 1 {
 		before, ok1 := quotient(in[k], at)
@@ -244,7 +244,7 @@ func partsTime(in []size, at size) bool {
 	return slices.ContainsFunc(in, moves)
 }
 
-// pad lengthens the time only for a window that takes as much off again.
+// pad allows longer sequences only for windows that shorten them again by as much.
 func (p *prover) pad(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
 	pads, constant := p.ints(n, 1, "pads")
@@ -269,8 +269,8 @@ func (p *prover) pad(n *onnxgraph.Node) error {
 	return nil
 }
 
-// windowed reports whether all that reads a value are windows, which take so many
-// steps off again.
+// windowed reports whether every reader of a value is a window that shortens the axis
+// by total steps.
 func (p *prover) windowed(name string, axis, total int) bool {
 	const mostVisits = 64
 	if p.visits++; p.visits > mostVisits {
@@ -285,11 +285,11 @@ func (p *prover) windowed(name string, axis, total int) bool {
 	return len(readers) > 0
 }
 
-// takesOff reports whether n, or what reads it where it only moves dimensions, is
-// such a window of a value of that shape.
+// takesOff reports whether n is a window that shortens the axis by total steps. It
+// looks through nodes that only move dimensions.
 func (p *prover) takesOff(n *onnxgraph.Node, shape []size, axis, total int) bool {
 	switch n.OpType {
-	case "Squeeze", "Unsqueeze", "Transpose": // as before a Conv of TensorFlow
+	case "Squeeze", "Unsqueeze", "Transpose": // TensorFlow writes these before a Conv
 		to := slices.Index(p.trace.shapes[n.Outputs[0]], shape[axis])
 		return to >= 0 && p.windowed(n.Outputs[0], to, total)
 	case "Conv", "MaxPool", "AveragePool":
@@ -302,7 +302,8 @@ func (p *prover) takesOff(n *onnxgraph.Node, shape []size, axis, total int) bool
 	return false
 }
 
-// A window is what a convolution or a pooling reads of a dimension.
+// window is the part of a dimension that a convolution or pooling reads for one
+// output.
 type window struct{ kernel, reach, stride, before, after int }
 
 func (p *prover) window(n *onnxgraph.Node, k int) window {
@@ -323,7 +324,7 @@ func (p *prover) window(n *onnxgraph.Node, k int) window {
 	return w
 }
 
-// shape returns that of a value, which may be a constant.
+// shape returns the shape of a value, which may be a constant.
 func (p *prover) shape(name string) []size {
 	shape, ok := p.trace.shapes[name]
 	if t, _, constant := p.value(name); !ok && constant {
@@ -334,7 +335,7 @@ func (p *prover) shape(name string) []size {
 	return shape
 }
 
-// convolution reads a window of steps that is not the whole time.
+// convolution requires a window shorter than the time.
 func (p *prover) convolution(n *onnxgraph.Node) error {
 	shape := p.trace.shapes[n.Inputs[0]]
 	for axis := 2; axis < len(shape); axis++ {
@@ -357,7 +358,7 @@ func (p *prover) convolution(n *onnxgraph.Node) error {
 	return nil
 }
 
-// byIndex reads or writes steps that an input names.
+// byIndex returns an error for constant indices.
 func (p *prover) byIndex(n *onnxgraph.Node) error {
 	if _, _, constant := p.value(n.Inputs[1]); constant {
 		return errors.New("its indices are constant")
@@ -365,7 +366,7 @@ func (p *prover) byIndex(n *onnxgraph.Node) error {
 	return nil
 }
 
-// expand notes a dimension of as many steps that a constant makes.
+// expand records a dimension that a constant makes as long as the time.
 func (p *prover) expand(n *onnxgraph.Node) error {
 	out := p.trace.shapes[n.Outputs[0]]
 	in := p.shape(n.Inputs[0])
@@ -381,7 +382,7 @@ func (p *prover) expand(n *onnxgraph.Node) error {
 	return nil
 }
 
-// recurrent reads all steps.
+// recurrent returns an error for a node whose number of steps is constant.
 func (p *prover) recurrent(n *onnxgraph.Node) error {
 	x := p.trace.shapes[n.Inputs[0]]
 	_, time := n.RecurrentAxes()

@@ -16,11 +16,11 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// A size is how large a dimension is in each of the probes. The first probe has
-// the batch and the time that the model was exported with.
+// size holds a dimension's size in each probe. The first probe uses the batch and the
+// time of the export.
 type size [probes]int
 
-// probes is the number of runs that tell how shapes depend on batch and time.
+// probes is the number of runs that show how shapes depend on batch and time.
 const probes = 4
 
 func fixed(n int) size { return size{n, n, n, n} }
@@ -34,29 +34,29 @@ func (s size) times(o size) size {
 	return s
 }
 
-// sizes are the batch and the time of every probe.
+// sizes holds the batch and the time of every probe.
 type sizes struct{ batch, time size }
 
-// trace is how shapes depend on batch and time in a model.
+// trace records how the shapes of a model depend on batch and time.
 type trace struct {
 	graph  *onnxgraph.Graph
-	shapes map[string][]size // of the inputs, and of the values of nodes before failed
+	shapes map[string][]size // of the inputs and the outputs of nodes before failed
 	failed int               // the first node that does not run in all probes, or len(graph.Nodes)
-	err    error             // why it does not
+	err    error             // the error of that node
 
-	constants map[string]bool // the values that depend on no input
+	constants map[string]bool // values that depend on no input
 	session   engine.Session
-	inputs    map[string]tensor.Tensor // of the first probe
+	inputs    map[string]tensor.Tensor // inputs of the first probe
 	dims      [probes]map[string][]int // shapes in each probe
 	scope     *onnxgraph.Scope
 	fixed     []int
 }
 
-// shapeOf is what the output is called that has the shape of a value.
+// shapeOf names the output that holds the shape of a value.
 func shapeOf(name string) string { return "shape of " + name }
 
-// newTrace runs m in the native engine in each of the probes. It is an error if
-// the engine does not open the model; close the trace where there is none.
+// newTrace runs m on the native engine in every probe. It returns an error if the
+// engine does not open the model. The caller must close the trace.
 func newTrace(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, s sizes, memory int) (*trace, error) {
 	t := &trace{graph: &m.Graph, scope: onnxgraph.NewScope(&m.Graph), shapes: map[string][]size{}, constants: map[string]bool{}}
 	for _, tensor := range m.Graph.Initializers {
@@ -96,7 +96,7 @@ func newTrace(ctx context.Context, m *onnxgraph.Model, list []inputs.Input, s si
 	return t, nil
 }
 
-// shownOf returns the values of n whose shape is shown.
+// shownOf returns the outputs of n whose shapes the trace records.
 func shownOf(n *onnxgraph.Node) []string {
 	names := named(n.Outputs)
 	if _, ok := counted(n); ok && n.OpType == "Loop" {
@@ -105,7 +105,7 @@ func shownOf(n *onnxgraph.Node) []string {
 	return names
 }
 
-// widths returns the sizes that dimensions have whatever batch and time are.
+// widths returns the dimension sizes that do not depend on batch and time.
 func (t *trace) widths() []int {
 	if t.fixed == nil {
 		found := map[int]bool{2: true, 3: true}
@@ -125,7 +125,8 @@ func named(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" })
 }
 
-// isConstant reports whether the outputs of n are constants, given those before.
+// isConstant reports whether the outputs of n are constant, given the constants
+// before it.
 func isConstant(n *onnxgraph.Node, constants map[string]bool) bool {
 	return !n.Is(onnxgraph.Random|onnxgraph.Control) && !slices.ContainsFunc(named(n.Inputs), func(name string) bool { return !constants[name] })
 }
@@ -173,8 +174,8 @@ func (t *trace) probe(ctx context.Context, list []inputs.Input, s sizes) error {
 	return nil
 }
 
-// runAsFar runs the nodes before failed, sets it where a node before fails, and
-// keeps the shapes of the others. Its error is that of ctx.
+// runAsFar runs the nodes before failed and records their shapes. If a node fails, it
+// becomes the new failed. The error is that of ctx.
 func (t *trace) runAsFar(ctx context.Context, given map[string]tensor.Tensor, p int) error {
 	results, err := t.run(ctx, given, t.failed)
 	if err != nil && ctx.Err() == nil {
@@ -200,7 +201,7 @@ func (t *trace) runAsFar(ctx context.Context, given map[string]tensor.Tensor, p 
 	return errors.Join(err, ctx.Err())
 }
 
-// run returns the shapes of all values of the first n nodes.
+// run returns the shapes of the outputs of the first n nodes.
 func (t *trace) run(ctx context.Context, given map[string]tensor.Tensor, n int) (map[string]tensor.Tensor, error) {
 	var outputs []string
 	for i := range t.graph.Nodes[:n] {
@@ -214,7 +215,7 @@ func (t *trace) run(ctx context.Context, given map[string]tensor.Tensor, n int) 
 	return t.session.Run(ctx, given, outputs...)
 }
 
-// constant returns the value that depends on no input, if it is one and computed.
+// constant returns the elements of a value that depends on no input.
 func (t *trace) constant(ctx context.Context, name string) (onnxgraph.Tensor, bool) {
 	if !t.constants[name] {
 		return onnxgraph.Tensor{}, false

@@ -15,26 +15,26 @@ import (
 	"github.com/rnnkit/rnnkit/internal/verify"
 )
 
-// Check is what [Repaired.Verify] found for a batch and a time.
+// Check is the result of [Repaired.Verify] for a batch and a time.
 type Check struct {
 	Batch, Time int
 	Engine      string
-	Difference  float64 // the largest
+	Difference  float64 // the largest difference
 
-	// Against is what the answers were compared with.
+	// Against names the reference of the comparison.
 	Against string
 
-	// Refused is why an engine was not compared: it does not run the original.
-	// Only Engine is set beside it.
+	// Refused says why an engine does not run the original. Apart from it, only
+	// Engine is set.
 	Refused error
 }
 
-// Verify runs the model with several batches and times, on the values that
-// random inputs of the seed have, and compares the answers with those of the
-// original to the same rows, as many at a time as it takes. Where the original
-// takes no other time, there the engines are compared with each other, the first
-// being the judge. It is an error if any answers differ, or if the first engine
-// does not run the original; another that does not is left out.
+// Verify runs the repaired model with several batches and times on random inputs, and
+// compares the answers with the original's. The original gets the same rows, as many
+// at a time as it accepts. At times that the original does not accept, Verify
+// compares the engines with the first one. It returns an error if any answers differ
+// or if the first engine does not run the original. It skips any other engine that
+// does not.
 func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engines []engine.Engine, tolerance float64, seed uint64) ([]Check, error) {
 	able, checks, err := r.able(ctx, original, engines, seed)
 	if err != nil {
@@ -70,7 +70,7 @@ func (r *Repaired) Verify(ctx context.Context, original *onnxgraph.Model, engine
 	return checks, nil
 }
 
-// able returns the engines that run the original, and a check for each other.
+// able returns the engines that run the original, and a check for each other engine.
 func (r *Repaired) able(ctx context.Context, original *onnxgraph.Model, engines []engine.Engine, seed uint64) (able []engine.Engine, checks []Check, err error) {
 	for i, e := range engines {
 		switch err := r.runs(ctx, original, e, seed); {
@@ -85,8 +85,9 @@ func (r *Repaired) able(ctx context.Context, original *onnxgraph.Model, engines 
 	return able, checks, nil
 }
 
-// compareEngines compares what the repaired model answers to given on each engine with
-// the original or, where that takes no such time, with the first engine.
+// compareEngines runs the repaired model on each engine. It compares the answers with
+// the original's or, at a time that the original does not accept, with the first
+// engine's.
 func (r *Repaired) compareEngines(ctx context.Context, original *infer.Model, repaired []*infer.Model, given map[string]tensor.Tensor, batch, time int, tolerance float64) ([]Check, error) {
 	want, against, err := r.wanted(ctx, original, given, batch, time)
 	if err != nil {
@@ -111,7 +112,7 @@ func (r *Repaired) compareEngines(ctx context.Context, original *infer.Model, re
 	return checks, nil
 }
 
-// runs returns why an engine does not run the original as it was exported, if so.
+// runs returns an error if an engine does not run the original at its exported sizes.
 func (r *Repaired) runs(ctx context.Context, original *onnxgraph.Model, e engine.Engine, seed uint64) error {
 	given, err := inputs.Random(r.original, nil, r.Batch, r.Time, seed)
 	if err != nil {
@@ -143,8 +144,8 @@ func closeAll(all []*infer.Model) {
 	}
 }
 
-// wanted returns what the original answers to the rows of given, or nil if it
-// takes no such time.
+// wanted returns the original's answers to the rows of given, or nil at a time that
+// the original does not accept.
 func (r *Repaired) wanted(ctx context.Context, original *infer.Model, given map[string]tensor.Tensor, batch, time int) (want map[string]tensor.Tensor, against string, err error) {
 	if time != r.Time && slices.ContainsFunc(r.original, func(in inputs.Input) bool { return in.Fixed(inputs.Time) > 0 }) {
 		return nil, "", nil
@@ -154,15 +155,15 @@ func (r *Repaired) wanted(ctx context.Context, original *infer.Model, given map[
 	case errors.Is(err, errMixed), err == nil:
 		return want, "the original", err
 	case time != r.Time:
-		return nil, "", nil // its time is hard-coded elsewhere
+		return nil, "", nil // the original hard-codes its time elsewhere
 	}
 	return nil, "", fmt.Errorf("the model as it is does not run: %w", err)
 }
 
 var errMixed = errors.New("rows of several sequences in one dimension, so the answers cannot be told apart")
 
-// byRow returns what a model answers to the rows of given, each with as many
-// after it as the original takes.
+// byRow returns a model's answers to the rows of given. It fills each batch with the
+// rows that follow.
 func (r *Repaired) byRow(ctx context.Context, model *infer.Model, given map[string]tensor.Tensor, batch int) (map[string]tensor.Tensor, error) {
 	parts := map[string][]tensor.Tensor{}
 	for row := range batch {
@@ -189,8 +190,8 @@ func (r *Repaired) byRow(ctx context.Context, model *infer.Model, given map[stri
 	return all, nil
 }
 
-// rows returns n rows of x along an axis from the given one on, and then from
-// the first; x itself for no axis.
+// rows returns n rows of x along an axis, from row from on and wrapping around. It
+// returns x for a negative axis.
 func rows(x tensor.Tensor, axis, from, n int) tensor.Tensor {
 	if axis < 0 {
 		return x
@@ -202,7 +203,7 @@ func rows(x tensor.Tensor, axis, from, n int) tensor.Tensor {
 	return tensor.Stack(parts, axis)
 }
 
-// join puts the first rows of each of list together along an axis.
+// join stacks the first row of each tensor of list along an axis.
 func join(list []tensor.Tensor, axis int) tensor.Tensor {
 	if axis < 0 {
 		return list[0]
