@@ -82,22 +82,20 @@ func contiguous[T element](buf *[scratchSize]T, src []T, stride, n int) []T {
 	return row
 }
 
-// arithmeticOps lists the operators on pairs of numbers.
-func arithmeticOps[T number]() []op {
-	return []op{
-		{name: "Add", since: 7, in: two, out: one, build: binaryOf(add[T])},
-		{name: "Sub", since: 7, in: two, out: one, build: binaryOf(sub[T])},
-		{name: "Mul", since: 7, in: two, out: one, build: binaryOf(mul[T])},
-		{name: "Pow", since: 7, in: two, out: one, mixed: true, build: newPow[T]},
-		{name: "Less", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a < b }))},
-		{name: "LessOrEqual", since: 12, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a <= b }))},
-		{name: "Greater", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a > b }))},
-		{name: "GreaterOrEqual", since: 12, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a >= b }))},
-		{name: "Sum", since: 8, in: some, out: one, build: variadicOf(add[T], false)},
-		{name: "Mean", since: 8, in: some, out: one, build: variadicOf(add[T], true)},
-		{name: "Max", since: 8, in: some, out: one, build: variadicOf(maxima[T], false)},
-		{name: "Min", since: 8, in: some, out: one, build: variadicOf(minima[T], false)},
-	}
+// arithmeticOps registers the operators on pairs of numbers.
+func arithmeticOps[T number](t *typedOps) {
+	t.add("Add", 7, two, one, binaryOf(add[T]))
+	t.add("Sub", 7, two, one, binaryOf(sub[T]))
+	t.add("Mul", 7, two, one, binaryOf(mul[T]))
+	t.add("Pow", 7, two, one, newPow[T]).mixed = true
+	t.add("Less", 7, two, one, binaryOf(eachPair(func(a, b T) bool { return a < b })))
+	t.add("LessOrEqual", 12, two, one, binaryOf(eachPair(func(a, b T) bool { return a <= b })))
+	t.add("Greater", 7, two, one, binaryOf(eachPair(func(a, b T) bool { return a > b })))
+	t.add("GreaterOrEqual", 12, two, one, binaryOf(eachPair(func(a, b T) bool { return a >= b })))
+	t.add("Sum", 8, some, one, variadicOf(add[T], false))
+	t.add("Mean", 8, some, one, variadicOf(add[T], true))
+	t.add("Max", 8, some, one, variadicOf(maxima[T], false))
+	t.add("Min", 8, some, one, variadicOf(minima[T], false))
 }
 
 // The operators that compute otherwise on integers.
@@ -106,11 +104,12 @@ var (
 	modulo = op{name: "Mod", since: 10, in: two, out: one}
 )
 
-var logicOps = []op{
-	{name: "And", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b bool) bool { return a && b }))},
-	{name: "Or", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b bool) bool { return a || b }))},
-	{name: "Xor", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b bool) bool { return a != b }))},
-	{name: "Not", since: 1, in: one, out: one, build: unaryOf(each(func(x bool) bool { return !x }))},
+// logicOps registers the operators on truth values alone.
+func logicOps(t *typedOps) {
+	t.add("And", 7, two, one, binaryOf(eachPair(func(a, b bool) bool { return a && b })))
+	t.add("Or", 7, two, one, binaryOf(eachPair(func(a, b bool) bool { return a || b })))
+	t.add("Xor", 7, two, one, binaryOf(eachPair(func(a, b bool) bool { return a != b })))
+	t.add("Not", 1, one, one, unaryOf(each(func(x bool) bool { return !x })))
 }
 
 // binaryOf returns the constructor of an operator on pairs of elements.

@@ -25,11 +25,9 @@ type conv[T float] struct {
 	memory        *memory
 }
 
-func convOps[T float]() []op {
-	return []op{
-		{name: "Conv", since: 1, in: arity{2, 3}, out: one, build: func(n *node) kernel { return newConv[T](n, false) }},
-		{name: "ConvTranspose", since: 1, in: arity{2, 3}, out: one, build: func(n *node) kernel { return newConv[T](n, true) }},
-	}
+func convOps[T float](t *typedOps) {
+	t.add("Conv", 1, arity{2, 3}, one, func(n *node) kernel { return newConv[T](n, false) })
+	t.add("ConvTranspose", 1, arity{2, 3}, one, func(n *node) kernel { return newConv[T](n, true) })
 }
 
 func newConv[T float](n *node, transposed bool) kernel {

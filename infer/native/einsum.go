@@ -20,8 +20,8 @@ type einsum[T number] struct {
 	strides []offsets // along each label, of the inputs
 }
 
-func einsumOps[T number]() []op {
-	return []op{{name: "Einsum", since: 12, in: some, out: one, build: newEinsum[T]}}
+func einsumOps[T number](t *typedOps) {
+	t.add("Einsum", 12, some, one, newEinsum[T])
 }
 
 func newEinsum[T number](n *node) kernel {

@@ -19,18 +19,16 @@ var indexOps = []op{
 	{name: "OneHot", since: 9, in: three, out: one, typed: 2, mixed: true, build: newOneHot},
 }
 
-// elementOps lists the operators that look at elements of any type. combiner returns
+// elementOps registers the operators that look at elements of any type. combiner returns
 // what a scattered element does to the one that is there, nil where there is no such
 // reduction.
-func elementOps[T element](combiner func(reduction string) func(old, v T) T) []op {
-	return []op{
-		{name: "Equal", since: 7, in: two, out: one, build: binaryOf(eachPair(func(a, b T) bool { return a == b }))},
-		{name: "NonZero", since: 9, in: one, out: one, build: newNonZero[T]},
-		{name: "Scatter", since: 9, in: three, out: one, build: scatterElementsOf(replace[T])},
-		{name: "ScatterElements", since: 11, in: three, out: one, build: scatterElementsOf(readReduction(combiner))},
-		{name: "ScatterND", since: 11, in: three, out: one, build: scatterNDOf(readReduction(combiner))},
-		{name: "Where", since: 9, in: three, out: one, typed: 1, build: newWhere[T]},
-	}
+func elementOps[T element](t *typedOps, combiner func(reduction string) func(old, v T) T) {
+	t.add("Equal", 7, two, one, binaryOf(eachPair(func(a, b T) bool { return a == b })))
+	t.add("NonZero", 9, one, one, newNonZero[T])
+	t.add("Scatter", 9, three, one, scatterElementsOf(replace[T]))
+	t.add("ScatterElements", 11, three, one, scatterElementsOf(readReduction(combiner)))
+	t.add("ScatterND", 11, three, one, scatterNDOf(readReduction(combiner)))
+	t.add("Where", 9, three, one, newWhere[T]).typed = 1
 }
 
 // elementPlaces finds the places of gathered or scattered elements: each index
@@ -467,8 +465,8 @@ type sequence[T number] struct {
 	out                 *array[T]
 }
 
-func rangeOps[T number]() []op {
-	return []op{{name: "Range", since: 11, in: three, out: one, build: newRange[T]}}
+func rangeOps[T number](t *typedOps) {
+	t.add("Range", 11, three, one, newRange[T])
 }
 
 func newRange[T number](n *node) kernel {

@@ -19,12 +19,10 @@ type matMul[T float] struct {
 
 var multiply = op{name: "MatMul", since: 1, in: two, out: one}
 
-// productOps lists the products of matrices of floats.
-func productOps[T float]() []op {
-	return []op{
-		{name: "Gemm", since: 7, in: arity{2, 3}, out: one, build: newGemm[T]},
-		multiply.with(newMatMul[T]),
-	}
+// productOps registers the products of matrices of floats.
+func productOps[T float](t *typedOps) {
+	t.add("Gemm", 7, arity{2, 3}, one, newGemm[T])
+	t.build(&multiply, newMatMul[T])
 }
 
 func newMatMul[T float](n *node) kernel {

@@ -16,12 +16,10 @@ type batchNorm[T float] struct {
 	epsilon                  float64
 }
 
-func normOps[T float]() []op {
-	return []op{
-		{name: "BatchNormalization", since: 7, in: arity{5, 5}, out: arity{1, 5}, mixed: true, build: newBatchNorm[T]},
-		{name: "InstanceNormalization", since: 6, in: three, out: one, build: newInstanceNorm[T]},
-		{name: "LayerNormalization", since: 17, in: arity{2, 3}, out: arity{1, 3}, build: newLayerNorm[T]},
-	}
+func normOps[T float](t *typedOps) {
+	t.add("BatchNormalization", 7, arity{5, 5}, arity{1, 5}, newBatchNorm[T]).mixed = true
+	t.add("InstanceNormalization", 6, three, one, newInstanceNorm[T])
+	t.add("LayerNormalization", 17, arity{2, 3}, arity{1, 3}, newLayerNorm[T])
 }
 
 func newBatchNorm[T float](n *node) kernel {

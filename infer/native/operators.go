@@ -60,12 +60,6 @@ var none, one, two, three, some = arity{0, 0}, arity{1, 1}, arity{2, 2}, arity{3
 // Functions that return a constructor, such as binaryOf, are not inlined: the compiler
 // would make a copy of the constructor for every operator and element type.
 
-// with returns the operator with that constructor.
-func (o op) with(build func(*node) kernel) op {
-	o.build = build
-	return o
-}
-
 // registered is an operator with its constructor for each element type. Where byType
 // is nil the one of op is for all.
 type registered struct {
@@ -104,59 +98,98 @@ var operators = sync.OnceValue(func() map[string]*registered {
 	for _, o := range slices.Concat(viewOps, moveOps, sliceOps, indexOps, convertOps, controlOps) {
 		all[o.name] = &registered{op: o}
 	}
-	register := func(t tensor.Type, ops []op) {
-		for _, o := range ops {
-			if all[o.name] == nil {
-				all[o.name] = &registered{op: o, byType: map[tensor.Type]func(*node) kernel{}}
-			}
-			all[o.name].byType[t] = o.build
-		}
-	}
-	register(tensor.Float16, floatOps[float32]())
-	register(tensor.Float32, floatOps[float32]())
-	register(tensor.Float64, floatOps[float64]())
-	register(tensor.Int32, signedOps[int32]())
-	register(tensor.Int64, signedOps[int64]())
-	register(tensor.Uint8, unsignedOps[uint8]())
-	register(tensor.Bool, boolOps())
+	floatOps[float32](&typedOps{all, tensor.Float16})
+	floatOps[float32](&typedOps{all, tensor.Float32})
+	floatOps[float64](&typedOps{all, tensor.Float64})
+	signedOps[int32](&typedOps{all, tensor.Int32})
+	signedOps[int64](&typedOps{all, tensor.Int64})
+	unsignedOps[uint8](&typedOps{all, tensor.Uint8})
+	boolOps(&typedOps{all, tensor.Bool})
 	return all
 })
 
-// floatOps lists the operators on numbers with fractions.
-func floatOps[T float]() []op {
-	return slices.Concat(
-		numberOps[T](), sumOps[T](), []op{divide.with(binaryOf(div[T])), modulo.with(newFloatMod[T])},
-		functionOps[T](), softmaxOps[T](), recurrentOps[T](), productOps[T](), convOps[T](), poolOps[T](), normOps[T]())
+// typedOps registers operators for one element type.
+type typedOps struct {
+	all map[string]*registered
+	typ tensor.Type
 }
 
-// signedOps lists the operators on signed integers.
-func signedOps[T int32 | int64]() []op {
-	return slices.Concat(numberOps[T](), integerOps[T](), sumOps[T]())
+// add registers an operator and returns it, for the fields that few operators set.
+//
+//go:noinline
+func (t *typedOps) add(name string, since int32, in, out arity, build func(*node) kernel) *op {
+	return t.build(&op{name: name, since: since, in: in, out: out}, build)
 }
 
-// unsignedOps lists the operators on unsigned integers.
-func unsignedOps[T uint8]() []op {
-	return slices.Concat(numberOps[T](), integerOps[T](), []op{maxPool.with(newMaxPool[T])})
+// build registers the constructor of an operator.
+func (t *typedOps) build(o *op, build func(*node) kernel) *op {
+	r := t.all[o.name]
+	if r == nil {
+		r = &registered{op: *o, byType: map[tensor.Type]func(*node) kernel{}}
+		t.all[o.name] = r
+	}
+	r.byType[t.typ] = build
+	return &r.op
 }
 
-// numberOps lists the operators that all numbers have.
-func numberOps[T number]() []op {
-	return slices.Concat(elementOps(combiner[T]), arithmeticOps[T](), signOps[T](), orderOps[T]())
+// floatOps registers the operators on numbers with fractions.
+func floatOps[T float](t *typedOps) {
+	numberOps[T](t)
+	sumOps[T](t)
+	t.build(&divide, binaryOf(div[T]))
+	t.build(&modulo, newFloatMod[T])
+	functionOps[T](t)
+	softmaxOps[T](t)
+	recurrentOps[T](t)
+	productOps[T](t)
+	convOps[T](t)
+	poolOps[T](t)
+	normOps[T](t)
 }
 
-// sumOps lists the operators on numbers that may be negative.
-func sumOps[T number]() []op {
-	return slices.Concat(reduceOps[T](), einsumOps[T](), rangeOps[T](), []op{pRelu.with(newPRelu[T])})
+// signedOps registers the operators on signed integers.
+func signedOps[T int32 | int64](t *typedOps) {
+	numberOps[T](t)
+	integerOps[T](t)
+	sumOps[T](t)
 }
 
-// integerOps lists the operators that compute otherwise on integers.
-func integerOps[T integer]() []op {
-	return []op{divide.with(newIntDiv[T]), modulo.with(newIntMod[T]), multiply.with(newIntMatMul[T])}
+// unsignedOps registers the operators on unsigned integers.
+func unsignedOps[T uint8](t *typedOps) {
+	numberOps[T](t)
+	integerOps[T](t)
+	t.build(&maxPool, newMaxPool[T])
 }
 
-// boolOps lists the operators on truth values.
-func boolOps() []op {
-	return slices.Concat(elementOps(noCombiner), logicOps, reduceBoolOps)
+// numberOps registers the operators that all numbers have.
+func numberOps[T number](t *typedOps) {
+	elementOps(t, combiner[T])
+	arithmeticOps[T](t)
+	signOps[T](t)
+	orderOps[T](t)
+}
+
+// sumOps registers the operators on numbers that may be negative.
+func sumOps[T number](t *typedOps) {
+	reduceOps[T](t)
+	einsumOps[T](t)
+	rangeOps[T](t)
+	t.build(&pRelu, newPRelu[T])
+}
+
+// integerOps registers the operators that compute otherwise on integers.
+func integerOps[T integer](t *typedOps) {
+	t.build(&divide, newIntDiv[T])
+	t.build(&modulo, newIntMod[T])
+	t.build(&multiply, newIntMatMul[T])
+}
+
+// boolOps registers the operators on truth values.
+func boolOps(t *typedOps) {
+	elementOps(t, noCombiner)
+	logicOps(t)
+	t.build(&reduceMax, reduceBoolsOf(largest[uint8]()))
+	t.build(&reduceMin, reduceBoolsOf(smallest[uint8]()))
 }
 
 // lookUp returns the operator of n, of which it checks the number of inputs and

@@ -23,13 +23,11 @@ type pooling[T number] struct {
 
 var maxPool = op{name: "MaxPool", since: 1, in: one, out: arity{1, 2}}
 
-func poolOps[T float]() []op {
-	return []op{
-		{name: "AveragePool", since: 7, in: one, out: one, build: newAveragePool[T]},
-		{name: "GlobalAveragePool", since: 1, in: one, out: one, build: func(n *node) kernel { return newGlobalPool[T](n, true) }},
-		{name: "GlobalMaxPool", since: 1, in: one, out: one, build: func(n *node) kernel { return newGlobalPool[T](n, false) }},
-		maxPool.with(newMaxPool[T]),
-	}
+func poolOps[T float](t *typedOps) {
+	t.add("AveragePool", 7, one, one, newAveragePool[T])
+	t.add("GlobalAveragePool", 1, one, one, func(n *node) kernel { return newGlobalPool[T](n, true) })
+	t.add("GlobalMaxPool", 1, one, one, func(n *node) kernel { return newGlobalPool[T](n, false) })
+	t.build(&maxPool, newMaxPool[T])
 }
 
 func newPool[T number](n *node) *pooling[T] {

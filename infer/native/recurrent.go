@@ -59,12 +59,10 @@ type cellKind[T cell.Float] struct {
 	keeps       int                                         // how many [time, batch, hidden] a cell keeps for the backward pass
 }
 
-func recurrentOps[T cell.Float]() []op {
-	return []op{
-		{name: "RNN", since: 1, in: arity{3, 6}, out: arity{0, 2}, build: newRNN[T]},
-		{name: "GRU", since: 1, in: arity{3, 6}, out: arity{0, 2}, build: newGRU[T]},
-		{name: "LSTM", since: 1, in: arity{3, 8}, out: arity{0, 3}, build: newLSTM[T]},
-	}
+func recurrentOps[T cell.Float](t *typedOps) {
+	t.add("RNN", 1, arity{3, 6}, arity{0, 2}, newRNN[T])
+	t.add("GRU", 1, arity{3, 6}, arity{0, 2}, newGRU[T])
+	t.add("LSTM", 1, arity{3, 8}, arity{0, 3}, newLSTM[T])
 }
 
 func newRNN[T cell.Float](n *node) kernel {

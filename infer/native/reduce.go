@@ -33,38 +33,32 @@ type reduce[T number] struct {
 	mapped *[scratchSize]T
 }
 
-// reduceOps lists the reductions of numbers that may be negative.
-func reduceOps[T number]() []op {
-	return []op{
-		{name: "CumSum", since: 11, in: two, out: one, build: newCumSum[T]},
-		{name: "ReduceL1", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(magnitude[T], nil))},
-		{name: "ReduceL2", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(square[T], root[T]))},
-		{name: "ReduceLogSum", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(nil, logarithm[T]))},
-		{name: "ReduceLogSumExp", since: 1, in: arity{1, 2}, out: one, build: reduceOf(logSumExp[T]())},
-		{name: "ReduceMean", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(nil, mean[T]))},
-		{name: "ReduceProd", since: 1, in: arity{1, 2}, out: one, build: reduceOf(multiplied[T]())},
-		{name: "ReduceSum", since: 1, in: arity{1, 2}, out: one, build: newReduceSum[T]},
-		{name: "ReduceSumSquare", since: 1, in: arity{1, 2}, out: one, build: reduceOf(summed(square[T], nil))},
-	}
+// reduceOps registers the reductions of numbers that may be negative.
+func reduceOps[T number](t *typedOps) {
+	t.add("CumSum", 11, two, one, newCumSum[T])
+	t.add("ReduceL1", 1, arity{1, 2}, one, reduceOf(summed(magnitude[T], nil)))
+	t.add("ReduceL2", 1, arity{1, 2}, one, reduceOf(summed(square[T], root[T])))
+	t.add("ReduceLogSum", 1, arity{1, 2}, one, reduceOf(summed(nil, logarithm[T])))
+	t.add("ReduceLogSumExp", 1, arity{1, 2}, one, reduceOf(logSumExp[T]()))
+	t.add("ReduceMean", 1, arity{1, 2}, one, reduceOf(summed(nil, mean[T])))
+	t.add("ReduceProd", 1, arity{1, 2}, one, reduceOf(multiplied[T]()))
+	t.add("ReduceSum", 1, arity{1, 2}, one, newReduceSum[T])
+	t.add("ReduceSumSquare", 1, arity{1, 2}, one, reduceOf(summed(square[T], nil)))
 }
 
-// orderOps lists the operators that look for the greatest or the least number.
-func orderOps[T number]() []op {
-	return []op{
-		{name: "ArgMax", since: 1, in: one, out: one, build: argMaxOf[T](1)},
-		{name: "ArgMin", since: 1, in: one, out: one, build: argMaxOf[T](-1)},
-		reduceMax.with(reduceOf(largest[T]())),
-		reduceMin.with(reduceOf(smallest[T]())),
-		{name: "TopK", since: 1, in: arity{1, 2}, out: arity{1, 2}, build: newTopK[T]},
-	}
+// orderOps registers the operators that look for the greatest or the least number.
+func orderOps[T number](t *typedOps) {
+	t.add("ArgMax", 1, one, one, argMaxOf[T](1))
+	t.add("ArgMin", 1, one, one, argMaxOf[T](-1))
+	t.build(&reduceMax, reduceOf(largest[T]()))
+	t.build(&reduceMin, reduceOf(smallest[T]()))
+	t.add("TopK", 1, arity{1, 2}, arity{1, 2}, newTopK[T])
 }
 
 var (
 	reduceMax = op{name: "ReduceMax", since: 1, in: arity{1, 2}, out: one}
 	reduceMin = op{name: "ReduceMin", since: 1, in: arity{1, 2}, out: one}
 )
-
-var reduceBoolOps = []op{reduceMax.with(reduceBoolsOf(largest[uint8]())), reduceMin.with(reduceBoolsOf(smallest[uint8]()))}
 
 // reduceOf returns the constructor of a reduction whose axes are an input from opset
 // 18 on.

@@ -41,58 +41,54 @@ func each[In, Out element](f func(In) Out) func(dst []Out, src []In) {
 	}
 }
 
-// functionOps lists the operators that compute a function of a real number.
-func functionOps[T float]() []op {
-	return []op{
-		{name: "Acos", since: 7, in: one, out: one, build: functionOf[T](math.Acos)},
-		{name: "Acosh", since: 9, in: one, out: one, build: functionOf[T](math.Acosh)},
-		{name: "Asin", since: 7, in: one, out: one, build: functionOf[T](math.Asin)},
-		{name: "Asinh", since: 9, in: one, out: one, build: functionOf[T](math.Asinh)},
-		{name: "Atan", since: 7, in: one, out: one, build: functionOf[T](math.Atan)},
-		{name: "Atanh", since: 9, in: one, out: one, build: functionOf[T](math.Atanh)},
-		{name: "Ceil", since: 6, in: one, out: one, build: functionOf[T](math.Ceil)},
-		{name: "Celu", since: 12, in: one, out: one, build: newCelu[T]},
-		{name: "Cos", since: 7, in: one, out: one, build: functionOf[T](math.Cos)},
-		{name: "Cosh", since: 9, in: one, out: one, build: functionOf[T](math.Cosh)},
-		{name: "Elu", since: 6, in: one, out: one, build: newElu[T]},
-		{name: "Erf", since: 9, in: one, out: one, build: unaryOf(kernels.Erfs[T])},
-		{name: "Exp", since: 6, in: one, out: one, build: functionOf[T](math.Exp)},
-		{name: "Floor", since: 6, in: one, out: one, build: functionOf[T](math.Floor)},
-		{name: "Gelu", since: 20, in: one, out: one, build: newGelu[T]},
-		{name: "HardSigmoid", since: 6, in: one, out: one, build: newHardSigmoid[T]},
-		{name: "HardSwish", since: 14, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x * max(0, min(1, x/6+0.5)) })},
-		{name: "IsInf", since: 10, in: one, out: one, build: newIsInf[T]},
-		{name: "IsNaN", since: 9, in: one, out: one, build: unaryOf(each(func(x T) bool { return x != x }))},
-		{name: "LeakyRelu", since: 6, in: one, out: one, build: newLeakyRelu[T]},
-		{name: "Log", since: 6, in: one, out: one, build: functionOf[T](math.Log)},
-		{name: "Mish", since: 18, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x * math.Tanh(softplus(x)) })},
-		{name: "Reciprocal", since: 6, in: one, out: one, build: functionOf[T](func(x float64) float64 { return 1 / x })},
-		{name: "Round", since: 11, in: one, out: one, build: functionOf[T](math.RoundToEven)},
-		{name: "Selu", since: 6, in: one, out: one, build: newSelu[T]},
-		{name: "Shrink", since: 9, in: one, out: one, build: newShrink[T]},
-		{name: "Sigmoid", since: 6, in: one, out: one, build: unaryOf(kernels.Sigmoids[T])},
-		{name: "Sin", since: 7, in: one, out: one, build: functionOf[T](math.Sin)},
-		{name: "Sinh", since: 9, in: one, out: one, build: functionOf[T](math.Sinh)},
-		{name: "Softplus", since: 1, in: one, out: one, build: functionOf[T](softplus)},
-		{name: "Softsign", since: 1, in: one, out: one, build: functionOf[T](func(x float64) float64 { return x / (1 + math.Abs(x)) })},
-		// Called by its name, math.Sqrt is an instruction.
-		{name: "Sqrt", since: 6, in: one, out: one, build: unaryOf(each(func(x T) T { return T(math.Sqrt(float64(x))) }))},
-		{name: "Swish", since: 24, in: one, out: one, build: newSwish[T]},
-		{name: "Tan", since: 7, in: one, out: one, build: functionOf[T](math.Tan)},
-		{name: "Tanh", since: 6, in: one, out: one, build: unaryOf(kernels.Tanhs[T])},
-		{name: "ThresholdedRelu", since: 10, in: one, out: one, build: newThresholdedRelu[T]},
-	}
+// functionOps registers the operators that compute a function of a real number.
+func functionOps[T float](t *typedOps) {
+	t.add("Acos", 7, one, one, functionOf[T](math.Acos))
+	t.add("Acosh", 9, one, one, functionOf[T](math.Acosh))
+	t.add("Asin", 7, one, one, functionOf[T](math.Asin))
+	t.add("Asinh", 9, one, one, functionOf[T](math.Asinh))
+	t.add("Atan", 7, one, one, functionOf[T](math.Atan))
+	t.add("Atanh", 9, one, one, functionOf[T](math.Atanh))
+	t.add("Ceil", 6, one, one, functionOf[T](math.Ceil))
+	t.add("Celu", 12, one, one, newCelu[T])
+	t.add("Cos", 7, one, one, functionOf[T](math.Cos))
+	t.add("Cosh", 9, one, one, functionOf[T](math.Cosh))
+	t.add("Elu", 6, one, one, newElu[T])
+	t.add("Erf", 9, one, one, unaryOf(kernels.Erfs[T]))
+	t.add("Exp", 6, one, one, functionOf[T](math.Exp))
+	t.add("Floor", 6, one, one, functionOf[T](math.Floor))
+	t.add("Gelu", 20, one, one, newGelu[T])
+	t.add("HardSigmoid", 6, one, one, newHardSigmoid[T])
+	t.add("HardSwish", 14, one, one, functionOf[T](func(x float64) float64 { return x * max(0, min(1, x/6+0.5)) }))
+	t.add("IsInf", 10, one, one, newIsInf[T])
+	t.add("IsNaN", 9, one, one, unaryOf(each(func(x T) bool { return x != x })))
+	t.add("LeakyRelu", 6, one, one, newLeakyRelu[T])
+	t.add("Log", 6, one, one, functionOf[T](math.Log))
+	t.add("Mish", 18, one, one, functionOf[T](func(x float64) float64 { return x * math.Tanh(softplus(x)) }))
+	t.add("Reciprocal", 6, one, one, functionOf[T](func(x float64) float64 { return 1 / x }))
+	t.add("Round", 11, one, one, functionOf[T](math.RoundToEven))
+	t.add("Selu", 6, one, one, newSelu[T])
+	t.add("Shrink", 9, one, one, newShrink[T])
+	t.add("Sigmoid", 6, one, one, unaryOf(kernels.Sigmoids[T]))
+	t.add("Sin", 7, one, one, functionOf[T](math.Sin))
+	t.add("Sinh", 9, one, one, functionOf[T](math.Sinh))
+	t.add("Softplus", 1, one, one, functionOf[T](softplus))
+	t.add("Softsign", 1, one, one, functionOf[T](func(x float64) float64 { return x / (1 + math.Abs(x)) }))
+	// Called by its name, math.Sqrt is an instruction.
+	t.add("Sqrt", 6, one, one, unaryOf(each(func(x T) T { return T(math.Sqrt(float64(x))) })))
+	t.add("Swish", 24, one, one, newSwish[T])
+	t.add("Tan", 7, one, one, functionOf[T](math.Tan))
+	t.add("Tanh", 6, one, one, unaryOf(kernels.Tanhs[T]))
+	t.add("ThresholdedRelu", 10, one, one, newThresholdedRelu[T])
 }
 
-// signOps lists the functions that integers have too.
-func signOps[T number]() []op {
-	return []op{
-		{name: "Abs", since: 6, in: one, out: one, build: unaryOf(each(absolute[T]))},
-		{name: "Clip", since: 6, in: arity{1, 3}, out: one, build: newClip[T]},
-		{name: "Neg", since: 6, in: one, out: one, build: unaryOf(each(func(x T) T { return -x }))},
-		{name: "Relu", since: 6, in: one, out: one, build: unaryOf(relus[T])},
-		{name: "Sign", since: 9, in: one, out: one, build: unaryOf(each(sign[T]))},
-	}
+// signOps registers the functions that integers have too.
+func signOps[T number](t *typedOps) {
+	t.add("Abs", 6, one, one, unaryOf(each(absolute[T])))
+	t.add("Clip", 6, arity{1, 3}, one, newClip[T])
+	t.add("Neg", 6, one, one, unaryOf(each(func(x T) T { return -x })))
+	t.add("Relu", 6, one, one, unaryOf(relus[T]))
+	t.add("Sign", 9, one, one, unaryOf(each(sign[T])))
 }
 
 // unaryOf returns the constructor of an operator on single elements.
@@ -294,12 +290,10 @@ type softmax[T float] struct {
 	tops, sums []T // of the parts of a row: the greatest value, and the sum of the powers
 }
 
-func softmaxOps[T float]() []op {
-	return []op{
-		{name: "Hardmax", since: 1, in: one, out: one, build: softmaxOf((*softmax[T]).hardmax)},
-		{name: "LogSoftmax", since: 1, in: one, out: one, build: softmaxOf((*softmax[T]).logSoftmax)},
-		{name: "Softmax", since: 1, in: one, out: one, build: softmaxOf((*softmax[T]).softmax)},
-	}
+func softmaxOps[T float](t *typedOps) {
+	t.add("Hardmax", 1, one, one, softmaxOf((*softmax[T]).hardmax))
+	t.add("LogSoftmax", 1, one, one, softmaxOf((*softmax[T]).logSoftmax))
+	t.add("Softmax", 1, one, one, softmaxOf((*softmax[T]).softmax))
 }
 
 func softmaxOf[T float](f func(op *softmax[T], dst, x []T) error) func(*node) kernel {

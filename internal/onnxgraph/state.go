@@ -1,7 +1,6 @@
 package onnxgraph
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -229,28 +228,24 @@ func (f *finder) origins(s *Scope, name string) origins {
 	return found
 }
 
-var (
-	nameWord = regexp.MustCompile(`tm1|[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
-	// inOut are the words that tell an input from an output.
-	inOut = regexp.MustCompile(`^(0|n|in|out|input|output|init|initial|prev|previous|next|new|old|past|present|last|final|t|tm1)$`)
-	// hOrC are names of an LSTM's states, before a step and after it.
-	hOrC = regexp.MustCompile(`^[hc][nxy]$`)
-	// ofState are words of which a state has one in its name.
-	ofState = regexp.MustCompile(`^(h|c|hidden|cell|states?|caches?|mem|memory|buf|buffer|carry|ctx|context|h_n|rnn|lstm|gru)$`)
-)
+// inOut are the words that tell an input from an output.
+var inOut = strings.Fields("0 n in out input output init initial prev previous next new old past present last final t tm1")
+
+// ofState are the words of which the name of a state has one.
+var ofState = strings.Fields("h c hidden cell state states cache caches mem memory buf buffer carry ctx context rnn lstm gru")
 
 // stateStem returns the name of a state without what tells its input from its
 // output, or "" for a name that does not sound like a state.
 func stateStem(name string) string {
 	var stem []string
 	isState := false
-	for _, word := range nameWord.FindAllString(name, -1) {
+	for _, word := range nameWords(name) {
 		word = strings.ToLower(word)
-		if hOrC.MatchString(word) {
-			word = word[:1]
+		if len(word) == 2 && strings.Contains("hc", word[:1]) && strings.Contains("nxy", word[1:]) {
+			word = word[:1] // hn, cx and the like: before or after a step
 		}
-		isState = isState || ofState.MatchString(word)
-		if !inOut.MatchString(word) {
+		isState = isState || slices.Contains(ofState, word)
+		if !slices.Contains(inOut, word) {
 			stem = append(stem, word)
 		}
 	}
@@ -258,4 +253,40 @@ func stateStem(name string) string {
 		return ""
 	}
 	return strings.Join(stem, " ")
+}
+
+// nameWords splits a name into words: "tm1", lower-case letters that a capital may
+// precede, capitals, and digits. What lies between them is left out. A regular
+// expression would do the same, but its package is a large part of a small program.
+func nameWords(name string) (words []string) {
+	for name != "" {
+		n := wordLen(name)
+		if n > 0 {
+			words = append(words, name[:n])
+		}
+		name = name[max(n, 1):]
+	}
+	return words
+}
+
+// wordLen returns the length of the word that s begins with, 0 if there is none.
+func wordLen(s string) int {
+	if strings.HasPrefix(s, "tm1") {
+		return len("tm1")
+	}
+	capitals := span(s, 'A', 'Z')
+	first := min(capitals, 1)
+	if letters := span(s[first:], 'a', 'z'); letters > 0 {
+		return first + letters
+	}
+	return max(capitals, span(s, '0', '9'))
+}
+
+// span returns the number of characters from low to high that s begins with.
+func span(s string, low, high byte) int {
+	n := 0
+	for n < len(s) && low <= s[n] && s[n] <= high {
+		n++
+	}
+	return n
 }
