@@ -13,7 +13,7 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// TestWorkloads trains each on a few short examples.
+// TestWorkloads trains each workload on a few short examples.
 func TestWorkloads(t *testing.T) {
 	for _, w := range workloads {
 		t.Run(w.Name, func(t *testing.T) {
@@ -38,8 +38,9 @@ func TestWorkloads(t *testing.T) {
 
 func TestOperations(t *testing.T) {
 	for name, want := range map[string]int{
-		// Each is 2 a multiply-add, examples, and multiply-adds of one: per
-		// layer with W, with R, and with the head.
+		// Each figure is 2 operations per multiply-add × examples ×
+		// multiply-adds per example: per layer those with W and with R,
+		// then those of the head.
 		"chars":         2 * 73 * (3*4*64*32*40 + 3*4*64*64*39 + 3*40*64*30),
 		"sine":          2 * 760 * (2*4*32*1*50 + 3*4*32*32*49 + 3*32),
 		"palindrome-bi": 2 * 3000 * (2*(3*16*8*7+3*16*16*6) + 3*32),
@@ -56,7 +57,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// TestData reads a workload as bench/torch/fit.py does.
+// TestData reads a workload in the same way as bench/torch/fit.py.
 func TestData(t *testing.T) {
 	for name, size := range map[string]int{
 		"chars": 4*27998 + 8*73*40 + 8*73*40,
@@ -94,7 +95,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestKernels counts the multiply-adds of each kernel, of which one is two operations.
+// TestKernels counts the multiply-adds of each kernel. Each multiply-add is two
+// operations.
 func TestKernels(t *testing.T) {
 	for _, k := range append(kernels(), plain) {
 		const n = 1000
@@ -104,7 +106,8 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-// BenchmarkFit times an epoch of each workload, on as many threads as -cpu says.
+// BenchmarkFit times an epoch of each workload. The flag -cpu sets the number of
+// threads.
 func BenchmarkFit(b *testing.B) {
 	for _, w := range workloads {
 		b.Run(w.Name, func(b *testing.B) {

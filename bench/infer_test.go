@@ -14,7 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// inferred are models with the sizes of the input that they run on.
+// inferred lists models and the sizes of their inputs.
 var inferred = []struct {
 	name        string
 	spec        models.Spec
@@ -37,10 +37,10 @@ var inferred = []struct {
 	},
 }
 
-// engines are those compared, each on one thread.
+// engines lists the engines to compare, each on one thread.
 var engines = map[string]engine.Engine{"native": native.New(), "onnxruntime": ort.CPU()}
 
-// exported returns a model of the spec as a file, with the given state.
+// exported returns the file of a model with the given spec and state.
 func exported(b *testing.B, spec models.Spec, state ...models.StatePair) []byte {
 	m, err := models.New(models.Metadata{Spec: spec, State: state}, 1)
 	if err != nil {
@@ -53,7 +53,7 @@ func exported(b *testing.B, spec models.Spec, state ...models.StatePair) []byte 
 	return data
 }
 
-// onEngines runs f with the model of a file on each engine that is here.
+// onEngines runs f with a model on each available engine.
 func onEngines(b *testing.B, data []byte, f func(b *testing.B, m *infer.Model)) {
 	for name, e := range engines {
 		b.Run(name, func(b *testing.B) {
@@ -68,7 +68,7 @@ func onEngines(b *testing.B, data []byte, f func(b *testing.B, m *infer.Model)) 
 	}
 }
 
-// BenchmarkInfer times a run on a whole sequence.
+// BenchmarkInfer times a run on whole sequences.
 func BenchmarkInfer(b *testing.B) {
 	for _, c := range inferred {
 		b.Run(c.name, func(b *testing.B) {
@@ -89,8 +89,8 @@ func BenchmarkInfer(b *testing.B) {
 	}
 }
 
-// BenchmarkRagged runs the bidirectional model on sequences of one length, and of
-// different ones that come to half as many steps. An element is a unit of a step.
+// BenchmarkRagged runs the bidirectional model on sequences of equal lengths, and of
+// varying lengths with half as many steps in all. An element is a unit of a step.
 func BenchmarkRagged(b *testing.B) {
 	c := inferred[len(inferred)-1]
 	m, err := onnxgraph.Unmarshal(exported(b, c.spec, c.spec.State()...))
@@ -134,7 +134,7 @@ func BenchmarkRagged(b *testing.B) {
 	}
 }
 
-// BenchmarkStep times a token, with the state fed back.
+// BenchmarkStep times one token with the state fed back.
 func BenchmarkStep(b *testing.B) {
 	spec := models.Spec{Cell: models.LSTM, Vocabulary: 28, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 28}
 	onEngines(b, exported(b, spec, spec.State()...), func(b *testing.B, m *infer.Model) {
@@ -147,7 +147,7 @@ func BenchmarkStep(b *testing.B) {
 	})
 }
 
-// BenchmarkOpen times a model from its bytes to the first answer.
+// BenchmarkOpen times the way from a model's bytes to its first answer.
 func BenchmarkOpen(b *testing.B) {
 	data := exported(b, inferred[0].spec)
 	inputs := map[string]tensor.Tensor{"input": tensor.Of(make([]float32, 50), 1, 50, 1)}
@@ -167,8 +167,8 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkShared has a goroutine run a model, or with more than one processor
-// (-cpu 1,2) eight.
+// BenchmarkShared runs a model in one goroutine, or in eight with more than one
+// processor (-cpu 1,2).
 func BenchmarkShared(b *testing.B) {
 	c := inferred[0]
 	onEngines(b, exported(b, c.spec), func(b *testing.B, m *infer.Model) {

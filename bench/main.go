@@ -1,7 +1,6 @@
-// Command bench measures how fast the trainer is: it trains one of a table of
-// workloads, tells the floating-point peak of the machine, and hands its models
-// and data to other trainers, so that they do the same work. docs/performance.md
-// says how to use it.
+// Command bench measures the speed of the trainer. It trains one of a table of
+// workloads, measures the floating-point peak of the machine, and passes its models
+// and data to other trainers for the same work. docs/performance.md explains its use.
 package main
 
 import (
@@ -94,14 +93,14 @@ func writeData(out io.Writer, name string) error {
 	return nil
 }
 
-// fitted is what was measured in a fit.
+// fitted is the result of measuring a fit.
 type fitted struct {
 	Seconds     []float64 `json:"seconds"`    // of each epoch after the warm-up
-	FirstLoss   float64   `json:"first_loss"` // the training loss of the first epoch of all
+	FirstLoss   float64   `json:"first_loss"` // the training loss of the very first epoch
 	LastLoss    float64   `json:"last_loss"`
-	Allocations float64   `json:"allocations"` // in a step
+	Allocations float64   `json:"allocations"` // per step
 	BytesBefore int       `json:"bytes_before"`
-	BytesPeak   int       `json:"bytes_peak"` // of resident memory
+	BytesPeak   int       `json:"bytes_peak"` // resident memory
 	Version     string    `json:"version"`
 }
 
@@ -115,8 +114,8 @@ func measureFit(name string) (*fitted, error) {
 		return nil, err
 	}
 	before := peakMemory()
-	// The system may take half a second to give each thread a core of its own.
-	// PyTorch's first epochs take more in every workload.
+	// The system may take half a second to give each thread its own core.
+	// PyTorch's warm-up epochs take longer in every workload.
 	measurePeak(runtime.GOMAXPROCS(0))
 	epochs, err := f.run(context.Background(), w.warmup()+w.Epochs, nil)
 	if err != nil {
@@ -136,8 +135,8 @@ func measureFit(name string) (*fitted, error) {
 	return result, nil
 }
 
-// peakMemory returns the most bytes of memory that the process has had resident,
-// 0 where /proc does not tell.
+// peakMemory returns the peak resident memory of the process in bytes, or 0 if /proc
+// does not report it.
 func peakMemory() int {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// peak is the most that the processor can do.
+// peak is the highest floating-point rate of the processor.
 type peak struct {
 	Instructions string  `json:"instructions"`
-	FLOPS        float64 `json:"flops"` // float32 operations a second, a multiply-add being two
+	FLOPS        float64 `json:"flops"` // float32 operations per second; a multiply-add counts as two
 }
 
-// kernel keeps the arithmetic units busy with multiply-adds that do not wait
-// for memory or for each other.
+// kernel keeps the arithmetic units busy with multiply-adds that wait neither for
+// memory nor for each other.
 type kernel struct {
 	instructions string
-	run          func(n int) float64 // returns how many multiply-adds it has made, while n is small
-	operations   int                 // for each of the n
+	run          func(n int) float64 // returns the number of multiply-adds for small n
+	operations   int                 // per unit of n
 }
 
 func sum(values []float32) (total float64) {
@@ -26,12 +26,12 @@ func sum(values []float32) (total float64) {
 	return total
 }
 
-// measurePeak returns the fastest of some short runs, on that many threads at
-// once, with whatever instructions do best.
+// measurePeak returns the best of some short runs on that many threads, with the
+// fastest instructions.
 func measurePeak(threads int) peak {
 	var best peak
 	for _, k := range kernels() {
-		const each = 2e9 // operations, about 20 ms
+		const each = 2e9 // number of operations, about 20 ms
 		n := each / k.operations
 		for range 20 {
 			var done sync.WaitGroup

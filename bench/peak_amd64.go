@@ -4,9 +4,9 @@ package main
 
 import "golang.org/x/sys/cpu"
 
-// Each makes n times 12 multiply-adds of vectors, in 12 independent chains: two
-// units times a latency of 5 cycles need 10. Each multiply-add adds 1, and sums gets
-// the sum of the chains, by lane.
+// Each function makes n times 12 vector multiply-adds in 12 independent chains, since
+// two units with a latency of 5 cycles need 10. Each multiply-add adds 1. sums
+// receives the sum of the chains, by lane.
 
 //go:noescape
 func fmaAVX2(n int, sums *[8]float32)

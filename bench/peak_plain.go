@@ -1,13 +1,13 @@
 package main
 
-// plain is for machines without a kernel in assembly. What it reaches is not
-// the peak.
+// plain is the kernel for machines without one in assembly. It does not reach the
+// peak.
 var plain = kernel{"plain Go, not the peak", multiplyAdds, 8 * 2}
 
-// one is a variable so that the compiler cannot leave out multiplying by it.
+// one is a variable so that the compiler keeps the multiplications by it.
 var one float32 = 1
 
-// multiplyAdds makes n times 8 multiply-adds, in independent chains.
+// multiplyAdds makes n times 8 multiply-adds in independent chains.
 func multiplyAdds(n int) float64 {
 	var a, b, c, d, e, f, g, h float32
 	x, y := one, one

@@ -13,18 +13,18 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// workload is a training that is measured. Its data are random, of the sizes
-// that count; how fast they are learned does not.
+// workload is a training run to measure. Its data are random: only their sizes affect
+// the speed.
 type workload struct {
 	Name     string      `json:"name"`
-	Notebook bool        `json:"notebook"` // one of the jobs of the notebook that rnnkit grew out of
+	Notebook bool        `json:"notebook"` // a job of the original notebook
 	Spec     models.Spec `json:"spec"`
 	Loss     string      `json:"loss"` // a key of losses
-	Rate     float64     `json:"rate"` // of Adam
+	Rate     float64     `json:"rate"` // Adam's learning rate
 	Examples int         `json:"examples"`
 	Batch    int         `json:"batch"`
 	Time     int         `json:"time"`
-	Epochs   int         `json:"epochs"` // that are timed, after the warm-up
+	Epochs   int         `json:"epochs"` // timed epochs, after the warm-up
 }
 
 var losses = map[string]trainer.Loss{
@@ -33,8 +33,8 @@ var losses = map[string]trainer.Loss{
 	"binary cross-entropy": trainer.BinaryCrossEntropy(),
 }
 
-// workloads are the six jobs of the notebook and some larger ones, with as many
-// batches an epoch as take about a second.
+// workloads lists the six jobs of the notebook and some larger ones. The number of
+// batches makes an epoch take about a second.
 var workloads = []workload{
 	{"chars", true, models.Spec{Cell: models.LSTM, Vocabulary: 30, Embedding: 32, Hidden: 64, Layers: 1, Readout: models.ReadAll, Outputs: 30}, "cross-entropy", 1e-3, 73, 32, 40, 100},
 	{"sine", true, models.Spec{Cell: models.LSTM, Features: 1, Hidden: 32, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 760, 32, 50, 60},
@@ -64,8 +64,7 @@ func find(name string) (workload, error) {
 	return workload{}, fmt.Errorf("there is no workload %q: use one of %s", name, strings.Join(names, ", "))
 }
 
-// MarshalJSON adds what another trainer has to know, and the operations of an
-// epoch.
+// MarshalJSON adds the data that another trainer needs and the operations per epoch.
 func (w workload) MarshalJSON() ([]byte, error) {
 	type plain workload
 	return json.Marshal(struct {
@@ -76,18 +75,18 @@ func (w workload) MarshalJSON() ([]byte, error) {
 	}{plain(w), w.warmup(), len(models.NewParams[float32](w.Spec).Data), w.operations()})
 }
 
-// operations is the number of floating-point operations in the matrix products
-// of an epoch, two for each multiply-add. For one example these are, with G
-// gates, I inputs and H hidden units, for each layer and direction,
+// operations returns the number of floating-point operations in the matrix products
+// of an epoch, two per multiply-add. With G gates, I inputs and H hidden units, one
+// example takes these multiply-adds per layer and direction:
 //
 //	G H I T       x Wᵀ forward
 //	G H I T       dW backward
-//	G H I T       dx backward, where something below has parameters
-//	3 G H H (T-1) h Rᵀ, dR and dh, which the first step does without
+//	G H I T       dx backward, if anything below has parameters
+//	3 G H H (T-1) h Rᵀ, dR and dh, except in the first step
 //
-// and for each row that the head answers 3 times its inputs times its outputs
-// (forward, dW, dx). Nothing else counts: activations, the pointwise part of the
-// cells, biases, loss and optimizer are work that gives no operations.
+// Each row that the head answers adds 3 times its inputs times its outputs (forward,
+// dW, dx). The count leaves out activations, biases, the pointwise part of the cells,
+// the loss and the optimizer.
 func (w workload) operations() int {
 	s := w.Spec
 	rows := 1
@@ -106,7 +105,7 @@ func (w workload) operations() int {
 	return 2 * multiplyAdds * w.Examples
 }
 
-// setUp draws the parameters and the data, the same every time.
+// setUp draws the same parameters and data every time.
 func (w workload) setUp() (*models.Model, *examples, error) {
 	m, err := models.New(models.Metadata{Spec: w.Spec}, 1)
 	if err != nil {
@@ -150,7 +149,7 @@ func (w workload) setUp() (*models.Model, *examples, error) {
 	return m, data, nil
 }
 
-// examples is a Source of the examples of one batch.
+// examples is a Source of one batch of examples.
 type examples datasets.Batch
 
 func (e *examples) Len() int { return e.Size }
@@ -166,20 +165,20 @@ func (e *examples) Read(b *datasets.Batch, which []int) error {
 	return nil
 }
 
-// part returns x's part i of n.
+// part returns part i of n equal parts of x.
 func part[T any](x []T, i, n int) []T { return x[len(x)/n*i : len(x)/n*(i+1)] }
 
-// fit is a training of a workload, on as many threads as GOMAXPROCS says.
+// fit is a training run of a workload on GOMAXPROCS threads.
 type fit struct {
 	workload
 	model       *models.Model
 	data        *examples
-	allocations float64 // in a step, on average
+	allocations float64 // average per step
 }
 
-// warmup is the number of epochs that are not timed: in the first the buffers
-// grow, in the last the allocations are counted, and it takes some for the
-// system to spread the threads over the cores.
+// warmup returns the number of epochs before the timed ones. The buffers grow in the
+// first and the allocations are counted in the last. The system needs some to spread
+// the threads over the cores.
 func (w workload) warmup() int { return 2 + w.Epochs/4 }
 
 func (w workload) newFit() (*fit, error) {

@@ -1,5 +1,5 @@
-"""Trains the workloads of `bench list` with rnnkit and with PyTorch, in turn, and
-prints tables. docs/performance.md says how to read them.
+"""Trains the workloads of `bench list` with rnnkit and PyTorch in turn and prints
+tables. docs/performance.md explains them.
 
     make bench-torch ARGS="--only sine,chars --rounds 3"
 """
@@ -49,7 +49,7 @@ def main():
 
 
 def compare(bench, workloads, rounds, meter):
-    """Measures both sides in turn, each in a process of its own."""
+    """Measures both sides in turn, each in its own process."""
     peaks = {t: [] for t in THREADS}
     rows = [{"workload": w, "ours": {t: [] for t in THREADS}, "torch": {t: [] for t in THREADS}} for w in workloads]
     for number in range(rounds):
@@ -79,15 +79,15 @@ def run(command, stdin=None):
 
 
 class Meter:
-    """Measures in quiet moments, as long as there is patience left."""
+    """Repeats disturbed measurements until the patience is used up."""
 
     def __init__(self, patience):
         self.patience = patience
 
     def measure(self, command, stdin=None):
-        """What the command prints, and as "disturbance" how much of a core others
-        took meanwhile. A disturbed command is run again, and its least disturbed
-        run counts."""
+        """Returns what the command prints, and as "disturbance" the share of a core
+        that others took meanwhile. It repeats a disturbed command and returns the
+        least disturbed run."""
         best = None
         while best is None or best["disturbance"] > DISTURBANCE and self.patience > 0:
             start, busy, own = time.monotonic(), busy_seconds(), child_seconds()
@@ -102,7 +102,7 @@ class Meter:
 
 
 def busy_seconds():
-    """The time that all cores together were not idle, or taken by the host."""
+    """Returns the time that all cores together were busy or taken by the host."""
     with open("/proc/stat") as stat:
         user, nice, system, _, _, irq, softirq, steal = map(int, stat.readline().split()[1:9])
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
@@ -120,7 +120,7 @@ def machine():
 
 
 def epoch(measurements):
-    """The median over the measurements of the median epoch, in ms."""
+    """Returns the median over the measurements of the median epoch, in ms."""
     return 1e3 * median(median(m["seconds"]) for m in measurements)
 
 
@@ -166,13 +166,13 @@ def report(results):
 
 
 def everything(results):
-    """All measurements of all kinds."""
+    """Returns all measurements of all kinds."""
     kinds = [results["peaks"]] + [row[side] for row in results["rows"] for side in ("ours", "torch")]
     return [m for kind in kinds for t in THREADS for m in kind[t]]
 
 
 def figures(row, peaks):
-    """The figures of a workload, those of each number of threads in a list."""
+    """Returns the figures of a workload, each as a list over the numbers of threads."""
     ours, torch = ([epoch(row[side][t]) for t in THREADS] for side in ("ours", "torch"))
     flops = [row["workload"]["operations"] / ms * 1e3 for ms in ours]
     sides = [[m for t in THREADS for m in row[side][t]] for side in ("ours", "torch")]

@@ -1,9 +1,9 @@
-"""Trains a workload with PyTorch, and prints what `bench fit` prints for ours.
+"""Trains a workload with PyTorch and prints what `bench fit` prints for rnnkit.
 
     bin/bench data chars | python bench/torch/fit.py THREADS
 
-It begins with the same parameters and takes the same batches in the same order,
-so the losses are to be the same.
+It starts with the same parameters and takes the same batches in the same order,
+so the losses must be the same.
 """
 
 import json
@@ -21,7 +21,7 @@ LOSSES = {
     "binary cross-entropy": nn.BCEWithLogitsLoss,
 }
 
-# Where ONNX's gates (LSTM i o f c, GRU z r h) are among PyTorch's (i f g o, r z n).
+# The indices of ONNX's gates (LSTM i o f c, GRU z r h) in PyTorch's (i f g o, r z n).
 GATES = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
 
 
@@ -46,7 +46,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def load(self, values, spec):
-        """Takes the parameters as they lie in models.Params.Data."""
+        """Loads the parameters in the order of models.Params.Data."""
         order = GATES[spec["cell"]]
 
         def take(p):
@@ -77,7 +77,7 @@ def read(dtype, *shape):
 
 
 def peak_memory():
-    """The most bytes that the process has had resident, 0 where /proc does not tell."""
+    """Returns the peak resident memory in bytes, or 0 if /proc does not report it."""
     try:
         with open("/proc/self/status") as status:
             return 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
@@ -104,7 +104,7 @@ def main():
     model = Model(spec)
     model.load(parameters, spec)
     criterion = LOSSES[workload["loss"]]()
-    # The fastest of Adam's forms here; foreach and the plain loop are slower.
+    # This is the fastest form of Adam here; foreach and the plain loop are slower.
     optimizer = torch.optim.Adam(model.parameters(), lr=workload["rate"], fused=True)
 
     seconds, losses = [], []

@@ -2,8 +2,8 @@ package ort
 
 import "github.com/rnnkit/rnnkit/internal/onnxgraph"
 
-// doubleRecurrent returns a recurrent node of g with weights in float64, nil where
-// there is none. ONNX Runtime opens such a model, and the CPU then fails to run it.
+// doubleRecurrent returns a recurrent node of g with float64 weights, or nil. ONNX
+// Runtime opens such a model but cannot run it on the CPU.
 func doubleRecurrent(g *onnxgraph.Graph) *onnxgraph.Node {
 	types := make(map[string]onnxgraph.DataType)
 	for _, v := range g.Inputs {
@@ -24,8 +24,8 @@ func doubleRecurrent(g *onnxgraph.Graph) *onnxgraph.Node {
 	return nil
 }
 
-// typeOf returns the type of what a node makes of weights: that of the first input,
-// but for a Constant and a Cast.
+// typeOf returns the type of a node's output. It is the type of the first input,
+// except for a Constant or a Cast.
 func typeOf(n *onnxgraph.Node, types map[string]onnxgraph.DataType) onnxgraph.DataType {
 	if t, ok := n.Constant(); ok {
 		return t.Type()

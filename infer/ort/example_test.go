@@ -7,7 +7,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/ort"
 )
 
-// An engine is a value: nothing is loaded before a model is opened with it.
+// An engine is a value: it loads the library when it first opens a model.
 func Example() {
 	for _, e := range []engine.Engine{ort.CPU(), ort.CPU(ort.Threads(4)), ort.CUDA(0)} {
 		fmt.Println(e)

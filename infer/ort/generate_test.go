@@ -16,9 +16,9 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// TestGeneratesTheSame generates with untrained models, token for token as the
-// native engine does, and as one does who feeds no state but the whole text for
-// every character.
+// TestGeneratesTheSame generates text with untrained models. ONNX Runtime must give
+// the same tokens as the native engine, and as a run without a state on the whole
+// text for every character.
 func TestGeneratesTheSame(t *testing.T) {
 	orttest.Library(t)
 	vocabulary := strings.Split("äbcdefghijklmnopqrstuvwxyz ,.\n😀", "")
@@ -39,7 +39,7 @@ func TestGeneratesTheSame(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i := range m.Params.Head.W { // so that the text depends on what came before
+			for i := range m.Params.Head.W { // makes the text depend on what came before
 				m.Params.Head.W[i] *= 8
 			}
 			data, err := export.Marshal(m)
@@ -91,7 +91,7 @@ func generated(t *testing.T, m *infer.Model, prompt string, opts infer.GenerateO
 	return text.String()
 }
 
-// stateless returns the likeliest characters that follow prompt.
+// stateless returns the likeliest continuation of prompt, computed without a state.
 func stateless(t *testing.T, m *infer.Model, vocabulary []string, prompt string, length int) string {
 	t.Helper()
 	places := map[string]int64{}

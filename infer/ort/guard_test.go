@@ -26,17 +26,17 @@ import (
 	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
-// A cell is a model of one recurrent node of 4 units that reads 3 values a step, and
-// what of it is another way.
+// cell describes a model of one recurrent node with 4 units that reads 3 values per
+// step, and its deviations from that.
 type cell struct {
 	name     string
 	op       string
-	x        []int64          // the shape of X, which the run makes; nil for an input [5, 2, 3]
-	shapes   map[string][]int // of weights, where they are not those that the node needs
+	x        []int64          // the shape of an X that the model computes; nil for an input [5, 2, 3]
+	shapes   map[string][]int // wrong shapes of weights
 	wrap     func(*onnxpb.ModelProto)
-	weights  string // "" for initializers, or Constant, Cast, inputs
-	right    bool   // it answers, as the native engine does
-	anyError bool   // ONNX Runtime says it, not the guard
+	weights  string // "" for initializers, else Constant, Cast or inputs
+	right    bool   // the model gives the native engine's answers
+	anyError bool   // the error comes from ONNX Runtime instead of the guard
 }
 
 func cells() []cell {
@@ -83,7 +83,7 @@ func cells() []cell {
 
 var gates = map[string]int{"LSTM": 4, "GRU": 3, "RNN": 1}
 
-// model returns the file of a cell, and what it is to be fed.
+// model returns the file and the inputs of a cell.
 func (c cell) model(t *testing.T) ([]byte, map[string]tensor.Tensor) {
 	shapes := map[string][]int{"W": {1, gates[c.op] * 4, 3}, "R": {1, gates[c.op] * 4, 4}, "B": {1, 2 * gates[c.op] * 4}}
 	for name, shape := range c.shapes {
@@ -134,7 +134,7 @@ func (c cell) model(t *testing.T) ([]byte, map[string]tensor.Tensor) {
 	return protobuf(t, p), given
 }
 
-// inBranch puts the recurrent node, the last, into both branches of an If.
+// inBranch moves the recurrent node, which is the last, into both branches of an If.
 func inBranch(p *onnxpb.ModelProto) {
 	g := p.Graph
 	cell := g.Node[len(g.Node)-1]
@@ -152,7 +152,7 @@ func inBranch(p *onnxpb.ModelProto) {
 	})
 }
 
-// inFunction puts the recurrent node, the last, into a function.
+// inFunction moves the recurrent node, which is the last, into a function.
 func inFunction(p *onnxpb.ModelProto) {
 	g := p.Graph
 	cell := g.Node[len(g.Node)-1]
@@ -164,8 +164,8 @@ func inFunction(p *onnxpb.ModelProto) {
 	g.Node[len(g.Node)-1] = &onnxpb.NodeProto{OpType: proto.String("f"), Domain: proto.String("mine"), Input: cell.Input, Output: cell.Output}
 }
 
-// declareX adds a value_info, which the messages do not have, of the width that the
-// weights are for.
+// declareX adds a value_info with the width that the weights expect. onnxpb does not
+// have the field.
 func declareX(p *onnxpb.ModelProto) {
 	declared := &onnxpb.ValueInfoProto{Name: proto.String("X"), Type: proto.CloneOf(p.Graph.Output[0].Type)}
 	dims := declared.Type.GetTensorType().Shape
@@ -176,7 +176,7 @@ func declareX(p *onnxpb.ModelProto) {
 	p.Graph.ProtoReflect().SetUnknown(append([]byte{valueInfo, byte(len(raw))}, raw...))
 }
 
-// ramp returns small numbers that differ.
+// ramp returns small numbers that vary.
 func ramp(shape ...int) tensor.Tensor {
 	size, _ := tensor.Size(shape)
 	x := make([]float32, size)
@@ -186,9 +186,9 @@ func ramp(shape ...int) tensor.Tensor {
 	return tensor.Of(x, shape...)
 }
 
-// TestRecurrentShapes has ONNX Runtime run recurrent nodes whose inputs are of other
-// shapes than they need, of which it would read memory beyond them, or end the
-// process: so it runs in one of its own.
+// TestRecurrentShapes runs recurrent nodes whose inputs have the wrong shapes. ONNX
+// Runtime alone would read out of bounds or end the process, so the test runs in a
+// process of its own.
 func TestRecurrentShapes(t *testing.T) {
 	orttest.Library(t)
 	const child = "RNNKIT_TEST_SHAPES"
@@ -237,7 +237,7 @@ func answer(e engine.Engine, data []byte, given map[string]tensor.Tensor) (map[s
 	return s.Run(context.Background(), given)
 }
 
-// TestSharedCrashes has files that ended the process, or read beyond a tensor.
+// TestSharedCrashes opens files that once ended the process or read out of bounds.
 func TestSharedCrashes(t *testing.T) {
 	orttest.Library(t)
 	for file, input := range map[string]string{"ort-lstm-verify": "n", "ort-lstm-overread": "s"} {
@@ -254,7 +254,7 @@ func TestSharedCrashes(t *testing.T) {
 }
 
 // TestQuantizedShapes cuts rows and columns off the weights of ONNX Runtime's own
-// LSTM, which answers all the same.
+// quantized LSTM, which still answers.
 func TestQuantizedShapes(t *testing.T) {
 	orttest.Library(t)
 	data, err := os.ReadFile(testenv.Shared(t, "field", "engine", "dynamic_quantize_lstm_int8", "model.onnx"))
@@ -280,8 +280,8 @@ func TestQuantizedShapes(t *testing.T) {
 	}
 }
 
-// TestNaN has NaN and infinities in inputs and weights of recurrent nodes, of which
-// ONNX Runtime makes numbers.
+// TestNaN feeds NaN and infinities to the inputs and weights of recurrent nodes. ONNX
+// Runtime alone would turn them into numbers.
 func TestNaN(t *testing.T) {
 	orttest.Library(t)
 	bad := map[string]float32{"NaN": float32(math.NaN()), "an infinity": float32(math.Inf(-1))}

@@ -8,7 +8,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/engine"
 )
 
-// Cgo reports whether this build has cgo, without which no model can be opened.
+// Cgo reports whether this build has cgo, which opening a model requires.
 const Cgo = false
 
 func (e *ortEngine) open([]byte, *graph) (engine.Session, error) {

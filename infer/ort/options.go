@@ -5,49 +5,49 @@ import (
 	"fmt"
 )
 
-// An Option changes how an engine runs its models. What is not set suits small
-// recurrent models in a service with many requests at once: one thread a run,
-// which sleeps while it waits, and no memory kept for shapes that come once.
+// Option changes how an engine runs its models. The defaults suit small recurrent
+// models in a service with many concurrent requests: each run uses one thread, which
+// sleeps while it waits, and keeps no memory plans.
 type Option func(*ortEngine)
 
-// Library sets the path of the library to load. Without it the library is that
-// of the environment variable ONNXRUNTIME_SHARED_LIBRARY_PATH, else the one
-// that `rnnkit runtime install` installed, which must have the SHA-256 that it had
-// then, else the system's.
+// Library sets the path of the library to load. By default it is the library of the
+// environment variable ONNXRUNTIME_SHARED_LIBRARY_PATH, else the one that `rnnkit
+// runtime install` installed, else the system's. An installed library must still have
+// its original SHA-256.
 func Library(path string) Option {
 	return func(e *ortEngine) { e.library = path }
 }
 
-// Threads sets the number of threads that one Run computes an operator with.
-// It is 1 if not set, which suits small models and many concurrent Runs.
+// Threads sets the number of threads per operator of a Run. The default of 1 suits
+// small models and many concurrent Runs.
 func Threads(n int) Option {
 	return func(e *ortEngine) { e.threads = n }
 }
 
-// Spinning lets threads that wait for work spin, which shortens a Run of several
-// threads and takes processor time from everything else. It is off if not set.
+// Spinning lets threads spin while they wait for work. This shortens a Run of several
+// threads but takes processor time from everything else. It is off by default.
 func Spinning(on bool) Option {
 	return func(e *ortEngine) { e.spinning = on }
 }
 
-// Arena keeps memory on the CPU that Runs have used for the next ones, up to the
-// most that was ever in use. It is on if not set.
+// Arena keeps the CPU memory of Runs for later ones, up to the most ever in use. It
+// is on by default.
 func Arena(on bool) Option {
 	return func(e *ortEngine) { e.arena = on }
 }
 
-// MemoryPattern lets a session plan the memory of each combination of input shapes
-// at its first Run, and keep the plan. It is off if not set, since a service that
-// reads sequences of all lengths would collect plans.
+// MemoryPattern lets a session plan the memory of each combination of input shapes at
+// its first Run, and keep the plan. It is off by default, since a service with
+// sequences of all lengths would collect plans.
 func MemoryPattern(on bool) Option {
 	return func(e *ortEngine) { e.pattern = on }
 }
 
-// Level is how far ONNX Runtime rewrites a graph when it opens a model:
+// Level says how far ONNX Runtime optimizes a graph when it opens a model:
 // https://onnxruntime.ai/docs/performance/model-optimizations/graph-optimizations.html.
 type Level int
 
-// The levels, each with the rewrites of those before.
+// The levels of optimization. Each includes the ones before it.
 const (
 	NoOptimization Level = iota
 	Basic
@@ -55,40 +55,40 @@ const (
 	All
 )
 
-// Optimization sets how far the graph is rewritten. It is All if not set.
+// Optimization sets how far ONNX Runtime optimizes the graph. The default is All.
 func Optimization(level Level) Option {
 	return func(e *ortEngine) { e.level = level }
 }
 
-// Profile writes what each operator of each Run took to a JSON file, in the format
-// of Chrome's trace viewer, when a session is closed. The file's name begins with
-// the given prefix, which may have folders in it, and goes on with the time. Open
-// fails where no file can be made there.
+// Profile writes the time of each operator of each Run to a JSON file in the format
+// of Chrome's trace viewer when a session is closed. The file's path begins with
+// prefix, which may contain folders, and ends with a timestamp. Open fails if it
+// cannot create a file there.
 func Profile(prefix string) Option {
 	return func(e *ortEngine) { e.profile = prefix }
 }
 
-// PassNaN lets models with recurrent operators run on NaN and infinities, of which
-// ONNX Runtime's CPU code makes numbers. It is off if not set.
+// PassNaN lets models with recurrent operators run on NaN and infinities, which ONNX
+// Runtime's CPU code turns into numbers. It is off by default.
 func PassNaN(on bool) Option {
 	return func(e *ortEngine) { e.passNaN = on }
 }
 
-// TF32 lets CUDA round the factors of float32 products to 10 bits, which is faster,
-// and wrong by up to 1e-3. It is off if not set.
+// TF32 lets CUDA round the factors of float32 products to 10 bits. This is faster,
+// with errors of up to 1e-3. It is off by default.
 func TF32(on bool) Option {
 	return func(e *ortEngine) { e.tf32 = on }
 }
 
-// MemoryLimit sets how many bytes of the GPU's memory a CUDA session's arena may
-// take. Without it that is all.
+// MemoryLimit sets the most bytes of GPU memory that a CUDA session's arena may take.
+// By default it may take all.
 func MemoryLimit(bytes int) Option {
 	return func(e *ortEngine) { e.memory, e.limited = bytes, true }
 }
 
-// RequireProvider makes it an error of Open, which lists them, if CUDA leaves
-// operators to the CPU that compute more than shapes: see [Placements]. Open then
-// runs the model once.
+// RequireProvider makes Open fail if CUDA leaves operators to the CPU, unless they
+// compute only shapes. The error lists them: see [Placements]. Open then runs the
+// model once.
 func RequireProvider() Option {
 	return func(e *ortEngine) { e.required = true }
 }

@@ -3,22 +3,22 @@
 //
 //	model, err := infer.Open("sine.onnx", infer.With(ort.CPU()))
 //
-// The library libonnxruntime is loaded at the first Open and stays loaded; a
-// process can use one. A session is shared by all goroutines, and the tensors of a
-// run are used again by the next. `rnnkit runtime install` gets it, `rnnkit runtime
-// status` says what is here and what is missing.
+// The first Open loads the library libonnxruntime, which stays loaded; a process can
+// use one. Goroutines share a session, and each run reuses the tensors of an earlier
+// one. `rnnkit runtime install` installs the library, and `rnnkit runtime status`
+// shows what is installed and what is missing.
 //
 // Without cgo the package builds, and Open fails with an error that says so.
 //
-// ONNX Runtime's recurrent operators on the CPU turn NaN into numbers, and answer
-// infinities otherwise than the ONNX standard says. So Open refuses a model whose
-// recurrent nodes have a weight that is NaN or infinite. Run refuses such an input of
-// a model with recurrent nodes. [PassNaN] lets both pass. A NaN that arises within the
-// model is not detected.
+// ONNX Runtime's recurrent operators on the CPU turn NaN into numbers and do not
+// treat infinities as the ONNX standard requires. So Open refuses a model whose
+// recurrent nodes have a weight that is NaN or infinite, and Run refuses such inputs
+// of a model with recurrent nodes. [PassNaN] lets both pass. A NaN that arises within
+// the model goes unnoticed.
 //
-// The binding is github.com/yalue/onnxruntime_go; session.go and value.go are all
-// that knows of it. Another one has to open a session from bytes, with options, and
-// run it on tensors.
+// The binding is github.com/yalue/onnxruntime_go. Only session.go and value.go use
+// it. A replacement must open a session from bytes, with options, and run it on
+// tensors.
 package ort
 
 import (
@@ -31,8 +31,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
-// ErrNoLibrary is what Open's error wraps where no ONNX Runtime library is
-// found on this machine.
+// ErrNoLibrary is wrapped by the error of Open if this machine has no ONNX Runtime
+// library.
 var ErrNoLibrary = ortlib.ErrNotFound
 
 // CPU returns an engine that computes on the CPU.
@@ -40,10 +40,10 @@ func CPU(opts ...Option) engine.Engine {
 	return newEngine(ortEngine{}, opts)
 }
 
-// CUDA returns an engine that computes on an NVIDIA GPU, by its number from 0,
-// in float32 without TF32. Where that cannot be had, Open's error names what is
-// missing. As always with ONNX Runtime, operators that have no CUDA version,
-// and those that only compute shapes, stay on the CPU: [Placements] lists them.
+// CUDA returns an engine that computes on an NVIDIA GPU in float32 without TF32.
+// Devices are numbered from 0. If the GPU cannot be used, the error of Open names
+// what is missing. Operators without a CUDA version, and those that only compute
+// shapes, stay on the CPU: [Placements] lists them.
 func CUDA(device int, opts ...Option) engine.Engine {
 	return newEngine(ortEngine{cuda: true, device: device}, opts)
 }
@@ -62,7 +62,7 @@ type ortEngine struct {
 	device   int
 	tf32     bool
 	limited  bool
-	memory   int // with limited
+	memory   int // used if limited
 	required bool
 }
 
@@ -100,7 +100,7 @@ func (e *ortEngine) load(model []byte) (engine.Session, error) {
 	if n := doubleRecurrent(&outline.Graph); n != nil && !e.cuda {
 		return nil, fmt.Errorf("%s %q computes in float64, and ONNX Runtime's CPU code only in float32: use the native engine", n.OpType, n.Name)
 	}
-	if onnxgraph.InOtherFiles(model) { // which ONNX Runtime would take from the working directory
+	if onnxgraph.InOtherFiles(model) { // ONNX Runtime would look for them in the working directory
 		return nil, errors.New("tensors of the model lie in other files: save it as one file")
 	}
 	checked := !e.cuda && !e.passNaN
@@ -125,13 +125,13 @@ func (e *ortEngine) load(model []byte) (engine.Session, error) {
 	return s, nil
 }
 
-// Provider is a way to compute that ONNX Runtime offers.
+// Provider is a kind of processor that ONNX Runtime can compute on.
 type Provider struct {
 	Name string // "cpu" or "cuda"
-	Err  error  // why it cannot be used on this machine; nil if it can
+	Err  error  // why this machine cannot use it; nil if it can
 }
 
-// Providers tries every provider with a small model and says which can be used.
+// Providers tries every provider with a small model and reports which ones work.
 func Providers(opts ...Option) []Provider {
 	probe, err := onnxgraph.Marshal(&onnxgraph.Model{
 		IRVersion: 8,
@@ -159,13 +159,13 @@ func Providers(opts ...Option) []Provider {
 	}
 }
 
-// graph is what a model's file says of its inputs and outputs.
+// graph describes the inputs and outputs of a model.
 type graph struct {
 	inputs   []tensor.Info
 	outputs  []tensor.Info
-	defaults map[string]tensor.Tensor // of the inputs that are Optional
+	defaults map[string]tensor.Tensor // of the optional inputs
 	metadata map[string]string
-	finite   bool // inputs must be
+	finite   bool // inputs must be finite
 }
 
 func describe(m *onnxgraph.Model) (*graph, error) {
@@ -186,7 +186,7 @@ func describe(m *onnxgraph.Model) (*graph, error) {
 		switch {
 		case !ok:
 			g.inputs = append(g.inputs, info)
-		case m.IRVersion >= 4: // before, every weight had to be an input, and none could be fed
+		case m.IRVersion >= 4: // older files list every weight as an input, and none could be fed
 			if _, missing := t.Data.(onnxgraph.DataType); missing {
 				return nil, fmt.Errorf("input %q: its default cannot be read: save it in the model's file", v.Name)
 			}
@@ -200,7 +200,7 @@ func describe(m *onnxgraph.Model) (*graph, error) {
 		if err != nil {
 			return nil, fmt.Errorf("output %w", err)
 		}
-		if v.Type == onnxgraph.Float16 { // the binding takes them, but does not give them back
+		if v.Type == onnxgraph.Float16 { // the binding accepts them only as inputs
 			return nil, fmt.Errorf("output %q has type float16, which is not supported as an output: cast it in the model to %s", v.Name, tensor.Float32)
 		}
 		g.outputs = append(g.outputs, info)

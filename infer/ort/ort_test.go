@@ -57,8 +57,8 @@ func checkClose(t testing.TB, what string, got, want tensor.Tensor, tolerance fl
 	}
 }
 
-// TestSharedModels runs models that were trained elsewhere and ONNX's own
-// recurrent tests, whose answers are not ours.
+// TestSharedModels runs models that were trained elsewhere, and ONNX's own recurrent
+// tests. It compares with answers from other programs.
 func TestSharedModels(t *testing.T) {
 	orttest.Library(t)
 	var dirs []string
@@ -158,8 +158,8 @@ func marshal(t testing.TB, g onnxgraph.Graph) []byte {
 	return model
 }
 
-// lstm is a model with optional state, as package export writes it, but with
-// defaults that are not zero and differ.
+// lstm is a model with optional states, as package export writes it, but with nonzero
+// defaults that differ.
 func lstm(t testing.TB, hidden int) []byte {
 	rng := rand.New(rand.NewPCG(1, 2))
 	random := func(name string, shape ...int) onnxgraph.Tensor {
@@ -230,8 +230,8 @@ func TestDescription(t *testing.T) {
 	}
 }
 
-// TestOldFiles has a model of before IR version 4, when every weight had to be
-// an input too. None of them can be fed.
+// TestOldFiles opens a model from before IR version 4, which lists every weight as an
+// input. No weight can be fed.
 func TestOldFiles(t *testing.T) {
 	orttest.Library(t)
 	m, err := onnxgraph.Unmarshal(lstm(t, 3))
@@ -258,8 +258,8 @@ func TestOldFiles(t *testing.T) {
 	checkClose(t, "hidden", run(t, s, inputs, "hidden")["hidden"], run(t, open(t, lstm(t, 3)), inputs, "hidden")["hidden"], 0)
 }
 
-// TestOptionalState leaves the state out and feeds it, in turns, on one
-// session: steps with the state fed back are the whole window.
+// TestOptionalState alternates between omitting and feeding the state on one session.
+// Steps with the state fed back must equal the whole window.
 func TestOptionalState(t *testing.T) {
 	orttest.Library(t)
 	const hidden = 5
@@ -296,7 +296,7 @@ func TestOptionalState(t *testing.T) {
 		checkClose(t, "hn", state["h0"], whole["hn"], 1e-6)
 		checkClose(t, "cn", state["c0"], whole["cn"], 1e-6)
 
-		// Only one of the two states, the other by its default, and one output.
+		// Feed only one of the two states and request one output.
 		for _, name := range []string{"h0", "c0"} {
 			inputs := map[string]tensor.Tensor{"input": input, name: state[name]}
 			half := run(t, s, inputs, "cn")
@@ -374,8 +374,8 @@ func TestRunErrors(t *testing.T) {
 	}
 }
 
-// TestScalarWithoutShape has an output that the binding cannot make, for which
-// it leaves half a value.
+// TestScalarWithoutShape requests an output that the binding cannot make, for which
+// it leaves a partial value.
 func TestScalarWithoutShape(t *testing.T) {
 	orttest.Library(t)
 	s := open(t, marshal(t, onnxgraph.Graph{
@@ -389,7 +389,7 @@ func TestScalarWithoutShape(t *testing.T) {
 	}
 }
 
-// TestErrorsAreOneLine has names with a line break where a model fails.
+// TestErrorsAreOneLine uses names with a line break in a model that fails.
 func TestErrorsAreOneLine(t *testing.T) {
 	orttest.Library(t)
 	failing := node("Reshape", "x shape", "y")
@@ -410,7 +410,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 	}
 }
 
-// TestCancel breaks off a run that would take far longer than its deadline.
+// TestCancel cancels a run that would take far longer than its deadline.
 func TestCancel(t *testing.T) {
 	orttest.Library(t)
 	g := onnxgraph.Graph{
@@ -450,7 +450,7 @@ func TestConcurrentRuns(t *testing.T) {
 	wg.Wait()
 }
 
-// TestMemory opens, runs and fails many times: no memory may stay.
+// TestMemory opens, runs and fails many times, and checks that no memory leaks.
 func TestMemory(t *testing.T) {
 	orttest.Library(t)
 	if runtime.GOOS != "linux" {
@@ -516,7 +516,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// resident returns the bytes of memory that the process holds.
+// resident returns the resident memory of the process in bytes.
 func resident(t *testing.T) int {
 	debug.FreeOSMemory()
 	data, err := os.ReadFile("/proc/self/statm")
@@ -577,8 +577,8 @@ func TestEngines(t *testing.T) {
 	}
 }
 
-// TestCUDA runs on the GPU where there is one, and else wants the error to
-// name what is missing.
+// TestCUDA runs on the GPU if there is one, and otherwise expects an error that names
+// what is missing.
 func TestCUDA(t *testing.T) {
 	lib := orttest.Library(t)
 	model := lstm(t, 8)
@@ -608,7 +608,7 @@ func TestCUDA(t *testing.T) {
 	}
 }
 
-// TestQuiet wants nothing of ONNX Runtime's own on stderr, even on errors.
+// TestQuiet checks that ONNX Runtime prints nothing to stderr, even on errors.
 func TestQuiet(t *testing.T) {
 	orttest.Library(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^(TestRunErrors|TestMalformed|TestTypes)$")
@@ -634,7 +634,7 @@ func TestProviders(t *testing.T) {
 	}
 }
 
-// TestVaryingOutputs has outputs whose shapes do not follow from the inputs'.
+// TestVaryingOutputs uses outputs whose shapes do not follow from the input shapes.
 func TestVaryingOutputs(t *testing.T) {
 	orttest.Library(t)
 	s := open(t, marshal(t, onnxgraph.Graph{
@@ -661,8 +661,8 @@ func TestVaryingOutputs(t *testing.T) {
 	}
 }
 
-// TestRunInto feeds shapes in turn, with and without the state, and leaves other
-// answers of the same calls alone.
+// TestRunInto feeds varying shapes, with and without the state, and checks that
+// earlier answers of the same calls stay intact.
 func TestRunInto(t *testing.T) {
 	orttest.Library(t)
 	s := open(t, lstm(t, 8)).(engine.Refiller)
@@ -702,7 +702,7 @@ func TestRunInto(t *testing.T) {
 	}
 	inputs, outputs := map[string]tensor.Tensor{"input": series(1, 5)}, map[string]tensor.Tensor{"hidden": {}}
 	var answers []string
-	for i := range 2 { // of the same shapes, and other values
+	for i := range 2 { // the same shapes with other values
 		inputs["h0"] = tensor.Of(slices.Repeat([]float32{float32(i)}, 8), 1, 1, 8)
 		y := run(t, s, inputs, "hidden")["hidden"]
 		kept = append(kept, answer{"hidden": y})
@@ -720,12 +720,13 @@ func TestRunInto(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if allocations > 8 { // the binding's: one for each of 6 values, and 2
+	if allocations > 8 { // the binding makes one per value, 6 in all, and 2 more
 		t.Errorf("a run allocates %v times", allocations)
 	}
 }
 
-// TestDefaultOfAnotherShape leaves out an input that was fed, and feeds it again.
+// TestDefaultOfAnotherShape leaves out an input after feeding it, then feeds it
+// again.
 func TestDefaultOfAnotherShape(t *testing.T) {
 	orttest.Library(t)
 	s := open(t, marshal(t, onnxgraph.Graph{
@@ -756,8 +757,8 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-// TestOptions wants the same answers however the session is set up, but for what
-// rewrites of the graph round otherwise.
+// TestOptions expects the same answers with every option, apart from rounding by
+// graph optimizations.
 func TestOptions(t *testing.T) {
 	orttest.Library(t)
 	model := lstm(t, 8)
@@ -808,7 +809,7 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// TestPlacements lists what is left of a graph at each level of optimization.
+// TestPlacements lists the operators that remain at each level of optimization.
 func TestPlacements(t *testing.T) {
 	orttest.Library(t)
 	model := marshal(t, onnxgraph.Graph{

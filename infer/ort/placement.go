@@ -13,21 +13,21 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
-// Placement tells where an operator of a model runs.
+// Placement says where an operator of a model runs.
 type Placement struct {
-	Node     string // its name; those that ONNX Runtime has put in have names of its own
+	Node     string // its name; nodes that ONNX Runtime inserts have names of their own
 	Op       string
 	Provider string // "CPUExecutionProvider", "CUDAExecutionProvider"
-	Shapes   bool   // it computes shapes and indices alone: integers
+	Shapes   bool   // it only computes shapes and indices, in integers
 }
 
 // String shows p as "Op node (provider)".
 func (p Placement) String() string { return fmt.Sprintf("%s %q (%s)", p.Op, p.Node, p.Provider) }
 
-// Placements opens a model on an engine of this package and tells where each of its
-// operators runs, in the order in which they do. The binding does not give the
-// session's own list, so the model runs once, on zeros, with dimensions of no fixed
-// size at 1, and the list is that of its profile: branches not taken are not in it.
+// Placements opens a model on an engine of this package and lists where each of its
+// operators runs, in order of execution. It reads the list from the profile of a run
+// on zeros, with open dimensions of size 1, because the binding does not expose the
+// session's own list. Branches not taken are missing.
 func Placements(e engine.Engine, model []byte) ([]Placement, error) {
 	o, ok := e.(*ortEngine)
 	if !ok {
@@ -52,7 +52,8 @@ func (e *ortEngine) checkPlacements(model []byte) error {
 	return nil
 }
 
-// fallen names the operators that the CPU computes, but for those of shapes.
+// fallen names the operators that the CPU computes, except those that only compute
+// shapes.
 func fallen(placements []Placement) (list []string) {
 	for _, p := range placements {
 		if p.Provider == "CPUExecutionProvider" && !p.Shapes {
@@ -81,7 +82,7 @@ func (e ortEngine) placements(model []byte) ([]Placement, error) {
 	if _, err := s.Run(context.Background(), inputs); err != nil {
 		return nil, fmt.Errorf("a run on zeros, to see where operators run: %w", err)
 	}
-	if err := s.Close(); err != nil { // which writes the profile
+	if err := s.Close(); err != nil { // writes the profile
 		return nil, err
 	}
 	files, err := filepath.Glob(e.profile + "*")
@@ -95,7 +96,7 @@ func (e ortEngine) placements(model []byte) ([]Placement, error) {
 	return placementsOf(profile)
 }
 
-// zeros returns the inputs that have no default.
+// zeros returns tensors of zeros for the inputs without a default.
 func zeros(infos []tensor.Info) (map[string]tensor.Tensor, error) {
 	inputs := make(map[string]tensor.Tensor)
 	for _, info := range infos {
@@ -115,7 +116,7 @@ func zeros(infos []tensor.Info) (map[string]tensor.Tensor, error) {
 	return inputs, nil
 }
 
-// placementsOf reads a profile of one run.
+// placementsOf reads the profile of one run.
 func placementsOf(profile []byte) ([]Placement, error) {
 	var events []struct {
 		Cat, Name string

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestFallen reads a profile as a session of two providers writes it.
+// TestFallen reads a profile of a session with two providers.
 func TestFallen(t *testing.T) {
 	placements, err := placementsOf([]byte(`[
 		{"cat": "Session", "name": "model_run", "args": {}},

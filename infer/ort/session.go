@@ -23,17 +23,17 @@ import (
 	"github.com/rnnkit/rnnkit/internal/ortlib"
 )
 
-// Cgo reports whether this build has cgo, without which no model can be opened.
+// Cgo reports whether this build has cgo, which opening a model requires.
 const Cgo = true
 
-// loaded is the library that this package has loaded into the process.
+// loaded is the library that this package loaded into the process.
 var loaded struct {
 	sync.Mutex
 	path string
 }
 
-// loadLibrary loads the library that ortlib.Find finds, unless one is loaded already,
-// and returns the path of the one that is loaded.
+// loadLibrary loads the library that ortlib.Find finds, unless one is loaded. It
+// returns the path of the loaded library.
 func loadLibrary(explicit string) (string, error) {
 	loaded.Lock()
 	defer loaded.Unlock()
@@ -138,8 +138,8 @@ func (e *ortEngine) options(library string) (*ort.SessionOptions, error) {
 	return options, nil
 }
 
-// checkWritable makes a file whose name begins with prefix, and removes it: ONNX
-// Runtime says nothing where it cannot write its own.
+// checkWritable creates and removes a file whose name begins with prefix, since ONNX
+// Runtime does not report that it cannot write its profile.
 func checkWritable(prefix string) error {
 	f, err := os.CreateTemp(filepath.Dir(prefix), filepath.Base(prefix)+"*")
 	if err != nil {
@@ -182,18 +182,18 @@ func names(infos []tensor.Info) []string {
 	return list
 }
 
-// session feeds every input and computes every output of the graph on each
-// Run, because the binding fixes their names when the session is made: inputs
-// that are left out get their default from here.
+// session feeds every input and computes every output of the graph on each Run,
+// because the binding fixes their names when it makes the session. It feeds the
+// defaults of inputs that are left out.
 type session struct {
 	*graph
 	session  *ort.DynamicAdvancedSession
 	defaults map[string]ort.Value
-	varying  atomic.Bool // shapes of outputs do not follow from those of inputs
+	varying  atomic.Bool // output shapes vary for the same input shapes
 
 	mu     sync.Mutex
 	closed bool
-	idle   []*call // at most as many as there are processors
+	idle   []*call // at most one per processor
 }
 
 func (s *session) Inputs() []tensor.Info       { return s.inputs }
@@ -223,7 +223,7 @@ func (s *session) Run(ctx context.Context, inputs map[string]tensor.Tensor, outp
 	return engine.Run(ctx, s, inputs, outputs...)
 }
 
-// RunInto is as [engine.Refiller] says.
+// RunInto implements [engine.Refiller].
 func (s *session) RunInto(ctx context.Context, inputs, outputs []*tensor.Tensor) error {
 	if err := s.runInto(ctx, inputs, outputs); err != nil {
 		return fmt.Errorf("onnxruntime: %w", err)
@@ -248,7 +248,7 @@ func (s *session) runInto(ctx context.Context, inputs, outputs []*tensor.Tensor)
 	}
 	err = c.run(ctx, s)
 	if err != nil && ctx.Err() == nil && c.used {
-		s.varying.Store(true) // if the error is another one, it comes again
+		s.varying.Store(true) // any other error recurs in the second run
 		c.dropOutputs()
 		err = c.run(ctx, s)
 	}
@@ -265,8 +265,8 @@ func (s *session) runInto(ctx context.Context, inputs, outputs []*tensor.Tensor)
 	return nil
 }
 
-// checkInputs returns an error for inputs that the model does not declare so, and for
-// those of which ONNX Runtime makes nonsense.
+// checkInputs returns an error for inputs that do not match their declarations, and
+// for values that ONNX Runtime would process wrongly.
 func (s *session) checkInputs(inputs []*tensor.Tensor) error {
 	if err := engine.CheckTensors(s.inputs, inputs); err != nil {
 		return err
@@ -284,7 +284,7 @@ func (s *session) checkInputs(inputs []*tensor.Tensor) error {
 	return nil
 }
 
-// take returns a call that no one else uses.
+// take returns a call for exclusive use.
 func (s *session) take() (*call, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -312,19 +312,19 @@ func (s *session) put(c *call) {
 	s.idle = append(s.idle, c)
 }
 
-// call is what a run needs, which the next one on the same shapes uses again.
+// call holds the values of a run. Later runs with the same shapes reuse it.
 type call struct {
-	in      []ort.Value     // what was fed, nil where a default was
+	in      []ort.Value     // fed inputs, nil for defaults
 	fed     []tensor.Tensor // the memory of in
-	args    []ort.Value     // in and defaults
+	args    []ort.Value     // in and the defaults
 	out     []ort.Value
 	got     []tensor.Tensor // the memory of out
-	used    bool            // the values of out are those of a run before
+	used    bool            // out holds the values of an earlier run
 	options *ort.RunOptions
 }
 
-// feed copies inputs to c. Those that are new in type, shape or, where the binding
-// copies them itself, value may change the shapes of outputs.
+// feed copies inputs to c. It drops the outputs if a new input may change their
+// shapes: if its type or shape changed, or if the binding copies its value.
 func (c *call) feed(s *session, inputs []*tensor.Tensor) error {
 	for i, t := range inputs {
 		if (t != nil) != (c.in[i] != nil) {
@@ -348,13 +348,13 @@ func (c *call) feed(s *session, inputs []*tensor.Tensor) error {
 	return nil
 }
 
-// run runs the session and breaks off, between two operators, when ctx is done.
+// run runs the session. It stops between two operators when ctx is done.
 func (c *call) run(ctx context.Context, s *session) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	for i, info := range s.outputs {
-		if c.out[i] == nil && info.Shape != nil && len(info.Shape) == 0 { // the binding cannot make a scalar of an output by itself
+		if c.out[i] == nil && info.Shape != nil && len(info.Shape) == 0 { // the binding cannot allocate a scalar output
 			v, err := newScalar(info.Type)
 			if err != nil {
 				return fmt.Errorf("output %q: %w", info.Name, err)
@@ -394,7 +394,7 @@ func (c *call) done(err error) error {
 	return oneLine(err)
 }
 
-// copyOutputs copies the outputs that are wanted.
+// copyOutputs copies the requested outputs.
 func (c *call) copyOutputs(s *session, outputs []*tensor.Tensor) error {
 	for i, t := range outputs {
 		if t == nil {
@@ -409,7 +409,7 @@ func (c *call) copyOutputs(s *session, outputs []*tensor.Tensor) error {
 	return nil
 }
 
-// output returns the contents of an output, which last until the next run.
+// output returns the contents of an output, which are valid until the next run.
 func (c *call) output(i int) (_ tensor.Tensor, err error) {
 	if len(c.got[i].Shape) == 0 {
 		c.got[i], err = tensorOf(c.out[i])
@@ -442,7 +442,7 @@ func destroy(values []ort.Value) {
 	}
 }
 
-// guarded matches the failure of a node that onnxgraph.Guard has put in.
+// guarded matches the failure of a node that onnxgraph.Guard inserted.
 var guarded = regexp.MustCompile(`Name:'shape of input (\d) of (\w+ ".*"), guard \d+'.*?(Input shape:\{[\d,]*\}|$)`)
 
 // oneLine joins the lines of an error of ONNX Runtime.

@@ -17,8 +17,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/orttest"
 )
 
-// foreignTypes is y = x·W + b with W in int8 and branches that give sequences: types
-// of which package onnxgraph holds no value. b may be left out.
+// foreignTypes is y = x·W + b, where W is int8 and branches return sequences. Package
+// onnxgraph cannot hold values of these types. b is optional.
 func foreignTypes(t *testing.T) *onnxpb.ModelProto {
 	t.Helper()
 	branch := func(name string) onnxgraph.Attribute {
@@ -30,7 +30,7 @@ func foreignTypes(t *testing.T) *onnxpb.ModelProto {
 		Inputs:  []onnxgraph.Value{value("x", onnxgraph.Float32, "batch", "2"), value("b", onnxgraph.Float32, "3")},
 		Outputs: []onnxgraph.Value{value("y", onnxgraph.Float32, "batch", "3")},
 		Initializers: []onnxgraph.Tensor{
-			{Name: "W", Tensor: tensor.Of([]uint8{2, 4, 6, 0xfe, 0xfc, 0xfa}, 2, 3)}, // as int8 2, 4, 6, -2, -4, -6
+			{Name: "W", Tensor: tensor.Of([]uint8{2, 4, 6, 0xfe, 0xfc, 0xfa}, 2, 3)}, // in int8: 2, 4, 6, -2, -4, -6
 			{Name: "zero", Tensor: tensor.Of([]uint8{0})},
 			{Name: "scale", Tensor: tensor.Of([]float32{0.5})},
 			{Name: "yes", Tensor: tensor.Of([]bool{true})},
@@ -49,7 +49,7 @@ func foreignTypes(t *testing.T) *onnxpb.ModelProto {
 	if err := proto.Unmarshal(data, p); err != nil {
 		t.Fatal(err)
 	}
-	p.MetadataProps = nil // which would be rnnkit's
+	p.MetadataProps = nil // they would mark the model as rnnkit's
 	for _, tensor := range p.Graph.Initializer[:2] {
 		tensor.DataType = proto.Int32(int32(onnxgraph.Number(onnxgraph.Int8)))
 	}
@@ -71,8 +71,8 @@ func protobuf(t *testing.T, p *onnxpb.ModelProto) []byte {
 	return data
 }
 
-// TestForeignTypes runs a model with values inside that the native engine cannot
-// hold, which refuses it and says who takes it.
+// TestForeignTypes runs a model whose inner values the native engine cannot hold. The
+// native engine must refuse it and name an engine that runs it.
 func TestForeignTypes(t *testing.T) {
 	orttest.Library(t)
 	data := protobuf(t, foreignTypes(t))
@@ -93,15 +93,15 @@ func TestForeignTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkClose(t, "y", got["y"], tensor.Of(test.want, 2, 3), 0.05) // ONNX Runtime may round x to 8 bits too
+		checkClose(t, "y", got["y"], tensor.Of(test.want, 2, 3), 0.05) // ONNX Runtime may also round x to 8 bits
 	}
 	if _, err := native.New().Open(data); err == nil || !strings.Contains(err.Error(), "ONNX Runtime") {
 		t.Errorf("the native engine says %v", err)
 	}
 }
 
-// TestForeignTypesOutside has the model read and give what no tensor.Tensor is, and
-// a default that is not in its file.
+// TestForeignTypesOutside uses inputs and outputs that no tensor.Tensor can hold, and
+// a default outside the model's file.
 func TestForeignTypesOutside(t *testing.T) {
 	orttest.Library(t)
 	int8s := &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(int32(onnxgraph.Number(onnxgraph.Int8)))}}}
@@ -125,8 +125,8 @@ func TestForeignTypesOutside(t *testing.T) {
 	}
 }
 
-// TestOtherFiles has a tensor of the model, wherever it is, in another file. ONNX
-// Runtime would look for that in the working directory.
+// TestOtherFiles stores a tensor of the model, at any depth, in another file. ONNX
+// Runtime would look for it in the working directory.
 func TestOtherFiles(t *testing.T) {
 	orttest.Library(t)
 	key, file := "location", "types_test.go"
@@ -168,20 +168,20 @@ func TestOtherFiles(t *testing.T) {
 		}
 	}
 	p := foreignTypes(t)
-	p.Graph.Name = &key // a name is none
+	p.Graph.Name = &key // a name does not count
 	open(t, protobuf(t, p))
 }
 
-// TestDouble has recurrent nodes in float64, whose weights come about in several
-// ways. ONNX Runtime would open them and fail in Run.
+// TestDouble uses recurrent nodes in float64, whose weights arise in several ways.
+// ONNX Runtime would open them and fail in Run.
 func TestDouble(t *testing.T) {
 	orttest.Library(t)
 	shape := map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4}
 	for _, test := range []struct {
 		op      string
 		typ     onnxgraph.DataType // of x
-		weights onnxgraph.DataType // as they are in the file
-		how     []onnxgraph.Node   // what makes W of w
+		weights onnxgraph.DataType // their type in the file
+		how     []onnxgraph.Node   // the nodes that compute W from w
 	}{
 		{"RNN", onnxgraph.Float64, onnxgraph.Float64, nil},
 		{"GRU", onnxgraph.Float64, onnxgraph.Float64, nil},

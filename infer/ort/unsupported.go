@@ -7,14 +7,14 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// lacks matches what ONNX Runtime says where it lacks an operator: with its name, and in
-// one of the forms with that of the node.
+// lacks matches the messages of ONNX Runtime about a missing operator. They name the
+// operator and, in one form, the node.
 var lacks = regexp.MustCompile(`No Op registered for (\w+) with` +
 	`|(\w+)\(-?\d+\) is not a registered function/op` +
 	`|implementation for (\w+)\(\d+\) node with name '([^']*)'`)
 
-// unsupported returns an error of ONNX Runtime for m, as an [engine.UnsupportedError]
-// where it says that an operator is lacking.
+// unsupported turns an error of ONNX Runtime about a missing operator of m into an
+// [engine.UnsupportedError]. It returns any other error unchanged.
 func (e *ortEngine) unsupported(m *onnxgraph.Model, err error) error {
 	found := lacks.FindStringSubmatch(err.Error())
 	if found == nil {

@@ -13,15 +13,15 @@ import (
 	"github.com/rnnkit/rnnkit/internal/orttest"
 )
 
-// TestUnsupported opens models with an operator that neither engine has.
+// TestUnsupported opens models with an operator that both engines lack.
 func TestUnsupported(t *testing.T) {
 	orttest.Library(t)
 	for _, c := range []struct {
 		op, domain string
-		opset      int64 // of the domain
+		opset      int64 // of its domain
 	}{
 		{"Nonsense", "", 17},
-		{"Swish", "", 17}, // of opset 24
+		{"Swish", "", 17}, // added in opset 24
 		{"Nonsense", "com.example", 1},
 	} {
 		m := &onnxgraph.Model{IRVersion: 8, Opsets: []onnxgraph.Opset{{Version: 17}}, Graph: onnxgraph.Graph{

@@ -11,8 +11,8 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
-// newValue wraps t, whose data it does not copy, for ONNX Runtime. The caller
-// must destroy the value.
+// newValue wraps t for ONNX Runtime without copying its data. The caller must destroy
+// the value.
 func newValue(t tensor.Tensor) (ort.Value, error) {
 	switch data := t.Data.(type) {
 	case []tensor.Half:
@@ -48,7 +48,8 @@ func dimsOf(shape []int) ort.Shape {
 	return dims
 }
 
-// halves copies float16 data to what the binding takes: bytes, of no scalar.
+// halves copies float16 data to bytes, which the binding requires. It does not
+// support scalars.
 func halves(shape []int, data []tensor.Half) (ort.Value, error) {
 	if len(shape) == 0 {
 		return nil, fmt.Errorf("a scalar of type %q is not supported", tensor.Float16)
@@ -79,7 +80,7 @@ func newScalar(t tensor.Type) (ort.Value, error) {
 	return nil, fmt.Errorf("a scalar of type %q is not supported", t)
 }
 
-// tensorOf returns the contents of v, in its memory if it is a tensor.
+// tensorOf returns the contents of v. A tensor shares the memory of v.
 func tensorOf(v ort.Value) (tensor.Tensor, error) {
 	switch v := v.(type) {
 	case *ort.Tensor[float32]:

@@ -7,7 +7,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxref"
 )
 
-// Two steps of an RNN without an activation to speak of: h = x + h/2.
+// ExampleRecurrent runs two steps of an RNN with a linear activation: h = x + h/2.
 func ExampleRecurrent() {
 	node := onnxref.Recurrent{
 		Op: "RNN", Direction: "forward", Clip: math.Inf(1),

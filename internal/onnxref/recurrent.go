@@ -1,6 +1,6 @@
-// Package onnxref computes the recurrent operators of ONNX in float64, slowly
-// and plainly: the equations of the operators' pages, element by element. It is
-// what tests compare the engines with, so it shares no code with them.
+// Package onnxref computes the recurrent operators of ONNX in float64, by a plain and
+// slow evaluation of the equations in ONNX's documentation. Tests compare the engines
+// with it, so it shares no code with them.
 //
 // https://onnx.ai/onnx/operators/onnx__RNN.html, onnx__GRU.html and
 // onnx__LSTM.html.
@@ -23,7 +23,7 @@ func NewArray(shape ...int) *Array {
 	return &Array{shape, make([]float64, n)}
 }
 
-// at returns the element at an index, or 0 where the array is left out.
+// at returns the element at an index, or 0 if the array is nil.
 func (a *Array) at(index ...int) float64 {
 	if a == nil {
 		return 0
@@ -39,15 +39,15 @@ func (a *Array) element(index ...int) *float64 {
 	return &a.Data[n]
 }
 
-// Recurrent is a node with its inputs. Its fields have the names that ONNX's
-// pages give them; arrays that may be left out are nil then.
+// Recurrent is a node with its inputs. The fields are named as in ONNX's
+// documentation. Optional arrays may be nil.
 type Recurrent struct {
 	Op        string // RNN, GRU or LSTM
 	Direction string // forward, reverse or bidirectional
 
-	// Activations are as many as the pages ask for, or none for the defaults.
-	// Alpha and Beta go, in order, to those that take one; those for which
-	// nothing is left take their default.
+	// Activations lists as many names as the documentation requires, or none for
+	// the defaults. Alpha and Beta supply, in order, the activations that have
+	// these parameters. An activation beyond the end of a list has its default.
 	Activations []string
 	Alpha, Beta []float64
 
@@ -57,18 +57,18 @@ type Recurrent struct {
 	BatchFirst        bool // layout 1
 
 	X, W, R, B         *Array
-	SequenceLens       []int // nil where all sequences have the length of X
+	SequenceLens       []int // nil if all sequences have the length of X
 	InitialH, InitialC *Array
 	P                  *Array
 
-	// Jump is set by Run to how near an input of ThresholdedRelu came to its
-	// alpha, where the function jumps: other arithmetic may land on the other
-	// side.
+	// Jump is set by Run to the smallest distance of a ThresholdedRelu input
+	// from alpha, where the function jumps. If it is small, rounding may change
+	// the side.
 	Jump float64
 }
 
-// Run returns Y, Y_h and, which means something for an LSTM only, Y_c. A sequence
-// of no steps has zeros for its last state.
+// Run returns Y, Y_h and Y_c, of which Y_c is only for an LSTM. An empty sequence has
+// a final state of zeros.
 func (n *Recurrent) Run() [3]*Array {
 	n.Jump = math.Inf(1)
 	time, batch := n.X.Shape[0], n.X.Shape[1]
@@ -117,7 +117,7 @@ func (n *Recurrent) Run() [3]*Array {
 	return [3]*Array{y, yh, yc}
 }
 
-// state returns the index of an element of initial_h, initial_c, Y_h and Y_c.
+// state returns the index of an element in initial_h, initial_c, Y_h and Y_c.
 func (n *Recurrent) state(d, b, j int) []int {
 	if n.BatchFirst {
 		return []int{b, d, j}
@@ -125,7 +125,7 @@ func (n *Recurrent) state(d, b, j int) []int {
 	return []int{d, b, j}
 }
 
-// step returns the state after one more step.
+// step returns the state after one step.
 func (n *Recurrent) step(d, b, t int, h, c []float64) (nextH, nextC []float64) {
 	hidden := len(h)
 	nextH, nextC = make([]float64, hidden), make([]float64, hidden)
@@ -170,7 +170,7 @@ func (n *Recurrent) step(d, b, t int, h, c []float64) (nextH, nextC []float64) {
 	return nextH, nextC
 }
 
-// fromX returns what step t of the input gives element j of a gate: x Wᵀ + Wb.
+// fromX returns the contribution of step t of X to element j of a gate: x Wᵀ + Wb.
 func (n *Recurrent) fromX(d, b, t, gate, j int) float64 {
 	row := gate*n.R.Shape[2] + j
 	sum := n.B.at(d, row)
@@ -183,7 +183,7 @@ func (n *Recurrent) fromX(d, b, t, gate, j int) float64 {
 	return sum
 }
 
-// fromH returns what the state gives element j of a gate: h Rᵀ + Rb.
+// fromH returns the contribution of the state to element j of a gate: h Rᵀ + Rb.
 func (n *Recurrent) fromH(d, gate, j int, h []float64) float64 {
 	row := gate*n.R.Shape[2] + j
 	sum := n.B.at(d, n.R.Shape[1]+row)
@@ -195,8 +195,8 @@ func (n *Recurrent) fromH(d, gate, j int, h []float64) float64 {
 
 func (n *Recurrent) clip(x float64) float64 { return max(-n.Clip, min(x, n.Clip)) }
 
-// activation returns the i-th activation function of direction d, with the
-// scaling values that are left for it by those before it.
+// activation returns the i-th activation function of direction d. Earlier activations
+// use up their elements of Alpha and Beta.
 func (n *Recurrent) activation(d, i int) func(float64) float64 {
 	names := n.Activations
 	if len(names) == 0 {
@@ -246,7 +246,7 @@ func (n *Recurrent) activation(d, i int) func(float64) float64 {
 			}
 			return 0
 		}
-	case "ScaledTanh": // for which the pages give no defaults
+	case "ScaledTanh": // it has no documented defaults
 		alpha, beta := alphas[0], betas[0]
 		return func(x float64) float64 { return alpha * math.Tanh(beta*x) }
 	case "HardSigmoid":

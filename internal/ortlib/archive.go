@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	maxMember  = 4 << 30  // bytes of one file: CUDA providers come near to 1 GiB
-	maxArchive = 32 << 30 // bytes of an archive, unpacked
-	maxMembers = 64       // files that are taken out of an archive
+	maxMember  = 4 << 30  // bytes of one file; a CUDA provider has almost 1 GiB
+	maxArchive = 32 << 30 // bytes of an archive when unpacked
+	maxMembers = 64       // files extracted from an archive
 )
 
 // wanted matches the names of the library and of its provider libraries.
@@ -35,9 +35,9 @@ func isArchive(name string) bool {
 	return strings.HasSuffix(name, ".tgz") || strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".zip")
 }
 
-// unpack writes the libraries in an archive to directories below stage, one for
-// each directory in the archive, and returns the path of the first ONNX Runtime
-// library that is for this platform.
+// unpack writes the libraries in an archive to directories below stage, one for each
+// directory in the archive. It returns the path of the first ONNX Runtime library for
+// this platform.
 func unpack(ctx context.Context, archive, stage string) (string, error) {
 	pattern := wanted[runtime.GOOS]
 	if pattern == nil {
@@ -78,8 +78,8 @@ func unpack(ctx context.Context, archive, stage string) (string, error) {
 	return "", fmt.Errorf("archive %s has %d files of the name %s and none is a library for %s: get the archive for this platform", archive, len(libs), FileName(), platform())
 }
 
-// eachMember calls f with the name and content of every regular file in a
-// .tgz, .tar.gz or .zip file.
+// eachMember calls f with the name and content of every regular file in a .tgz,
+// .tar.gz or .zip file.
 func eachMember(ctx context.Context, archive string, f func(name string, content io.Reader) error) error {
 	if strings.HasSuffix(strings.ToLower(archive), ".zip") {
 		return eachZipped(ctx, archive, f)
@@ -134,8 +134,8 @@ func eachZipped(ctx context.Context, archive string, f func(name string, content
 	return nil
 }
 
-// boundedReader reads at most n bytes, after which it fails, and fails when
-// its context is done.
+// boundedReader reads at most n bytes and then fails. It also fails when its context
+// is done.
 type boundedReader struct {
 	ctx context.Context
 	r   io.Reader

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// CUDA reports what the library at path lacks on this machine to compute with
-// CUDA, all at once: its provider libraries, the NVIDIA driver, a device, and
-// (on Linux) the CUDA and cuDNN libraries that its provider needs. It loads
-// nothing, so nil is no proof that CUDA works.
+// CUDA returns an error that lists everything the library at path lacks on this
+// machine to compute with CUDA: its provider libraries, the NVIDIA driver, a device,
+// and (on Linux) the CUDA and cuDNN libraries that its provider needs. It loads
+// nothing, so nil does not prove that CUDA works.
 func CUDA(path string) error {
 	var missing []string
 	switch runtime.GOOS {
@@ -55,7 +55,7 @@ func missingOnLinux(dir string) (missing []string) {
 			libs = append(libs, lib)
 		}
 	}
-	// From 1.29 on the provider loads cuDNN by itself, of any version.
+	// From 1.29 on the provider itself loads any version of cuDNN.
 	cudnn := func(dir string) bool { return exists(filepath.Join(dir, "libcudnn.so*")) }
 	needsCuDNN := func(lib string) bool { return strings.HasPrefix(lib, "libcudnn") }
 	if !slices.ContainsFunc(needed, needsCuDNN) && !slices.ContainsFunc(dirs, cudnn) {
@@ -87,14 +87,14 @@ func onPath(name string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return isFile(filepath.Join(dir, name)) })
 }
 
-// exists reports whether a file matches the pattern.
+// exists reports whether any file matches the pattern.
 func exists(pattern string) bool {
 	found, _ := filepath.Glob(pattern)
 	return len(found) > 0
 }
 
-// runPath lists the directories in which f, a file in dir, tells the loader to
-// look first.
+// runPath lists the directories that f, a file in dir, tells the loader to search
+// first.
 func runPath(f *elf.File, dir string) (dirs []string) {
 	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
 		paths, _ := f.DynString(tag)

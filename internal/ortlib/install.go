@@ -17,16 +17,16 @@ import (
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
 )
 
-// Options say what [Install] installs.
+// Options says what [Install] installs.
 type Options struct {
-	// From is "go" (the default) for a pinned Go module, "npm" for a pinned
-	// npm package, or else the path of a library or of a release archive
-	// (.tgz, .tar.gz or .zip) with one in it.
+	// From is "go" (the default) for a pinned Go module, "npm" for a pinned npm
+	// package, or the path of a library or of a release archive (.tgz, .tar.gz
+	// or .zip) that contains one.
 	From string
-	// SHA256 is what the file at the path From must have, in hexadecimal.
-	// Packages have their sums in this package.
+	// SHA256 is the expected hexadecimal sum of the file at the path From. The
+	// sums of pinned packages are built in.
 	SHA256 string
-	// Log gets a line for each step that takes time. It may be nil.
+	// Log receives a line for each slow step. It may be nil.
 	Log io.Writer
 }
 
@@ -36,14 +36,13 @@ type Installed struct {
 	Version   string
 	SHA256    string   // of the library, in hexadecimal
 	Providers []string // names of the provider libraries beside it
-	Already   bool     // it was there, nothing was written
+	Already   bool     // the library was already there, and nothing was written
 }
 
-// Install puts a library, and the provider libraries that lie beside it in the
-// same source, into the cache, where [Find] then takes it before any other in
-// the cache. It writes nothing where the same library is there already, and
-// replaces one that is damaged. A download is by the go or npm command, which
-// must be on the PATH.
+// Install copies a library and its provider libraries into the cache. [Find] then
+// prefers it to any other in the cache. Install writes nothing if the same library is
+// already there, and replaces a damaged one. It downloads with the go or npm command,
+// which must be on the PATH.
 func Install(ctx context.Context, o Options) (Installed, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
@@ -108,7 +107,7 @@ func installPin(ctx context.Context, cache string, p pin, log io.Writer) (Instal
 	return place(dest, []string{lib}, p.version, sum)
 }
 
-// fetchGo copies the library out of the Go module cache.
+// fetchGo copies the library from the Go module cache.
 func fetchGo(ctx context.Context, p pin, stage, lib string) error {
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", p.module)
 	cmd.Dir = stage
@@ -205,8 +204,8 @@ func installPath(ctx context.Context, cache string, o Options) (Installed, error
 	return place(dest, files, version, sum)
 }
 
-// newStage makes a temporary directory in the cache, so that a rename out of
-// it stays on one file system. It removes those that killed processes left.
+// newStage makes a temporary directory in the cache, so that a rename stays within
+// one file system. It removes the directories of killed processes.
 func newStage(cache string) (dir string, remove func(), err error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", nil, unwritableCache(err)
@@ -248,8 +247,8 @@ func unwritableCache(err error) error {
 	return fmt.Errorf("the cache: %w: set RNNKIT_CACHE to a directory that can be written", err)
 }
 
-// already reports whether dest has the library with the sum, and if so makes it
-// the one that was installed last.
+// already reports whether dest has the library with the sum. If so, it marks the
+// library as the last one installed.
 func already(dest, version, sum string) (Installed, bool) {
 	lib := filepath.Join(dest, FileName())
 	if got, err := fileSum(lib); err != nil || got != sum {
@@ -262,8 +261,8 @@ func already(dest, version, sum string) (Installed, bool) {
 	return Installed{lib, version, sum, baseNames(providersBeside(lib)), true}, true
 }
 
-// place moves files, of which the first is the library, into dest. The library
-// goes last, so that whoever finds it finds the rest too.
+// place moves files, the library first in the list, into dest. It moves the library
+// last, so that whoever finds the library finds the rest too.
 func place(dest string, files []string, version, sum string) (Installed, error) {
 	if err := os.MkdirAll(dest, 0o755); err != nil {
 		return Installed{}, err
@@ -292,8 +291,8 @@ func place(dest string, files []string, version, sum string) (Installed, error) 
 	return Installed{lib, version, sum, baseNames(files[1:]), false}, nil
 }
 
-// copyWithProviders copies the library at path into dir under its own name,
-// and the provider libraries that lie beside it.
+// copyWithProviders copies the library at path and the provider libraries beside it
+// into dir, and keeps their names.
 func copyWithProviders(ctx context.Context, dir, path string) error {
 	for _, file := range append([]string{path}, providersBeside(path)...) {
 		if err := copyFile(ctx, filepath.Join(dir, filepath.Base(file)), file); err != nil {
@@ -327,7 +326,7 @@ func copyFile(ctx context.Context, dst, src string) error {
 	return writeFile(dst, &boundedReader{ctx, file, maxMember})
 }
 
-// writeFile writes content to a new file and waits until it is on the disk.
+// writeFile writes content to a new file and flushes it to disk.
 func writeFile(path string, content io.Reader) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -340,8 +339,8 @@ func writeFile(path string, content io.Reader) error {
 	return errors.Join(err, file.Close())
 }
 
-// oneLine joins the lines of a command's output and keeps its end, where
-// commands say what went wrong.
+// oneLine joins the lines of a command's output and keeps the end, where commands
+// report errors.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if len(s) > 300 {

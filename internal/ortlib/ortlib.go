@@ -1,9 +1,9 @@
-// Package ortlib finds the shared library of ONNX Runtime on this machine,
-// tells its version without loading it, and installs it into the user's cache.
+// Package ortlib finds the shared library of ONNX Runtime on this machine, reads its
+// version without loading it, and installs it into the user's cache.
 //
-// The cache is rnnkit/onnxruntime in [os.UserCacheDir], or in the directory
-// that RNNKIT_CACHE names. A library lies there in <version>/<goos>-<goarch>,
-// with its SHA-256 in a file beside it and its provider libraries, if any.
+// The cache is rnnkit/onnxruntime in [os.UserCacheDir], or the directory that
+// RNNKIT_CACHE names. A library lies in <version>/<goos>-<goarch>, beside a file with
+// its SHA-256 and its provider libraries, if any.
 package ortlib
 
 import (
@@ -21,20 +21,19 @@ import (
 // EnvPath is the environment variable that names the library to use.
 const EnvPath = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
 
-// ErrNotFound says that there is no ONNX Runtime on this machine.
+// ErrNotFound means that this machine has no ONNX Runtime.
 var ErrNotFound = errors.New("ONNX Runtime is not installed: run `rnnkit runtime install`")
 
-// Library is a library that was found.
+// Library is an ONNX Runtime library and its origin.
 type Library struct {
 	Path   string // absolute
-	Source string // where it was found: "given path", [EnvPath], "cache" or "system"
+	Source string // its origin: "given path", [EnvPath], "cache" or "system"
 }
 
-// Find returns the library to use: the one at the path explicit, unless that
-// is empty; else the one that [EnvPath] names; else the one that was installed
-// last into the cache; else the first that the system's loader would find. A
-// path that was given and does not lead to a file is an error. Where there is
-// no library at all, the error is [ErrNotFound].
+// Find returns the library to use: the one at the path explicit, if set; else the one
+// that [EnvPath] names; else the last one installed into the cache; else the first
+// that the system's loader would find. It returns an error for a given path that is
+// not a file, and [ErrNotFound] if there is no library.
 func Find(explicit string) (Library, error) {
 	if explicit != "" {
 		return given(explicit, "given path")
@@ -71,8 +70,8 @@ func given(path, source string) (Library, error) {
 	return Library{path, source}, nil
 }
 
-// pathless strips the path from an error of package os, for messages that
-// already name it.
+// pathless strips the path from an error of package os, for messages that already
+// name it.
 func pathless(err error) error {
 	var pathErr *os.PathError
 	if errors.As(err, &pathErr) {
@@ -81,7 +80,7 @@ func pathless(err error) error {
 	return err
 }
 
-// FileName is the name of the library's file on this platform.
+// FileName returns the name of the library's file on this platform.
 func FileName() string {
 	switch runtime.GOOS {
 	case "windows":
@@ -92,7 +91,7 @@ func FileName() string {
 	return "libonnxruntime.so"
 }
 
-// systemNames are the names by which the system's loader knows the library.
+// systemNames returns the names that the system's loader uses for the library.
 func systemNames() []string {
 	if runtime.GOOS == "linux" {
 		return []string{FileName(), FileName() + ".1"}
@@ -114,8 +113,7 @@ func cacheDir() (string, error) {
 	return filepath.Join(dir, "rnnkit", "onnxruntime"), nil
 }
 
-// cached returns the library for this platform that was installed last into the
-// cache, or "" where there is none.
+// cached returns the last library for this platform installed into the cache, or "".
 func cached() string {
 	dir, err := cacheDir()
 	if err != nil {
@@ -142,7 +140,7 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// loaderDirs lists where the system's loader looks for a library.
+// loaderDirs lists the directories that the system's loader searches.
 func loaderDirs() []string {
 	var dirs []string
 	switch runtime.GOOS {
@@ -159,8 +157,8 @@ func loaderDirs() []string {
 	return slices.DeleteFunc(dirs, func(dir string) bool { return dir == "" })
 }
 
-// confDirs lists the directories in a file of the form of /etc/ld.so.conf and
-// in those that it includes.
+// confDirs lists the directories in a file in the format of /etc/ld.so.conf and in
+// the files that it includes.
 func confDirs(path string, depth int) []string {
 	if depth > 8 {
 		return nil

@@ -20,9 +20,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
-// compile makes a shared library in dir with the C compiler: of the version,
-// by its symbols, and linked to the libraries needed. The content differs with
-// the text.
+// compile makes a shared library in dir with the C compiler. The symbols give its
+// version, needed lists the libraries to link, and text varies the content.
 func compile(t *testing.T, dir, name, version, text string, needed ...string) string {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -105,7 +104,7 @@ func mustInstall(t *testing.T, o Options) Installed {
 	return done
 }
 
-// wantError wants an error in one line that has all the parts.
+// wantError expects a one-line error that contains all parts.
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
 	if err == nil {
@@ -130,7 +129,7 @@ func TestFindOrder(t *testing.T) {
 			t.Errorf("got %v, %v, want %s from %s", got, err, path, source)
 		}
 	}
-	if _, err := Find(""); err != nil { // else this machine has one
+	if _, err := Find(""); err != nil { // otherwise this machine has a library
 		wantError(t, err, "rnnkit runtime install")
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("%v is not ErrNotFound", err)
@@ -154,7 +153,7 @@ func TestFindOrder(t *testing.T) {
 	}
 }
 
-// TestSystemSkipsOtherPlatforms has a library for another processor first.
+// TestSystemSkipsOtherPlatforms puts a library for another processor first.
 func TestSystemSkipsOtherPlatforms(t *testing.T) {
 	newCache(t)
 	good, other := t.TempDir(), t.TempDir()
@@ -166,7 +165,7 @@ func TestSystemSkipsOtherPlatforms(t *testing.T) {
 	}
 }
 
-// foreign copies an ELF file and says that it is for SPARC.
+// foreign copies an ELF file and marks it as one for SPARC.
 func foreign(t *testing.T, from, to string) {
 	t.Helper()
 	content := []byte(read(t, from))
@@ -222,8 +221,8 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// TestPins compares the table with the libraries that are in the Go module
-// cache, for any platform.
+// TestPins compares the table with the libraries in the Go module cache, for any
+// platform.
 func TestPins(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOMODCACHE").Output()
 	if err != nil {
@@ -248,9 +247,8 @@ func TestPins(t *testing.T) {
 	}
 }
 
-// TestInstallFromGo does what a user does, but not over the network.
-// TestStagesOfKilled removes the directories of processes that were killed, and not
-// that of one that lives.
+// TestStagesOfKilled removes the directories of killed processes and keeps that of a
+// living one.
 func TestStagesOfKilled(t *testing.T) {
 	cache := newCache(t)
 	living, remove, err := newStage(cache)
@@ -261,7 +259,7 @@ func TestStagesOfKilled(t *testing.T) {
 	for _, killed := range []string{".install-0badcafe", ".install-123456789"} {
 		write(t, filepath.Join(cache, killed, "half", "a"), "another")
 	}
-	write(t, filepath.Join(cache, "..install-0badcafe.lock"), "") // which nobody holds any more
+	write(t, filepath.Join(cache, "..install-0badcafe.lock"), "") // nobody holds it
 	write(t, filepath.Join(cache, "1.30.0", "lib"), "")
 	second, removeSecond, err := newStage(cache)
 	if err != nil {
@@ -287,6 +285,7 @@ func TestStagesOfKilled(t *testing.T) {
 	}
 }
 
+// TestInstallFromGo installs the library as a user does, but without the network.
 func TestInstallFromGo(t *testing.T) {
 	cache := newCache(t)
 	t.Setenv("GOPROXY", "off")
@@ -332,7 +331,7 @@ func TestInstallFromGo(t *testing.T) {
 	}
 }
 
-// TestInstallFromNPM has a package of its own, from a program npm that only
+// TestInstallFromNPM installs a package made by the test through a fake npm that only
 // copies it.
 func TestInstallFromNPM(t *testing.T) {
 	cache := newCache(t)
@@ -406,7 +405,7 @@ func TestInstallFromFile(t *testing.T) {
 		t.Errorf("the second time: %+v", again)
 	}
 
-	// The same version without providers, and another version, then the first again.
+	// Install the same version without providers, another version, and the first again.
 	plain := compile(t, t.TempDir(), "libonnxruntime.so", "1.30.0", "plain")
 	if done := mustInstall(t, Options{From: plain}); done.Already || len(done.Providers) != 0 {
 		t.Errorf("got %+v", done)
@@ -606,7 +605,7 @@ func TestCUDA(t *testing.T) {
 	wantError(t, CUDA(lib), "libcudnn.so")
 }
 
-// TestBinding compares with the go.mod of this module.
+// TestBinding compares the version with this module's go.mod.
 func TestBinding(t *testing.T) {
 	mod, err := os.ReadFile("../../go.mod")
 	if err != nil {

@@ -1,10 +1,10 @@
 package ortlib
 
-// pin is a library in a package of a fixed version.
+// pin is a library in a package of fixed version.
 type pin struct {
 	from     string // "go" or "npm"
 	platform string // goos-goarch
-	module   string // the package, as its client names it
+	module   string // the package name in its registry
 	file     string // the path in the package
 	version  string // of ONNX Runtime
 	sum      string // SHA-256 of the library
@@ -17,8 +17,8 @@ const (
 	nodePackage   = "onnxruntime-node@1.30.0"
 )
 
-// pins are the libraries that Install can fetch. To move to other versions,
-// change the constants and the sums of the files (sha256sum).
+// pins lists the libraries that Install can fetch. To change versions, update the
+// constants and the sums of the files (sha256sum).
 var pins = []pin{
 	{"go", "linux-amd64", sherpaLinux, "lib/x86_64-unknown-linux-gnu/libonnxruntime.so", "1.28.2", "4b3607aebd1784b26b6f9b20e4bd974c7ab8287043e4d095cb7d2cb40b5e566e"},
 	{"go", "linux-arm64", sherpaLinux, "lib/aarch64-unknown-linux-gnu/libonnxruntime.so", "1.28.2", "cfc800d4438f15e8d9017521326776ca7117d8783cb847ccccc2fc61ac4d540f"},

@@ -19,15 +19,15 @@ import (
 )
 
 // Binding is the version of github.com/yalue/onnxruntime_go that this module
-// requires, and NeedAPI that of ONNX Runtime's C API which it speaks. A library 1.N
-// offers the versions up to N.
+// requires, and NeedAPI is the version of ONNX Runtime's C API that the binding uses.
+// A library 1.N offers versions up to N.
 const (
 	Binding = "v1.27.0"
 	NeedAPI = 24
 )
 
-// API returns the C API that the library of a version offers, or 0 where the
-// version has another form than 1.N.P.
+// API returns the C API version that the library of a version offers. It returns 0
+// unless the version has the form 1.N.P.
 func API(version string) int {
 	fields := strings.Split(version, ".")
 	if len(fields) != 3 || fields[0] != "1" {
@@ -37,8 +37,8 @@ func API(version string) int {
 	return api
 }
 
-// Check returns the version of the library at path, "" where it cannot be told
-// without loading it. It is an error if the file is no library for this
+// Check returns the version of the library at path, or "" if only loading it would
+// show the version. It returns an error if the file is not a library for this
 // platform or is known to be too old for the binding.
 func Check(path string) (version string, err error) {
 	if err := checkPlatform(path); err != nil {
@@ -54,7 +54,7 @@ func Check(path string) (version string, err error) {
 	return version, nil
 }
 
-// TooOld is the error for a library of a version below 1.[NeedAPI].
+// TooOld returns the error for a library whose version is below 1.[NeedAPI].
 func TooOld(path, version string) error {
 	return fmt.Errorf("%s is ONNX Runtime %s, and the binding onnxruntime_go %s needs 1.%d or later: run `rnnkit runtime install`", path, version, Binding, NeedAPI)
 }
@@ -64,10 +64,10 @@ var (
 	nameVersion   = regexp.MustCompile(`^libonnxruntime\.(?:so\.)?(\d+\.\d+\.\d+)(?:\.dylib)?$`)
 )
 
-// Version returns the version of the library at path, such as "1.28.2",
-// without loading it: from the library's own headers, else from its SHA-256 if
-// that is of a library that [Install] knows, else from the name of the file,
-// else "".
+// Version returns the version of the library at path, such as "1.28.2", without
+// loading it. It takes the version from the library's own headers, else from its
+// SHA-256 if [Install] knows it, else from the name of the file. If all fail, it
+// returns "".
 func Version(path string) (string, error) {
 	if version := headerVersion(path); version != "" {
 		return version, nil
@@ -85,8 +85,8 @@ func Version(path string) (string, error) {
 	return "", nil
 }
 
-// headerVersion reads the version of the exported symbols of an ELF file, of
-// the install name of a Mach-O file, or of the resources of a PE file.
+// headerVersion reads the version from the exported symbols of an ELF file, the
+// install name of a Mach-O file, or the resources of a PE file.
 func headerVersion(path string) string {
 	switch runtime.GOOS {
 	case "windows":
@@ -153,8 +153,8 @@ func peVersion(f *pe.File) string {
 	return fmt.Sprintf("%d.%d.%d", high>>16, high&0xffff, low>>16)
 }
 
-// checkPlatform reports whether the file at path is a shared library that this
-// program could load.
+// checkPlatform returns an error unless the file at path is a shared library that
+// this program could load.
 func checkPlatform(path string) error {
 	found, err := platformOf(path)
 	if err != nil {
@@ -166,8 +166,8 @@ func checkPlatform(path string) error {
 	return nil
 }
 
-// platformOf returns the architecture, by Go's name, of a shared library of
-// this operating system.
+// platformOf returns the architecture, by Go's name, of a shared library for this
+// operating system.
 func platformOf(path string) (goarch string, err error) {
 	switch runtime.GOOS {
 	case "windows":
@@ -184,7 +184,7 @@ func platformOf(path string) (goarch string, err error) {
 	case "darwin":
 		if f, err := macho.OpenFat(path); err == nil {
 			defer f.Close()
-			return runtime.GOARCH, nil // universal: the loader takes the part that fits
+			return runtime.GOARCH, nil // universal: the loader takes the matching part
 		}
 		f, err := macho.Open(path)
 		if err != nil {
@@ -233,9 +233,9 @@ func fileSum(path string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// Sum returns the SHA-256 of the library at path and how it is known: by the
-// name of the package that it comes from, as "recorded at installation", or ""
-// where it is not. A library that is no longer what was installed is an error.
+// Sum returns the SHA-256 of the library at path and the origin of that sum: the
+// package that contains it, "recorded at installation", or "" if unknown. It returns
+// an error if an installed library has changed.
 func Sum(path string) (sum, known string, err error) {
 	sum, err = fileSum(path)
 	if err != nil {
@@ -254,13 +254,13 @@ func Sum(path string) (sum, known string, err error) {
 	return sum, "recorded at installation", nil
 }
 
-// sumSuffix ends the name of the file beside a library in the cache that has
-// its SHA-256, as the program sha256sum writes and reads it.
+// sumSuffix is the suffix of the file that holds a cached library's SHA-256 in the
+// format of sha256sum.
 const sumSuffix = ".sha256"
 
-// Verify returns an error unless a library in the cache is what was installed there:
-// that of a package known here, or the one whose SHA-256 was recorded. A library from
-// elsewhere is the choice of whoever named it, or put it where the system looks.
+// Verify returns an error if a library in the cache has changed since its
+// installation. Its SHA-256 must be that of a known package or the recorded one.
+// Verify accepts any library from elsewhere, which is the user's own choice.
 func Verify(lib Library) error {
 	if lib.Source != "cache" {
 		return nil

@@ -1,12 +1,11 @@
 """Checks exported models against Python: python interop.py FOLDER
 
-The folder is one that `go run ./scripts/interop` has written. Every model must
-pass onnx's checker and its strict shape inference, and on every case our
-answers must be those of onnxruntime and of onnx's reference evaluator, in
-every output, of the shapes that the model declares. Cases that say so must have
-the same answers step by step in onnxruntime, with the state fed back. What onnxslim
-and the converter to float16 make of a model must give them too, but for models
-whose state is an input with a default, which neither keeps.
+`go run ./scripts/interop` writes the folder. Every model must pass onnx's checker
+and its strict shape inference. On every case, onnxruntime and onnx's reference
+evaluator must give our answers in every output, with the declared shapes. Cases
+marked stepwise must give the same answers step by step in onnxruntime, with the
+state fed back. Models converted by onnxslim and to float16 must give them too,
+except for models whose state is an input with a default, which neither keeps.
 """
 
 import collections
@@ -63,7 +62,7 @@ def check(path, group):
     if not optional:
         converted["onnxslim"] = open_session(onnxslim.slim(onnx.load(path)))
         converted["float16"] = open_session(convert_float_to_float16(onnx.load(path)))
-    # onnx's reference knows no RNN with Relu.
+    # onnx's reference evaluator does not support an RNN with Relu.
     relu = any(a.name == "activations" and b"Relu" in a.strings for n in model.graph.node for a in n.attribute)
     reference = None if relu else ReferenceEvaluator(model)
 
@@ -92,13 +91,13 @@ def open_session(model):
 
 
 def typed(inputs, session):
-    """The inputs in the types of a session, which may be float16."""
+    """Returns the inputs in the types of a session, which may be float16."""
     half = {i.name for i in session.get_inputs() if i.type == "tensor(float16)"}
     return {name: t.astype(np.float16) if name in half else t for name, t in inputs.items()}
 
 
 def stepwise(session, inputs, whole):
-    """The same as whole, which has the outputs, from one step after the other."""
+    """Runs one step at a time and returns the same outputs as whole."""
     state = {name: t for name, t in inputs.items() if name != "input"}
     steps = collections.defaultdict(list)
     for step in range(inputs["input"].shape[1]):

@@ -1,9 +1,9 @@
-// Command interop writes models of every kind that rnnkit exports to a folder,
-// beside each its inputs and our answers, for interop.py and js/main.mjs to check:
+// Command interop writes a model of every kind that rnnkit exports to a folder, each
+// with inputs and our answers for interop.py and js/main.mjs to check:
 //
 //	go run ./scripts/interop FOLDER
 //
-// It does the same for the models that lie in the folder already, but for the
+// It also writes cases for models that are already in the folder. They lack the
 // trainer's answers, which need more than the file.
 package main
 
@@ -27,12 +27,14 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// testCase is a run of a model: its inputs, and by who gave them, its outputs.
+// testCase is a run of a model: its inputs, and its outputs by the program that
+// computed them.
 type testCase struct {
 	Inputs  map[string]tensor.Tensor            `json:"inputs"`
 	Answers map[string]map[string]tensor.Tensor `json:"answers"`
 
-	// Stepwise tells that the same answers are had step by step, with the state fed back.
+	// Stepwise means that running step by step, with the state fed back, gives
+	// the same answers.
 	Stepwise bool `json:"stepwise"`
 }
 
@@ -62,7 +64,7 @@ func run(folder string) error {
 		if err != nil {
 			return err
 		}
-		if meta.Spec.Activation != models.ReLU { // whose outputs would not stay of order 1
+		if meta.Spec.Activation != models.ReLU { // ReLU outputs would grow beyond order 1
 			saturate(m.Params)
 		}
 		path := filepath.Join(folder, name(m)+".onnx")
@@ -76,8 +78,8 @@ func run(folder string) error {
 	return nil
 }
 
-// kinds returns the metadata of every kind of model, in sizes by chance, and by
-// chance with a state or without.
+// kinds returns the metadata of every kind of model. Their sizes and whether they
+// have a state are random.
 func kinds(rng *rand.Rand) []models.Metadata {
 	var list []models.Metadata
 	for _, kind := range []models.Spec{{Cell: models.RNN}, {Cell: models.RNN, Activation: models.ReLU}, {Cell: models.LSTM}, {Cell: models.GRU}} {
@@ -122,9 +124,9 @@ func randomScale(rng *rand.Rand, size int) *models.Scale {
 	return s
 }
 
-// saturate makes the parameters so large that many a gate is wide open or shut,
-// but not the recurrent ones: with those a model is chaotic, and no two
-// programs agree on its answers.
+// saturate enlarges the parameters so that many gates are almost open or shut. It
+// leaves the recurrent weights alone, since large ones make a model chaotic, and then
+// no two programs agree.
 func saturate(p *models.Params[float32]) {
 	for _, l := range p.Layers {
 		for _, part := range [][]float32{l.W, l.B} {
@@ -149,9 +151,9 @@ func name(m *models.Model) string {
 	return strings.Join(parts, "-")
 }
 
-// writeCases runs the model at path on several inputs. Those that begin with zeros
-// go to the trainer too, unless m is nil. A state with a default, as files of earlier
-// versions have it, may be left out, and have batch 1.
+// writeCases runs the model at path on several inputs. If m is not nil, the trainer
+// computes the cases that begin with zeros too. A state with a default, as in files
+// of earlier versions, may be left out or have batch 1.
 func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 	loaded, err := infer.Open(path)
 	if err != nil {

@@ -1,11 +1,11 @@
-// Runs models on the cases that lie beside them, through the interface that
-// onnxruntime-node and onnxruntime-web share.
+// Runs models on the cases beside them through the common interface of
+// onnxruntime-node and onnxruntime-web.
 
 const tolerance = 1e-5;
 
-// check runs a model, the bytes of its file, on its cases: whole, and where they say
-// so step by step with the state fed back. It returns how many there were of each, and
-// how far the answers lie from the native engine's at most.
+// check runs a model, given as the bytes of its file, on its cases: whole and, if
+// marked stepwise, step by step with the state fed back. It returns the number of
+// each, and the largest difference from the native engine's answers.
 export async function check(ort, name, model, cases) {
 	const session = await ort.InferenceSession.create(model);
 	const known = cases.filter(c => Object.keys(c.inputs).every(input => session.inputNames.includes(input)));
@@ -29,7 +29,7 @@ export async function check(ort, name, model, cases) {
 	return result;
 }
 
-// stepwise feeds one step after the other, and compares what is answered to each.
+// stepwise feeds one step at a time and compares the answers to each.
 async function stepwise(ort, session, name, { input, ...state }, want, result) {
 	const steps = input.dims[1];
 	const final = { h0: "hn", c0: "cn" };
@@ -37,7 +37,7 @@ async function stepwise(ort, session, name, { input, ...state }, want, result) {
 		const answers = await session.run({ input: stepOf(ort, input, step), ...state });
 		for (const output of session.outputNames) {
 			const { Data, Shape } = want[output];
-			if (Object.values(final).includes(output) || Shape.length == 2) { // of the last step
+			if (Object.values(final).includes(output) || Shape.length == 2) { // only for the last step
 				if (step == steps - 1) compare(result, `${name}: ${output}, step by step`, Data, Shape, answers[output]);
 			} else {
 				compare(result, `${name}: ${output} of step ${step}`, slice(Data, Shape, step), [Shape[0], 1, Shape[2]], answers[output]);
@@ -51,12 +51,12 @@ function tensor(ort, type, data, shape) {
 	return new ort.Tensor(type, type == "int64" ? BigInt64Array.from(data, BigInt) : Float32Array.from(data), shape);
 }
 
-// stepOf returns a step of a tensor of sequences, as sequences of their own.
+// stepOf returns one step of a tensor of sequences, as sequences of length 1.
 function stepOf(ort, t, step) {
 	return new ort.Tensor(t.type, slice(t.data, t.dims, step), [t.dims[0], 1, ...t.dims.slice(2)]);
 }
 
-// slice returns what data of that shape, [batch, time, ...], have at a step.
+// slice returns the data of one step, from data of shape [batch, time, ...].
 function slice(data, [batch, time], step) {
 	const width = data.length / (batch * time);
 	return data.filter((_, i) => Math.floor(i / width) % time == step);

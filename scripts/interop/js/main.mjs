@@ -1,10 +1,10 @@
-// Runs the models of a folder that `go run ./scripts/interop` has written in
-// onnxruntime-node, and in onnxruntime-web in a headless Chromium:
+// Runs the models of a folder from `go run ./scripts/interop` in onnxruntime-node, and
+// in onnxruntime-web in a headless Chromium:
 //
 //	node main.mjs FOLDER
 //
-// Every answer must be the native engine's, within 1e-5. Without Chromium the second
-// part is left out, unless RNNKIT_REQUIRE_CHROMIUM=1.
+// Every answer must match the native engine's within 1e-5. Without Chromium the
+// program skips the second part, unless RNNKIT_REQUIRE_CHROMIUM=1.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -45,7 +45,7 @@ async function inNode() {
 	return results;
 }
 
-// inBrowser serves page.html on loopback, and returns what it posts.
+// inBrowser serves page.html on loopback and returns the results that it posts.
 async function inBrowser(chromium) {
 	let answered, failed;
 	const answer = new Promise((resolve, reject) => [answered, failed] = [resolve, reject]);
@@ -76,7 +76,7 @@ async function inBrowser(chromium) {
 	}
 }
 
-// serve answers with the names of the models, or with a file of one of the folders.
+// serve responds with the names of the models, or with a file from one of the folders.
 async function serve(request, response, answered) {
 	const [, area, file] = request.url.split("/");
 	if (request.method == "POST") {
