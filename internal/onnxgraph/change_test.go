@@ -8,7 +8,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
-// stateless is a model with a layer whose states are not given.
+// stateless is a model with a recurrent layer whose states are not inputs.
 func stateless() *Model {
 	return &Model{IRVersion: 8, Opsets: []Opset{{Version: 17}}, Graph: Graph{
 		Nodes: []Node{
@@ -27,7 +27,7 @@ func stateless() *Model {
 	}}
 }
 
-// TestApplyTo makes one change of the bytes of a file and of the graph that they hold.
+// TestApplyTo applies a change to a file and to its parsed graph, and compares them.
 func TestApplyTo(t *testing.T) {
 	steps := []Dim{{Symbol: "steps"}, {Symbol: "batch"}, {Size: 1}}
 	state := []Dim{{Size: 1}, {Symbol: "batch"}, {Size: 2}}
@@ -73,8 +73,8 @@ func TestApplyTo(t *testing.T) {
 	}
 }
 
-// TestOutlineOfGraph compares the outline of a graph with that of its bytes. A large matrix
-// is there where none of its elements is negative, as if it computed means.
+// TestOutlineOfGraph compares the outline of a graph with that of its bytes. Both
+// keep a large matrix without a negative element, which may compute means.
 func TestOutlineOfGraph(t *testing.T) {
 	large := stateless()
 	for name, v := range map[string]float32{"weights": -1, "mean": 0.1} {

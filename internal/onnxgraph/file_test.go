@@ -20,7 +20,7 @@ func TestReadFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(large, maxFile+1); err != nil {
-		t.Skip(err) // no files with holes here
+		t.Skip(err) // the system has no sparse files
 	}
 	for name, want := range map[string]string{
 		dir: "is a folder", large: "more than the 2147483647", os.DevNull: "is a pipe or a device", filepath.Join(dir, "none"): "no",

@@ -8,7 +8,7 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
-// testdata/golden.onnx is written by ONNX's own Python package, see golden.py.
+// ONNX's own Python package wrote testdata/golden.onnx: see golden.py.
 func TestGolden(t *testing.T) {
 	data, err := os.ReadFile("testdata/golden.onnx")
 	if err != nil {

@@ -22,8 +22,8 @@ func reference(name, to string) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), RefAttrName: &to}
 }
 
-// withFunctions returns a model whose graph calls functions: outer calls inner
-// twice, passes an input on, and has a graph that reads what is around it.
+// withFunctions returns a model whose graph calls functions. outer calls inner twice,
+// passes an input through, and has a subgraph that reads outer values.
 func withFunctions(change func(m *onnxpb.ModelProto)) ([]byte, error) {
 	branch := &onnxpb.GraphProto{
 		Node:   []*onnxpb.NodeProto{nodeProtoOf("Neg", "", []string{"t"}, []string{"b"})},

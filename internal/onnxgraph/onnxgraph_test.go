@@ -160,7 +160,7 @@ func TestUnmarshalPrefixes(t *testing.T) {
 	data := marshal(t, golden())
 	for n := range data {
 		_, err := Unmarshal(data[:n])
-		// The metadata comes last, so without it the model is whole.
+		// The metadata comes last, so the model is complete without it.
 		if err != nil && n > 0 && !strings.Contains(err.Error(), "truncated") {
 			t.Errorf("%d of %d bytes: %v; want an error that says truncated", n, len(data), err)
 		}
@@ -280,7 +280,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 	}
 }
 
-// TestUnmarshalAny has beside each other what Unmarshal refuses.
+// TestUnmarshalAny reads a model with several features that Unmarshal refuses.
 func TestUnmarshalAny(t *testing.T) {
 	int8s := func(name string) *onnxpb.TensorProto {
 		return &onnxpb.TensorProto{Name: &name, DataType: proto.Int32(int32(onnxpb.TensorProto_INT8)), Dims: []int64{2, 1}, RawData: []byte{1, 2}}
@@ -369,7 +369,7 @@ func TestKindOfCoversAllValues(t *testing.T) {
 	}
 }
 
-// TestTypeOf has the numbers of onnx.proto.
+// TestTypeOf checks the numbers of onnx.proto.
 func TestTypeOf(t *testing.T) {
 	for number, want := range map[int64]DataType{
 		0: Undefined, 1: Float32, 11: Float64, 6: Int32, 7: Int64, 2: Uint8, 9: Bool, 3: Int8,
@@ -387,8 +387,8 @@ func TestTypeOf(t *testing.T) {
 	}
 }
 
-// Models of ONNX's own tests and of other people: each is read, or refused for
-// something that we say we do not support.
+// TestSharedModels reads models of ONNX and of other people. Each must parse or fail
+// with an error about a documented limit.
 func TestSharedModels(t *testing.T) {
 	paths := sharedModels(t)
 	if len(paths) == 0 {
@@ -461,7 +461,8 @@ func FuzzUnmarshal(f *testing.F) {
 	})
 }
 
-// equalModels fails on models that differ; the bytes tell -0 from 0.
+// equalModels fails if the models differ. It compares their bytes, which distinguish
+// -0 from 0.
 func equalModels(t *testing.T, got, want *Model) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -497,7 +498,7 @@ func protobuf(t *testing.T, m proto.Message) []byte {
 	return data
 }
 
-// nested returns n graphs, each the attribute of a node of the one around it.
+// nested returns n nested graphs, each an attribute of a node in the outer graph.
 func nested(n int) *Graph {
 	g := new(Graph)
 	for range n - 1 {
@@ -506,7 +507,7 @@ func nested(n int) *Graph {
 	return g
 }
 
-// deep is [nested] as an attribute in protobuf.
+// deep returns [nested] as an attribute in protobuf.
 func deep(n int) *onnxpb.AttributeProto {
 	g, err := graphProto(nested(n))
 	if err != nil {
@@ -515,7 +516,7 @@ func deep(n int) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{G: g}
 }
 
-// sharedModels lists the ONNX files of the shared test data, none if absent.
+// sharedModels lists the ONNX files of the shared test data, if present.
 func sharedModels(t testing.TB) []string {
 	root := testenv.SharedRoot(t)
 	var paths []string

@@ -12,12 +12,12 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// engineHas reports whether the native engine has one of ONNX's own operators.
+// engineHas reports whether the native engine has a standard operator.
 func engineHas(name string) bool {
 	return slices.ContainsFunc(native.Operators(), func(op native.Operator) bool { return op.Domain == "" && op.Name == name })
 }
 
-// once runs a node of that operator on x, and returns whether the engine takes it.
+// once runs a node of that operator on x and reports whether the engine supports it.
 func once(t *testing.T, op string, x tensor.Tensor) (tensor.Tensor, bool) {
 	t.Helper()
 	n := onnxgraph.Node{OpType: op, Inputs: []string{"x"}, Outputs: []string{"y"}}
@@ -50,8 +50,8 @@ func element(x tensor.Tensor, i int) tensor.Tensor {
 	return tensor.Tensor{Shape: []int{1}, Data: reflect.ValueOf(x.Data).Slice(i, i+1).Interface()}
 }
 
-// TestUnary runs each unary operator on some elements, and on each of them alone: one
-// that looked at its neighbours would not give the same.
+// TestUnary runs each unary operator on several elements and on each one alone. An
+// operator that reads neighbouring elements would give other results.
 func TestUnary(t *testing.T) {
 	for _, op := range onnxgraph.OfKind(onnxgraph.Unary) {
 		if !engineHas(op) {

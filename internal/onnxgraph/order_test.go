@@ -14,7 +14,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
-// chain returns a model of n nodes, each of which reads the one before.
+// chain returns a model of n nodes, each of which reads the previous one.
 func chain(n int) *Model {
 	m := &Model{IRVersion: 8, Opsets: []Opset{{Version: 17}}, Graph: Graph{
 		Inputs:  []Value{{Name: "v0", Type: Float32}},
@@ -26,7 +26,7 @@ func chain(n int) *Model {
 	return m
 }
 
-// TestUnsorted reads nodes in any order. Those that are sorted keep theirs.
+// TestUnsorted reads nodes in any order and keeps the order of sorted nodes.
 func TestUnsorted(t *testing.T) {
 	want := chain(9)
 	for seed := range 20 {
@@ -42,8 +42,8 @@ func TestUnsorted(t *testing.T) {
 	}
 }
 
-// TestUnsortedWithin reads a graph whose branch reads what a later node writes, by a
-// branch of its own, and a branch that is out of order itself.
+// TestUnsortedWithin reads a graph with nested branches. One reads the output of a
+// later outer node, and another is unsorted.
 func TestUnsortedWithin(t *testing.T) {
 	innermost := &Graph{Outputs: []Value{{Name: "late"}}}
 	unsorted := chain(3).Graph
@@ -89,7 +89,7 @@ func TestCycles(t *testing.T) {
 	wantError(t, err, "the nodes form a cycle")
 }
 
-// TestOpsets reads the standard opset, which has two names, imported again.
+// TestOpsets reads a model that imports the standard opset under both of its names.
 func TestOpsets(t *testing.T) {
 	m := chain(1)
 	want := slices.Clone(m.Opsets)
@@ -106,7 +106,7 @@ func TestOpsets(t *testing.T) {
 	wantError(t, err, `domain "com.microsoft" in versions 1 and 2`)
 }
 
-// TestTooMany refuses files of a few bytes a message before messages are made of them.
+// TestTooMany refuses files with many tiny messages before it allocates the messages.
 func TestTooMany(t *testing.T) {
 	const n = 1 << 19
 	field := func(num byte, content []byte) []byte {
@@ -132,7 +132,7 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// TestOtherKinds says what files are that people take for models.
+// TestOtherKinds identifies other kinds of files that users mistake for models.
 func TestOtherKinds(t *testing.T) {
 	zip := func(names string) string { return "PK\x03\x04" + strings.Repeat("\x00", 26) + names }
 	for want, data := range map[string]string{
@@ -162,8 +162,8 @@ func TestOtherKinds(t *testing.T) {
 	}
 }
 
-// TestBroken refuses tensors that no engine should read, also where what a Tensor cannot
-// hold is left out.
+// TestBroken refuses tensors that no engine should read, even where unsupported
+// values are dropped.
 func TestBroken(t *testing.T) {
 	for want, tensor := range map[string]*onnxpb.TensorProto{
 		"takes 4611686018427387903 elements, but the data has 1": {

@@ -8,7 +8,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// TestScope looks for values of a graph, and of one in a branch of it.
+// TestScope looks up values of a graph and of a branch in it.
 func TestScope(t *testing.T) {
 	branch := &onnxgraph.Graph{
 		Nodes: []onnxgraph.Node{

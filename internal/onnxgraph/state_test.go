@@ -17,8 +17,8 @@ import (
 	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
-// graphOf reads "x:2,3 h:4 -> y:2,3 hn:4", the inputs and outputs with their shapes
-// and all of float32, and below it a node a line: "Y, hn = GRU(x, w, r, , , h)".
+// graphOf parses the inputs and outputs with their shapes, all float32, as in "x:2,3
+// h:4 -> y:2,3 hn:4". One node per line follows: "Y, hn = GRU(x, w, r, , , h)".
 func graphOf(t *testing.T, text string) *onnxgraph.Model {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(text), "\n")
@@ -143,8 +143,7 @@ func describe(pairs []onnxgraph.StatePair) string {
 	return strings.Join(texts, " ")
 }
 
-// TestWeightsAsInputs has a file of before IR 4, whose weights are inputs too.
-// TestComputedBy: the search goes through moves and into both branches of an If.
+// TestComputedBy follows values through moves and into both branches of an If.
 func TestComputedBy(t *testing.T) {
 	branch := func(op string) *onnxgraph.Graph {
 		m := graphOf(t, "-> b:1\nb = "+op+"(l)")
@@ -167,6 +166,8 @@ y = Concat(s, l)`)
 	}
 }
 
+// TestWeightsAsInputs reads a file from before IR version 4, which lists weights as
+// inputs too.
 func TestWeightsAsInputs(t *testing.T) {
 	m := graphOf(t, `x:t,b,2 h:1,1,4 -> y:t,b,4 z:1,1,4
 y, z = GRU(x, w, r, b, , h)`)
@@ -179,8 +180,8 @@ y, z = GRU(x, w, r, b, , h)`)
 	}
 }
 
-// TestStatePairsOfModels compares with the lists that come with models, which are
-// followed through their graphs with all names taken away.
+// TestStatePairsOfModels removes all names from models and compares the pairs found
+// with the lists that come with the models.
 func TestStatePairsOfModels(t *testing.T) {
 	for _, dir := range testenv.SharedModels(t, "models/*") {
 		stream, err := onnxtest.ReadStream(dir)
@@ -245,9 +246,9 @@ func rename(g *onnxgraph.Graph, to func(string) string) {
 	}
 }
 
-// TestStatePairsEnd searches graphs in which every output depends on every state, in
-// two ways. All pairs of the small graph are found. The large graph would take far more
-// visits than are allowed, so the search gives up.
+// TestStatePairsEnd searches graphs in which every output depends on every state in
+// two ways. It finds all pairs of the small graph. The large graph would exceed the
+// limit on visits, so the search gives up.
 func TestStatePairsEnd(t *testing.T) {
 	if pairs := onnxgraph.StatePairs(entangled(20)); len(pairs) != 20 {
 		t.Errorf("%d pairs of 20 states", len(pairs))
@@ -257,8 +258,8 @@ func TestStatePairsEnd(t *testing.T) {
 	}
 }
 
-// entangled returns a graph with n states and n outputs, each of which concatenates all
-// last states, and with a node that reads its own output.
+// entangled returns a graph with n states and n outputs. Each output concatenates all
+// last states, and one node reads its own output.
 func entangled(n int) *onnxgraph.Model {
 	m := &onnxgraph.Model{IRVersion: 8}
 	var all []string
@@ -279,7 +280,8 @@ func entangled(n int) *onnxgraph.Model {
 	return m
 }
 
-// TestOutline compares with the whole, of which it lacks the elements of weights.
+// TestOutline compares with the complete model. The outline lacks the elements of
+// weights.
 func TestOutline(t *testing.T) {
 	data, err := os.ReadFile("../../infer/testdata/sine.onnx")
 	if err != nil {

@@ -67,7 +67,7 @@ type Recurrent struct {
 	Jump float64
 }
 
-// Run returns Y, Y_h and Y_c, of which Y_c is only for an LSTM. An empty sequence has
+// Run returns Y, Y_h and Y_c. Y_c applies only to an LSTM. An empty sequence has
 // a final state of zeros.
 func (n *Recurrent) Run() [3]*Array {
 	n.Jump = math.Inf(1)

@@ -114,8 +114,8 @@ func (a *aligner) assign(i, j, end int, rest size, made []size, cost int) {
 	}
 }
 
-// price returns the cost of a size, higher for less likely ones: batch times time is
-// common, a multiple of the batch alone is not.
+// price returns the cost of a size: 0 for a fixed size, the batch or the time, and the
+// most for any other multiple of the batch.
 func (a *aligner) price(s size) int {
 	batch, time := a.sizes.batch, a.sizes.time
 	switch {

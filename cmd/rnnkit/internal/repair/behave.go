@@ -102,7 +102,7 @@ type moved struct {
 	by, least [][]float64
 }
 
-// influence changes steps of random inputs one at a time, with so many draws each.
+// influence changes the steps of random inputs one at a time, each draws times.
 func (r *Repaired) influence(ctx context.Context, m *infer.Model, list []inputs.Input, time, draws int) (map[string]moved, error) {
 	given, err := inputs.Random(list, nil, r.Batch, time, 1)
 	if err != nil {

@@ -87,7 +87,7 @@ func (p *prover) ofOneStep(n *onnxgraph.Node, operand onnxgraph.Tensor) bool {
 	return false
 }
 
-// isVocabulary reports whether a table that tokens index has so many rows.
+// isVocabulary reports whether tokens index a table with this number of rows.
 func (p *prover) isVocabulary(rows int) bool {
 	return slices.ContainsFunc(p.trace.graph.Nodes, func(n onnxgraph.Node) bool {
 		if n.OpType != "Gather" || len(n.Inputs) != 2 || p.trace.constants[n.Inputs[1]] {

@@ -160,7 +160,7 @@ func (p *prover) source(name string) string {
 
 func (p *prover) producer(name string) *onnxgraph.Node { return p.trace.scope.Producer(name) }
 
-// isUnrolled reports whether unrolled steps would read a weight so many times. Two
+// isUnrolled reports whether a number of reads of a weight suggests unrolled steps. Two
 // reads may be two branches, unless the time was short.
 func (p *prover) isUnrolled(times int) bool {
 	return times > 2 || times == 2 && p.example > 0 && p.example <= 5
