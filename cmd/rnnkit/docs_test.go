@@ -178,7 +178,6 @@ func (p *page) furnish(t *testing.T) {
 	module = strings.Replace(module, "module github.com/rnnkit/rnnkit\n", "module example.com/reader\n", 1)
 	p.write(t, "go.mod", module+"\nrequire github.com/rnnkit/rnnkit v0.0.0\n\nreplace github.com/rnnkit/rnnkit => "+p.root+"\n")
 	p.write(t, "go.sum", p.load(t, "go.sum"))
-	p.write(t, "sunspots.csv", sunspots())
 	p.write(t, "gestures.csv", gestures())
 	p.write(t, "shakespeare.txt", strings.Repeat(datasets.Rhyme(), 20))
 	p.write(t, "exported.onnx", p.load(t, "cmd/rnnkit/internal/repair/testdata/last_dynamo.onnx"))
@@ -193,16 +192,6 @@ func (p *page) load(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(data)
-}
-
-// sunspots returns a series of years.
-func sunspots() string {
-	var b strings.Builder
-	b.WriteString("year,sunspots\n")
-	for i, y := range datasets.Sine(220, 0.1, 0) {
-		fmt.Fprintf(&b, "%d,%.1f\n", 1800+i, 80+75*y)
-	}
-	return b.String()
 }
 
 // gestures returns sequences of different lengths, each with a label.
