@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/internal/inputs"
@@ -16,7 +17,7 @@ import (
 type Classifier struct{ runs *sequences }
 
 // NewClassifier returns a Classifier that runs m. It is a [*TaskError] if m does not
-// classify, and an error if it does not name its classes or answers at every step.
+// classify, a [*models.FieldError] if m is nil, and an error if it does not name its classes or answers at every step.
 func NewClassifier(m *Model) (*Classifier, error) {
 	d, err := m.task(models.Classify)
 	if err != nil {
@@ -47,8 +48,10 @@ func (c *Classifier) Labels() []string { return c.runs.Labels }
 // one step: float32 [time, features], or int64 [time] for a model of tokens. If the model
 // answers with the number of a class, the probability of that class is 1.
 //
-// It is an error if a value is not finite, if the model does not know a token, or if the
-// model answers what its [Description] does not allow.
+// A sequence that the model cannot take is a [*models.FieldError] of "sequence". A token
+// that the model does not know is one of, for example, "sequence[4]", and a value that is
+// not finite one of "sequence[4][0]": step 4, feature 0, counted from 0. An answer that
+// the [Description] does not allow is an error too.
 func (c *Classifier) Classify(ctx context.Context, sequence tensor.Tensor) ([]float64, error) {
 	if err := c.check(sequence); err != nil {
 		return nil, err
@@ -61,7 +64,8 @@ func (c *Classifier) Classify(ctx context.Context, sequence tensor.Tensor) ([]fl
 }
 
 // ClassifyBatch returns what [Classifier.Classify] does for each of sequences. Those of
-// the same length go through the model together.
+// the same length go through the model together. The path of a [*models.FieldError] begins
+// with the sequence, such as "sequences[1]", counted from 0.
 func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []tensor.Tensor) ([][]float64, error) {
 	byLength := make([]int, len(sequences))
 	for i, s := range sequences {
@@ -87,22 +91,33 @@ func (c *Classifier) ClassifyBatch(ctx context.Context, sequences []tensor.Tenso
 	return probabilities, nil
 }
 
-// inSequence returns err with the number of the sequence that it is about.
+// inSequence returns err as an error of the sequence of that index in a batch.
 func inSequence(i int, err error) error {
 	var a *AmbiguousError
 	if errors.As(err, &a) {
 		return &AmbiguousError{a.Field, a.Name, fmt.Sprintf("sequence %d: %s", i+1, a.Reason)}
 	}
+	if f, ok := err.(*models.FieldError); ok {
+		inBatch := *f
+		inBatch.Field = fmt.Sprintf("sequences[%d]%s", i, strings.TrimPrefix(f.Field, argument))
+		return &inBatch
+	}
 	return fmt.Errorf("sequence %d: %w", i+1, err)
 }
 
-var errNoSteps = errors.New("it is empty: give it one step or more")
+// argument is the name of what Classify takes, with which the paths of errors begin.
+const argument = "sequence"
+
+// cannotTake is the error of a sequence as a whole.
+func cannotTake(sequence tensor.Tensor, want string) error {
+	return &models.FieldError{Field: argument, Value: tensorShapeOf(sequence), Want: want}
+}
 
 // check returns an error if the model cannot take a sequence.
 func (c *Classifier) check(sequence tensor.Tensor) error {
 	size, err := tensor.Size(sequence.Shape)
 	if err != nil || size != sequence.Len() {
-		return fmt.Errorf("it has %d values for the shape %v", sequence.Len(), sequence.Shape)
+		return cannotTake(sequence, "of a shape that its Data fills")
 	}
 	if c.runs.Features == 0 {
 		err = c.checkTokens(sequence)
@@ -112,18 +127,20 @@ func (c *Classifier) check(sequence tensor.Tensor) error {
 	if err != nil {
 		return err
 	}
-	return c.checkSteps(sequence.Shape[0])
+	return c.checkSteps(sequence)
 }
+
+const atLeastOneStep = "of one step or more"
 
 func (c *Classifier) checkTokens(sequence tensor.Tensor) error {
 	tokens, ok := sequence.Data.([]int64)
 	switch {
 	case !ok || len(sequence.Shape) != 1:
-		return fmt.Errorf("it is %s of shape %v: the model takes int64 [time]", sequence.Type(), sequence.Shape)
+		return cannotTake(sequence, "int64 [time]")
 	case len(tokens) == 0:
-		return errNoSteps
+		return cannotTake(sequence, atLeastOneStep)
 	}
-	return c.Model().checkTokens(tokens)
+	return c.Model().checkTokens(argument, tokens)
 }
 
 func (c *Classifier) checkValues(sequence tensor.Tensor) error {
@@ -131,25 +148,25 @@ func (c *Classifier) checkValues(sequence tensor.Tensor) error {
 	values, ok := sequence.Data.([]float32)
 	switch {
 	case !ok || len(sequence.Shape) != 2 || sequence.Shape[1] != features:
-		return fmt.Errorf("it is %s of shape %v: the model takes float32 [time, %d]", sequence.Type(), sequence.Shape, features)
+		return cannotTake(sequence, fmt.Sprintf("float32 [time, %d]", features))
 	case len(values) == 0:
-		return errNoSteps
+		return cannotTake(sequence, atLeastOneStep)
 	}
 	if i := slices.IndexFunc(values, func(v float32) bool { return !finite(float64(v)) }); i >= 0 {
-		return fmt.Errorf("step %d has the value %g: it must be finite", i/features+1, values[i])
+		return notFinite(fmt.Sprintf("%s[%d][%d]", argument, i/features, i%features), values[i])
 	}
 	return nil
 }
 
-func (c *Classifier) checkSteps(steps int) error {
-	want := c.runs.Steps
+func (c *Classifier) checkSteps(sequence tensor.Tensor) error {
+	steps, want := sequence.Shape[0], c.runs.Steps
 	switch {
 	case want == 0 || steps == want:
 		return nil
 	case c.runs.input.Fixed(inputs.Time) == 0:
-		return ambiguous("Window", c.runs.Input, "it has %d steps, and in experiments the model ran with %d alone", steps, want)
+		return ambiguous("Window", c.runs.Input, "the sequence has %d steps, and in experiments the model ran with %d alone", steps, want)
 	}
-	return fmt.Errorf("it has %d steps, and input %q takes %d: give each line as many", steps, c.runs.Input, want)
+	return cannotTake(sequence, fmt.Sprintf("of %d steps, which input %q takes", want, c.runs.Input))
 }
 
 // run sets the probabilities of the sequences with the given indices, which have the

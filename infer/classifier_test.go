@@ -3,6 +3,7 @@ package infer_test
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -250,44 +251,58 @@ func TestClassifierOfAnyModel(t *testing.T) {
 
 func TestClassifyErrors(t *testing.T) {
 	nan := float32(math.NaN())
-	unfit := classes(1, "a", "b", "c")
-	unfit.outputs = 2
-	diverged := classes(1, "no", "yes")
-	diverged.scale = nan
 	for want, test := range map[string]struct {
 		engine   *echo
 		sequence tensor.Tensor
 	}{
-		"it is empty":                {classes(1, "a", "b"), series()},
-		"is empty: give it one step": {classes(0, "a", "b"), tokens()},
-		"step 2 has the value NaN":   {classes(1, "a", "b"), series(1, nan)},
-		"step 1 has the value +Inf":  {classes(2, "a", "b"), tensor.Of([]float32{1, float32(math.Inf(1))}, 1, 2)},
-		"token -1, at step 2, is unknown: the model's are from 0 to 9": {classes(0, "a", "b"), tokens(3, -1)},
-		"token 10, at step 3": {classes(0, "a", "b"), tokens(3, 1, 10)},
-		"it is int64 of shape [2]: the model takes float32 [time, 1]": {classes(1, "a", "b"), tokens(1, 2)},
-		"of shape [2 1]: the model takes float32 [time, 3]":           {classes(3, "a", "b"), series(1, 2)},
-		"it is float32 of shape [2 1]: the model takes int64 [time]":  {classes(0, "a", "b"), series(1, 2)},
-		"it is int64 of shape [1 2]: the model takes int64 [time]":    {classes(0, "a", "b"), tensor.Of([]int64{1, 2}, 1, 2)},
-		"it has 1 values for the shape [5 1]": {
+		" is float32 of shape [0 1]: it must be of one step or more": {classes(1, "a", "b"), series()},
+		" is int64 of shape [0]: it must be of one step or more":     {classes(0, "a", "b"), tokens()},
+		"[1][0] is NaN: it must be finite as a float32":              {classes(1, "a", "b"), series(1, nan)},
+		"[0][1] is +Inf: it must be finite as a float32":             {classes(2, "a", "b"), tensor.Of([]float32{1, float32(math.Inf(1))}, 1, 2)},
+		"[1] is -1: it must be a token of the model, from 0 to 9":    {classes(0, "a", "b"), tokens(3, -1)},
+		"[2] is 10: it must be a token of the model, from 0 to 9":    {classes(0, "a", "b"), tokens(3, 1, 10)},
+		" is int64 of shape [2]: it must be float32 [time, 1]":       {classes(1, "a", "b"), tokens(1, 2)},
+		" is float32 of shape [2 1]: it must be float32 [time, 3]":   {classes(3, "a", "b"), series(1, 2)},
+		" is float32 of shape [2 1]: it must be int64 [time]":        {classes(0, "a", "b"), series(1, 2)},
+		" is int64 of shape [1 2]: it must be int64 [time]":          {classes(0, "a", "b"), tensor.Of([]int64{1, 2}, 1, 2)},
+		" is float32 of shape [5 1] and 1 elements: it must be of a shape that its Data fills": {
 			classes(1, "a", "b"), tensor.Tensor{Shape: []int{5, 1}, Data: []float32{1}},
 		},
-		"it has 0 values for the shape []":                        {classes(1, "a", "b"), tensor.Tensor{}},
+		" is undefined of shape [] and 0 elements: it must be of a shape": {classes(1, "a", "b"), tensor.Tensor{}},
+	} {
+		c := classifier(t, test.engine)
+		_, err := c.Classify(t.Context(), test.sequence)
+		checkField(t, err, "sequence"+want)
+		_, err = c.ClassifyBatch(t.Context(), []tensor.Tensor{test.sequence})
+		checkField(t, err, "sequences[0]"+want)
+	}
+	_, err := classifier(t, classes(1, "a", "b")).ClassifyBatch(t.Context(), []tensor.Tensor{series(1), series(nan)})
+	checkField(t, err, "sequences[1][0][0] is NaN")
+}
+
+// TestClassifyAnswerErrors has models that answer what they must not: that is no fault of
+// the sequence.
+func TestClassifyAnswerErrors(t *testing.T) {
+	unfit := classes(1, "a", "b", "c")
+	unfit.outputs = 2
+	diverged := classes(1, "no", "yes")
+	diverged.scale = float32(math.NaN())
+	for want, test := range map[string]struct {
+		engine   *echo
+		sequence tensor.Tensor
+	}{
 		"[1 2] for 1 sequences, not output \"output\" [batch, 3]": {unfit, series(1)},
 		"the model answers [NaN]":                                 {diverged, series(1)},
 	} {
 		c := classifier(t, test.engine)
 		p, err := c.Classify(t.Context(), test.sequence)
-		if p != nil || err == nil || !strings.Contains(err.Error(), want) {
+		if field := (*models.FieldError)(nil); p != nil || err == nil || !strings.Contains(err.Error(), want) || errors.As(err, &field) {
 			t.Errorf("%v and %v, not %q", p, err, want)
 		}
 		ps, err := c.ClassifyBatch(t.Context(), []tensor.Tensor{test.sequence})
 		if ps != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("batch: %v and %v, not %q", ps, err, want)
 		}
-	}
-	_, err := classifier(t, classes(1, "a", "b")).ClassifyBatch(t.Context(), []tensor.Tensor{series(1), series(nan)})
-	if err == nil || !strings.Contains(err.Error(), "sequence 2: step 1") {
-		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -193,6 +193,9 @@ func describe(meta *models.Metadata) *Description {
 // task returns how m does the given task. It is an error if m does another one, or if the
 // graph is not what the metadata says.
 func (m *Model) task(want models.Task) (*Description, error) {
+	if m == nil {
+		return nil, &models.FieldError{Field: "m", Value: nil, Want: "a model that Open returned"}
+	}
 	d := m.Description()
 	switch {
 	case d == nil:

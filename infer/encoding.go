@@ -49,8 +49,9 @@ func (s *State) MarshalBinary() ([]byte, error) {
 }
 
 // UnmarshalBinary sets s to the state that [State.MarshalBinary] wrote. If data is anything
-// else it returns an error and leaves s as it is. A state that does not fit a model is an
-// error of the next step.
+// else it returns an error and leaves s as it is. The next step returns an error if the
+// names, types or shapes are not those of its model. It cannot notice a state of another
+// model with the same ones: see [State].
 func (s *State) UnmarshalBinary(data []byte) error {
 	rest, ok := bytes.CutPrefix(data, []byte(stateHeader))
 	if !ok {

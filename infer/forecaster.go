@@ -16,7 +16,7 @@ import (
 type Forecaster struct{ runs *sequences }
 
 // NewForecaster returns a Forecaster that runs m. It is a [*TaskError] if m does not
-// forecast, and an error if its graph is not what its metadata says.
+// forecast, a [*models.FieldError] if m is nil, and an error if its graph is not what its metadata says.
 func NewForecaster(m *Model) (*Forecaster, error) {
 	d, err := m.task(models.Forecast)
 	if err != nil {
@@ -47,8 +47,8 @@ func (f *Forecaster) Horizon() int { return f.runs.Horizon }
 // Predict returns a prediction for every value that follows a whole window of series:
 // the first is of series[Window()], the last of the value after the end. A model with a
 // horizon of several steps predicts those after the end too. It is an error if the model
-// has several columns, or if the series is shorter than a window or holds a value that is
-// not a finite float32.
+// has several columns. A series that is shorter than a window, or a value that is not
+// finite as a float32, is a [*models.FieldError] of "series" or, for example, "series[4]".
 func (f *Forecaster) Predict(ctx context.Context, series []float64) ([]float64, error) {
 	values, err := f.series(series)
 	if err != nil {
@@ -60,7 +60,8 @@ func (f *Forecaster) Predict(ctx context.Context, series []float64) ([]float64, 
 
 // Forecast returns the given number of values that follow the end of series. Where they
 // are more than the horizon, the first predictions take their places in the window for
-// the next. It fails where Predict does.
+// the next. It fails where Predict does, and on fewer than 0 steps with a
+// [*models.FieldError] of "steps".
 func (f *Forecaster) Forecast(ctx context.Context, series []float64, steps int) ([]float64, error) {
 	values, err := f.series(series)
 	if err != nil {
@@ -72,6 +73,8 @@ func (f *Forecaster) Forecast(ctx context.Context, series []float64, steps int) 
 
 // PredictRows is Predict for rows of as many values as the model has columns. A
 // prediction has a value for each column, or one if the model predicts a target alone.
+// Rows that cannot be used are a [*models.FieldError] of "rows", of a row such as
+// "rows[4]", or of a value such as "rows[4][0]", counted from 0.
 func (f *Forecaster) PredictRows(ctx context.Context, rows [][]float64) ([][]float64, error) {
 	values, err := f.rows(rows)
 	if err != nil {
@@ -81,7 +84,8 @@ func (f *Forecaster) PredictRows(ctx context.Context, rows [][]float64) ([][]flo
 }
 
 // ForecastRows is Forecast for rows. A model that predicts one of several columns
-// forecasts no further than its horizon, since nobody knows the others.
+// forecasts no further than its horizon, since nobody knows the others: more steps are a
+// [*models.FieldError] of "steps".
 func (f *Forecaster) ForecastRows(ctx context.Context, rows [][]float64, steps int) ([][]float64, error) {
 	values, err := f.rows(rows)
 	if err != nil {
@@ -102,13 +106,13 @@ func (f *Forecaster) series(series []float64) ([]float32, error) {
 	if f.runs.Features != 1 {
 		return nil, fmt.Errorf("the model takes %d columns: use PredictRows and ForecastRows", f.runs.Features)
 	}
-	if err := f.checkLength("series", "values", len(series)); err != nil {
-		return nil, err
+	if len(series) < f.Window() {
+		return nil, f.tooShort("series", series)
 	}
 	values := make([]float32, len(series))
 	for i, v := range series {
 		if values[i] = float32(v); !finite(float64(values[i])) {
-			return nil, fmt.Errorf("value %d of the series is %g: it must be a finite float32", i+1, v)
+			return nil, notFinite(fmt.Sprintf("series[%d]", i), v)
 		}
 	}
 	return values, nil
@@ -116,17 +120,17 @@ func (f *Forecaster) series(series []float64) ([]float32, error) {
 
 // rows returns the values of rows as float32, one row after the other.
 func (f *Forecaster) rows(rows [][]float64) ([]float32, error) {
-	if err := f.checkLength("data", "rows", len(rows)); err != nil {
-		return nil, err
+	if len(rows) < f.Window() {
+		return nil, f.tooShort("rows", rows)
 	}
 	values := make([]float32, 0, len(rows)*f.runs.Features)
 	for i, row := range rows {
 		if len(row) != f.runs.Features {
-			return nil, fmt.Errorf("row %d has %d values: the model takes %d columns", i+1, len(row), f.runs.Features)
+			return nil, &models.FieldError{Field: fmt.Sprintf("rows[%d]", i), Value: row, Want: fmt.Sprintf("of length %d, a value for each column that the model takes", f.runs.Features)}
 		}
 		for k, v := range row {
 			if !finite(float64(float32(v))) {
-				return nil, fmt.Errorf("row %d, column %d is %g: it must be a finite float32", i+1, k+1, v)
+				return nil, notFinite(fmt.Sprintf("rows[%d][%d]", i, k), v)
 			}
 			values = append(values, float32(v))
 		}
@@ -134,11 +138,12 @@ func (f *Forecaster) rows(rows [][]float64) ([]float32, error) {
 	return values, nil
 }
 
-func (f *Forecaster) checkLength(data, unit string, n int) error {
-	if n < f.Window() {
-		return fmt.Errorf("the %s has %d %s: the model needs at least its window of %d", data, n, unit, f.Window())
-	}
-	return nil
+func (f *Forecaster) tooShort(argument string, value any) error {
+	return &models.FieldError{Field: argument, Value: value, Want: fmt.Sprintf("longer: the model needs at least its window of %d", f.Window())}
+}
+
+func notFinite(path string, v any) error {
+	return &models.FieldError{Field: path, Value: v, Want: "finite as a float32"}
 }
 
 // predict is PredictRows for the values of rows, one row after the other.
@@ -171,9 +176,9 @@ func (f *Forecaster) predict(ctx context.Context, values []float32) ([][]float64
 func (f *Forecaster) forecast(ctx context.Context, values []float32, steps int) ([][]float64, error) {
 	switch {
 	case steps < 0:
-		return nil, fmt.Errorf("%d steps to forecast: ask for 0 or more", steps)
+		return nil, &models.FieldError{Field: "steps", Value: steps, Want: "0 or more"}
 	case steps > f.Horizon() && f.runs.Width != f.runs.Features:
-		return nil, fmt.Errorf("%d steps ahead: the model takes %d columns and predicts one, so it reaches no further ahead than %d", steps, f.runs.Features, f.Horizon())
+		return nil, &models.FieldError{Field: "steps", Value: steps, Want: fmt.Sprintf("at most %d: the model takes %d columns and predicts one, so it reaches no further ahead", f.Horizon(), f.runs.Features)}
 	}
 	length := f.Window() * f.runs.Features
 	var predictions [][]float64

@@ -21,9 +21,9 @@ type Generator struct {
 	tokens     map[rune]int64 // by character
 }
 
-// NewGenerator returns a Generator that runs m. It is an error if m was not
-// trained to generate, cannot run step by step, or has tokens that are not single
-// characters.
+// NewGenerator returns a Generator that runs m. It is a [*TaskError] if m does not
+// generate, a [*models.FieldError] if m is nil, and an error if m cannot run step by
+// step or has tokens that are not single characters.
 func NewGenerator(m *Model) (*Generator, error) {
 	d, err := m.task(models.Generate)
 	if err != nil {
@@ -92,13 +92,14 @@ func (o GenerateOptions) Validate() error {
 const maxPrompt = 1 << 12
 
 // Generate returns the characters that follow prompt, each as soon as it is
-// known. An error comes with the character 0 and ends them: one of opts, a
-// prompt with a character that is not in the model's vocabulary, a cancelled ctx,
-// or a model that answers what is not a number.
+// known. An error comes with the character 0 and ends them. An option that cannot
+// be used is a [*models.FieldError]. So is a character of prompt that is not in the
+// model's vocabulary: its path is, for example, "prompt[2]" if it begins at byte 2.
+// A cancelled ctx, or a model that answers what is not a number, is an error too.
 //
-// All of the prompt is read before the first character is generated. Nothing
-// comes before the first character of a text, so with an empty prompt that one
-// is drawn by Seed, each with the same probability.
+// The model reads all of the prompt before the first character is generated. If
+// the prompt is empty, the first character is drawn from the whole vocabulary,
+// each with the same probability.
 func (g *Generator) Generate(ctx context.Context, prompt string, opts GenerateOptions) iter.Seq2[rune, error] {
 	return func(yield func(rune, error) bool) {
 		if err := cmp.Or(opts.Validate(), ctx.Err()); err != nil {
@@ -139,16 +140,21 @@ func (g *Generator) encode(prompt string) ([]int64, error) {
 	tokens := make([]int64, 0, len(prompt))
 	for i, r := range prompt {
 		token, ok := g.tokens[r]
-		position := len(tokens) + 1
-		if _, size := utf8.DecodeRuneInString(prompt[i:]); r == utf8.RuneError && size == 1 {
-			return nil, fmt.Errorf("character %d of the prompt is the byte %#x, which is not UTF-8: give the prompt in UTF-8", position, prompt[i])
-		}
-		if !ok {
-			return nil, fmt.Errorf("character %d of the prompt is %q (%U), which the model has never seen: use those of %.120q", position, r, r, string(g.vocabulary))
+		_, size := utf8.DecodeRuneInString(prompt[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return nil, inPrompt(prompt, i, size, "UTF-8")
+		case !ok:
+			return nil, inPrompt(prompt, i, size, fmt.Sprintf("a character that the model has seen: one of %.120q", string(g.vocabulary)))
 		}
 		tokens = append(tokens, token)
 	}
 	return tokens, nil
+}
+
+// inPrompt is the error of the character of that size at byte i of prompt.
+func inPrompt(prompt string, i, size int, want string) error {
+	return &models.FieldError{Field: fmt.Sprintf("prompt[%d]", i), Value: prompt[i : i+size], Want: want}
 }
 
 // next feeds tokens to the model and returns the one that follows them.

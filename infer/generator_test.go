@@ -330,24 +330,22 @@ func TestGenerateErrors(t *testing.T) {
 		logits             []float32
 		opts               infer.GenerateOptions
 	}{
-		`character 3 of the prompt is 'c' (U+0063), which the model has never seen: use those of "ab"`: {
-			prompt: "abc",
-		},
-		`character 2 of the prompt is '́' (U+0301)`:                      {vocabulary: "éa", prompt: "é\u0301"},
-		`character 1 of the prompt is 'é' (U+00E9)`:                      {prompt: "é"},
-		`character 3 of the prompt is '😀' (U+1F600)`:                     {prompt: "ab😀"},
-		`character 2 of the prompt is the byte 0xff, which is not UTF-8`: {prompt: "a\xff"},
-		`character 3 of the prompt is the byte 0x80`:                     {vocabulary: "a\ufffd", prompt: "a\ufffd\x80"},
-		"the model answers NaN for 'b'":                                  {logits: []float32{0, nan}},
-		"the model answers +Inf for 'a'":                                 {logits: []float32{inf, 0}},
-		"the model answers -Inf for 'a'":                                 {logits: []float32{-inf, 0}},
-		"Length is -1":                                                   {opts: infer.GenerateOptions{Length: -1}},
-		"Temperature is -1":                                              {opts: infer.GenerateOptions{Temperature: -1}},
-		"Temperature is NaN":                                             {opts: infer.GenerateOptions{Temperature: math.NaN()}},
-		"Temperature is +Inf":                                            {opts: infer.GenerateOptions{Temperature: math.Inf(1)}},
-		"TopK is -1":                                                     {opts: infer.GenerateOptions{TopK: -1}},
-		"TopP is 1.5":                                                    {opts: infer.GenerateOptions{TopP: 1.5}},
-		"TopP is NaN":                                                    {opts: infer.GenerateOptions{TopP: math.NaN()}},
+		`prompt[2] is "c": it must be a character that the model has seen: one of "ab"`: {prompt: "abc"},
+		`prompt[2] is "́": it must be a character`:                                      {vocabulary: "éa", prompt: "é\u0301"},
+		`prompt[0] is "é": it must be a character`:                                      {prompt: "é"},
+		`prompt[2] is "😀": it must be a character`:                                      {prompt: "ab😀"},
+		`prompt[1] is "\xff": it must be UTF-8`:                                         {prompt: "a\xff"},
+		`prompt[4] is "\x80": it must be UTF-8`:                                         {vocabulary: "a\ufffd", prompt: "a\ufffd\x80"},
+		"the model answers NaN for 'b'":                                                 {logits: []float32{0, nan}},
+		"the model answers +Inf for 'a'":                                                {logits: []float32{inf, 0}},
+		"the model answers -Inf for 'a'":                                                {logits: []float32{-inf, 0}},
+		"Length is -1":                                                                  {opts: infer.GenerateOptions{Length: -1}},
+		"Temperature is -1":                                                             {opts: infer.GenerateOptions{Temperature: -1}},
+		"Temperature is NaN":                                                            {opts: infer.GenerateOptions{Temperature: math.NaN()}},
+		"Temperature is +Inf":                                                           {opts: infer.GenerateOptions{Temperature: math.Inf(1)}},
+		"TopK is -1":                                                                    {opts: infer.GenerateOptions{TopK: -1}},
+		"TopP is 1.5":                                                                   {opts: infer.GenerateOptions{TopP: 1.5}},
+		"TopP is NaN":                                                                   {opts: infer.GenerateOptions{TopP: math.NaN()}},
 	} {
 		meta := letters("ab")
 		if test.vocabulary != "" {
@@ -369,6 +367,10 @@ func TestGenerateErrors(t *testing.T) {
 			text, err := collect(generator(t, &dice{fake: fake{meta: meta}, logits: test.logits}).Generate(t.Context(), test.prompt, test.opts))
 			if text != "" || err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%q, %v, not %q", text, err, want)
+			}
+			var field *models.FieldError
+			if byModel := strings.HasPrefix(want, "the model"); errors.As(err, &field) == byModel {
+				t.Errorf("the error %q is a %T", err, err)
 			}
 		}
 	}

@@ -49,7 +49,7 @@ type Model struct {
 	uses   atomic.Int64 // the calls of Live.Use in progress, which may run m after Close
 }
 
-// Option changes how a model is opened.
+// Option changes how a model is opened. A nil Option changes nothing.
 type Option func(*options)
 
 type options struct{ engine engine.Engine }
@@ -83,8 +83,9 @@ func OpenContext(ctx context.Context, path string, opts ...Option) (*Model, erro
 	return m, nil
 }
 
-// OpenBytes loads an ONNX model from the bytes of its file. The caller may reuse them: of a
-// model that streams without inputs for its state, m keeps a copy until the first step.
+// OpenBytes loads an ONNX model from the bytes of its file. The caller may reuse data when
+// OpenBytes has returned. A model whose graph has to be changed to run step by step keeps
+// a copy of data until its first step.
 func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 	return OpenBytesContext(context.Background(), data, opts...)
 }
@@ -98,7 +99,9 @@ func OpenBytesContext(ctx context.Context, data []byte, opts ...Option) (*Model,
 func open(ctx context.Context, data []byte, owned bool, opts []Option) (*Model, error) {
 	o := options{engine: native.New()}
 	for _, option := range opts {
-		option(&o)
+		if option != nil {
+			option(&o)
+		}
 	}
 	source, err := graphs.NewSource(o.engine, data)
 	if err != nil {
@@ -295,17 +298,38 @@ func inputOf(spec models.Spec) tensor.Info {
 	return input
 }
 
-// checkTokens returns an error that names the first of tokens that the model does not
-// know, if its description tells how many it knows.
-func (m *Model) checkTokens(tokens []int64) error {
+// checkTokens returns an error for the first of tokens, an argument of that name, that the
+// model does not know, if its description tells how many it knows.
+func (m *Model) checkTokens(argument string, tokens []int64) error {
 	d := m.Description()
 	if d == nil || d.Tokens == 0 {
 		return nil
 	}
 	for i, token := range tokens {
 		if token < 0 || token >= int64(d.Tokens) {
-			return fmt.Errorf("token %d, at step %d, is unknown: the model's are from 0 to %d", token, i+1, d.Tokens-1)
+			return &models.FieldError{Field: fmt.Sprintf("%s[%d]", argument, i), Value: token, Want: fmt.Sprintf("a token of the model, from 0 to %d", d.Tokens-1)}
 		}
 	}
 	return nil
+}
+
+// tensorShape is the value of a [models.FieldError] about a tensor.
+type tensorShape struct {
+	Type  tensor.Type
+	Shape []int
+	Len   int // of the Data
+}
+
+func tensorShapeOf(t tensor.Tensor) tensorShape {
+	return tensorShape{t.Type(), t.Shape, t.Len()}
+}
+
+// String describes s in words, such as "float32 of shape [5 1]", with the number of
+// elements if that is another than the shape has.
+func (s tensorShape) String() string {
+	text := fmt.Sprintf("%s of shape %v", s.Type, s.Shape)
+	if size, err := tensor.Size(s.Shape); err != nil || size != s.Len {
+		text += fmt.Sprintf(" and %d elements", s.Len)
+	}
+	return text
 }

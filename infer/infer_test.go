@@ -154,22 +154,19 @@ func TestForecasterErrors(t *testing.T) {
 	f := forecaster(t, &fake{meta: &meta})
 	with := func(v float64) []float64 { y := line(9); y[7] = v; return y }
 	for want, series := range map[string][]float64{
-		"has 4 values: the model needs at least its window of 5": line(4),
-		"has 0 values":                    nil,
-		"value 8 of the series is NaN":    with(math.NaN()),
-		"value 8 of the series is -Inf":   with(math.Inf(-1)),
-		"value 8 of the series is 1e+300": with(1e300),
+		"series is of length 4: it must be longer: the model needs at least its window of 5": line(4),
+		"series is of length 0":                               nil,
+		"series[7] is NaN: it must be finite as a float32":    with(math.NaN()),
+		"series[7] is -Inf: it must be finite as a float32":   with(math.Inf(-1)),
+		"series[7] is 1e+300: it must be finite as a float32": with(1e300),
 	} {
-		if _, err := f.Predict(t.Context(), series); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Predict: the error is %v, not %q", err, want)
-		}
-		if _, err := f.Forecast(t.Context(), series, 1); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Forecast: the error is %v, not %q", err, want)
-		}
+		_, err := f.Predict(t.Context(), series)
+		checkField(t, err, want)
+		_, err = f.Forecast(t.Context(), series, 1)
+		checkField(t, err, want)
 	}
-	if _, err := f.Forecast(t.Context(), line(9), -1); err == nil {
-		t.Error("-1 steps went through")
-	}
+	_, err := f.Forecast(t.Context(), line(9), -1)
+	checkField(t, err, "steps is -1: it must be 0 or more")
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := f.Predict(cancelled, line(9)); !errors.Is(err, context.Canceled) {
@@ -177,6 +174,49 @@ func TestForecasterErrors(t *testing.T) {
 	}
 	if _, err := forecaster(t, &fake{meta: &meta, outputs: 2}).Predict(t.Context(), line(9)); err == nil || !strings.Contains(err.Error(), "has the shape [5 2] for 5 sequences") {
 		t.Errorf("two answers a window: %v", err)
+	}
+}
+
+// checkField checks that err is a FieldError whose text contains want.
+func checkField(t *testing.T, err error, want string) {
+	t.Helper()
+	var field *models.FieldError
+	if !errors.As(err, &field) || !strings.Contains(err.Error(), want) {
+		t.Errorf("the error is %v (%T), not a FieldError: %q", err, err, want)
+	}
+}
+
+func TestRowsErrors(t *testing.T) {
+	f := columnsForecaster(t, []string{"units", "price", "rain"}, "price", models.ReadLast, 2)
+	rows := func(change func(rows [][]float64) [][]float64) [][]float64 {
+		return change([][]float64{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}})
+	}
+	for want, rows := range map[string][][]float64{
+		"rows is of length 3: it must be longer: the model needs at least its window of 4": rows(func(r [][]float64) [][]float64 { return r[:3] }),
+		"rows[4] is of length 2: it must be of length 3, a value for each column":          rows(func(r [][]float64) [][]float64 { r[4] = r[4][:2]; return r }),
+		"rows[1][2] is NaN: it must be finite":                                             rows(func(r [][]float64) [][]float64 { r[1][2] = math.NaN(); return r }),
+	} {
+		_, err := f.PredictRows(t.Context(), rows)
+		checkField(t, err, want)
+		_, err = f.ForecastRows(t.Context(), rows, 1)
+		checkField(t, err, want)
+	}
+	good := rows(func(r [][]float64) [][]float64 { return r })
+	_, err := f.ForecastRows(t.Context(), good, 3)
+	checkField(t, err, "steps is 3: it must be at most 2: the model takes 3 columns and predicts one")
+}
+
+// TestNilArguments gives nil where a program may have forgotten something.
+func TestNilArguments(t *testing.T) {
+	meta := models.Forecaster("y", 5)
+	if _, err := infer.OpenBytes(nil, nil, infer.With(&fake{meta: &meta}), nil); err != nil {
+		t.Errorf("nil options: %v", err)
+	}
+	_, forecaster := infer.NewForecaster(nil)
+	_, classifier := infer.NewClassifier(nil)
+	_, generator := infer.NewGenerator(nil)
+	for _, err := range []error{forecaster, classifier, generator} {
+		checkField(t, err, "m is nil: it must be a model that Open returned")
 	}
 }
 
@@ -286,9 +326,8 @@ func TestStepsMatchSequence(t *testing.T) {
 	if !(math.Abs(float64(got[0])-want[0]) <= 1e-6) {
 		t.Errorf("steps give %g, the whole %g", got[0], want[0])
 	}
-	if _, err := m.Step(t.Context(), s, []float32{1, 2}); err == nil || !strings.Contains(err.Error(), `input "input"`) {
-		t.Errorf("two values for one feature: %v", err)
-	}
+	_, err = m.Step(t.Context(), s, []float32{1, 2})
+	checkField(t, err, "x is of length 2: it must be a step of input float32[batch, time, 1]")
 }
 
 func TestModelIsSafeForConcurrentUse(t *testing.T) {

@@ -1,18 +1,25 @@
 package infer
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/rnnkit/rnnkit/infer/engine"
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // State is what a model keeps from one step to the next. The zero State is the one before
 // the first step. A State must not be used by several goroutines at once, and not be
 // copied: use [State.Clone].
+//
+// A step compares the names, types and shapes of a state with those of the model, not
+// where the state comes from. The state of another model with the same sizes is taken, and
+// the answers are wrong. Keep a state together with the file of its model, for example by
+// the digest of the file.
 type State struct {
 	_ noCopy
 
@@ -66,6 +73,10 @@ func (s *State) Clone() *State {
 // A forecaster that was trained on windows has only seen states as old as a window. For
 // longer series use [Forecaster], which feeds a window each time, or train it on
 // streams (TBPTT of rnnkit.ForecasterOptions).
+//
+// An x of a wrong length is a [*models.FieldError] of "x", and a state of another model
+// one of "s".
+//
 // On the native engine a NaN in x enters the state and stays there. ONNX Runtime turns it
 // into numbers, so check x if it may have one.
 func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, error) {
@@ -77,7 +88,7 @@ func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, err
 		return nil, err
 	}
 	if s.x.Len() != len(x) || len(x) == 0 {
-		shape, err := steps.shapeOf(len(x))
+		shape, err := steps.shapeOf(x)
 		if err != nil {
 			return nil, err
 		}
@@ -89,16 +100,17 @@ func (m *Model) Step(ctx context.Context, s *State, x []float32) ([]float32, err
 
 // StepTokens is [Model.Step] for a model of tokens, int64 of [batch, time]. It feeds the
 // given tokens, at least one, in a single run, and returns the answer to the last of them.
-// A model from elsewhere may have the time first.
+// A model from elsewhere may have the time first. No tokens are a [*models.FieldError] of
+// "tokens", and one that the model does not know is one of, for example, "tokens[4]".
 func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]float32, error) {
 	steps, err := m.stepsOf(tensor.Int64)
 	if err != nil {
 		return nil, err
 	}
 	if len(tokens) == 0 {
-		return nil, errors.New("there are no tokens: give the model one or more")
+		return nil, &models.FieldError{Field: "tokens", Value: tokens, Want: "of length 1 or more"}
 	}
-	if err := m.checkTokens(tokens); err != nil {
+	if err := m.checkTokens("tokens", tokens); err != nil {
 		return nil, err
 	}
 	if err := s.join(m, steps); err != nil {
@@ -115,6 +127,7 @@ func (m *Model) StepTokens(ctx context.Context, s *State, tokens ...int64) ([]fl
 // It is for steps of several inputs, of several sequences at once, of any type and shape.
 // Give inputs that are the same for every step each time. An input of the state may be
 // given too, for example to begin with another state than zeros; it replaces that of s.
+// An input that does not fit is a [*models.FieldError] of, for example, inputs["x"].
 func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
 	steps, err := m.steps()
 	if err != nil {
@@ -126,12 +139,15 @@ func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]ten
 	var b engine.Binding
 	results := engine.Wanted(m.session, outputs)
 	if err := b.Bind(steps.session, inputs, results); err != nil {
-		return nil, err
+		return nil, cmp.Or(m.unfit(steps.session.Inputs(), inputs), err)
 	}
 	copy(s.inputs, b.Inputs)
 	copy(s.outputs, b.Outputs)
 	if err := m.advance(ctx, steps, s); err != nil {
-		return nil, err
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, cmp.Or(m.unfit(steps.session.Inputs(), inputs), err)
 	}
 	s.advance()
 	for i, p := range steps.places {
@@ -143,10 +159,31 @@ func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]ten
 	return results, nil
 }
 
+// unfit returns a *models.FieldError for one of the given tensors that the model cannot
+// take, or nil.
+func (m *Model) unfit(infos []tensor.Info, given map[string]tensor.Tensor) error {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		t, field := given[name], fmt.Sprintf("inputs[%q]", name)
+		i := indexOf(infos, name)
+		switch {
+		case i < 0:
+			return &models.FieldError{Field: field, Value: tensorShapeOf(t), Want: fmt.Sprintf("left out: the model takes %v", infos)}
+		case infos[i].Check(&t) != nil:
+			return &models.FieldError{Field: field, Value: tensorShapeOf(t), Want: infos[i].String()}
+		}
+		if tokens, ok := t.Data.([]int64); ok && name == inputName {
+			if err := m.checkTokens(field+".Data", tokens); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // join prepares s for a step of m.
 func (s *State) join(m *Model, steps *stepper) error {
 	if s == nil {
-		return errors.New("the state is nil: begin with NewState")
+		return &models.FieldError{Field: "s", Value: nil, Want: "a state: begin with NewState"}
 	}
 	if s.model == m {
 		clear(s.inputs)
@@ -162,7 +199,7 @@ func (s *State) join(m *Model, steps *stepper) error {
 		}
 	}
 	if len(s.tensors) > 0 && (len(s.tensors) != len(names) || len(tensors) != len(names)) {
-		return fmt.Errorf("the state is not one of this model, which has %v: begin with NewState", steps.pairs)
+		return &models.FieldError{Field: "s", Value: s, Want: fmt.Sprintf("a state of this model, which has %v: begin with NewState", steps.pairs)}
 	}
 	*s = State{
 		names: names, tensors: tensors, model: m, next: make([]tensor.Tensor, len(names)),

@@ -2,7 +2,9 @@ package infer_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -177,21 +179,21 @@ func TestStepTokens(t *testing.T) {
 func TestStepTokensErrors(t *testing.T) {
 	m, floats := untrained(t, tokenSpec), untrained(t, floatSpec)
 	for want, run := range map[string]func() ([]float32, error){
-		"token 5, at step 2, is unknown: the model's are from 0 to 4": func() ([]float32, error) {
+		"tokens[1] is 5: it must be a token of the model, from 0 to 4": func() ([]float32, error) {
 			return m.StepTokens(t.Context(), m.NewState(), 4, 5)
 		},
-		"token -1, at step 1":       func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState(), -1) },
-		"there are no tokens":       func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState()) },
-		"tokens: use StepTokens":    func() ([]float32, error) { return m.Step(t.Context(), m.NewState(), []float32{1}) },
-		"takes no tokens: use Step": func() ([]float32, error) { return floats.StepTokens(t.Context(), floats.NewState(), 1) },
-		"is not one of this model, which has [{h0 hn} {c0 cn}]": func() ([]float32, error) {
+		"tokens[0] is -1": func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState(), -1) },
+		"tokens is of length 0: it must be of length 1 or more": func() ([]float32, error) { return m.StepTokens(t.Context(), m.NewState()) },
+		"tokens: use StepTokens":                                func() ([]float32, error) { return m.Step(t.Context(), m.NewState(), []float32{1}) },
+		"takes no tokens: use Step":                             func() ([]float32, error) { return floats.StepTokens(t.Context(), floats.NewState(), 1) },
+		"it must be a state of this model, which has [{h0 hn} {c0 cn}]": func() ([]float32, error) {
 			s := m.NewState()
 			if _, err := m.StepTokens(t.Context(), s, 1); err != nil {
 				t.Fatal(err)
 			}
 			return floats.Step(t.Context(), s, []float32{1})
 		},
-		"is not one of this model, which has [{h0 hn}]": func() ([]float32, error) {
+		"it must be a state of this model, which has [{h0 hn}]": func() ([]float32, error) {
 			s := floats.NewState()
 			step(t, floats, s, 1)
 			return m.StepTokens(t.Context(), s, 1)
@@ -200,6 +202,38 @@ func TestStepTokensErrors(t *testing.T) {
 		if y, err := run(); y != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v and %v, not %q", y, err, want)
 		}
+	}
+}
+
+func TestStepArgumentErrors(t *testing.T) {
+	m, floats := untrained(t, tokenSpec), untrained(t, floatSpec)
+	_, err := m.StepTokens(t.Context(), m.NewState(), 4, 5)
+	checkField(t, err, "tokens[1] is 5")
+	_, err = m.StepTokens(t.Context(), m.NewState())
+	checkField(t, err, "tokens is of length 0")
+	_, err = floats.Step(t.Context(), nil, []float32{1})
+	checkField(t, err, "s is nil: it must be a state: begin with NewState")
+	_, err = floats.Step(t.Context(), floats.NewState(), []float32{1, 2})
+	checkField(t, err, "x is of length 2")
+}
+
+func TestStepTensorsArgumentErrors(t *testing.T) {
+	m, floats := untrained(t, tokenSpec), untrained(t, floatSpec)
+	for want, inputs := range map[string]map[string]tensor.Tensor{
+		`inputs["input"] is int64 of shape [1 1]: it must be input float32[batch, time, 1]`:             {"input": tensor.Of([]int64{1}, 1, 1)},
+		`inputs["input"] is float32 of shape [1 1 2]: it must be input float32`:                         {"input": tensor.Zeros(tensor.Float32, 1, 1, 2)},
+		`inputs["input"] is float32 of shape [1 1 1] and 2 elements: it must be`:                        {"input": {Shape: []int{1, 1, 1}, Data: []float32{1, 2}}},
+		`inputs["x"] is float32 of shape [1 1 1]: it must be left out: the model takes [input float32[`: {"x": tensor.Zeros(tensor.Float32, 1, 1, 1)},
+	} {
+		_, err := floats.StepTensors(t.Context(), floats.NewState(), inputs)
+		checkField(t, err, want)
+	}
+	_, err := m.StepTensors(t.Context(), m.NewState(), map[string]tensor.Tensor{"input": tensor.Of([]int64{1, 5}, 1, 2)})
+	checkField(t, err, `inputs["input"].Data[1] is 5: it must be a token of the model, from 0 to 4`)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := floats.StepTensors(cancelled, floats.NewState(), map[string]tensor.Tensor{"input": tensor.Of([]float32{1}, 1, 1, 1)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
 	}
 }
 

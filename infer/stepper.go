@@ -304,9 +304,9 @@ func (s *stepper) tokens(n int) []int {
 	return shape
 }
 
-// shapeOf returns the shape of one step of n values.
-func (s *stepper) shapeOf(n int) ([]int, error) {
-	input := s.session.Inputs()[s.input]
+// shapeOf returns the shape of x, one step.
+func (s *stepper) shapeOf(x []float32) ([]int, error) {
+	input, n := s.session.Inputs()[s.input], len(x)
 	shape := make([]int, len(input.Shape))
 	rest, open := n, -1
 	for i, d := range input.Shape {
@@ -324,7 +324,7 @@ func (s *stepper) shapeOf(n int) ([]int, error) {
 		shape[open] = rest
 	}
 	if size, err := tensor.Size(shape); err != nil || size != n || n == 0 {
-		return nil, fmt.Errorf("input %q: a step of %d values does not fit: the model needs %s", input.Name, n, input)
+		return nil, &models.FieldError{Field: "x", Value: x, Want: fmt.Sprintf("a step of %s", input)}
 	}
 	return shape, nil
 }

@@ -218,7 +218,7 @@ func TestForeignStepErrors(t *testing.T) {
 			_, err := m.Step(t.Context(), m.NewState(), []float32{1})
 			return err
 		},
-		`input "p": a step of 2 values does not fit: the model needs p float32[batch, time, 1]`: func() error {
+		`x is of length 2: it must be a step of p float32[batch, time, 1]`: func() error {
 			m := open(t, float, native.New())
 			_, err := m.Step(t.Context(), m.NewState(), []float32{1, 2})
 			return err

@@ -27,7 +27,7 @@ func (o *inferOptions) classify(ctx context.Context, model *infer.Model) error {
 	}
 	probabilities, err := classifier.ClassifyBatch(ctx, tensors(rows))
 	if err != nil {
-		return fmt.Errorf("%s: %w", o.model, advise(err))
+		return fmt.Errorf("%s: %w", o.model, inData(advise(err)))
 	}
 	likeliest := make([]int, len(probabilities))
 	for i, p := range probabilities {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 type generateOptions struct {
@@ -100,9 +102,29 @@ func (o *generateOptions) run(ctx context.Context, args []string) error {
 	defer stop()
 	err = o.write(generator.Generate(ctx, o.prompt, o.GenerateOptions))
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, o.inPrompt(err))
 	}
 	return nil // Ctrl-C is how one ends a text
+}
+
+// inPrompt returns err with the place of a character of the prompt as people count, if it
+// is about one.
+func (o *generateOptions) inPrompt(err error) error {
+	var field *models.FieldError
+	var at int
+	if !errors.As(err, &field) {
+		return err
+	}
+	if n, _ := fmt.Sscanf(field.Field, "prompt[%d]", &at); n != 1 {
+		return err
+	}
+	r, size := utf8.DecodeRuneInString(o.prompt[at:])
+	character := fmt.Sprintf("%q (%U)", r, r)
+	if r == utf8.RuneError && size == 1 {
+		character = fmt.Sprintf("the byte %#x", o.prompt[at])
+	}
+	position := utf8.RuneCountInString(o.prompt[:at]) + 1
+	return fmt.Errorf("character %d of the prompt is %s: it must be %s", position, character, field.Want)
 }
 
 // write prints characters as they come, and a line end after those that did.

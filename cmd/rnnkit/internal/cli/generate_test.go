@@ -77,7 +77,7 @@ func TestGenerateRefuses(t *testing.T) {
 		{[]string{rhymeModel, "--engine", "tensorrt"}, 2, "--engine is"},
 		{[]string{"nowhere.onnx"}, 1, "nowhere.onnx: " + syscall.ENOENT.Error()},
 		{[]string{rhymeModel, "--prompt", "Twinkle? "}, 1, "rhyme.onnx: character 8 of the prompt is '?' (U+003F)"},
-		{[]string{rhymeModel, "--prompt", "\xff"}, 1, "not UTF-8"},
+		{[]string{rhymeModel, "--prompt", "\xff"}, 1, "character 1 of the prompt is the byte 0xff: it must be UTF-8"},
 		{[]string{forecaster}, 2, `it is for task "forecast": use rnnkit infer`},
 		{[]string{damaged}, 1, `token 1 of the model is "bc"`},
 	} {

@@ -186,7 +186,7 @@ func (o *inferOptions) forecast(ctx context.Context, model *infer.Model) error {
 		predictions, err = forecaster.PredictRows(ctx, rows)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", o.model, advise(err))
+		return fmt.Errorf("%s: %w", o.model, inData(advise(err)))
 	}
 	list, err := o.forecasts(model.Description(), columns, first, predictions)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -116,6 +117,33 @@ func TestInferIsTheLibrary(t *testing.T) {
 
 // TestPlot reads the curves back out of the SVG: how many points each has, and
 // where it begins.
+func TestInferTooFewRows(t *testing.T) {
+	status, out, errOut := runMain("1\n2\n3\n", "infer", writeModel(t, nil), "--engine", "native")
+	want := ".onnx: the data is of length 3: it must be longer: the model needs at least its window of 5\n"
+	if status != 1 || out != "" || !strings.HasSuffix(errOut, want) {
+		t.Errorf("status %d: %s%s, not %q", status, out, errOut, want)
+	}
+}
+
+// TestInData has the arguments of infer, whose indices count from 0, as people count in
+// the data.
+func TestInData(t *testing.T) {
+	for path, want := range map[string]string{
+		"rows": "the data", "rows[4]": "row 5", "rows[4][0]": "row 5, column 1",
+		"sequences[0]": "row 1", "sequences[9][1]": "row 10, step 2", "sequences[9][1][2]": "row 10, step 2, feature 3",
+		"steps": "--steps", "Labels[1]": "Labels[1]", "m": "m",
+	} {
+		err := inData(fmt.Errorf("wrapped: %w", &models.FieldError{Field: path, Value: 1, Want: "2"}))
+		var field *models.FieldError
+		if !errors.As(err, &field) || field.Field != want || field.Value != 1 || field.Want != "2" {
+			t.Errorf("%s: the error is %v, not of %s", path, err, want)
+		}
+	}
+	if err := inData(io.EOF); err != io.EOF {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestPlot(t *testing.T) {
 	path := writeModel(t, nil)
 	var series strings.Builder

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,6 +61,45 @@ func modelAndData(verb string) cobra.PositionalArgs {
 		}
 		return usagef("give the data on standard input: rnnkit %s %s < %s", verb, args[0], args[1])
 	}
+}
+
+// inData returns the FieldError in err with the place in the data as people count, from 1,
+// or with the flag, if infer returned it for the rows, the sequences or the steps. Other
+// errors it returns as they are.
+func inData(err error) error {
+	var field *models.FieldError
+	if !errors.As(err, &field) {
+		return err
+	}
+	argument, indices, _ := strings.Cut(field.Field, "[")
+	words := argumentWords[argument]
+	if words == nil {
+		return err
+	}
+	place := words[0]
+	if indices != "" {
+		place = placeOf(strings.Split(strings.TrimSuffix(indices, "]"), "]["), words[1:])
+	}
+	return &models.FieldError{Field: place, Value: field.Value, Want: field.Want}
+}
+
+// placeOf returns a place in the data such as "row 5, column 1", given indices from 0 and
+// what each counts.
+func placeOf(indices, words []string) string {
+	places := make([]string, len(indices))
+	for i, text := range indices {
+		index, _ := strconv.Atoi(text)
+		places[i] = fmt.Sprintf("%s %d", words[i], index+1)
+	}
+	return strings.Join(places, ", ")
+}
+
+// argumentWords has what people call an argument of infer, and what each of its indices
+// counts.
+var argumentWords = map[string][]string{
+	"rows":      {"the data", "row", "column"},
+	"sequences": {"the data", "row", "step", "feature"},
+	"steps":     {"--steps"},
 }
 
 // withFieldFlag returns the FieldError in err with the flag that sets the field, which
