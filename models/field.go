@@ -16,6 +16,10 @@ type FieldError struct {
 
 	Value any    // what the field is
 	Want  string // what it must be, to follow the words "it must be"
+
+	// Err is the cause, which errors.Is and errors.As find, or nil. Error does not print
+	// it: Want says in words what the cause asks for.
+	Err error
 }
 
 // Error returns one line, in which a string is quoted, a slice given by its length
@@ -23,6 +27,9 @@ type FieldError struct {
 func (e *FieldError) Error() string {
 	return fmt.Sprintf("%s is %s: it must be %s", e.Field, e.value(), e.Want)
 }
+
+// Unwrap returns e.Err.
+func (e *FieldError) Unwrap() error { return e.Err }
 
 func (e *FieldError) value() string {
 	if _, ok := e.Value.(fmt.Stringer); ok {
@@ -52,7 +59,9 @@ func InField(field string, err error) error {
 		return nil
 	}
 	if inner, ok := err.(*FieldError); ok {
-		return &FieldError{field + "." + inner.Field, inner.Value, inner.Want}
+		outer := *inner
+		outer.Field = field + "." + inner.Field
+		return &outer
 	}
 	return fmt.Errorf("%s: %w", field, err)
 }

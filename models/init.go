@@ -97,7 +97,7 @@ func dot(x, y []float64) (sum float64) {
 func ForgetBias(bias float64) Recipe {
 	return func(s Spec, p *Params[float32], _ *rand.Rand) error {
 		if s.Cell != LSTM {
-			return &FieldError{"Cell", s.Cell, "lstm for a forget bias, since others have no forget gate"}
+			return &FieldError{Field: "Cell", Value: s.Cell, Want: "lstm for a forget bias, since others have no forget gate"}
 		}
 		setGateBias(s, p, 2, func() float64 { return bias })
 		return nil
@@ -112,7 +112,7 @@ func ForgetBias(bias float64) Recipe {
 func Chrono(steps int) Recipe {
 	return func(s Spec, p *Params[float32], rng *rand.Rand) error {
 		if steps < 3 {
-			return &FieldError{"steps", steps, "3 or more for chrono initialisation"}
+			return &FieldError{Field: "steps", Value: steps, Want: "3 or more for chrono initialisation"}
 		}
 		draw := func() float64 { return math.Log(1 + rng.Float64()*float64(steps-2)) }
 		switch s.Cell {
@@ -130,7 +130,7 @@ func Chrono(steps int) Recipe {
 		case GRU:
 			setGateBias(s, p, 0, draw)
 		default:
-			return &FieldError{"Cell", s.Cell, "lstm or gru for chrono initialisation, since an rnn has no gates"}
+			return &FieldError{Field: "Cell", Value: s.Cell, Want: "lstm or gru for chrono initialisation, since an rnn has no gates"}
 		}
 		return nil
 	}

@@ -76,19 +76,19 @@ func (m *Metadata) Validate() error {
 	}
 	switch labels := len(m.Labels); {
 	case m.Task != "" && !slices.Contains([]Task{Forecast, Generate, Classify}, m.Task):
-		return &FieldError{"Task", m.Task, "forecast, generate or classify"}
+		return &FieldError{Field: "Task", Value: m.Task, Want: "forecast, generate or classify"}
 	case m.Window < 0:
-		return &FieldError{"Window", m.Window, "0 or more"}
+		return &FieldError{Field: "Window", Value: m.Window, Want: "0 or more"}
 	case m.Horizon < 0:
-		return &FieldError{"Horizon", m.Horizon, "0 or more"}
+		return &FieldError{Field: "Horizon", Value: m.Horizon, Want: "0 or more"}
 	case len(m.Vocabulary) > 0 && len(m.Vocabulary) != m.Spec.Vocabulary:
-		return &FieldError{"Vocabulary", m.Vocabulary, fmt.Sprintf("of length %d, one text for each token of the Spec", m.Spec.Vocabulary)}
+		return &FieldError{Field: "Vocabulary", Value: m.Vocabulary, Want: fmt.Sprintf("of length %d, one text for each token of the Spec", m.Spec.Vocabulary)}
 	case labels == 2 && m.Spec.Outputs == 1: // the logit of the second
 	case labels > 0 && labels != m.Spec.Outputs:
-		return &FieldError{"Labels", m.Labels, fmt.Sprintf("of length %d, one for each output, or 2 for one output", m.Spec.Outputs)}
+		return &FieldError{Field: "Labels", Value: m.Labels, Want: fmt.Sprintf("of length %d, one for each output, or 2 for one output", m.Spec.Outputs)}
 	}
 	if m.InputScale != nil && m.Spec.Vocabulary > 0 {
-		return &FieldError{"InputScale", m.InputScale, "nil for a model of tokens"}
+		return &FieldError{Field: "InputScale", Value: m.InputScale, Want: "nil for a model of tokens"}
 	}
 	if err := m.validateForecast(); err != nil {
 		return err
@@ -103,16 +103,16 @@ func (m *Metadata) Validate() error {
 // A Horizon of 0 leaves open what the outputs are.
 func (m *Metadata) validateForecast() error {
 	if n := len(m.Columns); n > 0 && n != m.Spec.Features {
-		return &FieldError{"Columns", m.Columns, fmt.Sprintf("empty or of length %d, one name for each feature of the Spec", m.Spec.Features)}
+		return &FieldError{Field: "Columns", Value: m.Columns, Want: fmt.Sprintf("empty or of length %d, one name for each feature of the Spec", m.Spec.Features)}
 	}
 	if m.Target != "" && !slices.Contains(m.Columns, m.Target) {
-		return &FieldError{"Target", m.Target, fmt.Sprintf("one of the columns %q", m.Columns)}
+		return &FieldError{Field: "Target", Value: m.Target, Want: fmt.Sprintf("one of the columns %q", m.Columns)}
 	}
 	if m.Task != Forecast || m.Horizon == 0 {
 		return nil
 	}
 	if n := m.Horizon * m.Targets(); n != m.Spec.Outputs {
-		return &FieldError{"Spec.Outputs", m.Spec.Outputs, fmt.Sprintf("%d, for a horizon of %d and %d columns to forecast", n, m.Horizon, m.Targets())}
+		return &FieldError{Field: "Spec.Outputs", Value: m.Spec.Outputs, Want: fmt.Sprintf("%d, for a horizon of %d and %d columns to forecast", n, m.Horizon, m.Targets())}
 	}
 	return nil
 }

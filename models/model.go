@@ -29,11 +29,11 @@ func (m *Model) Validate() error {
 	}
 	switch {
 	case m.Params == nil:
-		return &FieldError{"Params", nil, "what NewParams returns for the Spec"}
+		return &FieldError{Field: "Params", Value: nil, Want: "what NewParams returns for the Spec"}
 	case !m.Params.fit(m.Spec):
-		return &FieldError{"Params.Data", m.Params.Data, fmt.Sprintf("of length %.0f, in the parts that NewParams makes for the Spec", m.Spec.Size())}
+		return &FieldError{Field: "Params.Data", Value: m.Params.Data, Want: fmt.Sprintf("of length %.0f, in the parts that NewParams makes for the Spec", m.Spec.Size())}
 	case !m.Params.sharesData(m.Spec):
-		return &FieldError{"Params", m.Params, "what NewParams returns, with the numbers copied to its Data: these fields are no views of Data, as after gob or JSON"}
+		return &FieldError{Field: "Params", Value: m.Params, Want: "what NewParams returns, with the numbers copied to its Data: these fields are no views of Data, as after gob or JSON"}
 	}
 	return nil
 }

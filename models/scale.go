@@ -50,16 +50,16 @@ func (s *Scale) validate(field string, values int) error {
 	}
 	switch want := fmt.Sprintf("of length %d, one for each value of a step", values); {
 	case len(s.Mean) != values:
-		return &FieldError{field + ".Mean", s.Mean, want}
+		return &FieldError{Field: field + ".Mean", Value: s.Mean, Want: want}
 	case len(s.Std) != values:
-		return &FieldError{field + ".Std", s.Std, want}
+		return &FieldError{Field: field + ".Std", Value: s.Std, Want: want}
 	}
 	for i, std := range s.Std {
 		if mean := float64(s.Mean[i]); math.IsNaN(mean) || math.IsInf(mean, 0) {
-			return &FieldError{fmt.Sprintf("%s.Mean[%d]", field, i), s.Mean[i], "finite"}
+			return &FieldError{Field: fmt.Sprintf("%s.Mean[%d]", field, i), Value: s.Mean[i], Want: "finite"}
 		}
 		if !(std > 0) || math.IsInf(float64(std), 0) {
-			return &FieldError{fmt.Sprintf("%s.Std[%d]", field, i), std, "more than 0 and finite"}
+			return &FieldError{Field: fmt.Sprintf("%s.Std[%d]", field, i), Value: std, Want: "more than 0 and finite"}
 		}
 	}
 	return nil

@@ -92,20 +92,20 @@ func (s Spec) Validate() error {
 	}
 	switch {
 	case s.Hidden < 1:
-		return &FieldError{"Hidden", s.Hidden, "1 or more"}
+		return &FieldError{Field: "Hidden", Value: s.Hidden, Want: "1 or more"}
 	case s.Layers < 1 || s.Layers > maxLayers:
-		return &FieldError{"Layers", s.Layers, fmt.Sprintf("from 1 to %d", maxLayers)}
+		return &FieldError{Field: "Layers", Value: s.Layers, Want: fmt.Sprintf("from 1 to %d", maxLayers)}
 	case !(s.Dropout >= 0 && s.Dropout < 1):
-		return &FieldError{"Dropout", s.Dropout, "at least 0 and less than 1"}
+		return &FieldError{Field: "Dropout", Value: s.Dropout, Want: "at least 0 and less than 1"}
 	case s.Dropout > 0 && s.Layers == 1:
-		return &FieldError{"Dropout", s.Dropout, "0 for a model with one layer: it acts between layers"}
+		return &FieldError{Field: "Dropout", Value: s.Dropout, Want: "0 for a model with one layer: it acts between layers"}
 	case !slices.Contains([]Readout{ReadLast, ReadFinal, ReadMean, ReadMax, ReadAll}, s.Readout):
-		return &FieldError{"Readout", s.Readout, "last, final, mean, max or all"}
+		return &FieldError{Field: "Readout", Value: s.Readout, Want: "last, final, mean, max or all"}
 	case s.Outputs < 1:
-		return &FieldError{"Outputs", s.Outputs, "1 or more"}
+		return &FieldError{Field: "Outputs", Value: s.Outputs, Want: "1 or more"}
 	}
 	if n := s.Size(); n > maxParams {
-		return &FieldError{"Hidden", s.Hidden, fmt.Sprintf("smaller: the model would have %.3g parameters, the limit is %d", n, maxParams)}
+		return &FieldError{Field: "Hidden", Value: s.Hidden, Want: fmt.Sprintf("smaller: the model would have %.3g parameters, the limit is %d", n, maxParams)}
 	}
 	return nil
 }
@@ -113,11 +113,11 @@ func (s Spec) Validate() error {
 func (s Spec) validateCell() error {
 	switch {
 	case s.Cell.Gates() == 0:
-		return &FieldError{"Cell", s.Cell, "rnn, lstm or gru"}
+		return &FieldError{Field: "Cell", Value: s.Cell, Want: "rnn, lstm or gru"}
 	case s.Activation != "" && s.Activation != Tanh && s.Activation != ReLU:
-		return &FieldError{"Activation", s.Activation, "tanh or relu"}
+		return &FieldError{Field: "Activation", Value: s.Activation, Want: "tanh or relu"}
 	case s.Activation == ReLU && s.Cell != RNN:
-		return &FieldError{"Activation", s.Activation, "tanh for " + string(s.Cell)}
+		return &FieldError{Field: "Activation", Value: s.Activation, Want: "tanh for " + string(s.Cell)}
 	}
 	return nil
 }
@@ -125,15 +125,15 @@ func (s Spec) validateCell() error {
 func (s Spec) validateInputs() error {
 	switch tokens := s.Vocabulary > 0; {
 	case s.Vocabulary < 0:
-		return &FieldError{"Vocabulary", s.Vocabulary, "0 or more"}
+		return &FieldError{Field: "Vocabulary", Value: s.Vocabulary, Want: "0 or more"}
 	case tokens && s.Features != 0:
-		return &FieldError{"Features", s.Features, "0 for a model of tokens"}
+		return &FieldError{Field: "Features", Value: s.Features, Want: "0 for a model of tokens"}
 	case !tokens && s.Features < 1:
-		return &FieldError{"Features", s.Features, "1 or more"}
+		return &FieldError{Field: "Features", Value: s.Features, Want: "1 or more"}
 	case tokens && s.Embedding < 1:
-		return &FieldError{"Embedding", s.Embedding, "1 or more for a model of tokens"}
+		return &FieldError{Field: "Embedding", Value: s.Embedding, Want: "1 or more for a model of tokens"}
 	case !tokens && s.Embedding != 0:
-		return &FieldError{"Embedding", s.Embedding, "0 for a model without a vocabulary"}
+		return &FieldError{Field: "Embedding", Value: s.Embedding, Want: "0 for a model without a vocabulary"}
 	}
 	return nil
 }

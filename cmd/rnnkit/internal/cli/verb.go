@@ -112,7 +112,7 @@ func withFieldFlag(err error, flagOf func(field string) string) error {
 	}
 	name, _, _ := strings.Cut(field.Field, "[")
 	if flag := flagOf(name); flag != "" {
-		return &models.FieldError{Field: flag, Value: field.Value, Want: field.Want}
+		return &models.FieldError{Field: flag, Value: field.Value, Want: field.Want, Err: field.Err}
 	}
 	return err
 }
