@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
@@ -50,15 +52,18 @@ func (o ClassifierOptions) Validate() error {
 
 // Sequence is a sequence of numbers, one a step, or of steps that have a number for each
 // channel.
-type Sequence interface{ []float64 | [][]float64 }
+type Sequence interface{ ~[]float64 | ~[][]float64 }
 
 // NewClassifier returns the job of telling the label of a sequence from its values, one
 // label for each sequence. Sequences may have different lengths, and all steps have the
-// same channels. With two labels the model has one output, the logit of the second in
-// their order, unless Fit.Loss is a trainer.CrossEntropy; with more it has one for each.
+// same channels. The labels of the model are sorted. With two labels it has one output,
+// the logit of the second label. With more labels, or if Fit.Loss is a
+// trainer.CrossEntropy, it has an output for each.
 //
-// It is a *models.FieldError if an option does not fit or a value is not finite, and an
-// error if there are fewer than two labels or too few sequences to hold some out.
+// The error is a *models.FieldError if an option does not fit, a value is not finite, a
+// label is empty, or there are fewer than two different labels. It wraps a
+// [datasets.ErrTooShort] if the sequences are too few to hold some out: of each label one
+// or more must be left to train on.
 func NewClassifier[S Sequence](sequences []S, labels []string, o ClassifierOptions) (*Job, error) {
 	data, err := newSequences(sequences)
 	if err != nil {
@@ -69,16 +74,28 @@ func NewClassifier[S Sequence](sequences []S, labels []string, o ClassifierOptio
 		names = o.Start.Labels
 	}
 	if len(labels) != len(sequences) {
-		return nil, &models.FieldError{Field: "labels", Value: labels, Want: fmt.Sprintf("of length %d, one for each sequence", len(sequences))}
+		return nil, &models.FieldError{Field: "len(labels)", Value: len(labels), Want: fmt.Sprintf("%d, one for each sequence", len(sequences))}
 	}
-	for i, label := range labels {
-		at := slices.Index(names, label)
-		if at < 0 {
-			return nil, &models.FieldError{Field: fmt.Sprintf("labels[%d]", i), Value: label, Want: fmt.Sprintf("one of %q, the labels of Start", names)}
-		}
-		data.Labels = append(data.Labels, int64(at))
+	if data.Labels, err = placesOf(labels, names); err != nil {
+		return nil, err
 	}
 	return NewSequenceClassifier(data, nil, names, o)
+}
+
+// placesOf returns the places of labels in names, which has those of all sequences or of
+// Start.
+func placesOf(labels, names []string) (places []int64, err error) {
+	for i, label := range labels {
+		at := slices.Index(names, label)
+		switch field := fmt.Sprintf("labels[%d]", i); {
+		case label == "":
+			return nil, &models.FieldError{Field: field, Value: label, Want: "a label that is not empty"}
+		case at < 0:
+			return nil, &models.FieldError{Field: field, Value: label, Want: fmt.Sprintf("one of %q, the labels of Start", names)}
+		}
+		places = append(places, int64(at))
+	}
+	return places, nil
 }
 
 // newSequences returns sequences in float32, without labels.
@@ -112,20 +129,21 @@ func newSequences[S Sequence](sequences []S) (*datasets.Sequences, error) {
 
 // stepsOf returns the steps of a sequence, each with its channels.
 func stepsOf[S Sequence](s S) [][]float64 {
-	if steps, ok := any(s).([][]float64); ok {
-		return steps
+	v := reflect.ValueOf(s)
+	if several := reflect.TypeFor[[][]float64](); v.CanConvert(several) {
+		return v.Convert(several).Interface().([][]float64)
 	}
 	var steps [][]float64
-	for _, v := range any(s).([]float64) {
-		steps = append(steps, []float64{v})
+	for i := range v.Len() {
+		steps = append(steps, []float64{v.Index(i).Float()})
 	}
 	return steps
 }
 
 // NewSequenceClassifier is NewClassifier for sequences as datasets.ReadSequences reads
 // them, and for sequences of tokens. The labels of the sequences are places in names.
-// If test is nil, some of train are held out as the test set, equal sequences together;
-// else HeldOut is not used.
+// Without Start, train has two different labels or more. If test is nil, some of train are
+// held out as the test set, equal sequences together; else HeldOut is not used.
 func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o ClassifierOptions) (*Job, error) {
 	if err := o.useStart(models.Classify); err != nil {
 		return nil, err
@@ -139,9 +157,12 @@ func NewSequenceClassifier(train, test *datasets.Sequences, names []string, o Cl
 	if err := o.checkSequences("train", train, names); err != nil {
 		return nil, err
 	}
+	if least := slices.Min(train.Labels); o.Start == nil && least == slices.Max(train.Labels) {
+		return nil, &models.FieldError{Field: "train.Labels", Value: least, Want: "two different labels or more, not the same for all"}
+	}
 	if test == nil {
 		var err error
-		if train, test, err = o.holdOut(train); err != nil {
+		if train, test, err = o.holdOut(train, names); err != nil {
 			return nil, err
 		}
 	}
@@ -171,7 +192,7 @@ func (o Options) checkSequences(field string, s *datasets.Sequences, names []str
 func (o *Options) checkLabels(names []string) error {
 	switch {
 	case len(names) < 2:
-		return &models.FieldError{Field: "labels", Value: fmt.Sprint(names), Want: "two different ones or more"}
+		return &models.FieldError{Field: "labels", Value: strings.Join(names, ""), Want: "two different labels or more, not the same for all"}
 	case o.Start != nil && !slices.Equal(names, o.Start.Labels):
 		return &models.FieldError{Field: "labels", Value: names, Want: fmt.Sprintf("%q, as those of Start", o.Start.Labels)}
 	case o.Fit.Loss == nil && len(names) == 2 && (o.Start == nil || o.Start.Spec.Outputs == 1):
@@ -184,12 +205,21 @@ func (o *Options) checkLabels(names []string) error {
 	return nil
 }
 
-// holdOut divides sequences into a training and a test set.
-func (o Options) holdOut(all *datasets.Sequences) (train, test *datasets.Sequences, err error) {
+// holdOut divides sequences into a training set, which has all their labels, and a test
+// set.
+func (o Options) holdOut(all *datasets.Sequences, names []string) (train, test *datasets.Sequences, err error) {
 	if o.HeldOut == 0 {
 		return all, all.Range(0, 0), nil
 	}
-	return all.Split(1-o.HeldOut, o.Fit.Seed)
+	if train, test, err = all.Split(1-o.HeldOut, o.Fit.Seed); err != nil {
+		return nil, nil, err
+	}
+	for i, name := range names {
+		if slices.Contains(test.Labels, int64(i)) && !slices.Contains(train.Labels, int64(i)) {
+			return nil, nil, fmt.Errorf("list of %d sequences is %w to hold %g%% out: none of the label %.40q would train, so use more of them", all.Len(), datasets.ErrTooShort, 100*o.HeldOut, name)
+		}
+	}
+	return train, test, nil
 }
 
 // classifier returns the job of telling the given sequences apart.

@@ -3,15 +3,16 @@
 //
 // # Train
 //
-// There are three tasks. Each has a function that makes a [Job], a type of options, and a
-// function that returns good options to begin with:
+// There are three tasks:
 //
-//   - [NewForecaster], [ForecasterOptions], [DefaultForecasterOptions]: the next values of
-//     one or more series.
-//   - [NewClassifier], [ClassifierOptions], [DefaultClassifierOptions]: the label of a
-//     sequence.
-//   - [NewGenerator], [GeneratorOptions], [DefaultGeneratorOptions]: the next character of
-//     a text.
+//   - [NewForecaster] forecasts the next values of one or more series. Its
+//     [ForecasterOptions] come from [DefaultForecasterOptions].
+//   - [NewClassifier] tells the label of a sequence. Its [ClassifierOptions] come from
+//     [DefaultClassifierOptions].
+//   - [NewGenerator] tells the next character of a text. Its [GeneratorOptions] come from
+//     [DefaultGeneratorOptions].
+//
+// Each returns a [Job] from the data and the options.
 //
 // Everything else follows from the data: the sizes of the model's input and output, the
 // scale of the values, the vocabulary, the labels. [Job.Train] trains the model, exports
@@ -62,7 +63,7 @@
 // # Below
 //
 // Package models says what a model is, trainer trains one on any source of examples,
-// export writes it, and infer runs it. A program that needs a source of examples of its
-// own, or an architecture for another task, composes these itself. The command rnnkit (cmd/rnnkit) does from a shell
+// export writes it, and infer runs it. A program whose examples or task this package does
+// not know uses these packages directly. The command rnnkit (cmd/rnnkit) does from a shell
 // what this package does from Go.
 package rnnkit

@@ -1,11 +1,12 @@
 package rnnkit
 
 import (
+	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
@@ -87,14 +88,18 @@ func (o ForecasterOptions) validateStreams() error {
 // columns have the same length, the oldest value first, and different names. A single
 // one needs no name.
 //
-// It is a *models.FieldError if an option does not fit, if the series is too short for
-// one, or if a value is not finite. It is an error if the values of a column lie too
-// close together for float32.
+// The error is a *models.FieldError if an option does not fit, a column has no numbers or
+// another length than the first, a value is not finite, or the values of a column lie too
+// close together for float32. It wraps a [datasets.ErrTooShort] if the series is too short
+// for an option.
 func NewForecaster(columns []datasets.Column, o ForecasterOptions) (*Job, error) {
 	if err := o.useStart(); err != nil {
 		return nil, err
 	}
 	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if err := checkColumns(columns); err != nil {
 		return nil, err
 	}
 	meta, err := o.describeColumns(columns)
@@ -117,9 +122,27 @@ func (o *ForecasterOptions) useStart() error {
 	if err := o.Options.useStart(models.Forecast); err != nil || o.Start == nil {
 		return err
 	}
-	o.Window, o.Horizon, o.Target = o.Start.Window, max(1, o.Start.Horizon), o.Start.Target
 	if o.TBPTT == 0 && o.Spec.Readout == models.ReadAll {
 		o.Spec.Readout = models.ReadLast // the last answer of all
+	}
+	standard := DefaultForecasterOptions()
+	return cmp.Or(
+		keepStart("Window", &o.Window, o.Start.Window, standard.Window),
+		keepStart("Horizon", &o.Horizon, max(1, o.Start.Horizon), standard.Horizon),
+		keepStart("Target", &o.Target, o.Start.Target, standard.Target),
+	)
+}
+
+// checkColumns refuses columns without numbers and those of different lengths.
+func checkColumns(columns []datasets.Column) error {
+	for i, c := range columns {
+		name := cmp.Or(c.Name, fmt.Sprintf("column %d", i+1))
+		switch n := len(columns[0].Values); {
+		case len(c.Values) == 0:
+			return &models.FieldError{Field: fmt.Sprintf("columns[%d].Values", i), Value: c.Values, Want: fmt.Sprintf("numbers, and %q has none", name)}
+		case len(c.Values) != n:
+			return &models.FieldError{Field: fmt.Sprintf("len(columns[%d].Values)", i), Value: len(c.Values), Want: fmt.Sprintf("%d, the length of the first column, for %q too", n, name)}
+		}
 	}
 	return nil
 }
@@ -132,9 +155,9 @@ func (o *ForecasterOptions) describeColumns(columns []datasets.Column) (meta mod
 	}
 	switch {
 	case len(columns) == 0:
-		return meta, &models.FieldError{Field: "columns", Value: columns, Want: "of length 1 or more"}
+		return meta, &models.FieldError{Field: "columns", Value: names, Want: "of length 1 or more"}
 	case len(columns) > 1 && (slices.Contains(names, "") || len(slices.Compact(slices.Sorted(slices.Values(names)))) < len(names)):
-		return meta, &models.FieldError{Field: "columns", Value: columns, Want: fmt.Sprintf("columns of different names: these are %q", names)}
+		return meta, &models.FieldError{Field: "columns", Value: names, Want: fmt.Sprintf("columns of different names: these are %q", names)}
 	case o.Target != "" && !slices.Contains(names, o.Target):
 		return meta, &models.FieldError{Field: "Target", Value: o.Target, Want: fmt.Sprintf("one of the columns %q", names)}
 	}
@@ -142,7 +165,7 @@ func (o *ForecasterOptions) describeColumns(columns []datasets.Column) (meta mod
 		names = nil
 	}
 	if o.Start != nil && len(o.Start.Columns) > 0 && names != nil && !slices.Equal(names, o.Start.Columns) {
-		return meta, &models.FieldError{Field: "columns", Value: columns, Want: fmt.Sprintf("%q, as those of Start: these are %q", o.Start.Columns, names)}
+		return meta, &models.FieldError{Field: "columns", Value: names, Want: fmt.Sprintf("%q, as those of Start: these are %q", o.Start.Columns, names)}
 	}
 	o.Spec.Features = len(columns)
 	meta = models.Metadata{Task: models.Forecast, Spec: o.Spec, Window: o.Window, Horizon: o.Horizon, Columns: names, Target: o.Target}
@@ -155,7 +178,7 @@ func newSeries(columns []datasets.Column, target string) (*datasets.Series, erro
 	var lists [][]float32
 	var targets []int
 	for i, c := range columns {
-		values, err := narrow(fmt.Sprintf("columns[%d]", i), c.Values)
+		values, err := narrow(fmt.Sprintf("columns[%d].Values", i), c.Values)
 		if err != nil && len(columns) > 1 {
 			err = fmt.Errorf("column %q: %w", c.Name, err)
 		}
@@ -182,16 +205,24 @@ func narrow(field string, column []float64) ([]float32, error) {
 	for i, v := range column {
 		values[i] = float32(v)
 		if !finite(values[i]) {
-			return nil, &models.FieldError{Field: fmt.Sprintf("%s.Values[%d]", field, i), Value: v, Want: "finite as a float32"}
+			return nil, &models.FieldError{Field: fmt.Sprintf("%s[%d]", field, i), Value: v, Want: "finite as a float32"}
 		}
 		low, high = min(low, v), max(high, v)
 		rounding = max(rounding, math.Abs(v-float64(values[i])))
 	}
 	if spread := high - low; spread > 0 && rounding > spread/100 {
-		return nil, fmt.Errorf("the values, from %.9g to %.9g, lie too close together for float32, which rounds them by up to %.3g: subtract their mean from each, or forecast the differences from one to the next", low, high, rounding)
+		return nil, &models.FieldError{
+			Field: field, Value: interval{low, high},
+			Want: fmt.Sprintf("further apart, since float32 rounds these values by up to %.3g: subtract their mean from each, or forecast the differences from one to the next", rounding),
+		}
 	}
 	return values, nil
 }
+
+// interval has the lowest and the highest of some values.
+type interval struct{ low, high float64 }
+
+func (v interval) String() string { return fmt.Sprintf("from %.9g to %.9g", v.low, v.high) }
 
 func finite(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }
 
@@ -218,11 +249,11 @@ func (o ForecasterOptions) splitSeries(series *datasets.Series) (*forecast, erro
 		f.train, f.test, err = all.Split(1 - o.HeldOut)
 	}
 	if err != nil {
-		return nil, tooShort("Window", o.Window, "shorter", err)
+		return nil, o.tooShort("Window", o.Window, "shorter, or the series longer", series, err)
 	}
 	if o.needsValidation() {
 		if f.test == nil {
-			return nil, o.nothingValidates(errNoneHeldOut)
+			return nil, o.nothingValidates(nil)
 		}
 		if f.validation, f.test, err = f.test.Split(0.5); err != nil {
 			return nil, o.nothingValidates(err)
@@ -231,20 +262,31 @@ func (o ForecasterOptions) splitSeries(series *datasets.Series) (*forecast, erro
 	return f, nil
 }
 
-var errNoneHeldOut = errors.New("nothing is held out")
-
-// tooShort explains an error of data that are too short for a field.
-func tooShort(field string, value any, want string, err error) error {
-	return &models.FieldError{Field: field, Value: value, Want: fmt.Sprintf("%s: %v", want, err)}
+// tooShort is the error of a field that series is too short for.
+func (o ForecasterOptions) tooShort(field string, value int, want string, series *datasets.Series, err error) error {
+	data := fmt.Sprintf("the series has %d values", series.Len())
+	if o.Horizon > 1 {
+		want += fmt.Sprintf(", for a horizon of %d", o.Horizon)
+	}
+	return o.Options.tooShort(field, value, want, data, err)
 }
 
-// nothingValidates explains an error of halving what is held out.
+// tooShort is the error of a field that data, which are described in words, are too short
+// for. It wraps err.
+func (o Options) tooShort(field string, value int, want, data string, err error) error {
+	if o.HeldOut > 0 {
+		data += fmt.Sprintf(", of which %g%% are held out", 100*o.HeldOut)
+	}
+	return &models.FieldError{Field: field, Value: value, Want: want + ": " + data, Err: err}
+}
+
+// nothingValidates is the error where what is held out cannot be halved. It wraps err.
 func (o Options) nothingValidates(err error) error {
 	const want = "since half of what is held out is to validate and the other half to test"
 	if o.Fit.Schedule.Shape == trainer.Plateau {
-		return tooShort("Fit.Schedule.Shape", o.Fit.Schedule.Shape, "another, or more held out, "+want, err)
+		return &models.FieldError{Field: "Fit.Schedule.Shape", Value: o.Fit.Schedule.Shape, Want: "another, or more held out, " + want, Err: err}
 	}
-	return tooShort("Fit.Patience", o.Fit.Patience, "0, or more held out, "+want, err)
+	return &models.FieldError{Field: "Fit.Patience", Value: o.Fit.Patience, Want: "0, or more held out, " + want, Err: err}
 }
 
 // job returns the job of f.
@@ -309,7 +351,7 @@ func (f *forecast) sources() (train, test datasets.Source, err error) {
 func (f *forecast) streams() (train, test datasets.Source, err error) {
 	f.Spec.Readout, f.Fit.Stateful = models.ReadAll, true
 	if train, err = f.train.Streams(f.Fit.Batch, f.TBPTT); err != nil {
-		return nil, nil, tooShort("TBPTT", f.TBPTT, "less, or the batch smaller", err)
+		return nil, nil, f.tooShort("TBPTT", f.TBPTT, "less, or the batch smaller", f.series, err)
 	}
 	if f.validation != nil {
 		if f.Fit.Validation, err = f.validation.Streams(1, f.TBPTT); err != nil {
@@ -320,7 +362,7 @@ func (f *forecast) streams() (train, test datasets.Source, err error) {
 		return train, &datasets.Sequences{}, nil
 	}
 	if test, err = f.test.Streams(1, f.TBPTT); err != nil {
-		return nil, nil, tooShort("TBPTT", f.TBPTT, "less, or more held out to test", err)
+		return nil, nil, f.tooShort("TBPTT", f.TBPTT, "less, or more held out to test", f.series, err)
 	}
 	return train, test, nil
 }
@@ -334,6 +376,9 @@ func (f *forecast) summary(j *Job, meta models.Metadata) (string, error) {
 	if j.Model.OutputScale != nil {
 		loss += " of scaled values"
 	}
+	if f.TBPTT > 0 { // the loss of streams counts the first steps after the state of zeros too
+		loss += fmt.Sprintf(" over every step; after a window of %d steps", f.Window)
+	}
 	e, err := f.measure(j, windows)
 	if err != nil {
 		return "", err
@@ -341,14 +386,14 @@ func (f *forecast) summary(j *Job, meta models.Metadata) (string, error) {
 	if f.Fit.Loss.Name() == "pinball" {
 		return fmt.Sprintf("%s: %.1f%% of the values lie below their forecast", loss, 100*e.below), nil
 	}
-	const format = "off by %.4g, where repeating the last value is off by %.4g (root mean square)"
-	if len(e.off) == 1 {
-		return loss + ": " + fmt.Sprintf(format, e.off[0], e.repeating[0]), nil
-	}
+	lines := make([]string, len(e.off))
 	for i := range e.off {
-		loss += fmt.Sprintf("; %s "+format, meta.Columns[i], e.off[i], e.repeating[i])
+		lines[i] = fmt.Sprintf("off by %.4g, where repeating the last value is off by %.4g (root mean square)", e.off[i], e.repeating[i])
+		if len(e.off) > 1 {
+			lines[i] = meta.Columns[i] + " " + lines[i]
+		}
 	}
-	return loss, nil
+	return loss + ": " + strings.Join(lines, "; "), nil
 }
 
 // forecastErrors are how far forecasts lie from what came, in raw units.

@@ -3,6 +3,7 @@ package rnnkit
 import (
 	"fmt"
 	"math"
+	"unicode/utf8"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
@@ -61,7 +62,10 @@ func (o GeneratorOptions) Validate() error {
 // NewGenerator returns the job of telling the next character of a text. The vocabulary
 // of the model has the different characters of all of it.
 //
-// It is a *models.FieldError if an option does not fit or the text is too short for one.
+// The error is a *models.FieldError if an option does not fit, the text is not UTF-8, or
+// it has fewer than two different characters. It wraps a [datasets.ErrTooShort] if the
+// text is too short for an option. With Start, a character that its vocabulary lacks is an
+// error.
 func NewGenerator(text string, o GeneratorOptions) (*Job, error) {
 	if err := o.useStart(); err != nil {
 		return nil, err
@@ -69,15 +73,15 @@ func NewGenerator(text string, o GeneratorOptions) (*Job, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if text == "" {
-		return nil, &models.FieldError{Field: "text", Value: text, Want: "some characters to learn from"}
+	if err := checkText(text); err != nil {
+		return nil, err
 	}
 	vocabulary := datasets.Vocabulary(text)
 	if o.Start != nil {
 		vocabulary = o.Start.Vocabulary
 	}
 	if len(vocabulary) < 2 {
-		return nil, fmt.Errorf("all characters of the text are %q: use one with two or more", vocabulary[0])
+		return nil, &models.FieldError{Field: "text", Value: fmt.Sprintf("%.20s", text), Want: "of two different characters or more"}
 	}
 	train, test, err := o.splitText(text, vocabulary)
 	if err != nil {
@@ -86,13 +90,27 @@ func NewGenerator(text string, o GeneratorOptions) (*Job, error) {
 	return o.generator(text, vocabulary, train, test)
 }
 
+// checkText refuses a text that is empty or not UTF-8.
+func checkText(text string) error {
+	if text == "" {
+		return &models.FieldError{Field: "text", Value: text, Want: "some characters to learn from"}
+	}
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRuneInString(text[at:])
+		if r == utf8.RuneError && size == 1 {
+			return &models.FieldError{Field: fmt.Sprintf("text[%d]", at), Value: text[at], Want: "part of a character in UTF-8"}
+		}
+		at += size
+	}
+	return nil
+}
+
 // useStart takes what follows from Start, if there is one.
 func (o *GeneratorOptions) useStart() error {
 	if err := o.Options.useStart(models.Generate); err != nil || o.Start == nil {
 		return err
 	}
-	o.Window = o.Start.Window
-	return nil
+	return keepStart("Window", &o.Window, o.Start.Window, DefaultGeneratorOptions().Window)
 }
 
 // splitText divides a text into a training set and a test set, which may be empty.
@@ -107,7 +125,7 @@ func (o GeneratorOptions) splitText(text string, vocabulary []string) (train, te
 		train, test, err = all.Split(1 - o.HeldOut)
 	}
 	if err != nil {
-		return nil, nil, tooShort("Window", o.Window, "shorter", err)
+		return nil, nil, o.tooShort("Window", o.Window, "shorter, or the text longer", fmt.Sprintf("the text has %d characters", utf8.RuneCountInString(text)), err)
 	}
 	return train, test, nil
 }

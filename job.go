@@ -18,7 +18,8 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// Job is a training that is ready to begin: a model, and the data that it learns from.
+// Job is a training that is ready to begin: a model, and the data that it learns from. It
+// trains once.
 // [NewForecaster], [NewClassifier], [NewSequenceClassifier] and [NewGenerator] make one.
 type Job struct {
 	// Options are those that the job was made with, and what followed from the data:
@@ -32,6 +33,7 @@ type Job struct {
 
 	digest  [sha256.Size]byte // of all data
 	summary func() (string, error)
+	begun   bool // the training
 }
 
 // examples are what a job learns from, and how they were cut from its data.
@@ -117,14 +119,20 @@ func (r *Result) Open(opts ...infer.Option) (*infer.Model, error) {
 	return infer.OpenBytes(r.File, opts...)
 }
 
-// Train trains the model, exports it, and checks that the file answers as the trainer
-// does. It is an error if it does not, if the training diverges (a
-// [trainer.ErrDiverged]), or if ctx ends before it (the cause of ctx).
+// Train trains j.Model, exports it, and checks that the file answers as the trainer does.
+// It returns an error if the file does not, if the training diverges (a
+// [trainer.ErrDiverged]), or if ctx ends before the training does (the cause of ctx).
 //
-// What fails for the untrained model too is reported before the training. Where the
-// training itself failed or ended early but anything was trained, the result is not nil
-// beside the error.
+// Train first exports and checks the untrained model, so that a model that cannot be
+// exported is not trained. If the training fails or ends early after the first batch,
+// Train returns both a result and an error.
+//
+// A job trains once, since j.Model is also the model of its result. To train anew, make
+// another job; to train on, give that job the trained model as [Options.Start].
 func (j *Job) Train(ctx context.Context) (*Result, error) {
+	if j.begun {
+		return nil, errors.New("the job has trained its model already: make a new job, with the model as Options.Start to train on")
+	}
 	_, err := j.export(ctx)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -132,6 +140,7 @@ func (j *Job) Train(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.begun = true
 	history, ended := j.fit(ctx)
 	if len(history) == 0 {
 		return nil, ended

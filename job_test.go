@@ -182,17 +182,18 @@ func TestForecastTellsValuesApart(t *testing.T) {
 		want  string
 	}{
 		{func(i float64) float64 { return 331900000 + math.Round(12*math.Sin(i/5)) },
-			"the values, from 331899988 to 331900012, lie too close together for float32, which rounds them by up to 12: subtract"},
-		{func(i float64) float64 { return 1e5 + 0.1*math.Sin(i/5) }, "rounds them by up to 0.00"}, // by 2% of 0.2
-		{func(i float64) float64 { return 1e5 + 2*math.Sin(i/5) }, ""},                            // by 0.1%
-		{func(i float64) float64 { return 331900000 + 32*math.Mod(i, 7) }, ""},                    // float32 has all of them
+			"columns[0].Values is from 331899988 to 331900012: it must be further apart, since float32 rounds these values by up to 12: subtract"},
+		{func(i float64) float64 { return 1e5 + 0.1*math.Sin(i/5) }, "rounds these values by up to 0.00"}, // by 2% of 0.2
+		{func(i float64) float64 { return 1e5 + 2*math.Sin(i/5) }, ""},                                    // by 0.1%
+		{func(i float64) float64 { return 331900000 + 32*math.Mod(i, 7) }, ""},                            // float32 has all of them
 		{func(i float64) float64 { return 0.1 }, ""},
 	} {
 		series := make([]float64, 600)
 		for i := range series {
 			series[i] = test.value(float64(i))
 		}
-		if _, err := NewForecaster([]datasets.Column{{Name: "n", Values: series}}, DefaultForecasterOptions()); !strings.Contains(fmt.Sprint(err), test.want) || (err == nil) != (test.want == "") {
+		_, err := NewForecaster([]datasets.Column{{Name: "n", Values: series}}, DefaultForecasterOptions())
+		if field := (*models.FieldError)(nil); !strings.Contains(fmt.Sprint(err), test.want) || (err == nil) != (test.want == "") || err != nil && !errors.As(err, &field) {
 			t.Errorf("values such as %v: the error is %v, not %q", series[1], err, test.want)
 		}
 	}
@@ -352,6 +353,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"Fit.Loss", generate(func(o *GeneratorOptions) { o.Fit.Loss = trainer.BinaryCrossEntropy() })},
 		{"Fit.Loss.Smoothing", classify(func(o *ClassifierOptions) { o.Fit.Loss = trainer.CrossEntropy{Smoothing: 1} })},
 		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { o.Fit.LearningRate = -1 })},
+		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { *o = ClassifierOptions{} })},
 		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { o.Fit.LearningRate = math.NaN() })},
 		{"Fit.Epochs", classify(func(o *ClassifierOptions) { o.Fit.Epochs = 0 })},
 		{"Fit.Batch", classify(func(o *ClassifierOptions) { o.Fit.Batch = 0 })},
@@ -490,7 +492,7 @@ func TestStreamsTooShort(t *testing.T) {
 		o := DefaultForecasterOptions()
 		o.Window = 5
 		change(&o)
-		if _, err := NewForecaster(column, o); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := NewForecaster(column, o); !errors.Is(err, datasets.ErrTooShort) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the error is %v, not %q", err, want)
 		}
 	}

@@ -22,9 +22,11 @@ type Options struct {
 	Init []Init
 
 	// Start is a model to go on training, such as export.ReadFile returns. Nil begins
-	// with new parameters. The job keeps the Spec, Window, Horizon, Target, scales,
-	// vocabulary, labels and state of Start, so that its parameters keep their meaning,
-	// and ignores those fields of the options. The data must fit them.
+	// with new parameters. So that its parameters keep their meaning, the job keeps the
+	// sizes, scales, vocabulary, labels and state of Start, and ignores Spec, Scale and
+	// StateInput of the options. It keeps the Window, Horizon and Target of Start too, and
+	// refuses an option that is neither that of Start nor the default. The data must have
+	// the columns or channels of Start, and no label or character that Start lacks.
 	Start *models.Model
 
 	// StateInput gives the file inputs and outputs for the state, so that any runtime
@@ -41,8 +43,10 @@ type Options struct {
 	DataName string // what the metadata call the data, such as the name of a file
 
 	// Fit has the options of the training itself. Its LearningRate, Batch and Epochs must
-	// be more than 0. A Loss of nil is the usual one of the task, see [Losses]. Validation,
-	// Stateful and DataDigest follow from the other options.
+	// be more than 0: the default options of the task have them, and the defaults of
+	// trainer.Options are not used. A Loss of nil is the usual one of the task, see
+	// [Losses]. Validation, Stateful and DataDigest follow from the other options. 0 in any
+	// other field stands for the default of trainer.Options.
 	Fit trainer.Options
 }
 
@@ -55,6 +59,17 @@ const (
 	ForgetBias Init = "forget-bias" // of 1, see models.ForgetBias
 	Chrono     Init = "chrono"      // for times up to three windows, see models.Chrono
 )
+
+// keepStart gives a field of the options the value that Start has. It refuses a value that
+// was set to something else: neither that of Start, nor the standard one, nor zero.
+func keepStart[T comparable](name string, field *T, start, standard T) error {
+	var zero T
+	if v := *field; v != start && v != standard && v != zero {
+		return &models.FieldError{Field: name, Value: v, Want: fmt.Sprintf("%#v, as that of Start", start)}
+	}
+	*field = start
+	return nil
+}
 
 // fitOptions are the options that all tasks begin with.
 func fitOptions(rate float64, batch, epochs int) trainer.Options {
@@ -72,7 +87,7 @@ func (o Options) validate(task models.Task) error {
 	if !(o.HeldOut >= 0 && o.HeldOut < 1) {
 		return &models.FieldError{Field: "HeldOut", Value: o.HeldOut, Want: "at least 0 and less than 1"}
 	}
-	if err := o.validateFit(); err != nil {
+	if err := o.validateFit(task); err != nil {
 		return err
 	}
 	spec := o.placeholder(task)
@@ -98,7 +113,10 @@ func (o Options) validateOneAnswer() error {
 }
 
 // validateFit checks the options that trainer.Options would replace by defaults.
-func (o Options) validateFit() error {
+func (o Options) validateFit(task models.Task) error {
+	if o.Fit.LearningRate == 0 && o.Fit.Epochs == 0 && o.Fit.Batch == 0 {
+		return &models.FieldError{Field: "Fit.LearningRate", Value: o.Fit.LearningRate, Want: "more than 0: begin with the options that " + defaults[task] + " returns"}
+	}
 	if !(o.Fit.LearningRate > 0) {
 		return &models.FieldError{Field: "Fit.LearningRate", Value: o.Fit.LearningRate, Want: "more than 0"}
 	}
@@ -126,6 +144,13 @@ var losses = map[models.Task][]string{
 	models.Forecast: {"mse", "mae", "huber", "pinball"},
 	models.Classify: {"bce", "cross-entropy"},
 	models.Generate: {"cross-entropy"},
+}
+
+// defaults are the functions that return good options for a task.
+var defaults = map[models.Task]string{
+	models.Forecast: "DefaultForecasterOptions",
+	models.Classify: "DefaultClassifierOptions",
+	models.Generate: "DefaultGeneratorOptions",
 }
 
 // Losses returns the names of the losses that fit a task, the usual one first, as

@@ -244,6 +244,24 @@ func TestStartThatDoesNotFit(t *testing.T) {
 			_, err := rnnkit.NewGenerator(strings.Repeat("abcd", 500), o)
 			return err
 		},
+		`Horizon is 3: it must be 1, as that of Start`: func(rnnkit.ClassifierOptions) error {
+			o := rnnkit.DefaultForecasterOptions()
+			o.Start, o.Horizon = forecaster, 3
+			_, err := rnnkit.NewForecaster(column("y"), o)
+			return err
+		},
+		`Target is "x": it must be "`: func(rnnkit.ClassifierOptions) error {
+			o := rnnkit.DefaultForecasterOptions()
+			o.Start, o.Target = forecaster, "x"
+			_, err := rnnkit.NewForecaster(column("y"), o)
+			return err
+		},
+		"Window is 65: it must be 64, as that of Start": func(rnnkit.ClassifierOptions) error {
+			o := rnnkit.DefaultGeneratorOptions()
+			o.Start, o.Window = generator, 65
+			_, err := rnnkit.NewGenerator(strings.Repeat("abc", 500), o)
+			return err
+		},
 		"Start.Params": func(rnnkit.ClassifierOptions) error {
 			o := rnnkit.DefaultForecasterOptions()
 			o.Start = &models.Model{Metadata: forecaster.Metadata}
@@ -273,8 +291,11 @@ func TestDataThatDoNotFit(t *testing.T) {
 	}
 	y := datasets.Sine(50, 0, 0)
 	bad := append(slices.Clone(y), math.NaN())
-	_, short := rnnkit.NewGenerator("abc", rnnkit.DefaultGeneratorOptions())
-	_, empty := rnnkit.NewGenerator("", rnnkit.DefaultGeneratorOptions())
+	text := func(text string) error {
+		_, err := rnnkit.NewGenerator(text, rnnkit.DefaultGeneratorOptions())
+		return err
+	}
+	short, empty := text("abc"), text("")
 	for want, err := range map[string]error{
 		"columns is of length 0": forecast(same),
 		"columns[0].Values[50]":  forecast(same, datasets.Column{Values: bad}),
@@ -286,19 +307,74 @@ func TestDataThatDoNotFit(t *testing.T) {
 		"Fit.Schedule.Shape": forecast(
 			func(o *rnnkit.ForecasterOptions) { o.HeldOut, o.Fit.Schedule.Shape = 0, trainer.Plateau }, datasets.Column{Values: y},
 		),
-		"TBPTT":                 forecast(func(o *rnnkit.ForecasterOptions) { o.TBPTT = 40 }, datasets.Column{Values: y}),
-		"sequences[1]":          classify([][][]float64{{{1}}, {}}, "a", "b"),
-		"sequences[1][0]":       classify([][][]float64{{{1, 2}}, {{1}}}, "a", "b"),
-		"sequences[0][1]":       classify([][][]float64{{{1}, {math.Inf(1)}}}, "a"),
-		"labels is of length 1": classify([][][]float64{{{1}}, {{2}}}, "a"),
-		`labels is "[a]": it must be two different`: classify([][][]float64{{{1}}, {{2}}}, "a", "a"),
-		"Window is 64": short,
-		"text":         empty,
+		"TBPTT":           forecast(func(o *rnnkit.ForecasterOptions) { o.TBPTT = 40 }, datasets.Column{Values: y}),
+		"sequences[1]":    classify([][][]float64{{{1}}, {}}, "a", "b"),
+		"sequences[1][0]": classify([][][]float64{{{1, 2}}, {{1}}}, "a", "b"),
+		"sequences[0][1]": classify([][][]float64{{{1}, {math.Inf(1)}}}, "a"),
+		"columns[1].Values is of length 0: it must be numbers, and \"date\" has none": forecast(same, datasets.Column{Values: y}, datasets.Column{Name: "date"}),
+		"len(columns[1].Values) is 49: it must be 50":                                 forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Name: "b", Values: y[1:]}),
+		"len(labels) is 1":                              classify([][][]float64{{{1}}, {{2}}}, "a"),
+		`labels[1] is "": it must be`:                   classify([][][]float64{{{1}}, {{2}}}, "a", ""),
+		`labels is "a": it must be two different`:       classify([][][]float64{{{1}}, {{2}}}, "a", "a"),
+		"Window is 64":                                  short,
+		"text is \"\"":                                  empty,
+		"text[2] is 255: it must be part of":            text("ab\xffab"),
+		`text is "aaaaaaaaaaaaaaaaaaaa": it must be of`: text(strings.Repeat("a", 500)),
 	} {
 		var field *models.FieldError
 		if !errors.As(err, &field) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the error is %v, not about %s", err, want)
 		}
+	}
+}
+
+// TestTooShort finds the cause through the options, and says once how long the data are.
+func TestTooShort(t *testing.T) {
+	forecast := func(window, horizon int, heldOut float64) error {
+		o := rnnkit.DefaultForecasterOptions()
+		o.Window, o.Horizon, o.HeldOut = window, horizon, heldOut
+		_, err := rnnkit.NewForecaster([]datasets.Column{{Values: datasets.Sine(300, 0, 0)}}, o)
+		return err
+	}
+	generate := func(text string) error {
+		_, err := rnnkit.NewGenerator(text, rnnkit.DefaultGeneratorOptions())
+		return err
+	}
+	classify := func(labels ...string) error {
+		_, err := rnnkit.NewClassifier([][]float64{{1}, {2}, {3}, {4}, {5}}[:len(labels)], labels, rnnkit.DefaultClassifierOptions())
+		return err
+	}
+	for want, err := range map[string]error{
+		"Window is 500: it must be shorter, or the series longer: the series has 300 values":                                                forecast(500, 1, 0),
+		"Window is 290: it must be shorter, or the series longer, for a horizon of 7: the series has 300 values, of which 20% are held out": forecast(290, 7, 0.2),
+		"Window is 64: it must be shorter, or the text longer: the text has 90 characters, of which 10% are held out":                       generate(strings.Repeat("né", 45)),
+		`list of 2 sequences is too short to hold 20% out: none of the label "a" would train, so use more of them`:                          classify("a", "b"),
+		`list of 5 sequences is too short to hold 20% out: none of the label "c" would train, so use more of them`:                          classify("a", "b", "c", "d", "e"),
+	} {
+		if !errors.Is(err, datasets.ErrTooShort) || err.Error() != want {
+			t.Errorf("the error is %v, not %q", err, want)
+		}
+	}
+}
+
+// TestSequenceOfANamedType trains on types that a program gave names.
+func TestSequenceOfANamedType(t *testing.T) {
+	type one []float64
+	type several [][]float64
+	var ones []one
+	var all []several
+	var labels []string
+	for i := range 20 {
+		ones, all = append(ones, one{float64(i), 2}), append(all, several{{float64(i), 2}, {3, 4}})
+		labels = append(labels, []string{"even", "odd"}[i%2])
+	}
+	job, err := rnnkit.NewClassifier(ones, labels, rnnkit.DefaultClassifierOptions())
+	if err != nil || job.Model.Spec.Features != 1 || job.Steps != 2 {
+		t.Errorf("%v", err)
+	}
+	job, err = rnnkit.NewClassifier(all, labels, rnnkit.DefaultClassifierOptions())
+	if err != nil || job.Model.Spec.Features != 2 || job.Steps != 2 {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -330,6 +406,16 @@ func TestTrainKeepsWhatWasTrained(t *testing.T) {
 	if read, err := export.Unmarshal(r.File); err != nil || !slices.Equal(read.Params.Data, job.Model.Params.Data) {
 		t.Errorf("the file has other parameters: %v", err)
 	}
+	before := slices.Clone(r.Model.Params.Data)
+	if r, err := job.Train(t.Context()); r != nil || err == nil || !strings.Contains(err.Error(), "make a new job") {
+		t.Errorf("trained before: %v, %v", r, err)
+	}
+	if !slices.Equal(r.Model.Params.Data, before) {
+		t.Error("another training changed the first result")
+	}
+	if job, err = rnnkit.NewForecaster(sensor(), o); err != nil {
+		t.Fatal(err)
+	}
 	if r, err := job.Train(ctx); r != nil || !errors.Is(err, stop) {
 		t.Errorf("cancelled before: %v, %v", r, err)
 	}
@@ -355,9 +441,9 @@ func TestNothingHeldOut(t *testing.T) {
 	text := rnnkit.DefaultGeneratorOptions()
 	text.HeldOut, text.Fit.Epochs = 0, 2
 	for want, make := range map[string]func() (*rnnkit.Job, error){
-		"on 120 sequences":        func() (*rnnkit.Job, error) { return rnnkit.NewClassifier(sequences, labels, classify) },
-		"training loss":           func() (*rnnkit.Job, error) { return rnnkit.NewForecaster(sensor(), forecast) },
-		"of scaled values":        func() (*rnnkit.Job, error) { return rnnkit.NewForecaster(sensor(), stream) },
+		"on 120 sequences": func() (*rnnkit.Job, error) { return rnnkit.NewClassifier(sequences, labels, classify) },
+		"training loss":    func() (*rnnkit.Job, error) { return rnnkit.NewForecaster(sensor(), forecast) },
+		" of scaled values over every step; after a window of 50 steps: off by ": func() (*rnnkit.Job, error) { return rnnkit.NewForecaster(sensor(), stream) },
 		"for each learned charac": func() (*rnnkit.Job, error) { return rnnkit.NewGenerator(strings.Repeat("abc", 500), text) },
 	} {
 		job, err := make()

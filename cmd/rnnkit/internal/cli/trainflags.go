@@ -291,6 +291,8 @@ var fieldFlags = map[string]string{
 
 	"Init": "--init-recipe", "Window": "--seq-len", "Stride": "--stride", "TBPTT": "--tbptt",
 
+	"columns": "the column",
+
 	"Fit.Epochs": "--epochs", "Fit.Batch": "--batch", "Fit.Patience": "--patience", "Fit.Threads": "--threads",
 	"Fit.Seed": "--seed", "Fit.NoShuffle": "--no-shuffle", "Fit.Stateful": "--tbptt", "Fit.LearningRate": "--lr", "Fit.ClipNorm": "--clip",
 	"Fit.Resume": "--resume", "Fit.Checkpoint": "--checkpoint", "Fit.CheckpointEvery": "--checkpoint-every",
