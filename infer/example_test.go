@@ -3,8 +3,10 @@ package infer_test
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"log"
+	"math"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
@@ -33,6 +35,28 @@ func Example() {
 	fmt.Printf("%.2f\n", next)
 	// Output:
 	// [0.12 0.24 0.35]
+}
+
+// A service tells a request that cannot be answered from a failure of its own.
+func ExampleForecaster_Forecast_badRequest() {
+	model, err := infer.OpenBytes(sineModel)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer model.Close()
+	forecaster, err := infer.NewForecaster(model)
+	if err != nil {
+		log.Fatal(err)
+	}
+	series := datasets.Sine(1000, 0.1, 0)
+	series[290] = math.NaN()
+	_, err = forecaster.Forecast(context.Background(), series, 3)
+	var argument *models.FieldError
+	if errors.As(err, &argument) {
+		fmt.Println("bad request:", argument)
+	}
+	// Output:
+	// bad request: series[290] is NaN: it must be finite as a float32
 }
 
 func ExampleModel_Step() {

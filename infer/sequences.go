@@ -240,7 +240,7 @@ func elements(t tensor.Tensor) ([]float64, error) {
 		}
 		return list, nil
 	}
-	return nil, fmt.Errorf("it has the type %s, which no answer has", t.Type())
+	return nil, fmt.Errorf("no answer has the type %s", t.Type())
 }
 
 func floats[T float32 | int64 | int32 | uint8](data []T) []float64 {

@@ -144,9 +144,6 @@ func (m *Model) StepTensors(ctx context.Context, s *State, inputs map[string]ten
 	copy(s.inputs, b.Inputs)
 	copy(s.outputs, b.Outputs)
 	if err := m.advance(ctx, steps, s); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
 		return nil, cmp.Or(m.unfit(steps.session.Inputs(), inputs), err)
 	}
 	s.advance()
@@ -199,7 +196,12 @@ func (s *State) join(m *Model, steps *stepper) error {
 		}
 	}
 	if len(s.tensors) > 0 && (len(s.tensors) != len(names) || len(tensors) != len(names)) {
-		return &models.FieldError{Field: "s", Value: s, Want: fmt.Sprintf("a state of this model, which has %v: begin with NewState", steps.pairs)}
+		return s.unfit("a state of this model, which has %v", steps.pairs)
+	}
+	for i, t := range tensors {
+		if info := steps.session.Inputs()[steps.places[i].input]; info.Check(&t) != nil {
+			return s.unfit("a state of this model, which takes %s, not %s", info, tensorShapeOf(t))
+		}
 	}
 	*s = State{
 		names: names, tensors: tensors, model: m, next: make([]tensor.Tensor, len(names)),
@@ -208,12 +210,17 @@ func (s *State) join(m *Model, steps *stepper) error {
 	return nil
 }
 
+// unfit returns the error of a state that cannot be used.
+func (s *State) unfit(want string, args ...any) error {
+	return &models.FieldError{Field: "s", Value: s, Want: fmt.Sprintf(want, args...) + ": begin with NewState"}
+}
+
 // answer feeds s.x, steps of one sequence, and returns the answer to the last one if they
 // are tokens, and otherwise all of the output.
 func (m *Model) answer(ctx context.Context, steps *stepper, s *State) ([]float32, error) {
 	for i, t := range s.tensors {
 		if m.meta != nil && (len(t.Shape) != 3 || t.Shape[1] != 1) {
-			return nil, fmt.Errorf("state %q has shape %v, not [layers*directions, 1, hidden]: begin with NewState", s.names[i], t.Shape)
+			return nil, s.unfit("a state whose %s has the shape [layers*directions, 1, hidden], not %v", s.names[i], t.Shape)
 		}
 	}
 	s.inputs[steps.input], s.outputs[steps.output] = &s.x, &s.y

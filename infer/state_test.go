@@ -304,16 +304,18 @@ func TestUnmarshalStateErrors(t *testing.T) {
 	}
 	gru := untrained(t, tokenSpec)
 	for want, shape := range map[string][]uint64{
-		"state \"h0\" has shape [1 2 3]": {1, 2, 3},
-		"state \"h0\" has shape [3]":     {3},
-		"state \"h0\" has shape []":      {},
-		"input \"h0\" has shape [2 1 3]": {2, 1, 3},
-		"input \"h0\" has shape [1 1 4]": {1, 1, 4},
+		"whose h0 has the shape [layers*directions, 1, hidden], not [1 2 3]: begin with NewState": {1, 2, 3},
+		"takes h0 float32[1, batch, 3], not float32 of shape [3]: begin with NewState":            {3},
+		"not float32 of shape []":      {},
+		"not float32 of shape [2 1 3]": {2, 1, 3},
+		"not float32 of shape [1 1 4]": {1, 1, 4},
 	} {
 		var s infer.State
 		restore(t, &s, encoded(shape))
-		if _, err := gru.StepTokens(t.Context(), &s, 1); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error is %v, not %q", err, want)
+		_, err := gru.StepTokens(t.Context(), &s, 1)
+		checkField(t, err, want)
+		if !bytes.Equal(save(t, &s), encoded(shape)) {
+			t.Errorf("%s: the step changed the state", want)
 		}
 	}
 }
