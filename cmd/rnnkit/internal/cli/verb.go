@@ -80,7 +80,9 @@ func inData(err error) error {
 	if indices != "" {
 		place = placeOf(strings.Split(strings.TrimSuffix(indices, "]"), "]["), words[1:])
 	}
-	return &models.FieldError{Field: place, Value: field.Value, Want: field.Want}
+	inPlace := *field
+	inPlace.Field = place
+	return &inPlace
 }
 
 // placeOf returns a place in the data such as "row 5, column 1", given indices from 0 and
