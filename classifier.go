@@ -74,7 +74,7 @@ func NewClassifier[S Sequence](sequences []S, labels []string, o ClassifierOptio
 		names = o.Start.Labels
 	}
 	if len(labels) != len(sequences) {
-		return nil, &models.FieldError{Field: "len(labels)", Value: len(labels), Want: fmt.Sprintf("%d, one for each sequence", len(sequences))}
+		return nil, &models.FieldError{Field: "labels", Value: models.Length(len(labels)), Want: fmt.Sprintf("of length %d, one for each sequence", len(sequences))}
 	}
 	if data.Labels, err = placesOf(labels, names); err != nil {
 		return nil, err
@@ -107,13 +107,13 @@ func newSequences[S Sequence](sequences []S) (*datasets.Sequences, error) {
 			data.Features = len(steps[0])
 		}
 		if len(steps) == 0 {
-			return nil, &models.FieldError{Field: fmt.Sprintf("sequences[%d]", i), Value: steps, Want: "of length 1 or more"}
+			return nil, &models.FieldError{Field: fmt.Sprintf("sequences[%d]", i), Value: models.Length(0), Want: "of length 1 or more"}
 		}
 		values := make([]float32, 0, len(steps)*data.Features)
 		for t, step := range steps {
 			field := fmt.Sprintf("sequences[%d][%d]", i, t)
 			if len(step) == 0 || len(step) != data.Features {
-				return nil, &models.FieldError{Field: field, Value: step, Want: fmt.Sprintf("of length %d, one number for each channel", max(1, data.Features))}
+				return nil, &models.FieldError{Field: field, Value: models.Length(len(step)), Want: fmt.Sprintf("of length %d, one number for each channel", max(1, data.Features))}
 			}
 			for _, v := range step {
 				if !finite(float32(v)) {

@@ -139,9 +139,9 @@ func checkColumns(columns []datasets.Column) error {
 		name := cmp.Or(c.Name, fmt.Sprintf("column %d", i+1))
 		switch n := len(columns[0].Values); {
 		case len(c.Values) == 0:
-			return &models.FieldError{Field: fmt.Sprintf("columns[%d].Values", i), Value: c.Values, Want: fmt.Sprintf("numbers, and %q has none", name)}
+			return &models.FieldError{Field: fmt.Sprintf("columns[%d].Values", i), Value: models.Length(0), Want: fmt.Sprintf("numbers, and %q has none", name)}
 		case len(c.Values) != n:
-			return &models.FieldError{Field: fmt.Sprintf("len(columns[%d].Values)", i), Value: len(c.Values), Want: fmt.Sprintf("%d, the length of the first column, for %q too", n, name)}
+			return &models.FieldError{Field: fmt.Sprintf("columns[%d].Values", i), Value: models.Length(len(c.Values)), Want: fmt.Sprintf("of length %d, as the first column, for %q too", n, name)}
 		}
 	}
 	return nil

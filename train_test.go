@@ -312,8 +312,8 @@ func TestDataThatDoNotFit(t *testing.T) {
 		"sequences[1][0]": classify([][][]float64{{{1, 2}}, {{1}}}, "a", "b"),
 		"sequences[0][1]": classify([][][]float64{{{1}, {math.Inf(1)}}}, "a"),
 		"columns[1].Values is of length 0: it must be numbers, and \"date\" has none": forecast(same, datasets.Column{Values: y}, datasets.Column{Name: "date"}),
-		"len(columns[1].Values) is 49: it must be 50":                                 forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Name: "b", Values: y[1:]}),
-		"len(labels) is 1":                              classify([][][]float64{{{1}}, {{2}}}, "a"),
+		"columns[1].Values is of length 49: it must be of length 50":                  forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Name: "b", Values: y[1:]}),
+		"labels is of length 1":                         classify([][][]float64{{{1}}, {{2}}}, "a"),
 		`labels[1] is "": it must be`:                   classify([][][]float64{{{1}}, {{2}}}, "a", ""),
 		`labels is "a": it must be two different`:       classify([][][]float64{{{1}}, {{2}}}, "a", "a"),
 		"Window is 64":                                  short,
@@ -324,6 +324,8 @@ func TestDataThatDoNotFit(t *testing.T) {
 		var field *models.FieldError
 		if !errors.As(err, &field) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the error is %v, not about %s", err, want)
+		} else if value := fmt.Sprintf("%#v", field.Value); len(value) > 100 {
+			t.Errorf("%v has a value of %d characters", err, len(value))
 		}
 	}
 }

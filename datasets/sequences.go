@@ -173,9 +173,9 @@ func (s *Sequences) Longest() (steps int) {
 func (s *Sequences) check() error {
 	switch {
 	case s.Tokens != nil && len(s.Tokens) != s.Len():
-		return &models.FieldError{Field: "Tokens", Value: s.Tokens, Want: fmt.Sprintf("of length %d, one sequence for each label", s.Len())}
+		return &models.FieldError{Field: "Tokens", Value: models.Length(len(s.Tokens)), Want: fmt.Sprintf("of length %d, one sequence for each label", s.Len())}
 	case s.Tokens == nil && len(s.Inputs) != s.Len():
-		return &models.FieldError{Field: "Inputs", Value: s.Inputs, Want: fmt.Sprintf("of length %d, one sequence for each label", s.Len())}
+		return &models.FieldError{Field: "Inputs", Value: models.Length(len(s.Inputs)), Want: fmt.Sprintf("of length %d, one sequence for each label", s.Len())}
 	case s.Tokens == nil && s.Features < 1 && s.Len() > 0:
 		return &models.FieldError{Field: "Features", Value: s.Features, Want: "1 or more"}
 	}

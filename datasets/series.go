@@ -25,7 +25,7 @@ func NewSeries(columns ...[]float32) (*Series, error) {
 	s := &Series{Values: make([]float32, 0, steps*len(columns)), Columns: len(columns)}
 	for i, c := range columns {
 		if len(c) != steps {
-			return nil, &models.FieldError{Field: fmt.Sprintf("columns[%d]", i), Value: c, Want: fmt.Sprintf("of length %d, as the first column", steps)}
+			return nil, &models.FieldError{Field: fmt.Sprintf("columns[%d]", i), Value: models.Length(len(c)), Want: fmt.Sprintf("of length %d, as the first column", steps)}
 		}
 	}
 	for step := range steps {
@@ -66,7 +66,7 @@ func (s *Series) check() error {
 	case s.Columns < 1:
 		return &models.FieldError{Field: "Columns", Value: s.Columns, Want: "1 or more"}
 	case len(s.Values)%s.Columns != 0:
-		return &models.FieldError{Field: "Values", Value: s.Values, Want: fmt.Sprintf("of a length that is a multiple of the %d columns", s.Columns)}
+		return &models.FieldError{Field: "Values", Value: models.Length(len(s.Values)), Want: fmt.Sprintf("of a length that is a multiple of the %d columns", s.Columns)}
 	case s.Targets != nil && len(s.Targets) == 0:
 		return &models.FieldError{Field: "Targets", Value: s.Targets, Want: "of length 1 or more, or nil for all columns"}
 	}

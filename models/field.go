@@ -14,13 +14,19 @@ type FieldError struct {
 	// trainer.Options.
 	Field string
 
-	Value any    // what the field is
+	Value any    // what the field is, or the Length of a long slice
 	Want  string // what it must be, to follow the words "it must be"
 
 	// Err is the cause, which errors.Is and errors.As find, or nil. Error does not print
 	// it: Want says in words what the cause asks for.
 	Err error
 }
+
+// Length is the Value of a FieldError about the length of a slice that may be long, such
+// as all values of a series.
+type Length int
+
+func (n Length) String() string { return fmt.Sprintf("of length %d", int(n)) }
 
 // Error returns one line, in which a string is quoted, a slice given by its length
 // and a pointer by its type.

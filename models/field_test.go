@@ -12,6 +12,7 @@ func TestFieldErrorIsOneLine(t *testing.T) {
 		"Hidden is 0: it must be 1 or more":             {Field: "Hidden", Value: 0, Want: "1 or more"},
 		`Cell is "a\nb": it must be rnn`:                {Field: "Cell", Value: Cell("a\nb"), Want: "rnn"},
 		"Labels is of length 2: it must be of length 3": {Field: "Labels", Value: []string{"a", "b"}, Want: "of length 3"},
+		"Inputs is of length 3: it must be of length 4": {Field: "Inputs", Value: Length(3), Want: "of length 4"},
 		"Params is nil: it must be set":                 {Field: "Params", Value: nil, Want: "set"},
 		"Scale is nil: it must be set":                  {Field: "Scale", Value: (*Scale)(nil), Want: "set"},
 		"Scale is a *models.Scale: it must be nil":      {Field: "Scale", Value: &Scale{}, Want: "nil"},

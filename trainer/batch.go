@@ -19,7 +19,7 @@ func checkInputs(b *datasets.Batch, spec models.Spec) error {
 		return err
 	}
 	if n := len(b.Lengths); n != 0 && n != b.Size {
-		return &models.FieldError{Field: "Lengths", Value: b.Lengths, Want: fmt.Sprintf("empty or of length %d, one for each example", b.Size)}
+		return &models.FieldError{Field: "Lengths", Value: models.Length(len(b.Lengths)), Want: fmt.Sprintf("empty or of length %d, one for each example", b.Size)}
 	}
 	for i, n := range b.Lengths {
 		if n < 1 || n > b.Time {
@@ -62,7 +62,7 @@ func checkSizes(b *datasets.Batch, spec models.Spec) error {
 		if float64(f.have) != f.want {
 			return &models.FieldError{
 				Field: f.field,
-				Value: map[string]any{"Inputs": b.Inputs, "Tokens": b.Tokens, "H0": b.H0, "C0": b.C0}[f.field],
+				Value: models.Length(f.have),
 				Want:  fmt.Sprintf("of length %.0f, for %d examples of %d steps", f.want, b.Size, b.Time),
 			}
 		}
@@ -115,9 +115,9 @@ func (r *runner[T]) targetsError(targets, labels int) error {
 		return &models.FieldError{Field: "m.Spec.Readout", Value: r.meta.Spec.Readout, Want: "all for examples with targets at every step"}
 	}
 	if len(b.Targets) != targets {
-		return &models.FieldError{Field: "batch.Targets", Value: b.Targets, Want: fmt.Sprintf("of length %d, for %d examples of %d steps", targets, b.Size, b.Time)}
+		return &models.FieldError{Field: "batch.Targets", Value: models.Length(len(b.Targets)), Want: fmt.Sprintf("of length %d, for %d examples of %d steps", targets, b.Size, b.Time)}
 	}
-	return &models.FieldError{Field: "batch.Labels", Value: b.Labels, Want: fmt.Sprintf("of length %d, for %d examples of %d steps", labels, b.Size, b.Time)}
+	return &models.FieldError{Field: "batch.Labels", Value: models.Length(len(b.Labels)), Want: fmt.Sprintf("of length %d, for %d examples of %d steps", labels, b.Size, b.Time)}
 }
 
 // length returns the number of steps of example i of b.
