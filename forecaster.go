@@ -55,13 +55,13 @@ func DefaultForecasterOptions() ForecasterOptions {
 // other than 1, a bidirectional model or a Readout other than last and all.
 // [NewForecaster] calls it before it looks at the data.
 func (o ForecasterOptions) Validate() error {
+	if err := o.validate(models.Forecast); err != nil {
+		return err
+	}
 	if err := atLeast(1, field{"Window", o.Window}, field{"Horizon", o.Horizon}); err != nil {
 		return err
 	}
 	if err := atLeast(0, field{"TBPTT", o.TBPTT}); err != nil {
-		return err
-	}
-	if err := o.validate(models.Forecast); err != nil {
 		return err
 	}
 	if o.TBPTT == 0 {

@@ -44,10 +44,10 @@ func DefaultGeneratorOptions() GeneratorOptions {
 // loss that is none of [Losses], a Readout other than all, or a bidirectional model.
 // [NewGenerator] calls it before it looks at the text.
 func (o GeneratorOptions) Validate() error {
-	if err := atLeast(1, field{"Window", o.Window}, field{"Stride", o.Stride}); err != nil {
+	if err := o.validate(models.Generate); err != nil {
 		return err
 	}
-	if err := o.validate(models.Generate); err != nil {
+	if err := atLeast(1, field{"Window", o.Window}, field{"Stride", o.Stride}); err != nil {
 		return err
 	}
 	switch {

@@ -353,7 +353,6 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"Fit.Loss", generate(func(o *GeneratorOptions) { o.Fit.Loss = trainer.BinaryCrossEntropy() })},
 		{"Fit.Loss.Smoothing", classify(func(o *ClassifierOptions) { o.Fit.Loss = trainer.CrossEntropy{Smoothing: 1} })},
 		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { o.Fit.LearningRate = -1 })},
-		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { *o = ClassifierOptions{} })},
 		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { o.Fit.LearningRate = math.NaN() })},
 		{"Fit.Epochs", classify(func(o *ClassifierOptions) { o.Fit.Epochs = 0 })},
 		{"Fit.Batch", classify(func(o *ClassifierOptions) { o.Fit.Batch = 0 })},
@@ -376,6 +375,19 @@ func TestValidateNamesTheField(t *testing.T) {
 		var field *models.FieldError
 		if !errors.As(test.err, &field) || field.Field != test.field {
 			t.Errorf("the error is %v, not about %s", test.err, test.field)
+		}
+	}
+}
+
+// TestZeroOptions names the function that returns good options.
+func TestZeroOptions(t *testing.T) {
+	for want, err := range map[string]error{
+		"DefaultForecasterOptions": ForecasterOptions{}.Validate(),
+		"DefaultClassifierOptions": ClassifierOptions{}.Validate(),
+		"DefaultGeneratorOptions":  GeneratorOptions{}.Validate(),
+	} {
+		if err == nil || !strings.HasPrefix(err.Error(), "Fit.LearningRate is 0") || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, not about %s", err, want)
 		}
 	}
 }
@@ -502,8 +514,10 @@ func TestStreamsTooShort(t *testing.T) {
 func TestSequencesThatDoNotFit(t *testing.T) {
 	good, wrong := datasets.Echo(50, 4, 1), datasets.Echo(50, 4, 1)
 	wrong.Labels[7] = 2
+	same := &datasets.Sequences{Inputs: [][]float32{{1}, {2}, {3}}, Labels: []int64{1, 1, 1}, Features: 1}
 	for want, make := range map[string]func() (*Job, error){
 		"train":           func() (*Job, error) { return NewSequenceClassifier(nil, nil, bits, DefaultClassifierOptions()) },
+		"train.Labels":    func() (*Job, error) { return NewSequenceClassifier(same, good, bits, DefaultClassifierOptions()) },
 		"train.Labels[7]": func() (*Job, error) { return NewSequenceClassifier(wrong, nil, bits, DefaultClassifierOptions()) },
 		"test.Labels[7]":  func() (*Job, error) { return NewSequenceClassifier(good, wrong, bits, DefaultClassifierOptions()) },
 		"Spec.Vocabulary": func() (*Job, error) {
