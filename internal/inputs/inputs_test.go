@@ -355,3 +355,16 @@ func Example() {
 	// x btf false [8 50 3] <nil>
 	// h fbf true [1 8 3] <nil>
 }
+
+// TestCastLike has an initial state that takes only its type from the sequence.
+func TestCastLike(t *testing.T) {
+	open := onnxgraph.Dim{Size: -1}
+	m := &onnxgraph.Model{Graph: onnxgraph.Graph{
+		Inputs: []onnxgraph.Value{value(onnxgraph.Float32, open, open, onnxgraph.Dim{Size: 3})},
+		Nodes:  []onnxgraph.Node{node("CastLike", "zeros x", "h"), {OpType: "LSTM", Inputs: []string{"x", "w", "r", "", "", "h"}, Outputs: []string{"y"}}},
+	}}
+	list, err := Of(m, nil)
+	if err != nil || list[0].Layout != "tbf" || list[0].Other != "" || list[0].State {
+		t.Errorf("%+v (%v), not tbf and no state", list, err)
+	}
+}

@@ -179,7 +179,10 @@ func (r *reader) back(p *onnxgraph.Node, layout string, state bool) {
 	case "Dropout", "MaxPool", "AveragePool", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization", "Concat", "Reshape":
 		r.followAll(p, layout, state)
 	default:
-		if p.Is(onnxgraph.Elementwise) {
+		switch {
+		case p.Is(onnxgraph.Unary): // the second input of CastLike gives only the type
+			r.follow(p, 0, layout, state)
+		case p.Is(onnxgraph.Elementwise):
 			r.followAll(p, layout, state)
 		}
 	}

@@ -257,7 +257,7 @@ func (c *call) finish(v value) value {
 	case "Cast":
 		v.type_ = onnxgraph.TypeOf(c.Int("to", 0))
 		return v
-	case "Where", "CastLike", "DequantizeLinear", "DynamicQuantizeLSTM":
+	case "Where", "DequantizeLinear", "DynamicQuantizeLSTM":
 		from = 1
 	}
 	if from < len(c.in) {

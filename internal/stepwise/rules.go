@@ -15,7 +15,7 @@ var rules map[string]rule
 
 func init() { // rules of If and Scan come back to rules
 	rules = map[string]rule{
-		"Constant": constantNode, "Identity": unary, "Cast": cast, "Dropout": dropout,
+		"Constant": constantNode, "Identity": unary, "Cast": cast, "CastLike": castLike, "Dropout": dropout,
 		"Shape": shape, "Size": shape, "ConstantOfShape": constantOfShape, "Expand": expand, "Tile": tile,
 		"Add": arithmetic, "Sub": arithmetic, "Mul": arithmetic, "Div": arithmetic, "Equal": arithmetic, "Where": where,
 		"Reshape": reshape, "Flatten": flatten, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Transpose": transpose,
@@ -73,6 +73,12 @@ func cast(c *call) ([]value, error) {
 	if onnxgraph.TypeOf(c.Int("to", 0)) == onnxgraph.Bool {
 		v.ints = nil
 	}
+	return []value{v}, nil
+}
+
+func castLike(c *call) ([]value, error) {
+	v := c.input(0)
+	v.type_, v.ints = c.input(1).type_, nil
 	return []value{v}, nil
 }
 
