@@ -194,7 +194,7 @@ func (o Options) initializers(small models.Spec, window int) (list []models.Reci
 	return list, nil
 }
 
-// needsValidation tells whether the training looks at a validation set.
+// needsValidation reports whether the training looks at a validation set.
 func (o Options) needsValidation() bool {
 	return o.Fit.Patience > 0 && o.Fit.Patience < math.MaxInt || o.Fit.Schedule.Shape == trainer.Plateau
 }

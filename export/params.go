@@ -24,13 +24,13 @@ import (
 //
 // A bias that the file leaves out is 0, and float64 is rounded to float32.
 //
-// The layers must be those of s. The error names each that has another cell or
-// size or a form that our cells do not compute, and p is then as it was. An
-// embedding or head that the file does not have, or has of another size, stays
-// as it is in p: left says so, a line each, and names what the file computes
-// beside s, such as a convolution before the layers, a second dense layer, another
-// output or a state that begins with other than zeros. Scales of the input and of
-// the output, which are constants added or multiplied, pass without a word.
+// The layers must be those of s. The error names each layer that has another cell or
+// size, or a form that rnnkit's cells do not compute, and p is then unchanged. An
+// embedding or head that the file lacks, or has in another size, stays as it is in p.
+// left has a line for each of these, and for whatever the file computes that s cannot,
+// such as a convolution before the layers, a second dense layer, another output or an
+// initial state that is not zero. Scales of the input and output, which are constants
+// added or multiplied, are not mentioned.
 func LoadParams(p *models.Params[float32], s models.Spec, model []byte) (left []string, err error) {
 	if err := (&models.Model{Metadata: models.Metadata{Spec: s}, Params: p}).Validate(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)

@@ -53,7 +53,7 @@ func (p *probe) describeClasses(ctx context.Context, known Description, letters 
 	return err
 }
 
-// stepsOrClasses tells whether a dimension that goes with the time, or has its size, is
+// stepsOrClasses reports whether a dimension that goes with the time, or has its size, is
 // that of the steps, of which the last one counts, or of so many classes.
 func (p *probe) stepsOrClasses(ctx context.Context, letters string, classes int) (string, error) {
 	axis := p.timeAxis(letters)

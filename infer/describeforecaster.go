@@ -60,13 +60,13 @@ func (p *probe) describePredictions(ctx context.Context, horizon int, letters st
 	return p.checkRows()
 }
 
-// openHorizon is the error of an output of which nothing tells whether it has steps
+// openHorizon is the error of an output of which nothing reports whether it has steps
 // ahead.
 func (p *probe) openHorizon(format string, args ...any) error {
 	return ambiguous("Horizon", p.Output, "output %q has the shape %v for a batch of %d: %s", p.Output, p.shape(), p.sample.batch, fmt.Sprintf(format, args...))
 }
 
-// stepsOrHorizon tells whether a dimension that goes with the time, or has its size, is
+// stepsOrHorizon reports whether a dimension that goes with the time, or has its size, is
 // that of the steps of a sequence or of steps ahead.
 func (p *probe) stepsOrHorizon(letters string, axis, horizon int, how causality) (string, error) {
 	size := p.shape()[axis]
@@ -107,7 +107,7 @@ func (p *probe) columnsOrHorizon(letters string, horizon int) (string, error) {
 	return "", p.unfit()
 }
 
-// oneOrHorizon tells whether the only dimension of several values is of columns or of
+// oneOrHorizon reports whether the only dimension of several values is of columns or of
 // steps ahead.
 func (p *probe) oneOrHorizon(letters string, axis, horizon int) (string, error) {
 	size := p.shape()[axis]

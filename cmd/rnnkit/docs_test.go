@@ -155,7 +155,7 @@ func (p *page) run(t *testing.T, b block, cmd *exec.Cmd) {
 	p.output = stdout.String()
 }
 
-// matches tells whether got is what want shows, where a line of … stands for any
+// matches reports whether got is what want shows, where a line of … stands for any
 // number of lines.
 func matches(want, got string) bool {
 	pattern := regexp.QuoteMeta(want)

@@ -8,9 +8,8 @@ import (
 	"github.com/rnnkit/rnnkit/infer/tensor"
 )
 
-// A Binding has the tensors of a run in the order that [Refiller.RunInto] takes
-// them in. It is for one goroutine at a time, and for as many runs of a session as
-// one likes.
+// A Binding holds the tensors of a run in the order in which [Refiller.RunInto] takes
+// them. It may be reused for any number of runs, by one goroutine at a time.
 type Binding struct {
 	Inputs, Outputs []*tensor.Tensor
 	tensors         []tensor.Tensor // what they point to

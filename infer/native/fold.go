@@ -5,11 +5,10 @@ import (
 	"slices"
 )
 
-// budget bounds what is computed of constants when a model is opened. What goes beyond
-// it is left to the runs.
+// budget bounds constant folding. What exceeds it is computed in each run.
 type budget struct {
-	elements int // how many more may be computed
-	work     int // how many more multiplications may be spent on them
+	elements int // that may still be computed
+	work     int // multiplications that may still be spent on them
 }
 
 func newBudget() *budget { return &budget{elements: 1 << 16, work: 20 * checkInterval} }

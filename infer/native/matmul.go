@@ -110,9 +110,9 @@ func (op *matMul[T]) begin() error {
 	return op.out.copyStrided(&op.iter, op.bias, 0)
 }
 
-// byRows calls multiply for some rows of a product at a time. A row takes so many
-// multiplications, and a call about checkInterval; but kernels that read the right factor
-// once for many rows get as many as they need for that.
+// byRows calls multiply for blocks of rows, so that the context is checked about every
+// checkInterval multiplications. A row takes each multiplications. Kernels that read the
+// right factor once per block get larger blocks.
 func byRows[T float](m *memory, rows, each int, multiply func(from, to int)) error {
 	const long = 8 * checkInterval // what these kernels make in a few hundredths of a second
 	least := min(256, long/max(1, each))

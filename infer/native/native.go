@@ -31,9 +31,8 @@ const DefaultMemory = 1 << 30
 // Option changes how the engine opens and runs models.
 type Option func(*native)
 
-// MaxMemory sets how many bytes the values of one run may take, with its outputs and
-// with what was computed of constants when the model was opened, but without the
-// constants of the file. What would take more is an error.
+// MaxMemory limits the memory of one run, in bytes. Outputs and folded constants count,
+// the file's constants do not. A run that needs more fails.
 func MaxMemory(bytes int) Option {
 	return func(e *native) { e.memory = bytes }
 }

@@ -15,7 +15,7 @@ type plan struct {
 
 type planStep struct {
 	node int
-	last []value // what nothing reads after the node, but for what is kept from run to run
+	last []value // the values that no later node reads, except those kept for the next run
 }
 
 // plan returns the plan for the outputs that are wanted.

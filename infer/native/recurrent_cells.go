@@ -75,7 +75,7 @@ func (op *recurrent[T]) setSteps(s *cell.Sequences[T], x, y *cell.Steps[T], from
 // in the processor's cache, and it looks at no context.
 func (op *recurrent[T]) chunkSteps() int { return max(1, min(512, op.maxRows())/op.rows) }
 
-// span returns which of so many steps those from i to j are that direction d takes.
+// span returns the time steps that steps i to j of direction d stand for.
 func (op *recurrent[T]) span(d, i, j, steps int) (from, to int) {
 	if op.directions[d].reverse {
 		return steps - j, steps - i

@@ -120,8 +120,8 @@ func (r *resolver) newSlot(name string, by writer) int {
 	return slot
 }
 
-// writer is what writes a value: a node, or else what it is called, "" for a value of the
-// graph around.
+// writer says what defines a value: a node, or else the name of an input or initializer.
+// It is zero for a value of the enclosing graph.
 type writer struct {
 	node *instruction
 	name string

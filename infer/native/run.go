@@ -31,9 +31,9 @@ type step struct {
 	shapeInvariant, invariant bool // the outputs, as header has it
 }
 
-// newRunner builds the kernels of p in that memory. Of a graph within another, outer
-// is the runner of that, and the types of the inputs that it does not declare are
-// those of inputs. When a model is opened, inf follows what is known of the values.
+// newRunner builds the kernels of p. For a subgraph, outer is the runner of the enclosing
+// graph, and inputs give the types that p does not declare. inf is set only while a
+// model is opened: it infers shapes.
 func newRunner(p *program, m *memory, outer *runner, inf *inference, inputs ...value) (*runner, error) {
 	r := &runner{program: p, memory: m, slots: slices.Clone(p.constants), steps: make([]step, len(p.nodes))}
 	for i, slot := range p.inputSlots {
@@ -162,7 +162,7 @@ func (r *runner) export(outputs []*tensor.Tensor) error {
 	return nil
 }
 
-// sameShapes notes the shapes of the inputs, and tells whether they are those of
+// sameShapes notes the shapes of the inputs, and reports whether they are those of
 // the run before.
 func (r *runner) sameShapes() bool {
 	same, at := true, 0

@@ -33,7 +33,8 @@ type Info struct {
 	// for a scalar.
 	Shape []Dim
 	// Optional marks an input with a default in the file (an initializer of
-	// the same name), such as the zero initial state of our own models.
+	// the same name), such as the initial state in files of earlier
+	// versions of rnnkit.
 	Optional bool
 }
 

@@ -41,7 +41,7 @@ func rhyme() {
 	}, text, trainer.Options{Epochs: 300, LearningRate: 1e-2}, "infer/testdata/rhyme.onnx")
 }
 
-// trend tells whether a noisy series rises or falls.
+// trend reports whether a noisy series rises or falls.
 func trend() {
 	rng := rand.New(rand.NewPCG(1, 2))
 	series := &datasets.Sequences{Features: 1}

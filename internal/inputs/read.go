@@ -34,7 +34,7 @@ func newReader(m *onnxgraph.Model) *reader {
 // recurrent follows the inputs of all recurrent nodes, including those in subgraphs.
 func (r *reader) recurrent() {
 	r.each(func(r *reader, n *onnxgraph.Node) {
-		if !n.Is(onnxgraph.Recurrent) && n.OpType != "DynamicQuantizeLSTM" {
+		if !n.Is(onnxgraph.Recurrent | onnxgraph.QuantizedRecurrent) {
 			return
 		}
 		x, state := "tbf", "fbf"

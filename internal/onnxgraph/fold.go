@@ -23,8 +23,7 @@ func NewConstants(budget int) *Constants {
 	return &Constants{make(map[string]Tensor), budget}
 }
 
-// Set sets a constant. Nobody knows its elements where they are of another type than
-// weights and shapes have.
+// Set sets a constant. Its elements stay unknown unless they are floats or integers.
 func (c *Constants) Set(name string, t Tensor) { c.values[name] = narrow(t) }
 
 // Named returns a constant, without Data where its elements are not known, and whether

@@ -14,13 +14,15 @@ type StatePair struct {
 	Backward bool
 }
 
-// StatePairs finds the state of a model, in the order of its inputs. A pair has one
-// type and one shape, as far as both are known. An input that is the initial state of
-// a recurrent node goes with the output that is the node's last one, when nothing
-// but moves of elements (Slice, Concat, Transpose, ...) lies between. So does a
-// cache with the output that holds a part of it and something new. What is left
-// over is paired by names that tell of a state: "cache_in" and "cache_out"; but one
-// input is left for the sequence.
+// StatePairs finds the states of a model, in the order of its inputs. It pairs an input
+// with an output of the same type and shape
+//
+//  1. if one is the initial and the other the final state of a recurrent node, with only
+//     moves of elements (Slice, Concat, Transpose, …) between,
+//  2. if the output has a part of the input and something new, as a cache does,
+//  3. if their names tell of a state, such as "cache_in" and "cache_out".
+//
+// It leaves at least one input for the sequence.
 func StatePairs(m *Model) []StatePair {
 	main := NewScope(&m.Graph)
 	f := finder{left: maxVisits, begins: map[string][]slot{}}

@@ -101,7 +101,7 @@ func names(cmd *cobra.Command) string {
 	return strings.Join(list, ", ")
 }
 
-// isTerminal tells whether a stream is a person's terminal.
+// isTerminal reports whether a stream is a person's terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -102,7 +102,7 @@ func (o *inferOptions) printRaw(results map[string]tensor.Tensor, names []string
 	return err
 }
 
-// readRaw reads inputs from standard input, and tells whether it was a .npy file.
+// readRaw reads inputs from standard input, and reports whether it was a .npy file.
 func (o *inferOptions) readRaw(missing, all []tensor.Info, given map[string]tensor.Tensor) (asNPY bool, err error) {
 	o.greet()
 	data, err := io.ReadAll(o.In)

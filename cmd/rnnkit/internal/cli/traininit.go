@@ -61,7 +61,7 @@ func unlike(file []byte, m *models.Model) (lines []string) {
 	return lines
 }
 
-// alike tells whether two scales differ by less than a tenth of a deviation.
+// alike reports whether two scales differ by less than a tenth of a deviation.
 func alike(a, b *models.Scale) bool {
 	if a == nil || b == nil || len(a.Mean) != len(b.Mean) {
 		return a == b

@@ -115,7 +115,7 @@ func within(data []int64, low, high int64) bool {
 	return !slices.ContainsFunc(data, func(v int64) bool { return v < low || v > high })
 }
 
-// overflows tells whether a finite number is infinite as float32.
+// overflows reports whether a finite number is infinite as float32.
 func overflows(v float64) bool {
 	return math.IsInf(float64(float32(v)), 0) && !math.IsInf(v, 0)
 }
