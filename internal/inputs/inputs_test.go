@@ -269,7 +269,7 @@ func TestQuantised(t *testing.T) {
 			node("DynamicQuantizeLinear", "x", "q scale zero"),
 			node("MatMulInteger", "q w zero", "product"),
 			node("Cast", "product", "floats"),
-			node("DynamicQuantizeLSTM", "floats w w", "y"),
+			{Domain: "com.microsoft", OpType: "DynamicQuantizeLSTM", Inputs: []string{"floats", "w", "w"}, Outputs: []string{"y"}},
 			node("Gather", "table tokens", "embedded"),
 			node("DequantizeLinear", "embedded", "vectors"),
 			node("GRU", "vectors w w", "z"),
