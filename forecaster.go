@@ -153,11 +153,14 @@ func (o *ForecasterOptions) describeColumns(columns []datasets.Column) (meta mod
 	for i, c := range columns {
 		names[i] = c.Name
 	}
+	for i, name := range names {
+		if len(names) > 1 && (name == "" || slices.Contains(names[:i], name)) {
+			return meta, &models.FieldError{Field: fmt.Sprintf("columns[%d].Name", i), Value: name, Want: "a name that no other column has"}
+		}
+	}
 	switch {
 	case len(columns) == 0:
 		return meta, &models.FieldError{Field: "columns", Value: names, Want: "of length 1 or more"}
-	case len(columns) > 1 && (slices.Contains(names, "") || len(slices.Compact(slices.Sorted(slices.Values(names)))) < len(names)):
-		return meta, &models.FieldError{Field: "columns", Value: names, Want: fmt.Sprintf("columns of different names: these are %q", names)}
 	case o.Target != "" && !slices.Contains(names, o.Target):
 		return meta, &models.FieldError{Field: "Target", Value: o.Target, Want: fmt.Sprintf("one of the columns %q", names)}
 	}
@@ -282,11 +285,11 @@ func (o Options) tooShort(field string, value int, want, data string, err error)
 
 // nothingValidates is the error where what is held out cannot be halved. It wraps err.
 func (o Options) nothingValidates(err error) error {
-	const want = "since half of what is held out is to validate and the other half to test"
+	const want = "more data held out: half of it validates and half tests"
 	if o.Fit.Schedule.Shape == trainer.Plateau {
-		return &models.FieldError{Field: "Fit.Schedule.Shape", Value: o.Fit.Schedule.Shape, Want: "another, or more held out, " + want, Err: err}
+		return &models.FieldError{Field: "Fit.Schedule.Shape", Value: o.Fit.Schedule.Shape, Want: "another, or " + want, Err: err}
 	}
-	return &models.FieldError{Field: "Fit.Patience", Value: o.Fit.Patience, Want: "0, or more held out, " + want, Err: err}
+	return &models.FieldError{Field: "Fit.Patience", Value: o.Fit.Patience, Want: "0, or " + want, Err: err}
 }
 
 // job returns the job of f.

@@ -75,8 +75,8 @@ func (o Options) newModel(meta models.Metadata) (*models.Model, error) {
 	}
 	start := o.Start.Spec
 	start.Readout = meta.Spec.Readout // has no parameters
-	if meta.Spec != start {
-		return nil, &models.FieldError{Field: "Start.Spec", Value: fmt.Sprintf("%+v", start), Want: fmt.Sprintf("%+v for these data", meta.Spec)}
+	if err := sameSizes(start, meta.Spec); err != nil {
+		return nil, err
 	}
 	m, err := models.New(meta, o.Fit.Seed)
 	if err != nil {
@@ -84,6 +84,21 @@ func (o Options) newModel(meta models.Metadata) (*models.Model, error) {
 	}
 	copy(m.Params.Data, o.Start.Params.Data)
 	return m, nil
+}
+
+// sameSizes returns an error if the data give a model of other sizes than Start has.
+func sameSizes(start, data models.Spec) error {
+	for _, size := range []struct {
+		name        string
+		start, data int
+	}{
+		{"Features", start.Features, data.Features}, {"Vocabulary", start.Vocabulary, data.Vocabulary}, {"Outputs", start.Outputs, data.Outputs},
+	} {
+		if size.start != size.data {
+			return &models.FieldError{Field: "Start.Spec." + size.name, Value: size.start, Want: fmt.Sprintf("%d, as the data have", size.data)}
+		}
+	}
+	return nil
 }
 
 // useStart takes the Spec and the state of Start, a model of the given task, if there is

@@ -281,7 +281,7 @@ func TestWhatValidatesDoesNotTest(t *testing.T) {
 	}
 	few := DefaultClassifierOptions()
 	few.Fit.Patience = 1
-	if _, err := NewSequenceClassifier(sequences.Range(0, 5), nil, bits, few); err == nil || !strings.Contains(err.Error(), "half of what is held out is to validate") {
+	if _, err := NewSequenceClassifier(sequences.Range(0, 5), nil, bits, few); err == nil || !strings.Contains(err.Error(), "half of it validates and half tests") {
 		t.Errorf("one held out: %v", err)
 	}
 }
@@ -344,6 +344,9 @@ func TestValidateNamesTheField(t *testing.T) {
 		err   error
 	}{
 		{"Spec.Cell", classify(func(o *ClassifierOptions) { o.Spec.Cell = "x" })},
+		{"Fit.Stateful", forecast(func(o *ForecasterOptions) { o.Fit.Stateful = true })},
+		{"Fit.Validation", classify(func(o *ClassifierOptions) { o.Fit.Validation = &datasets.Sequences{} })},
+		{"Fit.DataDigest", generate(func(o *GeneratorOptions) { o.Fit.DataDigest = "x" })},
 		{"Init", classify(func(o *ClassifierOptions) { o.Init = []Init{"glorot"} })},
 		{"Spec.Cell", classify(func(o *ClassifierOptions) { o.Spec.Cell, o.Init = models.RNN, []Init{Chrono} })},
 		{"Fit.Loss", classify(func(o *ClassifierOptions) { o.Fit.Loss = trainer.MSE() })},
@@ -499,7 +502,7 @@ func TestStreamsTooShort(t *testing.T) {
 	for want, change := range map[string]func(*ForecasterOptions){
 		"TBPTT is 100: it must be less, or the batch smaller":        func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch = 100, 2 },
 		"TBPTT is 60: it must be less, or more held out to test":     func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch = 60, 1 },
-		"Fit.Patience is 3: it must be 0, or more held out, since h": func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch, o.Fit.Patience = 30, 1, 3 },
+		"Fit.Patience is 3: it must be 0, or more data held out: ha": func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch, o.Fit.Patience = 30, 1, 3 },
 	} {
 		o := DefaultForecasterOptions()
 		o.Window = 5

@@ -112,8 +112,17 @@ func (o Options) validateOneAnswer() error {
 	return nil
 }
 
-// validateFit checks the options that trainer.Options would replace by defaults.
+// validateFit checks the options that trainer.Options would replace by defaults, and
+// those that follow from other options.
 func (o Options) validateFit(task models.Task) error {
+	switch {
+	case o.Fit.Stateful:
+		return &models.FieldError{Field: "Fit.Stateful", Value: true, Want: "false: TBPTT makes training stateful"}
+	case o.Fit.Validation != nil:
+		return &models.FieldError{Field: "Fit.Validation", Value: "set", Want: "nil: a part of HeldOut validates"}
+	case o.Fit.DataDigest != "":
+		return &models.FieldError{Field: "Fit.DataDigest", Value: o.Fit.DataDigest, Want: "empty: it follows from the data"}
+	}
 	if o.Fit.LearningRate == 0 && o.Fit.Epochs == 0 && o.Fit.Batch == 0 {
 		return &models.FieldError{Field: "Fit.LearningRate", Value: o.Fit.LearningRate, Want: "more than 0: begin with the options that " + defaults[task] + " returns"}
 	}

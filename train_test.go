@@ -227,7 +227,7 @@ func TestStartThatDoesNotFit(t *testing.T) {
 			_, err := rnnkit.NewClassifier(sequences[:2], []string{"left", "up"}, o)
 			return err
 		},
-		"Start.Spec is": func(o rnnkit.ClassifierOptions) error {
+		"Start.Spec.Features is": func(o rnnkit.ClassifierOptions) error {
 			o.Start = classifier
 			_, err := rnnkit.NewClassifier([][]float64{{1}, {2}, {3}, {4}, {5}, {6}}, []string{"up", "down", "up", "down", "up", "down"}, o)
 			return err
@@ -297,13 +297,13 @@ func TestDataThatDoNotFit(t *testing.T) {
 	}
 	short, empty := text("abc"), text("")
 	for want, err := range map[string]error{
-		"columns is of length 0": forecast(same),
-		"columns[0].Values[50]":  forecast(same, datasets.Column{Values: bad}),
-		"columns is":             forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Name: "a", Values: y}),
-		"columns":                forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Values: y}),
-		"Target":                 forecast(func(o *rnnkit.ForecasterOptions) { o.Target = "b" }, datasets.Column{Name: "a", Values: y}),
-		"Window":                 forecast(func(o *rnnkit.ForecasterOptions) { o.Window = 50 }, datasets.Column{Values: y}),
-		"Fit.Patience":           forecast(func(o *rnnkit.ForecasterOptions) { o.HeldOut, o.Fit.Patience = 0, 3 }, datasets.Column{Values: y}),
+		"columns is of length 0":   forecast(same),
+		"columns[0].Values[50]":    forecast(same, datasets.Column{Values: bad}),
+		"columns[1].Name is \"a\"": forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Name: "a", Values: y}),
+		"columns[1].Name is \"\"":  forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Values: y}),
+		"Target":                   forecast(func(o *rnnkit.ForecasterOptions) { o.Target = "b" }, datasets.Column{Name: "a", Values: y}),
+		"Window":                   forecast(func(o *rnnkit.ForecasterOptions) { o.Window = 50 }, datasets.Column{Values: y}),
+		"Fit.Patience":             forecast(func(o *rnnkit.ForecasterOptions) { o.HeldOut, o.Fit.Patience = 0, 3 }, datasets.Column{Values: y}),
 		"Fit.Schedule.Shape": forecast(
 			func(o *rnnkit.ForecasterOptions) { o.HeldOut, o.Fit.Schedule.Shape = 0, trainer.Plateau }, datasets.Column{Values: y},
 		),

@@ -379,3 +379,11 @@ func subjectOf(t *testing.T, name string) *subject {
 	}
 	return &subject{model: m, graph: m.graph, inputs: list}
 }
+
+// TestStringOfGenerator describes an output whose layout nobody asked for.
+func TestStringOfGenerator(t *testing.T) {
+	d := Description{Task: models.Generate, Input: "tokens", Layouts: map[string]string{"tokens": "bt"}, Output: "logits"}
+	if got := d.String(); !strings.HasSuffix(got, `; output "logits"`) {
+		t.Error(got)
+	}
+}

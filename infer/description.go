@@ -235,6 +235,9 @@ func (d *Description) String() string {
 // outputString describes the output.
 func (d *Description) outputString() string {
 	sizes := map[byte]int{inputs.Time: d.Steps, inputs.Other: d.Width, ahead: d.Horizon, flat: d.Horizon * d.Width}
+	if d.OutputLayout == "" {
+		return fmt.Sprintf("output %q", d.Output)
+	}
 	text := fmt.Sprintf("output %q %s", d.Output, dims(d.OutputLayout, sizes))
 	if strings.ContainsRune(d.OutputLayout, inputs.Time) {
 		text += ", of which the last step counts"

@@ -214,39 +214,8 @@ func (s *sequences) strides(shape []int, batch int) (to strides, last int, ok bo
 
 // elements returns the elements of an output as float64.
 func elements(t tensor.Tensor) ([]float64, error) {
-	switch data := t.Data.(type) {
-	case []float32:
-		return floats(data), nil
-	case []float64:
-		return data, nil
-	case []int64:
-		return floats(data), nil
-	case []int32:
-		return floats(data), nil
-	case []uint8:
-		return floats(data), nil
-	case []tensor.Half:
-		list := make([]float64, len(data))
-		for i, v := range data {
-			list[i] = float64(v.Float32())
-		}
-		return list, nil
-	case []bool:
-		list := make([]float64, len(data))
-		for i, v := range data {
-			if v {
-				list[i] = 1
-			}
-		}
+	if list := t.Float64s(); list != nil {
 		return list, nil
 	}
 	return nil, fmt.Errorf("no answer has the type %s", t.Type())
-}
-
-func floats[T float32 | int64 | int32 | uint8](data []T) []float64 {
-	list := make([]float64, len(data))
-	for i, v := range data {
-		list[i] = float64(v)
-	}
-	return list
 }

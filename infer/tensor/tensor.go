@@ -65,7 +65,8 @@ func (t Tensor) Len() int {
 	return 0
 }
 
-// Float64s returns the elements of t as numbers, of which true is 1 and false 0.
+// Float64s returns the elements of t as numbers: true is 1 and false is 0. It returns nil
+// for a tensor without a type.
 func (t Tensor) Float64s() []float64 {
 	if e := elementsOf(t.Data); e != nil {
 		return e.float64s(t.Data)
@@ -73,8 +74,9 @@ func (t Tensor) Float64s() []float64 {
 	return nil
 }
 
-// Pick returns a tensor of the given shape with the elements of t at those places of
-// its Data.
+// Pick returns a tensor of the given shape whose elements are those of t.Data at the
+// given places. It panics if a place is out of range. The caller makes sure that there
+// are as many places as the shape has elements.
 func (t Tensor) Pick(places []int, shape ...int) Tensor {
 	picked := Tensor{Shape: shape}
 	if e := elementsOf(t.Data); e != nil {
@@ -83,8 +85,8 @@ func (t Tensor) Pick(places []int, shape ...int) Tensor {
 	return picked
 }
 
-// At returns the part of t that has the given index along an axis. The axis stays, with
-// the size 1.
+// At returns the part of t at the given index of an axis. The axis stays, with size 1. At
+// panics if t has no such axis or the axis no such index.
 func (t Tensor) At(axis, index int) Tensor {
 	shape := slices.Clone(t.Shape)
 	width, size := 1, shape[axis]
@@ -101,8 +103,8 @@ func (t Tensor) At(axis, index int) Tensor {
 	return t.Pick(places, shape...)
 }
 
-// Stack puts tensors of one type and shape, with the size 1 along an axis, one after the
-// other along that axis.
+// Stack concatenates tensors along an axis in which each has size 1, as At returns them.
+// All must have the same type and shape. Stack panics if there are none.
 func Stack(parts []Tensor, axis int) Tensor {
 	shape := slices.Clone(parts[0].Shape)
 	shape[axis] = len(parts)
