@@ -187,7 +187,7 @@ type sampler struct {
 // candidate is a token that may be drawn.
 type candidate struct {
 	token  int
-	weight float64 // its probability, not normalised
+	weight float64 // its probability, not normalized
 }
 
 func newSampler(opts GenerateOptions) *sampler {

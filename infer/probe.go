@@ -125,7 +125,7 @@ func dimensions(name string, many, few, long *trial) string {
 }
 
 // checkRows returns an error if the answer to a sequence depends on the others of its
-// batch: then what was taken for the batch is another dimension. Dynamic quantisation
+// batch: then what was taken for the batch is another dimension. Dynamic quantization
 // finds a scale for all values of a run, so there the answers may differ a little.
 func (p *probe) checkRows() error {
 	tolerance := 10 * rounding

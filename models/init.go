@@ -112,7 +112,7 @@ func ForgetBias(bias float64) Recipe {
 func Chrono(steps int) Recipe {
 	return func(s Spec, p *Params[float32], rng *rand.Rand) error {
 		if steps < 3 {
-			return &FieldError{Field: "steps", Value: steps, Want: "3 or more for chrono initialisation"}
+			return &FieldError{Field: "steps", Value: steps, Want: "3 or more for chrono initialization"}
 		}
 		draw := func() float64 { return math.Log(1 + rng.Float64()*float64(steps-2)) }
 		switch s.Cell {
@@ -130,7 +130,7 @@ func Chrono(steps int) Recipe {
 		case GRU:
 			setGateBias(s, p, 0, draw)
 		default:
-			return &FieldError{Field: "Cell", Value: s.Cell, Want: "lstm or gru for chrono initialisation, since an rnn has no gates"}
+			return &FieldError{Field: "Cell", Value: s.Cell, Want: "lstm or gru for chrono initialization, since an rnn has no gates"}
 		}
 		return nil
 	}

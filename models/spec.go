@@ -1,5 +1,5 @@
 // Package models says what a recurrent model is: its [Spec], its [Params], how
-// they are initialised, and the [Metadata] that travels with an exported file.
+// they are initialized, and the [Metadata] that travels with an exported file.
 package models
 
 import (

@@ -297,7 +297,7 @@ func (c golden) problem(t *testing.T) (*models.Params[float64], datasets.Batch, 
 }
 
 // setChrono sets the biases of the gates to the largest values of chrono
-// initialisation.
+// initialization.
 func (c golden) setChrono(t *testing.T, p *models.Params[float64]) {
 	var biases map[int]float64 // by gate
 	switch c.Spec.Cell {

@@ -10,7 +10,7 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Loss is what training minimises: the weighted mean of a function over all rows of
+// Loss is what training minimizes: the weighted mean of a function over all rows of
 // outputs. A row is the output for an example, or for a step of it where the model has
 // the readout [models.ReadAll].
 //

@@ -12,7 +12,7 @@ import (
 
 // Options configure a fit. A field of value 0 stands for the default in parentheses.
 type Options struct {
-	Loss         Loss      // what is minimised (MSE)
+	Loss         Loss      // what is minimized (MSE)
 	Optimizer    Optimizer // how (Adam)
 	LearningRate float64   // the largest learning rate, if a Schedule changes it (1e-3)
 	Schedule     Schedule  // how the learning rate changes (not at all)

@@ -19,7 +19,7 @@ type Engine interface {
 	// person: "native", "onnxruntime/cpu", "onnxruntime/cuda:0".
 	String() string
 
-	// Open loads a serialised ONNX model. It fails, with an error that names
+	// Open loads a serialized ONNX model. It fails, with an error that names
 	// the node and the reason, on a model that the engine cannot run. The
 	// bytes may be reused once Open has returned.
 	Open(model []byte) (Session, error)

@@ -8,7 +8,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxgraph"
 )
 
-// batchNorm normalises each channel of [batch, channels, ...] by a mean and a
+// batchNorm normalizes each channel of [batch, channels, ...] by a mean and a
 // variance that are given, as outside of training.
 type batchNorm[T float] struct {
 	x, out                   *array[T]
@@ -79,7 +79,7 @@ func (op *batchNorm[T]) run() error {
 	return nil
 }
 
-// instanceNorm normalises each channel of each member of [batch, channels, ...].
+// instanceNorm normalizes each channel of each member of [batch, channels, ...].
 type instanceNorm[T float] struct {
 	x, scale, b, out *array[T]
 	epsilon          float64
@@ -146,7 +146,7 @@ func moments[T float](m *memory, row []T, epsilon float64) (mean, inverse float6
 	return mean, 1 / math.Sqrt(variance/float64(len(row))+epsilon), err
 }
 
-// layerNorm normalises over the dimensions from an axis on.
+// layerNorm normalizes over the dimensions from an axis on.
 type layerNorm[T float] struct {
 	x, scale, b, out *array[T]
 	mean, inverse    *array[float32]

@@ -694,7 +694,7 @@ var families = []func(*drawOp){
 			d.op(name, 1)
 		}
 	},
-	func(d *drawOp) { // normalisation
+	func(d *drawOp) { // normalization
 		x := []int{1 + d.IntN(3), 1 + d.IntN(3), 2 + d.IntN(4)}
 		d.add(onnxgraph.Float32, x...)
 		switch pick(d.draw, 0, 1, 2) {

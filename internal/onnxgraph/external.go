@@ -26,7 +26,7 @@ type External struct {
 // location is a key of every external tensor.
 var location = []byte("location")
 
-// InOtherFiles reports whether any tensor of a serialised model, at any depth, stores
+// InOtherFiles reports whether any tensor of a serialized model, at any depth, stores
 // its data in another file.
 func InOtherFiles(model []byte) bool {
 	if !bytes.Contains(model, location) {
@@ -60,7 +60,7 @@ func tensorOutside(t *onnxpb.TensorProto) bool {
 // to another file.
 func mayBeOutside(message []byte) bool { return bytes.Contains(message, location) }
 
-// Whole returns a serialised model with the data of its external tensors copied into
+// Whole returns a serialized model with the data of its external tensors copied into
 // it.
 func Whole(model []byte, external External) ([]byte, error) {
 	if !bytes.Contains(model, location) {

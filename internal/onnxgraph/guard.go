@@ -11,7 +11,7 @@ import (
 	"github.com/rnnkit/rnnkit/internal/onnxpb"
 )
 
-// Guard makes the recurrent nodes of a serialised model safe on ONNX Runtime, which
+// Guard makes the recurrent nodes of a serialized model safe on ONNX Runtime, which
 // reads past the end of LSTM weights that are too small and aborts on an LSTM or GRU
 // with an empty X. Guard returns an error that names the node if a weight is known to
 // have the wrong shape. Where only a run knows a shape, Guard inserts a Reshape that

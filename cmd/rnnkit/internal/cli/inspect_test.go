@@ -30,7 +30,7 @@ func TestInspect(t *testing.T) {
 				{Name: "w", Tensor: tensor.Tensor{Shape: []int{5}, Data: make([]float32, 5)}},
 				{Name: "v", Tensor: tensor.Tensor{Shape: []int{3}, Data: make([]float64, 3)}},
 				{Name: "half", Tensor: tensor.Tensor{Shape: []int{10, 2}, Data: make([]onnxgraph.Half, 20)}},
-				{Name: "quantised", Tensor: tensor.Tensor{Shape: []int{10, 10}, Data: onnxgraph.Int8}},
+				{Name: "quantized", Tensor: tensor.Tensor{Shape: []int{10, 10}, Data: onnxgraph.Int8}},
 				{Name: "huge", Tensor: tensor.Tensor{Shape: []int{1 << 40, 1 << 40}, Data: onnxgraph.Int8}},
 				{Name: "i", Tensor: tensor.Of([]int64{1}, 1)},
 			},

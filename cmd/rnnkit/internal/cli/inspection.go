@@ -185,7 +185,7 @@ func countOps(g *onnxgraph.Graph) []opCount {
 	return ops
 }
 
-// countParameters counts the floats, and the integers of 8 bits that quantised ones
+// countParameters counts the floats, and the integers of 8 bits that quantized ones
 // are, among the constants of the graph, which the defaults of inputs are not.
 func countParameters(g *onnxgraph.Graph) int {
 	inputs := map[string]bool{}

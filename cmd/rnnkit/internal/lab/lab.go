@@ -326,7 +326,7 @@ func trainingWords(o presets.Options) string {
 		words = append(words, fmt.Sprintf("clip %g", f.ClipNorm))
 	}
 	for _, name := range o.Init {
-		words = append(words, string(name)+" initialisation")
+		words = append(words, string(name)+" initialization")
 	}
 	return strings.Join(append(words, fmt.Sprintf("batch %d", f.Batch), fmt.Sprintf("%d epochs", f.Epochs)), ", ")
 }

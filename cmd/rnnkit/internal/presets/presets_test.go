@@ -68,7 +68,7 @@ func TestNotebook(t *testing.T) {
 			t.Errorf("%s: the steps are those of %+v", test.preset.Name, f)
 		}
 		if len(o.Init) != 0 || j.Model.InputScale != nil {
-			t.Errorf("%s: initialisation %v, scale %v", test.preset.Name, o.Init, j.Model.InputScale)
+			t.Errorf("%s: initialization %v, scale %v", test.preset.Name, o.Init, j.Model.InputScale)
 		}
 	}
 }
