@@ -133,11 +133,8 @@ func stepsOf[S Sequence](s S) [][]float64 {
 	if several := reflect.TypeFor[[][]float64](); v.CanConvert(several) {
 		return v.Convert(several).Interface().([][]float64)
 	}
-	var steps [][]float64
-	for i := range v.Len() {
-		steps = append(steps, []float64{v.Index(i).Float()})
-	}
-	return steps
+	values := v.Convert(reflect.TypeFor[[]float64]()).Interface().([]float64)
+	return slices.Collect(slices.Chunk(values, 1))
 }
 
 // NewSequenceClassifier is NewClassifier for sequences as datasets.ReadSequences reads

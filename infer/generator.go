@@ -170,7 +170,7 @@ func (g *Generator) next(ctx context.Context, state *State, tokens []int64, s *s
 		return 0, fmt.Errorf("the model answers %d values for a vocabulary of %d", len(logits), len(g.vocabulary))
 	}
 	for token, z := range logits {
-		if v := float64(z); math.IsNaN(v) || math.IsInf(v, 0) {
+		if !finite(float64(z)) {
 			return 0, fmt.Errorf("the model answers %g for %q: it may be damaged, or its training have diverged", z, g.vocabulary[token])
 		}
 	}
