@@ -33,6 +33,11 @@ type Metadata struct {
 	Columns []string `json:"columns,omitempty"`
 	Target  string   `json:"target,omitempty"`
 
+	// Forecast is not nil for a direct forecaster, which has a Spec.Direct. Window and
+	// Horizon are those of Spec.Direct, Columns are empty or the Targets, Past and Future of
+	// Forecast in that order, and Target is empty.
+	Forecast *Forecasting `json:"forecast,omitempty"`
+
 	Vocabulary []string `json:"vocabulary,omitempty"` // the text of each token
 
 	// Labels holds the name of each class. The outputs are their logits; for two
@@ -108,6 +113,9 @@ func (m *Metadata) validateForecast() error {
 	if m.Target != "" && !slices.Contains(m.Columns, m.Target) {
 		return &FieldError{Field: "Target", Value: m.Target, Want: fmt.Sprintf("one of the columns %q", m.Columns)}
 	}
+	if m.Spec.Direct != nil {
+		return m.validateDirect()
+	}
 	if m.Task != Forecast || m.Horizon == 0 {
 		return nil
 	}
@@ -117,9 +125,54 @@ func (m *Metadata) validateForecast() error {
 	return nil
 }
 
+// validateDirect checks what the metadata of a direct forecaster say twice, and the sizes
+// of what is for each column.
+func (m *Metadata) validateDirect() error {
+	d, f := m.Spec.Direct, m.Forecast
+	switch {
+	case m.Task != Forecast:
+		return &FieldError{Field: "Task", Value: m.Task, Want: "forecast for a direct forecaster"}
+	case m.Window != d.Window:
+		return &FieldError{Field: "Window", Value: m.Window, Want: fmt.Sprintf("%d, as in Spec.Direct", d.Window)}
+	case m.Horizon != d.Horizon:
+		return &FieldError{Field: "Horizon", Value: m.Horizon, Want: fmt.Sprintf("%d, as in Spec.Direct", d.Horizon)}
+	case m.Target != "":
+		return &FieldError{Field: "Target", Value: m.Target, Want: "empty for a direct forecaster"}
+	case f == nil:
+		return &FieldError{Field: "Forecast", Value: nil, Want: "set for a direct forecaster"}
+	}
+	for _, l := range []struct {
+		field      string
+		have, want int
+	}{
+		{"Targets", len(f.Targets), d.Targets}, {"Past", len(f.Past), d.Past}, {"Future", len(f.Future), d.Future},
+		{"Static", len(f.Static), d.Static}, {"Categories", len(f.Categories), len(d.Categories)},
+	} {
+		if l.have != l.want {
+			return &FieldError{Field: "Forecast." + l.field, Value: Length(l.have), Want: fmt.Sprintf("of length %d, as Spec.Direct says", l.want)}
+		}
+	}
+	if n := d.Horizon * len(d.Quantiles); len(f.Widths) != 0 && len(f.Widths) != n {
+		return &FieldError{Field: "Forecast.Widths", Value: Length(len(f.Widths)), Want: fmt.Sprintf("of length %d, a factor for each quantile of each step", n)}
+	}
+	for _, s := range []struct {
+		field string
+		scale *Scale
+		size  int
+	}{{"PastScale", f.PastScale, d.Past}, {"FutureScale", f.FutureScale, d.Future}, {"StaticScale", f.StaticScale, d.Static}} {
+		if err := s.scale.validate("Forecast."+s.field, s.size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Targets returns the number of columns that a forecaster answers for at each step: 1 if
 // it has a Target, otherwise the number of its features.
 func (m *Metadata) Targets() int {
+	if m.Spec.Direct != nil {
+		return m.Spec.Direct.Targets
+	}
 	if m.Target != "" {
 		return 1
 	}

@@ -11,8 +11,14 @@ type Params[T Float] struct {
 	Data []T
 
 	Embedding []T // [vocabulary, embedding]; empty without a vocabulary
-	Layers    []Layer[T]
-	Head      Linear[T]
+
+	// Only a direct forecaster has these.
+	Categories [][]T     // of each category, [size, embedding]
+	Segment    Linear[T] // the dense layer that reads segments, before the relu: inputs Direct.Features(), outputs Spec.Embedding
+	Path       []T       // the linear map from the normalized window to the horizon, [window, horizon]; empty without Direct.Linear
+
+	Layers []Layer[T]
+	Head   Linear[T]
 }
 
 // Layer holds the parameters of one recurrent layer. The gates are in ONNX order: i o f c
@@ -42,6 +48,9 @@ type Linear[T Float] struct {
 // NewParams returns parameters for a valid spec, all of them 0.
 func NewParams[T Float](s Spec) *Params[T] {
 	p := &Params[T]{Layers: make([]Layer[T], s.Layers)}
+	if s.Direct != nil {
+		p.Categories = make([][]T, len(s.Direct.Categories))
+	}
 	total := 0
 	for _, v := range p.views(s) {
 		total += v.size
@@ -63,6 +72,15 @@ type view[T Float] struct {
 // views lists the parts in their order in Data.
 func (p *Params[T]) views(s Spec) []view[T] {
 	list := []view[T]{{&p.Embedding, s.Vocabulary * s.Embedding}}
+	if d := s.Direct; d != nil {
+		for i, c := range d.Categories {
+			list = append(list, view[T]{&p.Categories[i], c.Size * c.Embedding})
+		}
+		list = append(list, view[T]{&p.Segment.W, d.Features() * s.Embedding}, view[T]{&p.Segment.B, s.Embedding})
+		if d.Linear {
+			list = append(list, view[T]{&p.Path, d.Window * d.Horizon})
+		}
+	}
 	dirs, rows := s.Directions(), s.Cell.Gates()*s.Hidden
 	for i := range p.Layers {
 		list = append(list,
@@ -75,6 +93,13 @@ func (p *Params[T]) views(s Spec) []view[T] {
 
 // fit reports whether p has the parts of the given Spec.
 func (p *Params[T]) fit(s Spec) bool {
+	categories := 0
+	if s.Direct != nil {
+		categories = len(s.Direct.Categories)
+	}
+	if len(p.Layers) != s.Layers || len(p.Categories) != categories {
+		return false
+	}
 	total := 0
 	for _, v := range p.views(s) {
 		if len(*v.slice) != v.size {
@@ -82,7 +107,7 @@ func (p *Params[T]) fit(s Spec) bool {
 		}
 		total += v.size
 	}
-	return len(p.Layers) == s.Layers && len(p.Data) == total
+	return len(p.Data) == total
 }
 
 // sharesData reports whether the parts, which must fit, are views of Data.

@@ -55,8 +55,8 @@ const (
 	ReadAll   Readout = "all"   // the outputs at every step: the model answers at every step
 )
 
-// Spec is the architecture of a model: an embedding for models of tokens, recurrent
-// layers, and a linear head.
+// Spec is the architecture of a model: an embedding for models of tokens and for direct
+// forecasters, recurrent layers, and a linear head.
 type Spec struct {
 	Cell       Cell       `json:"cell"`
 	Activation Activation `json:"activation,omitempty"`
@@ -73,6 +73,11 @@ type Spec struct {
 	Dropout       float64 `json:"dropout,omitempty"` // probability, between layers, in training only
 	Readout       Readout `json:"readout"`
 	Outputs       int     `json:"outputs"`
+
+	// Direct is not nil for a direct forecaster. Then Features is Direct.Columns(),
+	// Embedding the width of the dense layer that reads a segment, Readout is ReadAll, and
+	// Outputs are the quantiles of the steps of a segment, [Segment, quantiles].
+	Direct *Direct `json:"direct,omitempty"`
 }
 
 // maxLayers and maxParams limit the memory that a mistyped size can ask for, and keep a
@@ -104,6 +109,9 @@ func (s Spec) Validate() error {
 	case s.Outputs < 1:
 		return &FieldError{Field: "Outputs", Value: s.Outputs, Want: "1 or more"}
 	}
+	if err := s.validateDirect(); err != nil {
+		return err
+	}
 	if n := s.Size(); n > maxParams {
 		return &FieldError{Field: "Hidden", Value: s.Hidden, Want: fmt.Sprintf("smaller: the model would have %.3g parameters, the limit is %d", n, maxParams)}
 	}
@@ -122,7 +130,35 @@ func (s Spec) validateCell() error {
 	return nil
 }
 
+// validateDirect checks what a direct forecaster needs.
+func (s Spec) validateDirect() error {
+	d := s.Direct
+	if d == nil {
+		return nil
+	}
+	if err := InField("Direct", d.validate()); err != nil {
+		return err
+	}
+	switch outputs := d.Segment * len(d.Quantiles); {
+	case s.Features != d.Columns():
+		return &FieldError{Field: "Features", Value: s.Features, Want: fmt.Sprintf("%d, the columns of Direct", d.Columns())}
+	case s.Bidirectional:
+		return &FieldError{Field: "Bidirectional", Value: true, Want: "false for a direct forecaster"}
+	case s.Readout != ReadAll:
+		return &FieldError{Field: "Readout", Value: s.Readout, Want: "all for a direct forecaster"}
+	case s.Outputs != outputs:
+		return &FieldError{Field: "Outputs", Value: s.Outputs, Want: fmt.Sprintf("%d, the quantiles of the steps of a segment", outputs)}
+	}
+	return nil
+}
+
 func (s Spec) validateInputs() error {
+	if s.Direct != nil {
+		if s.Vocabulary != 0 || s.Embedding < 1 {
+			return &FieldError{Field: "Embedding", Value: s.Embedding, Want: "1 or more for a direct forecaster, which has no Vocabulary"}
+		}
+		return nil
+	}
 	switch tokens := s.Vocabulary > 0; {
 	case s.Vocabulary < 0:
 		return &FieldError{Field: "Vocabulary", Value: s.Vocabulary, Want: "0 or more"}
@@ -144,6 +180,15 @@ func (s Spec) Size() float64 {
 	perLayer := func(in float64) float64 { return dirs * float64(s.Cell.Gates()) * hidden * (in + hidden + 2) }
 	n := float64(s.Vocabulary)*float64(s.Embedding) + perLayer(in)
 	n += math.Max(0, float64(s.Layers-1)) * perLayer(dirs*hidden)
+	if d := s.Direct; d != nil {
+		n += float64(d.Features()+1) * float64(s.Embedding)
+		for _, c := range d.Categories {
+			n += float64(c.Size) * float64(c.Embedding)
+		}
+		if d.Linear {
+			n += float64(d.Window) * float64(d.Horizon)
+		}
+	}
 	return n + (dirs*hidden+1)*float64(s.Outputs)
 }
 
@@ -166,17 +211,18 @@ func (s Spec) State() []StatePair {
 }
 
 // Stepwise reports whether the model can read a sequence step by step, with the state fed
-// back, and give the same answers. A bidirectional model cannot, because its backward
+// back, and give the same answers. A direct forecaster cannot, because it reads a whole
+// window. A bidirectional model cannot, because its backward
 // direction starts at the end. The readouts mean and max cannot, because they need all
 // steps.
 func (s Spec) Stepwise() bool {
-	return !s.Bidirectional && s.Readout != ReadMean && s.Readout != ReadMax
+	return s.Direct == nil && !s.Bidirectional && s.Readout != ReadMean && s.Readout != ReadMax
 }
 
-// Inputs returns the number of values in a step of the input of the first layer: the size
-// of the embedding, or Features.
+// Inputs returns the number of values in a step of the input of the first recurrent layer:
+// the size of the embedding, or Features.
 func (s Spec) Inputs() int {
-	if s.Vocabulary > 0 {
+	if s.Vocabulary > 0 || s.Direct != nil {
 		return s.Embedding
 	}
 	return s.Features

@@ -1,0 +1,50 @@
+package models
+
+// Forecasting says what the columns of a direct forecaster are, and how its answers are
+// to be read. An exported graph applies the scales, the widths and the bounds.
+type Forecasting struct {
+	Targets    []string         `json:"targets"`              // names of the columns that are forecast
+	Past       []string         `json:"past,omitempty"`       // covariates that are known up to the last row
+	Future     []string         `json:"future,omitempty"`     // covariates that are known for the horizon too
+	Calendar   []string         `json:"calendar,omitempty"`   // the last of Future, computed from the times: see CalendarFeatures
+	Static     []string         `json:"static,omitempty"`     // numbers of a series
+	Categories []CategoryValues `json:"categories,omitempty"` // categories of a series
+
+	Time      string `json:"time,omitempty"`      // name of the column of times
+	Series    string `json:"series,omitempty"`    // name of the column that tells series apart
+	Frequency string `json:"frequency,omitempty"` // of the rows, as ParseFrequency reads it; "" without times
+	Season    int    `json:"season,omitempty"`    // steps after which the series repeats; 0 if it has no season
+
+	// The scales standardize the covariates. Each is nil where there are none.
+	PastScale   *Scale `json:"past_scale,omitempty"`
+	FutureScale *Scale `json:"future_scale,omitempty"`
+	StaticScale *Scale `json:"static_scale,omitempty"`
+
+	// Widths holds the factors by which conformal calibration multiplies the distance of
+	// each quantile from the median, [horizon, quantiles]. It is empty without calibration.
+	Widths []float32 `json:"widths,omitempty"`
+
+	Min     *float64 `json:"min,omitempty"`     // no answer is less
+	Max     *float64 `json:"max,omitempty"`     // no answer is more
+	Integer bool     `json:"integer,omitempty"` // answers are rounded to whole numbers
+
+	Missing Missing  `json:"missing,omitempty"` // what is done about missing values of the targets
+	Rules   []string `json:"rules,omitempty"`   // what was chosen for the data and why, for people to read
+}
+
+// CategoryValues names a category of series and its values. The value with index i has
+// the number i+1 in the input; the number 0 stands for all others.
+type CategoryValues struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
+}
+
+// Missing says what is done about missing values.
+type Missing string
+
+// What is done about missing values.
+const (
+	MissingRefuse      Missing = "refuse"      // they are an error
+	MissingInterpolate Missing = "interpolate" // they are interpolated between their neighbours
+	MissingMask        Missing = "mask"        // they are told to the model, and leave the loss and the metrics
+)
