@@ -5,8 +5,9 @@
 //
 // There are three tasks:
 //
-//   - [NewForecaster] forecasts the next values of one or more series. Its
-//     [ForecasterOptions] come from [DefaultForecasterOptions].
+//   - [NewStepForecaster] forecasts the next values of one or more series step by step,
+//     with a state that can go on. Its [StepForecasterOptions] come from
+//     [DefaultStepForecasterOptions].
 //   - [NewClassifier] tells the label of a sequence. Its [ClassifierOptions] come from
 //     [DefaultClassifierOptions].
 //   - [NewGenerator] tells the next character of a text. Its [GeneratorOptions] come from

@@ -76,10 +76,10 @@ func sales() []datasets.Column {
 }
 
 // A forecaster of one of several columns, four steps ahead.
-func ExampleNewForecaster() {
-	o := rnnkit.DefaultForecasterOptions()
+func ExampleNewStepForecaster() {
+	o := rnnkit.DefaultStepForecasterOptions()
 	o.Window, o.Horizon, o.Target = 20, 4, "units"
-	job, err := rnnkit.NewForecaster(sales(), o)
+	job, err := rnnkit.NewStepForecaster(sales(), o)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -128,9 +128,9 @@ func sensor() []datasets.Column {
 // A stream that goes on where it ended: its state is saved and loaded. The file then
 // becomes a model that goes on training.
 func Example_stream() {
-	o := rnnkit.DefaultForecasterOptions()
+	o := rnnkit.DefaultStepForecasterOptions()
 	o.TBPTT, o.Fit.Batch, o.StateInput = 20, 4, true
-	result := must(must(rnnkit.NewForecaster(sensor(), o)).Train(ctx))
+	result := must(must(rnnkit.NewStepForecaster(sensor(), o)).Train(ctx))
 	if err := result.WriteFile("sensor.onnx"); err != nil {
 		log.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func Example_stream() {
 	fmt.Println("the same answer:", here[0] == there[0])
 
 	o.Start = must(export.ReadFile("sensor.onnx"))
-	again := must(must(rnnkit.NewForecaster(sensor(), o)).Train(ctx))
+	again := must(must(rnnkit.NewStepForecaster(sensor(), o)).Train(ctx))
 	fmt.Println("a lower loss:", again.Model.Training.TestLoss < result.Model.Training.TestLoss)
 	// Output:
 	// the same answer: true
@@ -163,13 +163,13 @@ var sineFile = must(filepath.Abs("infer/testdata/sine.onnx"))
 
 // Go on training a model that a file has, on newer data.
 func ExampleOptions_start() {
-	o := rnnkit.DefaultForecasterOptions()
+	o := rnnkit.DefaultStepForecasterOptions()
 	var err error
 	if o.Start, err = export.ReadFile(sineFile); err != nil {
 		log.Fatal(err)
 	}
 	newer := datasets.Column{Name: "y", Values: datasets.Sine(1000, 0.1, 7)}
-	job, err := rnnkit.NewForecaster([]datasets.Column{newer}, o)
+	job, err := rnnkit.NewStepForecaster([]datasets.Column{newer}, o)
 	if err != nil {
 		log.Fatal(err)
 	}

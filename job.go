@@ -19,8 +19,8 @@ import (
 )
 
 // Job is a training that is ready to begin: a model, and the data that it learns from. It
-// trains once.
-// [NewForecaster], [NewClassifier], [NewSequenceClassifier] and [NewGenerator] make one.
+// trains once. [NewStepForecaster], [NewClassifier], [NewSequenceClassifier] and
+// [NewGenerator] make one.
 type Job struct {
 	// Options are those that the job was made with, and what followed from the data:
 	// the sizes of the Spec, and the Loss and Validation of Fit.

@@ -134,20 +134,20 @@ func ownJobs(t *testing.T) (jobs []*Job) {
 	}
 	add(NewSequenceClassifier(three, nil, []string{"a", "b", "c"}, DefaultClassifierOptions()))
 	add(NewSequenceClassifier(datasets.Echo(200, 6, 1), nil, []string{"a", "b"}, DefaultClassifierOptions()))
-	series := DefaultForecasterOptions()
+	series := DefaultStepForecasterOptions()
 	series.TBPTT, series.Fit.Batch = 7, 4
 	values := make([]float64, 300)
 	for i := range values {
 		values[i] = 1e4 + 100*math.Sin(float64(i)/5)
 	}
-	add(NewForecaster([]datasets.Column{{Name: "sales", Values: values}}, series))
+	add(NewStepForecaster([]datasets.Column{{Name: "sales", Values: values}}, series))
 	for _, target := range []string{"", "price"} {
-		ahead := DefaultForecasterOptions()
+		ahead := DefaultStepForecasterOptions()
 		ahead.Window, ahead.Horizon, ahead.Target, ahead.StateInput = 12, 3, target, true
-		add(NewForecaster(twoColumns(200), ahead))
+		add(NewStepForecaster(twoColumns(200), ahead))
 	}
 	series.Target = "units"
-	add(NewForecaster(twoColumns(300), series))
+	add(NewStepForecaster(twoColumns(300), series))
 	return jobs
 }
 
@@ -192,7 +192,7 @@ func TestForecastTellsValuesApart(t *testing.T) {
 		for i := range series {
 			series[i] = test.value(float64(i))
 		}
-		_, err := NewForecaster([]datasets.Column{{Name: "n", Values: series}}, DefaultForecasterOptions())
+		_, err := NewStepForecaster([]datasets.Column{{Name: "n", Values: series}}, DefaultStepForecasterOptions())
 		if field := (*models.FieldError)(nil); !strings.Contains(fmt.Sprint(err), test.want) || (err == nil) != (test.want == "") || err != nil && !errors.As(err, &field) {
 			t.Errorf("values such as %v: the error is %v, not %q", series[1], err, test.want)
 		}
@@ -228,16 +228,16 @@ func TestWhatValidatesDoesNotTest(t *testing.T) {
 	sequences := datasets.Echo(43, 6, 1)
 	kinds := map[string]func(change func(*trainer.Options)) (*Job, error){
 		"forecast": func(change func(*trainer.Options)) (*Job, error) {
-			o := DefaultForecasterOptions()
+			o := DefaultStepForecasterOptions()
 			o.Window = 10
 			change(&o.Fit)
-			return NewForecaster([]datasets.Column{{Name: "y", Values: series}}, o)
+			return NewStepForecaster([]datasets.Column{{Name: "y", Values: series}}, o)
 		},
 		"streams": func(change func(*trainer.Options)) (*Job, error) {
-			o := DefaultForecasterOptions()
+			o := DefaultStepForecasterOptions()
 			o.Window, o.TBPTT, o.Fit.Batch = 4, 3, 2
 			change(&o.Fit)
-			return NewForecaster([]datasets.Column{{Name: "y", Values: series}}, o)
+			return NewStepForecaster([]datasets.Column{{Name: "y", Values: series}}, o)
 		},
 		"classify": func(change func(*trainer.Options)) (*Job, error) {
 			o := DefaultClassifierOptions()
@@ -319,8 +319,8 @@ func TestTrainedIsChosenByValidation(t *testing.T) {
 
 // TestValidateNamesTheField refuses what no job of a task can have.
 func TestValidateNamesTheField(t *testing.T) {
-	forecast := func(change func(*ForecasterOptions)) error {
-		o := DefaultForecasterOptions()
+	forecast := func(change func(*StepForecasterOptions)) error {
+		o := DefaultStepForecasterOptions()
 		change(&o)
 		return o.Validate()
 	}
@@ -334,7 +334,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		change(&o)
 		return o.Validate()
 	}
-	for _, err := range []error{forecast(func(*ForecasterOptions) {}), classify(func(*ClassifierOptions) {}), generate(func(*GeneratorOptions) {})} {
+	for _, err := range []error{forecast(func(*StepForecasterOptions) {}), classify(func(*ClassifierOptions) {}), generate(func(*GeneratorOptions) {})} {
 		if err != nil {
 			t.Errorf("the default options: %v", err)
 		}
@@ -344,15 +344,15 @@ func TestValidateNamesTheField(t *testing.T) {
 		err   error
 	}{
 		{"Spec.Cell", classify(func(o *ClassifierOptions) { o.Spec.Cell = "x" })},
-		{"Fit.Stateful", forecast(func(o *ForecasterOptions) { o.Fit.Stateful = true })},
+		{"Fit.Stateful", forecast(func(o *StepForecasterOptions) { o.Fit.Stateful = true })},
 		{"Fit.Validation", classify(func(o *ClassifierOptions) { o.Fit.Validation = &datasets.Sequences{} })},
 		{"Fit.DataDigest", generate(func(o *GeneratorOptions) { o.Fit.DataDigest = "x" })},
 		{"Init", classify(func(o *ClassifierOptions) { o.Init = []Init{"glorot"} })},
 		{"Spec.Cell", classify(func(o *ClassifierOptions) { o.Spec.Cell, o.Init = models.RNN, []Init{Chrono} })},
 		{"Fit.Loss", classify(func(o *ClassifierOptions) { o.Fit.Loss = trainer.MSE() })},
 		{"Fit.Loss", classify(func(o *ClassifierOptions) { o.Fit.Loss = (*trainer.CrossEntropy)(nil) })},
-		{"Fit.Loss", forecast(func(o *ForecasterOptions) { o.Fit.Loss = trainer.CrossEntropy{} })},
-		{"Fit.Loss.quantiles", forecast(func(o *ForecasterOptions) { o.Fit.Loss = trainer.Pinball(0.1, 0.9) })},
+		{"Fit.Loss", forecast(func(o *StepForecasterOptions) { o.Fit.Loss = trainer.CrossEntropy{} })},
+		{"Fit.Loss.quantiles", forecast(func(o *StepForecasterOptions) { o.Fit.Loss = trainer.Pinball(0.1, 0.9) })},
 		{"Fit.Loss", generate(func(o *GeneratorOptions) { o.Fit.Loss = trainer.BinaryCrossEntropy() })},
 		{"Fit.Loss.Smoothing", classify(func(o *ClassifierOptions) { o.Fit.Loss = trainer.CrossEntropy{Smoothing: 1} })},
 		{"Fit.LearningRate", classify(func(o *ClassifierOptions) { o.Fit.LearningRate = -1 })},
@@ -364,14 +364,14 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"Stride", generate(func(o *GeneratorOptions) { o.Stride = 0 })},
 		{"Spec.Readout", generate(func(o *GeneratorOptions) { o.Spec.Readout = models.ReadLast })},
 		{"Spec.Bidirectional", generate(func(o *GeneratorOptions) { o.Spec.Bidirectional = true })},
-		{"Horizon", forecast(func(o *ForecasterOptions) { o.Horizon = 0 })},
-		{"Horizon", forecast(func(o *ForecasterOptions) { o.TBPTT, o.Horizon = 5, 2 })},
-		{"TBPTT", forecast(func(o *ForecasterOptions) { o.TBPTT, o.Spec.Bidirectional = 5, true })},
-		{"Spec.Readout", forecast(func(o *ForecasterOptions) { o.TBPTT, o.Spec.Readout = 5, models.ReadMean })},
-		{"Spec.Readout", forecast(func(o *ForecasterOptions) { o.Spec.Readout = models.ReadAll })},
-		{"Window", forecast(func(o *ForecasterOptions) { o.Window = 0 })},
-		{"TBPTT", forecast(func(o *ForecasterOptions) { o.TBPTT = -1 })},
-		{"HeldOut", forecast(func(o *ForecasterOptions) { o.HeldOut = math.NaN() })},
+		{"Horizon", forecast(func(o *StepForecasterOptions) { o.Horizon = 0 })},
+		{"Horizon", forecast(func(o *StepForecasterOptions) { o.TBPTT, o.Horizon = 5, 2 })},
+		{"TBPTT", forecast(func(o *StepForecasterOptions) { o.TBPTT, o.Spec.Bidirectional = 5, true })},
+		{"Spec.Readout", forecast(func(o *StepForecasterOptions) { o.TBPTT, o.Spec.Readout = 5, models.ReadMean })},
+		{"Spec.Readout", forecast(func(o *StepForecasterOptions) { o.Spec.Readout = models.ReadAll })},
+		{"Window", forecast(func(o *StepForecasterOptions) { o.Window = 0 })},
+		{"TBPTT", forecast(func(o *StepForecasterOptions) { o.TBPTT = -1 })},
+		{"HeldOut", forecast(func(o *StepForecasterOptions) { o.HeldOut = math.NaN() })},
 		{"HeldOut", generate(func(o *GeneratorOptions) { o.HeldOut = -0.1 })},
 		{"Spec.Readout", classify(func(o *ClassifierOptions) { o.Spec.Readout = models.ReadAll })},
 	} {
@@ -385,9 +385,9 @@ func TestValidateNamesTheField(t *testing.T) {
 // TestZeroOptions names the function that returns good options.
 func TestZeroOptions(t *testing.T) {
 	for want, err := range map[string]error{
-		"DefaultForecasterOptions": ForecasterOptions{}.Validate(),
-		"DefaultClassifierOptions": ClassifierOptions{}.Validate(),
-		"DefaultGeneratorOptions":  GeneratorOptions{}.Validate(),
+		"DefaultStepForecasterOptions": StepForecasterOptions{}.Validate(),
+		"DefaultClassifierOptions":     ClassifierOptions{}.Validate(),
+		"DefaultGeneratorOptions":      GeneratorOptions{}.Validate(),
 	} {
 		if err == nil || !strings.HasPrefix(err.Error(), "Fit.LearningRate is 0") || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, not about %s", err, want)
@@ -480,9 +480,9 @@ func TestTokens(t *testing.T) {
 
 // TestQuantileSummary says which share of the values lies below a quantile.
 func TestQuantileSummary(t *testing.T) {
-	o := DefaultForecasterOptions()
+	o := DefaultStepForecasterOptions()
 	o.Window, o.Fit.Loss, o.Fit.Epochs, o.Init = 5, trainer.Pinball(0.9), 30, []Init{Orthogonal, ForgetBias}
-	j, err := NewForecaster([]datasets.Column{{Values: datasets.Sine(400, 0.3, 1)}}, o)
+	j, err := NewStepForecaster([]datasets.Column{{Values: datasets.Sine(400, 0.3, 1)}}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -499,15 +499,15 @@ func TestQuantileSummary(t *testing.T) {
 // TestStreamsTooShort names what is too short: what trains, validates or tests.
 func TestStreamsTooShort(t *testing.T) {
 	column := []datasets.Column{{Values: datasets.Sine(200, 0, 0)}}
-	for want, change := range map[string]func(*ForecasterOptions){
-		"TBPTT is 100: it must be less, or the batch smaller":        func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch = 100, 2 },
-		"TBPTT is 60: it must be less, or more held out to test":     func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch = 60, 1 },
-		"Fit.Patience is 3: it must be 0, or more data held out: ha": func(o *ForecasterOptions) { o.TBPTT, o.Fit.Batch, o.Fit.Patience = 30, 1, 3 },
+	for want, change := range map[string]func(*StepForecasterOptions){
+		"TBPTT is 100: it must be less, or the batch smaller":        func(o *StepForecasterOptions) { o.TBPTT, o.Fit.Batch = 100, 2 },
+		"TBPTT is 60: it must be less, or more held out to test":     func(o *StepForecasterOptions) { o.TBPTT, o.Fit.Batch = 60, 1 },
+		"Fit.Patience is 3: it must be 0, or more data held out: ha": func(o *StepForecasterOptions) { o.TBPTT, o.Fit.Batch, o.Fit.Patience = 30, 1, 3 },
 	} {
-		o := DefaultForecasterOptions()
+		o := DefaultStepForecasterOptions()
 		o.Window = 5
 		change(&o)
-		if _, err := NewForecaster(column, o); !errors.Is(err, datasets.ErrTooShort) || !strings.HasPrefix(err.Error(), want) {
+		if _, err := NewStepForecaster(column, o); !errors.Is(err, datasets.ErrTooShort) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the error is %v, not %q", err, want)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// Options are the options that all tasks share. [ForecasterOptions], [ClassifierOptions]
-// and [GeneratorOptions] embed them beside those of their own task.
+// Options are the options that all tasks share. [StepForecasterOptions],
+// [ClassifierOptions] and [GeneratorOptions] embed them beside those of their own task.
 type Options struct {
 	// Spec is the model. Its Features and Outputs follow from the data, and so does the
 	// Vocabulary of a generator.
@@ -157,7 +157,7 @@ var losses = map[models.Task][]string{
 
 // defaults are the functions that return good options for a task.
 var defaults = map[models.Task]string{
-	models.Forecast: "DefaultForecasterOptions",
+	models.Forecast: "DefaultStepForecasterOptions",
 	models.Classify: "DefaultClassifierOptions",
 	models.Generate: "DefaultGeneratorOptions",
 }

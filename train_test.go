@@ -29,7 +29,7 @@ var exampleFile = must(os.ReadFile("example_test.go"))
 
 // TestExamplesAreShort holds the programs to the lines that a reader can remember.
 func TestExamplesAreShort(t *testing.T) {
-	limits := map[string]int{"ExampleNewClassifier": 12, "ExampleNewForecaster": 15, "ExampleNewGenerator": 10, "Example_stream": 25}
+	limits := map[string]int{"ExampleNewClassifier": 12, "ExampleNewStepForecaster": 15, "ExampleNewGenerator": 10, "Example_stream": 25}
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, "example_test.go", exampleFile, 0)
 	if err != nil {
@@ -121,9 +121,9 @@ func TestChannelsReachTheService(t *testing.T) {
 func TestForecastIsOfTheTarget(t *testing.T) {
 	columns := sales()
 	for _, target := range []string{"units", "price", ""} {
-		o := rnnkit.DefaultForecasterOptions()
+		o := rnnkit.DefaultStepForecasterOptions()
 		o.Window, o.Horizon, o.Target, o.Fit.Epochs = 10, 3, target, 30
-		job, err := rnnkit.NewForecaster(columns, o)
+		job, err := rnnkit.NewStepForecaster(columns, o)
 		r := train(t, job, err)
 		m := open(t, r)
 		targets := []int{0, 1}
@@ -233,9 +233,9 @@ func TestStartThatDoesNotFit(t *testing.T) {
 			return err
 		},
 		`["y"], as those of Start: these are ["z"]`: func(rnnkit.ClassifierOptions) error {
-			o := rnnkit.DefaultForecasterOptions()
+			o := rnnkit.DefaultStepForecasterOptions()
 			o.Start = forecaster
-			_, err := rnnkit.NewForecaster(column("z"), o)
+			_, err := rnnkit.NewStepForecaster(column("z"), o)
 			return err
 		},
 		"character 'd'": func(rnnkit.ClassifierOptions) error {
@@ -245,15 +245,15 @@ func TestStartThatDoesNotFit(t *testing.T) {
 			return err
 		},
 		`Horizon is 3: it must be 1, as that of Start`: func(rnnkit.ClassifierOptions) error {
-			o := rnnkit.DefaultForecasterOptions()
+			o := rnnkit.DefaultStepForecasterOptions()
 			o.Start, o.Horizon = forecaster, 3
-			_, err := rnnkit.NewForecaster(column("y"), o)
+			_, err := rnnkit.NewStepForecaster(column("y"), o)
 			return err
 		},
 		`Target is "x": it must be "`: func(rnnkit.ClassifierOptions) error {
-			o := rnnkit.DefaultForecasterOptions()
+			o := rnnkit.DefaultStepForecasterOptions()
 			o.Start, o.Target = forecaster, "x"
-			_, err := rnnkit.NewForecaster(column("y"), o)
+			_, err := rnnkit.NewStepForecaster(column("y"), o)
 			return err
 		},
 		"Window is 65: it must be 64, as that of Start": func(rnnkit.ClassifierOptions) error {
@@ -263,9 +263,9 @@ func TestStartThatDoesNotFit(t *testing.T) {
 			return err
 		},
 		"Start.Params": func(rnnkit.ClassifierOptions) error {
-			o := rnnkit.DefaultForecasterOptions()
+			o := rnnkit.DefaultStepForecasterOptions()
 			o.Start = &models.Model{Metadata: forecaster.Metadata}
-			_, err := rnnkit.NewForecaster(column("y"), o)
+			_, err := rnnkit.NewStepForecaster(column("y"), o)
 			return err
 		},
 	} {
@@ -277,14 +277,14 @@ func TestStartThatDoesNotFit(t *testing.T) {
 
 // TestDataThatDoNotFit names the value.
 func TestDataThatDoNotFit(t *testing.T) {
-	forecast := func(change func(o *rnnkit.ForecasterOptions), columns ...datasets.Column) error {
-		o := rnnkit.DefaultForecasterOptions()
+	forecast := func(change func(o *rnnkit.StepForecasterOptions), columns ...datasets.Column) error {
+		o := rnnkit.DefaultStepForecasterOptions()
 		o.Window = 5
 		change(&o)
-		_, err := rnnkit.NewForecaster(columns, o)
+		_, err := rnnkit.NewStepForecaster(columns, o)
 		return err
 	}
-	same := func(*rnnkit.ForecasterOptions) {}
+	same := func(*rnnkit.StepForecasterOptions) {}
 	classify := func(sequences [][][]float64, labels ...string) error {
 		_, err := rnnkit.NewClassifier(sequences, labels, rnnkit.DefaultClassifierOptions())
 		return err
@@ -301,13 +301,13 @@ func TestDataThatDoNotFit(t *testing.T) {
 		"columns[0].Values[50]":    forecast(same, datasets.Column{Values: bad}),
 		"columns[1].Name is \"a\"": forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Name: "a", Values: y}),
 		"columns[1].Name is \"\"":  forecast(same, datasets.Column{Name: "a", Values: y}, datasets.Column{Values: y}),
-		"Target":                   forecast(func(o *rnnkit.ForecasterOptions) { o.Target = "b" }, datasets.Column{Name: "a", Values: y}),
-		"Window":                   forecast(func(o *rnnkit.ForecasterOptions) { o.Window = 50 }, datasets.Column{Values: y}),
-		"Fit.Patience":             forecast(func(o *rnnkit.ForecasterOptions) { o.HeldOut, o.Fit.Patience = 0, 3 }, datasets.Column{Values: y}),
+		"Target":                   forecast(func(o *rnnkit.StepForecasterOptions) { o.Target = "b" }, datasets.Column{Name: "a", Values: y}),
+		"Window":                   forecast(func(o *rnnkit.StepForecasterOptions) { o.Window = 50 }, datasets.Column{Values: y}),
+		"Fit.Patience":             forecast(func(o *rnnkit.StepForecasterOptions) { o.HeldOut, o.Fit.Patience = 0, 3 }, datasets.Column{Values: y}),
 		"Fit.Schedule.Shape": forecast(
-			func(o *rnnkit.ForecasterOptions) { o.HeldOut, o.Fit.Schedule.Shape = 0, trainer.Plateau }, datasets.Column{Values: y},
+			func(o *rnnkit.StepForecasterOptions) { o.HeldOut, o.Fit.Schedule.Shape = 0, trainer.Plateau }, datasets.Column{Values: y},
 		),
-		"TBPTT":           forecast(func(o *rnnkit.ForecasterOptions) { o.TBPTT = 40 }, datasets.Column{Values: y}),
+		"TBPTT":           forecast(func(o *rnnkit.StepForecasterOptions) { o.TBPTT = 40 }, datasets.Column{Values: y}),
 		"sequences[1]":    classify([][][]float64{{{1}}, {}}, "a", "b"),
 		"sequences[1][0]": classify([][][]float64{{{1, 2}}, {{1}}}, "a", "b"),
 		"sequences[0][1]": classify([][][]float64{{{1}, {math.Inf(1)}}}, "a"),
@@ -333,9 +333,9 @@ func TestDataThatDoNotFit(t *testing.T) {
 // TestTooShort finds the cause through the options, and says once how long the data are.
 func TestTooShort(t *testing.T) {
 	forecast := func(window, horizon int, heldOut float64) error {
-		o := rnnkit.DefaultForecasterOptions()
+		o := rnnkit.DefaultStepForecasterOptions()
 		o.Window, o.Horizon, o.HeldOut = window, horizon, heldOut
-		_, err := rnnkit.NewForecaster([]datasets.Column{{Values: datasets.Sine(300, 0, 0)}}, o)
+		_, err := rnnkit.NewStepForecaster([]datasets.Column{{Values: datasets.Sine(300, 0, 0)}}, o)
 		return err
 	}
 	generate := func(text string) error {
@@ -384,14 +384,14 @@ func TestSequenceOfANamedType(t *testing.T) {
 // early, and none of one that never began.
 func TestTrainKeepsWhatWasTrained(t *testing.T) {
 	stop := errors.New("enough")
-	o := rnnkit.DefaultForecasterOptions()
+	o := rnnkit.DefaultStepForecasterOptions()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	o.Fit.OnEpoch = func(e trainer.Epoch) {
 		if e.Epoch == 2 {
 			cancel(stop)
 		}
 	}
-	job, err := rnnkit.NewForecaster(sensor(), o)
+	job, err := rnnkit.NewStepForecaster(sensor(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,7 +415,7 @@ func TestTrainKeepsWhatWasTrained(t *testing.T) {
 	if !slices.Equal(r.Model.Params.Data, before) {
 		t.Error("another training changed the first result")
 	}
-	if job, err = rnnkit.NewForecaster(sensor(), o); err != nil {
+	if job, err = rnnkit.NewStepForecaster(sensor(), o); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := job.Train(ctx); r != nil || !errors.Is(err, stop) {
@@ -423,7 +423,7 @@ func TestTrainKeepsWhatWasTrained(t *testing.T) {
 	}
 
 	o.Fit.OnEpoch, o.Fit.LearningRate, o.Scale = nil, 1e30, false
-	if job, err = rnnkit.NewForecaster(sensor(), o); err != nil {
+	if job, err = rnnkit.NewStepForecaster(sensor(), o); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := job.Train(t.Context()); !errors.Is(err, trainer.ErrDiverged) {
@@ -436,7 +436,7 @@ func TestNothingHeldOut(t *testing.T) {
 	sequences, labels := gestures()
 	classify := rnnkit.DefaultClassifierOptions()
 	classify.HeldOut, classify.Fit.Epochs = 0, 2
-	forecast := rnnkit.DefaultForecasterOptions()
+	forecast := rnnkit.DefaultStepForecasterOptions()
 	forecast.HeldOut, forecast.Fit.Epochs = 0, 2
 	stream := forecast
 	stream.TBPTT, stream.Fit.Batch = 20, 4
@@ -444,8 +444,8 @@ func TestNothingHeldOut(t *testing.T) {
 	text.HeldOut, text.Fit.Epochs = 0, 2
 	for want, make := range map[string]func() (*rnnkit.Job, error){
 		"on 120 sequences": func() (*rnnkit.Job, error) { return rnnkit.NewClassifier(sequences, labels, classify) },
-		"training loss":    func() (*rnnkit.Job, error) { return rnnkit.NewForecaster(sensor(), forecast) },
-		" of scaled values over every step; after a window of 50 steps: off by ": func() (*rnnkit.Job, error) { return rnnkit.NewForecaster(sensor(), stream) },
+		"training loss":    func() (*rnnkit.Job, error) { return rnnkit.NewStepForecaster(sensor(), forecast) },
+		" of scaled values over every step; after a window of 50 steps: off by ": func() (*rnnkit.Job, error) { return rnnkit.NewStepForecaster(sensor(), stream) },
 		"for each learned charac": func() (*rnnkit.Job, error) { return rnnkit.NewGenerator(strings.Repeat("abc", 500), text) },
 	} {
 		job, err := make()
@@ -457,13 +457,13 @@ func TestNothingHeldOut(t *testing.T) {
 
 // TestCompareRefusesAnotherModel gives the comparison the file of another model.
 func TestCompareRefusesAnotherModel(t *testing.T) {
-	o := rnnkit.DefaultForecasterOptions()
-	job, err := rnnkit.NewForecaster(sensor(), o)
+	o := rnnkit.DefaultStepForecasterOptions()
+	job, err := rnnkit.NewStepForecaster(sensor(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Fit.Seed = 1
-	other, err := rnnkit.NewForecaster(sensor(), o)
+	other, err := rnnkit.NewStepForecaster(sensor(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -518,16 +518,16 @@ func TestForecasterRunsTheFile(t *testing.T) {
 	for i := range columns[0].Values {
 		rows = append(rows, []float64{columns[0].Values[i], columns[1].Values[i]})
 	}
-	for name, change := range map[string]func(*rnnkit.ForecasterOptions){
-		"units":      func(o *rnnkit.ForecasterOptions) { o.Target, o.Horizon = "units", 4 },
-		"both":       func(o *rnnkit.ForecasterOptions) { o.Horizon = 4 },
-		"stream":     func(o *rnnkit.ForecasterOptions) { o.Target, o.TBPTT, o.Fit.Batch = "price", 15, 4 },
-		"two stream": func(o *rnnkit.ForecasterOptions) { o.TBPTT, o.Fit.Batch, o.StateInput = 15, 4, true },
+	for name, change := range map[string]func(*rnnkit.StepForecasterOptions){
+		"units":      func(o *rnnkit.StepForecasterOptions) { o.Target, o.Horizon = "units", 4 },
+		"both":       func(o *rnnkit.StepForecasterOptions) { o.Horizon = 4 },
+		"stream":     func(o *rnnkit.StepForecasterOptions) { o.Target, o.TBPTT, o.Fit.Batch = "price", 15, 4 },
+		"two stream": func(o *rnnkit.StepForecasterOptions) { o.TBPTT, o.Fit.Batch, o.StateInput = 15, 4, true },
 	} {
-		o := rnnkit.DefaultForecasterOptions()
+		o := rnnkit.DefaultStepForecasterOptions()
 		o.Window, o.Fit.Epochs = 10, 5
 		change(&o)
-		job, err := rnnkit.NewForecaster(columns, o)
+		job, err := rnnkit.NewStepForecaster(columns, o)
 		r := train(t, job, err)
 		f, err := infer.NewForecaster(open(t, r))
 		if err != nil {

@@ -72,7 +72,7 @@ func (s *State) Clone() *State {
 //
 // A forecaster that was trained on windows has only seen states as old as a window. For
 // longer series use [Forecaster], which feeds a window each time, or train it on
-// streams (TBPTT of rnnkit.ForecasterOptions).
+// streams (TBPTT of rnnkit.StepForecasterOptions).
 //
 // An x of a wrong length is a [*models.FieldError] of "x", and a state of another model
 // one of "s".

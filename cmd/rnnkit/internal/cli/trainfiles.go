@@ -51,12 +51,12 @@ func dataByFlag(_ *cobra.Command, args []string) error {
 // trainForecast is the verb that trains a forecaster.
 type trainForecast struct {
 	trainFile
-	options rnnkit.ForecasterOptions
+	options rnnkit.StepForecasterOptions
 	column  string
 }
 
 func newTrainForecastCmd(s *streams) *cobra.Command {
-	v := &trainForecast{options: rnnkit.DefaultForecasterOptions()}
+	v := &trainForecast{options: rnnkit.DefaultStepForecasterOptions()}
 	o := &v.options
 	v.trainOptions = newTrainOptions(trainOptions{
 		streams: s, task: models.Forecast, validator: o,
@@ -86,7 +86,7 @@ func (v *trainForecast) run(ctx context.Context, _ []string) error {
 	if v.column != "" {
 		c.Name = c.Title() // by which infer finds it again in a file without names
 	}
-	j, err := rnnkit.NewForecaster([]datasets.Column{c}, v.options)
+	j, err := rnnkit.NewStepForecaster([]datasets.Column{c}, v.options)
 	return v.trainJob(ctx, j, err)
 }
 

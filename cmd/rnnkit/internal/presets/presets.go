@@ -25,7 +25,7 @@ type Options struct {
 	Task models.Task
 
 	Window int  // steps that a prediction looks back, or of a sequence
-	TBPTT  int  // of the sine, as rnnkit.ForecasterOptions has it
+	TBPTT  int  // of the sine, as rnnkit.StepForecasterOptions has it
 	Scale  bool // of the echo: the model reads its bits as -1 and 1
 
 	Samples     int     // points of a series, or sequences to train on
@@ -39,8 +39,8 @@ func (o Options) generator() rnnkit.GeneratorOptions {
 }
 
 // forecaster returns the options of a preset that forecasts.
-func (o Options) forecaster() rnnkit.ForecasterOptions {
-	return rnnkit.ForecasterOptions{Options: o.Options, Window: o.Window, Horizon: 1, TBPTT: o.TBPTT}
+func (o Options) forecaster() rnnkit.StepForecasterOptions {
+	return rnnkit.StepForecasterOptions{Options: o.Options, Window: o.Window, Horizon: 1, TBPTT: o.TBPTT}
 }
 
 // classifier returns the options of a preset that classifies sequences.
@@ -49,7 +49,7 @@ func (o Options) classifier() rnnkit.ClassifierOptions {
 }
 
 // Validate returns the error of the Validate of the task, such as
-// rnnkit.ForecasterOptions has it.
+// rnnkit.StepForecasterOptions has it.
 func (o Options) Validate() error {
 	switch o.Task {
 	case models.Generate:
@@ -130,7 +130,7 @@ func sineOptions(recipe string, cell models.Cell) Options {
 
 func newSine(o Options) (*rnnkit.Job, error) {
 	series := datasets.Column{Name: "y", Values: datasets.Sine(o.Samples, o.Noise, o.Fit.Seed)}
-	return rnnkit.NewForecaster([]datasets.Column{series}, o.forecaster())
+	return rnnkit.NewStepForecaster([]datasets.Column{series}, o.forecaster())
 }
 
 // EchoLabels and PalindromeLabels name the classes of these presets, and

@@ -13,9 +13,9 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// ForecasterOptions say how [NewForecaster] trains. [DefaultForecasterOptions] returns
-// good ones, whose fields a program changes.
-type ForecasterOptions struct {
+// StepForecasterOptions say how [NewStepForecaster] trains. [DefaultStepForecasterOptions]
+// returns good ones, whose fields a program changes.
+type StepForecasterOptions struct {
 	Options
 
 	Window  int    // steps that the model looks back, at least 1
@@ -34,10 +34,10 @@ type ForecasterOptions struct {
 	Scale bool
 }
 
-// DefaultForecasterOptions returns options for series of any kind: an LSTM of 32 that
+// DefaultStepForecasterOptions returns options for series of any kind: an LSTM of 32 that
 // looks back 50 steps and answers for the next.
-func DefaultForecasterOptions() ForecasterOptions {
-	return ForecasterOptions{
+func DefaultStepForecasterOptions() StepForecasterOptions {
+	return StepForecasterOptions{
 		Options: Options{
 			Spec:    models.Forecaster("", 0).Spec,
 			HeldOut: 0.2,
@@ -53,8 +53,8 @@ func DefaultForecasterOptions() ForecasterOptions {
 // with: a number out of its range, a Spec or Fit that is refused by their own Validate, a
 // loss that is none of [Losses], a Readout of all for windows, or, with TBPTT, a Horizon
 // other than 1, a bidirectional model or a Readout other than last and all.
-// [NewForecaster] calls it before it looks at the data.
-func (o ForecasterOptions) Validate() error {
+// [NewStepForecaster] calls it before it looks at the data.
+func (o StepForecasterOptions) Validate() error {
 	if err := o.validate(models.Forecast); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (o ForecasterOptions) Validate() error {
 }
 
 // validateStreams checks what truncated backpropagation needs.
-func (o ForecasterOptions) validateStreams() error {
+func (o StepForecasterOptions) validateStreams() error {
 	switch {
 	case o.Horizon > 1:
 		return &models.FieldError{Field: "Horizon", Value: o.Horizon, Want: "1 with truncated backpropagation, which learns the next step at every step"}
@@ -83,7 +83,7 @@ func (o ForecasterOptions) validateStreams() error {
 	return nil
 }
 
-// NewForecaster returns the job of telling the next Horizon values of the column Target
+// NewStepForecaster returns the job of telling the next Horizon values of the column Target
 // from the last Window values of every column, or of all columns where Target is "". The
 // columns have the same length, the oldest value first, and different names. A single
 // one needs no name.
@@ -92,7 +92,10 @@ func (o ForecasterOptions) validateStreams() error {
 // another length than the first, a value is not finite, or the values of a column lie too
 // close together for float32. It wraps a [datasets.ErrTooShort] if the series is too short
 // for an option.
-func NewForecaster(columns []datasets.Column, o ForecasterOptions) (*Job, error) {
+//
+// The model reads its window step by step. With TBPTT and StateInput it keeps a state from
+// one step to the next, so it suits a stream that has no end.
+func NewStepForecaster(columns []datasets.Column, o StepForecasterOptions) (*Job, error) {
 	if err := o.useStart(); err != nil {
 		return nil, err
 	}
@@ -118,14 +121,14 @@ func NewForecaster(columns []datasets.Column, o ForecasterOptions) (*Job, error)
 }
 
 // useStart takes what follows from Start, if there is one.
-func (o *ForecasterOptions) useStart() error {
+func (o *StepForecasterOptions) useStart() error {
 	if err := o.Options.useStart(models.Forecast); err != nil || o.Start == nil {
 		return err
 	}
 	if o.TBPTT == 0 && o.Spec.Readout == models.ReadAll {
 		o.Spec.Readout = models.ReadLast // the last answer of all
 	}
-	standard := DefaultForecasterOptions()
+	standard := DefaultStepForecasterOptions()
 	return cmp.Or(
 		keepStart("Window", &o.Window, o.Start.Window, standard.Window),
 		keepStart("Horizon", &o.Horizon, max(1, o.Start.Horizon), standard.Horizon),
@@ -148,7 +151,7 @@ func checkColumns(columns []datasets.Column) error {
 }
 
 // describeColumns returns the metadata of a forecaster of the given columns.
-func (o *ForecasterOptions) describeColumns(columns []datasets.Column) (meta models.Metadata, err error) {
+func (o *StepForecasterOptions) describeColumns(columns []datasets.Column) (meta models.Metadata, err error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name
@@ -239,15 +242,15 @@ func columnBytes(columns []datasets.Column) (data []byte) {
 
 // forecast is a series that is divided into a training, a validation and a test set.
 type forecast struct {
-	ForecasterOptions
+	StepForecasterOptions
 	series                  *datasets.Series
 	train, validation, test *datasets.Windows // the last two are nil where there are none
 }
 
 // splitSeries divides the windows of a series. The first of them train.
-func (o ForecasterOptions) splitSeries(series *datasets.Series) (*forecast, error) {
+func (o StepForecasterOptions) splitSeries(series *datasets.Series) (*forecast, error) {
 	all, err := series.Windows(o.Window, o.Horizon)
-	f := &forecast{ForecasterOptions: o, series: series, train: all}
+	f := &forecast{StepForecasterOptions: o, series: series, train: all}
 	if err == nil && o.HeldOut > 0 {
 		f.train, f.test, err = all.Split(1 - o.HeldOut)
 	}
@@ -266,7 +269,7 @@ func (o ForecasterOptions) splitSeries(series *datasets.Series) (*forecast, erro
 }
 
 // tooShort is the error of a field that series is too short for.
-func (o ForecasterOptions) tooShort(field string, value int, want string, series *datasets.Series, err error) error {
+func (o StepForecasterOptions) tooShort(field string, value int, want string, series *datasets.Series, err error) error {
 	data := fmt.Sprintf("the series has %d values", series.Len())
 	if o.Horizon > 1 {
 		want += fmt.Sprintf(", for a horizon of %d", o.Horizon)
