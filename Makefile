@@ -47,12 +47,14 @@ interop: build .venv/requirements.txt scripts/interop/js/node_modules/.package-l
 	.venv/bin/python scripts/interop/interop.py bin/interop
 	node scripts/interop/js/main.mjs bin/interop
 
-goldens: torch ## write the answers of PyTorch, NumPy and scikit-learn, which tests compare with, anew (a large download)
+goldens: torch ## write the answers of PyTorch, NumPy, scikit-learn and statsforecast, which tests compare with, anew (a large download)
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
 	$(TORCH)/bin/python export/testdata/torch_params.py
 	$(TORCH)/bin/python cmd/rnnkit/internal/pca/testdata/golden.py
 	$(TORCH)/bin/python cmd/rnnkit/internal/repair/testdata/torch_baked.py
 	$(TORCH)/bin/python internal/npy/testdata/golden.py
+	$(TORCH)/bin/python internal/baselines/testdata/golden.py
+	$(TORCH)/bin/python internal/metrics/testdata/golden.py
 
 corpus: build torch .venv/requirements.txt ## tell what repair makes of 260 exports of PyTorch (a large download)
 	$(TORCH)/bin/python cmd/rnnkit/internal/repair/testdata/corpus_torch.py bin/corpus

@@ -1,0 +1,36 @@
+"""Writes golden.json, what statsforecast 2.1.1 forecasts for a few series: make goldens."""
+
+import json
+import pathlib
+
+import numpy as np
+from statsforecast import models
+
+LEVEL, HORIZON = 80, 17
+rng = np.random.default_rng(3)
+
+
+def made(n, season, level, trend, amplitude, noise):
+    t = np.arange(n)
+    y = level + trend * t + amplitude * np.sin(2 * np.pi * t / season) + noise * rng.standard_normal(n).cumsum()
+    return [float(f"{v:.4g}") for v in y]
+
+
+series = [
+    {"season": 12, "values": made(61, 12, 100, 0.8, 20, 2)},
+    {"season": 7, "values": made(45, 7, 1, 0, 6, 0.5)},
+    {"season": 4, "values": made(9, 4, 10, -1, 2, 1)},
+]
+methods = {
+    "naive": lambda m: models.Naive(),
+    "seasonal naive": lambda m: models.SeasonalNaive(season_length=m),
+    "drift": lambda m: models.RandomWalkWithDrift(),
+    "mean": lambda m: models.HistoricAverage(),
+}
+for s in series:
+    y = np.array(s["values"])
+    s["forecasts"] = {}
+    for name, make in methods.items():
+        f = make(s["season"]).forecast(y=y, h=HORIZON, level=[LEVEL])
+        s["forecasts"][name] = {"mean": f["mean"].tolist(), "low": f["lo-80"].tolist(), "high": f["hi-80"].tolist()}
+pathlib.Path(__file__).with_name("golden.json").write_text(json.dumps({"level": LEVEL / 100, "series": series}, indent=1) + "\n")
