@@ -12,12 +12,17 @@ import (
 // Each window is normalized by itself: less its Center, divided by its standard
 // deviation. A missing value, NaN, counts as the Center and has a mask of 0. Segment
 // consecutive steps are one step of the recurrent layers, which read through a dense
-// layer with relu, the embedding. After the segments of the window come those of the
-// horizon, whose values are missing and whose covariates are known; the head answers at
-// each of these: Lin et al., "SegRNN: Segment Recurrent Neural Network for Long-Term Time
-// Series Forecasting" (2023). With Linear a linear map of the normalized window is added:
-// Zeng et al., "Are Transformers Effective for Time Series Forecasting?" (2023). Several
-// targets are forecast one by one, with the same parameters.
+// layer with relu, the embedding: Lin et al., "SegRNN: Segment Recurrent Neural Network for
+// Long-Term Time Series Forecasting" (2023).
+//
+// With the readout [ReadLast] the head answers for the whole horizon after the last segment
+// of the window. With [ReadAll] the recurrent layers go on over the segments of the
+// horizon, whose values are missing and whose covariates are known, and the head answers
+// at each of these. Covariates that are known ahead need ReadAll.
+//
+// With Linear a linear map of the normalized window is added: Zeng et al., "Are
+// Transformers Effective for Time Series Forecasting?" (2023). Several targets are forecast
+// one by one, with the same parameters.
 type Direct struct {
 	Window  int `json:"window"`  // steps that the model looks back, a multiple of Segment
 	Horizon int `json:"horizon"` // steps ahead that it answers for
@@ -71,8 +76,8 @@ func (d *Direct) Features() int {
 // WindowSegments returns the number of segments in the window.
 func (d *Direct) WindowSegments() int { return d.Window / d.Segment }
 
-// HorizonSegments returns the number of segments that hold the horizon. The last one may
-// be longer than what is left of it.
+// HorizonSegments returns the number of segments that hold the horizon, for a model that
+// reads them. The last one may be longer than what is left of the horizon.
 func (d *Direct) HorizonSegments() int { return (d.Horizon + d.Segment - 1) / d.Segment }
 
 // Columns returns the number of columns in the input: targets, past covariates, and

@@ -75,8 +75,9 @@ type Spec struct {
 	Outputs       int     `json:"outputs"`
 
 	// Direct is not nil for a direct forecaster. Then Features is Direct.Columns(),
-	// Embedding the width of the dense layer that reads a segment, Readout is ReadAll, and
-	// Outputs are the quantiles of the steps of a segment, [Segment, quantiles].
+	// Embedding the width of the dense layer that reads a segment, and Readout is ReadLast or
+	// ReadAll. Outputs are the quantiles of all steps ahead, [Horizon, quantiles], or with
+	// ReadAll those of the steps of a segment, [Segment, quantiles].
 	Direct *Direct `json:"direct,omitempty"`
 }
 
@@ -139,15 +140,21 @@ func (s Spec) validateDirect() error {
 	if err := InField("Direct", d.validate()); err != nil {
 		return err
 	}
-	switch outputs := d.Segment * len(d.Quantiles); {
+	outputs := d.Horizon * len(d.Quantiles)
+	if s.Readout == ReadAll {
+		outputs = d.Segment * len(d.Quantiles)
+	}
+	switch {
 	case s.Features != d.Columns():
 		return &FieldError{Field: "Features", Value: s.Features, Want: fmt.Sprintf("%d, the columns of Direct", d.Columns())}
 	case s.Bidirectional:
 		return &FieldError{Field: "Bidirectional", Value: true, Want: "false for a direct forecaster"}
-	case s.Readout != ReadAll:
-		return &FieldError{Field: "Readout", Value: s.Readout, Want: "all for a direct forecaster"}
+	case s.Readout != ReadLast && s.Readout != ReadAll:
+		return &FieldError{Field: "Readout", Value: s.Readout, Want: "last or all for a direct forecaster"}
+	case s.Readout != ReadAll && d.Future > 0:
+		return &FieldError{Field: "Readout", Value: s.Readout, Want: "all for a direct forecaster with covariates that are known ahead"}
 	case s.Outputs != outputs:
-		return &FieldError{Field: "Outputs", Value: s.Outputs, Want: fmt.Sprintf("%d, the quantiles of the steps of a segment", outputs)}
+		return &FieldError{Field: "Outputs", Value: s.Outputs, Want: fmt.Sprintf("%d, the quantiles that the head answers at once", outputs)}
 	}
 	return nil
 }
