@@ -39,6 +39,20 @@ type Batch struct {
 	// H0 and, for an LSTM, C0 are the states before the first step, [layers*
 	// directions, Size, hidden]. If they are empty, the states are zero.
 	H0, C0 []float32
+
+	// Only a direct forecaster reads the fields below; see models.Direct. An example is
+	// one target of one series at one time. Inputs are [Size, Time, 1 + past + future]:
+	// the target, then the covariates, and Time is the window. Targets are [Size,
+	// horizon]. All are in raw units, and NaN is a missing value: before the series
+	// begins, too. A missing target does not count in the loss.
+	Ahead      []float32 // [Size, horizon, future]: the covariates that are known ahead
+	Static     []float32 // [Size, static]
+	Categories []int64   // [Size, categories]: the number of each value; 0 stands for all others
+
+	// Weights multiply the absolute errors of each example in the loss, [Size]. With 1
+	// over the error of a simple method on the same series, series of all sizes count
+	// alike. Empty Weights are all 1.
+	Weights []float32
 }
 
 // Ignore is the label of a row that does not count in the loss.

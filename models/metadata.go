@@ -138,6 +138,10 @@ func (m *Metadata) validateDirect() error {
 		return &FieldError{Field: "Horizon", Value: m.Horizon, Want: fmt.Sprintf("%d, as in Spec.Direct", d.Horizon)}
 	case m.Target != "":
 		return &FieldError{Field: "Target", Value: m.Target, Want: "empty for a direct forecaster"}
+	case m.InputScale != nil:
+		return &FieldError{Field: "InputScale", Value: m.InputScale, Want: "nil for a direct forecaster, which normalizes each window"}
+	case m.OutputScale != nil:
+		return &FieldError{Field: "OutputScale", Value: m.OutputScale, Want: "nil for a direct forecaster, which normalizes each window"}
 	case f == nil:
 		return &FieldError{Field: "Forecast", Value: nil, Want: "set for a direct forecaster"}
 	}

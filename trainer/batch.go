@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
@@ -14,6 +15,10 @@ func checkInputs(b *datasets.Batch, spec models.Spec) error {
 		return &models.FieldError{Field: "Size", Value: b.Size, Want: "1 or more"}
 	case b.Time < 1:
 		return &models.FieldError{Field: "Time", Value: b.Time, Want: "1 or more"}
+	case spec.Direct != nil && b.Time != spec.Direct.Window:
+		return &models.FieldError{Field: "Time", Value: b.Time, Want: fmt.Sprintf("%d, the window of the model", spec.Direct.Window)}
+	case spec.Direct != nil && len(b.Lengths) > 0:
+		return &models.FieldError{Field: "Lengths", Value: models.Length(len(b.Lengths)), Want: "empty for a direct forecaster: what a window lacks is NaN"}
 	}
 	if err := checkSizes(b, spec); err != nil {
 		return err
@@ -25,6 +30,9 @@ func checkInputs(b *datasets.Batch, spec models.Spec) error {
 		if n < 1 || n > b.Time {
 			return &models.FieldError{Field: fmt.Sprintf("Lengths[%d]", i), Value: n, Want: fmt.Sprintf("from 1 to the %d steps of the batch", b.Time)}
 		}
+	}
+	if err := checkCategories(b, spec.Direct); err != nil {
+		return err
 	}
 	for i, token := range b.Tokens {
 		if t := i % b.Time; t < length(b, i/b.Time) && (token < 0 || token >= int64(spec.Vocabulary)) {
@@ -49,15 +57,25 @@ func checkSizes(b *datasets.Batch, spec models.Spec) error {
 	if len(b.H0) == 0 && len(b.C0) == 0 {
 		states, cells = 0, 0
 	}
+	var direct models.Direct
+	features := float64(spec.Features)
+	if spec.Direct != nil {
+		direct = *spec.Direct
+		features = float64(1 + direct.Past + direct.Future)
+	}
+	size := float64(b.Size)
 	for _, f := range []struct {
 		field string
 		have  int
 		want  float64
 	}{
-		{"Inputs", len(b.Inputs), steps * float64(spec.Features)},
+		{"Inputs", len(b.Inputs), steps * features},
 		{"Tokens", len(b.Tokens), steps * float64(min(spec.Vocabulary, 1))},
 		{"H0", len(b.H0), states},
 		{"C0", len(b.C0), cells},
+		{"Ahead", len(b.Ahead), size * float64(direct.Horizon) * float64(direct.Future)},
+		{"Static", len(b.Static), size * float64(direct.Static)},
+		{"Categories", len(b.Categories), size * float64(len(direct.Categories))},
 	} {
 		if float64(f.have) != f.want {
 			return &models.FieldError{
@@ -65,6 +83,17 @@ func checkSizes(b *datasets.Batch, spec models.Spec) error {
 				Value: models.Length(f.have),
 				Want:  fmt.Sprintf("of length %.0f, for %d examples of %d steps", f.want, b.Size, b.Time),
 			}
+		}
+	}
+	return nil
+}
+
+// checkCategories returns a *models.FieldError for a category that the model does not
+// have.
+func checkCategories(b *datasets.Batch, d *models.Direct) error {
+	for i, number := range b.Categories {
+		if c := d.Categories[i%len(d.Categories)]; number < 0 || number >= int64(c.Size) {
+			return &models.FieldError{Field: fmt.Sprintf("Categories[%d]", i), Value: number, Want: fmt.Sprintf("from 0 to %d, the values of the category", c.Size-1)}
 		}
 	}
 	return nil
@@ -83,6 +112,9 @@ func (r *runner[T]) checkTargets() error {
 		return r.targetsError(rows*r.targets, labels)
 	}
 	r.weight = 0
+	if r.meta.Spec.Direct != nil {
+		return r.checkForecastTargets()
+	}
 	for i := range b.Size {
 		for t := range r.rowsOf(i) {
 			row, label := i*r.rowsPerExample()+t, int64(0)
@@ -96,6 +128,26 @@ func (r *runner[T]) checkTargets() error {
 				}
 			}
 			r.weight += r.loss.weight(label)
+		}
+	}
+	return nil
+}
+
+// checkForecastTargets is the rest of checkTargets for a direct forecaster. The weight is
+// the number of targets that are not missing.
+func (r *runner[T]) checkForecastTargets() error {
+	b := &r.batch
+	if n := len(b.Weights); n != 0 && n != b.Size {
+		return &models.FieldError{Field: "batch.Weights", Value: models.Length(n), Want: fmt.Sprintf("empty or of length %d, one for each example", b.Size)}
+	}
+	for i, w := range b.Weights {
+		if !(w >= 0) || math.IsInf(float64(w), 0) {
+			return &models.FieldError{Field: fmt.Sprintf("batch.Weights[%d]", i), Value: w, Want: "0 or more and finite"}
+		}
+	}
+	for _, t := range b.Targets {
+		if t == t {
+			r.weight++
 		}
 	}
 	return nil

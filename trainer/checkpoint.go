@@ -25,7 +25,7 @@ import (
 // its random numbers follow from the seed and the number of updates.
 const (
 	checkpointFormat = "rnnkit checkpoint "
-	checkpointMagic  = checkpointFormat + "4\n"
+	checkpointMagic  = checkpointFormat + "5\n"
 )
 
 // header is the part of a checkpoint that is JSON.
@@ -116,6 +116,8 @@ func (f *fit[T]) settings() []setting {
 	add("DataDigest", f.opts.DataDigest)
 	add("InputScale", f.meta.InputScale)
 	add("OutputScale", f.meta.OutputScale)
+	forecast, _ := json.Marshal(f.meta.Forecast) // by value: it has pointers in it
+	add("Forecast", string(forecast))
 	add("Loss", f.opts.Loss)
 	add("LearningRate", f.opts.LearningRate)
 	add("ClipNorm", f.opts.ClipNorm)

@@ -68,7 +68,7 @@ func TestDropout(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.run(training, 0)
-	first, second := slices.Clone(p.shards[0].layers[0].mask), p.shards[1].layers[0].mask
+	first, second := slices.Clone(p.shards[0].recurrent.layers[0].mask), p.shards[1].recurrent.layers[0].mask
 	dropped := 0
 	for _, k := range first {
 		if k == 0 {
@@ -85,7 +85,7 @@ func TestDropout(t *testing.T) {
 		t.Error("two shards drop the same values")
 	}
 	p.run(training, 1)
-	if slices.Equal(first, p.shards[0].layers[0].mask) {
+	if slices.Equal(first, p.shards[0].recurrent.layers[0].mask) {
 		t.Error("two updates drop the same values")
 	}
 
@@ -111,9 +111,9 @@ func TestDropoutOfALargeBatch(t *testing.T) {
 	defer p.close()
 	p.batch = datasets.Batch{Size: far + 32, Time: 1, Inputs: make([]float32, far+32), Targets: make([]float32, far+32)}
 	p.run(training, 0)
-	kept := slices.Clone(p.shards[far/p.shardSize].layers[0].mask)
+	kept := slices.Clone(p.shards[far/p.shardSize].recurrent.layers[0].mask)
 	p.run(training, 1)
-	if slices.Equal(kept, p.shards[0].layers[0].mask) {
+	if slices.Equal(kept, p.shards[0].recurrent.layers[0].mask) {
 		t.Error("they drop the same values")
 	}
 }

@@ -64,28 +64,32 @@ func checkGradients(t *testing.T, spec models.Spec, lengths []int) {
 		size = 0.3 // or the loss grows until a difference has few digits left
 	}
 	normal(params.Data, size)
-	n := newNetwork[float64](spec)
+	n := newNetwork(spec, params)
 	n.resize(lengths[0], lengths)
-	normal(n.input, 1)
-	normal(n.initial.h, 1)
-	normal(n.initial.c, 1)
-	for i := range n.tokens {
-		n.tokens[i] = rng.Int64N(int64(spec.Vocabulary))
+	normal(n.x, 1)
+	normal(n.recurrent.initial.h, 1)
+	normal(n.recurrent.initial.c, 1)
+	if spec.Vocabulary > 0 {
+		for i := range n.tokens.tokens {
+			n.tokens.tokens[i] = rng.Int64N(int64(spec.Vocabulary))
+		}
 	}
-	targets := make([]float64, len(n.out))
+	rows := len(lengths)
+	if spec.Readout == models.ReadAll {
+		rows *= lengths[0]
+	}
+	targets := make([]float64, rows*spec.Outputs)
 	normal(targets, 1)
 
 	// The squared error over the rows that are not padding.
-	p := newPacked(n)
-	p.Params = params
 	loss := func() (sum float64) {
-		n.dropout.Seed(3, 4)
+		n.recurrent.dropout.Seed(3, 4)
 		for i := range n.packTasks() {
-			n.pack(&p, i, true)
+			n.pack(i, true)
 		}
-		n.forward(&p, true)
+		n.forward(true)
 		clear(n.dout)
-		for row := range n.rows() {
+		for row := range rows {
 			if row/n.batch >= n.lengths[row%n.batch] {
 				continue
 			}
@@ -99,7 +103,7 @@ func checkGradients(t *testing.T, spec models.Spec, lengths []int) {
 		return sum
 	}
 	loss()
-	n.backward(&p, grads)
+	n.backward(grads)
 	const h = 1e-6
 	for i, x := range params.Data {
 		params.Data[i] = x + h

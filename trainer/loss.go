@@ -34,11 +34,22 @@ type Loss interface {
 	weight(label int64) float64
 }
 
+// defaultLoss returns the loss of a fit without Options.Loss.
+func defaultLoss(s models.Spec) Loss {
+	if s.Direct != nil {
+		return Pinball(s.Direct.Quantiles...)
+	}
+	return MSE()
+}
+
 // targetsPerRow returns the size of a loss of this package, and an error for any other.
-func targetsPerRow(loss Loss, outputs int) (int, error) {
+func targetsPerRow(loss Loss, s models.Spec) (int, error) {
+	if want := defaultLoss(s); s.Direct != nil && (loss == nil || loss.String() != want.String()) {
+		return 0, &models.FieldError{Field: "Loss", Value: loss, Want: fmt.Sprintf("nil or %s for a direct forecaster of these quantiles", want)}
+	}
 	switch loss.(type) {
 	case CrossEntropy, valueLoss:
-		return loss.size(outputs)
+		return loss.size(outputs(s))
 	}
 	return 0, &models.FieldError{Field: "Loss", Value: reflect.TypeOf(loss), Want: "a CrossEntropy, or what a function such as MSE returns"}
 }

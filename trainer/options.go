@@ -12,7 +12,7 @@ import (
 
 // Options configure a fit. A field of value 0 stands for the default in parentheses.
 type Options struct {
-	Loss         Loss      // what is minimized (MSE)
+	Loss         Loss      // what is minimized (MSE, and for a direct forecaster the Pinball of its quantiles)
 	Optimizer    Optimizer // how (Adam)
 	LearningRate float64   // the largest learning rate, if a Schedule changes it (1e-3)
 	Schedule     Schedule  // how the learning rate changes (not at all)
@@ -85,14 +85,16 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 		return o, err
 	}
 	if o.Loss == nil {
-		o.Loss = MSE()
+		o.Loss = defaultLoss(spec)
 	}
-	if _, err := targetsPerRow(o.Loss, spec.Outputs); err != nil {
+	if _, err := targetsPerRow(o.Loss, spec); err != nil {
 		return o, err
 	}
 	switch {
 	case o.Resume && o.Checkpoint == "":
 		return o, &models.FieldError{Field: "Resume", Value: true, Want: "false without a checkpoint to resume from"}
+	case o.Stateful && spec.Direct != nil:
+		return o, &models.FieldError{Field: "Stateful", Value: true, Want: "false for a direct forecaster, which reads whole windows"}
 	case o.Stateful && spec.Bidirectional:
 		return o, &models.FieldError{Field: "Stateful", Value: true, Want: "false for a bidirectional model, whose backward direction starts at the end"}
 	case o.Stateful && !spec.Stepwise():

@@ -7,8 +7,9 @@ import (
 )
 
 // Predict returns the outputs of m for the examples of b, in raw units: [size, outputs],
-// or [size, time, outputs] for the readout all, with zeros in the padding. It ignores
-// the targets and labels of b. A field of m or b that does not fit is a
+// or [size, time, outputs] for the readout all, with zeros in the padding. A direct
+// forecaster answers [size, horizon, quantiles], without what Forecast adds. Predict
+// ignores the targets, labels and weights of b. A field of m or b that does not fit is a
 // *models.FieldError, such as "b.Inputs".
 func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	return predict(m, m.Params, b)
@@ -29,7 +30,7 @@ func predict[T models.Float](m *models.Model, params *models.Params[T], b *datas
 	if err := m.Validate(); err != nil {
 		return nil, models.InField("m", err)
 	}
-	r, err := newRunner(&m.Metadata, params, MSE(), 0, 1)
+	r, err := newRunner(&m.Metadata, params, defaultLoss(m.Spec), 0, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -39,9 +40,17 @@ func predict[T models.Float](m *models.Model, params *models.Params[T], b *datas
 		return nil, models.InField("b", err)
 	}
 	r.run(predicting, 0)
-	out := make([]T, b.Size*r.rowsPerExample()*m.Spec.Outputs)
+	out := make([]T, b.Size*r.rowsPerExample()*outputs(m.Spec))
 	for _, s := range r.active() {
 		s.copyOutputs(r, out)
 	}
 	return out, nil
+}
+
+// outputs returns the number of outputs in a row.
+func outputs(s models.Spec) int {
+	if d := s.Direct; d != nil {
+		return d.Horizon * len(d.Quantiles)
+	}
+	return s.Outputs
 }

@@ -12,7 +12,6 @@ import (
 type runner[T models.Float] struct {
 	meta    *models.Metadata
 	params  *models.Params[T]
-	packed  packed[T] // params in the current run
 	loss    Loss
 	targets int // values in a row of targets; 0 for a loss of labels
 	seed    uint64
@@ -46,7 +45,7 @@ const (
 func newRunner[T models.Float](meta *models.Metadata, params *models.Params[T], loss Loss, seed uint64, threads int) (*runner[T], error) {
 	r := &runner[T]{meta: meta, params: params, loss: loss, seed: seed}
 	var err error
-	if r.targets, err = targetsPerRow(loss, meta.Spec.Outputs); err != nil {
+	if r.targets, err = targetsPerRow(loss, meta.Spec); err != nil {
 		return nil, err
 	}
 	if meta.OutputScale != nil && r.targets == 0 {
@@ -54,7 +53,7 @@ func newRunner[T models.Float](meta *models.Metadata, params *models.Params[T], 
 	}
 	r.pool = newPool(threads)
 	r.shardTask = r.runShard
-	r.packTask = func(i int) { r.shards[0].pack(&r.packed, i, r.mode == training) }
+	r.packTask = func(i int) { r.shards[0].pack(i, r.mode == training) }
 	return r, nil
 }
 
@@ -83,10 +82,6 @@ func (r *runner[T]) run(mode mode, step uint64) float64 {
 		r.addShard()
 	}
 	shards := r.active()
-	if r.packed.Params == nil {
-		r.packed = newPacked(shards[0].network)
-		r.packed.Params = r.params
-	}
 	if r.stateful {
 		kernels.Grow(&r.final.h, r.stateSize(r.batch.Size))
 		kernels.Grow(&r.final.c, r.stateSize(r.batch.Size))
@@ -123,7 +118,17 @@ func shardSize(spec models.Spec, batch int) int {
 }
 
 func (r *runner[T]) addShard() *shard[T] {
-	s := &shard[T]{network: newNetwork[T](r.meta.Spec)}
+	s := new(shard[T])
+	if len(r.shards) == 0 {
+		s.network = newNetwork(r.meta.Spec, r.params)
+	} else {
+		s.network = r.shards[0].share()
+	}
+	if d := r.meta.Spec.Direct; d != nil {
+		for _, q := range d.Quantiles {
+			s.slopes = append(s.slopes, [2]T{T(q), T(q - 1)})
+		}
+	}
 	r.shards = append(r.shards, s)
 	return s
 }
@@ -139,10 +144,10 @@ func (r *runner[T]) runShard(i int) {
 	s.first = i * r.shardSize
 	s.load(r)
 	if r.mode == training {
-		s.dropout.Seed(r.seed+dropoutStream, r.step<<32+uint64(s.first))
+		s.recurrent.dropout.Seed(r.seed+dropoutStream, r.step<<32+uint64(s.first))
 	}
-	s.keepFinal = r.stateful
-	s.forward(&r.packed, r.mode == training)
+	s.recurrent.keepFinal = r.stateful
+	s.forward(r.mode == training)
 	if r.stateful {
 		s.saveStates(r)
 	}
@@ -155,7 +160,7 @@ func (r *runner[T]) runShard(i int) {
 			s.grads = models.NewParams[T](r.meta.Spec)
 		}
 		clear(s.grads.Data)
-		s.backward(&r.packed, s.grads)
+		s.backward(s.grads)
 	}
 }
 
@@ -170,7 +175,7 @@ func (r *runner[T]) stateSize(examples int) int {
 
 // rowsPerExample returns the number of output rows of an example, including padding.
 func (r *runner[T]) rowsPerExample() int {
-	if r.meta.Spec.Readout == models.ReadAll {
+	if r.meta.Spec.Readout == models.ReadAll && r.meta.Spec.Direct == nil {
 		return r.batch.Time
 	}
 	return 1

@@ -15,6 +15,9 @@ func InputGradients(m *models.Model, b *datasets.Batch, loss Loss) ([]float64, e
 	if err := m.Validate(); err != nil {
 		return nil, models.InField("m", err)
 	}
+	if m.Spec.Direct != nil {
+		return nil, &models.FieldError{Field: "m.Spec.Direct", Value: m.Spec.Direct, Want: "nil: the gradients of a direct forecaster have no meaning step by step"}
+	}
 	if err := checkInputs(b, m.Spec); err != nil {
 		return nil, models.InField("b", err)
 	}
@@ -66,21 +69,19 @@ func (r *runner[T]) inputGradients() []float64 {
 	gradients := make([]float64, r.batch.Size*r.batch.Time*width)
 	unused := models.NewParams[T](r.meta.Spec)
 	s := r.addShard()
-	r.packed = newPacked(s.network)
-	r.packed.Params = r.params
+	s.inputGrad = true
 	for i := range s.packTasks() {
-		s.pack(&r.packed, i, true)
+		s.pack(i, true)
 	}
 	for r.shardSize = 16; s.first < r.batch.Size; s.first += r.shardSize {
 		s.load(r)
-		s.forward(&r.packed, false)
+		s.forward(false)
 		s.computeLoss(r)
-		kernels.Grow(&s.dinput, len(s.input))
-		s.backward(&r.packed, unused)
+		s.backward(unused)
 		for i, example := range s.order {
 			for t := range s.lengths[i] {
 				row := gradients[((s.first+example)*s.time+t)*width:][:width]
-				kernels.Convert(row, s.dinput[(t*s.batch+i)*width:][:width])
+				kernels.Convert(row, s.dx[(t*s.batch+i)*width:][:width])
 				kernels.Scale(row, r.weight) // of the example, not of the mean
 			}
 		}

@@ -17,6 +17,7 @@ type shard[T models.Float] struct {
 	row      rowBuffer         // for a loss of values
 	rowMax   []T               // the largest output of each row, for a loss of labels
 	rowSums  []T               // the sum of exp(output - rowMax) of each row
+	slopes   [][2]T            // of the pinball loss of each quantile, above and below it
 	grads    *models.Params[T] // nil before the first training
 	loss     float64           // weighted sum over rows
 	accuracy accuracy
@@ -31,9 +32,12 @@ func (s *shard[T]) load(r *runner[T]) {
 	s.sort(r, min(r.shardSize, r.batch.Size-s.first))
 	for i, example := range s.order {
 		first := (s.first + example) * s.time
-		if s.spec.Vocabulary > 0 {
+		switch {
+		case s.windows != nil:
+			s.loadWindow(r, i)
+		case s.tokens != nil:
 			s.loadTokens(i, r.batch.Tokens[first:])
-		} else {
+		default:
 			s.loadValues(i, r.batch.Inputs[first*s.spec.Features:], r.meta.InputScale)
 		}
 	}
@@ -43,7 +47,7 @@ func (s *shard[T]) load(r *runner[T]) {
 // loadTokens copies the tokens of example order[i].
 func (s *shard[T]) loadTokens(i int, tokens []int64) {
 	for t := range s.time {
-		to := &s.tokens[t*s.batch+i]
+		to := &s.tokens.tokens[t*s.batch+i]
 		if *to = 0; t < s.lengths[i] {
 			*to = tokens[t]
 		}
@@ -54,7 +58,7 @@ func (s *shard[T]) loadTokens(i int, tokens []int64) {
 func (s *shard[T]) loadValues(i int, values []float32, scale *models.Scale) {
 	features := s.spec.Features
 	for t := range s.time {
-		step := s.input[(t*s.batch+i)*features:][:features]
+		step := s.x[(t*s.batch+i)*features:][:features]
 		if t >= s.lengths[i] {
 			clear(step)
 			continue
@@ -74,10 +78,17 @@ func (s *shard[T]) sort(r *runner[T], size int) {
 	}
 	slices.SortStableFunc(s.order, func(a, b int) int { return length(&r.batch, s.first+b) - length(&r.batch, s.first+a) })
 	kernels.Grow(&s.lengths, size)
+	time := r.batch.Time
 	for i, example := range s.order {
 		s.lengths[i] = length(&r.batch, s.first+example)
 	}
-	s.resize(r.batch.Time, s.lengths)
+	if d := s.spec.Direct; d != nil {
+		time = d.WindowSegments() + d.HorizonSegments()
+		for i := range s.lengths {
+			s.lengths[i] = time
+		}
+	}
+	s.resize(time, s.lengths)
 }
 
 // loadStates sets the initial states: those of the batch, those kept from the batch
@@ -85,8 +96,8 @@ func (s *shard[T]) sort(r *runner[T], size int) {
 func (s *shard[T]) loadStates(r *runner[T]) {
 	b := &r.batch
 	if len(b.H0) == 0 {
-		clear(s.initial.h)
-		clear(s.initial.c)
+		clear(s.recurrent.initial.h)
+		clear(s.recurrent.initial.c)
 		s.loadKeptStates(r)
 		return
 	}
@@ -94,9 +105,9 @@ func (s *shard[T]) loadStates(r *runner[T]) {
 	for l := range s.spec.Layers * s.spec.Directions() {
 		for i, example := range s.order {
 			from, to := (l*b.Size+s.first+example)*hidden, (l*s.batch+i)*hidden
-			kernels.Convert(s.initial.h[to:], b.H0[from:][:hidden])
+			kernels.Convert(s.recurrent.initial.h[to:], b.H0[from:][:hidden])
 			if len(b.C0) > 0 {
-				kernels.Convert(s.initial.c[to:], b.C0[from:][:hidden])
+				kernels.Convert(s.recurrent.initial.c[to:], b.C0[from:][:hidden])
 			}
 		}
 	}
@@ -110,8 +121,8 @@ func (s *shard[T]) loadKeptStates(r *runner[T]) {
 		}
 		for l := range s.spec.Layers {
 			to, from := s.stateOffsets(l, i)
-			copy(s.initial.h[to:], r.final.h[from:][:s.spec.Hidden])
-			copy(s.initial.c[to:], r.final.c[from:][:s.spec.Hidden])
+			copy(s.recurrent.initial.h[to:], r.final.h[from:][:s.spec.Hidden])
+			copy(s.recurrent.initial.c[to:], r.final.c[from:][:s.spec.Hidden])
 		}
 	}
 }
@@ -121,8 +132,8 @@ func (s *shard[T]) saveStates(r *runner[T]) {
 	for i := range s.order {
 		for l := range s.spec.Layers {
 			from, to := s.stateOffsets(l, i)
-			copy(r.final.h[to:], s.final.h[from:][:s.spec.Hidden])
-			copy(r.final.c[to:], s.final.c[from:][:s.spec.Hidden])
+			copy(r.final.h[to:], s.recurrent.final.h[from:][:s.spec.Hidden])
+			copy(r.final.c[to:], s.recurrent.final.c[from:][:s.spec.Hidden])
 		}
 	}
 }
@@ -141,7 +152,11 @@ func (s *shard[T]) computeLoss(r *runner[T]) {
 	case CrossEntropy:
 		s.computeCrossEntropy(r, loss)
 	case valueLoss:
-		s.computeValueLoss(r, loss)
+		if s.windows != nil {
+			s.computeQuantileLoss(r)
+		} else {
+			s.computeValueLoss(r, loss)
+		}
 	}
 	if r.weight == 0 {
 		clear(s.dout)
@@ -175,7 +190,7 @@ func (s *shard[T]) computeValueLoss(r *runner[T], loss valueLoss) {
 // computeCrossEntropy is computeLoss for labels. It takes one logarithm of a product of
 // many sums instead of one of each, as long as the product cannot overflow.
 func (s *shard[T]) computeCrossEntropy(r *runner[T], loss CrossEntropy) {
-	n := s.rows()
+	n := len(s.out) / s.spec.Outputs
 	out, dout := kernels.Dense(n, s.spec.Outputs, s.out), kernels.Dense(n, s.spec.Outputs, s.dout)
 	kernels.Grow(&s.rowMax, n)
 	kernels.Grow(&s.rowSums, n)
@@ -232,7 +247,7 @@ func scaleStep[T models.Float](step []T, scale *models.Scale) {
 // copyOutputs copies the shard's outputs, in raw units, to out, which is in the order
 // of the batch. It leaves out padding.
 func (s *shard[T]) copyOutputs(r *runner[T], out []T) {
-	outputs, rows := s.spec.Outputs, r.rowsPerExample()
+	outputs, rows := outputs(s.spec), r.rowsPerExample()
 	for i, example := range s.order {
 		for t := range r.rowsOf(s.first + example) {
 			row := out[((s.first+example)*rows+t)*outputs:][:outputs]
@@ -240,6 +255,11 @@ func (s *shard[T]) copyOutputs(r *runner[T], out []T) {
 			if scale := r.meta.OutputScale; scale != nil {
 				for k, v := range row {
 					row[k] = v*T(scale.Std[k]) + T(scale.Mean[k])
+				}
+			}
+			if s.windows != nil {
+				for k, v := range row {
+					row[k] = s.windows.answer(i, v)
 				}
 			}
 		}

@@ -1,0 +1,160 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/kernels"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// directModel returns the metadata of a direct forecaster that has everything, of odd sizes.
+func directModel(change func(*models.Spec, *models.Direct)) *models.Metadata {
+	d := &models.Direct{
+		Window: 6, Horizon: 5, Segment: 3, Targets: 1, Past: 1, Future: 2, Static: 2,
+		Categories: []models.Category{{Size: 3, Embedding: 2}, {Size: 4, Embedding: 1}},
+		Center:     models.CenterMean, Linear: true, Quantiles: []float64{0.1, 0.5, 0.9},
+	}
+	spec := models.Spec{Cell: models.GRU, Embedding: 4, Hidden: 5, Layers: 1, Readout: models.ReadAll, Direct: d}
+	if change != nil {
+		change(&spec, d)
+	}
+	spec.Features, spec.Outputs = d.Columns(), d.Segment*len(d.Quantiles)
+	scale := func(n int) *models.Scale {
+		s := &models.Scale{Mean: make([]float32, n), Std: make([]float32, n)}
+		for i := range n {
+			s.Mean[i], s.Std[i] = 0.25*float32(i+1), 1.5+float32(i)
+		}
+		return s
+	}
+	f := &models.Forecasting{
+		Targets: make([]string, d.Targets), Past: make([]string, d.Past), Future: make([]string, d.Future),
+		Static: make([]string, d.Static), Categories: make([]models.CategoryValues, len(d.Categories)),
+		PastScale: scale(d.Past), FutureScale: scale(d.Future), StaticScale: scale(d.Static),
+	}
+	return &models.Metadata{Task: models.Forecast, Window: d.Window, Horizon: d.Horizon, Spec: spec, Forecast: f}
+}
+
+// directBatch returns examples with gaps for a direct forecaster. One window lacks all
+// values.
+func directBatch(d *models.Direct, size int, rng *rand.Rand) datasets.Batch {
+	values := func(n int, missing float64) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			if x[i] = float32(2 + rng.NormFloat64()); rng.Float64() < missing {
+				x[i] = float32(math.NaN())
+			}
+		}
+		return x
+	}
+	b := datasets.Batch{
+		Size: size, Time: d.Window,
+		Inputs: values(size*d.Window*(1+d.Past+d.Future), 0.2), Targets: values(size*d.Horizon, 0.2),
+		Ahead: values(size*d.Horizon*d.Future, 0.1), Static: values(size*d.Static, 0.1), Weights: values(size, 0),
+	}
+	for i := range b.Weights {
+		b.Weights[i] = float32(math.Abs(float64(b.Weights[i])))
+	}
+	for range size {
+		for _, c := range d.Categories {
+			b.Categories = append(b.Categories, rng.Int64N(int64(c.Size)))
+		}
+	}
+	for t := range d.Window {
+		b.Inputs[t*(1+d.Past+d.Future)] = float32(math.NaN())
+	}
+	return b
+}
+
+// TestDirectGradients compares the gradient of every parameter with central differences,
+// in float64.
+func TestDirectGradients(t *testing.T) {
+	for name, change := range map[string]func(*models.Spec, *models.Direct){
+		"gru":      nil,
+		"lstm":     func(s *models.Spec, _ *models.Direct) { s.Cell, s.Layers = models.LSTM, 2 },
+		"rnn":      func(s *models.Spec, d *models.Direct) { s.Cell, d.Center = models.RNN, models.CenterLast },
+		"log":      func(_ *models.Spec, d *models.Direct) { d.Log = 0.5 },
+		"no path":  func(_ *models.Spec, d *models.Direct) { d.Linear = false },
+		"plain":    func(_ *models.Spec, d *models.Direct) { d.Past, d.Future, d.Static, d.Categories = 0, 0, 0, nil },
+		"whole":    func(_ *models.Spec, d *models.Direct) { d.Horizon = 6 },
+		"one step": func(_ *models.Spec, d *models.Direct) { d.Segment, d.Horizon = 1, 1 },
+	} {
+		t.Run(name, func(t *testing.T) { checkDirectGradients(t, directModel(change)) })
+	}
+}
+
+func checkDirectGradients(t *testing.T, meta *models.Metadata) {
+	if err := meta.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	params := models.NewParams[float64](meta.Spec)
+	for i := range params.Data {
+		params.Data[i] = 0.5 * rng.NormFloat64()
+	}
+	r, err := newRunner(meta, params, defaultLoss(meta.Spec), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	batch := directBatch(meta.Spec.Direct, 19, rng)
+	if err := r.read(fixed(batch), firstExamples(batch.Size)); err != nil {
+		t.Fatal(err)
+	}
+	r.run(training, 0)
+	grads := models.NewParams[float64](meta.Spec)
+	for _, s := range r.active() {
+		kernels.AddScaled(grads.Data, 1, s.grads.Data)
+	}
+	const h = 1e-6
+	for i, x := range params.Data {
+		params.Data[i] = x + h
+		up := r.run(evaluating, 0)
+		params.Data[i] = x - h
+		down := r.run(evaluating, 0)
+		params.Data[i] = x
+		want := (up - down) / (2 * h)
+		if diff := math.Abs(grads.Data[i] - want); !(diff <= 1e-7*(1+math.Abs(want))) {
+			t.Error(fmt.Sprintf("parameter %d of %d: gradient %g, central difference %g", i, len(params.Data), grads.Data[i], want))
+		}
+	}
+}
+
+// TestDirectPredict checks the answers that need no arithmetic: the center of a window
+// that is constant, whatever the parameters, and 0 for a window without values.
+func TestDirectPredict(t *testing.T) {
+	for _, log := range []float64{0, 0.5} {
+		m, err := models.New(*directModel(func(_ *models.Spec, d *models.Direct) { d.Log, d.Horizon = log, 4 }), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := m.Spec.Direct
+		b := directBatch(d, 3, rand.New(rand.NewPCG(1, 2)))
+		columns := 1 + d.Past + d.Future
+		for i := range d.Window {
+			b.Inputs[(d.Window+i)*columns] = 7.25
+		}
+		got, err := Predict(m, &b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := d.Horizon * len(d.Quantiles)
+		if len(got) != 3*row {
+			t.Fatalf("%d answers for 3 windows, %d steps and %d quantiles", len(got), d.Horizon, len(d.Quantiles))
+		}
+		for i, y := range got[:2*row] {
+			want := 7.25
+			if i < row && log > 0 {
+				want = 1
+			} else if i < row {
+				want = 0
+			}
+			if !(math.Abs(float64(y)-want) <= 1e-6*want) {
+				t.Errorf("log %g: answer %d is %g, not %g", log, i, y, want)
+			}
+		}
+	}
+}
