@@ -15,6 +15,21 @@
 // support inputs with a default; feed zeros at the start of a sequence. Without a
 // State, every run starts from zeros.
 //
+// A direct forecaster, which has a [models.Direct], reads a window and answers for all
+// steps of its horizon. A covariate, or a value of a target, that is missing is NaN:
+//
+//	input       float32 [batch, window, targets+past+future], the columns in that order
+//	future      float32 [batch, horizon, future], the covariates that are known ahead
+//	static      float32 [batch, static]
+//	categories  int64 [batch, categories], 0 for a value that the model does not know
+//	output      float32 [batch, horizon, targets], the medians
+//	quantiles   float32 [batch, horizon, targets, quantiles]
+//
+// The inputs future, static and categories are there if the model reads such. The graph
+// applies what [models.Forecasting] says of scales, widths and bounds. For an ensemble it
+// answers the medians over the members; of an even number, the mean of the two in the
+// middle.
+//
 // Inputs and outputs are in raw units: the graph applies the model's scales. The
 // model's Metadata is stored as JSON under [models.MetadataKey].
 package export
@@ -68,11 +83,7 @@ func Unmarshal(data []byte) (*models.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	at := slices.IndexFunc(file.Metadata, func(p onnxgraph.Property) bool { return p.Key == models.MetadataKey })
-	if at < 0 {
-		return nil, fmt.Errorf("export: the file has no metadata %q: it is not one that rnnkit exported", models.MetadataKey)
-	}
-	meta, err := models.ParseMetadata(file.Metadata[at].Value)
+	meta, err := metadataOf(file)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
@@ -80,14 +91,33 @@ func Unmarshal(data []byte) (*models.Model, error) {
 		return nil, fmt.Errorf("export: the file has %d bytes, fewer than the %.0f float32 parameters that its metadata tell of take: it is damaged, or was converted from the one to give", len(data), meta.Spec.Size())
 	}
 	m := &models.Model{Metadata: *meta, Params: models.NewParams[float32](meta.Spec)}
-	left, err := LoadParams(m.Params, m.Spec, data)
-	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("export: the graph is not that of its metadata: %s", strings.Join(left, "; "))
+	if m.Spec.Direct != nil {
+		err = loadMembers(m, &file.Graph, len(data))
+	} else {
+		err = loadAll(m, data)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// loadAll sets the parameters of m to those of an ONNX file, which must leave none out.
+func loadAll(m *models.Model, data []byte) error {
+	left, err := LoadParams(m.Params, m.Spec, data)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("export: the graph is not that of its metadata: %s", strings.Join(left, "; "))
+	}
+	return err
+}
+
+// metadataOf returns the metadata that rnnkit wrote to a file.
+func metadataOf(file *onnxgraph.Model) (*models.Metadata, error) {
+	at := slices.IndexFunc(file.Metadata, func(p onnxgraph.Property) bool { return p.Key == models.MetadataKey })
+	if at < 0 {
+		return nil, fmt.Errorf("the file has no metadata %q: it is not one that rnnkit exported", models.MetadataKey)
+	}
+	return models.ParseMetadata(file.Metadata[at].Value)
 }
 
 // Marshal returns m as the bytes of an ONNX file. Equal models give equal bytes. It

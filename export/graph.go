@@ -13,6 +13,9 @@ import (
 
 // build returns the graph of m.
 func build(m *models.Model) onnxgraph.Graph {
+	if m.Spec.Direct != nil {
+		return buildDirect(m).Graph
+	}
 	g := &graph{spec: m.Spec, params: m.Params, state: m.State}
 	g.Name = "rnnkit"
 	g.joined = g.shape("joined_shape", 0, 0, m.Spec.Width())
@@ -26,8 +29,10 @@ func build(m *models.Model) onnxgraph.Graph {
 // output.
 type graph struct {
 	onnxgraph.Graph
+	prefix string // of the names of nodes and constants: which member of an ensemble they are of
 	spec   models.Spec
 	params *models.Params[float32]
+	loaded []onnxgraph.Tensor // the initializers that are parameters
 	state  []models.StatePair // empty if each run starts from zeros
 	joined string             // the name of the shape [0, 0, directions*hidden]
 }
@@ -45,7 +50,7 @@ func (g *graph) readInput(scale *models.Scale) string {
 	x := "input"
 	if g.spec.Vocabulary > 0 {
 		g.input(x, onnxgraph.Int64, batch, time)
-		table := g.floats("embedding", g.params.Embedding, g.spec.Vocabulary, g.spec.Embedding)
+		table := g.weights("embedding", g.params.Embedding, g.spec.Vocabulary, g.spec.Embedding)
 		x = g.node("Gather", "embedded", []string{table, x})
 	} else {
 		g.input(x, onnxgraph.Float32, batch, time, size(g.spec.Features))
@@ -80,14 +85,14 @@ func (g *graph) recurrent(x string) (y string) {
 func (g *graph) layer(i int, x string) (y string) {
 	l, dirs, rows := g.params.Layers[i], g.spec.Directions(), g.spec.Cell.Gates()*g.spec.Hidden
 	n := onnxgraph.Node{
-		Name: layer(i, string(g.spec.Cell)), OpType: strings.ToUpper(string(g.spec.Cell)),
+		Name: g.prefix + layer(i, string(g.spec.Cell)), OpType: strings.ToUpper(string(g.spec.Cell)),
 		Inputs: []string{
 			x,
-			g.floats(layer(i, "W"), l.W, dirs, rows, g.spec.LayerInputs(i)),
-			g.floats(layer(i, "R"), l.R, dirs, rows, g.spec.Hidden),
-			g.floats(layer(i, "B"), l.B, dirs, 2*rows),
+			g.weights(layer(i, "W"), l.W, dirs, rows, g.spec.LayerInputs(i)),
+			g.weights(layer(i, "R"), l.R, dirs, rows, g.spec.Hidden),
+			g.weights(layer(i, "B"), l.B, dirs, 2*rows),
 		},
-		Outputs:    []string{layer(i, "Y")},
+		Outputs:    []string{g.prefix + layer(i, "Y")},
 		Attributes: g.cellAttributes(),
 	}
 	if len(g.state) > 0 {
@@ -101,7 +106,7 @@ func (g *graph) layer(i int, x string) (y string) {
 		n.Inputs = append(n.Inputs, initial)
 	}
 	for _, pair := range g.spec.State() {
-		n.Outputs = append(n.Outputs, layer(i, pair.Output))
+		n.Outputs = append(n.Outputs, g.prefix+layer(i, pair.Output))
 	}
 	g.Nodes = append(g.Nodes, n)
 	return n.Outputs[0]
@@ -188,8 +193,8 @@ func (g *graph) last(y string) string {
 // head adds the linear head, which turns read into output, in raw units.
 func (g *graph) head(read string, scale *models.Scale) {
 	outputs := g.spec.Outputs
-	product := g.node("MatMul", "head_product", []string{read, g.floats("head.W", g.params.Head.W, g.spec.Width(), outputs)})
-	bias := g.floats("head.B", g.params.Head.B, outputs)
+	product := g.node("MatMul", "head_product", []string{read, g.weights("head.W", g.params.Head.W, g.spec.Width(), outputs)})
+	bias := g.weights("head.B", g.params.Head.B, outputs)
 	if scale == nil {
 		g.node("Add", "output", []string{product, bias})
 	} else {
@@ -221,23 +226,40 @@ func (g *graph) output(name string, shape ...onnxgraph.Dim) {
 
 // node adds a node with one output and returns the output's name.
 func (g *graph) node(op, output string, inputs []string, attributes ...onnxgraph.Attribute) string {
+	output = g.prefix + output
 	g.Nodes = append(g.Nodes, onnxgraph.Node{Name: output, OpType: op, Inputs: inputs, Outputs: []string{output}, Attributes: attributes})
 	return output
 }
 
 // floats adds a float32 constant and returns its name.
 func (g *graph) floats(name string, data []float32, shape ...int) string {
+	name = g.prefix + name
 	g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: shape, Data: data}})
+	return name
+}
+
+// weights adds a parameter and returns its name.
+func (g *graph) weights(name string, data []float32, shape ...int) string {
+	name = g.floats(name, data, shape...)
+	g.loaded = append(g.loaded, g.Initializers[len(g.Initializers)-1])
 	return name
 }
 
 // shape adds a constant shape and returns its name.
 func (g *graph) shape(name string, dims ...int) string {
+	name = g.prefix + name
 	data := make([]int64, len(dims))
 	for i, d := range dims {
 		data[i] = int64(d)
 	}
 	g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Shape: []int{len(dims)}, Data: data}})
+	return name
+}
+
+// index adds a constant index without dimensions and returns its name.
+func (g *graph) index(name string, i int) string {
+	name = g.prefix + name
+	g.Initializers = append(g.Initializers, onnxgraph.Tensor{Name: name, Tensor: tensor.Tensor{Data: []int64{int64(i)}}})
 	return name
 }
 

@@ -31,13 +31,21 @@ import (
 // such as a convolution before the layers, a second dense layer, another output or an
 // initial state that is not zero. Scales of the input and output, which are constants
 // added or multiplied, are not mentioned.
+//
+// A direct forecaster is loaded from a file of one that rnnkit wrote. Its other
+// parameters too stay as they are where the file has them in another size. Of an
+// ensemble p becomes the first member; [Unmarshal] returns all.
 func LoadParams(p *models.Params[float32], s models.Spec, model []byte) (left []string, err error) {
-	if err := (&models.Model{Metadata: models.Metadata{Spec: s}, Params: p}).Validate(); err != nil {
+	m := &models.Model{Metadata: metadataFor(s), Params: p}
+	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
 	file, err := onnxgraph.Unmarshal(model)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
+	}
+	if s.Direct != nil {
+		return loadDirect(m, file)
 	}
 	r := newReader(&file.Graph, len(model))
 	net, err := r.network(&file.Graph)
@@ -46,11 +54,8 @@ func LoadParams(p *models.Params[float32], s models.Spec, model []byte) (left []
 	}
 	layers, problems := net.layersOf(s)
 	problems = append(problems, net.strays(&file.Graph)...)
-	if len(problems) > 0 {
-		if more := len(problems) - maxProblems; more > 0 {
-			problems = append(problems[:maxProblems], fmt.Sprintf("and %d more", more))
-		}
-		return nil, fmt.Errorf("export: the layers of the file do not fit the Spec, set its sizes to theirs or start from another file: %s", strings.Join(problems, "; "))
+	if err := misfit(problems); err != nil {
+		return nil, err
 	}
 	for i, l := range layers {
 		for d, from := range l {
@@ -62,6 +67,17 @@ func LoadParams(p *models.Params[float32], s models.Spec, model []byte) (left []
 		}
 	}
 	return slices.Concat(net.loadEmbedding(p, s), net.loadHead(p, s), net.beside(&file.Graph, s)), nil
+}
+
+// misfit returns the error of layers with those problems, nil if there are none.
+func misfit(problems []string) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = append(problems[:maxProblems], fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("export: the layers of the file do not fit the Spec, set its sizes to theirs or start from another file: %s", strings.Join(problems, "; "))
 }
 
 // maxProblems keeps the error for a file of another kind to a readable length.

@@ -13,7 +13,8 @@
 // ONNX Runtime's recurrent operators on the CPU turn NaN into numbers and do not
 // treat infinities as the ONNX standard requires. So Open refuses a model whose
 // recurrent nodes have a weight that is NaN or infinite, and Run refuses such inputs
-// of a model with recurrent nodes. [PassNaN] lets both pass. A NaN that arises within
+// of a model with recurrent nodes, but for a NaN that the graph replaces before these, by
+// IsNaN and Where. [PassNaN] lets all pass. A NaN that arises within
 // the model goes unnoticed.
 //
 // The binding is github.com/yalue/onnxruntime_go. Only session.go and value.go use
@@ -112,7 +113,9 @@ func (e *ortEngine) load(model []byte) (engine.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.finite = recurrent && checked
+	if recurrent && checked {
+		g.checks = inputChecks(&outline.Graph, g.inputs)
+	}
 	if e.required {
 		if err := e.checkPlacements(model); err != nil {
 			return nil, err
@@ -165,7 +168,7 @@ type graph struct {
 	outputs  []tensor.Info
 	defaults map[string]tensor.Tensor // of the optional inputs
 	metadata map[string]string
-	finite   bool // inputs must be finite
+	checks   []inputCheck // of the values of each input; nil for none
 }
 
 func describe(m *onnxgraph.Model) (*graph, error) {

@@ -275,8 +275,8 @@ func (s *session) checkInputs(inputs []*tensor.Tensor) error {
 		if t != nil && t.Len() == 0 { // ONNX Runtime aborts the process on an LSTM with an empty batch
 			return fmt.Errorf("input %q is empty: shape %v has no elements", s.inputs[i].Name, t.Shape)
 		}
-		if t != nil && s.finite {
-			if err := t.CheckFinite(); err != nil {
+		if t != nil && s.checks != nil {
+			if err := s.checks[i](*t); err != nil {
 				return fmt.Errorf("input %q %w, of which the recurrent operators of ONNX Runtime make numbers: use the native engine, or let it pass", s.inputs[i].Name, err)
 			}
 		}

@@ -8,14 +8,24 @@ import (
 // CheckFinite returns an error that tells the first element of t that is NaN or an
 // infinity, and its place.
 func (t Tensor) CheckFinite() error {
+	return t.check(func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+}
+
+// CheckInfinity is [Tensor.CheckFinite] for infinities alone.
+func (t Tensor) CheckInfinity() error {
+	return t.check(func(v float64) bool { return math.IsInf(v, 0) })
+}
+
+// check returns an error that tells the first element that is bad, and its place.
+func (t Tensor) check(bad func(float64) bool) error {
 	at, value := -1, 0.0
 	switch data := t.Data.(type) {
 	case []Half:
-		at, value = firstNotFinite(data, func(v Half) float64 { return float64(v.Float32()) })
+		at, value = first(data, func(v Half) float64 { return float64(v.Float32()) }, bad)
 	case []float32:
-		at, value = firstNotFinite(data, func(v float32) float64 { return float64(v) })
+		at, value = first(data, func(v float32) float64 { return float64(v) }, bad)
 	case []float64:
-		at, value = firstNotFinite(data, func(v float64) float64 { return v })
+		at, value = first(data, func(v float64) float64 { return v }, bad)
 	}
 	if at < 0 {
 		return nil
@@ -31,10 +41,11 @@ func (t Tensor) CheckFinite() error {
 	return fmt.Errorf("has an infinity at %v", place)
 }
 
-// firstNotFinite returns the place and value of an element, -1 where there is none.
-func firstNotFinite[T any](data []T, number func(T) float64) (int, float64) {
+// first returns the place and value of the first element that is bad, -1 where there is
+// none.
+func first[T any](data []T, number func(T) float64, bad func(float64) bool) (int, float64) {
 	for i, v := range data {
-		if f := number(v); math.IsNaN(f) || math.IsInf(f, 0) {
+		if f := number(v); bad(f) {
 			return i, f
 		}
 	}
