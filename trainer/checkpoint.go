@@ -25,7 +25,7 @@ import (
 // its random numbers follow from the seed and the number of updates.
 const (
 	checkpointFormat = "rnnkit checkpoint "
-	checkpointMagic  = checkpointFormat + "5\n"
+	checkpointMagic  = checkpointFormat + "4\n"
 )
 
 // header is the part of a checkpoint that is JSON.
