@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -23,6 +24,9 @@ func directModel(change func(*models.Spec, *models.Direct)) *models.Metadata {
 		change(&spec, d)
 	}
 	spec.Features, spec.Outputs = d.Columns(), d.Segment*len(d.Quantiles)
+	if spec.Readout == models.ReadLast {
+		spec.Outputs = d.Horizon * len(d.Quantiles)
+	}
 	scale := func(n int) *models.Scale {
 		s := &models.Scale{Mean: make([]float32, n), Std: make([]float32, n)}
 		for i := range n {
@@ -80,6 +84,7 @@ func TestDirectGradients(t *testing.T) {
 		"no path":  func(_ *models.Spec, d *models.Direct) { d.Linear = false },
 		"plain":    func(_ *models.Spec, d *models.Direct) { d.Past, d.Future, d.Static, d.Categories = 0, 0, 0, nil },
 		"whole":    func(_ *models.Spec, d *models.Direct) { d.Horizon = 6 },
+		"last":     func(s *models.Spec, d *models.Direct) { s.Readout, d.Future = models.ReadLast, 0 },
 		"one step": func(_ *models.Spec, d *models.Direct) { d.Segment, d.Horizon = 1, 1 },
 	} {
 		t.Run(name, func(t *testing.T) { checkDirectGradients(t, directModel(change)) })
@@ -155,6 +160,83 @@ func TestDirectPredict(t *testing.T) {
 			if !(math.Abs(float64(y)-want) <= 1e-6*want) {
 				t.Errorf("log %g: answer %d is %g, not %g", log, i, y, want)
 			}
+		}
+	}
+}
+
+// TestForecast follows the answers of an ensemble of an even number of members from their
+// predictions to what the file answers.
+func TestForecast(t *testing.T) {
+	meta := directModel(nil)
+	m, err := models.New(*meta, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(3) {
+		params, err := models.Init(m.Spec, seed+2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Ensemble = append(m.Ensemble, params)
+	}
+	for i := range m.Params.Data {
+		m.Params.Data[i] *= 3 // so that quantiles cross
+	}
+	least, most := 1.5, 2.5
+	m.Forecast.Min, m.Forecast.Max = &least, &most
+	for i := range m.Horizon * 3 {
+		m.Forecast.Widths = append(m.Forecast.Widths, 0.5+float32(i)/10)
+	}
+	b := directBatch(m.Spec.Direct, 7, rand.New(rand.NewPCG(1, 2)))
+	got, err := Forecast(m, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, err := ForecastExact(m, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members [][]float32
+	for _, p := range append(m.Ensemble, m.Params) {
+		y, err := Predict(&models.Model{Metadata: m.Metadata, Params: p}, &b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		members = append(members, y)
+	}
+	crossed, clipped := 0, 0
+	for i := 0; i < len(got); i += 3 {
+		var q [3]float64
+		for k := range q {
+			v := []float32{members[0][i+k], members[1][i+k], members[2][i+k], members[3][i+k]}
+			slices.Sort(v)
+			q[k] = float64(v[1]+v[2]) / 2
+		}
+		if q[0] > q[1] || q[2] < q[1] {
+			crossed++
+		}
+		widths := m.Forecast.Widths[i%(3*m.Horizon):]
+		low, high := q[1]-max(0, q[1]-q[0])*float64(widths[0]), q[1]+max(0, q[2]-q[1])*float64(widths[2])
+		for k, v := range []float64{low, q[1], high} {
+			want := min(max(v, least), most)
+			if want != v {
+				clipped++
+			}
+			if !(math.Abs(float64(got[i+k])-want) <= 1e-5) || !(math.Abs(exact[i+k]-want) <= 1e-5) {
+				t.Errorf("answer %d is %g, and %g in float64, not %g", i+k, got[i+k], exact[i+k], want)
+			}
+		}
+	}
+	if crossed == 0 || clipped == 0 || clipped == len(got) {
+		t.Errorf("%d of %d steps have quantiles that cross, %d of %d answers are out of bounds", crossed, len(got)/3, clipped, len(got))
+	}
+	m.Forecast.Integer = true
+	if got, err = Forecast(m, &b); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		if v != 2 { // the only whole number between the bounds
+			t.Errorf("answer %d is %g", i, v)
 		}
 	}
 }

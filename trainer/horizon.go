@@ -6,8 +6,8 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// horizon is the last block of a direct forecaster. It reads the answers for the segments
-// of the horizon and answers one step, [batch, horizon, quantiles]. To all quantiles of a
+// horizon is the last block of a direct forecaster. It reads the answers for the horizon,
+// segment by segment or at once, and answers one step, [batch, horizon, quantiles]. To all quantiles of a
 // step it adds the linear path from the normalized window, if there is one.
 type horizon[T models.Float] struct {
 	direct *models.Direct

@@ -35,7 +35,9 @@ func newNetwork[T models.Float](spec models.Spec, params *models.Params[T]) *net
 	read := &readout[T]{kind: spec.Readout, hidden: spec.Hidden}
 	switch d := spec.Direct; {
 	case d != nil:
-		read.last = d.HorizonSegments()
+		if spec.Readout == models.ReadAll {
+			read.last = d.HorizonSegments()
+		}
 		if len(d.Categories) > 0 {
 			n.add(&categories[T]{sizes: d.Categories, tables: params.Categories})
 		}

@@ -83,7 +83,10 @@ func (s *shard[T]) sort(r *runner[T], size int) {
 		s.lengths[i] = length(&r.batch, s.first+example)
 	}
 	if d := s.spec.Direct; d != nil {
-		time = d.WindowSegments() + d.HorizonSegments()
+		time = d.WindowSegments()
+		if s.spec.Readout == models.ReadAll {
+			time += d.HorizonSegments()
+		}
 		for i := range s.lengths {
 			s.lengths[i] = time
 		}
