@@ -55,6 +55,7 @@ goldens: torch ## write the answers of PyTorch, NumPy, scikit-learn and statsfor
 	$(TORCH)/bin/python internal/npy/testdata/golden.py
 	$(TORCH)/bin/python internal/baselines/testdata/golden.py
 	$(TORCH)/bin/python internal/metrics/testdata/golden.py
+	$(TORCH)/bin/python models/testdata/frequency.py
 
 corpus: build torch .venv/requirements.txt ## tell what repair makes of 260 exports of PyTorch (a large download)
 	$(TORCH)/bin/python cmd/rnnkit/internal/repair/testdata/corpus_torch.py bin/corpus

@@ -1,19 +1,25 @@
 package models
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Forecasting says what the columns of a direct forecaster are, and how its answers are
 // to be read. An exported graph applies the scales, the widths and the bounds.
 type Forecasting struct {
 	Targets    []string         `json:"targets"`              // names of the columns that are forecast
 	Past       []string         `json:"past,omitempty"`       // covariates that are known up to the last row
 	Future     []string         `json:"future,omitempty"`     // covariates that are known for the horizon too
-	Calendar   []string         `json:"calendar,omitempty"`   // the last of Future, computed from the times: see CalendarFeatures
+	Calendar   []string         `json:"calendar,omitempty"`   // the last of Future, which CalendarFeatures computes from the times
 	Static     []string         `json:"static,omitempty"`     // numbers of a series
 	Categories []CategoryValues `json:"categories,omitempty"` // categories of a series
 
-	Time      string `json:"time,omitempty"`      // name of the column of times
-	Series    string `json:"series,omitempty"`    // name of the column that tells series apart
-	Frequency string `json:"frequency,omitempty"` // of the rows, as ParseFrequency reads it; "" without times
-	Season    int    `json:"season,omitempty"`    // steps after which the series repeats; 0 if it has no season
+	Time      string   `json:"time,omitempty"`      // name of the column of times
+	Zone      string   `json:"zone,omitempty"`      // time zone of times that are written without one; "" for UTC
+	Series    []string `json:"series,omitempty"`    // names of the columns that together tell series apart
+	Frequency string   `json:"frequency,omitempty"` // of the rows, as ParseFrequency reads it; "" without times
+	Season    int      `json:"season,omitempty"`    // steps after which the series repeats; 0 if it has no season
 
 	// The scales standardize the covariates. Each is nil where there are none.
 	PastScale   *Scale `json:"past_scale,omitempty"`
@@ -30,6 +36,24 @@ type Forecasting struct {
 
 	Missing Missing  `json:"missing,omitempty"` // what is done about missing values of the targets
 	Rules   []string `json:"rules,omitempty"`   // what was chosen for the data and why, for people to read
+}
+
+// validateTimes returns a *FieldError if the frequency or the calendar cannot be used.
+func (f *Forecasting) validateTimes() error {
+	frequency, err := ParseFrequency(f.Frequency)
+	if err != nil {
+		return err
+	}
+	last := max(0, len(f.Future)-len(f.Calendar))
+	switch columns, err := CalendarColumns(f.Calendar...); {
+	case err != nil:
+		return err
+	case !slices.Equal(columns, f.Future[last:]):
+		return &FieldError{Field: "Calendar", Value: f.Calendar, Want: fmt.Sprintf("the last columns of Future, %.200q", f.Future)}
+	case len(columns) > 0 && frequency == (Frequency{}):
+		return &FieldError{Field: "Frequency", Value: f.Frequency, Want: "set where a calendar is read"}
+	}
+	return nil
 }
 
 // CategoryValues names a category of series and its values. The value with index i has

@@ -156,6 +156,9 @@ func (m *Metadata) validateDirect() error {
 			return &FieldError{Field: "Forecast." + l.field, Value: Length(l.have), Want: fmt.Sprintf("of length %d, as Spec.Direct says", l.want)}
 		}
 	}
+	if err := InField("Forecast", f.validateTimes()); err != nil {
+		return err
+	}
 	if n := d.Horizon * len(d.Quantiles); len(f.Widths) != 0 && len(f.Widths) != n {
 		return &FieldError{Field: "Forecast.Widths", Value: Length(len(f.Widths)), Want: fmt.Sprintf("of length %d, a factor for each quantile of each step", n)}
 	}
