@@ -1,10 +1,10 @@
 // Package datasets provides the examples that package trainer reads.
 //
-// A [Source] fills a [Batch] with examples. [Series] are cut into [Windows] or
-// [Streams], a text into the windows of a [Text], and [Sequences] have a label each.
-// They are made from Go values, read from files by [ReadTable], [ReadColumn],
-// [ReadText] and [ReadSequences], or generated from a seed by [Sine], [Echo] and
-// [Palindromes].
+// A [Source] fills a [Batch] with examples. A [Panel] of many series with covariates is
+// cut into [PanelWindows] for a direct forecaster, [Series] into [Windows] or [Streams] for
+// others, a text into the windows of a [Text], and [Sequences] have a label each. They are
+// made from Go values, read from files by [ReadTable], [ReadColumn], [ReadText] and
+// [ReadSequences], or generated from a seed by [Sine], [Echo] and [Palindromes].
 package datasets
 
 import (

@@ -9,8 +9,8 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Panel holds series with the same columns, from which one forecaster learns. [ReadPanel]
-// reads one from a table, and [NewPanel] makes one from slices.
+// Panel holds series with the same columns, from which one forecaster learns. [NewPanel]
+// makes one from slices.
 type Panel struct {
 	Roles     // the names of the columns, in the order in which the series hold them
 	Frequency models.Frequency
@@ -41,7 +41,7 @@ type Roles struct {
 	Wide bool
 
 	Missing    models.Missing // what is done about missing values; "" is mask
-	TimeFormat string         // how times are written: see ReadPanel; "" finds it
+	TimeFormat string         // how times are written; "" finds it
 	Zone       string         // the time zone of times that are written without one, such as Europe/Berlin; "" is UTC
 	Frequency  string         // the step from row to row as models.ParseFrequency reads it; "" finds it
 }

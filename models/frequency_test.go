@@ -161,3 +161,30 @@ func TestCalendarColumns(t *testing.T) {
 		}
 	}
 }
+
+func TestForecastingTimes(t *testing.T) {
+	good := func() *Forecasting {
+		return &Forecasting{Frequency: "1h", Future: []string{"temperature", "hour_sin", "hour_cos"}, Calendar: []string{"hour_sin", "hour_cos"}}
+	}
+	if err := good().validateTimes(); err != nil {
+		t.Error(err)
+	}
+	if err := new(Forecasting).validateTimes(); err != nil {
+		t.Error(err)
+	}
+	for _, test := range []struct {
+		field  string
+		change func(*Forecasting)
+	}{
+		{"Frequency", func(f *Forecasting) { f.Frequency = "hourly" }},
+		{"Frequency", func(f *Forecasting) { f.Frequency = "" }},
+		{"Calendar[0]", func(f *Forecasting) { f.Calendar = []string{"temperature"} }},
+		{"Calendar", func(f *Forecasting) { f.Calendar = f.Calendar[:1] }},
+		{"Calendar", func(f *Forecasting) { f.Calendar = []string{"hour"} }},
+		{"Calendar", func(f *Forecasting) { f.Future = f.Future[1:2] }},
+	} {
+		f := good()
+		test.change(f)
+		wantFieldError(t, test.field, f.validateTimes())
+	}
+}
