@@ -28,18 +28,6 @@ type Batch struct {
 	Inputs []float32 // [Size, Time, features]
 	Tokens []int64   // [Size, Time], instead of Inputs for a model of tokens
 
-	// A direct forecaster (models.Direct) reads one target of a series in each example.
-	// Time is its window. Inputs have the target first, then the covariates known up to
-	// the last step, then those known ahead. Targets are [Size, horizon]. All values are
-	// in raw units, and NaN stands for a missing one: such a target leaves the loss.
-	Ahead      []float32 // [Size, horizon, covariates known ahead]
-	Static     []float32 // [Size, numbers that a series has for all times]
-	Categories []int64   // [Size, categories of the series], 0 for one that is not known
-
-	// Weights is what the absolute error of each example in raw units is multiplied by in
-	// the loss of a direct forecaster, [Size].
-	Weights []float32
-
 	// Targets or Labels are what the model should answer. They have a row for each
 	// example, or [Size, Time] rows for a model that answers at every step. A row
 	// of Targets has a value for each output of the model, unless the loss says

@@ -25,7 +25,7 @@ type WindowOptions struct {
 	Count int
 	Seed  uint64 // of what is drawn
 
-	Errors     [][]float64             // what Weights are 1 over: see SeasonalErrors; nil for all weights 1
+	Errors     [][]float64             // what Weights are 1 over: see SeasonalErrors; nil for none
 	Categories []models.CategoryValues // the numbers of the categories; nil for CategoryValues
 }
 
@@ -223,11 +223,9 @@ func (w *PanelWindows) add(b *Batch, series, target, origin int) {
 		b.Static = append(b.Static, float32(v))
 	}
 	b.Categories = append(b.Categories, w.numbers[series]...)
-	weight := 1.0
 	if o.Errors != nil {
-		weight = 1 / o.Errors[series][target]
+		b.Weights = append(b.Weights, float32(1/o.Errors[series][target]))
 	}
-	b.Weights = append(b.Weights, float32(weight))
 }
 
 // appendRows appends the rows from i up to but not including j, [rows, columns]. Those
