@@ -83,7 +83,7 @@ func (g *direct) columns(name string, from, to int) string {
 // the row, so that small changes of large values are not rounded away.
 func (g *direct) normalize(x string) window {
 	x, known := g.fill(x)
-	last := g.last(x, known)
+	last := g.lastKnown(x, known)
 	offsets := g.node("Mul", "offsets", []string{g.node("Sub", "from_last", []string{x, last}), known})
 	count := g.node("Max", "count", []string{g.sum("known_sum", known), g.scalar("count_least", 1)})
 	mean := g.node("Div", "offset_mean", []string{g.sum("offset_sum", offsets), count})
@@ -109,15 +109,16 @@ func (g *direct) fill(x string) (filled, known string) {
 	return g.node("Where", "filled", []string{missing, zero, x}), known
 }
 
-// last returns the last known value of each row of x, [rows, 1], or 0 if there is none.
-func (g *direct) last(x, known string) string {
+// lastKnown returns the last known value of each row of x, [rows, 1], or 0 if there is
+// none.
+func (g *direct) lastKnown(x, known string) string {
 	positions := make([]float32, g.Window)
 	for i := range positions {
 		positions[i] = float32(i + 1)
 	}
 	placed := g.node("Mul", "known_positions", []string{known, g.floats("positions", positions, g.Window)})
-	at := g.node("ArgMax", "last_position", []string{placed}, axis(1))
-	return g.node("GatherElements", "last", []string{x, at}, axis(1))
+	at := g.node("ArgMax", "last_known_position", []string{placed}, axis(1))
+	return g.node("GatherElements", "last_known", []string{x, at}, axis(1))
 }
 
 // divisor returns what rows are divided by: their deviation, or what keeps a constant row
@@ -129,7 +130,15 @@ func (g *direct) divisor(w window) string {
 	return g.node("Max", "divisor", []string{w.deviation, least})
 }
 
-// segments returns the segments of the window and of the horizon, [rows, segments,
+// segmentsRead returns how many segments the recurrent layers read.
+func (g *direct) segmentsRead() int {
+	if g.spec.Readout == models.ReadLast {
+		return g.WindowSegments()
+	}
+	return g.WindowSegments() + g.HorizonSegments()
+}
+
+// segments returns the segments that the recurrent layers read, [rows, segments,
 // features], without the embeddings of categories, which each member has of its own.
 func (g *direct) segments(w window) string {
 	window := []string{g.unsqueeze("normalized_channel", w.values, 1), g.unsqueeze("known_channel", w.known, 1)}
@@ -137,7 +146,7 @@ func (g *direct) segments(w window) string {
 		past := g.columns("past", g.Targets, g.Targets+g.Past)
 		window = append(window, g.covariates("past", past, g.forecasting.PastScale, g.Window, g.Past))
 	}
-	ahead := g.HorizonSegments() * g.Segment
+	ahead := g.segmentsRead()*g.Segment - g.Window
 	channels := []string{g.pad("window_channels_padded", g.concat("window_channels", 1, window), ahead)}
 	if g.Future > 0 {
 		known := g.concat("future_known", 1, []string{g.columns("future_past", g.Targets+g.Past, g.Columns()), "future"})
@@ -183,12 +192,12 @@ func (g *direct) everyTarget(name, x string, dims ...int) string {
 // everySegment repeats x, [batch, n], for every target and segment: [rows, segments, n].
 func (g *direct) everySegment(name, x string, n int) string {
 	x = g.unsqueeze(name+"_segment", g.everyTarget(name, x, n), 1)
-	return g.expand(name+"_segments", x, 1, g.WindowSegments()+g.HorizonSegments(), 1)
+	return g.expand(name+"_segments", x, 1, g.segmentsRead(), 1)
 }
 
 // cut cuts channels, [rows, channels, steps], into segments, [rows, segments, features].
 func (g *direct) cut(channels string) string {
-	n, segments := 2+g.Past+g.Future, g.WindowSegments()+g.HorizonSegments()
+	n, segments := 2+g.Past+g.Future, g.segmentsRead()
 	parts := g.reshape("channel_segments", channels, 0, n, segments, g.Segment)
 	bySegment := g.node("Transpose", "segment_channels", []string{parts}, ints("perm", 0, 2, 1, 3))
 	return g.reshape("segments", bySegment, 0, segments, n*g.Segment)
@@ -197,7 +206,11 @@ func (g *direct) cut(channels string) string {
 // answer returns what a member answers, [rows, horizon, quantiles], in normalized units.
 func (g *direct) answer(segments string, w window) string {
 	y := g.recurrent(g.embed(g.categories(segments)))
-	y = g.head(g.aheadOf(y))
+	if g.spec.Readout == models.ReadLast {
+		y = g.head(g.last(y), g.Horizon)
+	} else {
+		y = g.head(g.ahead(y), g.HorizonSegments()*g.Segment)
+	}
 	if !g.Linear {
 		return y
 	}
@@ -231,20 +244,19 @@ func (g *direct) embed(segments string) string {
 	return g.node("Transpose", "steps", []string{embedded}, ints("perm", 1, 0, 2))
 }
 
-// aheadOf returns the outputs of the last layer at the segments of the horizon, [rows,
+// ahead returns the outputs of the last layer at the segments of the horizon, [rows,
 // segments, hidden].
-func (g *direct) aheadOf(y string) string {
-	n := g.WindowSegments()
-	ahead := g.slice("ahead", y, 0, n, n+g.HorizonSegments())
-	byRow := g.node("Transpose", "ahead_by_row", []string{ahead}, ints("perm", 2, 0, 1, 3))
+func (g *direct) ahead(y string) string {
+	steps := g.slice("ahead", y, 0, g.WindowSegments(), g.segmentsRead())
+	byRow := g.node("Transpose", "ahead_by_row", []string{steps}, ints("perm", 2, 0, 1, 3))
 	return g.node("Reshape", "ahead_joined", []string{byRow, g.joined})
 }
 
-// head returns what the linear head makes of x, [rows, horizon, quantiles].
-func (g *direct) head(x string) string {
+// head returns what the linear head makes of x, which are so many steps, of those of the
+// horizon: [rows, horizon, quantiles].
+func (g *direct) head(x string, steps int) string {
 	product := g.node("MatMul", "head_product", []string{x, g.weights("head.W", g.params.Head.W, g.spec.Width(), g.spec.Outputs)})
 	y := g.node("Add", "head", []string{product, g.weights("head.B", g.params.Head.B, g.spec.Outputs)})
-	steps := g.HorizonSegments() * g.Segment
 	y = g.reshape("head_steps", y, 0, steps, len(g.Quantiles))
 	if steps == g.Horizon {
 		return y

@@ -70,20 +70,18 @@ func checkDirect(e engine.Engine, data []byte, m *models.Model, in windows) erro
 
 func checkRow(m *models.Model, in windows, b, target int, output, all []float64) error {
 	d := m.Spec.Direct
-	want := reference(m, in, b, target)
-	tolerance := 1e-5
-	for _, row := range want {
-		for _, v := range row {
-			tolerance = max(tolerance, 1e-5*math.Abs(v))
-		}
-	}
-	if m.Forecast.Integer {
-		tolerance += 0.5
-	}
+	want, scale := reference(m, in, b, target)
 	for h, row := range want {
 		at := (b*d.Horizon+h)*d.Targets + target
 		got := all[at*len(row):][:len(row)]
 		for q, v := range row {
+			tolerance := max(1e-5, 1e-5*scale, math.Abs(v)/(1<<21)) // two steps of a float32
+			if d.Log > 0 {
+				tolerance = max(1e-5, 1e-5*math.Abs(v))
+			}
+			if m.Forecast.Integer {
+				tolerance += 0.5
+			}
 			if !(math.Abs(got[q]-v) <= tolerance) {
 				return fmt.Errorf("step %d, quantile %d is %v, not %v", h, q, got[q], v)
 			}
@@ -119,6 +117,9 @@ func randomDirect(t *testing.T, rng *rand.Rand) *models.Model {
 	spec := models.Spec{
 		Cell: []models.Cell{models.RNN, models.LSTM, models.GRU}[rng.IntN(3)], Features: d.Columns(), Embedding: 1 + rng.IntN(9),
 		Hidden: 1 + rng.IntN(9), Layers: 1 + rng.IntN(2), Readout: models.ReadAll, Outputs: d.Segment * len(d.Quantiles), Direct: d,
+	}
+	if d.Future == 0 && rng.IntN(2) == 0 {
+		spec.Readout, spec.Outputs = models.ReadLast, d.Horizon*len(d.Quantiles)
 	}
 	meta := models.Metadata{Task: models.Forecast, Spec: spec, Window: d.Window, Horizon: d.Horizon, Forecast: randomForecasting(rng, d)}
 	var members []*models.Params[float32]
@@ -239,8 +240,8 @@ func randomSeries(rng *rand.Rand, rows []float32, d *models.Direct) {
 }
 
 // reference returns what m answers for a target of an example, [horizon][quantiles], but
-// for the rounding to whole numbers.
-func reference(m *models.Model, in windows, b, target int) [][]float64 {
+// for the rounding to whole numbers, and the deviation of its window.
+func reference(m *models.Model, in windows, b, target int) (y [][]float64, deviation float64) {
 	d := m.Spec.Direct
 	row := make([]float64, d.Window)
 	for i := range row {
@@ -260,7 +261,7 @@ func reference(m *models.Model, in windows, b, target int) [][]float64 {
 		}
 		members = append(members, y)
 	}
-	return answered(m, medians(members))
+	return answered(m, medians(members)), deviation
 }
 
 // normalized returns the normalized window, its mask, center and deviation.
@@ -320,9 +321,12 @@ func network(m *models.Model, p *models.Params[float32], in windows, b int, z, m
 	}
 	answer := make([][]float64, d.Horizon)
 	for h := range answer {
-		state := x.Data[(d.WindowSegments()+h/d.Segment)*s.Hidden:][:s.Hidden]
+		at, step := d.WindowSegments()+h/d.Segment, h%d.Segment
+		if s.Readout == models.ReadLast {
+			at, step = d.WindowSegments()-1, h
+		}
 		for q := range d.Quantiles {
-			y := dense(state, p.Head, h%d.Segment*len(d.Quantiles)+q)
+			y := dense(x.Data[at*s.Hidden:][:s.Hidden], p.Head, step*len(d.Quantiles)+q)
 			for i := range p.Path {
 				if i%d.Horizon == h {
 					y += z[i/d.Horizon] * float64(p.Path[i])

@@ -182,7 +182,7 @@ func (g *graph) readout(y string) string {
 // except for a backward direction, of which it takes a Slice. A Gather with the index
 // -1 would do, but some engines read it as 0.
 func (g *graph) last(y string) string {
-	step, perm := layer(g.spec.Layers-1, "hn"), []int64{1, 0, 2}
+	step, perm := g.prefix+layer(g.spec.Layers-1, "hn"), []int64{1, 0, 2}
 	if g.spec.Readout == models.ReadLast && g.spec.Bidirectional {
 		step, perm = g.node("Slice", "last_step", []string{y, g.shape("last_start", -1), g.shape("last_end", math.MaxInt64), g.shape("time_axis", 0)}), []int64{2, 0, 1, 3}
 	}
