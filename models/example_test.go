@@ -28,6 +28,32 @@ func ExampleSpec() {
 	// runs step by step: false
 }
 
+// A direct forecaster reads two weeks of hours, a day at a time, and answers for two days
+// with an interval of 80%.
+func ExampleDirect() {
+	direct := &models.Direct{
+		Window: 336, Horizon: 48, Segment: 24, Targets: 1,
+		Center: models.CenterMean, Linear: true, Quantiles: []float64{0.1, 0.5, 0.9},
+	}
+	spec := models.Spec{
+		Cell:      models.GRU,
+		Features:  direct.Columns(),
+		Embedding: 64,
+		Hidden:    64,
+		Layers:    1,
+		Readout:   models.ReadLast,
+		Outputs:   48 * 3,
+		Direct:    direct,
+	}
+	fmt.Println(spec.Validate())
+	fmt.Println(direct.WindowSegments(), "segments of", direct.Features(), "values")
+	fmt.Println(spec.Size(), "parameters")
+	// Output:
+	// <nil>
+	// 14 segments of 48 values
+	// 53584 parameters
+}
+
 func ExampleSpec_Validate() {
 	spec := models.Spec{
 		Cell:     models.GRU,

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -72,3 +73,78 @@ const (
 	MissingInterpolate Missing = "interpolate" // they are interpolated between their neighbours
 	MissingMask        Missing = "mask"        // they are told to the model, and leave the loss and the metrics
 )
+
+// validate returns a *FieldError for the first field that does not fit d.
+func (f *Forecasting) validate(d *Direct) error {
+	if err := f.validateLengths(d); err != nil {
+		return err
+	}
+	if err := f.validateTimes(); err != nil {
+		return err
+	}
+	for i, c := range f.Categories {
+		if size := d.Categories[i].Size; len(c.Values) >= size {
+			return &FieldError{Field: fmt.Sprintf("Categories[%d].Values", i), Value: c.Values, Want: fmt.Sprintf("of length %d or less, since the category has %d numbers and 0 stands for all others", size-1, size)}
+		}
+	}
+	for i, w := range f.Widths {
+		if !(w >= 0) || math.IsInf(float64(w), 0) {
+			return &FieldError{Field: fmt.Sprintf("Widths[%d]", i), Value: w, Want: "0 or more and finite"}
+		}
+	}
+	for _, s := range []struct {
+		field string
+		scale *Scale
+		size  int
+	}{{"PastScale", f.PastScale, d.Past}, {"FutureScale", f.FutureScale, d.Future}, {"StaticScale", f.StaticScale, d.Static}} {
+		if err := s.scale.validate(s.field, s.size); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.Season < 0:
+		return &FieldError{Field: "Season", Value: f.Season, Want: "0 or more"}
+	case f.Missing != "" && !slices.Contains([]Missing{MissingRefuse, MissingInterpolate, MissingMask}, f.Missing):
+		return &FieldError{Field: "Missing", Value: f.Missing, Want: "refuse, interpolate or mask"}
+	}
+	return f.validateBounds()
+}
+
+func (f *Forecasting) validateLengths(d *Direct) error {
+	for _, l := range []struct {
+		field      string
+		have, want int
+	}{
+		{"Targets", len(f.Targets), d.Targets}, {"Past", len(f.Past), d.Past}, {"Future", len(f.Future), d.Future},
+		{"Static", len(f.Static), d.Static}, {"Categories", len(f.Categories), len(d.Categories)},
+	} {
+		if l.have != l.want {
+			return &FieldError{Field: l.field, Value: Length(l.have), Want: fmt.Sprintf("of length %d, as Spec.Direct says", l.want)}
+		}
+	}
+	if n := d.Horizon * len(d.Quantiles); len(f.Widths) != 0 && len(f.Widths) != n {
+		return &FieldError{Field: "Widths", Value: Length(len(f.Widths)), Want: fmt.Sprintf("of length %d, a factor for each quantile of each step", n)}
+	}
+	return nil
+}
+
+func (f *Forecasting) validateBounds() error {
+	least, most := math.Inf(-1), math.Inf(1)
+	if f.Min != nil {
+		if least = *f.Min; math.IsNaN(least) || math.IsInf(least, 0) {
+			return &FieldError{Field: "Min", Value: least, Want: "finite"}
+		}
+	}
+	if f.Max != nil {
+		if most = *f.Max; math.IsNaN(most) || math.IsInf(most, 0) {
+			return &FieldError{Field: "Max", Value: most, Want: "finite"}
+		}
+	}
+	switch {
+	case least > most:
+		return &FieldError{Field: "Max", Value: most, Want: fmt.Sprintf("%g, the Min, or more", least)}
+	case f.Integer && math.Ceil(least) > math.Floor(most):
+		return &FieldError{Field: "Max", Value: most, Want: fmt.Sprintf("so much more than %g, the Min, that a whole number lies between them", least)}
+	}
+	return nil
+}

@@ -125,8 +125,7 @@ func (m *Metadata) validateForecast() error {
 	return nil
 }
 
-// validateDirect checks what the metadata of a direct forecaster say twice, and the sizes
-// of what is for each column.
+// validateDirect checks what the metadata of a direct forecaster say twice, and Forecast.
 func (m *Metadata) validateDirect() error {
 	d, f := m.Spec.Direct, m.Forecast
 	switch {
@@ -145,33 +144,7 @@ func (m *Metadata) validateDirect() error {
 	case f == nil:
 		return &FieldError{Field: "Forecast", Value: nil, Want: "set for a direct forecaster"}
 	}
-	for _, l := range []struct {
-		field      string
-		have, want int
-	}{
-		{"Targets", len(f.Targets), d.Targets}, {"Past", len(f.Past), d.Past}, {"Future", len(f.Future), d.Future},
-		{"Static", len(f.Static), d.Static}, {"Categories", len(f.Categories), len(d.Categories)},
-	} {
-		if l.have != l.want {
-			return &FieldError{Field: "Forecast." + l.field, Value: Length(l.have), Want: fmt.Sprintf("of length %d, as Spec.Direct says", l.want)}
-		}
-	}
-	if err := InField("Forecast", f.validateTimes()); err != nil {
-		return err
-	}
-	if n := d.Horizon * len(d.Quantiles); len(f.Widths) != 0 && len(f.Widths) != n {
-		return &FieldError{Field: "Forecast.Widths", Value: Length(len(f.Widths)), Want: fmt.Sprintf("of length %d, a factor for each quantile of each step", n)}
-	}
-	for _, s := range []struct {
-		field string
-		scale *Scale
-		size  int
-	}{{"PastScale", f.PastScale, d.Past}, {"FutureScale", f.FutureScale, d.Future}, {"StaticScale", f.StaticScale, d.Static}} {
-		if err := s.scale.validate("Forecast."+s.field, s.size); err != nil {
-			return err
-		}
-	}
-	return nil
+	return InField("Forecast", f.validate(d))
 }
 
 // Targets returns the number of columns that a forecaster answers for at each step: 1 if

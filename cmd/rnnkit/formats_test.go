@@ -48,12 +48,16 @@ func documented(t *testing.T, name string) (fields []field) {
 // written as JSON.
 func TestFormatsOfJSON(t *testing.T) {
 	for name, value := range map[string]any{
-		"models.Metadata":  models.Metadata{},
-		"models.Spec":      models.Spec{},
-		"models.Scale":     models.Scale{},
-		"models.StatePair": models.StatePair{},
-		"models.Training":  models.Training{},
-		"trainer.Epoch":    trainer.Epoch{},
+		"models.Metadata":       models.Metadata{},
+		"models.Spec":           models.Spec{},
+		"models.Direct":         models.Direct{},
+		"models.Category":       models.Category{},
+		"models.Forecasting":    models.Forecasting{},
+		"models.CategoryValues": models.CategoryValues{},
+		"models.Scale":          models.Scale{},
+		"models.StatePair":      models.StatePair{},
+		"models.Training":       models.Training{},
+		"trainer.Epoch":         trainer.Epoch{},
 	} {
 		if got, want := documented(t, name), fieldsOf(reflect.TypeOf(value)); !slices.Equal(got, want) {
 			t.Errorf("docs/formats.md lists of %s\n%v\nbut the code has\n%v", name, got, want)
