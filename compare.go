@@ -37,6 +37,9 @@ type Comparison struct {
 // an error if they differ there too, or if the engine is off by more than rounding
 // explains.
 func (j *Job) Compare(ctx context.Context, file []byte, exported *infer.Model) (c Comparison, err error) {
+	if j.forecaster != nil {
+		return j.compareDirect(ctx, file, exported)
+	}
 	source := j.TestData
 	if source.Len() == 0 {
 		source = j.TrainData

@@ -3,8 +3,11 @@
 //
 // # Train
 //
-// There are three tasks:
+// There are four kinds of models:
 //
+//   - [NewForecaster] forecasts series of a [github.com/rnnkit/rnnkit/datasets.Panel], a whole horizon at once and
+//     with intervals. Its [ForecasterOptions] come from [DefaultForecasterOptions], and what
+//     they leave open follows from the data. [Backtest] tells how good it would have been.
 //   - [NewStepForecaster] forecasts the next values of one or more series step by step,
 //     with a state that can go on. Its [StepForecasterOptions] come from
 //     [DefaultStepForecasterOptions].

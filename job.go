@@ -19,8 +19,8 @@ import (
 )
 
 // Job is a training that is ready to begin: a model, and the data that it learns from. It
-// trains once. [NewStepForecaster], [NewClassifier], [NewSequenceClassifier] and
-// [NewGenerator] make one.
+// trains once. [NewForecaster], [NewStepForecaster], [NewClassifier],
+// [NewSequenceClassifier] and [NewGenerator] make one.
 type Job struct {
 	// Options are those that the job was made with, and what followed from the data:
 	// the sizes of the Spec, and the Loss and Validation of Fit.
@@ -31,9 +31,10 @@ type Job struct {
 	TrainData datasets.Source // the training set
 	TestData  datasets.Source // the test set, which may be empty
 
-	digest  [sha256.Size]byte // of all data
-	summary func() (string, error)
-	begun   bool // the training
+	digest     [sha256.Size]byte // of all data
+	forecaster *forecaster       // nil but for a direct forecaster
+	summary    func() (string, error)
+	begun      bool // the training
 }
 
 // examples are what a job learns from, and how they were cut from its data.
@@ -196,6 +197,9 @@ func (j *Job) export(ctx context.Context) (*Result, error) {
 
 // fit trains the model and notes in its metadata how.
 func (j *Job) fit(ctx context.Context) ([]trainer.Epoch, error) {
+	if j.forecaster != nil {
+		return j.forecaster.fit(ctx, j)
+	}
 	lowest := math.Inf(1)
 	history, err := trainer.Fit(ctx, j.Model, j.TrainData, j.TestData, watchLoss(j.Fit, &lowest))
 	if len(history) > 0 {

@@ -10,8 +10,9 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// Options are the options that all tasks share. [StepForecasterOptions],
-// [ClassifierOptions] and [GeneratorOptions] embed them beside those of their own task.
+// Options are the options that all tasks share. [ForecasterOptions],
+// [StepForecasterOptions], [ClassifierOptions] and [GeneratorOptions] embed them beside
+// those of their own task.
 type Options struct {
 	// Spec is the model. Its Features and Outputs follow from the data, and so does the
 	// Vocabulary of a generator.

@@ -54,6 +54,15 @@ func widened(t tensor.Tensor) tensor.Tensor {
 // Close frees the model.
 func (e *Exact) Close() error { return e.session.Close() }
 
+// Run runs the model on inputs of float32 or integers. The outputs are float64.
+func (e *Exact) Run(ctx context.Context, inputs map[string]tensor.Tensor, outputs ...string) (map[string]tensor.Tensor, error) {
+	wide := make(map[string]tensor.Tensor, len(inputs))
+	for name, t := range inputs {
+		wide[name] = widened(t)
+	}
+	return e.session.Run(ctx, wide, outputs...)
+}
+
 // Output returns what the model answers to input, whole sequences of float32 or
 // of tokens, from a state of zeros: float64 of the shape of its output.
 func (e *Exact) Output(ctx context.Context, input tensor.Tensor) (map[string]tensor.Tensor, error) {

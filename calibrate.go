@@ -1,0 +1,153 @@
+package rnnkit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/internal/conformal"
+	"github.com/rnnkit/rnnkit/internal/metrics"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// calibrate forecasts the last rows by a model that has not seen them. It sets the Widths
+// of the metadata, and the result of the test.
+func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
+	b := &backtest{panel: f.panel, meta: &f.meta, origins: f.calibrationOrigins()}
+	plain := *m // bounds and whole numbers would hide how wide the intervals must be
+	forecast := *m.Forecast
+	forecast.Min, forecast.Max, forecast.Integer = nil, nil, false
+	plain.Forecast = &forecast
+	if err := b.forecastBy(ctx, &plain); err != nil {
+		return err
+	}
+	widths := b.widths()
+	with := *f.meta.Forecast
+	with.Widths = widths
+	f.meta.Forecast = &with
+	b.widen(widths)
+	var err error
+	f.test, err = b.result(ctx)
+	return err
+}
+
+// calibrationOrigins are the origins of the calibration, at equal distances over its rows.
+func (f *forecaster) calibrationOrigins() (list []origin) {
+	for i := range f.panel.Series {
+		first, final := f.panel.Series[i].Len()-f.calibration, f.panel.Series[i].Len()-f.Horizon
+		for k := range f.origins {
+			row := final - k*(final-first)/max(1, f.origins-1)
+			if row > 0 {
+				list = append(list, origin{i, row})
+			}
+		}
+	}
+	return list
+}
+
+// forecastBy sets the backcasts to what the file of a model answers.
+func (b *backtest) forecastBy(ctx context.Context, model *models.Model) error {
+	file, err := export.Marshal(model)
+	if err != nil {
+		return err
+	}
+	m, err := infer.OpenBytes(file)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return b.forecast(ctx, m)
+}
+
+// widths returns the factors of conformal calibration.
+func (b *backtest) widths() []float32 {
+	var forecasts [][][]float64
+	var actuals [][]float64
+	for _, c := range b.backcasts {
+		forecasts, actuals = append(forecasts, c.Quantiles), append(actuals, c.Actual)
+	}
+	return conformal.Widths(b.meta.Spec.Direct.Quantiles, forecasts, actuals)
+}
+
+// widen multiplies the distances of the quantiles from the median by widths.
+func (b *backtest) widen(widths []float32) {
+	for _, c := range b.backcasts {
+		for h, q := range c.Quantiles {
+			widen(q, widths[h*len(q):][:len(q)])
+		}
+	}
+}
+
+// widen multiplies the distances of quantiles from the median by factors, and then puts
+// the quantiles in order, outwards from the median.
+func widen[T float32 | float64](q []T, factors []float32) {
+	median := q[len(q)/2]
+	for i := range q {
+		q[i] = median + (q[i]-median)*T(factors[i])
+	}
+	order(q)
+}
+
+// order makes quantiles ascend, outwards from the median.
+func order[T float32 | float64](q []T) {
+	for i := len(q)/2 + 1; i < len(q); i++ {
+		q[i] = max(q[i], q[i-1])
+	}
+	for i := len(q)/2 - 1; i >= 0; i-- {
+		q[i] = min(q[i], q[i+1])
+	}
+}
+
+// summary says how good the model was on the rows that the first fit did not see.
+func (f *forecaster) summary() string {
+	if f.test == nil {
+		return "not tested: the series are too short to hold rows back"
+	}
+	model, others := f.test.Reports[0], slices.Clone(f.test.Reports[1:])
+	slices.SortStableFunc(others, func(a, b Report) int { return compareErrors(a.All, b.All) })
+	var beside []string
+	for _, r := range others {
+		beside = append(beside, r.Method+" "+errorOf(r.All))
+	}
+	lines := []string{
+		fmt.Sprintf("tested on the last %d rows before it learned from all, %d forecasts of %d steps: %s", f.calibration, len(f.test.Forecasts), f.Horizon, errorWords(model.All)),
+		"beside it: " + strings.Join(beside, ", "),
+	}
+	if best := others[0]; compareErrors(best.All, model.All) < 0 {
+		lines = append(lines, fmt.Sprintf("%s is better than the model (%s to %s): use that, or give the model more data", best.Method, errorOf(best.All), errorOf(model.All)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// compareErrors compares two methods by their MASE, or by their MAE where that is not
+// known.
+func compareErrors(a, b Metrics) int {
+	if math.IsNaN(a.MASE) || math.IsNaN(b.MASE) {
+		return cmp.Compare(a.MAE, b.MAE)
+	}
+	return cmp.Compare(a.MASE, b.MASE)
+}
+
+func errorOf(m metrics.Metrics) string {
+	if math.IsNaN(m.MASE) {
+		return fmt.Sprintf("%.4g", m.MAE)
+	}
+	return fmt.Sprintf("%.3f", m.MASE)
+}
+
+// errorWords says the errors of a model, and how many values its intervals hold.
+func errorWords(m metrics.Metrics) string {
+	words := fmt.Sprintf("MAE %.4g, RMSE %.4g", m.MAE, m.RMSE)
+	if !math.IsNaN(m.MASE) {
+		words = fmt.Sprintf("MASE %.3f, ", m.MASE) + words
+	}
+	for _, i := range m.Intervals {
+		words += fmt.Sprintf("; the %g%% intervals hold %.0f%%", 100*i.Level, 100*i.Coverage)
+	}
+	return words
+}

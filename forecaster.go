@@ -1,0 +1,493 @@
+package rnnkit
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// ForecasterOptions say how [NewForecaster] trains. A field of value 0 stands for what
+// follows from the data, by rules that are told in Forecast.Rules of the model's metadata.
+// The same holds for the Cell, Hidden, Embedding and Layers of Spec, and for the
+// Optimizer, LearningRate, Schedule, ClipNorm and Batch of Fit. [DefaultForecasterOptions]
+// returns what most programs begin with.
+type ForecasterOptions struct {
+	// Options are the options of all tasks, as far as a direct forecaster has them. It has
+	// no StateInput and no HeldOut: it is tested on the last rows of each series before it
+	// learns from all of them.
+	Options
+
+	Horizon int // steps ahead that the model answers for at once
+	Window  int // steps that it looks back, a multiple of Segment
+	Segment int // steps that its recurrent layers read as one
+	Season  int // steps after which the series repeat; 1 if they do not
+
+	Log    Switch        // whether the model reads the logarithm of the targets
+	Center models.Center // what each window is normalized around
+
+	Updates  int // of the parameters, of each member of the ensemble
+	Ensemble int // members, of which the model answers the median
+	Trials   int // settings to try before, on rows that then calibrate nothing; 0 for none
+
+	// Levels are the shares of values that the intervals hold, such as 0.8 and 0.95.
+	// Without any there are no intervals.
+	Levels []float64
+
+	Min, Max *float64 // no answer is less, or more; nil for no bound
+	Integer  bool     // answers are rounded to whole numbers
+
+	// Missing says what is done about missing values of the targets. Empty is what the
+	// panel says, or models.MissingMask.
+	Missing models.Missing
+
+	// Calendar lists features of the times that the model reads beside the covariates, of
+	// models.CalendarColumns. Nil follows from the frequency of the panel; an empty list
+	// is none.
+	Calendar []string
+}
+
+// Switch is an option that is on or off, or follows from the data.
+type Switch string
+
+// The settings of a Switch.
+const (
+	Auto Switch = "" // as the data ask for
+	On   Switch = "on"
+	Off  Switch = "off"
+)
+
+// DefaultForecasterOptions returns options that follow from the data, with intervals that
+// hold 80% and 95% of the values.
+func DefaultForecasterOptions() ForecasterOptions {
+	return ForecasterOptions{Levels: []float64{0.8, 0.95}}
+}
+
+// Validate returns a *models.FieldError for the first field that fits no data.
+// [NewForecaster] calls it before it looks at the data.
+func (o ForecasterOptions) Validate() error {
+	if err := atLeast(0, field{"Horizon", o.Horizon}, field{"Window", o.Window}, field{"Segment", o.Segment}, field{"Season", o.Season},
+		field{"Updates", o.Updates}, field{"Ensemble", o.Ensemble}, field{"Trials", o.Trials}); err != nil {
+		return err
+	}
+	switch {
+	case o.Segment > 0 && o.Window%o.Segment != 0:
+		return &models.FieldError{Field: "Window", Value: o.Window, Want: fmt.Sprintf("a multiple of the Segment, %d", o.Segment)}
+	case o.Ensemble > maxEnsemble:
+		return &models.FieldError{Field: "Ensemble", Value: o.Ensemble, Want: fmt.Sprintf("%d or less", maxEnsemble)}
+	case !slices.Contains([]Switch{Auto, On, Off}, o.Log):
+		return &models.FieldError{Field: "Log", Value: string(o.Log), Want: "on, off or empty"}
+	case o.Min != nil && o.Max != nil && !(*o.Min < *o.Max):
+		return &models.FieldError{Field: "Min", Value: *o.Min, Want: fmt.Sprintf("less than the Max, %g", *o.Max)}
+	case o.Missing != "" && !slices.Contains([]models.Missing{models.MissingMask, models.MissingRefuse, models.MissingInterpolate}, o.Missing):
+		return &models.FieldError{Field: "Missing", Value: o.Missing, Want: "mask, refuse or interpolate"}
+	}
+	if err := o.validateNumbers(); err != nil {
+		return err
+	}
+	if _, err := models.CalendarColumns(o.Calendar...); err != nil {
+		return err
+	}
+	if err := o.validateOthers(); err != nil {
+		return err
+	}
+	return o.validateModel()
+}
+
+// maxEnsemble limits an ensemble that a mistyped number asks for.
+const maxEnsemble = 100
+
+// validateNumbers checks the levels and the bounds.
+func (o ForecasterOptions) validateNumbers() error {
+	for i, level := range o.Levels {
+		if !(level > 0 && level < 1) || slices.Contains(o.Levels[:i], level) {
+			return &models.FieldError{Field: fmt.Sprintf("Levels[%d]", i), Value: level, Want: "between 0 and 1, such as 0.8, and no other"}
+		}
+	}
+	for _, bound := range []struct {
+		name  string
+		value *float64
+	}{{"Min", o.Min}, {"Max", o.Max}} {
+		if v := bound.value; v != nil && (math.IsNaN(*v) || math.IsInf(float64(float32(*v)), 0)) {
+			return &models.FieldError{Field: bound.name, Value: *v, Want: "finite as a float32"}
+		}
+	}
+	return nil
+}
+
+// validateOthers refuses options of other tasks, and those that follow from others.
+func (o ForecasterOptions) validateOthers() error {
+	switch {
+	case o.Fit.Stateful:
+		return &models.FieldError{Field: "Fit.Stateful", Value: true, Want: "false: a direct forecaster has no state"}
+	case o.Fit.Validation != nil:
+		return &models.FieldError{Field: "Fit.Validation", Value: "set", Want: "nil: the last rows of the series validate"}
+	case o.Fit.DataDigest != "":
+		return &models.FieldError{Field: "Fit.DataDigest", Value: o.Fit.DataDigest, Want: "empty: it follows from the data"}
+	case o.StateInput:
+		return &models.FieldError{Field: "StateInput", Value: true, Want: "false: a direct forecaster has no state, NewStepForecaster makes one that has"}
+	case o.HeldOut != 0:
+		return &models.FieldError{Field: "HeldOut", Value: o.HeldOut, Want: "0: a direct forecaster is tested on the last rows before it learns from all"}
+	case o.Fit.Loss != nil:
+		return &models.FieldError{Field: "Fit.Loss", Value: o.Fit.Loss.Name(), Want: "nil: a direct forecaster learns its quantiles"}
+	case o.Fit.Epochs != 0:
+		return &models.FieldError{Field: "Fit.Epochs", Value: o.Fit.Epochs, Want: "0: the training is as long as the Updates say"}
+	case o.Fit.Patience != 0:
+		return &models.FieldError{Field: "Fit.Patience", Value: o.Fit.Patience, Want: "0: the training is as long as the Updates say"}
+	case o.Fit.Schedule.Shape == trainer.Plateau:
+		return &models.FieldError{Field: "Fit.Schedule.Shape", Value: o.Fit.Schedule.Shape, Want: "another: a direct forecaster has no epochs"}
+	case o.Fit.NoShuffle:
+		return &models.FieldError{Field: "Fit.NoShuffle", Value: true, Want: "false: the windows of a direct forecaster are drawn"}
+	case o.Trials > 0 && o.Start != nil:
+		return &models.FieldError{Field: "Trials", Value: o.Trials, Want: "0 with a Start, whose sizes the model keeps"}
+	}
+	return nil
+}
+
+// validateModel checks what the user has said of the model and of the training.
+func (o ForecasterOptions) validateModel() error {
+	smallest := ForecasterOptions{Options: o.Options, Horizon: 1, Window: 1, Segment: 1, Levels: o.Levels, Center: o.Center}
+	smallest.useStandards()
+	spec := smallest.direct(roles{targets: 1})
+	if err := spec.Validate(); err != nil {
+		return inOptions(err)
+	}
+	fit := smallest.Fit
+	fit.Epochs = 1
+	if err := models.InField("Fit", fit.Validate(spec)); err != nil {
+		return err
+	}
+	_, err := o.initializers(spec, 0)
+	return err
+}
+
+// inOptions returns the error of a Spec as one of the options that it follows from.
+func inOptions(err error) error {
+	var field *models.FieldError
+	if !errors.As(err, &field) || !strings.HasPrefix(field.Field, "Direct.") {
+		return models.InField("Spec", err)
+	}
+	option := *field
+	option.Field = strings.TrimPrefix(field.Field, "Direct.")
+	return &option
+}
+
+// NewForecaster returns the job of forecasting the next values of the series of a panel:
+// of every series the targets, each with the same model. The model reads a window at once
+// and answers for the whole horizon, with intervals: see models.Direct. It suits whatever
+// comes in rows, and is the one to begin with. A stream that has no end, in which each
+// value is to be answered at once and a state is kept, is for [NewStepForecaster].
+//
+// The panel is not changed, and must not be while the job trains. The job's metadata have
+// what was chosen for the data and why, in Forecast.Rules.
+//
+// The error is a *models.FieldError if an option does not fit the panel, or the panel is
+// none. It wraps a [datasets.ErrTooShort] if no series is long enough to learn from.
+func NewForecaster(panel *datasets.Panel, o ForecasterOptions) (*Job, error) {
+	if panel == nil {
+		return nil, &models.FieldError{Field: "panel", Value: nil, Want: "a panel of series"}
+	}
+	if err := o.useStart(); err != nil {
+		return nil, err
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if err := models.InField("panel", panel.Check()); err != nil {
+		return nil, err
+	}
+	f, err := newForecaster(panel, o)
+	if err != nil {
+		return nil, err
+	}
+	return f.job()
+}
+
+// forecaster is what trains a direct forecaster.
+type forecaster struct {
+	ForecasterOptions // with all that follows from the data
+	panel             *datasets.Panel
+	meta              models.Metadata
+	calibration       int             // rows at the end of the series that the first fit does not see
+	origins           int             // of each series in these rows, from which it forecasts
+	test              *BacktestResult // on these rows; nil before, or without calibration
+}
+
+// newForecaster settles what the options leave open.
+func newForecaster(panel *datasets.Panel, o ForecasterOptions) (*forecaster, error) {
+	panel, err := o.clean(panel)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.checkStart(panel); err != nil {
+		return nil, err
+	}
+	r := newRules(panel, &o)
+	if err := r.settle(); err != nil {
+		return nil, err
+	}
+	f := &forecaster{ForecasterOptions: o, panel: panel, calibration: r.calibration, origins: r.origins}
+	if o.Calendar != nil {
+		f.panel = &datasets.Panel{}
+		*f.panel = *panel
+		f.panel.Series = slices.Clone(panel.Series)
+		if err := f.panel.AddCalendar(o.Horizon, o.Calendar...); err != nil {
+			return nil, err
+		}
+	}
+	f.describe(r.said)
+	return f, nil
+}
+
+// useStart takes what follows from Start, if there is one. It refuses an option that was
+// set to something else.
+func (o *ForecasterOptions) useStart() error {
+	if err := o.Options.useStart(models.Forecast); err != nil || o.Start == nil {
+		return err
+	}
+	d, f := o.Start.Spec.Direct, o.Start.Forecast
+	if d == nil {
+		return &models.FieldError{Field: "Start.Spec.Direct", Value: nil, Want: "set: NewStepForecaster goes on from a model that reads step by step"}
+	}
+	o.Levels, o.Center, o.Calendar, o.Log = nil, d.Center, nil, Off
+	if d.Log > 0 {
+		o.Log = On
+	}
+	for i, q := range d.Quantiles[:len(d.Quantiles)/2] {
+		o.Levels = append(o.Levels, d.Quantiles[len(d.Quantiles)-1-i]-q)
+	}
+	if o.Min == nil {
+		o.Min = f.Min
+	}
+	if o.Max == nil {
+		o.Max = f.Max
+	}
+	o.Integer = o.Integer || f.Integer
+	return cmp.Or(
+		keepStart("Window", &o.Window, d.Window, 0),
+		keepStart("Horizon", &o.Horizon, d.Horizon, 0),
+		keepStart("Segment", &o.Segment, d.Segment, 0),
+		keepStart("Season", &o.Season, f.Season, 0),
+		keepStart("Ensemble", &o.Ensemble, 1+len(o.Start.Ensemble), 0),
+	)
+}
+
+// checkStart refuses a panel whose columns are not those of Start.
+func (o *ForecasterOptions) checkStart(panel *datasets.Panel) error {
+	if o.Start == nil {
+		return nil
+	}
+	return checkRoles(panel, o.Start.Forecast)
+}
+
+// clean returns the panel without the missing values that the options do not allow.
+func (o *ForecasterOptions) clean(panel *datasets.Panel) (*datasets.Panel, error) {
+	o.Missing = cmp.Or(o.Missing, panel.Missing, models.MissingMask)
+	switch o.Missing {
+	case models.MissingRefuse:
+		return panel, refuseMissing(panel)
+	case models.MissingInterpolate:
+		return interpolate(panel), nil
+	}
+	return panel, nil
+}
+
+// refuseMissing returns an error for the first missing value of a target.
+func refuseMissing(panel *datasets.Panel) error {
+	for i, s := range panel.Series {
+		for t, values := range s.Targets {
+			if row := slices.IndexFunc(values, math.IsNaN); row >= 0 {
+				return &models.FieldError{
+					Field: fmt.Sprintf("panel.Series[%d].Targets[%d][%d]", i, t, row), Value: values[row],
+					Want: "a number, or Missing another than refuse: mask tells the model which values are missing, interpolate fills them in",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// interpolate returns the panel with the missing values of the targets on a straight line
+// between their neighbours. Those before the first value and after the last stay.
+func interpolate(panel *datasets.Panel) *datasets.Panel {
+	filled := *panel
+	filled.Series = slices.Clone(panel.Series)
+	for i := range filled.Series {
+		s := &filled.Series[i]
+		s.Targets = slices.Clone(s.Targets)
+		for t, values := range s.Targets {
+			s.Targets[t] = interpolated(values)
+		}
+	}
+	return &filled
+}
+
+func interpolated(values []float64) []float64 {
+	filled, last := slices.Clone(values), -1
+	for i, v := range filled {
+		if math.IsNaN(v) {
+			continue
+		}
+		for k := last + 1; k < i && last >= 0; k++ {
+			filled[k] = filled[last] + (v-filled[last])*float64(k-last)/float64(i-last)
+		}
+		last = i
+	}
+	return filled
+}
+
+// roles are the numbers of columns of a panel.
+type roles struct {
+	targets, past, future, static int
+	categories                    []models.Category
+}
+
+// rolesOf counts the columns of a panel and the values of its categories.
+func rolesOf(panel *datasets.Panel, values []models.CategoryValues) roles {
+	r := roles{targets: len(panel.Targets), past: len(panel.Past), future: len(panel.Future), static: len(panel.Static)}
+	for _, c := range values {
+		size := len(c.Values) + 1 // and all others
+		r.categories = append(r.categories, models.Category{Size: size, Embedding: min(maxCategoryEmbedding, (size+1)/2)})
+	}
+	return r
+}
+
+// direct returns the Spec of settled options for a panel.
+func (o *ForecasterOptions) direct(r roles) models.Spec {
+	s := o.Spec
+	s.Direct = &models.Direct{
+		Window: o.Window, Horizon: o.Horizon, Segment: o.Segment,
+		Targets: r.targets, Past: r.past, Future: r.future, Static: r.static, Categories: r.categories,
+		Center: o.Center, Linear: true, Quantiles: quantiles(o.Levels),
+	}
+	if s.Features = s.Direct.Columns(); s.Readout == "" {
+		s.Readout = models.ReadLast
+		if r.future > 0 {
+			s.Readout = models.ReadAll
+		}
+	}
+	steps := o.Horizon
+	if s.Readout == models.ReadAll {
+		steps = o.Segment
+	}
+	s.Outputs = steps * len(s.Direct.Quantiles)
+	return s
+}
+
+// quantiles returns the ends of the intervals of the given levels, and the median.
+func quantiles(levels []float64) []float64 {
+	list := []float64{0.5}
+	for _, level := range levels {
+		list = append(list, (1-level)/2, (1+level)/2)
+	}
+	slices.Sort(list)
+	for i, q := range list {
+		list[i] = math.Round(q*1e9) / 1e9 // 0.95 gives 0.025
+	}
+	return list
+}
+
+// describe sets the metadata.
+func (f *forecaster) describe(said []string) {
+	p := f.panel
+	values := p.CategoryValues()
+	if f.Start != nil {
+		values = f.Start.Forecast.Categories
+	}
+	f.Spec = f.direct(rolesOf(p, values))
+	f.Spec.Direct.Log = f.logFloor()
+	forecast := &models.Forecasting{
+		Targets: p.Targets, Past: p.Past, Future: p.Future, Calendar: p.Calendar, Static: p.Static, Categories: values,
+		Time: p.Roles.Time, Series: p.Roles.Series, Frequency: p.Frequency.String(), Season: f.Season,
+		Min: f.Min, Max: f.Max, Integer: f.Integer, Missing: f.Missing, Rules: said,
+	}
+	forecast.PastScale, forecast.FutureScale, forecast.StaticScale = p.CovariateScales()
+	if f.Start != nil {
+		f.Spec = f.Start.Spec
+		start := f.Start.Forecast
+		forecast.PastScale, forecast.FutureScale, forecast.StaticScale = start.PastScale, start.FutureScale, start.StaticScale
+	}
+	f.meta = models.Metadata{
+		Task: models.Forecast, Spec: f.Spec, Window: f.Window, Horizon: f.Horizon,
+		Columns: slices.Concat(p.Targets, p.Past, p.Future), Forecast: forecast,
+	}
+}
+
+// logFloor returns the smallest value that the model takes a logarithm of, or 0 if it
+// takes none: the smallest one above 0 that the targets have.
+func (f *forecaster) logFloor() float64 {
+	if f.Log != On {
+		return 0
+	}
+	floor := math.Inf(1)
+	eachTarget(f.panel, func(values []float64) {
+		for _, v := range values {
+			if v > 0 {
+				floor = min(floor, v)
+			}
+		}
+	})
+	if math.IsInf(floor, 1) {
+		return 1
+	}
+	return floor
+}
+
+// eachTarget calls do for the values of each target of each series.
+func eachTarget(panel *datasets.Panel, do func(values []float64)) {
+	for i := range panel.Series {
+		for _, values := range panel.Series[i].Targets {
+			do(values)
+		}
+	}
+}
+
+// job returns the job of f.
+func (f *forecaster) job() (*Job, error) {
+	train, err := f.windows(f.panel, 0, f.Fit.Seed)
+	if err != nil {
+		return nil, f.tooShort(err)
+	}
+	j, err := newJob(f.Options, f.meta, examples{train: train, test: &datasets.Sequences{}, data: panelBytes(f.panel)})
+	if err != nil {
+		return nil, err
+	}
+	j.forecaster, j.summary = f, func() (string, error) { return f.summary(), nil }
+	return j, nil
+}
+
+// windows returns the windows of a panel to learn from: count that are drawn, or with 0
+// every one once.
+func (f *forecaster) windows(panel *datasets.Panel, count int, seed uint64) (*datasets.PanelWindows, error) {
+	return panel.Windows(datasets.WindowOptions{
+		Window: f.Window, Horizon: f.Horizon,
+		MinHistory: min(f.Window, minHistorySeasons*max(1, f.Season)),
+		Count:      count, Seed: seed,
+		Errors: panel.SeasonalErrors(f.Season), Categories: f.meta.Forecast.Categories,
+	})
+}
+
+// tooShort is the error of a panel of which no series has a window.
+func (f *forecaster) tooShort(err error) error {
+	return &models.FieldError{Field: "Horizon", Value: f.Horizon, Want: fmt.Sprintf("less, or a series longer than %d rows", longest(f.panel)), Err: err}
+}
+
+// panelBytes lists the values of a panel as little-endian float64.
+func panelBytes(p *datasets.Panel) (data []byte) {
+	for _, s := range p.Series {
+		for _, columns := range [][][]float64{s.Targets, s.Past, s.Future, {s.Static}} {
+			for _, values := range columns {
+				data, _ = binary.Append(data, binary.LittleEndian, values)
+			}
+		}
+		data = fmt.Appendf(data, "%q", s.Categories)
+	}
+	return data
+}

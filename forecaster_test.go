@@ -1,0 +1,269 @@
+package rnnkit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rnnkit/rnnkit"
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// seasonal returns a series with a season of 6, a trend and noise.
+func seasonal(n int, level float64, seed uint64) []float64 {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = level * (10 + 0.02*float64(i) + 2*math.Sin(float64(i)*math.Pi/3) + 0.3*rng.NormFloat64())
+	}
+	return values
+}
+
+// quick returns options of a training that takes a moment.
+func quick() rnnkit.ForecasterOptions {
+	o := rnnkit.DefaultForecasterOptions()
+	o.Horizon, o.Updates, o.Ensemble = 5, 60, 2
+	return o
+}
+
+// forecastOf trains on a panel and returns the job and its result.
+func forecastOf(t *testing.T, p *datasets.Panel, o rnnkit.ForecasterOptions) (*rnnkit.Job, *rnnkit.Result) {
+	t.Helper()
+	job, err := rnnkit.NewForecaster(p, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := job.Train(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job, result
+}
+
+func panel(t *testing.T, series ...[]float64) *datasets.Panel {
+	t.Helper()
+	p, err := datasets.NewPanel(series...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestForecaster learns a season that a seasonal naive forecast misses by its noise.
+func TestForecaster(t *testing.T) {
+	o := quick()
+	o.Updates = 150
+	_, result := forecastOf(t, panel(t, seasonal(150, 1, 1)), o)
+	m := open(t, result)
+	b, err := rnnkit.Backtest(ctx, m, panel(t, seasonal(190, 1, 1)), rnnkit.BacktestOptions{Cutoffs: 36, Every: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := result.Model.Forecast.Season; got != 6 {
+		t.Errorf("season %d, want 6: %q", got, result.Model.Forecast.Rules)
+	}
+	for _, simple := range b.Reports[1:] {
+		if model := b.Reports[0]; !(model.All.MAE < simple.All.MAE) {
+			t.Errorf("the model is off by %g, %s by %g", model.All.MAE, simple.Method, simple.All.MAE)
+		}
+	}
+	if c := b.Reports[0].All.Intervals[1].Coverage; !(c > 0.85) {
+		t.Errorf("the 95%% intervals hold %.0f%%", 100*c)
+	}
+}
+
+// everything returns a panel with several series, targets and all kinds of covariates,
+// with times, gaps and missing values.
+func everything() *datasets.Panel {
+	p := &datasets.Panel{
+		Roles: datasets.Roles{
+			Time: "day", Targets: []string{"units", "returns"}, Past: []string{"visits"}, Future: []string{"price"},
+			Static: []string{"area"}, Categories: []string{"region"},
+		},
+		Frequency: must(models.ParseFrequency("1d")),
+	}
+	for i, name := range []string{"a", "b", "c"} {
+		n := 90 + 10*i
+		units, price := seasonal(n, float64(1+10*i), uint64(i)), seasonal(n+7, 1, 9)
+		for k := range units {
+			units[k] -= price[k]
+		}
+		units[20], units[n-1] = math.NaN(), math.NaN()
+		p.Series = append(p.Series, datasets.PanelSeries{
+			Name: name, Start: time.Date(2024, 1, 1+i, 0, 0, 0, 0, time.UTC),
+			Targets: [][]float64{units, seasonal(n, 0.1, 7)}, Past: [][]float64{seasonal(n, 3, 5)}, Future: [][]float64{price},
+			Static: []float64{float64(i)}, Categories: []string{"north", "south", "north"}[i : i+1],
+		})
+	}
+	return p
+}
+
+// TestForecasterOfEverything trains a model of all kinds of columns: the file answers as
+// the trainer does, with an ensemble, calibrated and bounded.
+func TestForecasterOfEverything(t *testing.T) {
+	o := quick()
+	least := 0.0
+	o.Min, o.Integer, o.Calendar = &least, true, []string{"dayofweek"}
+	job, result := forecastOf(t, everything(), o)
+	if result.Native.Examples < 10 {
+		t.Errorf("%d examples were compared", result.Native.Examples)
+	}
+	if d := job.Model.Spec.Direct; d.Targets != 2 || d.Past != 1 || d.Future != 8 || d.Static != 1 || len(d.Categories) != 1 {
+		t.Errorf("the model is %+v", d)
+	}
+	if len(job.Model.Ensemble) != 1 || len(job.Model.Forecast.Widths) != 5*5 {
+		t.Errorf("%d further members, %d widths", len(job.Model.Ensemble), len(job.Model.Forecast.Widths))
+	}
+	answers, err := open(t, result).Run(ctx, nil)
+	if err == nil {
+		t.Errorf("without inputs it answers %v", answers)
+	}
+}
+
+// TestForecasterRepeats checks that the same seed gives the same bytes on any number of
+// threads, and another seed others.
+func TestForecasterRepeats(t *testing.T) {
+	p := panel(t, seasonal(100, 1, 1), seasonal(60, 5, 2))
+	bytesOf := func(threads int, seed uint64) []byte {
+		o := quick()
+		o.Fit.Threads, o.Fit.Seed = threads, seed
+		_, result := forecastOf(t, p, o)
+		return result.File
+	}
+	one := bytesOf(1, 3)
+	if !bytes.Equal(one, bytesOf(3, 3)) {
+		t.Error("three threads give other bytes than one")
+	}
+	if bytes.Equal(one, bytesOf(1, 4)) {
+		t.Error("another seed gives the same bytes")
+	}
+}
+
+// TestForecasterEnds ends trainings in both phases: what was trained is a model that
+// answers.
+func TestForecasterEnds(t *testing.T) {
+	stop := errors.New("stop")
+	for _, phase := range []int{1, 2} {
+		ctx, cancel := context.WithCancelCause(ctx)
+		o := quick()
+		o.Fit.OnBatch = func(p trainer.Progress) {
+			if p.Epochs != 2 || p.Batches != 2*60 {
+				t.Errorf("progress %+v", p)
+			}
+			if p.Epoch == phase && p.Batch == 50 {
+				cancel(stop)
+			}
+		}
+		job, err := rnnkit.NewForecaster(panel(t, seasonal(100, 1, 1)), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := job.Train(ctx)
+		if !errors.Is(err, stop) || result == nil {
+			t.Fatalf("phase %d: %v, a result: %t", phase, err, result != nil)
+		}
+		if n := len(result.Epochs); n != phase {
+			t.Errorf("phase %d: %d epochs", phase, n)
+		}
+		open(t, result)
+	}
+}
+
+// TestForecasterResumes goes on from the checkpoints of a training that ended in its
+// second phase, and ends with the same bytes.
+func TestForecasterResumes(t *testing.T) {
+	p := panel(t, seasonal(100, 1, 1))
+	_, whole := forecastOf(t, p, quick())
+	o := quick()
+	o.Fit.Checkpoint = filepath.Join(t.TempDir(), "c")
+	short, cancel := context.WithCancel(ctx)
+	o.Fit.OnBatch = func(p trainer.Progress) {
+		if p.Epoch == 2 && p.Batch == 70 {
+			cancel()
+		}
+	}
+	job, err := rnnkit.NewForecaster(p, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := job.Train(short); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	o.Fit.Resume, o.Fit.OnBatch = true, nil
+	if _, result := forecastOf(t, p, o); !bytes.Equal(result.File, whole.File) {
+		t.Error("the resumed training ends with other bytes")
+	}
+}
+
+// TestForecasterGoesOn trains on from a model, which keeps its sizes and scales.
+func TestForecasterGoesOn(t *testing.T) {
+	_, first := forecastOf(t, everything(), quick())
+	o := quick()
+	o.Start, o.Horizon, o.Ensemble = first.Model, 0, 0
+	_, second := forecastOf(t, everything(), o)
+	if !slices.Equal(second.Model.Forecast.FutureScale.Mean, first.Model.Forecast.FutureScale.Mean) || second.Model.Horizon != 5 || len(second.Model.Ensemble) != 1 {
+		t.Errorf("it became %+v", second.Model.Metadata)
+	}
+	if slices.Equal(second.Model.Params.Data, first.Model.Params.Data) {
+		t.Error("it did not learn")
+	}
+	o.Horizon = 7
+	if _, err := rnnkit.NewForecaster(everything(), o); !isField(err, "Horizon") {
+		t.Errorf("another horizon: %v", err)
+	}
+	if _, err := rnnkit.NewForecaster(panel(t, seasonal(90, 1, 1)), o); !isField(err, "Horizon") && !isField(err, "panel.Targets") {
+		t.Errorf("other columns: %v", err)
+	}
+}
+
+func isField(err error, field string) bool {
+	var e *models.FieldError
+	return errors.As(err, &e) && e.Field == field
+}
+
+// TestForecasterRefuses has options that fit no data, or not these.
+func TestForecasterRefuses(t *testing.T) {
+	for field, change := range map[string]func(*rnnkit.ForecasterOptions){
+		"Horizon":          func(o *rnnkit.ForecasterOptions) { o.Horizon = -1 },
+		"Window":           func(o *rnnkit.ForecasterOptions) { o.Window, o.Segment = 10, 3 },
+		"Ensemble":         func(o *rnnkit.ForecasterOptions) { o.Ensemble = 1000 },
+		"Log":              func(o *rnnkit.ForecasterOptions) { o.Log = "maybe" },
+		"Levels[1]":        func(o *rnnkit.ForecasterOptions) { o.Levels = []float64{0.8, 80} },
+		"Min":              func(o *rnnkit.ForecasterOptions) { o.Min, o.Max = new(float64), new(float64) },
+		"Max":              func(o *rnnkit.ForecasterOptions) { o.Max = ptr(math.NaN()) },
+		"Missing":          func(o *rnnkit.ForecasterOptions) { o.Missing = "ignore" },
+		"StateInput":       func(o *rnnkit.ForecasterOptions) { o.StateInput = true },
+		"HeldOut":          func(o *rnnkit.ForecasterOptions) { o.HeldOut = 0.2 },
+		"Fit.Epochs":       func(o *rnnkit.ForecasterOptions) { o.Fit.Epochs = 3 },
+		"Fit.Loss":         func(o *rnnkit.ForecasterOptions) { o.Fit.Loss = trainer.MSE() },
+		"Fit.LearningRate": func(o *rnnkit.ForecasterOptions) { o.Fit.LearningRate = -1 },
+		"Spec.Cell":        func(o *rnnkit.ForecasterOptions) { o.Spec.Cell = "cnn" },
+		"Spec.Hidden":      func(o *rnnkit.ForecasterOptions) { o.Spec.Hidden = -3 },
+		"Calendar":         func(o *rnnkit.ForecasterOptions) { o.Calendar = []string{"hour"} },
+		"Center":           func(o *rnnkit.ForecasterOptions) { o.Center = "middle" },
+	} {
+		o := quick()
+		change(&o)
+		if _, err := rnnkit.NewForecaster(panel(t, seasonal(100, 1, 1)), o); !isField(err, field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if _, err := rnnkit.NewForecaster(nil, quick()); !isField(err, "panel") {
+		t.Errorf("no panel: %v", err)
+	}
+	short := quick()
+	short.Horizon = 20
+	if _, err := rnnkit.NewForecaster(panel(t, seasonal(15, 1, 1)), short); !errors.Is(err, datasets.ErrTooShort) {
+		t.Errorf("a series that is too short: %v", err)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

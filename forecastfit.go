@@ -1,0 +1,244 @@
+package rnnkit
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// fit trains the model of j: first without the last rows of each series, on which it then
+// calibrates the intervals and compares the model with simple methods, then on all rows.
+// If ctx ends before, the model is what was trained last.
+func (f *forecaster) fit(ctx context.Context, j *Job) (history []trainer.Epoch, err error) {
+	if f.calibration > 0 {
+		m, epoch, err := f.fitEnsemble(ctx, f.panel.Until(f.calibration), "calibration", 1)
+		history = append(history, epoch...)
+		if err == nil {
+			err = f.calibrate(ctx, m)
+		}
+		if err != nil {
+			f.take(j, m, history)
+			return history, err
+		}
+	}
+	m, epoch, err := f.fitEnsemble(ctx, f.panel, "final", f.phases())
+	if len(epoch) > 0 {
+		history = append(history, epoch...)
+		f.take(j, m, history)
+	}
+	return history, err
+}
+
+// phases returns how many times the ensemble is trained.
+func (f *forecaster) phases() int { return min(f.calibration, 1) + 1 }
+
+// take makes m the model of j, if anything was trained.
+func (f *forecaster) take(j *Job, m *models.Model, history []trainer.Epoch) {
+	if len(history) == 0 || m == nil {
+		return
+	}
+	last := history[len(history)-1]
+	*j.Model = *m
+	j.Model.Training = &models.Training{
+		Data: f.DataName, DataSHA256: hex.EncodeToString(j.digest[:]), Seed: f.Fit.Seed,
+		Epochs: len(history), Batch: f.Fit.Batch,
+		Loss: trainer.Pinball(f.Spec.Direct.Quantiles...).Name(), Optimizer: string(f.Fit.Optimizer.Method),
+		LearningRate: f.Fit.LearningRate, Schedule: string(f.Fit.Schedule.Shape),
+		TrainLoss: last.TrainLoss, TestLoss: history[0].TestLoss,
+	}
+}
+
+// fitEnsemble trains all members on a panel, some beside each other. The phase, a number
+// from 1, and its name are for the progress and the checkpoints. If ctx ends, the model
+// has the members that were begun.
+func (f *forecaster) fitEnsemble(ctx context.Context, panel *datasets.Panel, name string, phase int) (*models.Model, []trainer.Epoch, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	path, err := f.path(panel)
+	if err != nil {
+		return nil, nil, err
+	}
+	watch := &watcher{options: f.Fit, phase: phase, phases: f.phases(), updates: f.Ensemble * f.Updates}
+	members := make([]member, f.Ensemble)
+	workers := min(f.Ensemble, f.threads())
+	var group sync.WaitGroup
+	next := make(chan int)
+	for range workers {
+		group.Go(func() {
+			for i := range next {
+				members[i] = f.fitMember(ctx, panel, i, path, f.memberOptions(watch, fmt.Sprintf("%s-%d", name, i+1), max(1, f.threads()/workers)))
+				if members[i].err != nil {
+					cancel(members[i].err)
+				}
+			}
+		})
+	}
+	for i := range members {
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	return f.join(members, phase, watch)
+}
+
+// threads returns how many goroutines compute.
+func (f *forecaster) threads() int {
+	if f.Fit.Threads > 0 {
+		return f.Fit.Threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// memberOptions returns the options of the fit of a member.
+func (f *forecaster) memberOptions(watch *watcher, name string, threads int) trainer.Options {
+	o := f.Fit
+	o.Epochs, o.Threads, o.OnEpoch, o.OnBatch = 1, threads, nil, watch.batch
+	if o.Checkpoint == "" {
+		return o
+	}
+	o.Checkpoint += "." + name
+	if _, err := os.Stat(o.Checkpoint); err != nil && name != "calibration-1" {
+		o.Resume = false // it was not begun
+	}
+	return o
+}
+
+// member is what one fit made.
+type member struct {
+	model *models.Model
+	epoch []trainer.Epoch
+	err   error
+}
+
+// fitMember trains member i of the ensemble.
+func (f *forecaster) fitMember(ctx context.Context, panel *datasets.Panel, i int, path []float32, o trainer.Options) (m member) {
+	if ctx.Err() != nil {
+		return member{err: context.Cause(ctx)}
+	}
+	o.Seed ^= uint64(i) << 32
+	source, err := f.windows(panel, f.Updates*o.Batch, o.Seed)
+	if err != nil {
+		return member{err: err}
+	}
+	params, err := f.begin(i, path, o.Seed)
+	if err != nil {
+		return member{err: err}
+	}
+	m.model = &models.Model{Metadata: f.meta, Params: params}
+	m.epoch, m.err = trainer.Fit(ctx, m.model, source, nil, o)
+	if m.err != nil && ctx.Err() != nil && errors.Is(m.err, ctx.Err()) {
+		m.err = context.Cause(ctx)
+	}
+	return m
+}
+
+// path returns what the linear path of new members begins with.
+func (f *forecaster) path(panel *datasets.Panel) ([]float32, error) {
+	if f.Start != nil {
+		return nil, nil
+	}
+	all, err := f.windows(panel, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return ridgePath(all, f.Spec.Direct, f.Fit.Seed)
+}
+
+// begin returns the parameters that member i begins with.
+func (f *forecaster) begin(i int, path []float32, seed uint64) (*models.Params[float32], error) {
+	if f.Start != nil {
+		params := models.NewParams[float32](f.Spec)
+		copy(params.Data, slices.Concat([]*models.Params[float32]{f.Start.Params}, f.Start.Ensemble)[i].Data)
+		return params, nil
+	}
+	initializers, err := f.initializers(f.Spec, f.Spec.Direct.WindowSegments())
+	if err != nil {
+		return nil, err
+	}
+	params, err := models.Init(f.Spec, seed, append(initializers, spread)...)
+	if err == nil {
+		copy(params.Path, path)
+	}
+	return params, err
+}
+
+// spread is a models.Recipe that begins with quantiles apart, near those of a normal
+// distribution of half the window's deviation.
+func spread(s models.Spec, p *models.Params[float32], _ *rand.Rand) error {
+	for i := range p.Head.W {
+		p.Head.W[i] *= 0.3
+	}
+	for i := range p.Head.B {
+		level := s.Direct.Quantiles[i%len(s.Direct.Quantiles)]
+		p.Head.B[i] = float32(math.Erfinv(2*level-1) * math.Sqrt2 / 2)
+	}
+	return nil
+}
+
+// join returns the model of the members that were trained, what it learned by, and the
+// first error.
+func (f *forecaster) join(members []member, phase int, watch *watcher) (*models.Model, []trainer.Epoch, error) {
+	var m *models.Model
+	var err error
+	sum := trainer.Epoch{Epoch: phase}
+	for _, one := range members {
+		if err == nil {
+			err = one.err
+		}
+		if len(one.epoch) == 0 {
+			continue
+		}
+		if m == nil {
+			m = one.model
+		} else {
+			m.Ensemble = append(m.Ensemble, one.model.Params)
+		}
+		e := one.epoch[0]
+		sum.TrainLoss += e.TrainLoss
+		sum.Seconds += e.Seconds
+		sum.Examples += e.Examples
+	}
+	if m == nil {
+		return nil, nil, err
+	}
+	sum.TrainLoss /= float64(1 + len(m.Ensemble))
+	watch.epoch(sum)
+	return m, []trainer.Epoch{sum}, err
+}
+
+// watcher tells the progress of fits that run beside each other as that of one.
+type watcher struct {
+	options       trainer.Options
+	phase, phases int
+	updates       int // of all fits together
+
+	mutex sync.Mutex
+	done  int
+}
+
+func (w *watcher) batch(p trainer.Progress) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.done++
+	if w.options.OnBatch != nil {
+		p.Epoch, p.Epochs, p.Batch, p.Batches = w.phase, w.phases, w.done, w.updates
+		w.options.OnBatch(p)
+	}
+}
+
+func (w *watcher) epoch(e trainer.Epoch) {
+	if w.options.OnEpoch != nil {
+		w.options.OnEpoch(e)
+	}
+}

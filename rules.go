@@ -1,0 +1,375 @@
+package rnnkit
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// The numbers of the rules, in one place. A training with few windows is one on a single
+// short series; with many windows it learns from many series or a long one.
+const (
+	minHistorySeasons    = 2    // seasons that a window must have to be learned from
+	freeWindow           = 48   // steps that the model looks back without a season
+	freeSegment          = 12   // steps of a segment without a season
+	maxSegment           = 48   // a longer season is cut
+	fewWindows           = 5000 // less is a small training
+	smallSeasons         = 2    // of a window
+	smallParts           = 4    // of a season, each a segment
+	smallHidden          = 16
+	largeHidden          = 64
+	smallBatch           = 32
+	largeBatch           = 128
+	smallUpdates         = 300
+	largeUpdates         = 2000
+	smallEnsemble        = 5
+	largeEnsemble        = 5
+	learningRate         = 3e-3
+	weightDecay          = 1e-4
+	maxCategoryEmbedding = 16
+
+	calibrationAnswers = 100  // of each step ahead, so many at least, if the series are long enough
+	calibrationShare   = 0.25 // of a series at most
+	seasonality        = 0.3  // least autocorrelation of a season
+)
+
+// seasonsOfWindow has how many seasons a window holds, by the length of a season, which
+// is that or more.
+var seasonsOfWindow = []struct{ season, seasons int }{{168, 2}, {96, 7}, {24, 14}, {13, 3}, {8, 3}, {5, 8}, {2, 5}}
+
+// rules settles the options that are left open by what the data are, and says why.
+type rules struct {
+	*ForecasterOptions
+	panel                *datasets.Panel
+	windows              int // to learn from, about
+	calibration, origins int // see forecaster
+	said                 []string
+}
+
+func newRules(panel *datasets.Panel, o *ForecasterOptions) *rules {
+	return &rules{ForecasterOptions: o, panel: panel}
+}
+
+// say notes what was chosen and why.
+func (r *rules) say(format string, args ...any) {
+	r.said = append(r.said, fmt.Sprintf(format, args...))
+}
+
+// settle sets all options that are left open.
+func (r *rules) settle() error {
+	r.settleSeason()
+	r.settleHorizon()
+	eachTarget(r.panel, func(values []float64) { r.windows += max(0, len(values)-r.Horizon-minHistorySeasons*r.Season) })
+	r.settleWindow()
+	if r.Window%r.Segment != 0 {
+		return &models.FieldError{Field: "Window", Value: r.Window, Want: fmt.Sprintf("a multiple of the segment, %d", r.Segment)}
+	}
+	r.settleLog()
+	r.settleCalendar()
+	r.settleSize()
+	r.useStandards()
+	r.settleCalibration()
+	return nil
+}
+
+// settleSeason finds the season.
+func (r *rules) settleSeason() {
+	if r.Season > 0 {
+		r.say("season %d: as given", r.Season)
+		return
+	}
+	cycles := r.panel.Frequency.Cycles()
+	if r.panel.Frequency == (models.Frequency{}) {
+		cycles = r.peaks()
+	}
+	best, strength := 1, seasonality
+	for _, cycle := range cycles {
+		if c := r.autocorrelation(cycle); c > strength+0.05 { // a longer one must be clearly better
+			best, strength = cycle, c
+		}
+	}
+	r.Season = best
+	if best == 1 {
+		r.say("no season: no cycle explains the series")
+		return
+	}
+	r.say("season %d: values that far apart have a correlation of %.2f", best, strength)
+}
+
+// peaks returns the shifts at which the autocorrelation of the series has a peak, up to a
+// third of a usual series.
+func (r *rules) peaks() (shifts []int) {
+	limit := min(median(lengths(r.panel))/3, 400)
+	before, here := 1.0, r.autocorrelation(1)
+	for shift := 2; shift <= limit; shift++ {
+		after := r.autocorrelation(shift + 1)
+		if c := r.autocorrelation(shift); c > before && c >= after {
+			shifts = append(shifts, shift)
+		}
+		before, here = here, after
+	}
+	return shifts
+}
+
+// maxSample limits the series that a rule looks at.
+const maxSample = 50
+
+// autocorrelation returns the median over series of the correlation of their changes from
+// one step to the next with those so many steps before.
+func (r *rules) autocorrelation(shift int) float64 {
+	var list []float64
+	each := max(1, len(r.panel.Series)*len(r.panel.Targets)/maxSample)
+	i := 0
+	eachTarget(r.panel, func(values []float64) {
+		if i++; i%each == 0 {
+			if c := autocorrelation(changes(values), shift); !math.IsNaN(c) {
+				list = append(list, c)
+			}
+		}
+	})
+	if len(list) == 0 {
+		return 0
+	}
+	return median(list)
+}
+
+// changes returns the differences of the values from one to the next.
+func changes(values []float64) []float64 {
+	list := make([]float64, max(0, len(values)-1))
+	for i := range list {
+		list[i] = values[i+1] - values[i]
+	}
+	return list
+}
+
+// autocorrelation returns the correlation of values with those so many steps before,
+// without missing ones.
+func autocorrelation(values []float64, shift int) float64 {
+	var mean, n float64
+	for _, v := range values {
+		if !math.IsNaN(v) {
+			mean += v
+			n++
+		}
+	}
+	mean /= n
+	var product, square float64
+	for i, v := range values {
+		if d := v - mean; !math.IsNaN(d) {
+			square += d * d
+			if i >= shift && !math.IsNaN(values[i-shift]) {
+				product += d * (values[i-shift] - mean)
+			}
+		}
+	}
+	return product / square * n / max(1, n-float64(shift))
+}
+
+func (r *rules) settleHorizon() {
+	if r.Horizon > 0 {
+		return
+	}
+	if r.Horizon = r.Season; r.Season > 1 {
+		r.say("horizon %d: one season", r.Horizon)
+		return
+	}
+	r.Horizon = max(1, min(freeSegment, median(lengths(r.panel))/10))
+	r.say("horizon %d: a tenth of a usual series, at most %d", r.Horizon, freeSegment)
+}
+
+// settleWindow chooses the segment and the window.
+func (r *rules) settleWindow() {
+	if r.Segment == 0 {
+		r.settleSegment()
+	}
+	if r.Window > 0 {
+		return
+	}
+	steps, why := freeWindow, "without a season"
+	for _, w := range seasonsOfWindow {
+		if r.Season >= w.season {
+			seasons := w.seasons
+			if r.few() {
+				seasons = min(seasons, smallSeasons)
+			}
+			steps, why = r.Season*seasons, fmt.Sprintf("%d seasons", seasons)
+			break
+		}
+	}
+	if limit := median(lengths(r.panel)) / 3; steps > limit {
+		steps, why = limit, "a third of a usual series"
+	}
+	r.Window = max(1, steps/r.Segment) * r.Segment
+	r.say("window %d: %s", r.Window, why)
+}
+
+func (r *rules) settleSegment() {
+	whole, most := r.Season, maxSegment
+	if r.Season <= 1 {
+		whole = min(cmp.Or(r.Window, freeSegment), freeSegment)
+	}
+	if r.few() {
+		most = max(1, whole/smallParts)
+	}
+	for r.Segment = min(whole, most); whole%r.Segment != 0 || r.Window%r.Segment != 0; {
+		r.Segment--
+	}
+	r.say("segments of %d", r.Segment)
+}
+
+// settleLog reads logarithms where the seasons grow with the level.
+func (r *rules) settleLog() {
+	switch {
+	case r.Log != Auto:
+	case !r.positive():
+		r.Log = Off
+	default:
+		r.Log = Off
+		if share := r.multiplicative(); share > 0.5 {
+			r.Log = On
+			r.say("logarithms: in %.0f%% of the series the deviation grows with the level", 100*share)
+		}
+	}
+}
+
+// positive reports whether all targets are more than 0.
+func (r *rules) positive() bool {
+	all := true
+	eachTarget(r.panel, func(values []float64) {
+		all = all && !slices.ContainsFunc(values, func(v float64) bool { return v <= 0 })
+	})
+	return all
+}
+
+// multiplicative returns the share of series whose seasons deviate more the higher they
+// are: the slope of log deviation by log mean is more than a half.
+func (r *rules) multiplicative() float64 {
+	var votes, all float64
+	eachTarget(r.panel, func(values []float64) {
+		if slope := spreadSlope(values, max(4, r.Season)); !math.IsNaN(slope) {
+			all++
+			if slope > 0.5 {
+				votes++
+			}
+		}
+	})
+	return votes / max(1, all)
+}
+
+// spreadSlope returns the slope of the logarithm of the deviation of blocks of values by
+// that of their mean. It is NaN for fewer than four blocks.
+func spreadSlope(values []float64, block int) float64 {
+	var x, y []float64
+	for part := range slices.Chunk(values, block) {
+		if mean, dev := moments(part); len(part) == block && mean > 0 && dev > 0 {
+			x, y = append(x, math.Log(mean)), append(y, math.Log(dev))
+		}
+	}
+	if len(x) < 4 {
+		return math.NaN()
+	}
+	mx, sx := moments(x)
+	my, _ := moments(y)
+	var product float64
+	for i := range x {
+		product += (x[i] - mx) * (y[i] - my)
+	}
+	return product / (float64(len(x)) * sx * sx)
+}
+
+// moments returns the mean and the standard deviation of the values that are not missing.
+func moments(values []float64) (mean, deviation float64) {
+	var n, squares float64
+	for _, v := range values {
+		if !math.IsNaN(v) {
+			n++
+			mean += v
+		}
+	}
+	mean /= n
+	for _, v := range values {
+		if d := v - mean; !math.IsNaN(d) {
+			squares += d * d
+		}
+	}
+	return mean, math.Sqrt(squares / n)
+}
+
+// settleCalendar chooses features of the times.
+func (r *rules) settleCalendar() {
+	if r.Calendar != nil || r.Start != nil {
+		return
+	}
+	switch cycles := r.panel.Frequency.Cycles(); {
+	case slices.Contains(cycles, 24*7) || len(cycles) > 1:
+		r.Calendar = []string{"hour", "dayofweek"}
+		r.say("calendar: the hour and the day of the week, for rows shorter than a day")
+	}
+}
+
+// few reports whether there are few windows to learn from.
+func (r *rules) few() bool { return r.windows < fewWindows }
+
+// settleSize chooses the model and the length of the training.
+func (r *rules) settleSize() {
+	hidden, batch, updates, members, size := largeHidden, largeBatch, largeUpdates, largeEnsemble, "many"
+	if r.few() {
+		hidden, batch, updates, members, size = smallHidden, smallBatch, smallUpdates, smallEnsemble, "few"
+	}
+	r.Spec.Hidden, r.Fit.Batch = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Fit.Batch, batch)
+	r.Updates, r.Ensemble = cmp.Or(r.Updates, updates), cmp.Or(r.Ensemble, members)
+	r.say("%d members of %d units, %d updates of %d windows each: there are %s windows, %d", r.Ensemble, r.Spec.Hidden, r.Updates, r.Fit.Batch, size, r.windows)
+}
+
+// useStandards sets what does not depend on the data.
+func (o *ForecasterOptions) useStandards() {
+	o.Spec.Cell = cmp.Or(o.Spec.Cell, models.GRU)
+	o.Spec.Layers = cmp.Or(o.Spec.Layers, 1)
+	o.Spec.Hidden = cmp.Or(o.Spec.Hidden, smallHidden)
+	o.Spec.Embedding = cmp.Or(o.Spec.Embedding, max(1, o.Spec.Hidden))
+	o.Center = cmp.Or(o.Center, models.CenterMean)
+	fit := &o.Fit
+	if fit.Optimizer.Method == "" {
+		fit.Optimizer = trainer.Optimizer{Method: trainer.AdamW, Beta2: 0.98, WeightDecay: weightDecay}
+	}
+	fit.LearningRate, fit.ClipNorm = cmp.Or(fit.LearningRate, learningRate), cmp.Or(fit.ClipNorm, 1)
+	if fit.Schedule.Shape == "" {
+		fit.Schedule = trainer.Schedule{Shape: trainer.Cosine, Warmup: o.Updates / 10}
+	}
+}
+
+// settleCalibration chooses the rows at the end of the series that the first fit does not
+// see, and the number of origins in them.
+func (r *rules) settleCalibration() {
+	rows := int(calibrationShare * float64(median(lengths(r.panel))))
+	if rows < r.Horizon {
+		r.say("no calibration: the series are too short for it, so the intervals are those that the model learned")
+		return
+	}
+	series := len(r.panel.Series) * len(r.panel.Targets)
+	r.origins = max(1, min(rows-r.Horizon+1, (calibrationAnswers+series-1)/series))
+	r.calibration = min(rows, r.Horizon+(r.origins-1)*max(1, r.Horizon/2))
+	r.say("calibration: on the last %d rows, from %d origins in each series", r.calibration, r.origins)
+}
+
+// lengths returns the number of rows of each series.
+func lengths(panel *datasets.Panel) (list []int) {
+	for i := range panel.Series {
+		list = append(list, panel.Series[i].Len())
+	}
+	return list
+}
+
+// longest returns the number of rows of the longest series.
+func longest(panel *datasets.Panel) int { return slices.Max(lengths(panel)) }
+
+// median returns the middle one of the values, or of two the greater.
+func median[T cmp.Ordered](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
