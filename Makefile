@@ -49,6 +49,7 @@ interop: build .venv/requirements.txt scripts/interop/js/node_modules/.package-l
 
 goldens: torch ## write the answers of PyTorch, NumPy, scikit-learn and statsforecast, which tests compare with, anew (a large download)
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
+	$(TORCH)/bin/python trainer/testdata/torch/direct.py
 	$(TORCH)/bin/python export/testdata/torch_params.py
 	$(TORCH)/bin/python cmd/rnnkit/internal/pca/testdata/golden.py
 	$(TORCH)/bin/python cmd/rnnkit/internal/repair/testdata/torch_baked.py

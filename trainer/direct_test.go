@@ -27,6 +27,12 @@ func directModel(change func(*models.Spec, *models.Direct)) *models.Metadata {
 	if spec.Readout == models.ReadLast {
 		spec.Outputs = d.Horizon * len(d.Quantiles)
 	}
+	return &models.Metadata{Task: models.Forecast, Window: d.Window, Horizon: d.Horizon, Spec: spec, Forecast: forecastingOf(d)}
+}
+
+// forecastingOf returns what the columns of a direct forecaster are, with the scales of
+// testdata/torch/direct.py.
+func forecastingOf(d *models.Direct) *models.Forecasting {
 	scale := func(n int) *models.Scale {
 		s := &models.Scale{Mean: make([]float32, n), Std: make([]float32, n)}
 		for i := range n {
@@ -34,12 +40,11 @@ func directModel(change func(*models.Spec, *models.Direct)) *models.Metadata {
 		}
 		return s
 	}
-	f := &models.Forecasting{
+	return &models.Forecasting{
 		Targets: make([]string, d.Targets), Past: make([]string, d.Past), Future: make([]string, d.Future),
 		Static: make([]string, d.Static), Categories: make([]models.CategoryValues, len(d.Categories)),
 		PastScale: scale(d.Past), FutureScale: scale(d.Future), StaticScale: scale(d.Static),
 	}
-	return &models.Metadata{Task: models.Forecast, Window: d.Window, Horizon: d.Horizon, Spec: spec, Forecast: f}
 }
 
 // directBatch returns examples with gaps for a direct forecaster. One window lacks all

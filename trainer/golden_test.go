@@ -181,12 +181,11 @@ func compare(t *testing.T, name string, got, want []float64, part, floor float64
 }
 
 // compareParams compares parameters or gradients with those of PyTorch, tensor by
-// tensor, which are little-endian float32.
-func compareParams(t *testing.T, spec models.Spec, got *models.Params[float64], want []byte, part float64) {
+// tensor, which are little-endian float32. It returns those of PyTorch.
+func compareParams(t *testing.T, spec models.Spec, got *models.Params[float64], want []byte, part float64) *models.Params[float64] {
 	t.Helper()
 	if len(want) != 4*len(got.Data) {
-		t.Errorf("%d parameters, PyTorch has %d", len(got.Data), len(want)/4)
-		return
+		t.Fatalf("%d parameters, PyTorch has %d", len(got.Data), len(want)/4)
 	}
 	w := models.NewParams[float64](spec)
 	for i := range w.Data {
@@ -205,6 +204,7 @@ func compareParams(t *testing.T, spec models.Spec, got *models.Params[float64], 
 	}
 	compare(t, "head W", got.Head.W, w.Head.W, part, floor)
 	compare(t, "head B", got.Head.B, w.Head.B, part, floor)
+	return w
 }
 
 // fixed is a Source that always reads the same batch.

@@ -465,4 +465,5 @@ def main():
     print(f"{path}: {os.path.getsize(path)} bytes")
 
 
-main()
+if __name__ == "__main__":
+    main()
