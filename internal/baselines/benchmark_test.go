@@ -123,6 +123,8 @@ func TestBenchmarks(t *testing.T) {
 		for name, method := range map[string]baselines.Method{
 			"naive":          baselines.Naive,
 			"seasonal naive": baselines.SeasonalNaive,
+			"naive2":         baselines.Naive2,
+			"theta":          baselines.Theta,
 		} {
 			m := b.evaluate(method)
 			got := map[string]float64{

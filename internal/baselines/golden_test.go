@@ -74,3 +74,25 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// The Theta method of statsforecast finds weight and first level by another criterion.
+func TestThetaGolden(t *testing.T) {
+	for _, s := range readGolden(t).Series {
+		want := s.Forecasts["theta"]
+		f := baselines.Theta(s.Values, s.Season, len(want.Mean))
+		near(t, "Mean", f.Mean, want.Mean, 0.06)
+	}
+}
+
+// statsforecast simulates the intervals, of series that add a season with an error.
+func TestThetaIntervals(t *testing.T) {
+	g := readGolden(t)
+	s := g.Series[0]
+	want := s.Forecasts["theta"]
+	f := baselines.Theta(s.Values, s.Season, len(want.Mean))
+	for h, q := range f.Quantiles([]float64{(1 - g.Level) / 2, (1 + g.Level) / 2}) {
+		if ratio := (q[1] - q[0]) / (want.High[h] - want.Low[h]); !(ratio > 0.8 && ratio < 1.25) {
+			t.Errorf("step %d: the interval is %.2f times as wide as that of statsforecast", h, ratio)
+		}
+	}
+}

@@ -16,6 +16,8 @@ var methods = map[string]baselines.Method{
 	"drift":          baselines.Drift,
 	"mean":           baselines.Mean,
 	"seasonal mean":  baselines.SeasonalMean,
+	"naive2":         baselines.Naive2,
+	"theta":          baselines.Theta,
 }
 
 func TestMissing(t *testing.T) {

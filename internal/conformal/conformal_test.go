@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/rnnkit/rnnkit/internal/conformal"
@@ -178,6 +179,19 @@ func TestStepWithoutValues(t *testing.T) {
 		if !(w[i] > 5 && w[i] <= 9) {
 			t.Errorf("widths are %v", w)
 		}
+	}
+}
+
+// A step of 40 rows lies halfway between its own factor and that of all steps.
+func TestSteps(t *testing.T) {
+	forecasts, actuals := unit(make([]float64, 40)...)
+	for i := range actuals {
+		actuals[i] = []float64{1, 3}
+		forecasts[i] = append(forecasts[i], forecasts[i][0])
+	}
+	w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals)
+	if want := []float32{2, 1, 2, 3, 1, 3}; !slices.Equal(w, want) {
+		t.Errorf("widths are %v, want %v", w, want)
 	}
 }
 

@@ -26,6 +26,7 @@ methods = {
     "seasonal naive": lambda m: models.SeasonalNaive(season_length=m),
     "drift": lambda m: models.RandomWalkWithDrift(),
     "mean": lambda m: models.HistoricAverage(),
+    "theta": lambda m: models.Theta(season_length=m),
 }
 for s in series:
     y = np.array(s["values"])
