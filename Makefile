@@ -47,7 +47,7 @@ interop: build .venv/requirements.txt scripts/interop/js/node_modules/.package-l
 	.venv/bin/python scripts/interop/interop.py bin/interop
 	node scripts/interop/js/main.mjs bin/interop
 
-goldens: torch ## write the answers of PyTorch, NumPy, scikit-learn and statsforecast, which tests compare with, anew (a large download)
+goldens: torch ## write the answers of PyTorch, NumPy, pyarrow, scikit-learn and statsforecast, which tests compare with, anew (a large download)
 	$(TORCH)/bin/python trainer/testdata/torch/golden.py
 	$(TORCH)/bin/python trainer/testdata/torch/direct.py
 	$(TORCH)/bin/python export/testdata/torch_params.py
@@ -57,6 +57,7 @@ goldens: torch ## write the answers of PyTorch, NumPy, scikit-learn and statsfor
 	$(TORCH)/bin/python internal/baselines/testdata/golden.py
 	$(TORCH)/bin/python internal/metrics/testdata/golden.py
 	$(TORCH)/bin/python models/testdata/frequency.py
+	$(TORCH)/bin/python cmd/rnnkit/internal/tablefile/testdata/golden.py
 
 corpus: build torch .venv/requirements.txt ## tell what repair makes of 260 exports of PyTorch (a large download)
 	$(TORCH)/bin/python cmd/rnnkit/internal/repair/testdata/corpus_torch.py bin/corpus

@@ -35,8 +35,9 @@ type FieldKind int
 // alone: what they mean is found out column by column, as [ReadTable] describes. A
 // format with booleans gives them as the numbers 0 and 1.
 const (
-	TextField    FieldKind = iota // may be a number or a time in any notation, or stand for a missing value
-	NumberField                   // a number
-	TimeField                     // a point in time
-	MissingField                  // no value
+	TextField        FieldKind = iota // may be a number or a time in any notation, or stand for a missing value
+	NumberField                       // a number
+	TimeField                         // a point in time
+	MissingField                      // no value
+	UnsupportedField                  // a value that is none of these, such as a list; Text names its type
 )

@@ -1,0 +1,273 @@
+// Package tablefile opens tables in CSV, JSON Lines, Parquet and Arrow, and reads them row
+// by row, so that they may be larger than memory.
+//
+// The first bytes of a file tell its format. Its name must agree: a name that claims
+// another format is an error. Text may be compressed with gzip or zstd, and so may an
+// Arrow stream.
+package tablefile
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/rnnkit/rnnkit/datasets"
+)
+
+// Rows reads a table of any format.
+type Rows struct {
+	datasets.RowReader
+	Format string // CSV, JSON Lines, Parquet or Arrow
+
+	readCSV ReadCSV
+	close   []func() error
+}
+
+// Close closes the file and removes what was written beside it.
+func (r *Rows) Close() error {
+	var all []error
+	for _, c := range slices.Backward(r.close) {
+		all = append(all, c())
+	}
+	return errors.Join(all...)
+}
+
+// The formats.
+const (
+	csv         = "CSV"
+	jsonLines   = "JSON Lines"
+	parquetFile = "Parquet"
+	arrowFile   = "Arrow"
+	streamed    = "a stream of Arrow"
+)
+
+// suffixes lists what the suffix of a name claims of the contents.
+var suffixes = map[string]string{
+	".csv": csv, ".tsv": csv, ".tab": csv,
+	".jsonl": jsonLines, ".ndjson": jsonLines, ".json": jsonLines,
+	".parquet": parquetFile, ".pq": parquetFile,
+	".arrow": arrowFile, ".arrows": arrowFile, ".ipc": arrowFile, ".feather": arrowFile,
+	".gz": gzipped, ".zst": zstandard,
+}
+
+const (
+	gzipped   = "gzip"
+	zstandard = "zstd"
+)
+
+// headSize is how many bytes tell the format.
+const headSize = 1 << 16
+
+// maxWindow limits the memory that a file compressed with zstd may ask for.
+const maxWindow = 1 << 27
+
+// ReadCSV begins to read a table in CSV. Errors name the file as given.
+type ReadCSV func(r io.Reader, file string) (datasets.RowReader, error)
+
+// Open opens the table at path, or the one in stdin for "-". If it is in CSV, the function
+// reads it. Close the table after use.
+func Open(path string, stdin io.Reader, readCSV ReadCSV) (*Rows, error) {
+	rows, name := &Rows{readCSV: readCSV}, path
+	source := stdin
+	if path == "-" {
+		name = "standard input"
+	} else {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the data: %w", err)
+		}
+		rows.close = append(rows.close, f.Close)
+		source = f
+	}
+	if err := rows.open(source, name); err != nil {
+		rows.Close()
+		return nil, err
+	}
+	return rows, nil
+}
+
+// open finds out the format.
+func (r *Rows) open(source io.Reader, name string) error {
+	at := place{file: name}
+	text := bufio.NewReaderSize(source, headSize)
+	head, err := text.Peek(headSize)
+	if err != nil && err != io.EOF {
+		return at.errorf("cannot read the data: %w", err)
+	}
+	suffix := strings.ToLower(filepath.Ext(name))
+	compression := compressionOf(head)
+	if claimed := suffixes[suffix]; (claimed == gzipped || claimed == zstandard) && claimed != compression {
+		return at.errorf("called %s, and its contents are not compressed with %s; give the file its true suffix", suffix, claimed)
+	}
+	if compression != "" {
+		if claimed := suffixes[suffix]; claimed != "" && claimed != compression {
+			return at.errorf("called %s, and its contents are compressed with %s; give the file its true suffix", suffix, compression)
+		}
+		if text, err = r.decompress(text, compression); err != nil {
+			return at.errorf("damaged: %w", err)
+		}
+		if head, err = text.Peek(headSize); err != nil && err != io.EOF {
+			return at.errorf("%w", err)
+		}
+		source, suffix = nil, strings.ToLower(filepath.Ext(strings.TrimSuffix(name, filepath.Ext(name))))
+	}
+	format, err := formatOf(head)
+	if err != nil {
+		return at.At(0, 0, err)
+	}
+	if claimed := suffixes[suffix]; claimed != "" && claimed != format && !(claimed == arrowFile && format == streamed) {
+		return at.errorf("called %s, and its contents are %s; give the file its true suffix", suffix, format)
+	}
+	return r.read(format, text, source, name)
+}
+
+// decompress returns what r holds, which is compressed.
+func (r *Rows) decompress(text io.Reader, compression string) (*bufio.Reader, error) {
+	if compression == gzipped {
+		z, err := gzip.NewReader(text)
+		return bufio.NewReaderSize(&decompressor{z}, headSize), err
+	}
+	z, err := zstd.NewReader(text, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return nil, err
+	}
+	r.close = append(r.close, func() error { z.Close(); return nil })
+	return bufio.NewReaderSize(&decompressor{z}, headSize), nil
+}
+
+// decompressor says of errors that they are those of compressed data.
+type decompressor struct{ io.Reader }
+
+func (d *decompressor) Read(p []byte) (int, error) {
+	n, err := d.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("the compressed data is damaged or cut off: %w", err)
+	}
+	return n, err
+}
+
+// read begins to read a table. The source holds all of text, or is nil if that is
+// compressed.
+func (r *Rows) read(format string, text *bufio.Reader, source io.Reader, name string) (err error) {
+	r.Format = format
+	switch format {
+	case jsonLines:
+		r.RowReader, err = newJSONReader(text, name)
+	case streamed:
+		r.Format = arrowFile
+		r.RowReader, err = newArrowStream(text, name)
+	case arrowFile, parquetFile:
+		f, isFile := source.(*os.File)
+		if !isFile || !isRegular(f) {
+			if f, err = r.spool(text); err != nil {
+				return (&place{file: name}).errorf("it cannot be kept in a temporary file, as this format needs: %w", err)
+			}
+		}
+		if format == arrowFile {
+			r.RowReader, err = newArrowFile(f, name)
+		} else {
+			r.RowReader, err = newParquetReader(f, name)
+		}
+	default:
+		r.RowReader, err = r.readCSV(text, name)
+	}
+	return err
+}
+
+func isRegular(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}
+
+// spool copies text to a temporary file, which is removed by Close.
+func (r *Rows) spool(text io.Reader) (*os.File, error) {
+	f, err := os.CreateTemp("", "rnnkit-*")
+	if err != nil {
+		return nil, err
+	}
+	r.close = append(r.close, func() error { return errors.Join(f.Close(), os.Remove(f.Name())) })
+	_, err = io.Copy(f, text)
+	return f, err
+}
+
+// compressionOf returns how data that begins with head is compressed, "" if it is not.
+func compressionOf(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return gzipped
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return zstandard
+	}
+	return ""
+}
+
+// foreign lists the first bytes of files that are no table which can be read, and what
+// to do about them.
+var foreign = []struct{ magic, advice string }{
+	{"PK\x03\x04", "a ZIP archive, as spreadsheets are; save the table as CSV"},
+	{"\xd0\xcf\x11\xe0", "an old spreadsheet; save the table as CSV"},
+	{"FEA1", "Feather version 1; write it with version 2"},
+	{"PARE", "Parquet with an encrypted index; write it without encryption"},
+	{"ORC", "ORC; write the table as Parquet"},
+	{"Obj\x01", "Avro; write the table as Parquet"},
+	{"\x89HDF", "HDF5; write the table as Parquet"},
+	{"SQLite format 3", "a database of SQLite; write the table as CSV"},
+	{"BZh", "compressed with bzip2; compress it with gzip or zstd"},
+	{"\xfd7zXZ", "compressed with xz; compress it with gzip or zstd"},
+	{"\x1f\x8b", "compressed twice; decompress it"},
+	{"\x28\xb5\x2f\xfd", "compressed twice; decompress it"},
+}
+
+// formatOf returns the format of data that begins with head.
+func formatOf(head []byte) (string, error) {
+	switch {
+	case len(head) == 0:
+		return "", errors.New("no data; give it a row for each value")
+	case bytes.HasPrefix(head, []byte{0xff, 0xff, 0xff, 0xff}):
+		return streamed, nil
+	case isText(head), bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}): // UTF-16
+		return textFormat(head)
+	case bytes.HasPrefix(head, []byte("PAR1")):
+		return parquetFile, nil
+	case bytes.HasPrefix(head, []byte("ARROW1")):
+		return arrowFile, nil
+	}
+	for _, f := range foreign {
+		if bytes.HasPrefix(head, []byte(f.magic)) {
+			return "", errors.New(f.advice)
+		}
+	}
+	if bytes.IndexByte(head, 0) >= 0 {
+		return "", errors.New("neither text nor Parquet nor Arrow; give it a table in one of these formats")
+	}
+	return textFormat(head)
+}
+
+// isText reports whether data has no control characters but those of text. The header of
+// a CSV file may begin like a binary file.
+func isText(head []byte) bool {
+	return !bytes.ContainsFunc(head, func(c rune) bool { return c < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1a\x1b", c) })
+}
+
+// textFormat tells JSON Lines from CSV, by the first line.
+func textFormat(head []byte) (string, error) {
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	switch {
+	case bytes.HasPrefix(head, []byte("{")) && (json.Valid(line) || bytes.HasPrefix(bytes.TrimLeft(head[1:], " \t\r\n"), []byte(`"`))):
+		return jsonLines, nil
+	case bytes.HasPrefix(head, []byte("[")) && bytes.HasPrefix(bytes.TrimLeft(head[1:], " \t\r\n"), []byte("{")):
+		return "", errors.New("a JSON list; write one object on each line, without the brackets and commas around them")
+	}
+	return csv, nil
+}
