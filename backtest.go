@@ -345,7 +345,7 @@ type simpleMethod struct {
 }
 
 var simpleMethods = []simpleMethod{
-	{"naive", baselines.Naive}, {"seasonal naive", baselines.SeasonalNaive}, {"drift", baselines.Drift},
+	{"naive", baselines.Naive}, {"seasonal naive", baselines.SeasonalNaive}, {"drift", baselines.Drift}, {"Theta", baselines.Theta},
 }
 
 // simple returns what a simple method forecasts from the same origins.

@@ -145,6 +145,8 @@ func (o ForecasterOptions) validateOthers() error {
 		return &models.FieldError{Field: "Fit.Schedule.Shape", Value: o.Fit.Schedule.Shape, Want: "another: a direct forecaster has no epochs"}
 	case o.Fit.NoShuffle:
 		return &models.FieldError{Field: "Fit.NoShuffle", Value: true, Want: "false: the windows of a direct forecaster are drawn"}
+	case o.Trials == 1:
+		return &models.FieldError{Field: "Trials", Value: o.Trials, Want: "0 for none, or at least 2 to choose from"}
 	case o.Trials > 0 && o.Start != nil:
 		return &models.FieldError{Field: "Trials", Value: o.Trials, Want: "0 with a Start, whose sizes the model keeps"}
 	}
@@ -213,15 +215,23 @@ func NewForecaster(panel *datasets.Panel, o ForecasterOptions) (*Job, error) {
 // forecaster is what trains a direct forecaster.
 type forecaster struct {
 	ForecasterOptions // with all that follows from the data
-	panel             *datasets.Panel
+	given             given
+	panel             *datasets.Panel // with the calendar
 	meta              models.Metadata
 	calibration       int             // rows at the end of the series that the first fit does not see
 	origins           int             // of each series in these rows, from which it forecasts
 	test              *BacktestResult // on these rows; nil before, or without calibration
 }
 
+// given is what a forecaster was made of.
+type given struct {
+	panel   *datasets.Panel
+	options ForecasterOptions
+}
+
 // newForecaster settles what the options leave open.
 func newForecaster(panel *datasets.Panel, o ForecasterOptions) (*forecaster, error) {
+	from := given{panel, o}
 	panel, err := o.clean(panel)
 	if err != nil {
 		return nil, err
@@ -233,7 +243,7 @@ func newForecaster(panel *datasets.Panel, o ForecasterOptions) (*forecaster, err
 	if err := r.settle(); err != nil {
 		return nil, err
 	}
-	f := &forecaster{ForecasterOptions: o, panel: panel, calibration: r.calibration, origins: r.origins}
+	f := &forecaster{ForecasterOptions: o, given: from, panel: panel, calibration: r.calibration, origins: r.origins}
 	if o.Calendar != nil {
 		f.panel = &datasets.Panel{}
 		*f.panel = *panel

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -267,3 +268,28 @@ func TestForecasterRefuses(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// TestTrials chooses among settings, the same with the same seed, and says so.
+func TestTrials(t *testing.T) {
+	p := panel(t, seasonal(160, 1, 1))
+	o := quick()
+	o.Trials = 5
+	epochs := 0
+	o.Fit.OnBatch = func(p trainer.Progress) { epochs = max(epochs, p.Epoch) }
+	_, first := forecastOf(t, p, o)
+	if epochs != 3 {
+		t.Errorf("%d phases were told", epochs)
+	}
+	rules := first.Model.Forecast.Rules
+	if last := rules[len(rules)-1]; !strings.HasPrefix(last, "the best of 5 settings") {
+		t.Errorf("the rules end with %q", last)
+	}
+	o.Fit.OnBatch = nil
+	if _, second := forecastOf(t, p, o); !bytes.Equal(first.File, second.File) {
+		t.Error("the second time it chose otherwise")
+	}
+	o.Horizon = 35
+	if _, err := rnnkit.NewForecaster(p, o); !isField(err, "Trials") {
+		t.Errorf("without rows for the trials: %v", err)
+	}
+}

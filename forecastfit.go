@@ -21,8 +21,14 @@ import (
 // calibrates the intervals and compares the model with simple methods, then on all rows.
 // If ctx ends before, the model is what was trained last.
 func (f *forecaster) fit(ctx context.Context, j *Job) (history []trainer.Epoch, err error) {
+	if f.Trials > 0 {
+		if err := f.choose(ctx); err != nil {
+			return nil, err
+		}
+		j.Options = f.Options
+	}
 	if f.calibration > 0 {
-		m, epoch, err := f.fitEnsemble(ctx, f.panel.Until(f.calibration), "calibration", 1)
+		m, epoch, err := f.fitEnsemble(ctx, f.panel.Until(f.calibration), "calibration", f.phases()-1)
 		history = append(history, epoch...)
 		if err == nil {
 			err = f.calibrate(ctx, m)
@@ -40,8 +46,9 @@ func (f *forecaster) fit(ctx context.Context, j *Job) (history []trainer.Epoch, 
 	return history, err
 }
 
-// phases returns how many times the ensemble is trained.
-func (f *forecaster) phases() int { return min(f.calibration, 1) + 1 }
+// phases returns the number of phases: the trials, the calibration and the training on
+// all rows.
+func (f *forecaster) phases() int { return min(f.Trials, 1) + min(f.calibration, 1) + 1 }
 
 // take makes m the model of j, if anything was trained.
 func (f *forecaster) take(j *Job, m *models.Model, history []trainer.Epoch) {

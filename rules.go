@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/internal/baselines"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -35,7 +36,10 @@ const (
 
 	calibrationAnswers = 100  // of each step ahead, so many at least, if the series are long enough
 	calibrationShare   = 0.25 // of a series at most
-	seasonality        = 0.3  // least autocorrelation of a season
+
+	maxSeason    = 400  // without times
+	sampleRows   = 2000 // at the end of a series, in which a season is looked for
+	sampleSeries = 10   // in which a season is looked for
 )
 
 // seasonsOfWindow has how many seasons a window holds, by the length of a season, which
@@ -73,7 +77,9 @@ func (r *rules) settle() error {
 	r.settleCalendar()
 	r.settleSize()
 	r.useStandards()
-	r.settleCalibration()
+	if r.settleCalibration(); r.Trials > 0 && r.calibration == 0 {
+		return &models.FieldError{Field: "Trials", Value: r.Trials, Want: "0: the series are too short to hold rows back to try on"}
+	}
 	return nil
 }
 
@@ -85,89 +91,32 @@ func (r *rules) settleSeason() {
 	}
 	cycles := r.panel.Frequency.Cycles()
 	if r.panel.Frequency == (models.Frequency{}) {
-		cycles = r.peaks()
+		cycles = r.shifts()
 	}
-	best, strength := 1, seasonality
-	for _, cycle := range cycles {
-		if c := r.autocorrelation(cycle); c > strength+0.05 { // a longer one must be clearly better
-			best, strength = cycle, c
-		}
+	if r.Season = baselines.FindSeason(r.sample(), cycles); r.Season > 1 {
+		r.say("season %d: the series repeat after so many rows", r.Season)
+	} else {
+		r.say("no season: the series do not repeat")
 	}
-	r.Season = best
-	if best == 1 {
-		r.say("no season: no cycle explains the series")
-		return
-	}
-	r.say("season %d: values that far apart have a correlation of %.2f", best, strength)
 }
 
-// peaks returns the shifts at which the autocorrelation of the series has a peak, up to a
-// third of a usual series.
-func (r *rules) peaks() (shifts []int) {
-	limit := min(median(lengths(r.panel))/3, 400)
-	before, here := 1.0, r.autocorrelation(1)
-	for shift := 2; shift <= limit; shift++ {
-		after := r.autocorrelation(shift + 1)
-		if c := r.autocorrelation(shift); c > before && c >= after {
-			shifts = append(shifts, shift)
-		}
-		before, here = here, after
-	}
-	return shifts
-}
-
-// maxSample limits the series that a rule looks at.
-const maxSample = 50
-
-// autocorrelation returns the median over series of the correlation of their changes from
-// one step to the next with those so many steps before.
-func (r *rules) autocorrelation(shift int) float64 {
-	var list []float64
-	each := max(1, len(r.panel.Series)*len(r.panel.Targets)/maxSample)
-	i := 0
-	eachTarget(r.panel, func(values []float64) {
-		if i++; i%each == 0 {
-			if c := autocorrelation(changes(values), shift); !math.IsNaN(c) {
-				list = append(list, c)
-			}
-		}
-	})
-	if len(list) == 0 {
-		return 0
-	}
-	return median(list)
-}
-
-// changes returns the differences of the values from one to the next.
-func changes(values []float64) []float64 {
-	list := make([]float64, max(0, len(values)-1))
-	for i := range list {
-		list[i] = values[i+1] - values[i]
+// shifts returns the seasons that series without times may have.
+func (r *rules) shifts() (list []int) {
+	for shift := 2; shift <= min(maxSeason, median(lengths(r.panel))/3); shift++ {
+		list = append(list, shift)
 	}
 	return list
 }
 
-// autocorrelation returns the correlation of values with those so many steps before,
-// without missing ones.
-func autocorrelation(values []float64, shift int) float64 {
-	var mean, n float64
-	for _, v := range values {
-		if !math.IsNaN(v) {
-			mean += v
-			n++
-		}
+// sample returns the ends of some of the series, of which a rule looks at every shift.
+func (r *rules) sample() (list [][]float64) {
+	eachTarget(r.panel, func(values []float64) { list = append(list, values[max(0, len(values)-sampleRows):]) })
+	each := max(1, len(list)/sampleSeries)
+	sampled := list[:0]
+	for i := 0; i < len(list); i += each {
+		sampled = append(sampled, list[i])
 	}
-	mean /= n
-	var product, square float64
-	for i, v := range values {
-		if d := v - mean; !math.IsNaN(d) {
-			square += d * d
-			if i >= shift && !math.IsNaN(values[i-shift]) {
-				product += d * (values[i-shift] - mean)
-			}
-		}
-	}
-	return product / square * n / max(1, n-float64(shift))
+	return sampled
 }
 
 func (r *rules) settleHorizon() {
@@ -226,7 +175,7 @@ func (r *rules) settleSegment() {
 func (r *rules) settleLog() {
 	switch {
 	case r.Log != Auto:
-	case !r.positive():
+	case !positive(r.panel):
 		r.Log = Off
 	default:
 		r.Log = Off
@@ -238,9 +187,9 @@ func (r *rules) settleLog() {
 }
 
 // positive reports whether all targets are more than 0.
-func (r *rules) positive() bool {
+func positive(panel *datasets.Panel) bool {
 	all := true
-	eachTarget(r.panel, func(values []float64) {
+	eachTarget(panel, func(values []float64) {
 		all = all && !slices.ContainsFunc(values, func(v float64) bool { return v <= 0 })
 	})
 	return all
@@ -347,6 +296,9 @@ func (o *ForecasterOptions) useStandards() {
 // see, and the number of origins in them.
 func (r *rules) settleCalibration() {
 	rows := int(calibrationShare * float64(median(lengths(r.panel))))
+	if r.Trials > 0 {
+		rows /= 2 // the trials need as many before
+	}
 	if rows < r.Horizon {
 		r.say("no calibration: the series are too short for it, so the intervals are those that the model learned")
 		return
