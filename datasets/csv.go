@@ -140,13 +140,17 @@ func (s *sheet) fit(record []string, line int) ([]string, error) {
 // dropEmptyEnd drops the lines of nothing but separators that spreadsheets leave at the
 // end.
 func (s *sheet) dropEmptyEnd() {
-	for n := len(s.records); n > 0; n-- {
-		last := s.records[n-1]
-		if strings.TrimSpace(strings.Join(last, "")) != "" || len(last) == 1 && (last[0] == "" || s.ragged) {
-			return
-		}
+	for n := len(s.records); n > 0 && s.emptyEnd(s.records[n-1]); n-- {
 		s.records, s.lines = s.records[:n-1], s.lines[:n-1]
 	}
+}
+
+// emptyEnd reports whether a record is one of those that are dropped at the end.
+func (s *sheet) emptyEnd(record []string) bool {
+	if len(record) == 1 && (record[0] == "" || s.ragged) {
+		return false
+	}
+	return !slices.ContainsFunc(record, func(field string) bool { return strings.TrimSpace(field) != "" })
 }
 
 // dropEmptyLast drops the last field of all records if it is empty in all of them.

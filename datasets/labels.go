@@ -134,7 +134,7 @@ func (r *rows) findSkipped(tokens bool) error {
 	case tokens || len(r.header()) > 0 || r.label == 0 || len(r.records) < 5:
 	case r.countsLines():
 		return r.errorf(1, 1, "the column counts the lines; leave it out, or if it has values, give the file a first line of names")
-	case numericTimes("", numbersOf(r.column(0))) != nil:
+	case tellTime("", numbersOf(r.column(0))):
 		return r.errorf(1, 1, "the column tells the time; leave it out, or if it has values, give the file a first line of names")
 	}
 	return nil
@@ -180,7 +180,7 @@ func (r *rows) isBeside(i int, name string) bool {
 	fields := r.column(i)
 	word := strings.ToLower(name)
 	counts := slices.Contains(rowWords, word) || strings.HasPrefix(name, "Unnamed: ") || i == 0 && name == "" && all(fields, isWholeNumber)
-	return slices.Contains(whoseWords, word) || counts && distinct(fields) == len(fields) || all(fields, isTime) || numericTimes(name, numbersOf(fields)) != nil
+	return slices.Contains(whoseWords, word) || counts && distinct(fields) == len(fields) || all(fields, isTime) || tellTime(name, numbersOf(fields))
 }
 
 // column returns the fields of column i of the data.

@@ -37,6 +37,9 @@ type Column struct {
 	Values []float64
 
 	times   []time.Time // for the kind Times; zero for a missing one; nil if they are ambiguous
+	form    timeForm    // how the times are written
+	numeric numericForm // the same, of times that are numbers
+	written notation    // how the numbers are written
 	clock   bool        // the times are times of day
 	layout  string      // of times that several columns hold together
 	example string      // a field that is not in Go's notation, and its value
@@ -52,6 +55,7 @@ type Table struct {
 
 	sheet *sheet
 	rows  int
+	gaps  bool // missing values are NaN, not errors
 }
 
 // NoColumnError is what a CSVError wraps if the file has no column of the name or
@@ -68,6 +72,12 @@ func (e *NoColumnError) Error() string {
 	}
 	return fmt.Sprintf("no column %.40q; choose one by name or number: %s", e.Column, list(columns))
 }
+
+var (
+	errNoData     = errors.New("no data; give it a line for each value")
+	errOnlyHeader = errors.New("a header and no data; give it a line for each value")
+	errEncoding   = errors.New("not UTF-8; save the file in that encoding")
+)
 
 // ReadTable reads CSV text. Errors name the file as given; each is a *[CSVError].
 //
@@ -96,27 +106,32 @@ func ReadTable(r io.Reader, file string) (*Table, error) {
 		return nil, err
 	}
 	if len(s.records) == 0 {
-		return nil, s.errorf(0, 0, "no data; give it a line for each value")
+		return nil, s.errorf(0, 0, "%w", errNoData)
 	}
 	t := &Table{File: file, sheet: s}
 	if t.Header, err = s.firstLine(); err != nil {
 		return nil, err
 	}
 	if t.Header && !utf8.ValidString(strings.Join(s.records[0], "")) {
-		return nil, s.errorf(s.lines[0], 0, "not UTF-8; save the file in that encoding")
+		return nil, s.errorf(s.lines[0], 0, "%w", errEncoding)
 	}
 	t.rows = len(s.records)
 	if t.Header {
 		t.rows--
 	}
 	if t.rows == 0 {
-		return nil, s.errorf(0, 0, "a header and no data; give it a line for each value")
+		return nil, s.errorf(0, 0, "%w", errOnlyHeader)
 	}
-	for i := range s.records[0] {
+	t.readColumns()
+	return t, nil
+}
+
+// readColumns reads all columns.
+func (t *Table) readColumns() {
+	for i := range t.sheet.records[0] {
 		t.Columns = append(t.Columns, t.column(i))
 	}
 	t.findIndices()
-	return t, nil
 }
 
 // record returns the index of the record of a row.
@@ -207,6 +222,9 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 	}
 	for row, field := range fields {
 		v, err := n.parse(field)
+		if err == errMissing && t.gaps {
+			v, err = math.NaN(), nil
+		}
 		if err != nil {
 			err = fmt.Errorf("%.40q is %w", field, err)
 		}
@@ -217,13 +235,14 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 			t.spoil(c, fields, row, err)
 			return
 		}
-		if plain, _ := parse(field); c.example == "" && (v != plain || !isNumber(field) || t.sheet.comma == ';' && separatorsOf(strings.TrimSpace(field)).either != "") {
+		if plain, _ := parse(field); c.example == "" && v == v && (v != plain || !isNumber(field) || t.sheet.comma == ';' && separatorsOf(strings.TrimSpace(field)).either != "") {
 			c.example = fmt.Sprintf("%.40q is %s", field, strconv.FormatFloat(v, 'f', -1, 64))
 		}
 		c.Values = append(c.Values, v)
 	}
-	if times := numericTimes(c.Name, c.Values); times != nil {
-		c.Kind, c.times = Times, times
+	c.written = n
+	if times, form := numericTimes(c.Name, c.Values); times != nil {
+		c.Kind, c.times, c.numeric = Times, times, form
 		return
 	}
 	if mark, n := missingMark(c.Values); n > 0 {
@@ -273,8 +292,8 @@ func (t *Table) hint(c *Column) hint {
 // spoil records why a column of numbers cannot be used. If the numbers before the row
 // are times, it is a column of times.
 func (t *Table) spoil(c *Column, fields []string, row int, err error) {
-	if times := numericTimes(c.Name, c.Values); times != nil {
-		c.Kind, c.times = Times, times
+	if times, form := numericTimes(c.Name, c.Values); times != nil {
+		c.Kind, c.times, c.numeric = Times, times, form
 		err = notATime(fields, row)
 	}
 	c.err, c.Values = t.errorAt(row, c.Number-1, err), nil
@@ -295,18 +314,18 @@ func (t *Table) errorAt(row, field int, err error) error {
 // settleTimes chooses among the possible meanings of a column of times the one in which
 // the rows are in order and most evenly spaced. It chooses none if two are equally
 // good.
-func (t *Table) settleTimes(c *Column, fields []string, answers [][]time.Time) {
+func (t *Table) settleTimes(c *Column, fields []string, answers []timeAnswer) {
 	best, again := -1.0, false
-	for _, times := range answers {
+	for _, answer := range answers {
 		a := axis{column: c}
-		a.measure(times)
+		a.measure(answer.times)
 		order := a.share()
-		if slices.IsSortedFunc(times, time.Time.Compare) {
+		if slices.IsSortedFunc(answer.times, time.Time.Compare) {
 			order++
 		}
 		again = order == best
 		if order > best {
-			best, c.times = order, times
+			best, c.times, c.form = order, answer.times, answer.form
 		}
 	}
 	if again {

@@ -43,14 +43,22 @@ var (
 	monthForm   = regexp.MustCompile(`^(\d{4})M(\d\d)$`)
 )
 
-// timeForm parses a time in one format.
-type timeForm func(field string) (time.Time, bool)
+// timeForm is a format of times. Those that a field writes without a time zone are in UTC.
+type timeForm struct {
+	zoned bool // fields have a time zone
+	read  func(field string) (time.Time, bool)
+}
 
 func layoutForm(layout string) timeForm {
-	return func(field string) (time.Time, bool) {
+	return timeForm{zoned: hasZone(layout), read: func(field string) (time.Time, bool) {
 		t, err := time.Parse(layout, field)
 		return t, err == nil
-	}
+	}}
+}
+
+// hasZone reports whether times in a layout name their time zone.
+func hasZone(layout string) bool {
+	return strings.HasSuffix(layout, "Z") || slices.ContainsFunc([]string{"Z07", "-07", "MST"}, func(zone string) bool { return strings.Contains(layout, zone) })
 }
 
 // stampOf returns the time in a field, or the first one of a range such as 12:00 -
@@ -66,7 +74,7 @@ func parseTimes(fields []string, form timeForm) (times []time.Time, bad int) {
 	times = make([]time.Time, len(fields))
 	for i, field := range fields {
 		field = stampOf(field)
-		t, ok := form(field)
+		t, ok := form.read(field)
 		if ok {
 			times[i] = t
 		} else if !isMissing(field) {
@@ -86,7 +94,7 @@ func formsOf(fields []string) (forms []timeForm, clock bool) {
 			sample = append(sample, stampOf(field))
 		}
 	}
-	forms = readingForms(sample, append(formsFrom(layouts), partOfYear))
+	forms = readingForms(sample, append(formsFrom(layouts), timeForm{read: partOfYear}))
 	if len(forms) > 0 {
 		return forms, false
 	}
@@ -104,7 +112,7 @@ func formsFrom(layouts []string) (forms []timeForm) {
 func readingForms(fields []string, forms []timeForm) []timeForm {
 	return slices.DeleteFunc(forms, func(form timeForm) bool {
 		return !slices.ContainsFunc(fields, func(field string) bool {
-			_, ok := form(field)
+			_, ok := form.read(field)
 			return ok
 		})
 	})
@@ -140,10 +148,16 @@ func partOfYear(field string) (time.Time, bool) {
 	return time.Date(y, time.Month(month*(n-1)+1), 1, 0, 0, 0, 0, time.UTC), n >= 1 && month*n <= 12
 }
 
+// timeAnswer is what the fields of a column mean in a format.
+type timeAnswer struct {
+	form  timeForm
+	times []time.Time
+}
+
 // readTimes returns the times of a column, if more than half of the fields that are not
 // missing are times of one format. The number of those is there. Several answers are
 // possible meanings. No answer means that the column holds no times.
-func readTimes(fields []string, there int) (answers [][]time.Time, clock bool) {
+func readTimes(fields []string, there int) (answers []timeAnswer, clock bool) {
 	forms, clock := formsOf(fields)
 	fewest := (there + 1) / 2
 	for _, form := range forms {
@@ -151,9 +165,9 @@ func readTimes(fields []string, there int) (answers [][]time.Time, clock bool) {
 		if bad < fewest {
 			fewest, answers = bad, nil
 		}
-		same := func(answer []time.Time) bool { return slices.EqualFunc(answer, times, time.Time.Equal) }
+		same := func(answer timeAnswer) bool { return slices.EqualFunc(answer.times, times, time.Time.Equal) }
 		if bad == fewest && 2*bad < there && !slices.ContainsFunc(answers, same) {
-			answers = append(answers, times)
+			answers = append(answers, timeAnswer{form, times})
 		}
 	}
 	return answers, clock
@@ -186,34 +200,47 @@ func named(name string, words []string) bool {
 	}), func(word string) bool { return len(word) > 1 && slices.Contains(words, word) })
 }
 
-// numericTimes returns the times that a column of numbers holds: years, months or days
-// written without separators, or the time since 1970 in seconds or fractions of them.
-func numericTimes(name string, values []float64) []time.Time {
+// numericForm is a way to write times as numbers.
+type numericForm struct {
+	zoned bool // the numbers count from a point in time, whatever the time zone
+	read  func(v float64) (time.Time, bool)
+}
+
+// numericTimes returns the times that a column of numbers holds, or nil, and how they are
+// written: years, months or days without separators, or the time since 1970 in seconds or
+// fractions of them.
+func numericTimes(name string, values []float64) ([]time.Time, numericForm) {
 	step, even := stepOf(values, 0)
 	timely := named(name, timeWords)
 	for _, form := range []struct {
-		read func(v float64) (time.Time, bool)
+		numericForm
 		sure bool // of so many values, whatever the column is called
 	}{
-		{yearOf, slices.Contains(yearWords, strings.ToLower(name)) || even && math.Abs(step) == 1 && (timely || name == "" || len(values) > 9)},
-		{digitsForm("20060102"), timely || len(values) > 2},
-		{digitsForm("200601"), timely || monthly(values)},
-		{digitsForm("2006010215"), timely || len(values) > 2},
-		{digitsForm("200601021504"), timely || len(values) > 2},
-		{digitsForm("20060102150405"), timely || len(values) > 2},
-		{epochOf(1), timely || even && name == ""},
-		{epochOf(1e3), timely || even && name == ""},
-		{epochOf(1e6), timely || even && name == ""},
-		{epochOf(1e9), timely || even && name == ""},
+		{numericForm{read: yearOf}, slices.Contains(yearWords, strings.ToLower(name)) || even && math.Abs(step) == 1 && (timely || name == "" || len(values) > 9)},
+		{numericForm{read: digitsForm("20060102")}, timely || len(values) > 2},
+		{numericForm{read: digitsForm("200601")}, timely || monthly(values)},
+		{numericForm{read: digitsForm("2006010215")}, timely || len(values) > 2},
+		{numericForm{read: digitsForm("200601021504")}, timely || len(values) > 2},
+		{numericForm{read: digitsForm("20060102150405")}, timely || len(values) > 2},
+		{numericForm{zoned: true, read: epochOf(1)}, timely || even && name == ""},
+		{numericForm{zoned: true, read: epochOf(1e3)}, timely || even && name == ""},
+		{numericForm{zoned: true, read: epochOf(1e6)}, timely || even && name == ""},
+		{numericForm{zoned: true, read: epochOf(1e9)}, timely || even && name == ""},
 	} {
 		if !form.sure {
 			continue
 		}
 		if times, ok := timesOf(values, form.read); ok {
-			return times
+			return times, form.numericForm
 		}
 	}
-	return nil
+	return nil, numericForm{}
+}
+
+// tellTime reports whether the values of a column of numbers are times.
+func tellTime(name string, values []float64) bool {
+	times, _ := numericTimes(name, values)
+	return times != nil
 }
 
 func timesOf(values []float64, read func(float64) (time.Time, bool)) ([]time.Time, bool) {
