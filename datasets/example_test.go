@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
 )
@@ -99,4 +100,38 @@ func ExampleSequences() {
 	}
 	fmt.Println(b.Inputs, b.Lengths, b.Labels)
 	// Output: [1 2 0 3 4 5] [2 3] [0 1]
+}
+
+// A table in long form has a row for each time of each series.
+func ExampleReadPanel() {
+	table := `date,store,units,promotion
+2024-01-01,north,12,0
+2024-01-02,north,15,1
+2024-01-03,north,11,0
+2024-01-04,north,,1
+2024-01-01,south,7,0
+2024-01-03,south,9,0
+2024-01-04,south,,1
+`
+	rows, err := datasets.NewCSVRows(strings.NewReader(table), "sales.csv")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	panel, err := datasets.ReadPanel(rows, datasets.Roles{Series: []string{"store"}, Targets: []string{"units"}, Future: []string{"promotion"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(panel.Describe())
+	fmt.Println(panel.Notes)
+	for _, s := range panel.Series {
+		fmt.Println(s.Name, s.Start.Format(time.DateOnly), s.Targets[0], s.Future[0])
+	}
+	// Output:
+	// 2 series, 3 days each, 2024-01-01 to 2024-01-03, no season, 1 of 6 values missing
+	// forecasts "units" of each "store", "date" is the time, known ahead: "promotion"
+	// [rows are missing between 2024-01-01 and 2024-01-03 in series "south" (line 7), 1 row in all: they are missing values]
+	// north 2024-01-01 [12 15 11] [0 1 0 1]
+	// south 2024-01-01 [7 NaN 9] [0 NaN 0 1]
 }

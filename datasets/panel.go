@@ -9,8 +9,8 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// Panel holds series with the same columns, from which one forecaster learns. [NewPanel]
-// makes one from slices.
+// Panel holds series with the same columns, from which one forecaster learns. [ReadPanel]
+// reads one from a table, and [NewPanel] makes one from slices.
 type Panel struct {
 	Roles     // the names of the columns, in the order in which the series hold them
 	Frequency models.Frequency
@@ -41,7 +41,7 @@ type Roles struct {
 	Wide bool
 
 	Missing    models.Missing // what is done about missing values; "" is mask
-	TimeFormat string         // how times are written; "" finds it
+	TimeFormat string         // how times are written: see ReadPanel; "" finds it
 	Zone       string         // the time zone of times that are written without one, such as Europe/Berlin; "" is UTC
 	Frequency  string         // the step from row to row as models.ParseFrequency reads it; "" finds it
 }
@@ -180,27 +180,27 @@ func heads(columns [][]float64, n int) [][]float64 {
 }
 
 // Time returns the time of a row of a series, which may lie after the last one. It is
-// zero without times.
+// the Start of the series without a frequency.
 func (p *Panel) Time(series, row int) time.Time {
-	start := p.Series[series].Start
-	if start.IsZero() {
-		return start
+	if p.Frequency == (models.Frequency{}) {
+		return p.Series[series].Start
 	}
-	return p.Frequency.Add(start, row)
+	return p.Frequency.Add(p.Series[series].Start, row)
 }
 
-// AddCalendar appends the columns of features of a calendar to the covariates that are
-// known ahead, for all rows and the given number after the last: see
-// [models.CalendarColumns]. It is an error if the panel has no times. Where other
-// covariates end before that, their values are missing.
+// AddCalendar appends columns of a calendar to the covariates that are known ahead, in
+// place of those that are there already: see [models.CalendarColumns]. They are known for
+// all rows and the given number after the last. Where other covariates end before that,
+// their values are missing. It is an error if the panel has no times.
 func (p *Panel) AddCalendar(ahead int, features ...string) error {
 	columns, err := models.CalendarColumns(features...)
-	if err != nil {
+	if err != nil || len(columns) == 0 {
 		return err
 	}
-	if len(columns) > 0 && p.Frequency == (models.Frequency{}) {
+	if p.Frequency == (models.Frequency{}) {
 		return &models.FieldError{Field: "Calendar", Value: features, Want: "empty for series without times"}
 	}
+	others := len(p.Future) - len(p.Calendar)
 	known := map[time.Time][][]float64{} // by start: series often begin together
 	for i := range p.Series {
 		s := &p.Series[i]
@@ -208,14 +208,14 @@ func (p *Panel) AddCalendar(ahead int, features ...string) error {
 		if have := known[s.Start]; len(have) == 0 || len(have[0]) < rows {
 			known[s.Start] = p.calendar(s.Start, rows, columns)
 		}
-		future := make([][]float64, 0, len(s.Future)+len(columns))
-		for _, values := range s.Future {
+		future := make([][]float64, 0, others+len(columns))
+		for _, values := range s.Future[:others] {
 			future = append(future, extend(values, rows))
 		}
 		s.Future = append(future, heads(known[s.Start], rows)...)
 	}
-	p.Future = append(p.Future[:len(p.Future):len(p.Future)], columns...)
-	p.Calendar = append(p.Calendar[:len(p.Calendar):len(p.Calendar)], columns...)
+	p.Future = append(p.Future[:others:others], columns...)
+	p.Calendar = columns
 	return nil
 }
 

@@ -279,6 +279,9 @@ func TestAddCalendar(t *testing.T) {
 	if got, want := a.Future[8][1:3], []float64{float64(float32(math.Sin(math.Pi / 6))), float64(float32(math.Sin(math.Pi / 3)))}; !equal(got, want) {
 		t.Errorf("the sines of February and March are %v, want %v", got, want)
 	}
+	if err := p.AddCalendar(5, "hour_sin"); err != nil || p.Check() != nil || p.Series[1].Ahead() != 5 || strings.Join(p.Future, " ") != "f hour_sin" {
+		t.Errorf("%v: %d rows ahead of %q", err, p.Series[1].Ahead(), p.Future)
+	}
 	if at := p.Time(0, 2); !at.Equal(time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("row 2 is at %v", at)
 	}

@@ -1,0 +1,448 @@
+package datasets
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// panel makes the panel of the rows that were read.
+func (r *panelReader) panel() (*Panel, error) {
+	if r.time != nil {
+		if err := r.settleZone(); err != nil {
+			return nil, err
+		}
+		if err := r.sort(); err != nil {
+			return nil, err
+		}
+	}
+	g, err := r.grid()
+	if err != nil {
+		return nil, err
+	}
+	p := &Panel{Roles: r.roles, Frequency: g.frequency}
+	for i, s := range r.series {
+		if err := r.addSeries(p, g, s); err != nil {
+			return nil, err
+		}
+		r.series[i] = nil // its memory is needed for the next
+	}
+	g.note(r)
+	if p.Notes = r.notes; len(p.Series) == 0 {
+		return nil, r.rows.At(0, 0, fmt.Errorf("no values of %.200q, only missing ones", r.roles.Targets))
+	}
+	p.noteConstants()
+	p.noteTelltales()
+	p.Calendar = nil
+	return p, p.AddCalendar(0, r.roles.Calendar...)
+}
+
+// sort brings the rows of each series in order, and refuses two at the same time.
+func (r *panelReader) sort() error {
+	first, from := 0, ""
+	for _, s := range r.series {
+		if s.unsorted == 0 {
+			continue
+		}
+		line := s.unsorted
+		s.sort()
+		if i := s.twice(); i > 0 {
+			return r.twiceError(s, i)
+		}
+		if first == 0 || line < first {
+			first, from = line, s.of()
+		}
+	}
+	if first > 0 {
+		r.notef("rows are sorted by time: the first that comes too early or too late is in line %d%s", first, from)
+	}
+	return nil
+}
+
+// twiceError is the error of a row at the same time as the one before.
+func (r *panelReader) twiceError(s *seriesRows, row int) error {
+	line, before := int(s.lines.at(row)), int(s.lines.at(row-1))
+	advice := "give each time one row, for instance the mean of both"
+	if at := r.time.at(s.ticks.at(row)); at.Weekday() == time.Sunday && at.Hour() < 4 && !r.time.named && !r.time.counts {
+		advice += "; if that is the hour that comes twice when clocks go back, give the time zone"
+	}
+	if c := r.untold(); c != "" {
+		advice = "if " + c + " tells several series apart, say so; else " + advice
+	}
+	return r.rows.At(line, r.time.index+1, fmt.Errorf("%s is there twice%s, in line %d too; %s", r.time.format(s.ticks.at(row)), s.of(), before, advice))
+}
+
+// untold returns the first column of texts that has no role, or "".
+func (r *panelReader) untold() string {
+	used := slices.Concat(r.roles.Series, r.roles.Static, r.roles.Categories, r.roles.Past, r.roles.Future, r.roles.Targets, []string{r.roles.Time})
+	for i := range r.table.Columns {
+		c := &r.table.Columns[i]
+		if (c.Kind == Categories || c.Kind == Texts || c.Kind == Indices && named(c.Name, idWords)) && !slices.Contains(used, c.Title()) {
+			return c.String()
+		}
+	}
+	return ""
+}
+
+// grid is how rows become regular in time.
+type grid struct {
+	frequency models.Frequency
+	zone      *time.Location
+	step      int64 // ticks from row to row, if that is always the same
+	timed     bool
+
+	gaps, missing int    // places where rows are missing, and how many those are
+	firstGap      string // about the first one
+}
+
+// grid finds the frequency of the rows.
+func (r *panelReader) grid() (*grid, error) {
+	switch {
+	case r.time == nil:
+		return &grid{}, nil
+	case r.time.counts:
+		return &grid{step: usualTicks(r.series)}, nil
+	}
+	g := &grid{zone: r.time.zone, timed: true}
+	if r.roles.Frequency != "" {
+		g.frequency, _ = models.ParseFrequency(r.roles.Frequency)
+	} else {
+		g.frequency = r.findFrequency()
+	}
+	g.step = fixedStep(g.frequency, g.zone)
+	return g, nil
+}
+
+// fixedStep returns the ticks of a step that is the same at all times, otherwise 0.
+func fixedStep(f models.Frequency, zone *time.Location) int64 {
+	year := time.Date(2024, 1, 31, 0, 0, 0, 0, zone)
+	step := f.Add(year, 1).Sub(year)
+	for n := 1; n < 366; n++ {
+		if at := year.AddDate(0, 0, n); f.Add(at, 1).Sub(at) != step {
+			return 0
+		}
+	}
+	return step.Microseconds()
+}
+
+// place returns the row of a tick, counted from that of the first row of its series.
+func (g *grid) place(first, tick int64) (row int, exact bool) {
+	if g.step > 0 {
+		return int((tick - first) / g.step), (tick-first)%g.step == 0
+	}
+	return g.frequency.Steps(time.UnixMicro(first).In(g.zone), time.UnixMicro(tick))
+}
+
+// A series may have maxGapFactor times as many missing rows as others, or maxGapRows.
+const (
+	maxGapFactor = 4
+	maxGapRows   = 1000
+)
+
+// places returns the row of each row of a series in the grid, or nil if they are its rows
+// in order, and the number of rows there.
+func (r *panelReader) places(g *grid, s *seriesRows) (rows []int, n int, err error) {
+	if g.frequency == (models.Frequency{}) && g.step == 0 {
+		return nil, s.rows, nil
+	}
+	var first, before int64
+	last := -1
+	for i, tick := range s.ticks.all() {
+		if i == 0 {
+			first = tick
+		}
+		row, exact := g.place(first, tick)
+		if !exact {
+			return nil, 0, r.unevenError(g, s, i, tick)
+		}
+		if row != last+1 && rows == nil {
+			rows = make([]int, i, s.rows)
+			for k := range rows {
+				rows[k] = k
+			}
+		}
+		if rows != nil {
+			rows = append(rows, row)
+		}
+		if missing := row - last - 1; missing > 0 {
+			if err := r.noteGap(g, s, i, before, tick, missing); err != nil {
+				return nil, 0, err
+			}
+		}
+		last, before = row, tick
+	}
+	return rows, last + 1, nil
+}
+
+func (r *panelReader) unevenError(g *grid, s *seriesRows, i int, tick int64) error {
+	step := fmt.Sprint(g.step)
+	if g.timed {
+		step = g.frequency.String()
+	}
+	return r.rows.At(int(s.lines.at(i)), r.time.index+1, fmt.Errorf("%s is no whole number of steps of %s after %s, the first time%s; bring the rows to even steps, for instance by the mean of each, or give their frequency",
+		r.time.format(tick), step, r.time.format(s.ticks.at(0)), s.of()))
+}
+
+// noteGap counts rows that are missing between two others. It is an error if those are
+// refused or too many.
+func (r *panelReader) noteGap(g *grid, s *seriesRows, i int, before, tick int64, missing int) error {
+	between := fmt.Errorf("rows are missing between %s and %s%s", r.time.format(before), r.time.format(tick), s.of())
+	g.gaps++
+	g.missing += missing
+	if g.gaps == 1 {
+		g.firstGap = fmt.Sprintf("%v (line %d)", between, s.lines.at(i))
+	}
+	switch {
+	case r.roles.Missing == models.MissingRefuse:
+		return r.rows.At(int(s.lines.at(i)), r.time.index+1, fmt.Errorf("%w; fill them in, or have missing values interpolated or masked", between))
+	case missing > maxGapRows && missing > maxGapFactor*s.rows:
+		return r.rows.At(int(s.lines.at(i)), r.time.index+1, fmt.Errorf("%w: %d, where the series has %d; correct the time, or bring the rows to longer steps", between, missing, s.rows))
+	}
+	return nil
+}
+
+// note adds what the grid says of gaps.
+func (g *grid) note(r *panelReader) {
+	if g.gaps > 0 {
+		r.notef("%s, %s in all: they are missing values", g.firstGap, plural(g.missing, "row"))
+	}
+}
+
+// at returns the time of a tick.
+func (t *timeColumn) at(tick int64) time.Time { return time.UnixMicro(tick).In(t.zone) }
+
+// format returns a tick as a text.
+func (t *timeColumn) format(tick int64) string {
+	if t.counts {
+		return fmt.Sprint(tick)
+	}
+	return formatTime(t.at(tick))
+}
+
+// formatTime returns a time without a time of day where that is midnight.
+func formatTime(at time.Time) string {
+	switch {
+	case at.Nanosecond() != 0:
+		return at.Format("2006-01-02 15:04:05.999999")
+	case at.Second() != 0:
+		return at.Format("2006-01-02 15:04:05")
+	case at.Hour() != 0 || at.Minute() != 0:
+		return at.Format("2006-01-02 15:04")
+	}
+	return at.Format("2006-01-02")
+}
+
+// addSeries adds the rows of a series to the panel, or those of all series of a wide table.
+func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
+	rows, n, err := r.places(g, s)
+	if err != nil {
+		return err
+	}
+	columns := make([][]float64, len(s.values))
+	for c, values := range s.values {
+		columns[c] = onGrid(values, rows, n)
+		s.values[c] = nil
+	}
+	targets, past := len(r.roles.Targets), len(r.roles.Targets)+len(p.Past)
+	out := PanelSeries{Name: s.name, Targets: columns[:targets:targets], Past: columns[targets:past:past], Future: columns[past:]}
+	if err := r.checkMissing(&out, s); err != nil {
+		return err
+	}
+	if g.timed {
+		out.Start = r.time.at(s.ticks.at(0))
+	}
+	if len(r.keys) > 0 {
+		out.Key = s.key
+	}
+	r.setStatics(&out, s)
+	if r.roles.Wide {
+		r.addWide(p, g, out)
+	} else {
+		r.addOne(p, out)
+	}
+	return nil
+}
+
+// onGrid returns values as a slice, with missing ones between those that have rows.
+func onGrid(values chunks, rows []int, n int) []float64 {
+	list := make([]float64, 0, n)
+	if rows == nil {
+		for _, chunk := range values {
+			list = append(list, chunk...)
+		}
+		return list
+	}
+	for i, v := range values.all() {
+		for len(list) < rows[i] {
+			list = append(list, math.NaN())
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+// setStatics sets the numbers and categories of a series.
+func (r *panelReader) setStatics(out *PanelSeries, s *seriesRows) {
+	for i, c := range r.statics {
+		switch {
+		case c.number == nil:
+			out.Categories = append(out.Categories, strings.TrimSpace(s.static[i]))
+		default:
+			v, _ := c.number.read(Field{Text: s.static[i]})
+			out.Static = append(out.Static, v)
+		}
+	}
+}
+
+// addOne adds a series, unless it has no values.
+func (r *panelReader) addOne(p *Panel, s PanelSeries) {
+	rows := s.Len() - aheadRows(&s)
+	s.Targets, s.Past = heads(s.Targets, rows), heads(s.Past, rows)
+	if !slices.ContainsFunc(s.Targets, func(values []float64) bool { return observedIn(values) > 0 }) {
+		r.notef("series %.40q has no values and is left out", s.Name)
+		return
+	}
+	if r.roles.Missing == models.MissingInterpolate {
+		for _, values := range slices.Concat(s.Targets, s.Past, heads(s.Future, rows)) {
+			interpolate(values)
+		}
+	}
+	p.Series = append(p.Series, s)
+}
+
+// aheadRows returns the number of rows after the last one that has a target. It is 0 if
+// none of them has a covariate that is known ahead.
+func aheadRows(s *PanelSeries) int {
+	last := 0
+	for _, values := range s.Targets {
+		_, end := observedRange(values)
+		last = max(last, end)
+	}
+	for _, values := range s.Future {
+		if _, end := observedRange(values); end > last {
+			return s.Len() - last
+		}
+	}
+	return 0
+}
+
+// addWide adds each target as a series of its own, without the missing values before its
+// first value and after its last.
+func (r *panelReader) addWide(p *Panel, g *grid, s PanelSeries) {
+	p.Targets = []string{"value"}
+	for i, values := range s.Targets {
+		first, end := observedRange(values)
+		name := r.roles.Targets[i]
+		one := PanelSeries{Name: name, Key: []string{name}, Start: s.Start, Static: s.Static, Categories: s.Categories}
+		if g.timed {
+			one.Start = g.frequency.Add(s.Start, first)
+		}
+		one.Targets = [][]float64{values[first:end]}
+		for _, past := range s.Past {
+			one.Past = append(one.Past, past[first:end])
+		}
+		for _, future := range s.Future {
+			one.Future = append(one.Future, future[first:])
+		}
+		r.addOne(p, one)
+	}
+}
+
+// observedRange returns the index of the first value that is not missing, and that after
+// the last.
+func observedRange(values []float64) (first, end int) {
+	there := func(v float64) bool { return v == v }
+	if first = slices.IndexFunc(values, there); first < 0 {
+		return 0, 0
+	}
+	for end = len(values); !there(values[end-1]); {
+		end--
+	}
+	return first, end
+}
+
+// interpolate sets missing values to those on the line between their neighbours, and
+// before the first value and after the last to these.
+func interpolate(values []float64) {
+	before := -1
+	for i, v := range values {
+		if v != v {
+			continue
+		}
+		for k := before + 1; k < i; k++ {
+			values[k] = v
+			if before >= 0 {
+				values[k] = values[before] + (v-values[before])*float64(k-before)/float64(i-before)
+			}
+		}
+		before = i
+	}
+	for k := before + 1; before >= 0 && k < len(values); k++ {
+		values[k] = values[before]
+	}
+}
+
+// checkMissing refuses missing values where they are to be refused. The series of a wide
+// table may begin and end at different times. All rows of out are rows of the table.
+func (r *panelReader) checkMissing(out *PanelSeries, s *seriesRows) error {
+	if r.roles.Missing != models.MissingRefuse {
+		return nil
+	}
+	rows := s.rows - aheadRows(out)
+	for c, values := range slices.Concat(out.Targets, out.Past, out.Future) {
+		from, to := 0, rows
+		if r.roles.Wide && c < len(out.Targets) {
+			from, to = observedRange(values)
+		}
+		for row := from; row < to; row++ {
+			if values[row] != values[row] {
+				return r.rows.At(int(s.lines.at(row)), r.values[c].index+1, fmt.Errorf("a missing value%s; fill it in, or have missing values interpolated or masked", s.of()))
+			}
+		}
+	}
+	for i, text := range s.static {
+		if isMissing(text) {
+			return r.rows.At(int(s.lines.at(0)), r.statics[i].index+1, fmt.Errorf("a missing value of %.40q%s; fill it in, or have missing values masked", r.statics[i].title, s.of()))
+		}
+	}
+	return nil
+}
+
+// noteConstants adds a note about targets that never change.
+func (p *Panel) noteConstants() {
+	n, first := 0, ""
+	for _, s := range p.Series {
+		for i, values := range s.Targets {
+			if !isConstant(values) {
+				continue
+			}
+			if n++; n == 1 {
+				first = fmt.Sprintf("%.40q%s", p.Targets[i], ofSeries(s.Name))
+			}
+		}
+	}
+	switch {
+	case n == 1:
+		p.Notes = append(p.Notes, first+" never changes")
+	case n > 1:
+		p.Notes = append(p.Notes, fmt.Sprintf("%d series of values never change, the first is %s", n, first))
+	}
+}
+
+// isConstant reports whether all values that are not missing are the same.
+func isConstant(values []float64) bool {
+	first := math.NaN()
+	for _, v := range values {
+		if first != first {
+			first = v
+		}
+		if v == v && v != first {
+			return false
+		}
+	}
+	return first == first
+}

@@ -1,0 +1,374 @@
+package datasets_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+func readPanel(text string, roles datasets.Roles) (*datasets.Panel, error) {
+	rows, err := datasets.NewCSVRows(strings.NewReader(text), "t.csv")
+	if err != nil {
+		return nil, err
+	}
+	return datasets.ReadPanel(rows, roles)
+}
+
+func mustRead(t *testing.T, text string, roles datasets.Roles) *datasets.Panel {
+	t.Helper()
+	p, err := readPanel(text, roles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// show writes the series of a panel in one line each.
+func show(p *datasets.Panel) string {
+	var b strings.Builder
+	for _, s := range p.Series {
+		start := s.Start.Format(time.RFC3339)
+		if s.Start.IsZero() {
+			start = "-"
+		}
+		fmt.Fprintf(&b, "%s %q %s %v %v %v %v %q\n", s.Name, s.Key, start, s.Targets, s.Past, s.Future, s.Static, s.Categories)
+	}
+	return b.String()
+}
+
+func TestReadPanelLong(t *testing.T) {
+	p := mustRead(t, `date,store,item,price,units,promo,size,region
+2024-01-01,A,x,1,10,0,5,north
+2024-01-02,A,x,2,11,1,5,north
+2024-01-03,A,x,3,12,0,5,north
+2024-01-04,A,x,4,,1,5,north
+2024-01-03,B,y,7,21,0,6,south
+2024-01-02,B,y,8,20,0,6,
+`, datasets.Roles{Series: []string{"store", "ITEM"}, Targets: []string{"units"}, Past: []string{"4"}, Future: []string{"promo"}, Static: []string{"size", "region"}})
+	want := `A/x ["A" "x"] 2024-01-01T00:00:00Z [[10 11 12]] [[1 2 3]] [[0 1 0 1]] [5] ["north"]
+B/y ["B" "y"] 2024-01-02T00:00:00Z [[20 21]] [[8 7]] [[0 0]] [6] ["south"]
+`
+	if got := show(p); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if want := (datasets.Roles{Time: "date", Series: []string{"store", "item"}, Targets: []string{"units"}, Past: []string{"price"}, Future: []string{"promo"},
+		Static: []string{"size"}, Categories: []string{"region"}}); !reflect.DeepEqual(p.Roles, want) {
+		t.Errorf("the roles are %+v", p.Roles)
+	}
+	if p.Frequency != (models.Frequency{Count: 1, Unit: models.Day}) || p.Series[0].Ahead() != 1 {
+		t.Errorf("%v, %d ahead", p.Frequency, p.Series[0].Ahead())
+	}
+	wantNotes(t, p, "sorted by time", "line 7", `in series "B/y"`)
+}
+
+// wantNotes fails unless a note has each of the words.
+func wantNotes(t *testing.T, p *datasets.Panel, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !slices.ContainsFunc(p.Notes, func(note string) bool { return strings.Contains(note, word) }) {
+			t.Errorf("no note has %q: %q", word, p.Notes)
+		}
+	}
+}
+
+func TestReadPanelWide(t *testing.T) {
+	p := mustRead(t, `day;holiday;a;b;c
+2024-01-29;0;1,5;;
+2024-01-30;1;2,5;;
+2024-01-31;0;;7;
+2024-02-01;0;4,5;8;
+2024-02-02;1;;;
+`, datasets.Roles{Wide: true, Future: []string{"holiday"}})
+	want := `a ["a"] 2024-01-29T00:00:00Z [[1.5 2.5 NaN 4.5]] [] [[0 1 0 0 1]] [] []
+b ["b"] 2024-01-31T00:00:00Z [[7 8]] [] [[0 0 1]] [] []
+`
+	if got := show(p); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	wantNotes(t, p, `"c" has no values`, `"1,5" is 1.5`)
+	if p = mustRead(t, "x,y\n1,2\n3,4\n5,6\n", datasets.Roles{Wide: true, Targets: []string{"y"}}); show(p) != "y [\"y\"] - [[2 4 6]] [] [] [] []\n" {
+		t.Error(show(p))
+	}
+}
+
+func TestReadPanelSeveralTargets(t *testing.T) {
+	p := mustRead(t, "t,u,v\n1,2,3\n2,4,5\n4,6,7\n", datasets.Roles{Time: "t", Targets: []string{"v", "u"}})
+	if want := " [] - [[3 5 NaN 7] [2 4 NaN 6]] [] [] [] []\n"; show(p) != want {
+		t.Errorf("%s, want %s", show(p), want)
+	}
+	if p.Frequency != (models.Frequency{}) || p.Roles.Time != "t" {
+		t.Errorf("%v, %q", p.Frequency, p.Roles.Time)
+	}
+	wantNotes(t, p, "missing between 2 and 4")
+}
+
+// times writes a table of times and the numbers from 1.
+func timesTable(times ...string) string {
+	var b strings.Builder
+	b.WriteString("when,y\n")
+	for i, at := range times {
+		fmt.Fprintf(&b, "%s,%d\n", at, i+1)
+	}
+	return b.String()
+}
+
+func TestReadPanelTimes(t *testing.T) {
+	for _, test := range []struct {
+		times     string // separated by bars
+		roles     datasets.Roles
+		frequency string
+		start     string
+		values    string
+	}{
+		{"1949-01|1949-02|1949-03|1949-05", datasets.Roles{}, "1mo", "1949-01-01T00:00:00Z", "[1 2 3 NaN 4]"},
+		{"2024-01-31|2024-02-29|2024-03-31|2024-04-30", datasets.Roles{}, "1me", "2024-01-31T00:00:00Z", "[1 2 3 4]"},
+		{"2024-01-30|2024-02-29|2024-03-30", datasets.Roles{}, "1mo", "2024-01-30T00:00:00Z", "[1 2 3]"},
+		{"2023Q3|2023Q4|2024Q1", datasets.Roles{}, "1q", "2023-07-01T00:00:00Z", "[1 2 3]"},
+		{"2023-06-30|2023-09-30|2023-12-31", datasets.Roles{}, "1qe", "2023-06-30T00:00:00Z", "[1 2 3]"},
+		{"2021|2022|2023|2025", datasets.Roles{Time: "when"}, "1y", "2021-01-01T00:00:00Z", "[1 2 3 NaN 4]"},
+		{"2024-W51|2024-W52|2025-W01|2025-W02", datasets.Roles{}, "1w", "2024-12-16T00:00:00Z", "[1 2 3 4]"},
+		{"2024-03-28|2024-03-29|2024-04-01|2024-04-02|2024-04-03|2024-04-05", datasets.Roles{}, "1b", "2024-03-28T00:00:00Z", "[1 2 3 4 5 NaN 6]"},
+		{"2024-03-30|2024-03-31|2024-04-01|2024-04-03", datasets.Roles{}, "1d", "2024-03-30T00:00:00Z", "[1 2 3 NaN 4]"},
+		{"2024-03-01 10:00|2024-03-01 10:15|2024-03-01 10:30|2024-03-01 11:00", datasets.Roles{}, "15min", "2024-03-01T10:00:00Z", "[1 2 3 NaN 4]"},
+		{"2024-03-01T10:00:00.25Z|2024-03-01T10:00:00.5Z|2024-03-01T10:00:00.75Z", datasets.Roles{}, "250ms", "2024-03-01T10:00:00Z", "[1 2 3]"},
+		// Clocks in Berlin go forward on 31 March 2024 and back on 27 October.
+		{"2024-03-31T01:00:00+01:00|2024-03-31T03:00:00+02:00|2024-03-31T04:00:00+02:00", datasets.Roles{}, "1h", "2024-03-31T01:00:00+01:00", "[1 2 3]"},
+		{"2024-03-30T00:00:00+01:00|2024-03-31T00:00:00+01:00|2024-04-01T00:00:00+02:00|2024-04-02T00:00:00+02:00", datasets.Roles{}, "1d", "2024-03-30T00:00:00+01:00", "[1 2 3 4]"},
+		{"2024-10-27 01:00|2024-10-27 02:00|2024-10-27 02:00|2024-10-27 03:00", datasets.Roles{}, "1h", "2024-10-27T01:00:00+02:00", "[1 2 3 4]"},
+		{"2024-10-27 02:00|2024-10-27 02:30|2024-10-27 02:00|2024-10-27 02:30|2024-10-27 03:00", datasets.Roles{}, "30min", "2024-10-27T02:00:00+02:00", "[1 2 3 4 5]"},
+		{"2024-11-03 00:00|2024-11-03 01:00|2024-11-03 01:00|2024-11-03 02:00", datasets.Roles{}, "1h", "2024-11-03T00:00:00-04:00", "[1 2 3 4]"},
+		{"2024-03-31 01:00|2024-03-31 03:00|2024-03-31 04:00", datasets.Roles{Zone: "Europe/Berlin"}, "1h", "2024-03-31T01:00:00+01:00", "[1 2 3]"},
+		{"2024-03-30T23:00:00Z|2024-03-31T22:00:00Z|2024-04-01T22:00:00Z|2024-04-02T22:00:00Z", datasets.Roles{Zone: "Europe/Berlin"}, "1d", "2024-03-31T00:00:00+01:00", "[1 2 3 4]"},
+		{"2024-01-01T00:00:00+05:30|2024-01-02T00:00:00+05:30|2024-01-03T00:00:00+05:30", datasets.Roles{}, "1d", "2024-01-01T00:00:00+05:30", "[1 2 3]"},
+		{"1700000000|1700000060|1700000120", datasets.Roles{Time: "when", TimeFormat: "unix"}, "1min", "2023-11-14T22:13:20Z", "[1 2 3]"},
+		{"1700000000000|1700000001500|1700000003000", datasets.Roles{Time: "when", TimeFormat: "unix-ms"}, "1500ms", "2023-11-14T22:13:20Z", "[1 2 3]"},
+		{"1700000000000000|1700000060000000|1700000120000000", datasets.Roles{Time: "when", TimeFormat: "unix-us"}, "1min", "2023-11-14T22:13:20Z", "[1 2 3]"},
+		{"1700000000000000000|1700000060000000000|1700000120000000000", datasets.Roles{Time: "when", TimeFormat: "unix-ns"}, "1min", "2023-11-14T22:13:20Z", "[1 2 3]"},
+		{"03/04/2024|04/04/2024|05/04/2024", datasets.Roles{TimeFormat: "%d/%m/%Y", Time: "1"}, "1d", "2024-04-03T00:00:00Z", "[1 2 3]"},
+		{"03/04/2024|04/04/2024|05/04/2024", datasets.Roles{TimeFormat: "1/2/2006", Time: "1"}, "1mo", "2024-03-04T00:00:00Z", "[1 2 3]"},
+		{"20240130|20240131|20240201", datasets.Roles{}, "1d", "2024-01-30T00:00:00Z", "[1 2 3]"},
+		{"2024-01-01|2024-01-03|2024-01-04|2024-01-05", datasets.Roles{Frequency: "1d", Missing: models.MissingInterpolate}, "1d", "2024-01-01T00:00:00Z", "[1 1.5 2 3 4]"},
+		{"2024-01-01", datasets.Roles{}, "", "2024-01-01T00:00:00Z", "[1]"},
+	} {
+		p, err := readPanel(timesTable(strings.Split(test.times, "|")...), test.roles)
+		if err != nil {
+			t.Errorf("%s: %v", test.times, err)
+			continue
+		}
+		s := p.Series[0]
+		got := []string{p.Frequency.String(), s.Start.Format(time.RFC3339), fmt.Sprint(s.Targets[0])}
+		if want := []string{test.frequency, test.start, test.values}; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q; %q", test.times, got, want, p.Notes)
+		}
+	}
+}
+
+func TestReadPanelRefuses(t *testing.T) {
+	refuse := datasets.Roles{Missing: models.MissingRefuse}
+	for _, test := range []struct {
+		text  string
+		roles datasets.Roles
+		words []string
+	}{
+		{"when,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,3\n", datasets.Roles{}, []string{"line 4, column 1", "2024-01-02 is there twice", "line 3"}},
+		{"when,store,y\n2024-01-01,A,1\n2024-01-01,B,2\n2024-01-02,A,3\n", datasets.Roles{}, []string{"line 3", "twice", `column 2 "store" tells several series apart`}},
+		{"when,store,y\n2024-01-01,A,1\n2024-01-01,B,2\n2024-01-02,A,3\n2024-01-01,A,4\n", datasets.Roles{Series: []string{"store"}}, []string{"line 5", "twice", "line 2", `series "A"`}},
+		{timesTable("2024-01-01", "2024-01-02", "2024-01-03 07:00", "2024-01-04"), datasets.Roles{}, []string{"line 4", "no time like"}},
+		{timesTable("2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 01:40", "2024-01-01 02:00", "2024-01-01 03:00"), datasets.Roles{}, []string{"line 4", "no whole number of steps of 1h"}},
+		{timesTable("2024-01-01", "2024-01-02", "2204-01-03"), datasets.Roles{}, []string{"line 4", "rows are missing between 2024-01-02 and 2204-01-03"}},
+		{timesTable("2024-01-01", "", "2024-01-03"), datasets.Roles{}, []string{"line 3", "missing time"}},
+		{timesTable("03/04/2024", "04/05/2024"), datasets.Roles{Time: "when"}, []string{"line 2", "day or the month first"}},
+		{timesTable("2024-03-31 01:00", "2024-03-31 02:00"), datasets.Roles{Zone: "Europe/Berlin"}, []string{"line 3", "does not have"}},
+		{timesTable("2024-03-31 01:00:00 CET", "2024-03-31 02:00:00 CET"), datasets.Roles{}, []string{"line 2", "CET", "zone"}},
+		{timesTable("a", "b"), datasets.Roles{Time: "when"}, []string{"line 2, column 1", `"a" is no time`}},
+		{timesTable("2024-01-01", "2024-01-02", "2024-01-04"), refuse, []string{"line 4", "missing between 2024-01-02 and 2024-01-04"}},
+		{"y\n1\n\n3\n", refuse, []string{"line 3, column 1", "missing value"}},
+		{"y\n1\nNaN\n3\n", refuse, []string{"line 3, column 1", "missing value"}},
+		{"y,x\n1,2\n2,\n3,2\n", datasets.Roles{Targets: []string{"y"}, Past: []string{"x"}, Missing: models.MissingRefuse}, []string{"line 3, column 2", "missing value"}},
+		{"y,s\n1,2\n2,2\n", datasets.Roles{Targets: []string{"y"}, Static: []string{"s"}, Series: []string{"s"}}, []string{"column 2", "series and static"}},
+		{"y\n1\n2\n+Inf\n", datasets.Roles{}, []string{"line 4", "infinite"}},
+		{"y\n1\n1e39\n", datasets.Roles{}, []string{"line 3", "too large"}},
+		{"y\n1\n2\n3 kg\n", datasets.Roles{}, []string{"line 4", "unit"}},
+		{"y\nNaN\nNaN\n", datasets.Roles{Targets: []string{"y"}}, []string{`no values of ["y"]`}},
+		{"when,y,z\n2024-01-01,1,2\n", datasets.Roles{}, []string{"2 columns of numbers", `2 "y", 3 "z"`, "wide"}},
+		{"when,y\n2024-01-01,1\n", datasets.Roles{Targets: []string{"sales"}}, []string{`no column "sales"`, `2 "y"`}},
+		{"when,y\n2024-01-01,1\n", datasets.Roles{Past: []string{"y"}}, []string{"no column of numbers is left"}},
+		{"when,y\n2024-01-01,1\n", datasets.Roles{Targets: []string{"y", "2"}}, []string{"a target and a target"}},
+		{"when,y\n2024-01-01,1\n2024-01-02,2\n", datasets.Roles{Targets: []string{"when"}}, []string{"2024-01-01", "not a number"}},
+		{"id,y,size\nA,1,5\nA,2,6\n", datasets.Roles{Series: []string{"id"}, Targets: []string{"y"}, Static: []string{"size"}}, []string{"line 3, column 3", `"6"`, `"5"`, `series "A"`}},
+		{"id,y,c\nA,1,u\nB,1,w\nA,2,v\n", datasets.Roles{Series: []string{"id"}, Static: []string{"c"}}, []string{"line 4, column 3", `"v"`, `"u"`}},
+		{"id,y\nA,1\n,2\n", datasets.Roles{Series: []string{"id"}, Targets: []string{"y"}}, []string{"line 3, column 1", "name of the series"}},
+		{"id,y,c\nA,1,\nA,2,\n", datasets.Roles{Series: []string{"id"}, Categories: []string{"c"}, Missing: models.MissingRefuse}, []string{"line 2, column 3", "missing value"}},
+		{"y\n1,5\n2,5\n", datasets.Roles{}, []string{"line 2", "2 fields"}},
+		{"when;y\n2024-01-01;1,234\n2024-01-02;2,345\n", datasets.Roles{}, []string{"line 2, column 2", "decimal comma or thousands"}},
+		{"when,y\n2024-01-01,1\n", datasets.Roles{Calendar: []string{"hour"}}, []string{"without times"}},
+	} {
+		_, err := readPanel(test.text, test.roles)
+		for _, word := range test.words {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%q, %+v: the error is %v, without %q", test.text, test.roles, err, word)
+			}
+		}
+	}
+}
+
+// TestReadPanelContradictions has numbers and times after the rows that decide how they are
+// written.
+func TestReadPanelContradictions(t *testing.T) {
+	head := func(number string) string {
+		var b strings.Builder
+		at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		b.WriteString("when;y\n")
+		for i := range 10_000 {
+			fmt.Fprintf(&b, "%s;%s\n", at.AddDate(0, 0, i).Format(time.DateOnly), number)
+		}
+		return b.String()
+	}
+	for _, test := range []struct{ number, last, want string }{
+		{"1,5", "2027-05-19;1.234", "line 10002, column 2"},
+		{"1.5", "2027-05-19;1,5", "line 10002, column 2"},
+		{"15", "2027-05-19;1.020", "line 10002, column 2"},
+		{"1,020.5", "2027-05-19;1.020,5", "line 10002, column 2"},
+		{"15", "2027-05-19;€ 15", "line 10002, column 2"},
+		{"15", "19.05.2027;15", "line 10002, column 1"},
+		{"15", "2027-05-19;x", `"x" is not a number`},
+	} {
+		if _, err := readPanel(head(test.number)+test.last+"\n", datasets.Roles{}); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s after %s: the error is %v", test.last, test.number, err)
+		}
+	}
+	for _, test := range []struct {
+		number, last string
+		want         float64
+	}{{"1,5", "2,25", 2.25}, {"1,5", "1.020,5", 1020.5}, {"15", "2.5", 2.5}, {"15", "2,25", 2.25}, {"1.5", "1.020", 1.02}, {"1,020.5", "3,000", 3000}} {
+		p := mustRead(t, head(test.number)+"2027-05-19;"+test.last+"\n", datasets.Roles{})
+		if values := p.Series[0].Targets[0]; values[10_000] != test.want {
+			t.Errorf("%s after %s is %v, want %v", test.last, test.number, values[10_000], test.want)
+		}
+	}
+}
+
+func TestReadPanelRoles(t *testing.T) {
+	for field, roles := range map[string]datasets.Roles{
+		"Missing":     {Missing: "drop"},
+		"Series":      {Series: []string{"a"}, Wide: true},
+		"Frequency":   {Frequency: "often"},
+		"Zone":        {Zone: "Europe/Atlantis"},
+		"Calendar[0]": {Calendar: []string{"moon"}},
+		"TimeFormat":  {TimeFormat: "%d.%m."},
+	} {
+		_, err := readPanel("y\n1\n", roles)
+		wantField(t, err, field)
+	}
+	_, err := readPanel("y\n1\n", datasets.Roles{Targets: []string{"z"}})
+	var none *datasets.NoColumnError
+	if !errors.As(err, &none) || none.Column != "z" {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestReadPanelMissing(t *testing.T) {
+	text := "y,p,z\n,1,0\n2,,0\n,3,0\n5,,0\n,,0\n"
+	for missing, want := range map[models.Missing]string{
+		"":                        "[[NaN 2 NaN 5 NaN]] [[1 NaN 3 NaN NaN]]",
+		models.MissingMask:        "[[NaN 2 NaN 5 NaN]] [[1 NaN 3 NaN NaN]]",
+		models.MissingInterpolate: "[[2 2 3.5 5 5]] [[1 2 3 3 3]]",
+	} {
+		p := mustRead(t, text, datasets.Roles{Targets: []string{"y"}, Past: []string{"p"}, Missing: missing})
+		if got := fmt.Sprint(p.Series[0].Targets, p.Series[0].Past); got != want {
+			t.Errorf("%s: %s, want %s", missing, got, want)
+		}
+	}
+	p := mustRead(t, "y,f\n1,1\n,2\n3,\n,5\n,\n,6\n", datasets.Roles{Targets: []string{"y"}, Future: []string{"f"}, Missing: models.MissingInterpolate})
+	if got, want := fmt.Sprint(p.Series[0].Targets, p.Series[0].Future), "[[1 2 3]] [[1 2 2 5 NaN 6]]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// typedRows is a table whose format tells what its fields are.
+type typedRows struct {
+	columns []string
+	rows    [][]datasets.Field
+	next    int
+}
+
+func (r *typedRows) Columns() []string { return r.columns }
+
+func (r *typedRows) Next() ([]datasets.Field, int, error) {
+	if r.next == len(r.rows) {
+		return nil, 0, io.EOF
+	}
+	r.next++
+	return r.rows[r.next-1], r.next, nil
+}
+
+func (r *typedRows) At(line, column int, err error) error {
+	return fmt.Errorf("row %d, column %d: %w", line, column, err)
+}
+
+func TestReadPanelTyped(t *testing.T) {
+	number := func(v float64) datasets.Field { return datasets.Field{Kind: datasets.NumberField, Number: v} }
+	at := func(day int) datasets.Field {
+		return datasets.Field{Kind: datasets.TimeField, Time: time.Date(2024, 5, day, 0, 0, 0, 0, time.UTC)}
+	}
+	text := func(s string) datasets.Field { return datasets.Field{Text: s} }
+	none := datasets.Field{Kind: datasets.MissingField}
+	rows := [][]datasets.Field{
+		{at(1), text("a"), number(1), number(3)}, {at(2), text("a"), none, number(3)}, {at(3), text("a"), text("2.5"), number(3)},
+		{at(2), text("b"), number(nan), none}, {at(1), text("b"), number(7), number(4)},
+	}
+	roles := datasets.Roles{Series: []string{"s"}, Targets: []string{"y"}, Static: []string{"z"}}
+	p, err := datasets.ReadPanel(&typedRows{columns: []string{"ds", "s", "y", "z"}, rows: rows}, roles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "a [\"a\"] 2024-05-01T00:00:00Z [[1 NaN 2.5]] [] [] [3] []\nb [\"b\"] 2024-05-01T00:00:00Z [[7 NaN]] [] [] [4] []\n"
+	if got := show(p); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for want, bad := range map[string][]datasets.Field{
+		"row 6, column 3: \"+Inf\" is infinite":                                      {at(3), text("b"), number(math.Inf(1)), none},
+		"row 6, column 3: \"1000000000000000000000000000000000000000\" is too large": {at(3), text("b"), number(1e39), none},
+		"row 6, column 3: \"2024-05-01T00:00:00Z\" is not a number":                  {at(3), text("b"), at(1), none},
+		"row 6, column 1: \"\" is a missing time":                                    {none, text("b"), number(1), none},
+		"row 6, column 2: ":      {at(3), none, number(1), none},
+		"row 6, column 4: \"5\"": {at(3), text("b"), number(1), number(5)},
+	} {
+		_, err := datasets.ReadPanel(&typedRows{columns: []string{"ds", "s", "y", "z"}, rows: append(rows[:5:5], bad)}, roles)
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("the error is %v, want %s", err, want)
+		}
+	}
+}
+
+func TestReadPanelNotes(t *testing.T) {
+	var same, shifted, steady strings.Builder
+	for i := range 40 {
+		y := (i*37 + 11) % 101
+		next := ((i+2)*37 + 11) % 101
+		fmt.Fprintf(&same, "%d,%d\n", y, 3-2*y)
+		fmt.Fprintf(&shifted, "%d,%d\n", y, next)
+		fmt.Fprintf(&steady, "%d,%d\n", i, i%7)
+	}
+	past := datasets.Roles{Targets: []string{"y"}, Past: []string{"x"}}
+	wantNotes(t, mustRead(t, "y,x\n"+same.String(), past), `"x" tells "y"`, "a linear function of it.")
+	wantNotes(t, mustRead(t, "y,x\n"+shifted.String(), datasets.Roles{Targets: []string{"y"}, Future: []string{"x"}}), `"x" tells "y"`, "2 rows earlier")
+	if p := mustRead(t, "y,x\n"+steady.String(), past); len(p.Notes) > 0 {
+		t.Errorf("%q", p.Notes)
+	}
+	wantNotes(t, mustRead(t, "id,y\na,3\na,3\nb,1\nb,2\nc,\nc,\nd,4\nd,4\n", datasets.Roles{Series: []string{"id"}, Targets: []string{"y"}}),
+		`series "c" has no values`, `2 series of values never change, the first is "y" in series "a"`)
+	wantNotes(t, mustRead(t, "y\n5\n5\n5\n", datasets.Roles{}), `"y" never changes`)
+}
