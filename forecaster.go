@@ -375,7 +375,7 @@ func (o *ForecasterOptions) direct(r roles) models.Spec {
 	s.Direct = &models.Direct{
 		Window: o.Window, Horizon: o.Horizon, Segment: o.Segment,
 		Targets: r.targets, Past: r.past, Future: r.future, Static: r.static, Categories: r.categories,
-		Center: o.Center, Linear: true, Quantiles: quantiles(o.Levels),
+		Center: o.Center, Linear: 1, Quantiles: quantiles(o.Levels),
 	}
 	if s.Features = s.Direct.Columns(); s.Readout == "" {
 		s.Readout = models.ReadLast

@@ -211,7 +211,7 @@ func (g *direct) answer(segments string, w window) string {
 	} else {
 		y = g.head(g.ahead(y), g.HorizonSegments()*g.Segment)
 	}
-	if !g.Linear {
+	if g.Linear == 0 {
 		return y
 	}
 	path := g.node("MatMul", "path_product", []string{w.values, g.weights("path", g.params.Path, g.Window, g.Horizon)})

@@ -101,7 +101,7 @@ func randomDirect(t *testing.T, rng *rand.Rand) *models.Model {
 	d := &models.Direct{
 		Segment: 1 + rng.IntN(5), Horizon: 1 + rng.IntN(9), Targets: 1 + rng.IntN(3),
 		Past: rng.IntN(3), Future: rng.IntN(3), Static: rng.IntN(3),
-		Center: models.CenterLast, Linear: rng.IntN(2) == 0,
+		Center: models.CenterLast, Linear: rng.IntN(2),
 		Quantiles: [][]float64{{0.5}, {0.1, 0.5, 0.9}, {0.025, 0.1, 0.5, 0.9, 0.975}}[rng.IntN(3)],
 	}
 	d.Window = d.Segment * (1 + rng.IntN(5))

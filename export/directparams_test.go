@@ -39,7 +39,7 @@ func directModel(t *testing.T, members int, change func(*models.Metadata)) *mode
 	t.Helper()
 	d := &models.Direct{
 		Window: 6, Horizon: 4, Segment: 3, Targets: 1, Past: 1, Future: 2, Categories: []models.Category{{Size: 3, Embedding: 2}},
-		Center: models.CenterLast, Linear: true, Quantiles: []float64{0.1, 0.5, 0.9},
+		Center: models.CenterLast, Linear: 1, Quantiles: []float64{0.1, 0.5, 0.9},
 	}
 	spec := models.Spec{Cell: models.GRU, Features: d.Columns(), Embedding: 5, Hidden: 7, Layers: 1, Readout: models.ReadAll, Outputs: 9, Direct: d}
 	meta := models.Metadata{Task: models.Forecast, Spec: spec, Window: 6, Horizon: 4, Forecast: &models.Forecasting{

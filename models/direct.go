@@ -20,9 +20,12 @@ import (
 // horizon, whose values are missing and whose covariates are known, and the head answers
 // at each of these. Covariates that are known ahead need ReadAll.
 //
-// With Linear a linear map of the normalized window is added: Zeng et al., "Are
-// Transformers Effective for Time Series Forecasting?" (2023). Several targets are forecast
-// one by one, with the same parameters.
+// With a Linear of 1 a linear map of the normalized window is added: Zeng et al., "Are
+// Transformers Effective for Time Series Forecasting?" (2023). With more, as many linear
+// maps are mixed, with weights that are the softmax of a linear function, the gate, of the
+// output of the last recurrent layer after the last segment of the window: Jacobs et al.,
+// "Adaptive Mixtures of Local Experts" (1991). Several targets are forecast one by one,
+// with the same parameters.
 type Direct struct {
 	Window  int `json:"window"`  // steps that the model looks back, a multiple of Segment
 	Horizon int `json:"horizon"` // steps ahead that it answers for
@@ -35,8 +38,8 @@ type Direct struct {
 	Categories []Category `json:"categories,omitempty"` // categories that a series has for all times
 
 	Center Center  `json:"center"`
-	Log    float64 `json:"log,omitempty"` // if not 0, the model reads log(max(x, Log)) and answers its inverse
-	Linear bool    `json:"linear,omitempty"`
+	Log    float64 `json:"log,omitempty"`    // if not 0, the model reads log(max(x, Log)) and answers its inverse
+	Linear int     `json:"linear,omitempty"` // linear maps from the window to the horizon
 
 	// Quantiles are those that the model answers for each step, in ascending order. Their
 	// number is odd, and the one in the middle is 0.5, the forecast itself.
@@ -94,7 +97,7 @@ func (d *Direct) validate() error {
 		value, least int
 	}{
 		{"Window", d.Window, 1}, {"Horizon", d.Horizon, 1}, {"Segment", d.Segment, 1}, {"Targets", d.Targets, 1},
-		{"Past", d.Past, 0}, {"Future", d.Future, 0}, {"Static", d.Static, 0},
+		{"Past", d.Past, 0}, {"Future", d.Future, 0}, {"Static", d.Static, 0}, {"Linear", d.Linear, 0},
 	} {
 		if f.value < f.least || f.value > maxSteps {
 			return &FieldError{Field: f.name, Value: f.value, Want: fmt.Sprintf("from %d to %d", f.least, maxSteps)}

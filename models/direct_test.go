@@ -14,7 +14,7 @@ func directForecaster() Metadata {
 	d := &Direct{
 		Window: 6, Horizon: 5, Segment: 3, Targets: 2, Past: 1, Future: 2, Static: 2,
 		Categories: []Category{{Size: 3, Embedding: 2}, {Size: 4, Embedding: 1}},
-		Center:     CenterMean, Log: 0.5, Linear: true, Quantiles: []float64{0.1, 0.5, 0.9},
+		Center:     CenterMean, Log: 0.5, Linear: 1, Quantiles: []float64{0.1, 0.5, 0.9},
 	}
 	least, most := 0.0, 9.5
 	one, two := &Scale{Mean: []float32{1}, Std: []float32{2}}, &Scale{Mean: []float32{0, 1}, Std: []float32{1, 2}}

@@ -33,7 +33,7 @@ func ExampleSpec() {
 func ExampleDirect() {
 	direct := &models.Direct{
 		Window: 336, Horizon: 48, Segment: 24, Targets: 1,
-		Center: models.CenterMean, Linear: true, Quantiles: []float64{0.1, 0.5, 0.9},
+		Center: models.CenterMean, Linear: 1, Quantiles: []float64{0.1, 0.5, 0.9},
 	}
 	spec := models.Spec{
 		Cell:      models.GRU,

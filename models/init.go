@@ -13,8 +13,8 @@ type Recipe func(s Spec, p *Params[float32], rng *rand.Rand) error
 
 // Init draws parameters with the defaults of PyTorch: recurrent weights and biases
 // uniform in ±1/√hidden (torch.nn.LSTM), those of the head uniform in ±1/√inputs
-// (torch.nn.Linear), embeddings from N(0, 1) (torch.nn.Embedding). The linear path of a
-// direct forecaster begins with zeros. Then it applies the
+// (torch.nn.Linear), embeddings from N(0, 1) (torch.nn.Embedding). The linear maps of a
+// direct forecaster begin with zeros. Then it applies the
 // recipes in their order. The same seed gives the same parameters. The spec must be
 // valid. A recipe that does not fit it returns a *FieldError.
 func Init(s Spec, seed uint64, recipes ...Recipe) (*Params[float32], error) {
@@ -37,6 +37,8 @@ func Init(s Spec, seed uint64, recipes ...Recipe) (*Params[float32], error) {
 	if s.Direct != nil {
 		uniform(p.Segment.W, s.Direct.Features())
 		uniform(p.Segment.B, s.Direct.Features())
+		uniform(p.Gate.W, s.Width())
+		uniform(p.Gate.B, s.Width())
 	}
 	for _, l := range p.Layers {
 		uniform(l.W, s.Hidden)

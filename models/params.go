@@ -15,7 +15,8 @@ type Params[T Float] struct {
 	// Only a direct forecaster has these.
 	Categories [][]T     // of each category, [size, embedding]
 	Segment    Linear[T] // the dense layer that reads segments, before the relu: inputs Direct.Features(), outputs Spec.Embedding
-	Path       []T       // the linear map from the normalized window to the horizon, [window, horizon]; empty without Direct.Linear
+	Path       []T       // the linear maps from the normalized window to the horizon, [window, Direct.Linear, horizon]
+	Gate       Linear[T] // what mixes several linear maps: inputs Spec.Width(), outputs Direct.Linear; empty for fewer than two
 
 	Layers []Layer[T]
 	Head   Linear[T]
@@ -77,8 +78,9 @@ func (p *Params[T]) views(s Spec) []view[T] {
 			list = append(list, view[T]{&p.Categories[i], c.Size * c.Embedding})
 		}
 		list = append(list, view[T]{&p.Segment.W, d.Features() * s.Embedding}, view[T]{&p.Segment.B, s.Embedding})
-		if d.Linear {
-			list = append(list, view[T]{&p.Path, d.Window * d.Horizon})
+		list = append(list, view[T]{&p.Path, d.Window * d.Linear * d.Horizon})
+		if d.Linear > 1 {
+			list = append(list, view[T]{&p.Gate.W, s.Width() * d.Linear}, view[T]{&p.Gate.B, d.Linear})
 		}
 	}
 	dirs, rows := s.Directions(), s.Cell.Gates()*s.Hidden

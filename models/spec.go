@@ -192,8 +192,9 @@ func (s Spec) Size() float64 {
 		for _, c := range d.Categories {
 			n += float64(c.Size) * float64(c.Embedding)
 		}
-		if d.Linear {
-			n += float64(d.Window) * float64(d.Horizon)
+		n += float64(d.Window) * float64(d.Linear) * float64(d.Horizon)
+		if d.Linear > 1 {
+			n += (dirs*hidden + 1) * float64(d.Linear)
 		}
 	}
 	return n + (dirs*hidden+1)*float64(s.Outputs)

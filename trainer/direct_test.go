@@ -17,7 +17,7 @@ func directModel(change func(*models.Spec, *models.Direct)) *models.Metadata {
 	d := &models.Direct{
 		Window: 6, Horizon: 5, Segment: 3, Targets: 1, Past: 1, Future: 2, Static: 2,
 		Categories: []models.Category{{Size: 3, Embedding: 2}, {Size: 4, Embedding: 1}},
-		Center:     models.CenterMean, Linear: true, Quantiles: []float64{0.1, 0.5, 0.9},
+		Center:     models.CenterMean, Linear: 1, Quantiles: []float64{0.1, 0.5, 0.9},
 	}
 	spec := models.Spec{Cell: models.GRU, Embedding: 4, Hidden: 5, Layers: 1, Readout: models.ReadAll, Direct: d}
 	if change != nil {
@@ -86,7 +86,7 @@ func TestDirectGradients(t *testing.T) {
 		"lstm":     func(s *models.Spec, _ *models.Direct) { s.Cell, s.Layers = models.LSTM, 2 },
 		"rnn":      func(s *models.Spec, d *models.Direct) { s.Cell, d.Center = models.RNN, models.CenterLast },
 		"log":      func(_ *models.Spec, d *models.Direct) { d.Log = 0.5 },
-		"no path":  func(_ *models.Spec, d *models.Direct) { d.Linear = false },
+		"no path":  func(_ *models.Spec, d *models.Direct) { d.Linear = 0 },
 		"plain":    func(_ *models.Spec, d *models.Direct) { d.Past, d.Future, d.Static, d.Categories = 0, 0, 0, nil },
 		"whole":    func(_ *models.Spec, d *models.Direct) { d.Horizon = 6 },
 		"last":     func(s *models.Spec, d *models.Direct) { s.Readout, d.Future = models.ReadLast, 0 },

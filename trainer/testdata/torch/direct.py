@@ -185,7 +185,7 @@ def cases():
         window, horizon, segment = sizes[seed % len(sizes)]
         extra = extras[seed // 2 % 3] if readout == "all" else extras[seed // 2 % 2]
         quantiles = [[0.5], [0.1, 0.5, 0.9], [0.025, 0.1, 0.5, 0.9, 0.975]][seed % 3]
-        d = dict(window=window, horizon=horizon, segment=segment, targets=1, **extra, center=center, linear=linear, quantiles=quantiles)
+        d = dict(window=window, horizon=horizon, segment=segment, targets=1, **extra, center=center, linear=int(linear), quantiles=quantiles)
         if log:
             d["log"] = log
         spec = {
