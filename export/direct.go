@@ -206,16 +206,42 @@ func (g *direct) cut(channels string) string {
 // answer returns what a member answers, [rows, horizon, quantiles], in normalized units.
 func (g *direct) answer(segments string, w window) string {
 	y := g.recurrent(g.embed(g.categories(segments)))
+	state := ""
+	if g.spec.Readout == models.ReadLast || g.Linear > 1 {
+		state = g.afterWindow(y)
+	}
 	if g.spec.Readout == models.ReadLast {
-		y = g.head(g.last(y), g.Horizon)
+		y = g.head(state, g.Horizon)
 	} else {
 		y = g.head(g.ahead(y), g.HorizonSegments()*g.Segment)
 	}
 	if g.Linear == 0 {
 		return y
 	}
-	path := g.node("MatMul", "path_product", []string{w.values, g.weights("path", g.params.Path, g.Window, g.Horizon)})
-	return g.node("Add", "answer", []string{y, g.unsqueeze("path_each", path, 2)})
+	return g.node("Add", "answer", []string{y, g.path(w, state)})
+}
+
+// path returns what the linear maps make of the windows, [rows, horizon, 1], with several
+// maps mixed by the gate, which reads the state after the window.
+func (g *direct) path(w window, state string) string {
+	y := g.node("MatMul", "path_product", []string{w.values, g.weights("path", g.params.Path, g.Window, g.Linear*g.Horizon)})
+	if g.Linear > 1 {
+		logits := g.node("MatMul", "gate_product", []string{state, g.weights("gate.W", g.params.Gate.W, g.spec.Width(), g.Linear)})
+		logits = g.node("Add", "gate", []string{logits, g.weights("gate.B", g.params.Gate.B, g.Linear)})
+		shares := g.unsqueeze("gate_row", g.node("Softmax", "gate_shares", []string{logits}, axis(1)), 1)
+		y = g.node("MatMul", "path_mixed", []string{shares, g.reshape("path_maps", y, 0, g.Linear, g.Horizon)})
+	}
+	return g.reshape("path_each", y, 0, g.Horizon, 1)
+}
+
+// afterWindow returns the output of the last layer after the last segment of the window,
+// [rows, hidden].
+func (g *direct) afterWindow(y string) string {
+	if g.spec.Readout == models.ReadLast {
+		return g.last(y)
+	}
+	n := g.WindowSegments()
+	return g.reshape("after_window_joined", g.slice("after_window", y, 0, n-1, n), -1, g.spec.Width())
 }
 
 // categories returns the segments with the embeddings of the categories.

@@ -24,7 +24,7 @@ func TestDirect(t *testing.T) {
 	engines := orttest.Engines(t, native.New())
 	trials := 300
 	if testing.Short() {
-		trials = 30
+		trials = 25
 	}
 	for seed := range trials {
 		rng := rand.New(rand.NewPCG(uint64(seed), 14))
@@ -101,7 +101,7 @@ func randomDirect(t *testing.T, rng *rand.Rand) *models.Model {
 	d := &models.Direct{
 		Segment: 1 + rng.IntN(5), Horizon: 1 + rng.IntN(9), Targets: 1 + rng.IntN(3),
 		Past: rng.IntN(3), Future: rng.IntN(3), Static: rng.IntN(3),
-		Center: models.CenterLast, Linear: rng.IntN(2),
+		Center: models.CenterLast, Linear: rng.IntN(4),
 		Quantiles: [][]float64{{0.5}, {0.1, 0.5, 0.9}, {0.025, 0.1, 0.5, 0.9, 0.975}}[rng.IntN(3)],
 	}
 	d.Window = d.Segment * (1 + rng.IntN(5))
@@ -319,6 +319,7 @@ func network(m *models.Model, p *models.Params[float32], in windows, b int, z, m
 		x = n.Run()[0]
 		x.Shape = []int{total, 1, s.Hidden}
 	}
+	shares := mixture(x.Data[(d.WindowSegments()-1)*s.Hidden:][:s.Hidden], p.Gate)
 	answer := make([][]float64, d.Horizon)
 	for h := range answer {
 		at, step := d.WindowSegments()+h/d.Segment, h%d.Segment
@@ -329,13 +330,29 @@ func network(m *models.Model, p *models.Params[float32], in windows, b int, z, m
 			y := dense(x.Data[at*s.Hidden:][:s.Hidden], p.Head, step*len(d.Quantiles)+q)
 			for i := range p.Path {
 				if i%d.Horizon == h {
-					y += z[i/d.Horizon] * float64(p.Path[i])
+					y += shares[i/d.Horizon%d.Linear] * z[i/d.Horizon/d.Linear] * float64(p.Path[i])
 				}
 			}
 			answer[h] = append(answer[h], y)
 		}
 	}
 	return answer
+}
+
+// mixture returns the shares of the linear maps: of a single one, 1.
+func mixture(state []float64, gate models.Linear[float32]) []float64 {
+	if len(gate.B) == 0 {
+		return []float64{1}
+	}
+	shares, sum := make([]float64, len(gate.B)), 0.0
+	for k := range shares {
+		shares[k] = math.Exp(dense(state, gate, k))
+		sum += shares[k]
+	}
+	for k := range shares {
+		shares[k] /= sum
+	}
+	return shares
 }
 
 // segment returns the features of segment k, as Direct.Features has them.

@@ -85,6 +85,7 @@ func differences(file, s *models.Direct) (left []string) {
 	}{
 		{"Segment", file.Segment, s.Segment}, {"Past", file.Past, s.Past}, {"Future", file.Future, s.Future},
 		{"Static", file.Static, s.Static}, {"Center", file.Center, s.Center}, {"Log", file.Log, s.Log},
+		{"Linear", file.Linear, s.Linear},
 		{"Quantiles", file.Quantiles, s.Quantiles},
 	} {
 		if !reflect.DeepEqual(f.have, f.want) {

@@ -172,6 +172,10 @@ func describe(meta *models.Metadata) *Description {
 		Layouts: map[string]string{inputName: "btf"}, Output: outputName, OutputLayout: "bf", Width: meta.Spec.Outputs,
 		Window: meta.Window, Columns: meta.Columns, Target: meta.Target, Labels: meta.Labels, Vocabulary: meta.Vocabulary,
 	}
+	if meta.Spec.Direct != nil {
+		d.describeDirect(meta.Spec)
+		return d
+	}
 	if d.Tokens > 0 {
 		d.Features, d.Layouts[inputName] = 0, "bt"
 	}
@@ -190,6 +194,17 @@ func describe(meta *models.Metadata) *Description {
 	return d
 }
 
+// describeDirect completes the description of a direct forecaster.
+func (d *Description) describeDirect(spec models.Spec) {
+	d.Steps, d.Horizon, d.Width, d.OutputLayout = spec.Direct.Window, spec.Direct.Horizon, spec.Direct.Targets, "bhf"
+	for _, in := range inputsOf(spec)[1:] {
+		d.Layouts[in.Name] = "btf"[:len(in.Shape)]
+		if len(in.Shape) == 2 {
+			d.Layouts[in.Name] = "bf"
+		}
+	}
+}
+
 // task returns how m does the given task. It is an error if m does another one, or if the
 // graph is not what the metadata says.
 func (m *Model) task(want models.Task) (*Description, error) {
@@ -203,7 +218,7 @@ func (m *Model) task(want models.Task) (*Description, error) {
 	case d.Task != want:
 		return nil, &TaskError{Task: d.Task, Want: want}
 	case m.meta != nil:
-		return d, m.checkInput()
+		return d, m.checkInputs()
 	}
 	return d, nil
 }

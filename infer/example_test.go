@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log"
 	"math"
+	"math/rand/v2"
+	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
@@ -35,6 +37,56 @@ func Example() {
 	fmt.Printf("%.2f\n", next)
 	// Output:
 	// [0.12 0.24 0.35]
+}
+
+//go:embed testdata/demand.onnx
+var demandModel []byte // written by testdata/train.go
+
+// A forecast of the load of a grid from the temperature, which is itself forecast for the
+// hours ahead.
+func ExampleForecaster_ForecastContext() {
+	model, err := infer.OpenBytes(demandModel)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer model.Close()
+	forecaster, err := infer.NewForecaster(model)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// What was measured in three days, and the temperature of six more hours.
+	rng := rand.New(rand.NewPCG(1, 2))
+	var load, temperature []float64
+	for i := range 3*24 + 6 {
+		hour := 2 * math.Pi * float64(i) / 24
+		temperature = append(temperature, 16-5*math.Cos(hour)+rng.NormFloat64()/2)
+		load = append(load, 50+2*math.Abs(temperature[i]-18)+8*math.Sin(hour)+rng.NormFloat64())
+	}
+	load, later := load[:3*24], load[3*24:]
+
+	forecast, err := forecaster.ForecastContext(context.Background(), infer.Context{
+		Targets: [][]float64{load},
+		Future:  [][]float64{temperature},
+		Last:    time.Date(2026, 6, 3, 23, 0, 0, 0, time.UTC),
+	}, 6)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i, at := range forecast.Times {
+		fmt.Printf("%s  %.0f, with %.0f%% between %.0f and %.0f; it was %.0f\n", at.Format("Jan 2 15:04"),
+			forecast.Median[0][i], 100*forecast.Levels[0], forecast.Low[0][0][i], forecast.High[0][0][i], later[i])
+	}
+
+	_, err = forecaster.ForecastContext(context.Background(), infer.Context{Targets: [][]float64{load}}, 6)
+	fmt.Println(err)
+	// Output:
+	// Jun 4 00:00  62, with 80% between 61 and 64; it was 63
+	// Jun 4 01:00  63, with 80% between 62 and 65; it was 65
+	// Jun 4 02:00  65, with 80% between 63 and 66; it was 66
+	// Jun 4 03:00  65, with 80% between 63 and 67; it was 65
+	// Jun 4 04:00  65, with 80% between 63 and 67; it was 66
+	// Jun 4 05:00  64, with 80% between 63 and 66; it was 64
+	// c.Future is of length 0: it must be of length 1, the covariates that are known ahead: ["temperature"]
 }
 
 // A service tells a request that cannot be answered from a failure of its own.

@@ -12,8 +12,13 @@ import (
 // It is safe for concurrent use.
 //
 // A model of one column has the methods Predict and Forecast, which take a series. With
-// PredictRows and ForecastRows any model takes rows, of a value for each column.
-type Forecaster struct{ runs *sequences }
+// PredictRows and ForecastRows any model takes rows, of a value for each column. A direct
+// forecaster has ForecastContext too, for intervals, missing values, covariates and
+// histories of any length.
+type Forecaster struct {
+	runs   *sequences
+	direct *direct // nil for a model that is no direct forecaster
+}
 
 // NewForecaster returns a Forecaster that runs m. It is a [*TaskError] if m does not
 // forecast, a [*models.FieldError] if m is nil, and an error if its graph is not what its metadata says.
@@ -25,14 +30,18 @@ func NewForecaster(m *Model) (*Forecaster, error) {
 	switch {
 	case d.Window < 1:
 		return nil, fmt.Errorf("the model has windows of %d steps: a Forecaster needs one step or more", d.Window)
-	case m.meta != nil && m.meta.Spec.Outputs != d.Horizon*d.Width:
+	case m.meta != nil && m.meta.Spec.Direct == nil && m.meta.Spec.Outputs != d.Horizon*d.Width:
 		return nil, fmt.Errorf("the model answers %d values: a Forecaster of %d columns and a horizon of %d needs %d", m.meta.Spec.Outputs, d.Width, d.Horizon, d.Horizon*d.Width)
 	}
 	s, err := newSequences(m, d)
 	if err != nil {
 		return nil, err
 	}
-	return &Forecaster{s}, nil
+	direct, err := newDirect(m)
+	if err != nil {
+		return nil, err
+	}
+	return &Forecaster{s, direct}, nil
 }
 
 // Model returns the model that f runs.
@@ -103,6 +112,9 @@ func column(rows [][]float64) (values []float64) {
 
 // series returns the values of a series as float32.
 func (f *Forecaster) series(series []float64) ([]float32, error) {
+	if f.direct != nil && len(f.runs.Layouts) > 1 {
+		return nil, errNeedsContext
+	}
 	if f.runs.Features != 1 {
 		return nil, fmt.Errorf("the model takes %d columns: use PredictRows and ForecastRows", f.runs.Features)
 	}
@@ -120,6 +132,9 @@ func (f *Forecaster) series(series []float64) ([]float32, error) {
 
 // rows returns the values of rows as float32, one row after the other.
 func (f *Forecaster) rows(rows [][]float64) ([]float32, error) {
+	if f.direct != nil && len(f.runs.Layouts) > 1 {
+		return nil, errNeedsContext
+	}
 	if len(rows) < f.Window() {
 		return nil, f.tooShort("rows", rows)
 	}
@@ -178,7 +193,7 @@ func (f *Forecaster) forecast(ctx context.Context, values []float32, steps int) 
 	case steps < 0:
 		return nil, &models.FieldError{Field: "steps", Value: steps, Want: "0 or more"}
 	case steps > f.Horizon() && f.runs.Width != f.runs.Features:
-		return nil, &models.FieldError{Field: "steps", Value: steps, Want: fmt.Sprintf("at most %d: the model takes %d columns and predicts one, so it reaches no further ahead", f.Horizon(), f.runs.Features)}
+		return nil, &models.FieldError{Field: "steps", Value: steps, Want: fmt.Sprintf("at most %d: the model takes %d columns and predicts %s, so it reaches no further ahead", f.Horizon(), f.runs.Features, oneOr(f.runs.Width))}
 	}
 	length := f.Window() * f.runs.Features
 	var predictions [][]float64
@@ -194,6 +209,13 @@ func (f *Forecaster) forecast(ctx context.Context, values []float32, steps int) 
 		}
 	}
 	return predictions[:steps], nil
+}
+
+func oneOr(n int) string {
+	if n == 1 {
+		return "one"
+	}
+	return fmt.Sprint(n)
 }
 
 // steps returns the rows of an answer, one for each step ahead.

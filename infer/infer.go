@@ -276,26 +276,26 @@ const (
 	outputName = "output"
 )
 
-// checkInput returns an error unless the graph has the input that the metadata says, and
+// checkInputs returns an error unless the graph has the inputs that the metadata says, and
 // no other that is required but those of its state.
-func (m *Model) checkInput() error {
-	want := inputOf(m.meta.Spec)
+func (m *Model) checkInputs() error {
+	want := inputsOf(m.meta.Spec)
 	for _, in := range m.Inputs() {
+		at := indexOf(want, in.Name)
 		isState := slices.ContainsFunc(m.pairs, func(p models.StatePair) bool { return p.Input == in.Name })
-		if in.Name == want.Name && in.String() != want.String() || in.Name != want.Name && !in.Optional && !isState {
-			return fmt.Errorf("the model has the input %s, where its metadata says %s: export the model again", in, want)
+		if at < 0 && !in.Optional && !isState {
+			at = 0
+		}
+		if at >= 0 && in.String() != want[at].String() {
+			return fmt.Errorf("the model has the input %s, where its metadata says %s: export the model again", in, want[at])
+		}
+	}
+	for _, in := range want[1:] {
+		if indexOf(m.Inputs(), in.Name) < 0 {
+			return fmt.Errorf("the model has no input %s, which its metadata tells of: export the model again", in)
 		}
 	}
 	return nil
-}
-
-// inputOf returns the input of a model that rnnkit has exported.
-func inputOf(spec models.Spec) tensor.Info {
-	input := tensor.Info{Name: inputName, Type: tensor.Float32, Shape: []tensor.Dim{{Symbol: "batch"}, {Symbol: "time"}, {Size: spec.Features}}}
-	if spec.Vocabulary > 0 {
-		input.Type, input.Shape = tensor.Int64, input.Shape[:2]
-	}
-	return input
 }
 
 // checkTokens returns an error for the first of tokens, an argument of that name, that the
