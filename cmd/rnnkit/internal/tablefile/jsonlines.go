@@ -3,13 +3,10 @@ package tablefile
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
-	"strings"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -25,33 +22,30 @@ const (
 type jsonReader struct {
 	place
 	lines  *bufio.Reader
-	line   int            // number of the last line that was read
-	head   []jsonRow      // the first rows, before they are given out
+	line   int            // the last one that was read
 	number map[string]int // of a column, from 0
+	texts  []texts        // of the columns
+	filled []int          // the line in which a column had a value last
+
+	head   []jsonRow // the first rows, before they are given out
+	begun  bool      // all columns are known
 	fields []datasets.Field
-	rows   int
-	filled []int // the row in which a column had a value last, from 1
 }
 
 type jsonRow struct {
-	line  int
-	pairs []pair
-}
-
-type pair struct {
-	key   string
-	field datasets.Field
+	line   int
+	fields []datasets.Field // of the columns that were known by then
 }
 
 // newJSONReader reads the first rows, whose keys are the columns. A key that comes first
-// further down is an error, since the rows before may be gone by then.
+// further down is an error, since the rows before are gone by then.
 func newJSONReader(r io.Reader, name string) (*jsonReader, error) {
 	j := &jsonReader{place: place{file: name, unit: "line"}, lines: bufio.NewReaderSize(r, maxLine), number: map[string]int{}}
 	if mark, _ := j.lines.Peek(3); string(mark) == "\ufeff" {
 		j.lines.Discard(3)
 	}
 	for size := 0; len(j.head) < headRows && size < headBytes; {
-		row, n, err := j.read()
+		n, err := j.read()
 		if err == io.EOF {
 			break
 		}
@@ -59,160 +53,107 @@ func newJSONReader(r io.Reader, name string) (*jsonReader, error) {
 			return nil, err
 		}
 		size += n
-		j.head = append(j.head, row)
-		if err := j.addColumns(row); err != nil {
-			return nil, err
-		}
+		j.head = append(j.head, jsonRow{j.line, slices.Clone(j.fields)})
 	}
 	if len(j.columns) == 0 {
 		return nil, j.errorf("no data; write an object such as {\"date\":\"2024-01-01\",\"y\":1.5} on each line")
 	}
-	j.fields, j.filled = make([]datasets.Field, len(j.columns)), make([]int, len(j.columns))
+	j.begun = true
 	return j, nil
-}
-
-func (j *jsonReader) addColumns(row jsonRow) error {
-	for _, p := range row.pairs {
-		if _, known := j.number[p.key]; !known {
-			j.number[p.key] = len(j.columns)
-			j.columns = append(j.columns, p.key)
-		}
-	}
-	if len(j.columns) > maxColumns {
-		return j.At(row.line, 0, fmt.Errorf("%d different keys up to here; keep at most %d", len(j.columns), maxColumns))
-	}
-	return nil
 }
 
 // Next returns the next row. What an object lacks is missing.
 func (j *jsonReader) Next() ([]datasets.Field, int, error) {
-	row, err := j.nextRow()
-	if err != nil {
-		return nil, 0, err
-	}
-	j.rows++
-	for i := range j.fields {
-		j.fields[i] = missing
-	}
-	for _, p := range row.pairs {
-		i, known := j.number[p.key]
-		switch {
-		case !known:
-			return nil, 0, j.At(row.line, 0, fmt.Errorf("the key %.40q is new, and the columns are the keys of the first %d objects; write it into one of these, with null if it has no value", p.key, headRows))
-		case j.filled[i] == j.rows:
-			return nil, 0, j.At(row.line, i+1, errors.New("the key comes twice in the object; write it once"))
-		}
-		j.fields[i], j.filled[i] = p.field, j.rows
-	}
-	return j.fields, row.line, nil
-}
-
-func (j *jsonReader) nextRow() (jsonRow, error) {
 	if len(j.head) > 0 {
 		row := j.head[0]
 		j.head = j.head[1:]
-		return row, nil
+		j.clear(copy(j.fields, row.fields))
+		return j.fields, row.line, nil
 	}
-	row, _, err := j.read()
-	return row, err
+	if _, err := j.read(); err != nil {
+		return nil, 0, err
+	}
+	return j.fields, j.line, nil
 }
 
-// read reads the next object, and the size of its line in bytes. Blank lines are skipped.
-func (j *jsonReader) read() (row jsonRow, size int, err error) {
+// clear makes the fields from the given one on missing.
+func (j *jsonReader) clear(from int) {
+	for i := from; i < len(j.fields); i++ {
+		j.fields[i] = missing
+	}
+}
+
+// read reads the next object into the fields, and returns the size of its line in bytes.
+// Blank lines are skipped.
+func (j *jsonReader) read() (size int, err error) {
 	for {
 		line, err := j.lines.ReadSlice('\n')
 		if len(line) > 0 {
 			j.line++
 		}
+		text := bytes.TrimSpace(line)
 		switch {
 		case err == bufio.ErrBufferFull:
-			return row, 0, j.At(j.line, 0, fmt.Errorf("longer than %d bytes; write one object a line", maxLine))
+			return 0, j.At(j.line, 0, fmt.Errorf("longer than %d bytes; write one object a line", maxLine))
 		case err != nil && err != io.EOF:
-			return row, 0, j.At(0, 0, err)
-		case len(bytes.TrimSpace(line)) == 0 && err == nil:
+			return 0, j.errorf("%w", err)
+		case len(text) == 0 && err == io.EOF:
+			return 0, io.EOF
+		case len(text) == 0:
 			continue
-		case len(bytes.TrimSpace(line)) == 0:
-			return row, 0, io.EOF
+		case !utf8.Valid(text):
+			return 0, j.At(j.line, 0, errors.New("not UTF-8; write the file in that encoding"))
 		}
-		pairs, err := readObject(line)
-		if err != nil {
-			return row, 0, j.At(j.line, 0, err)
-		}
-		return jsonRow{j.line, pairs}, len(line), nil
+		return len(line), j.object(&jsonScanner{text: text})
 	}
 }
 
-// readObject returns the keys and values of a line with one object.
-func readObject(line []byte) (pairs []pair, err error) {
-	if !utf8.Valid(line) {
-		return nil, errors.New("not UTF-8; write the file in that encoding")
+// object reads an object into the fields.
+func (j *jsonReader) object(s *jsonScanner) error {
+	j.clear(0)
+	if !s.skip('{') {
+		return j.At(j.line, 0, errors.New("no object; write one such as {\"y\":1.5} on each line"))
 	}
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.UseNumber()
-	if first, err := d.Token(); err != nil {
-		return nil, syntax(err)
-	} else if first != json.Delim('{') {
-		return nil, errors.New("no object; write one such as {\"y\":1.5} on each line")
-	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, syntax(err)
+	for first := true; !s.skip('}'); first = false {
+		if !first && !s.skip(',') {
+			return j.At(j.line, 0, s.expected("a comma or a brace"))
 		}
-		value, err := d.Token()
+		key, err := s.quoted()
 		if err != nil {
-			return nil, syntax(err)
+			return j.At(j.line, 0, err)
 		}
-		field, err := jsonField(value)
+		i, err := j.column(key)
 		if err != nil {
-			return nil, fmt.Errorf("the value of %.40q is %w", key, err)
+			return err
 		}
-		pairs = append(pairs, pair{key.(string), field})
+		if !s.skip(':') {
+			return j.At(j.line, i+1, s.expected("a colon"))
+		}
+		if j.fields[i], err = s.value(j.texts[i]); err != nil {
+			return j.At(j.line, i+1, err)
+		}
 	}
-	if _, err := d.Token(); err != nil { // the closing brace
-		return nil, syntax(err)
+	if s.next() != 0 {
+		return j.At(j.line, 0, errors.New("more text after the object; write one object a line"))
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("more text after the object; write one object a line")
-	}
-	return pairs, nil
+	return nil
 }
 
-// syntax says what is wrong with a line that is not JSON.
-func syntax(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("an object that does not end; write each object on one line")
+// column returns the number of the column of a key, from 0.
+func (j *jsonReader) column(key []byte) (int, error) {
+	i, known := j.number[string(key)]
+	switch {
+	case !known && j.begun:
+		return 0, j.At(j.line, 0, fmt.Errorf("the key %.40q is new, and the columns are the keys of the first %d objects; write it into one of these, with null if it has no value", key, headRows))
+	case !known && len(j.columns) == maxColumns:
+		return 0, j.At(j.line, 0, fmt.Errorf("more than %d different keys; keep at most so many", maxColumns))
+	case !known:
+		i = len(j.columns)
+		j.columns, j.number[string(key)] = append(j.columns, string(key)), i
+		j.texts, j.filled, j.fields = append(j.texts, texts{}), append(j.filled, 0), append(j.fields, missing)
+	case j.filled[i] == j.line:
+		return 0, j.At(j.line, i+1, errors.New("the key comes twice in the object; write it once"))
 	}
-	text := strings.TrimPrefix(err.Error(), "json: ")
-	return fmt.Errorf("not JSON: %s; write texts in double quotes, and null for a missing value", text)
-}
-
-func jsonField(value json.Token) (datasets.Field, error) {
-	switch value := value.(type) {
-	case nil:
-		return missing, nil
-	case bool:
-		return boolean(value), nil
-	case string:
-		return datasets.Field{Text: value}, nil
-	case json.Number:
-		return jsonNumber(string(value))
-	case json.Delim:
-		if value == '[' {
-			return datasets.Field{}, errors.New("a list; write each of its values under a key of its own")
-		}
-	}
-	return datasets.Field{}, errors.New("an object; write each of its values under a key of its own")
-}
-
-// jsonNumber returns a number, as text where float64 would change a whole one.
-func jsonNumber(text string) (datasets.Field, error) {
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return datasets.Field{}, fmt.Errorf("%.40s, too large for float64; use a larger unit", text)
-	}
-	if math.Abs(v) > maxExact && !strings.ContainsAny(text, ".eE") {
-		return datasets.Field{Text: text}, nil
-	}
-	return number(v), nil
+	j.filled[i] = j.line
+	return i, nil
 }
