@@ -203,6 +203,9 @@ func (r *panelReader) assign() error {
 			if before, again := used[c]; again {
 				return r.rows.At(0, c.Number, fmt.Errorf("%s is to be %s and %s; give a column one role", c, before, role.name))
 			}
+			if f := r.head[0].fields[c.Number-1]; f.Kind == UnsupportedField {
+				return r.rows.At(0, c.Number, fmt.Errorf("values of the type %.60s, which can be neither numbers nor texts; choose another column", f.Text))
+			}
 			used[c] = role.name
 			*role.found = append(*role.found, c)
 		}

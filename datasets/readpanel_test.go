@@ -353,6 +353,25 @@ func TestReadPanelTyped(t *testing.T) {
 	}
 }
 
+func TestReadPanelUnsupported(t *testing.T) {
+	list := datasets.Field{Kind: datasets.UnsupportedField, Text: "list<int64>"}
+	row := []datasets.Field{{Kind: datasets.NumberField, Number: 1}, list}
+	read := func(roles datasets.Roles) (*datasets.Panel, error) {
+		return datasets.ReadPanel(&typedRows{columns: []string{"y", "tags"}, rows: [][]datasets.Field{row, row}}, roles)
+	}
+	if p, err := read(datasets.Roles{}); err != nil || len(p.Targets) != 1 || p.Targets[0] != "y" {
+		t.Errorf("a column without a role: %v, %v", p, err)
+	}
+	want := "row 0, column 2: values of the type list<int64>, which can be neither numbers nor texts; choose another column"
+	for _, roles := range []datasets.Roles{
+		{Targets: []string{"tags"}}, {Time: "tags"}, {Series: []string{"tags"}}, {Past: []string{"tags"}}, {Future: []string{"tags"}}, {Static: []string{"tags"}}, {Categories: []string{"tags"}},
+	} {
+		if _, err := read(roles); err == nil || err.Error() != want {
+			t.Errorf("%+v: the error is %v, want %s", roles, err, want)
+		}
+	}
+}
+
 func TestReadPanelNotes(t *testing.T) {
 	var same, shifted, steady strings.Builder
 	for i := range 40 {

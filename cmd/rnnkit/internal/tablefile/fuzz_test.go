@@ -19,7 +19,7 @@ func FuzzOpen(f *testing.F) {
 		f.Add(golden(f, name))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		table, err := tablefile.Open("-", bytes.NewReader(data), noCSV)
+		table, err := tablefile.Open("-", bytes.NewReader(data))
 		if err != nil {
 			return
 		}
@@ -53,7 +53,7 @@ func FuzzJSONLines(f *testing.F) {
 		if !strings.HasPrefix(text, "{") || strings.ContainsAny(text, "\n") {
 			return
 		}
-		table, err := tablefile.Open("-", strings.NewReader(text), noCSV)
+		table, err := tablefile.Open("-", strings.NewReader(text))
 		var fields []datasets.Field
 		if err == nil {
 			defer table.Close()

@@ -8,14 +8,17 @@ import (
 	"io"
 	"slices"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/rnnkit/rnnkit/datasets"
 )
 
 const (
 	maxLine   = 1 << 20 // bytes in a line, as in a CSV file
-	headRows  = 1000    // objects that tell the columns
-	headBytes = 1 << 24 // and how many bytes they may take
+	headRows  = 10_000  // objects that tell the columns
+	headBytes = 1 << 26 // and how many bytes they may take
+
+	fieldSize = int(unsafe.Sizeof(datasets.Field{}))
 )
 
 // jsonReader reads JSON Lines: an object on each line, which is a row.
@@ -45,14 +48,14 @@ func newJSONReader(r io.Reader, name string) (*jsonReader, error) {
 		j.lines.Discard(3)
 	}
 	for size := 0; len(j.head) < headRows && size < headBytes; {
-		n, err := j.read()
+		err := j.read()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		size += n
+		size += len(j.fields) * fieldSize
 		j.head = append(j.head, jsonRow{j.line, slices.Clone(j.fields)})
 	}
 	if len(j.columns) == 0 {
@@ -70,7 +73,7 @@ func (j *jsonReader) Next() ([]datasets.Field, int, error) {
 		j.clear(copy(j.fields, row.fields))
 		return j.fields, row.line, nil
 	}
-	if _, err := j.read(); err != nil {
+	if err := j.read(); err != nil {
 		return nil, 0, err
 	}
 	return j.fields, j.line, nil
@@ -83,9 +86,8 @@ func (j *jsonReader) clear(from int) {
 	}
 }
 
-// read reads the next object into the fields, and returns the size of its line in bytes.
-// Blank lines are skipped.
-func (j *jsonReader) read() (size int, err error) {
+// read reads the next object into the fields. Blank lines are skipped.
+func (j *jsonReader) read() error {
 	for {
 		line, err := j.lines.ReadSlice('\n')
 		if len(line) > 0 {
@@ -94,17 +96,17 @@ func (j *jsonReader) read() (size int, err error) {
 		text := bytes.TrimSpace(line)
 		switch {
 		case err == bufio.ErrBufferFull:
-			return 0, j.At(j.line, 0, fmt.Errorf("longer than %d bytes; write one object a line", maxLine))
+			return j.At(j.line, 0, fmt.Errorf("longer than %d bytes; write one object a line", maxLine))
 		case err != nil && err != io.EOF:
-			return 0, j.errorf("%w", err)
+			return j.errorf("%w", err)
 		case len(text) == 0 && err == io.EOF:
-			return 0, io.EOF
+			return io.EOF
 		case len(text) == 0:
 			continue
 		case !utf8.Valid(text):
-			return 0, j.At(j.line, 0, errors.New("not UTF-8; write the file in that encoding"))
+			return j.At(j.line, 0, errors.New("not UTF-8; write the file in that encoding"))
 		}
-		return len(line), j.object(&jsonScanner{text: text})
+		return j.object(&jsonScanner{text: text})
 	}
 }
 

@@ -29,8 +29,7 @@ type Rows struct {
 	datasets.RowReader
 	Format string // CSV, JSON Lines, Parquet or Arrow
 
-	readCSV ReadCSV
-	close   []func() error
+	close []func() error
 }
 
 // Close closes the file and removes what was written beside it.
@@ -71,13 +70,9 @@ const headSize = 1 << 16
 // maxWindow limits the memory that a file compressed with zstd may ask for.
 const maxWindow = 1 << 27
 
-// ReadCSV begins to read a table in CSV. Errors name the file as given.
-type ReadCSV func(r io.Reader, file string) (datasets.RowReader, error)
-
-// Open opens the table at path, or the one in stdin for "-". If it is in CSV, the function
-// reads it. Close the table after use.
-func Open(path string, stdin io.Reader, readCSV ReadCSV) (*Rows, error) {
-	rows, name := &Rows{readCSV: readCSV}, path
+// Open opens the table at path, or the one in stdin for "-". Close it after use.
+func Open(path string, stdin io.Reader) (*Rows, error) {
+	rows, name := &Rows{}, path
 	source := stdin
 	if path == "-" {
 		name = "standard input"
@@ -179,7 +174,7 @@ func (r *Rows) read(format string, text *bufio.Reader, source io.Reader, name st
 			r.RowReader, err = newParquetReader(f, name)
 		}
 	default:
-		r.RowReader, err = r.readCSV(text, name)
+		r.RowReader, err = datasets.NewCSVRows(text, name)
 	}
 	return err
 }

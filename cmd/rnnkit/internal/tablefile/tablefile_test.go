@@ -52,7 +52,7 @@ func TestTypes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.file, func(t *testing.T) {
-			rows, err := tablefile.Open(filepath.Join("testdata", test.file), nil, nil)
+			rows, err := tablefile.Open(filepath.Join("testdata", test.file), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
