@@ -127,6 +127,9 @@ func Marshal(m *models.Model) ([]byte, error) {
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
+	if len(m.State) > 0 && m.Spec.Direct != nil {
+		return nil, fmt.Errorf("export: State is %v: it must be empty for a direct forecaster, which reads whole windows", m.State)
+	}
 	if want := m.Spec.State(); len(m.State) > 0 && !slices.Equal(m.State, want) {
 		return nil, fmt.Errorf("export: State is %v: it must be %v, or empty", m.State, want)
 	}

@@ -44,6 +44,7 @@ const useRun = "; use Run on the whole"
 
 var (
 	errBackward = errors.New("a bidirectional model cannot run step by step: it reads the sequence from its end too" + useRun)
+	errDirect   = errors.New("a direct forecaster cannot run step by step: it reads a whole window" + useRun)
 	errNoState  = errors.New("the model cannot run step by step: it has no rnnkit metadata, no input that is a state which an output gives, and no recurrent node that reads an input" + useRun)
 )
 
@@ -79,6 +80,8 @@ func (m *Model) planOurs(source *graphs.Source) (*stepwise.Plan, error) {
 	switch {
 	case spec.Bidirectional:
 		return nil, errBackward
+	case spec.Direct != nil:
+		return nil, errDirect
 	case !spec.Stepwise():
 		return nil, fmt.Errorf("a model of readout %q cannot run step by step: it reads the outputs of all steps"+useRun, spec.Readout)
 	case m.hasAllStates():

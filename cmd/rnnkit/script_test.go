@@ -41,6 +41,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	direct, err := filepath.Abs("../../infer/testdata/demand.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ours, err := filepath.Abs("../../export/testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +63,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ONNXRUNTIME_SHARED_LIBRARY_PATH", "")
 			env.Setenv("ORT", library.Path)
 			env.Setenv("BAKED", baked)     // models that PyTorch exported
+			env.Setenv("DIRECT", direct)   // a direct forecaster
 			env.Setenv("FOREIGN", foreign) // models that answer in many ways
 			env.Setenv("OURS", ours)       // models of ours whose state has a default, and PyTorch's
 			env.Setenv("SCRIPTS", scripts)

@@ -18,11 +18,10 @@ import (
 // [Tolerance].
 func Models(ctx context.Context, meta *models.Metadata, a, b *infer.Model, steps int) (largest float64, err error) {
 	const batch = 3
-	input, err := Input(meta, batch, steps, 1)
+	zeros, err := Inputs(meta, batch, steps, 1)
 	if err != nil {
 		return 0, err
 	}
-	zeros := map[string]tensor.Tensor{"input": input}
 	runs := []map[string]tensor.Tensor{zeros}
 	if len(a.State()) > 0 && len(b.State()) > 0 {
 		random := maps.Clone(zeros)

@@ -204,9 +204,9 @@ func (o *verifyOptions) mustRun(i int, err error) bool {
 
 // subject is a model that is verified.
 type subject struct {
-	meta  *models.Metadata // nil for a model from elsewhere
-	scale *models.Scale    // of the output named output
-	input tensor.Tensor    // with meta: the sequences
+	meta   *models.Metadata         // nil for a model from elsewhere
+	scale  *models.Scale            // of the output named output
+	inputs map[string]tensor.Tensor // with meta: what it is compared on
 
 	// runs are the ways to run it that engines are compared on. With meta all
 	// have the same answers.
@@ -226,21 +226,23 @@ func (o *verifyOptions) subject(g *graph, m *infer.Model) (*subject, error) {
 		return o.foreign(g, m)
 	}
 	length := cmp.Or(o.time, sequenceLength(meta))
+	if d := meta.Spec.Direct; d != nil && length != d.Window {
+		return nil, fmt.Errorf("--time is %d: it must be %d, the window of the model", o.time, d.Window)
+	}
 	s := &subject{meta: meta, scale: meta.OutputScale, outputs: []string{"output"}}
 	var err error
-	if s.input, err = verify.Input(meta, o.rows, length, o.seed); err != nil {
+	if s.inputs, err = verify.Inputs(meta, o.rows, length, o.seed); err != nil {
 		return nil, err
 	}
 	s.timed = func(batch int) (map[string]tensor.Tensor, error) {
-		input, err := verify.Input(meta, batch, length, o.seed+1)
-		return map[string]tensor.Tensor{"input": input}, err
+		return verify.Inputs(meta, batch, length, o.seed+1)
 	}
 	s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]tensor.Tensor, error) {
-		return verify.Whole(ctx, m, s.input)
+		return m.Run(ctx, s.inputs)
 	})
 	if meta.Spec.Stepwise() {
 		s.runs = append(s.runs, func(ctx context.Context, m *infer.Model) (map[string]tensor.Tensor, error) {
-			return verify.Stepped(ctx, m, s.input)
+			return verify.Stepped(ctx, m, s.inputs["input"])
 		})
 	}
 	return s, nil
@@ -335,19 +337,16 @@ func (o *verifyOptions) row(ctx context.Context, s *subject, c candidate, want [
 // trainerRow compares the answers of the trainer, for the parameters in data,
 // with those of the engine that judges.
 func (o *verifyOptions) trainerRow(ctx context.Context, s *subject, data []byte, want map[string]tensor.Tensor) (row []string, err error) {
-	m, err := models.New(*s.meta, 0)
+	predict, err := newPredictor(s.meta, data)
 	if err != nil {
 		return row, err
 	}
-	if _, err := export.LoadParams(m.Params, m.Spec, data); err != nil {
-		return row, err
-	}
-	answers, err := trainer.Predict(m, batchOf(s.input))
+	name, answers, err := predict(s.inputs)
 	if err != nil {
 		return row, err
 	}
-	got := tensor.Tensor{Shape: want["output"].Shape, Data: answers}
-	d, err := verify.Difference(map[string]tensor.Tensor{"output": want["output"]}, map[string]tensor.Tensor{"output": got}, o.tolerance, s.scale)
+	got := tensor.Tensor{Shape: want[name].Shape, Data: answers}
+	d, err := verify.Difference(map[string]tensor.Tensor{name: want[name]}, map[string]tensor.Tensor{name: got}, o.tolerance, s.scale)
 	row = append(row, fmt.Sprintf("%.1e", d), "-")
 	if err != nil {
 		return row, err
@@ -357,9 +356,8 @@ func (o *verifyOptions) trainerRow(ctx context.Context, s *subject, data []byte,
 		if err != nil {
 			return row, err
 		}
-		b := batchOf(given["input"])
 		t, err := timeCall(ctx, func(context.Context) error {
-			_, err := trainer.Predict(m, b)
+			_, _, err := predict(given)
 			return err
 		})
 		if err != nil {
@@ -368,6 +366,29 @@ func (o *verifyOptions) trainerRow(ctx context.Context, s *subject, data []byte,
 		row = append(row, t)
 	}
 	return row, nil
+}
+
+// predictor returns what the trainer answers to inputs of the graph, and the name of the
+// output that should be the same.
+type predictor func(inputs map[string]tensor.Tensor) (output string, answers []float32, err error)
+
+// newPredictor returns the trainer's model of the parameters in data.
+func newPredictor(meta *models.Metadata, data []byte) (predictor, error) {
+	if meta.Spec.Direct != nil {
+		m, err := export.Unmarshal(data)
+		return func(inputs map[string]tensor.Tensor) (string, []float32, error) {
+			answers, err := verify.Forecasts(m, inputs)
+			return "quantiles", answers, err
+		}, err
+	}
+	m, err := models.New(*meta, 0)
+	if err == nil {
+		_, err = export.LoadParams(m.Params, m.Spec, data)
+	}
+	return func(inputs map[string]tensor.Tensor) (string, []float32, error) {
+		answers, err := trainer.Predict(m, batchOf(inputs["input"]))
+		return "output", answers, err
+	}, err
 }
 
 // batchOf returns sequences as the trainer reads them.
@@ -387,6 +408,9 @@ const defaultTime = 50
 // sequenceLength is how long the sequences are that engines are compared on:
 // the model's window, within what engines take 256 sequences of.
 func sequenceLength(meta *models.Metadata) int {
+	if meta.Spec.Direct != nil {
+		return meta.Window
+	}
 	if meta.Window > 0 {
 		return min(meta.Window, 512)
 	}
