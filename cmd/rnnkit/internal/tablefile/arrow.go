@@ -1,7 +1,6 @@
 package tablefile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +48,13 @@ type batches interface {
 func newArrowFile(r ipc.ReadAtSeeker, name string) (a *arrowReader, err error) {
 	a = newArrowReader(name)
 	defer a.guard(&err)
+	size, err := r.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, a.errorf("%w", err)
+	}
+	if err := a.checkFile(r, size); err != nil {
+		return nil, err
+	}
 	file, err := ipc.NewFileReader(r, a.limits()...)
 	if err != nil {
 		return nil, a.damaged(err)
@@ -60,7 +66,7 @@ func newArrowFile(r ipc.ReadAtSeeker, name string) (a *arrowReader, err error) {
 func newArrowStream(r io.Reader, name string) (a *arrowReader, err error) {
 	a = newArrowReader(name)
 	defer a.guard(&err)
-	source := &tail{r: r}
+	source := &checkedStream{r: r}
 	stream, err := ipc.NewReaderFromMessageReader(ipc.NewMessageReader(source, a.limits()...), a.limits()...)
 	if err != nil {
 		return nil, a.damaged(err)
@@ -166,43 +172,21 @@ func (a *arrowReader) nextBatch() error {
 	return nil
 }
 
-// arrowStream reads a stream, and finds out whether all of it is there.
+// arrowStream reads a stream, and finds out whether anything follows.
 type arrowStream struct {
 	*ipc.Reader
-	source *tail
+	source *checkedStream
 }
-
-var arrowEnd = []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0} // ends a stream
 
 func (s *arrowStream) Read() (arrow.RecordBatch, error) {
 	batch, err := s.Reader.Read()
-	switch {
-	case err != io.EOF:
+	if err != io.EOF {
 		return batch, err
-	case !bytes.Equal(s.source.last[:], arrowEnd):
-		return nil, fmt.Errorf("the mark of its end is missing: %w", io.ErrUnexpectedEOF)
 	}
 	if n, err := io.Copy(io.Discard, s.source); n > 0 || err != nil {
 		return nil, fmt.Errorf("%d bytes after the end of the stream", n)
 	}
 	return nil, io.EOF
-}
-
-// tail remembers the last bytes that were read.
-type tail struct {
-	r    io.Reader
-	last [8]byte
-}
-
-func (t *tail) Read(p []byte) (int, error) {
-	n, err := t.r.Read(p)
-	if n >= len(t.last) {
-		copy(t.last[:], p[n-len(t.last):n])
-	} else {
-		copy(t.last[:], t.last[n:])
-		copy(t.last[len(t.last)-n:], p[:n])
-	}
-	return n, err
 }
 
 // budget is an allocator for a limited number of bytes. It panics, which the reader of

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,8 +94,8 @@ func TestBadFiles(t *testing.T) {
 		{"a.parquet", "PAR1\x15\x04" + strings.Repeat("\xff", 100) + "\x20\x00\x00\x00PAR1", "damaged"},
 		{"a.parquet", string(golden(t, "late.parquet")), `row 2, column 1 "t": a time out of the years 1 to 9999`},
 
-		{"a.arrow", string(arrow[:len(arrow)/2]), "damaged"},
-		{"a.arrow", string(arrow[:len(arrow)-1]), "damaged"},
+		{"a.arrow", string(arrow[:len(arrow)/2]), "cut off: it does not end in ARROW1"},
+		{"a.arrow", string(arrow[:len(arrow)-1]), "cut off: it does not end in ARROW1"},
 		{"a.arrows", string(stream[:len(stream)/2]), "cut off"},
 		{"a.arrows", string(stream[:len(stream)-8]), "the mark of its end is missing"},
 		{"a.arrows", string(stream) + "x", "1 bytes after the end"},
@@ -159,5 +160,28 @@ func TestGoodFiles(t *testing.T) {
 	}
 	if rows, err := readAll(t, "a.csv.gz", gzipped("t,y\n1,2\n")); err != nil || rows != 1 {
 		t.Errorf("%d rows, %v, want 1", rows, err)
+	}
+}
+
+// A number in a description may state any length: the library for Arrow allocates by some
+// of them, and a program that asks for too much memory is ended.
+func TestStatedLengths(t *testing.T) {
+	const described = 1024 // bytes
+	for _, name := range []string{"pyarrow.arrows", "polars.arrows", "polars.arrow", "split.parquet"} {
+		contents := golden(t, name)
+		for at := 0; at < len(contents); at += 4 {
+			if at == described && len(contents) > 2*described {
+				at = len(contents) - described&^3
+			}
+			changed := slices.Clone(contents)
+			copy(changed[at:], "\xff\xff\xff\x7f")
+			table, err := tablefile.Open("-", bytes.NewReader(changed))
+			for rows := 0; err == nil && rows < 100; rows++ {
+				_, _, err = table.Next()
+			}
+			if table != nil {
+				table.Close()
+			}
+		}
 	}
 }

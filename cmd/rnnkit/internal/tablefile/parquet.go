@@ -1,17 +1,16 @@
 package tablefile
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/float16"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
@@ -81,16 +80,13 @@ func zonesOf(values metadata.KeyValueMetadata) map[string]*time.Location {
 	if err != nil {
 		return nil
 	}
-	r, err := ipc.NewReader(strings.NewReader(string(message)))
+	schema, err := newArrowStream(bytes.NewReader(message), "")
 	if err != nil {
 		return nil
 	}
-	defer r.Release()
 	zones := map[string]*time.Location{}
-	for _, f := range r.Schema().Fields() {
-		if zone, err := zoneOf(f.Type); err == nil {
-			zones[f.Name] = zone
-		}
+	for i, name := range schema.columns {
+		zones[name] = schema.zones[i]
 	}
 	return zones
 }
