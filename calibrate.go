@@ -114,8 +114,12 @@ func (f *forecaster) summary() string {
 	for _, r := range others {
 		beside = append(beside, r.Method+" "+errorOf(r.All))
 	}
+	seen := ""
+	if f.Start != nil {
+		seen = " (which what it goes on from may have seen)"
+	}
 	lines := []string{
-		fmt.Sprintf("tested on the last %d rows before it learned from all, %d forecasts of %d steps: %s", f.calibration, len(f.test.Forecasts), f.Horizon, errorWords(model.All)),
+		fmt.Sprintf("tested on the last %d rows%s before it learned from all, %d forecasts of %d steps: %s", f.calibration, seen, len(f.test.Forecasts), f.Horizon, errorWords(model.All)),
 		"beside it: " + strings.Join(beside, ", "),
 	}
 	if best := others[0]; compareErrors(best.All, model.All) < 0 {

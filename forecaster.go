@@ -30,6 +30,7 @@ type ForecasterOptions struct {
 	Segment int // steps that its recurrent layers read as one
 	Season  int // steps after which the series repeat; 1 if they do not
 
+	Linear int           // linear maps from the window to the horizon, which the network mixes
 	Log    Switch        // whether the model reads the logarithm of the targets
 	Center models.Center // what each window is normalized around
 
@@ -80,6 +81,8 @@ func (o ForecasterOptions) Validate() error {
 	switch {
 	case o.Segment > 0 && o.Window%o.Segment != 0:
 		return &models.FieldError{Field: "Window", Value: o.Window, Want: fmt.Sprintf("a multiple of the Segment, %d", o.Segment)}
+	case o.Linear < 0 || o.Linear > len(structures):
+		return &models.FieldError{Field: "Linear", Value: o.Linear, Want: fmt.Sprintf("from 1 to %d, or 0 for what follows", len(structures))}
 	case o.Ensemble > maxEnsemble:
 		return &models.FieldError{Field: "Ensemble", Value: o.Ensemble, Want: fmt.Sprintf("%d or less", maxEnsemble)}
 	case !slices.Contains([]Switch{Auto, On, Off}, o.Log):
@@ -205,6 +208,9 @@ func NewForecaster(panel *datasets.Panel, o ForecasterOptions) (*Job, error) {
 	if err := models.InField("panel", panel.Check()); err != nil {
 		return nil, err
 	}
+	if err := checkPrecision(panel); err != nil {
+		return nil, err
+	}
 	f, err := newForecaster(panel, o)
 	if err != nil {
 		return nil, err
@@ -297,6 +303,18 @@ func (o *ForecasterOptions) checkStart(panel *datasets.Panel) error {
 	return checkRoles(panel, o.Start.Forecast)
 }
 
+// checkPrecision refuses targets whose differences float32 would round away.
+func checkPrecision(panel *datasets.Panel) error {
+	for i, s := range panel.Series {
+		for t, values := range s.Targets {
+			if err := precise(fmt.Sprintf("panel.Series[%d].Targets[%d]", i, t), values); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // clean returns the panel without the missing values that the options do not allow.
 func (o *ForecasterOptions) clean(panel *datasets.Panel) (*datasets.Panel, error) {
 	o.Missing = cmp.Or(o.Missing, panel.Missing, models.MissingMask)
@@ -375,7 +393,7 @@ func (o *ForecasterOptions) direct(r roles) models.Spec {
 	s.Direct = &models.Direct{
 		Window: o.Window, Horizon: o.Horizon, Segment: o.Segment,
 		Targets: r.targets, Past: r.past, Future: r.future, Static: r.static, Categories: r.categories,
-		Center: o.Center, Linear: 1, Quantiles: quantiles(o.Levels),
+		Center: o.Center, Linear: o.Linear, Quantiles: quantiles(o.Levels),
 	}
 	if s.Features = s.Direct.Columns(); s.Readout == "" {
 		s.Readout = models.ReadLast
@@ -462,6 +480,9 @@ func eachTarget(panel *datasets.Panel, do func(values []float64)) {
 // job returns the job of f.
 func (f *forecaster) job() (*Job, error) {
 	train, err := f.windows(f.panel, 0, f.Fit.Seed)
+	if err == nil && train.Len() < minWindows {
+		err = fmt.Errorf("series are %w: they have %d windows, and %d are the least to learn from", datasets.ErrTooShort, train.Len(), minWindows)
+	}
 	if err != nil {
 		return nil, f.tooShort(err)
 	}
@@ -486,7 +507,8 @@ func (f *forecaster) windows(panel *datasets.Panel, count int, seed uint64) (*da
 
 // tooShort is the error of a panel of which no series has a window.
 func (f *forecaster) tooShort(err error) error {
-	return &models.FieldError{Field: "Horizon", Value: f.Horizon, Want: fmt.Sprintf("less, or a series longer than %d rows", longest(f.panel)), Err: err}
+	want := fmt.Sprintf("less, or the series longer: the longest has %d rows, which give fewer than %d windows to learn from", longest(f.panel), minWindows)
+	return &models.FieldError{Field: "Horizon", Value: f.Horizon, Want: want, Err: err}
 }
 
 // panelBytes lists the values of a panel as little-endian float64.

@@ -21,10 +21,12 @@ import (
 // calibrates the intervals and compares the model with simple methods, then on all rows.
 // If ctx ends before, the model is what was trained last.
 func (f *forecaster) fit(ctx context.Context, j *Job) (history []trainer.Epoch, err error) {
+	f.Fit.OnBatch, f.Fit.OnEpoch, f.Fit.Threads = j.Fit.OnBatch, j.Fit.OnEpoch, j.Fit.Threads
 	if f.Trials > 0 {
 		if err := f.choose(ctx); err != nil {
 			return nil, err
 		}
+		f.Fit.OnBatch, f.Fit.OnEpoch, f.Fit.Threads = j.Fit.OnBatch, j.Fit.OnEpoch, j.Fit.Threads
 		j.Options = f.Options
 	}
 	if f.calibration > 0 {
@@ -150,10 +152,13 @@ func (f *forecaster) fitMember(ctx context.Context, panel *datasets.Panel, i int
 	return m
 }
 
-// path returns what the linear path of new members begins with.
+// path returns what the linear maps of new members begin as.
 func (f *forecaster) path(panel *datasets.Panel) ([]float32, error) {
-	if f.Start != nil {
+	switch {
+	case f.Start != nil:
 		return nil, nil
+	case f.Linear > 1:
+		return structuralMaps(f.Spec.Direct, f.Season), nil
 	}
 	all, err := f.windows(panel, 0, 0)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/rnnkit/rnnkit/datasets"
-	"github.com/rnnkit/rnnkit/internal/baselines"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -15,6 +14,7 @@ import (
 // The numbers of the rules, in one place. A training with few windows is one on a single
 // short series; with many windows it learns from many series or a long one.
 const (
+	minWindows           = 8    // to learn from
 	minHistorySeasons    = 2    // seasons that a window must have to be learned from
 	freeWindow           = 48   // steps that the model looks back without a season
 	freeSegment          = 12   // steps of a segment without a season
@@ -30,16 +30,13 @@ const (
 	largeUpdates         = 2000
 	smallEnsemble        = 5
 	largeEnsemble        = 5
+	linearMaps           = 1 // that the network mixes
 	learningRate         = 3e-3
 	weightDecay          = 1e-4
 	maxCategoryEmbedding = 16
 
 	calibrationAnswers = 100  // of each step ahead, so many at least, if the series are long enough
 	calibrationShare   = 0.25 // of a series at most
-
-	maxSeason    = 400  // without times
-	sampleRows   = 2000 // at the end of a series, in which a season is looked for
-	sampleSeries = 10   // in which a season is looked for
 )
 
 // seasonsOfWindow has how many seasons a window holds, by the length of a season, which
@@ -50,13 +47,14 @@ var seasonsOfWindow = []struct{ season, seasons int }{{168, 2}, {96, 7}, {24, 14
 type rules struct {
 	*ForecasterOptions
 	panel                *datasets.Panel
-	windows              int // to learn from, about
-	calibration, origins int // see forecaster
+	seasons              []int // that the panel has
+	windows              int   // to learn from, about
+	calibration, origins int   // see forecaster
 	said                 []string
 }
 
 func newRules(panel *datasets.Panel, o *ForecasterOptions) *rules {
-	return &rules{ForecasterOptions: o, panel: panel}
+	return &rules{ForecasterOptions: o, panel: panel, seasons: panel.Seasons()}
 }
 
 // say notes what was chosen and why.
@@ -70,6 +68,9 @@ func (r *rules) settle() error {
 	r.settleHorizon()
 	eachTarget(r.panel, func(values []float64) { r.windows += max(0, len(values)-r.Horizon-minHistorySeasons*r.Season) })
 	r.settleWindow()
+	if n := longest(r.panel); r.Window > n && r.Start == nil {
+		return &models.FieldError{Field: "Window", Value: r.Window, Want: fmt.Sprintf("shorter, or the series longer: the longest has %d rows", n)}
+	}
 	if r.Window%r.Segment != 0 {
 		return &models.FieldError{Field: "Window", Value: r.Window, Want: fmt.Sprintf("a multiple of the segment, %d", r.Segment)}
 	}
@@ -89,34 +90,12 @@ func (r *rules) settleSeason() {
 		r.say("season %d: as given", r.Season)
 		return
 	}
-	cycles := r.panel.Frequency.Cycles()
-	if r.panel.Frequency == (models.Frequency{}) {
-		cycles = r.shifts()
-	}
-	if r.Season = baselines.FindSeason(r.sample(), cycles); r.Season > 1 {
-		r.say("season %d: the series repeat after so many rows", r.Season)
-	} else {
+	if r.Season = 1; len(r.seasons) == 0 {
 		r.say("no season: the series do not repeat")
+		return
 	}
-}
-
-// shifts returns the seasons that series without times may have.
-func (r *rules) shifts() (list []int) {
-	for shift := 2; shift <= min(maxSeason, median(lengths(r.panel))/3); shift++ {
-		list = append(list, shift)
-	}
-	return list
-}
-
-// sample returns the ends of some of the series, of which a rule looks at every shift.
-func (r *rules) sample() (list [][]float64) {
-	eachTarget(r.panel, func(values []float64) { list = append(list, values[max(0, len(values)-sampleRows):]) })
-	each := max(1, len(list)/sampleSeries)
-	sampled := list[:0]
-	for i := 0; i < len(list); i += each {
-		sampled = append(sampled, list[i])
-	}
-	return sampled
+	r.Season = r.seasons[0]
+	r.say("season %d: the series repeat after so many rows", r.Season)
 }
 
 func (r *rules) settleHorizon() {
@@ -157,18 +136,29 @@ func (r *rules) settleWindow() {
 	r.say("window %d: %s", r.Window, why)
 }
 
+// settleSegment takes the largest part of a season that fits, and of the window if that
+// is given.
 func (r *rules) settleSegment() {
 	whole, most := r.Season, maxSegment
 	if r.Season <= 1 {
-		whole = min(cmp.Or(r.Window, freeSegment), freeSegment)
+		whole = freeSegment
 	}
 	if r.few() {
 		most = max(1, whole/smallParts)
 	}
-	for r.Segment = min(whole, most); whole%r.Segment != 0 || r.Window%r.Segment != 0; {
-		r.Segment--
+	r.Segment = divisor(min(whole, most), whole, r.Window)
+	if r.Window > 0 && 4*r.Segment < min(whole, most) { // it is not made of seasons
+		r.Segment = divisor(min(whole, most), 0, r.Window)
 	}
 	r.say("segments of %d", r.Segment)
+}
+
+// divisor returns the largest number up to most that divides a and b.
+func divisor(most, a, b int) int {
+	for most > 1 && (a%most != 0 || b%most != 0) {
+		most--
+	}
+	return most
 }
 
 // settleLog reads logarithms where the seasons grow with the level.
@@ -282,6 +272,7 @@ func (o *ForecasterOptions) useStandards() {
 	o.Spec.Hidden = cmp.Or(o.Spec.Hidden, smallHidden)
 	o.Spec.Embedding = cmp.Or(o.Spec.Embedding, max(1, o.Spec.Hidden))
 	o.Center = cmp.Or(o.Center, models.CenterMean)
+	o.Linear = cmp.Or(o.Linear, linearMaps)
 	fit := &o.Fit
 	if fit.Optimizer.Method == "" {
 		fit.Optimizer = trainer.Optimizer{Method: trainer.AdamW, Beta2: 0.98, WeightDecay: weightDecay}

@@ -207,22 +207,31 @@ func newSeries(columns []datasets.Column, target string) (*datasets.Series, erro
 // narrow makes a column float32, unless that rounds away how its values differ.
 func narrow(field string, column []float64) ([]float32, error) {
 	values := make([]float32, len(column))
-	low, high, rounding := math.Inf(1), math.Inf(-1), 0.0
 	for i, v := range column {
-		values[i] = float32(v)
-		if !finite(values[i]) {
+		if values[i] = float32(v); !finite(values[i]) {
 			return nil, &models.FieldError{Field: fmt.Sprintf("%s[%d]", field, i), Value: v, Want: "finite as a float32"}
 		}
-		low, high = min(low, v), max(high, v)
-		rounding = max(rounding, math.Abs(v-float64(values[i])))
+	}
+	return values, precise(field, column)
+}
+
+// precise returns an error if float32 rounds away how values differ, of which NaN are
+// missing.
+func precise(field string, column []float64) error {
+	low, high, rounding := math.Inf(1), math.Inf(-1), 0.0
+	for _, v := range column {
+		if !math.IsNaN(v) {
+			low, high = min(low, v), max(high, v)
+			rounding = max(rounding, math.Abs(v-float64(float32(v))))
+		}
 	}
 	if spread := high - low; spread > 0 && rounding > spread/100 {
-		return nil, &models.FieldError{
+		return &models.FieldError{
 			Field: field, Value: interval{low, high},
 			Want: fmt.Sprintf("further apart, since float32 rounds these values by up to %.3g: subtract their mean from each, or forecast the differences from one to the next", rounding),
 		}
 	}
-	return values, nil
+	return nil
 }
 
 // interval has the lowest and the highest of some values.

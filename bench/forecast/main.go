@@ -163,6 +163,8 @@ func set(o *rnnkit.ForecasterOptions, settings string) error {
 			o.Ensemble = int(number)
 		case "trials":
 			o.Trials = int(number)
+		case "linear":
+			o.Linear = int(number)
 		case "log":
 			o.Log = rnnkit.Switch(value)
 		case "center":

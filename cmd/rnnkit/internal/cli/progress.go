@@ -26,7 +26,7 @@ func newProgress(out io.Writer, epochs int, tested bool) *progress {
 }
 
 func (p *progress) batch(b trainer.Progress) {
-	if !p.tty {
+	if p.of = b.Epochs; !p.tty {
 		return
 	}
 	if p.bar == nil {

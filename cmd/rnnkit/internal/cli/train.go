@@ -48,6 +48,7 @@ type trainOptions struct {
 	*rnnkit.Options       // what all tasks have
 	window, tbptt   *int  // nil where the verb has no such flag
 	scale           *bool // nil where the verb has no such flag
+	fromData        bool  // what the flags of the model and the training leave open follows from the data
 
 	words   trainWords
 	usage   string // of the flags, in groups
@@ -75,6 +76,9 @@ func (o *trainOptions) trainJob(ctx context.Context, j *rnnkit.Job, err error) e
 	defer metrics.Close()
 
 	held := fmt.Sprintf("%d test", j.TestData.Len())
+	if j.Spec.Direct != nil {
+		held = "the last rows test first"
+	}
 	if j.Fit.Validation != nil {
 		held = fmt.Sprintf("%d validate, %d more test", j.Fit.Validation.Len(), j.TestData.Len())
 	}
@@ -112,7 +116,7 @@ func (o *trainOptions) train(ctx context.Context, j *rnnkit.Job, metrics io.Writ
 	j.Fit.OnBatch = progress.batch
 	j.Fit.OnEpoch = func(e trainer.Epoch) {
 		progress.epoch(e)
-		if e.Examples < j.TrainData.Len() {
+		if j.Spec.Direct == nil && e.Examples < j.TrainData.Len() {
 			return // cut short
 		}
 		if err := rows.Encode(e); err != nil && metricsErr == nil {

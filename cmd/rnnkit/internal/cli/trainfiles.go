@@ -48,48 +48,6 @@ func dataByFlag(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// trainForecast is the verb that trains a forecaster.
-type trainForecast struct {
-	trainFile
-	options rnnkit.StepForecasterOptions
-	column  string
-}
-
-func newTrainForecastCmd(s *streams) *cobra.Command {
-	v := &trainForecast{options: rnnkit.DefaultStepForecasterOptions()}
-	o := &v.options
-	v.trainOptions = newTrainOptions(trainOptions{
-		streams: s, task: models.Forecast, validator: o,
-		Options: &o.Options, window: &o.Window, tbptt: &o.TBPTT, scale: &o.Scale,
-	})
-	return newTrainVerbCmd(v, v.trainOptions, &cobra.Command{
-		Use:   "forecast",
-		Short: "Forecast the next value of a column of your own CSV file",
-		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
-  rnnkit train forecast --data sales.csv --column revenue --seq-len 30 -o revenue.onnx`,
-		Args: dataByFlag,
-	})
-}
-
-func (v *trainForecast) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&v.path, "data", "", "the CSV file, - for standard input")
-	f.StringVar(&v.column, "column", "", "its column, by name or number (default the only one of values)")
-	v.addScaleFlag(f, "undone inside the graph")
-	v.addTrainFlags(f)
-}
-
-func (v *trainForecast) run(ctx context.Context, _ []string) error {
-	c, err := v.readColumnFile(v.path, v.column)
-	if err != nil {
-		return err
-	}
-	if v.column != "" {
-		c.Name = c.Title() // by which infer finds it again in a file without names
-	}
-	j, err := rnnkit.NewStepForecaster([]datasets.Column{c}, v.options)
-	return v.trainJob(ctx, j, err)
-}
-
 // trainText is the verb that trains a generator.
 type trainText struct {
 	trainFile

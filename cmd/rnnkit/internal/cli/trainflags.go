@@ -111,10 +111,22 @@ func (o *trainOptions) addTrainFlags(f *pflag.FlagSet) {
 		set := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
 		set.SortFlags = false
 		g.add(set)
+		if o.fromData {
+			hideDefaults(set)
+		}
 		fmt.Fprintf(&usage, "%s:\n%s\n", g.title, set.FlagUsages())
 		f.AddFlagSet(set)
 	}
 	o.usage = strings.TrimSpace(usage.String())
+}
+
+// hideDefaults leaves the defaults out of the help that follow from the data.
+func hideDefaults(f *pflag.FlagSet) {
+	for name, zero := range map[string]string{"cell": "", "hidden": "0", "layers": "0", "readout": "", "loss": "", "optimizer": "", "lr": "0", "schedule": "", "epochs": "0", "batch": "0"} {
+		if flag := f.Lookup(name); flag != nil {
+			flag.DefValue = zero
+		}
+	}
 }
 
 func (o *trainOptions) addFileFlags(f *pflag.FlagSet) {
@@ -189,8 +201,10 @@ func (o *trainOptions) validateTrain() error {
 	if err := o.distinct(""); err != nil {
 		return err
 	}
-	if err := o.readWords(); err != nil {
-		return err
+	if o.words != (trainWords{}) {
+		if err := o.readWords(); err != nil {
+			return err
+		}
 	}
 	if o.Spec.Activation == models.Tanh {
 		o.Spec.Activation = ""
@@ -291,7 +305,9 @@ var fieldFlags = map[string]string{
 
 	"Init": "--init-recipe", "Window": "--seq-len", "Stride": "--stride", "TBPTT": "--tbptt",
 
-	"columns": "the column",
+	"columns": "the column", "panel.Series": "the column",
+	"Horizon": "--horizon", "Segment": "--segment", "Season": "--season", "Log": "--log", "Updates": "--updates", "Ensemble": "--ensemble",
+	"Trials": "--trials", "Min": "--min", "Max": "--max", "Missing": "--missing", "Calendar": "--calendar",
 
 	"Fit.Epochs": "--epochs", "Fit.Batch": "--batch", "Fit.Patience": "--patience", "Fit.Threads": "--threads",
 	"Fit.Seed": "--seed", "Fit.NoShuffle": "--no-shuffle", "Fit.Stateful": "--tbptt", "Fit.LearningRate": "--lr", "Fit.ClipNorm": "--clip",

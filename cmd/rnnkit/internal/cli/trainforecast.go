@@ -1,0 +1,331 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rnnkit/rnnkit"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/tablefile"
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// trainForecast is the verb that trains a forecaster: a direct one, or the one that reads
+// step by step if a flag that only it has is given.
+type trainForecast struct {
+	trainFile
+	steps  rnnkit.StepForecasterOptions
+	direct rnnkit.ForecasterOptions
+	told   forecastWords
+	flags  *pflag.FlagSet
+	why    string // the flag that asks for the model that reads step by step, or ""
+}
+
+// forecastWords are what flags say in words.
+type forecastWords struct {
+	roles                                           datasets.Roles
+	series, targets, past, future, static, category string // lists of columns
+	calendar                                        string // a list of features, auto or none
+	log                                             string // auto, on or off
+	intervals                                       string // a list of percentages, or none
+	min, max                                        string // numbers, or ""
+	missing                                         string
+	window                                          int
+}
+
+func newTrainForecastCmd(s *streams) *cobra.Command {
+	v := &trainForecast{steps: rnnkit.DefaultStepForecasterOptions(), direct: rnnkit.DefaultForecasterOptions()}
+	o := &v.steps
+	v.trainOptions = newTrainOptions(trainOptions{
+		streams: s, task: models.Forecast, validator: o, fromData: true,
+		Options: &o.Options, tbptt: &o.TBPTT, scale: &o.Scale,
+	})
+	return newTrainVerbCmd(v, v.trainOptions, &cobra.Command{
+		Use:   "forecast",
+		Short: "Forecast your own table: series, covariates, a whole horizon, intervals",
+		Long: `Forecast the series of your own table: CSV, JSON Lines, Parquet or Arrow, with one
+row a time. What no flag says follows from the data, by rules that are printed: the
+season, how far the model looks back and ahead, its size, the length of the training.
+
+The last rows are held back first: on them the intervals are calibrated, and the model
+is compared with simple methods. Then it learns from all rows.
+
+A flag that only the model has that reads step by step, such as --tbptt, --state or
+--epochs, trains that one, on one column and one step ahead.`,
+		Example: `  rnnkit train forecast --data sunspots.csv -o sunspots.onnx
+  rnnkit train forecast --data sales.csv --series store --target units --horizon 28 -o sales.onnx
+  rnnkit train forecast --data demand.parquet --time ts --target mw --past wind --future temperature,holiday --horizon 48 -o mw.onnx`,
+		Args: dataByFlag,
+	})
+}
+
+// stepFlags are those that only the model has that reads step by step.
+var stepFlags = []string{"tbptt", "state", "readout", "bidirectional", "loss", "quantile", "epochs", "schedule", "warmup", "patience", "scale", "no-shuffle"}
+
+func (v *trainForecast) addFlags(f *pflag.FlagSet) {
+	v.flags = f
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(cmp.Or(map[string]string{"column": "target", "seq-len": "window"}[name], name))
+	})
+	w, r, o := &v.told, &v.told.roles, &v.direct
+	f.StringVar(&v.path, "data", "", "the table, - for standard input")
+	f.StringVar(&r.Time, "time", "", "the column of times, by name or number (default the first that has times)")
+	f.StringVar(&w.series, "series", "", "the columns that tell series apart")
+	f.StringVar(&w.targets, "target", "", "the columns to forecast; --column is the same (default the only one of numbers)")
+	f.StringVar(&w.past, "past", "", "columns that are known up to the last row")
+	f.StringVar(&w.future, "future", "", "columns that are known ahead")
+	f.StringVar(&w.static, "static", "", "columns with one number or category a series")
+	f.StringVar(&w.category, "category", "", "columns with one category a series, even if it is a number")
+	f.StringVar(&w.calendar, "calendar", "auto", "features of the times: minute, hour, dayofweek, dayofmonth, dayofyear, month; or none")
+	f.BoolVar(&r.Wide, "wide", false, "each column of numbers, or of --target, is a series of its own")
+	f.StringVar(&w.missing, "missing", "", "values: refuse, interpolate or mask, which tells the model (default mask)")
+	f.StringVar(&r.TimeFormat, "time-format", "", "how times are written, such as %d/%m/%Y, or unix, unix-ms (default as found)")
+	f.StringVar(&r.Zone, "zone", "", "the time zone of times without one, such as Europe/Berlin (default UTC)")
+	f.StringVar(&r.Frequency, "frequency", "", "from row to row, such as 15min, 1h, 1d, 1mo (default as found)")
+	f.IntVar(&o.Horizon, "horizon", 0, "steps ahead to answer for at once (default one season)")
+	f.IntVar(&o.Season, "season", 0, "steps after which the series repeat, 1 for none (default as found)")
+	f.IntVar(&w.window, "window", 0, "steps to look back; --seq-len is the same (default from the data)")
+	f.IntVar(&o.Segment, "segment", 0, "steps that the recurrent layers read as one (default from the data)")
+	f.StringVar(&w.log, "log", "auto", "read logarithms: on, off or auto")
+	f.StringVar(&w.intervals, "intervals", "80,95", "percentages of the values that intervals are to hold, or none")
+	f.IntVar(&o.Updates, "updates", 0, "of the parameters, by each member of the ensemble (default from the data)")
+	f.IntVar(&o.Ensemble, "ensemble", 0, "members, whose median is the answer (default from the data)")
+	f.IntVar(&o.Trials, "trials", 0, "settings to try before, of which the best is taken (default none)")
+	f.StringVar(&w.min, "min", "", "no answer is less (default no bound)")
+	f.StringVar(&w.max, "max", "", "no answer is more (default no bound)")
+	f.BoolVar(&o.Integer, "integer", false, "answer whole numbers")
+	v.addScaleFlag(f, "undone inside the graph")
+	v.addTrainFlags(f)
+}
+
+func (v *trainForecast) validate() error {
+	for _, name := range stepFlags {
+		if v.flags.Changed(name) && v.why == "" {
+			v.why = "--" + name
+		}
+	}
+	if v.why != "" {
+		return v.validateSteps()
+	}
+	if err := v.readDirect(); err != nil {
+		return err
+	}
+	v.validator, v.Options, v.words = &v.direct, &v.direct.Options, trainWords{} // which say nothing of it
+	return v.trainFile.validate()
+}
+
+// directFlags are those that only a direct forecaster has.
+var directFlags = []string{"time", "series", "past", "future", "static", "category", "calendar", "wide", "missing", "time-format", "zone", "frequency",
+	"horizon", "season", "segment", "log", "intervals", "updates", "ensemble", "trials", "min", "max", "integer"}
+
+// validateSteps is validate for the model that reads step by step.
+func (v *trainForecast) validateSteps() error {
+	for _, name := range directFlags {
+		if v.flags.Changed(name) {
+			return usagef("--%s is not for the model that reads step by step, for which %s asks: leave out one of them", name, v.why)
+		}
+	}
+	if v.flags.Changed("window") {
+		v.steps.Window = v.told.window
+	}
+	return v.trainFile.validate()
+}
+
+// readDirect sets the options of a direct forecaster from the flags that were given.
+func (v *trainForecast) readDirect() error {
+	o, w, given := &v.direct, v.told, v.flags.Changed
+	var err error
+	if v.steps.Init, err = v.words.initList(); err != nil {
+		return err
+	}
+	v.copyGiven()
+	o.Window, o.Missing, o.Log = w.window, models.Missing(w.missing), rnnkit.Switch(w.log)
+	if w.log == "auto" {
+		o.Log = rnnkit.Auto
+	}
+	if o.Levels, err = w.levels(); err != nil {
+		return err
+	}
+	if o.Min, err = bound("min", w.min, given("min")); err != nil {
+		return err
+	}
+	if o.Max, err = bound("max", w.max, given("max")); err != nil {
+		return err
+	}
+	if w.calendar != "auto" {
+		if o.Calendar, err = listed("calendar", w.calendar); err != nil {
+			return err
+		}
+		if w.calendar == "none" {
+			o.Calendar = []string{}
+		}
+	}
+	return v.readRoles()
+}
+
+// copyGiven takes what flags that both models have say, if they were given.
+func (v *trainForecast) copyGiven() {
+	to, from, given := &v.direct.Options, &v.steps.Options, v.flags.Changed
+	to.Init = from.Init
+	to.Fit.Seed, to.Fit.Threads = from.Fit.Seed, from.Fit.Threads
+	to.Fit.Checkpoint, to.Fit.CheckpointEvery, to.Fit.Resume = from.Fit.Checkpoint, from.Fit.CheckpointEvery, from.Fit.Resume
+	for name, take := range map[string]func(){
+		"cell":         func() { to.Spec.Cell = from.Spec.Cell },
+		"activation":   func() { to.Spec.Activation = from.Spec.Activation },
+		"hidden":       func() { to.Spec.Hidden = from.Spec.Hidden },
+		"layers":       func() { to.Spec.Layers = from.Spec.Layers },
+		"dropout":      func() { to.Spec.Dropout = from.Spec.Dropout },
+		"batch":        func() { to.Fit.Batch = from.Fit.Batch },
+		"lr":           func() { to.Fit.LearningRate = from.Fit.LearningRate },
+		"clip":         func() { to.Fit.ClipNorm = from.Fit.ClipNorm },
+		"optimizer":    func() { to.Fit.Optimizer = from.Fit.Optimizer },
+		"momentum":     func() { to.Fit.Optimizer = from.Fit.Optimizer },
+		"nesterov":     func() { to.Fit.Optimizer = from.Fit.Optimizer },
+		"weight-decay": func() { to.Fit.Optimizer = from.Fit.Optimizer },
+	} {
+		if given(name) {
+			take()
+		}
+	}
+}
+
+// readRoles sets the roles of the columns.
+func (v *trainForecast) readRoles() (err error) {
+	w := &v.told
+	w.roles.Missing = models.Missing(w.missing)
+	for _, list := range []struct {
+		flag, value string
+		columns     *[]string
+	}{
+		{"series", w.series, &w.roles.Series}, {"target", w.targets, &w.roles.Targets}, {"past", w.past, &w.roles.Past},
+		{"future", w.future, &w.roles.Future}, {"static", w.static, &w.roles.Static}, {"category", w.category, &w.roles.Categories},
+	} {
+		if *list.columns, err = listed(list.flag, list.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listed returns what a flag lists, separated by commas.
+func listed(flag, value string) ([]string, error) {
+	if value == "" {
+		return nil, nil
+	}
+	list, err := csv.NewReader(strings.NewReader(value)).Read()
+	if err != nil || slices.Contains(list, "") {
+		return nil, usagef("--%s is %q: it must be a list like a,b,3", flag, value)
+	}
+	return list, nil
+}
+
+// levels returns what --intervals lists, as shares.
+func (w forecastWords) levels() (levels []float64, err error) {
+	if w.intervals == "none" {
+		return nil, nil
+	}
+	for word := range strings.SplitSeq(w.intervals, ",") {
+		percent, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(word), "%"), 64)
+		if err != nil || !(percent > 0 && percent < 100) {
+			return nil, usagef("--intervals is %q: it must be none, or a list of percentages such as 80,95", w.intervals)
+		}
+		levels = append(levels, percent/100)
+	}
+	return levels, nil
+}
+
+// bound returns the number of a flag, or nil if it was not given.
+func bound(flag, value string, given bool) (*float64, error) {
+	if !given {
+		return nil, nil
+	}
+	number, err := strconv.ParseFloat(value, 64)
+	if err != nil || math.IsNaN(number) || math.IsInf(number, 0) {
+		return nil, usagef("--%s is %q: it must be a number", flag, value)
+	}
+	return &number, nil
+}
+
+func (v *trainForecast) run(ctx context.Context, _ []string) error {
+	if v.why == "" && v.start != "" {
+		if err := v.readStart(); err != nil {
+			return err
+		}
+	}
+	if v.why != "" {
+		return v.runSteps(ctx)
+	}
+	panel, err := v.readPanel()
+	if err != nil {
+		return err
+	}
+	j, err := rnnkit.NewForecaster(panel, v.direct)
+	if err == nil {
+		for _, rule := range j.Model.Forecast.Rules {
+			fmt.Fprintf(v.Err, "  %s\n", printable(rule))
+		}
+	}
+	return v.trainJob(ctx, j, err)
+}
+
+// readStart makes the file of --init the Start of a direct forecaster. If it reads step by
+// step, so does what is trained.
+func (v *trainForecast) readStart() error {
+	m, err := export.ReadFile(v.start)
+	if err != nil || m.Spec.Direct == nil {
+		v.why = "--init " + v.start
+		v.validator, v.Options, v.words = &v.steps, &v.steps.Options, v.describe()
+		return v.validateSteps()
+	}
+	v.direct.Start, v.start = m, ""
+	return nil
+}
+
+// runSteps trains the model that reads step by step.
+func (v *trainForecast) runSteps(ctx context.Context) error {
+	fmt.Fprintf(v.Err, "the model reads step by step, for which %s asks\n", v.why)
+	c, err := v.readColumnFile(v.path, v.told.targets)
+	if err != nil {
+		return err
+	}
+	if v.told.targets != "" {
+		c.Name = c.Title() // by which infer finds it again in a file without names
+	}
+	j, err := rnnkit.NewStepForecaster([]datasets.Column{c}, v.steps)
+	return v.trainJob(ctx, j, err)
+}
+
+// readPanel reads the table, and says what it is.
+func (v *trainForecast) readPanel() (*datasets.Panel, error) {
+	return v.readPanelFile(v.path, v.told.roles)
+}
+
+// readPanelFile reads the table at path, or on stdin for "-", and says what was read.
+func (s *streams) readPanelFile(path string, roles datasets.Roles) (*datasets.Panel, error) {
+	rows, err := tablefile.Open(path, s.In)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	panel, err := datasets.ReadPanel(rows, roles)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(panel.Describe()) {
+		fmt.Fprintf(s.Err, "data: %s\n", printable(strings.TrimSuffix(line, "\n")))
+	}
+	for _, note := range panel.Notes {
+		fmt.Fprintf(s.Err, "note: %s\n", printable(note))
+	}
+	return panel, nil
+}
