@@ -244,8 +244,8 @@ func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
 	}
 	columns := make([][]float64, len(s.values))
 	for c, values := range s.values {
-		columns[c] = onGrid(values, rows, n)
 		s.values[c] = nil
+		columns[c] = r.onGrid(values, rows, n)
 	}
 	targets, past := len(r.roles.Targets), len(r.roles.Targets)+len(p.Past)
 	out := PanelSeries{Name: s.name, Targets: columns[:targets:targets], Past: columns[targets:past:past], Future: columns[past:]}
@@ -267,20 +267,24 @@ func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
 	return nil
 }
 
-// onGrid returns values as a slice, with missing ones between those that have rows.
-func onGrid(values chunks, rows []int, n int) []float64 {
+// onGrid returns values as a slice, with missing ones between those that have rows. The
+// chunks are given up one by one.
+func (r *panelReader) onGrid(values chunks, rows []int, n int) []float64 {
 	list := make([]float64, 0, n)
-	if rows == nil {
-		for _, chunk := range values {
+	row := 0
+	for i, chunk := range values {
+		if rows == nil {
 			list = append(list, chunk...)
 		}
-		return list
-	}
-	for i, v := range values.all() {
-		for len(list) < rows[i] {
-			list = append(list, math.NaN())
+		for k := 0; rows != nil && k < len(chunk); k++ {
+			for len(list) < rows[row] {
+				list = append(list, math.NaN())
+			}
+			list = append(list, chunk[k])
+			row++
 		}
-		list = append(list, v)
+		values[i] = nil
+		r.spend(8 * len(chunk))
 	}
 	return list
 }

@@ -24,8 +24,12 @@ const (
 // 2 to 400, or the shortest one with at least nine tenths of that, if it is above 0.3. Seven
 // times that lag is tried too.
 func (p *Panel) Seasons() (seasons []int) {
-	d := p.seasonal()
 	cycles := p.Frequency.Cycles()
+	rows := seasonRows
+	if len(cycles) > 0 {
+		rows = max(rows, 4*cycles[len(cycles)-1])
+	}
+	d := p.changes(rows)
 	if p.Frequency.Count == 0 {
 		cycles = d.cycles()
 	}
@@ -53,10 +57,11 @@ func (p *Panel) Seasons() (seasons []int) {
 // ones are 0.
 type changes [][]float64
 
-// seasonal returns the differences of the series that tell the season.
-func (p *Panel) seasonal() (d changes) {
+// changes returns the differences in the last rows of the series that tell the season.
+func (p *Panel) changes(rows int) (d changes) {
 	for i := 0; i < len(p.Series); i += 1 + (len(p.Series)-1)/seasonSeries {
-		if one := standardizedDifferences(p.Series[i].Targets[0]); one != nil {
+		values := p.Series[i].Targets[0]
+		if one := standardizedDifferences(values[max(0, len(values)-rows):]); one != nil {
 			d = append(d, one)
 		}
 	}

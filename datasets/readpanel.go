@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,6 +107,7 @@ type panelReader struct {
 	series []*seriesRows
 	key    []byte // of the row
 	notes  []string
+	spent  int // bytes of garbage, about
 }
 
 type headRow struct {
@@ -166,12 +168,25 @@ func (f Field) text() string {
 
 // next returns the next row, of the head at first.
 func (r *panelReader) next() ([]Field, int, error) {
+	r.spend(32 * len(r.table.Columns))
 	if len(r.head) == 0 {
 		return r.rows.Next()
 	}
 	row := r.head[0]
 	r.head = r.head[1:]
 	return row.fields, row.line, nil
+}
+
+// spendable is how many bytes may become garbage before they are given back.
+const spendable = 64 << 20
+
+// spend counts bytes that are garbage now or soon. A table that is large beside the
+// memory must not wait until garbage has grown as large as the values.
+func (r *panelReader) spend(bytes int) {
+	if r.spent += bytes; r.spent >= spendable {
+		r.spent = 0
+		debug.FreeOSMemory()
+	}
 }
 
 // inFile returns an error of the table as one about the file.

@@ -39,21 +39,6 @@ func (c *chunks) add(v float64) {
 	(*c)[last] = append((*c)[last], v)
 }
 
-// all returns the numbers and their indices.
-func (c chunks) all() iter.Seq2[int, float64] {
-	return func(yield func(int, float64) bool) {
-		n := 0
-		for _, chunk := range c {
-			for _, v := range chunk {
-				if !yield(n, v) {
-					return
-				}
-				n++
-			}
-		}
-	}
-}
-
 // deltas is a list of whole numbers, as differences of differences. Where numbers are
 // evenly spaced, each takes a byte.
 type deltas struct {
