@@ -57,6 +57,7 @@ goldens: torch ## write the answers of PyTorch, NumPy, pyarrow, scikit-learn and
 	$(TORCH)/bin/python internal/baselines/testdata/golden.py
 	$(TORCH)/bin/python internal/metrics/testdata/golden.py
 	$(TORCH)/bin/python models/testdata/frequency.py
+	$(TORCH)/bin/python datasets/testdata/panel.py
 	$(TORCH)/bin/python cmd/rnnkit/internal/tablefile/testdata/golden.py
 
 corpus: build torch .venv/requirements.txt ## tell what repair makes of 260 exports of PyTorch (a large download)

@@ -80,6 +80,9 @@ func (p *Panel) FormatTime(at time.Time) string {
 // forecasts "sales" of each "store", "date" is the time, known ahead: "price".
 func (p *Panel) describeRoles() string {
 	parts := []string{"forecasts " + quoted(p.Targets)}
+	if p.Wide {
+		parts[0] = "forecasts each column: " + quoted(p.names())
+	}
 	if len(p.Roles.Series) > 0 {
 		parts[0] += " of each " + quoted(p.Roles.Series)
 	}
@@ -95,6 +98,14 @@ func (p *Panel) describeRoles() string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// names returns the names of the series.
+func (p *Panel) names() (list []string) {
+	for _, s := range p.Series {
+		list = append(list, s.Name)
+	}
+	return list
 }
 
 // quoted returns names in quotes, of which it lists at most maxListed.

@@ -32,6 +32,7 @@ func (r *panelReader) panel() (*Panel, error) {
 		r.series[i] = nil // its memory is needed for the next
 	}
 	g.note(r)
+	r.noteMissing()
 	if p.Notes = r.notes; len(p.Series) == 0 {
 		return nil, r.rows.At(0, 0, fmt.Errorf("no values of %.200q, only missing ones", r.roles.Targets))
 	}
@@ -249,7 +250,7 @@ func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
 	}
 	targets, past := len(r.roles.Targets), len(r.roles.Targets)+len(p.Past)
 	out := PanelSeries{Name: s.name, Targets: columns[:targets:targets], Past: columns[targets:past:past], Future: columns[past:]}
-	if err := r.checkMissing(&out, s); err != nil {
+	if err := r.checkMissing(&out, s, rows); err != nil {
 		return err
 	}
 	if g.timed {
@@ -390,30 +391,52 @@ func interpolate(values []float64) {
 	}
 }
 
-// checkMissing refuses missing values where they are to be refused. The series of a wide
-// table may begin and end at different times. All rows of out are rows of the table.
-func (r *panelReader) checkMissing(out *PanelSeries, s *seriesRows) error {
-	if r.roles.Missing != models.MissingRefuse {
-		return nil
-	}
-	rows := s.rows - aheadRows(out)
+// checkMissing refuses missing values where they are to be refused, and otherwise counts
+// those of targets. The series of a wide table may begin and end at different times. The
+// rows of the table are rows of out in that order, or all of them if rows is nil.
+func (r *panelReader) checkMissing(out *PanelSeries, s *seriesRows, rows []int) error {
+	end := out.Len() - aheadRows(out)
 	for c, values := range slices.Concat(out.Targets, out.Past, out.Future) {
-		from, to := 0, rows
+		from, to := 0, end
 		if r.roles.Wide && c < len(out.Targets) {
 			from, to = observedRange(values)
 		}
-		for row := from; row < to; row++ {
-			if values[row] != values[row] {
-				return r.rows.At(int(s.lines.at(row)), r.values[c].index+1, fmt.Errorf("a missing value%s; fill it in, or have missing values interpolated or masked", s.of()))
+		for i := range s.rows {
+			row := i
+			if rows != nil {
+				row = rows[i]
+			}
+			if row < from || row >= to || values[row] == values[row] {
+				continue
+			}
+			if r.roles.Missing == models.MissingRefuse {
+				return r.rows.At(int(s.lines.at(i)), r.values[c].index+1, fmt.Errorf("a missing value%s; fill it in, or have missing values interpolated or masked", s.of()))
+			}
+			if c < len(out.Targets) {
+				r.countMissing(s, i, c)
 			}
 		}
 	}
 	for i, text := range s.static {
-		if isMissing(text) {
+		if r.roles.Missing == models.MissingRefuse && isMissing(text) {
 			return r.rows.At(int(s.lines.at(0)), r.statics[i].index+1, fmt.Errorf("a missing value of %.40q%s; fill it in, or have missing values masked", r.statics[i].title, s.of()))
 		}
 	}
 	return nil
+}
+
+// countMissing counts a missing value of a target.
+func (r *panelReader) countMissing(s *seriesRows, row, target int) {
+	if r.missing++; r.missing == 1 {
+		r.firstMissing = fmt.Sprintf("of %.40q%s in line %d", r.roles.Targets[target], s.of(), s.lines.at(row))
+	}
+}
+
+// noteMissing adds what was counted.
+func (r *panelReader) noteMissing() {
+	if r.missing > 0 {
+		r.notef("%s missing, the first is that %s", plural(r.missing, "value"), r.firstMissing)
+	}
 }
 
 // noteConstants adds a note about targets that never change.

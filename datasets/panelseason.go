@@ -1,6 +1,9 @@
 package datasets
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // At most seasonSeries series, evenly chosen, and their last rows tell the season:
 // seasonRows of them, or four cycles.
@@ -14,54 +17,71 @@ const (
 // as 24 and 168 for hours with days and weeks in them. It is empty for series without one.
 //
 // With times, the cycles of models.Frequency.Cycles are tried. A cycle of m rows is a
-// season if the autocorrelation of first differences at lag m, the mean over the first
-// targets of all series with three cycles or more, is not less than at the lags beside it,
-// more than 0.1, and significant: more than 1.645/√n for n differences in all. A longer
-// cycle must exceed the season before it by 1.645/√n: weeks must tell more than days. If
-// no series has three of the shortest cycle, that is the season if a series has one.
+// season if the autocorrelation of first differences at lag m stands out: the mean over
+// the first targets of all series with three cycles or more is more than 0.1 and than
+// 2/√n, for n differences in all; it is by that more than at half the lag, twice what it is
+// at some shorter lag, and by at most that less than at the lags beside it. For a longer
+// cycle, differences are those between values that lie the season before it apart: weeks
+// must tell what days do not. If no series has three of the shortest cycle, that is the
+// season if a series has one.
 //
-// Without times, the cycle is the lag with the highest such autocorrelation of those from
-// 2 to 400, or the shortest one with at least nine tenths of that, if it is above 0.3. Seven
-// times that lag is tried too.
+// Without times, the cycle is one of 2 to 400 rows that stands out so. It is the shortest
+// that has the highest autocorrelation, or rather the mean of that and of the one at twice
+// the lag, of all from half to one and a half times as long, above 0.3 and 0.4 times the
+// highest of all. Seven times that lag is tried too.
 func (p *Panel) Seasons() (seasons []int) {
 	cycles := p.Frequency.Cycles()
 	rows := seasonRows
 	if len(cycles) > 0 {
 		rows = max(rows, 4*cycles[len(cycles)-1])
 	}
-	d := p.changes(rows)
+	d := p.differences(1, rows)
 	if p.Frequency.Count == 0 {
 		cycles = d.cycles()
 	}
-	least, longest := 0.1, 0
-	for i := range p.Series {
-		longest = max(longest, p.Series[i].Len())
-	}
 	for _, m := range cycles {
-		r, n := d.autocorrelation(m)
-		significant := 1.645 / math.Sqrt(float64(n))
-		before, _ := d.autocorrelation(m - 1)
-		after, _ := d.autocorrelation(m + 1)
-		if r >= max(before, after) && r > max(least, significant) {
+		if d.standsOut(m) {
 			seasons = append(seasons, m)
-			least = r + significant
+			d = p.differences(m, rows)
 		}
 	}
+	longest := p.longest().Len()
 	if len(cycles) > 0 && longest < 3*cycles[0] && longest > cycles[0] {
 		return cycles[:1]
 	}
 	return seasons
 }
 
-// changes holds the first differences of series, each with mean 0 and variance 1. Missing
-// ones are 0.
-type changes [][]float64
+// standsOut reports whether the autocorrelation at lag m does.
+func (d differences) standsOut(m int) bool {
+	r, doubt := d.autocorrelation(m, 3*m)
+	if r <= max(0.1, doubt) {
+		return false
+	}
+	half, _ := d.autocorrelation(m/2, 3*m)
+	less, _ := d.autocorrelation(m-1, 3*m)
+	more, _ := d.autocorrelation(m+1, 3*m)
+	if r <= half+doubt || r+doubt < max(less, more) {
+		return false
+	}
+	for lag := 1; lag < m; lag++ {
+		if at, _ := d.autocorrelation(lag, 3*m); at < r/2 {
+			return true
+		}
+	}
+	return false
+}
 
-// changes returns the differences in the last rows of the series that tell the season.
-func (p *Panel) changes(rows int) (d changes) {
+// differences holds those of series, each series with mean 0 and variance 1. Missing ones
+// are 0.
+type differences [][]float64
+
+// differences returns those of values a lag apart, in the last rows of the series that
+// tell the season.
+func (p *Panel) differences(lag, rows int) (d differences) {
 	for i := 0; i < len(p.Series); i += 1 + (len(p.Series)-1)/seasonSeries {
 		values := p.Series[i].Targets[0]
-		if one := standardizedDifferences(values[max(0, len(values)-rows):]); one != nil {
+		if one := standardizedDifferences(values[max(0, len(values)-rows):], lag); one != nil {
 			d = append(d, one)
 		}
 	}
@@ -69,10 +89,10 @@ func (p *Panel) changes(rows int) (d changes) {
 }
 
 // standardizedDifferences returns nil for values that do not change.
-func standardizedDifferences(values []float64) []float64 {
-	d := make([]float64, max(0, len(values)-1))
+func standardizedDifferences(values []float64, lag int) []float64 {
+	d := make([]float64, max(0, len(values)-lag))
 	for i := range d {
-		d[i] = values[i+1] - values[i]
+		d[i] = values[i+lag] - values[i]
 	}
 	mean := meanOf(d, 0, func(a, _ float64) float64 { return a })
 	std := math.Sqrt(meanOf(d, 0, func(a, _ float64) float64 { return (a - mean) * (a - mean) }))
@@ -87,12 +107,12 @@ func standardizedDifferences(values []float64) []float64 {
 	return d
 }
 
-// autocorrelation returns the mean autocorrelation at a lag of the series with three times
-// as many rows, and the number of their rows.
-func (d changes) autocorrelation(lag int) (mean float64, n int) {
-	series := 0
+// autocorrelation returns the mean autocorrelation at a lag of the series that had rows or
+// more, and by how much it may be wrong: 2/√n, for n differences in all of these.
+func (d differences) autocorrelation(lag, rows int) (mean, doubt float64) {
+	series, n := 0, 0
 	for _, values := range d {
-		if len(values) < 3*lag-1 {
+		if len(values)+1 < rows || len(values) <= lag {
 			continue
 		}
 		values = values[max(0, len(values)-max(seasonRows, 4*lag)):]
@@ -104,21 +124,22 @@ func (d changes) autocorrelation(lag int) (mean float64, n int) {
 		n += len(values)
 		series++
 	}
-	return mean / float64(max(1, series)), n
+	return mean / float64(max(1, series)), 2 / math.Sqrt(float64(max(1, n)))
 }
 
 // cycles returns the cycle that series without times have, and seven of it.
-func (d changes) cycles() []int {
-	list := make([]float64, longestCycle+2)
-	highest := 0.3
-	for lag := range list {
-		list[lag], _ = d.autocorrelation(lag)
-		if lag >= 2 && lag <= longestCycle {
-			highest = max(highest, list[lag])
-		}
+func (d differences) cycles() []int {
+	const from = 2
+	var scores [longestCycle + 1]float64
+	for lag := from; lag <= longestCycle; lag++ {
+		one, _ := d.autocorrelation(lag, 3*lag)
+		two, _ := d.autocorrelation(2*lag, 3*lag)
+		scores[lag] = (one + two) / 2
 	}
-	for lag := 2; lag <= longestCycle; lag++ {
-		if r := list[lag]; r > 0.3 && r >= 0.9*highest && r >= max(list[lag-1], list[lag+1]) {
+	least := max(0.3, 0.4*slices.Max(scores[:]))
+	for lag := from; lag <= longestCycle; lag++ {
+		around := scores[lag/2 : min(3*lag/2, longestCycle)+1]
+		if scores[lag] > least && scores[lag] == slices.Max(around) && d.standsOut(lag) {
 			return []int{lag, 7 * lag}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ type timeColumn struct {
 	counts  bool
 	form    timeForm    // of texts
 	numeric numericForm // of numbers
+	parts   []timePart  // in other columns
 	example string      // of what is read, for messages
 	zone    *time.Location
 	named   bool // the zone was given
@@ -61,6 +63,7 @@ func (r *panelReader) timeColumn(c *Column) (t *timeColumn, counts bool, err err
 		t.form, t.numeric = formOf(r.roles.TimeFormat)
 		return t, false, nil
 	case typed, c.Kind == Times && c.times != nil:
+		t.parts = r.partsOf(c)
 		return t, false, nil
 	case c.Kind == Times && c.Values == nil:
 		return nil, false, r.rows.At(r.head[0].line, c.Number, fmt.Errorf("%.40q is %w", t.example, errUnclearTimes))
@@ -69,6 +72,7 @@ func (r *panelReader) timeColumn(c *Column) (t *timeColumn, counts bool, err err
 	}
 	switch {
 	case t.numeric.read != nil:
+		t.parts = r.partsOf(c)
 		return t, false, nil
 	case c.Values != nil && allWhole(c.Values):
 		t.counts = true
@@ -120,8 +124,41 @@ func checkTimeFormat(format string) error {
 	return nil
 }
 
-// tick returns the tick of a field in a row of a series.
-func (t *timeColumn) tick(f Field, s *seriesRows) (int64, error) {
+// timePart is a column that holds a part of the times, such as the time of day.
+type timePart struct {
+	index int
+	add   func(to time.Time, field string) (time.Time, bool)
+}
+
+// partsOf returns the columns that hold the parts of the times that column c does not:
+// month, day, hour and minute, or the time of day.
+func (r *panelReader) partsOf(c *Column) (parts []timePart) {
+	for _, p := range c.parts {
+		parts = append(parts, timePart{p.index, func(to time.Time, field string) (time.Time, bool) {
+			v, err := parse(field)
+			if numbers := monthNumbers([]string{field}); err != nil && p.layout == monthPart.layout && numbers != nil {
+				v, err = numbers[0], nil
+			}
+			return p.part.add(to, int(v)), err == nil && p.fits([]float64{v})
+		}})
+	}
+	for i := range r.table.Columns {
+		if clock := &r.table.Columns[i]; clock.clock && clock.form.read != nil && !slices.ContainsFunc(c.times, hasClock) {
+			return append(parts, timePart{i, func(to time.Time, field string) (time.Time, bool) {
+				at, ok := clock.form.read(stampOf(field))
+				return to.Add(at.Sub(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC))), ok
+			}})
+		}
+	}
+	return parts
+}
+
+// hasClock reports whether a time is not midnight.
+func hasClock(t time.Time) bool { return t.Hour()+t.Minute()+t.Second() > 0 }
+
+// tick returns the tick of a row of a series.
+func (t *timeColumn) tick(fields []Field, s *seriesRows) (int64, error) {
+	f := fields[t.index]
 	if t.counts {
 		v, err := (&numberColumn{}).read(f)
 		if err != nil || v != math.Trunc(v) || math.Abs(v) > 1<<53 {
@@ -132,6 +169,12 @@ func (t *timeColumn) tick(f Field, s *seriesRows) (int64, error) {
 	w, err := t.wall(f)
 	if err != nil {
 		return 0, err
+	}
+	for _, p := range t.parts {
+		ok := false
+		if w.at, ok = p.add(w.at, fields[p.index].text()); !ok {
+			return 0, fmt.Errorf("a time whose part in column %d, %.40q, is not understood", p.index+1, fields[p.index].text())
+		}
 	}
 	if w.zoned {
 		t.noteOffset(w.at)

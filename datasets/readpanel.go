@@ -108,6 +108,9 @@ type panelReader struct {
 	key    []byte // of the row
 	notes  []string
 	spent  int // bytes of garbage, about
+
+	missing      int    // values of targets, in rows of the table
+	firstMissing string // where the first of them is
 }
 
 type headRow struct {
@@ -425,7 +428,7 @@ func (r *panelReader) add(fields []Field, line int) error {
 		return err
 	}
 	if r.time != nil {
-		tick, err := r.time.tick(fields[r.time.index], s)
+		tick, err := r.time.tick(fields, s)
 		if err != nil {
 			return r.fieldError(fields, line, r.time.index, err)
 		}

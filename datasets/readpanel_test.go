@@ -175,6 +175,32 @@ func TestReadPanelTimes(t *testing.T) {
 	}
 }
 
+func TestReadPanelTimesInParts(t *testing.T) {
+	for _, test := range []struct{ text, frequency, start, values string }{
+		{"Year,Month,y\n1949,11,1\n1949,12,2\n1950,1,3\n1950,2,4\n", "1mo", "1949-11-01T00:00:00Z", "[1 2 3 4]"},
+		{"Year,Month,y\n1949,Nov,1\n1949,Dec,2\n1950,Jan,3\n1950,Feb,4\n", "1mo", "1949-11-01T00:00:00Z", "[1 2 3 4]"},
+		{"year,month,day,hour,y\n2010,1,1,22,1\n2010,1,1,23,2\n2010,1,2,0,3\n2010,1,2,1,4\n", "1h", "2010-01-01T22:00:00Z", "[1 2 3 4]"},
+		{"year,quarter,y\n2010,3,1\n2010,4,2\n2011,1,3\n2011,2,4\n", "1q", "2010-07-01T00:00:00Z", "[1 2 3 4]"},
+		{"Date;Time;y\n16/12/2006;23:58:00;1\n16/12/2006;23:59:00;2\n17/12/2006;00:00:00;3\n17/12/2006;00:01:00;4\n", "1min", "2006-12-16T23:58:00Z", "[1 2 3 4]"},
+		{"date,hour,y\n2010-01-01,22,1\n2010-01-01,23,2\n2010-01-02,0,3\n2010-01-02,1,4\n", "1h", "2010-01-01T22:00:00Z", "[1 2 3 4]"},
+	} {
+		p, err := readPanel(test.text, datasets.Roles{})
+		if err != nil {
+			t.Errorf("%s: %v", test.text, err)
+			continue
+		}
+		s := p.Series[0]
+		got := []string{p.Frequency.String(), s.Start.Format(time.RFC3339), fmt.Sprint(s.Targets[0])}
+		if want := []string{test.frequency, test.start, test.values}; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q; %q", test.text, got, want, p.Notes)
+		}
+	}
+	_, err := readPanel("Year,Month,y\n"+strings.Repeat("1949,11,1\n", 10_000)+"1949,13,2\n", datasets.Roles{})
+	if err == nil || !strings.Contains(err.Error(), "line 10002") || !strings.Contains(err.Error(), `"13"`) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestReadPanelRefuses(t *testing.T) {
 	refuse := datasets.Roles{Missing: models.MissingRefuse}
 	for _, test := range []struct {

@@ -42,6 +42,7 @@ type Column struct {
 	written notation    // how the numbers are written
 	clock   bool        // the times are times of day
 	layout  string      // of times that several columns hold together
+	parts   []partOf    // the other columns of these
 	example string      // a field that is not in Go's notation, and its value
 	marks   string      // a remark about values that may stand for missing ones
 	err     error       // about the first field that cannot be used
@@ -405,6 +406,12 @@ type part struct {
 	add     func(t time.Time, n int) time.Time
 }
 
+// partOf is a part of a time and the index of its column.
+type partOf struct {
+	part
+	index int
+}
+
 var (
 	monthPart   = part{[]string{"month", "mon", "mo", "monat", "mois", "mes"}, 12, "2006-01", func(t time.Time, n int) time.Time { return t.AddDate(0, n-1, 0) }}
 	quarterPart = part{[]string{"quarter", "quartal", "qtr"}, 4, "2006-01", func(t time.Time, n int) time.Time { return t.AddDate(0, 3*(n-1), 0) }}
@@ -461,6 +468,7 @@ func (t *Table) addParts(whole *Column, parts []part) bool {
 			times[row] = p.add(times[row], int(v))
 		}
 		c.Kind, whole.layout = Times, p.layout
+		whole.parts = append(whole.parts, partOf{p, c.Number - 1})
 	}
 	whole.times = times
 	return whole.layout != ""
