@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/tablefile"
 )
 
@@ -54,6 +56,11 @@ func gzipped(text string) []byte {
 	return b.Bytes()
 }
 
+func zstandard(text string) string {
+	z, _ := zstd.NewWriter(nil)
+	return string(z.EncodeAll([]byte(text), nil))
+}
+
 func TestBadFiles(t *testing.T) {
 	parquet, arrow, stream := golden(t, "pyarrow.parquet"), golden(t, "pyarrow.arrow"), golden(t, "pyarrow.arrows")
 	object := `{"t":"2024-01-01","y":1.5}` + "\n"
@@ -69,10 +76,10 @@ func TestBadFiles(t *testing.T) {
 		{"a.jsonl", "t,y\n1,2\n", "called .jsonl, and its contents are CSV"},
 		{"a.csv", object, "called .csv, and its contents are JSON Lines"},
 		{"a.arrow", object, "called .arrow, and its contents are JSON Lines"},
-		{"a.csv.gz", "t,y\n1,2\n", "called .gz, and its contents are not compressed with gzip"},
+		{"a.csv.gz", "t,y\n1,2\n", "called .gz, and its contents are not compressed"},
 		{"a.csv", string(gzipped("t,y\n1,2\n")), "called .csv, and its contents are compressed with gzip"},
 		{"a.jsonl.gz", string(gzipped("t,y\n1,2\n")), "called .jsonl, and its contents are CSV"},
-		{"a.csv.zst", string(gzipped("t,y\n1,2\n")), "called .zst, and its contents are not compressed with zstd"},
+		{"a.csv.zst", string(gzipped("t,y\n1,2\n")), "called .zst, and its contents are compressed with gzip"},
 		{"a.gz", string(gzipped(string(gzipped("y\n1\n")))), "compressed twice"},
 		{"a.csv.gz", string(gzipped("t,y\n1,2\n")[:20]), "damaged or cut off"},
 		{"a.csv.gz", string(gzipped("t,y\n1,2\n")) + "more", "damaged or cut off"},
@@ -145,6 +152,8 @@ func TestGoodFiles(t *testing.T) {
 		{"a.NDJSON", `{"a":true}`, 1},
 		{"a.parquet.gz", string(gzipped(string(golden(t, "no_rows.parquet")))), 0},
 		{"a.gz", string(gzipped("{\"a\":1}\n{\"a\":2}\n")), 2},
+		{"a.JSONL.GZ", string(gzipped("{\"a\":1}\n{\"a\":2}\n")), 2},
+		{"a.csv.zst", zstandard("t,y\n1,2\n"), 1},
 	}
 	for _, test := range tests {
 		if rows, err := readAll(t, test.name, []byte(test.contents)); err != nil || rows != test.rows {

@@ -9,6 +9,7 @@ package tablefile
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -59,9 +60,10 @@ var suffixes = map[string]string{
 	".gz": gzipped, ".zst": zstandard,
 }
 
+// The compressions.
 const (
-	gzipped   = "gzip"
-	zstandard = "zstd"
+	gzipped   = "compressed with gzip"
+	zstandard = "compressed with zstd"
 )
 
 // headSize is how many bytes tell the format.
@@ -93,44 +95,74 @@ func Open(path string, stdin io.Reader) (*Rows, error) {
 
 // open finds out the format.
 func (r *Rows) open(source io.Reader, name string) error {
-	at := place{file: name}
+	at := &place{file: name}
 	text := bufio.NewReaderSize(source, headSize)
-	head, err := text.Peek(headSize)
-	if err != nil && err != io.EOF {
-		return at.errorf("cannot read the data: %w", err)
+	plain, suffix, err := r.uncompressed(text, name)
+	if err != nil {
+		return at.errorf("%w", err)
 	}
-	suffix := strings.ToLower(filepath.Ext(name))
-	compression := compressionOf(head)
-	if claimed := suffixes[suffix]; (claimed == gzipped || claimed == zstandard) && claimed != compression {
-		return at.errorf("called %s, and its contents are not compressed with %s; give the file its true suffix", suffix, claimed)
+	if plain != text {
+		source = nil
 	}
-	if compression != "" {
-		if claimed := suffixes[suffix]; claimed != "" && claimed != compression {
-			return at.errorf("called %s, and its contents are compressed with %s; give the file its true suffix", suffix, compression)
-		}
-		if text, err = r.decompress(text, compression); err != nil {
-			return at.errorf("damaged: %w", err)
-		}
-		if head, err = text.Peek(headSize); err != nil && err != io.EOF {
-			return at.errorf("%w", err)
-		}
-		source, suffix = nil, strings.ToLower(filepath.Ext(strings.TrimSuffix(name, filepath.Ext(name))))
+	head, err := peek(plain)
+	if err != nil {
+		return at.errorf("%w", err)
 	}
 	format, err := formatOf(head)
 	if err != nil {
-		return at.At(0, 0, err)
+		return at.errorf("%w", err)
 	}
 	if claimed := suffixes[suffix]; claimed != "" && claimed != format && !(claimed == arrowFile && format == streamed) {
-		return at.errorf("called %s, and its contents are %s; give the file its true suffix", suffix, format)
+		return at.errorf("%w", errSuffix(suffix, format))
 	}
-	return r.read(format, text, source, name)
+	return r.read(format, plain, source, at)
+}
+
+func errSuffix(suffix, contents string) error {
+	return fmt.Errorf("called %s, and its contents are %s; give the file its true suffix", suffix, contents)
+}
+
+// uncompressed returns what text holds, text itself if that is not compressed, and the
+// suffix that the name has without that of the compression.
+func (r *Rows) uncompressed(text *bufio.Reader, name string) (plain *bufio.Reader, suffix string, err error) {
+	head, err := peek(text)
+	if err != nil {
+		return nil, "", fmt.Errorf("cannot read the data: %w", err)
+	}
+	name = strings.ToLower(name)
+	suffix = filepath.Ext(name)
+	compression, claimed := compressionOf(head), suffixes[suffix]
+	switch {
+	case claimed == compression, claimed == "" && compression != "":
+	case compression != "" || claimed == gzipped || claimed == zstandard:
+		return nil, "", errSuffix(suffix, cmp.Or(compression, "not compressed"))
+	}
+	if compression == "" {
+		return text, suffix, nil
+	}
+	if plain, err = r.decompress(text, compression); err != nil {
+		return nil, "", fmt.Errorf("damaged or cut off: %w", err)
+	}
+	return plain, filepath.Ext(strings.TrimSuffix(name, suffix)), nil
+}
+
+// peek returns the first bytes of r, or all that it has.
+func peek(r *bufio.Reader) ([]byte, error) {
+	head, err := r.Peek(headSize)
+	if err == io.EOF {
+		err = nil
+	}
+	return head, err
 }
 
 // decompress returns what r holds, which is compressed.
 func (r *Rows) decompress(text io.Reader, compression string) (*bufio.Reader, error) {
 	if compression == gzipped {
 		z, err := gzip.NewReader(text)
-		return bufio.NewReaderSize(&decompressor{z}, headSize), err
+		if err != nil {
+			return nil, err
+		}
+		return bufio.NewReaderSize(&decompressor{z}, headSize), nil
 	}
 	z, err := zstd.NewReader(text, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
@@ -153,28 +185,34 @@ func (d *decompressor) Read(p []byte) (int, error) {
 
 // read begins to read a table. The source holds all of text, or is nil if that is
 // compressed.
-func (r *Rows) read(format string, text *bufio.Reader, source io.Reader, name string) (err error) {
+func (r *Rows) read(format string, text *bufio.Reader, source io.Reader, at *place) (err error) {
 	r.Format = format
 	switch format {
 	case jsonLines:
-		r.RowReader, err = newJSONReader(text, name)
+		r.RowReader, err = newJSONReader(text, at.file)
 	case streamed:
 		r.Format = arrowFile
-		r.RowReader, err = newArrowStream(text, name)
-	case arrowFile, parquetFile:
-		f, isFile := source.(*os.File)
-		if !isFile || !isRegular(f) {
-			if f, err = r.spool(text); err != nil {
-				return (&place{file: name}).errorf("it cannot be kept in a temporary file, as this format needs: %w", err)
-			}
-		}
-		if format == arrowFile {
-			r.RowReader, err = newArrowFile(f, name)
-		} else {
-			r.RowReader, err = newParquetReader(f, name)
-		}
+		r.RowReader, err = newArrowStream(text, at.file)
+	case csv:
+		r.RowReader, err = datasets.NewCSVRows(text, at.file)
 	default:
-		r.RowReader, err = datasets.NewCSVRows(text, name)
+		err = r.readFile(format, text, source, at)
+	}
+	return err
+}
+
+// readFile begins to read a table in a format that is not read in order.
+func (r *Rows) readFile(format string, text *bufio.Reader, source io.Reader, at *place) (err error) {
+	f, isFile := source.(*os.File)
+	if !isFile || !isRegular(f) {
+		if f, err = r.spool(text); err != nil {
+			return at.errorf("it cannot be kept in a temporary file, as this format needs: %w", err)
+		}
+	}
+	if format == arrowFile {
+		r.RowReader, err = newArrowFile(f, at.file)
+	} else {
+		r.RowReader, err = newParquetReader(f, at.file)
 	}
 	return err
 }
