@@ -132,7 +132,7 @@ func difference[T float32 | float64](m *models.Model, b *datasets.Batch, want, a
 	d := m.Spec.Direct
 	columns, levels := len(b.Inputs)/(b.Size*b.Time), len(d.Quantiles)
 	for t := range b.Size {
-		units := rawUnits(b.Inputs[t*b.Time*columns:][:b.Time*columns], columns)
+		units := rawUnits(b.Inputs[t*b.Time*columns:][:b.Time*columns], columns, d.Log > 0)
 		w, g := want[t*d.Horizon*levels:][:d.Horizon*levels], make([]T, 0, d.Horizon*levels)
 		for h := range d.Horizon {
 			g = append(g, answers[(h*b.Size+t)*levels:][:levels]...)
@@ -161,8 +161,10 @@ func forgiveHalves[T float32 | float64](want, got []T) {
 	}
 }
 
-// rawUnits returns the mean and the deviation of a window in raw units.
-func rawUnits(window []float32, columns int) *models.Scale {
+// rawUnits returns the mean and the deviation of a window in raw units. Where the model
+// reads logarithms, the deviation is at least a fifth of the mean, since their rounding
+// grows with the level.
+func rawUnits(window []float32, columns int, logarithms bool) *models.Scale {
 	var values []float64
 	for t := 0; t < len(window); t += columns {
 		values = append(values, float64(window[t]))
@@ -170,6 +172,9 @@ func rawUnits(window []float32, columns int) *models.Scale {
 	mean, deviation := moments(values)
 	if math.IsNaN(mean) {
 		mean, deviation = 0, 1
+	}
+	if logarithms {
+		deviation = max(deviation, math.Abs(mean)/5)
 	}
 	return &models.Scale{Mean: []float32{float32(mean)}, Std: []float32{float32(max(deviation, 1e-6*math.Abs(mean)+1e-20))}}
 }

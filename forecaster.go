@@ -479,7 +479,7 @@ func eachTarget(panel *datasets.Panel, do func(values []float64)) {
 
 // job returns the job of f.
 func (f *forecaster) job() (*Job, error) {
-	train, err := f.windows(f.panel, 0, f.Fit.Seed)
+	train, err := f.windows(f.panel)
 	if err == nil && train.Len() < minWindows {
 		err = fmt.Errorf("series are %w: they have %d windows, and %d are the least to learn from", datasets.ErrTooShort, train.Len(), minWindows)
 	}
@@ -494,14 +494,12 @@ func (f *forecaster) job() (*Job, error) {
 	return j, nil
 }
 
-// windows returns the windows of a panel to learn from: count that are drawn, or with 0
-// every one once.
-func (f *forecaster) windows(panel *datasets.Panel, count int, seed uint64) (*datasets.PanelWindows, error) {
+// windows returns the windows of a panel to learn from.
+func (f *forecaster) windows(panel *datasets.Panel) (*datasets.PanelWindows, error) {
 	return panel.Windows(datasets.WindowOptions{
 		Window: f.Window, Horizon: f.Horizon,
 		MinHistory: min(f.Window, minHistorySeasons*max(1, f.Season)),
-		Count:      count, Seed: seed,
-		Errors: panel.SeasonalErrors(f.Season), Categories: f.meta.Forecast.Categories,
+		Errors:     panel.SeasonalErrors(f.Season), Categories: f.meta.Forecast.Categories,
 	})
 }
 

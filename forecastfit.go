@@ -136,10 +136,11 @@ func (f *forecaster) fitMember(ctx context.Context, panel *datasets.Panel, i int
 		return member{err: context.Cause(ctx)}
 	}
 	o.Seed ^= uint64(i) << 32
-	source, err := f.windows(panel, f.Updates*o.Batch, o.Seed)
+	all, err := f.windows(panel)
 	if err != nil {
 		return member{err: err}
 	}
+	source := &draws{all, f.Updates * o.Batch, o.Seed}
 	params, err := f.begin(i, path, o.Seed)
 	if err != nil {
 		return member{err: err}
@@ -152,6 +153,25 @@ func (f *forecaster) fitMember(ctx context.Context, panel *datasets.Panel, i int
 	return m
 }
 
+// draws is a source of so many examples of another one, drawn at random.
+type draws struct {
+	datasets.Source
+	count int
+	seed  uint64
+}
+
+// Len implements [datasets.Source].
+func (d *draws) Len() int { return d.count }
+
+// Read implements [datasets.Source].
+func (d *draws) Read(b *datasets.Batch, examples []int) error {
+	drawn := make([]int, len(examples))
+	for k, i := range examples {
+		drawn[k] = rand.New(rand.NewPCG(d.seed, uint64(i))).IntN(d.Source.Len())
+	}
+	return d.Source.Read(b, drawn)
+}
+
 // path returns what the linear maps of new members begin as.
 func (f *forecaster) path(panel *datasets.Panel) ([]float32, error) {
 	switch {
@@ -160,7 +180,7 @@ func (f *forecaster) path(panel *datasets.Panel) ([]float32, error) {
 	case f.Linear > 1:
 		return structuralMaps(f.Spec.Direct, f.Season), nil
 	}
-	all, err := f.windows(panel, 0, 0)
+	all, err := f.windows(panel)
 	if err != nil {
 		return nil, err
 	}

@@ -14,25 +14,31 @@ import (
 // The numbers of the rules, in one place. A training with few windows is one on a single
 // short series; with many windows it learns from many series or a long one.
 const (
-	minWindows           = 8    // to learn from
-	minHistorySeasons    = 2    // seasons that a window must have to be learned from
-	freeWindow           = 48   // steps that the model looks back without a season
-	freeSegment          = 12   // steps of a segment without a season
-	maxSegment           = 48   // a longer season is cut
-	fewWindows           = 5000 // less is a small training
-	smallSeasons         = 2    // of a window
-	smallParts           = 4    // of a season, each a segment
-	smallHidden          = 16
-	largeHidden          = 64
-	smallBatch           = 32
-	largeBatch           = 128
-	smallUpdates         = 300
-	largeUpdates         = 2000
-	smallEnsemble        = 5
-	largeEnsemble        = 5
-	linearMaps           = 1 // that the network mixes
-	learningRate         = 3e-3
-	weightDecay          = 1e-4
+	minWindows        = 8  // to learn from
+	minHistorySeasons = 2  // that a window must have to be learned from
+	freeWindow        = 48 // steps that the model looks back without a season
+	freeHorizon       = 12
+	freeSegment       = 12   // steps of a segment without a season
+	maxSegment        = 48   // a longer season is cut
+	fewWindows        = 5000 // less is a small training
+	smallSeasons      = 2    // of a window of a small training
+	smallParts        = 4    // of a season, each a segment of a small training
+
+	smallHidden  = 16
+	largeHidden  = 64
+	smallBatch   = 64
+	largeBatch   = 128
+	linearMaps   = 1 // that the network mixes
+	members      = 5 // of the ensemble
+	learningRate = 3e-3
+	weightDecay  = 1e-4
+
+	// The updates grow with the root of the number of windows.
+	updates     = 300
+	updatesOf   = 2000 // windows
+	leastUpdate = 200
+	mostUpdates = 2000
+
 	maxCategoryEmbedding = 16
 
 	calibrationAnswers = 100  // of each step ahead, so many at least, if the series are long enough
@@ -41,7 +47,7 @@ const (
 
 // seasonsOfWindow has how many seasons a window holds, by the length of a season, which
 // is that or more.
-var seasonsOfWindow = []struct{ season, seasons int }{{168, 2}, {96, 7}, {24, 14}, {13, 3}, {8, 3}, {5, 8}, {2, 5}}
+var seasonsOfWindow = []struct{ season, seasons int }{{168, 2}, {96, 7}, {24, 14}, {8, 5}, {5, 8}, {2, 5}}
 
 // rules settles the options that are left open by what the data are, and says why.
 type rules struct {
@@ -106,8 +112,8 @@ func (r *rules) settleHorizon() {
 		r.say("horizon %d: one season", r.Horizon)
 		return
 	}
-	r.Horizon = max(1, min(freeSegment, median(lengths(r.panel))/10))
-	r.say("horizon %d: a tenth of a usual series, at most %d", r.Horizon, freeSegment)
+	r.Horizon = max(1, min(freeHorizon, median(lengths(r.panel))/10))
+	r.say("horizon %d: a tenth of a usual series, at most %d", r.Horizon, freeHorizon)
 }
 
 // settleWindow chooses the segment and the window.
@@ -129,8 +135,8 @@ func (r *rules) settleWindow() {
 			break
 		}
 	}
-	if limit := median(lengths(r.panel)) / 3; steps > limit {
-		steps, why = limit, "a third of a usual series"
+	if limit := 3 * median(lengths(r.panel)) / 5; steps > limit {
+		steps, why = limit, "three fifths of a usual series"
 	}
 	r.Window = max(1, steps/r.Segment) * r.Segment
 	r.say("window %d: %s", r.Window, why)
@@ -256,13 +262,21 @@ func (r *rules) few() bool { return r.windows < fewWindows }
 
 // settleSize chooses the model and the length of the training.
 func (r *rules) settleSize() {
-	hidden, batch, updates, members, size := largeHidden, largeBatch, largeUpdates, largeEnsemble, "many"
+	hidden, batch := largeHidden, largeBatch
 	if r.few() {
-		hidden, batch, updates, members, size = smallHidden, smallBatch, smallUpdates, smallEnsemble, "few"
+		hidden, batch = smallHidden, smallBatch
 	}
-	r.Spec.Hidden, r.Fit.Batch = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Fit.Batch, batch)
-	r.Updates, r.Ensemble = cmp.Or(r.Updates, updates), cmp.Or(r.Ensemble, members)
-	r.say("%d members of %d units, %d updates of %d windows each: there are %s windows, %d", r.Ensemble, r.Spec.Hidden, r.Updates, r.Fit.Batch, size, r.windows)
+	r.Spec.Hidden, r.Fit.Batch, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Fit.Batch, batch), cmp.Or(r.Ensemble, members)
+	r.Updates = cmp.Or(r.Updates, max(leastUpdate, min(mostUpdates, int(updates*math.Sqrt(float64(r.windows)/updatesOf)))))
+	r.say("%s of %d units, each trained by %d updates of %d windows: there are %d windows", count(r.Ensemble, "member"), r.Spec.Hidden, r.Updates, r.Fit.Batch, r.windows)
+}
+
+// count returns a number of things, such as "1 member" or "5 members".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // useStandards sets what does not depend on the data.
@@ -297,7 +311,7 @@ func (r *rules) settleCalibration() {
 	series := len(r.panel.Series) * len(r.panel.Targets)
 	r.origins = max(1, min(rows-r.Horizon+1, (calibrationAnswers+series-1)/series))
 	r.calibration = min(rows, r.Horizon+(r.origins-1)*max(1, r.Horizon/2))
-	r.say("calibration: on the last %d rows, from %d origins in each series", r.calibration, r.origins)
+	r.say("calibration: on the last %d rows, from %s in each series", r.calibration, count(r.origins, "origin"))
 }
 
 // lengths returns the number of rows of each series.
