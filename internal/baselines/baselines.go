@@ -1,5 +1,6 @@
 // Package baselines forecasts a series from its own past by the simple methods beside
-// which a model is judged: the last value, the last season, a straight line, the mean.
+// which a model is judged: the last value, the last season, a straight line, the mean, the
+// Theta method and exponential smoothing.
 //
 // A missing value of a series is NaN. A series without any known value is forecast as
 // NaN. Nothing in a method is random.
@@ -20,6 +21,18 @@ type Forecast struct {
 	// Deviation has the standard deviations of the errors to be expected, [horizon]. They
 	// are 0 where the series is constant, or too short to tell.
 	Deviation []float64
+}
+
+// trimmed forecasts a series by a method that needs its first and last value. The steps that
+// the missing values at the end stand for are forecast too, and left out.
+func trimmed(values []float64, horizon int, method func([]float64, int) Forecast) Forecast {
+	first, last := knownEnds(values)
+	if last < 0 {
+		return Naive(values, 1, horizon)
+	}
+	missing := len(values) - 1 - last
+	f := method(values[first:last+1], missing+horizon)
+	return Forecast{Mean: f.Mean[missing:], Deviation: f.Deviation[missing:]}
 }
 
 // Quantiles returns the quantiles of each step, [horizon][len(levels)], as if the errors

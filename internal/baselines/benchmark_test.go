@@ -140,3 +140,33 @@ func TestBenchmarks(t *testing.T) {
 		}
 	}
 }
+
+// The errors that are published for ETS, of which README.md of the benchmarks has the
+// sources: a MASE of 0.863 and 1.531.
+func TestETSBenchmarks(t *testing.T) {
+	testenv.Shared(t, "benchmarks")
+	if testing.Short() {
+		t.Skip("it fits thousands of models")
+	}
+	for _, b := range benchmarks(t) {
+		published, ok := map[string]float64{"m3_monthly": 0.863, "tourism_monthly": 1.531}[b.name]
+		if !ok {
+			continue
+		}
+		if m := b.evaluate(baselines.ETS); !(m.MASE <= published+0.005) {
+			t.Errorf("the MASE on %s is %.4f, published is %v", b.name, m.MASE, published)
+		}
+	}
+}
+
+// All 1,428 series in turn.
+func BenchmarkM3(b *testing.B) {
+	m3 := benchmarks(b)[2]
+	for name, method := range map[string]baselines.Method{"Theta": baselines.Theta, "ETS": baselines.ETS} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				m3.evaluate(method)
+			}
+		})
+	}
+}

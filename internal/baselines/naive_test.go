@@ -18,6 +18,7 @@ var methods = map[string]baselines.Method{
 	"seasonal mean":  baselines.SeasonalMean,
 	"naive2":         baselines.Naive2,
 	"theta":          baselines.Theta,
+	"ets":            baselines.ETS,
 }
 
 func TestMissing(t *testing.T) {

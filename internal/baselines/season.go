@@ -116,16 +116,11 @@ func autocorrelationLimit(r []float64, season, n int) float64 {
 	return normalQuantile(0.95) * math.Sqrt((1+2*sum)/float64(n))
 }
 
-// interpolated returns the series from its first known value on, in which missing values
-// are interpolated between known ones of the same phase, or between their neighbours where
-// a phase has none or the series has not two seasons. Missing values at an end are as the
-// known value that is closest. The result is empty if no value is known.
+// interpolated returns the series, whose ends are known, with its missing values
+// interpolated: between known ones of the same phase, or between their neighbours where a
+// phase has none or the series has not two seasons.
 func interpolated(values []float64, season int) []float64 {
-	first, last := knownEnds(values)
-	if last < 0 {
-		return nil
-	}
-	filled := slices.Clone(values[first:])
+	filled := slices.Clone(values)
 	if len(filled) >= 2*season {
 		for phase := range season {
 			interpolate(filled[phase:], season)
@@ -135,7 +130,8 @@ func interpolated(values []float64, season int) []float64 {
 	return filled
 }
 
-// interpolate fills the missing ones among every step-th value.
+// interpolate fills the missing ones among every step-th value. Those before the first and
+// after the last known one are as that.
 func interpolate(values []float64, step int) {
 	before := -1
 	for i := 0; i < len(values); i += step {

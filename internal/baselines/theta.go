@@ -28,17 +28,16 @@ func Naive2(values []float64, season, horizon int) Forecast {
 
 // adjusting forecasts a series by a method that knows no season.
 func adjusting(values []float64, season, horizon int, method func([]float64, int) Forecast) Forecast {
-	known := interpolated(values, season)
-	if len(known) == 0 {
-		return Naive(values, 1, horizon)
-	}
-	if !HasSeason(values, season) {
-		return method(known, horizon)
-	}
-	p := decompose(known, season)
-	f := method(p.adjusted(known), horizon)
-	p.restore(f, len(known))
-	return f
+	return trimmed(values, horizon, func(y []float64, horizon int) Forecast {
+		filled := interpolated(y, season)
+		if !HasSeason(y, season) {
+			return method(filled, horizon)
+		}
+		p := decompose(filled, season)
+		f := method(p.adjusted(filled), horizon)
+		p.restore(f, len(filled))
+		return f
+	})
 }
 
 func thetaLines(values []float64, horizon int) Forecast {
