@@ -22,7 +22,7 @@ const usage = `usage: bench [-threads N] list | data WORKLOAD | fit WORKLOAD | p
   list   the workloads, as a JSON list
   data   a workload as a line of JSON, then in binary, little-endian, its
          parameters (float32), inputs (float32, tokens int64) and targets
-         (float32, labels int64)
+         (float32, labels int64), and the covariates known ahead (float32)
   fit    trains a workload; prints what was measured, as JSON
   peak   the most multiply-adds that the threads can do, as JSON
 
@@ -85,7 +85,7 @@ func writeData(out io.Writer, name string) error {
 	if err := json.NewEncoder(out).Encode(w); err != nil {
 		return err
 	}
-	for _, x := range []any{m.Params.Data, data.Inputs, data.Tokens, data.Targets, data.Labels} {
+	for _, x := range []any{m.Params.Data, data.Inputs, data.Tokens, data.Targets, data.Labels, data.Ahead} {
 		if err := binary.Write(out, binary.LittleEndian, x); err != nil {
 			return err
 		}

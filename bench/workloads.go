@@ -31,6 +31,7 @@ var losses = map[string]trainer.Loss{
 	"mse":                  trainer.MSE(),
 	"cross-entropy":        trainer.CrossEntropy{},
 	"binary cross-entropy": trainer.BinaryCrossEntropy(),
+	"quantiles":            nil, // that of a direct forecaster
 }
 
 // workloads lists the six jobs of the notebook and some larger ones. The number of
@@ -51,6 +52,22 @@ var workloads = []workload{
 	{"lstm-256", false, models.Spec{Cell: models.LSTM, Features: 128, Hidden: 256, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 4 * 32, 32, 64, 5},
 	{"gru-256", false, models.Spec{Cell: models.GRU, Features: 128, Hidden: 256, Layers: 1, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 4 * 32, 32, 64, 5},
 	{"lstm-512x2", false, models.Spec{Cell: models.LSTM, Features: 64, Hidden: 512, Layers: 2, Readout: models.ReadLast, Outputs: 1}, "mse", 1e-3, 2 * 64, 64, 100, 3},
+	{"m4-hourly", false, direct(models.ReadLast, 0), "quantiles", 1e-3, 8 * 128, 128, 336, 40},
+	{"demand", false, direct(models.ReadAll, 3), "quantiles", 1e-3, 8 * 128, 128, 336, 40},
+}
+
+// direct returns a direct forecaster that reads two weeks of hours, a day at a time, and
+// answers for two days.
+func direct(readout models.Readout, future int) models.Spec {
+	d := &models.Direct{
+		Window: 336, Horizon: 48, Segment: 24, Targets: 1, Future: future,
+		Center: models.CenterMean, Linear: true, Quantiles: []float64{0.025, 0.1, 0.5, 0.9, 0.975},
+	}
+	outputs := d.Horizon * len(d.Quantiles)
+	if readout == models.ReadAll {
+		outputs = d.Segment * len(d.Quantiles)
+	}
+	return models.Spec{Cell: models.GRU, Features: d.Columns(), Embedding: 64, Hidden: 64, Layers: 1, Readout: readout, Outputs: outputs, Direct: d}
 }
 
 func find(name string) (workload, error) {
@@ -85,21 +102,31 @@ func (w workload) MarshalJSON() ([]byte, error) {
 //	3 G H H (T-1) h Rᵀ, dR and dh, except in the first step
 //
 // Each row that the head answers adds 3 times its inputs times its outputs (forward,
-// dW, dx). The count leaves out activations, biases, the pointwise part of the cells,
+// dW, dx). The dense layer and the linear path of a direct forecaster, whose T are
+// segments, add twice their inputs times their outputs (forward, dW). The count leaves out activations, biases, the pointwise part of the cells,
 // the loss and the optimizer.
 func (w workload) operations() int {
-	s := w.Spec
+	s, time := w.Spec, w.Time
 	rows := 1
 	if s.Readout == models.ReadAll {
 		rows = w.Time
 	}
-	multiplyAdds := 3 * rows * s.Width() * s.Outputs
+	multiplyAdds := 0
+	if d := s.Direct; d != nil {
+		time, rows = d.WindowSegments(), 1
+		if s.Readout == models.ReadAll {
+			rows = d.HorizonSegments()
+			time += rows
+		}
+		multiplyAdds = 2 * (time*d.Features()*s.Embedding + d.Window*d.Horizon)
+	}
+	multiplyAdds += 3 * rows * s.Width() * s.Outputs
 	for layer := range s.Layers {
 		products := 3
-		if layer == 0 && s.Vocabulary == 0 {
+		if layer == 0 && s.Vocabulary == 0 && s.Direct == nil {
 			products = 2
 		}
-		perGate := products*s.LayerInputs(layer)*w.Time + 3*s.Hidden*(w.Time-1)
+		perGate := products*s.LayerInputs(layer)*time + 3*s.Hidden*(time-1)
 		multiplyAdds += s.Directions() * s.Cell.Gates() * s.Hidden * perGate
 	}
 	return 2 * multiplyAdds * w.Examples
@@ -107,7 +134,12 @@ func (w workload) operations() int {
 
 // setUp draws the same parameters and data every time.
 func (w workload) setUp() (*models.Model, *examples, error) {
-	m, err := models.New(models.Metadata{Spec: w.Spec}, 1)
+	meta := models.Metadata{Spec: w.Spec}
+	if d := w.Spec.Direct; d != nil {
+		meta.Task, meta.Window, meta.Horizon = models.Forecast, d.Window, d.Horizon
+		meta.Forecast = &models.Forecasting{Targets: make([]string, d.Targets), Future: make([]string, d.Future)}
+	}
+	m, err := models.New(meta, 1)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,6 +169,9 @@ func (w workload) setUp() (*models.Model, *examples, error) {
 		rows *= w.Time
 	}
 	switch w.Loss {
+	case "quantiles":
+		data.Targets = normal(w.Examples * w.Spec.Direct.Horizon)
+		data.Ahead = normal(w.Examples * w.Spec.Direct.Horizon * w.Spec.Direct.Future)
 	case "cross-entropy":
 		data.Labels = below(w.Spec.Outputs, rows)
 	case "binary cross-entropy":
@@ -155,12 +190,13 @@ type examples datasets.Batch
 func (e *examples) Len() int { return e.Size }
 
 func (e *examples) Read(b *datasets.Batch, which []int) error {
-	*b = datasets.Batch{Size: len(which), Time: e.Time, Inputs: b.Inputs[:0], Tokens: b.Tokens[:0], Targets: b.Targets[:0], Labels: b.Labels[:0]}
+	*b = datasets.Batch{Size: len(which), Time: e.Time, Inputs: b.Inputs[:0], Tokens: b.Tokens[:0], Targets: b.Targets[:0], Labels: b.Labels[:0], Ahead: b.Ahead[:0]}
 	for _, i := range which {
 		b.Inputs = append(b.Inputs, part(e.Inputs, i, e.Size)...)
 		b.Tokens = append(b.Tokens, part(e.Tokens, i, e.Size)...)
 		b.Targets = append(b.Targets, part(e.Targets, i, e.Size)...)
 		b.Labels = append(b.Labels, part(e.Labels, i, e.Size)...)
+		b.Ahead = append(b.Ahead, part(e.Ahead, i, e.Size)...)
 	}
 	return nil
 }

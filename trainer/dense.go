@@ -16,6 +16,7 @@ type dense[T models.Float] struct {
 
 	x     value[T]
 	y, dy []T // [time, batch, outputs]
+	zeros []T // [outputs]
 }
 
 func newDense[T models.Float](p *models.Params[T], of func(*models.Params[T]) models.Linear[T], relu bool) *dense[T] {
@@ -23,12 +24,12 @@ func newDense[T models.Float](p *models.Params[T], of func(*models.Params[T]) mo
 	outputs := len(linear.B)
 	return &dense[T]{
 		of: of, linear: linear, inputs: len(linear.W) / outputs, outputs: outputs, relu: relu,
-		packed: new(struct{ w, wT kernels.Packed[T] }),
+		packed: new(struct{ w, wT kernels.Packed[T] }), zeros: make([]T, outputs),
 	}
 }
 
 func (d *dense[T]) share() block[T] {
-	return &dense[T]{of: d.of, linear: d.linear, inputs: d.inputs, outputs: d.outputs, relu: d.relu, packed: d.packed}
+	return &dense[T]{of: d.of, linear: d.linear, inputs: d.inputs, outputs: d.outputs, relu: d.relu, packed: d.packed, zeros: d.zeros}
 }
 
 func (d *dense[T]) packTasks() int { return 1 }
@@ -54,15 +55,11 @@ func (d *dense[T]) forward(x value[T], _ bool) value[T] {
 }
 
 func (d *dense[T]) backward(grads *models.Params[T]) {
-	if d.relu {
-		for i, y := range d.y {
-			if y == 0 {
-				d.dy[i] = 0
-			}
-		}
-	}
 	in, own := d.x.steps.Flat(0, d.x.steps.Time), d.of(grads)
 	dy := kernels.Dense(in.Rows, d.outputs, d.dy)
+	if d.relu {
+		kernels.ReLUBackward(dy, kernels.Dense(in.Rows, d.outputs, d.y), dy, kernels.Repeat(d.zeros, in.Rows))
+	}
 	kernels.SumRows(own.B, dy)
 	kernels.MulTN(kernels.Dense(d.inputs, d.outputs, own.W), in, dy)
 	if d.x.grad.Data != nil {

@@ -37,13 +37,22 @@ func (h *horizon[T]) pack(int, bool) {
 func (h *horizon[T]) forward(x value[T], _ bool) value[T] {
 	h.x = x
 	batch, width := x.steps.Batch, h.direct.Horizon*len(h.direct.Quantiles)
-	kernels.Grow(&h.y, batch*width)
-	kernels.Grow(&h.dy, len(h.y))
-	h.eachSegment(h.y, x.steps, func(y, x []T) { copy(y, x) })
+	if h.atOnce() {
+		h.y, h.dy = x.steps.Data, x.grad.Data
+	} else {
+		kernels.Grow(&h.y, batch*width)
+		kernels.Grow(&h.dy, len(h.y))
+		h.eachSegment(h.y, x.steps, func(y, x []T) { copy(y, x) })
+	}
 	if len(h.path) > 0 {
 		h.addPath(batch)
 	}
 	return x.with(cell.Dense(1, batch, width, h.y), cell.Dense(1, batch, width, h.dy))
+}
+
+// atOnce reports whether what it reads are the answers for the whole horizon already.
+func (h *horizon[T]) atOnce() bool {
+	return h.x.steps.Time == 1 && h.x.steps.Width == h.direct.Horizon*len(h.direct.Quantiles)
 }
 
 // addPath adds the linear path.
@@ -60,9 +69,10 @@ func (h *horizon[T]) addPath(batch int) {
 }
 
 func (h *horizon[T]) backward(grads *models.Params[T]) {
-	last := h.x.grad.At(h.x.grad.Time - 1)
-	last.Zero() // where the last segment goes beyond the horizon
-	h.eachSegment(h.dy, h.x.grad, func(dy, dx []T) { copy(dx, dy) })
+	if !h.atOnce() {
+		h.x.grad.At(h.x.grad.Time - 1).Zero() // where it goes beyond the horizon
+		h.eachSegment(h.dy, h.x.grad, func(dy, dx []T) { copy(dx, dy) })
+	}
 	if len(h.path) == 0 {
 		return
 	}

@@ -12,12 +12,14 @@ import (
 type windows[T models.Float] struct {
 	direct      *models.Direct
 	raw         []T // [window]: the window that is loaded, with the logarithm
+	known       []T // what of it is not missing
 	z           []T // [batch, window]
 	center, dev []T // [batch]
 }
 
 func (w *windows[T]) resize(batch int) {
 	kernels.Grow(&w.raw, w.direct.Window)
+	kernels.Grow(&w.known, w.direct.Window)
 	kernels.Grow(&w.z, batch*w.direct.Window)
 	kernels.Grow(&w.center, batch)
 	kernels.Grow(&w.dev, batch)
@@ -26,17 +28,25 @@ func (w *windows[T]) resize(batch int) {
 // normalize sets window i of z from the first of each group of columns values of inputs,
 // and returns it.
 func (w *windows[T]) normalize(i int, inputs []float32, columns int) []T {
-	for t := range w.raw {
-		w.raw[t] = w.read(inputs[t*columns])
+	if w.direct.Log == 0 && columns == 1 {
+		kernels.Convert(w.raw, inputs)
+	} else {
+		for t := range w.raw {
+			w.raw[t] = w.read(inputs[t*columns])
+		}
 	}
-	center, dev := w.moments()
+	center, dev, missing := w.moments()
 	w.center[i], w.dev[i] = T(center), T(dev)
+	z, c := w.z[i*w.direct.Window:][:w.direct.Window], w.center[i]
 	scale := 1 / T(max(dev, 1e-6*math.Abs(center)+1e-20))
-	z := w.z[i*w.direct.Window:][:w.direct.Window]
-	for t, v := range w.raw {
-		z[t] = (v - w.center[i]) * scale
-		if v != v {
-			z[t] = 0
+	for t, v := range w.raw[:len(z)] {
+		z[t] = (v - c) * scale
+	}
+	if missing {
+		for t, v := range z {
+			if v != v {
+				z[t] = 0
+			}
 		}
 	}
 	return z
@@ -59,28 +69,61 @@ func (w *windows[T]) answer(i int, y T) T {
 	return y
 }
 
-// moments returns the center of raw, and its standard deviation. Both are 0 if all values
-// are missing. They are summed in float64.
-func (w *windows[T]) moments() (center, dev float64) {
-	var n, mean, squares, last float64
-	for _, v := range w.raw {
-		if v == v {
-			n++
-			mean += float64(v)
-			last = float64(v)
+// moments returns the center of raw, its standard deviation, and whether values are
+// missing. Center and deviation are 0 if all are. They are summed in float64.
+func (w *windows[T]) moments() (center, dev float64, missing bool) {
+	known, last := w.raw, 0.0
+	mean := sum(known)
+	if missing = mean != mean; missing {
+		known = w.known[:0]
+		for _, v := range w.raw {
+			if v == v {
+				known = append(known, v)
+			}
 		}
+		mean = sum(known)
 	}
-	n = max(n, 1)
+	n := float64(max(len(known), 1))
 	mean /= n
-	for _, v := range w.raw {
-		if d := float64(v) - mean; d == d {
-			squares += d * d
-		}
+	dev = math.Sqrt(sumSquares(known, mean) / n)
+	if len(known) > 0 {
+		last = float64(known[len(known)-1])
 	}
 	if w.direct.Center == models.CenterLast {
-		return last, math.Sqrt(squares / n)
+		return last, dev, missing
 	}
-	return mean, math.Sqrt(squares / n)
+	return mean, dev, missing
+}
+
+// sum returns the sum of x. Four sums at a time do not wait for each other.
+func sum[T models.Float](x []T) float64 {
+	var s [4]float64
+	for ; len(x) >= 4; x = x[4:] {
+		s[0] += float64(x[0])
+		s[1] += float64(x[1])
+		s[2] += float64(x[2])
+		s[3] += float64(x[3])
+	}
+	for _, v := range x {
+		s[0] += float64(v)
+	}
+	return s[0] + s[1] + (s[2] + s[3])
+}
+
+// sumSquares returns the sum of the squared differences of x from the mean.
+func sumSquares[T models.Float](x []T, mean float64) float64 {
+	var s [4]float64
+	for ; len(x) >= 4; x = x[4:] {
+		a, b, c, d := float64(x[0])-mean, float64(x[1])-mean, float64(x[2])-mean, float64(x[3])-mean
+		s[0] += a * a
+		s[1] += b * b
+		s[2] += c * c
+		s[3] += d * d
+	}
+	for _, v := range x {
+		s[0] += (float64(v) - mean) * (float64(v) - mean)
+	}
+	return s[0] + s[1] + (s[2] + s[3])
 }
 
 // loadWindow sets the segments of example order[i], and its categories.

@@ -71,8 +71,69 @@ class Model(nn.Module):
         assert values.numel() == 0
 
 
+class Forecaster(nn.Module):
+    """A direct forecaster of one target, with covariates that are known ahead."""
+
+    def __init__(self, spec):
+        super().__init__()
+        d = self.d = spec["direct"]
+        self.ahead = -(-d["horizon"] // d["segment"]) if spec["readout"] == "all" else 0
+        self.channels = 2 + d.get("future", 0)
+        self.segment = nn.Linear(d["segment"] * self.channels, spec["embedding"])
+        self.path = nn.Parameter(torch.zeros(d["window"], d["horizon"]))
+        self.cells = CELLS[spec["cell"]](spec["embedding"], spec["hidden"], spec["layers"], batch_first=True)
+        self.head = nn.Linear(spec["hidden"], spec["outputs"])
+        self.quantiles = torch.tensor(d["quantiles"])
+
+    def forward(self, x, ahead):
+        """Returns the answers in normalized units, [batch, horizon, quantiles], the
+        centers and the deviations."""
+        d, batch = self.d, len(x)
+        values, covariates = x[:, :, 0], x[:, :, 1:]
+        known = ~values.isnan()
+        n = known.sum(1, keepdim=True).clamp(min=1)
+        values = values.nan_to_num(0)
+        center = values.sum(1, keepdim=True) / n
+        z = torch.where(known, values - center, 0)
+        dev = ((z * z).sum(1, keepdim=True) / n).sqrt()
+        z = z / torch.maximum(dev, 1e-6 * center.abs() + 1e-20)
+        channels = torch.stack([z, known.float()], 1)
+        if self.ahead:
+            channels = nn.functional.pad(channels, (0, d["horizon"]))
+            channels = torch.cat([channels, torch.cat([covariates, ahead], 1).transpose(1, 2)], 1)
+        segments = channels.unflatten(2, (-1, d["segment"])).transpose(1, 2).flatten(2)
+        y, _ = self.cells(torch.relu(self.segment(segments)))
+        y = self.head(y[:, -self.ahead:] if self.ahead else y[:, -1])
+        y = y.reshape(batch, d["horizon"], -1) + (z @ self.path)[:, :, None]
+        return y, center[:, :, None], dev[:, :, None]
+
+    def loss(self, x, targets, ahead):
+        y, center, dev = self(x, ahead)
+        difference = targets[:, :, None] - center - y * dev
+        return torch.maximum(self.quantiles * difference, (self.quantiles - 1) * difference).mean()
+
+    @torch.no_grad()
+    def load(self, values, spec):
+        """Loads the parameters in the order of models.Params.Data."""
+        order = GATES[spec["cell"]]
+        cells = [(getattr(self.cells, f"{name}_l{layer}"), "gates")
+                 for layer in range(spec["layers"]) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        for p, kind in [(self.segment.weight, "transposed"), (self.segment.bias, ""), (self.path, ""), *cells,
+                        (self.head.weight, "transposed"), (self.head.bias, "")]:
+            taken, values = values.split([p.numel(), values.numel() - p.numel()])
+            if kind == "gates":
+                p.view(len(order), -1)[order] = taken.view(len(order), -1)
+            elif kind == "transposed":
+                p.copy_(taken.view(p.T.shape).T)
+            else:
+                p.copy_(taken.view(p.shape))
+        assert values.numel() == 0
+
+
 def read(dtype, *shape):
     size = math.prod(shape) * dtype.itemsize
+    if size == 0:
+        return torch.empty(shape, dtype=dtype)
     return torch.frombuffer(bytearray(sys.stdin.buffer.read(size)), dtype=dtype).view(shape)
 
 
@@ -94,16 +155,21 @@ def main():
         inputs = read(torch.int64, n, workload["time"])
     else:
         inputs = read(torch.float32, n, workload["time"], spec["features"])
-    if workload["loss"] == "cross-entropy":
+    direct = spec.get("direct")
+    if direct:
+        targets = read(torch.float32, n, direct["horizon"]).split(batch)
+        ahead = read(torch.float32, n, direct["horizon"], direct.get("future", 0)).split(batch)
+    elif workload["loss"] == "cross-entropy":
         targets = [y.flatten() for y in read(torch.int64, n, workload["time"]).split(batch)]
     else:
         targets = read(torch.float32, n, spec["outputs"]).split(batch)
-    batches = list(zip(inputs.split(batch), targets))
+    batches = list(zip(inputs.split(batch), targets, *([ahead] if direct else [])))
     bytes_before = peak_memory()
 
-    model = Model(spec)
+    model = Forecaster(spec) if direct else Model(spec)
     model.load(parameters, spec)
-    criterion = LOSSES[workload["loss"]]()
+    if not direct:
+        criterion = LOSSES[workload["loss"]]()
     # This is the fastest form of Adam here; foreach and the plain loop are slower.
     optimizer = torch.optim.Adam(model.parameters(), lr=workload["rate"], fused=True)
 
@@ -111,9 +177,9 @@ def main():
     for _ in range(workload["warmup"] + workload["epochs"]):
         start = time.perf_counter()
         total = 0.0
-        for x, y in batches:
+        for x, y, *rest in batches:
             optimizer.zero_grad(set_to_none=True)
-            loss = criterion(model(x).flatten(0, -2), y)
+            loss = model.loss(x, y, *rest) if direct else criterion(model(x).flatten(0, -2), y)
             loss.backward()
             optimizer.step()
             total += loss.item() * len(x)

@@ -65,15 +65,20 @@ func ReLUForward[T Float](gates, h Matrix[T]) {
 }
 
 // ReLUBackward computes the gradient of [ReLUForward] as [RNNBackward] does that of
-// [RNNForward]. The gradient at 0 is 0.
+// [RNNForward]. The gradient at 0 is 0. The matrices gates and dy may be the same.
 func ReLUBackward[T Float](gates, h, dy, dh Matrix[T]) {
+	if s := simdFor[T](); s != nil {
+		s.reluBackward(h.Rows, h.Cols, first(gates), gates.Stride, first(h), h.Stride, first(dy), dy.Stride, first(dh), dh.Stride)
+		return
+	}
 	for b := range gates.Rows {
 		g, h, dy, dh := gates.Row(b), h.Row(b), dy.Row(b), dh.Row(b)
 		for j := range g {
-			g[j] = 0
-			if h[j] > 0 {
-				g[j] = dy[j] + dh[j]
+			d := dy[j] + dh[j]
+			if !(h[j] > 0) {
+				d = 0
 			}
+			g[j] = d
 		}
 	}
 }

@@ -216,10 +216,13 @@ func pointwise[T Float]() map[string]struct {
 		widths  []int
 		compute func(m []Matrix[T])
 	}{
-		"RNNForward":   {[]int{1, 1}, func(m []Matrix[T]) { RNNForward(m[0], m[1]) }},
-		"RNNBackward":  {[]int{1, 1, 1, 1}, func(m []Matrix[T]) { RNNBackward(m[0], m[1], m[2], m[3]) }},
-		"ReLUForward":  {[]int{1, 1}, func(m []Matrix[T]) { ReLUForward(m[0], m[1]) }},
-		"ReLUBackward": {[]int{1, 1, 1, 1}, func(m []Matrix[T]) { ReLUBackward(m[0], m[1], m[2], m[3]) }},
+		"RNNForward":  {[]int{1, 1}, func(m []Matrix[T]) { RNNForward(m[0], m[1]) }},
+		"RNNBackward": {[]int{1, 1, 1, 1}, func(m []Matrix[T]) { RNNBackward(m[0], m[1], m[2], m[3]) }},
+		"ReLUForward": {[]int{1, 1}, func(m []Matrix[T]) { ReLUForward(m[0], m[1]) }},
+		"ReLUBackward": {[]int{1, 1, 1, 1}, func(m []Matrix[T]) {
+			ReLUForward(m[1], m[1]) // half of the outputs are 0
+			ReLUBackward(m[0], m[1], m[2], m[3])
+		}},
 		"LSTMForward":  {[]int{4, 1, 1, 1, 1}, func(m []Matrix[T]) { LSTMForward(m[0], m[1], m[2], m[3], m[4]) }},
 		"LSTMBackward": {[]int{4, 1, 1, 1, 1, 1}, func(m []Matrix[T]) { LSTMBackward(m[0], m[1], m[2], m[3], m[4], m[5]) }},
 		"GRUForward":   {[]int{3, 1, 1, 1}, func(m []Matrix[T]) { GRUForward(m[0], m[1], m[2], m[3]) }},

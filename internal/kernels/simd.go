@@ -24,6 +24,7 @@ type simd struct {
 	rnnForward   func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int)
 	rnnBackward  func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int, dy *float32, dyStride int, dh *float32, dhStride int)
 	reluForward  func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int)
+	reluBackward func(rows, n int, gates *float32, gatesStride int, h *float32, hStride int, dy *float32, dyStride int, dh *float32, dhStride int)
 	lstmForward  func(rows, n int, gates *float32, gatesStride int, cPrev *float32, cPrevStride int, c *float32, cStride int, tanhC *float32, tanhCStride int, h *float32, hStride int)
 	lstmBackward func(rows, n int, gates *float32, gatesStride int, cPrev *float32, cPrevStride int, tanhC *float32, tanhCStride int, dy *float32, dyStride int, dh *float32, dhStride int, dc *float32, dcStride int)
 	gruForward   func(rows, n int, gates *float32, gatesStride int, u *float32, uStride int, hPrev *float32, hPrevStride int, h *float32, hStride int)

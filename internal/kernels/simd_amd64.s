@@ -2564,6 +2564,80 @@ end:
 	VZEROUPPER
 	RET
 
+// func reluBackwardAVX2(rows int, n int, gates *float32, gatesStride int, h *float32, hStride int, dy *float32, dyStride int, dh *float32, dhStride int)
+// Requires: AVX, AVX2
+TEXT ·reluBackwardAVX2(SB), NOSPLIT, $0-80
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  gates+16(FP), DX
+	MOVQ  h+32(FP), BX
+	MOVQ  dy+48(FP), SI
+	MOVQ  dh+64(FP), DI
+	MOVQ  CX, R8
+	ANDQ  $-32, R8
+	MOVQ  CX, R9
+	SUBQ  R8, R9
+	SHRQ  $0x02, R9
+	TESTQ AX, AX
+	JZ    end
+
+row:
+	XORQ CX, CX
+	CMPQ CX, R8
+	JE   tail
+
+column:
+	VMOVUPS (DI)(CX*1), Y0
+	VMOVUPS (SI)(CX*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS (BX)(CX*1), Y2
+	VSUBPS  Y2, Y1, Y1
+	VPSRAD  $0x1f, Y1, Y1
+	VANDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)(CX*1)
+	ADDQ    $0x20, CX
+	CMPQ    CX, R8
+	JL      column
+
+tail:
+	TESTQ      R9, R9
+	JZ         next
+	LEAQ       masks<>+0(SB), R10
+	MOVQ       $0x00000008, R11
+	SUBQ       R9, R11
+	VMOVUPS    (R10)(R11*4), Y0
+	VMASKMOVPS (DI)(CX*1), Y0, Y1
+	VMASKMOVPS (SI)(CX*1), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VMASKMOVPS (BX)(CX*1), Y0, Y3
+	VSUBPS     Y3, Y2, Y2
+	VPSRAD     $0x1f, Y2, Y2
+	VANDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (DX)(CX*1)
+
+next:
+	MOVQ gatesStride+24(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, DX
+	MOVQ hStride+40(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, BX
+	MOVQ dyStride+56(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, SI
+	MOVQ dhStride+72(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, DI
+	DECQ AX
+	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
 // func lstmForwardAVX2(rows int, n int, gates *float32, gatesStride int, cPrev *float32, cPrevStride int, c *float32, cStride int, tanhC *float32, tanhCStride int, h *float32, hStride int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·lstmForwardAVX2(SB), NOSPLIT, $0-96
@@ -7699,6 +7773,81 @@ next:
 	MOVQ hStride+40(FP), CX
 	SHLQ $0x02, CX
 	ADDQ CX, BX
+	DECQ AX
+	JNZ  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func reluBackwardAVX512(rows int, n int, gates *float32, gatesStride int, h *float32, hStride int, dy *float32, dyStride int, dh *float32, dhStride int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·reluBackwardAVX512(SB), NOSPLIT, $0-80
+	MOVQ  rows+0(FP), AX
+	MOVQ  n+8(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  gates+16(FP), DX
+	MOVQ  h+32(FP), BX
+	MOVQ  dy+48(FP), SI
+	MOVQ  dh+64(FP), DI
+	MOVQ  CX, R9
+	ANDQ  $-64, R9
+	MOVQ  CX, R10
+	SUBQ  R9, R10
+	SHRQ  $0x02, R10
+	TESTQ AX, AX
+	JZ    end
+
+row:
+	XORQ R8, R8
+	CMPQ R8, R9
+	JE   tail
+
+column:
+	VMOVUPS (DI)(R8*1), Z0
+	VMOVUPS (SI)(R8*1), Z2
+	VADDPS  Z2, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VMOVUPS (BX)(R8*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VPSRAD  $0x1f, Z1, Z1
+	VANDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)(R8*1)
+	ADDQ    $0x40, R8
+	CMPQ    R8, R9
+	JL      column
+
+tail:
+	TESTQ     R10, R10
+	JZ        next
+	MOVQ      R10, CX
+	MOVQ      $0x00000001, R11
+	SHLQ      CL, R11
+	DECQ      R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (DI)(R8*1), K1, Z0
+	VMOVUPS.Z (SI)(R8*1), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VPXORD    Z3, Z3, Z3
+	VMOVUPS.Z (BX)(R8*1), K1, Z2
+	VSUBPS    Z2, Z3, Z3
+	VPSRAD    $0x1f, Z3, Z3
+	VANDPS    Z3, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)(R8*1)
+
+next:
+	MOVQ gatesStride+24(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, DX
+	MOVQ hStride+40(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, BX
+	MOVQ dyStride+56(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, SI
+	MOVQ dhStride+72(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, DI
 	DECQ AX
 	JNZ  row
 

@@ -49,6 +49,11 @@ func rnnBackwardAVX2(rows int, n int, gates *float32, gatesStride int, h *float3
 //go:noescape
 func reluForwardAVX2(rows int, n int, gates *float32, gatesStride int, h *float32, hStride int)
 
+// reluBackwardAVX2 is ReLUBackward.
+//
+//go:noescape
+func reluBackwardAVX2(rows int, n int, gates *float32, gatesStride int, h *float32, hStride int, dy *float32, dyStride int, dh *float32, dhStride int)
+
 // lstmForwardAVX2 is LSTMForward.
 //
 //go:noescape
@@ -168,6 +173,11 @@ func rnnBackwardAVX512(rows int, n int, gates *float32, gatesStride int, h *floa
 //
 //go:noescape
 func reluForwardAVX512(rows int, n int, gates *float32, gatesStride int, h *float32, hStride int)
+
+// reluBackwardAVX512 is ReLUBackward.
+//
+//go:noescape
+func reluBackwardAVX512(rows int, n int, gates *float32, gatesStride int, h *float32, hStride int, dy *float32, dyStride int, dh *float32, dhStride int)
 
 // lstmForwardAVX512 is LSTMForward.
 //

@@ -289,6 +289,15 @@ func (s *instructions) cells() {
 		VMAXPS(x, zero, x)
 		store(x, "h", 0)
 	})
+	s.pointwise("reluBackward", "ReLUBackward", []string{"gates", "h", "dy", "dh"}, func(load loader, store storer) {
+		d, negative := load("dh", 0), s.vector()
+		VADDPS(load("dy", 0), d, d)
+		s.zero(negative)
+		VSUBPS(load("h", 0), negative, negative)
+		VPSRAD(U8(31), negative, negative) // all ones where h > 0
+		VANDPS(negative, d, d)
+		store(d, "gates", 0)
+	})
 	s.pointwise("lstmForward", "LSTMForward", []string{"gates", "cPrev", "c", "tanhC", "h"}, func(load loader, store storer) {
 		i, o, f, g := load("gates", 0), load("gates", 1), load("gates", 2), load("gates", 3)
 		if s.wide() {
