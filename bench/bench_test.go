@@ -20,7 +20,10 @@ func TestWorkloads(t *testing.T) {
 			if testing.Short() && w.Spec.Hidden > 128 {
 				t.Skip("trains a large model")
 			}
-			w.Examples, w.Batch, w.Time = 5, 2, 3
+			w.Examples, w.Batch = 5, 2
+			if w.Spec.Direct == nil {
+				w.Time = 3
+			}
 			f, err := w.newFit()
 			if err != nil {
 				t.Fatal(err)
@@ -45,6 +48,7 @@ func TestOperations(t *testing.T) {
 		"sine":          2 * 760 * (2*4*32*1*50 + 3*4*32*32*49 + 3*32),
 		"palindrome-bi": 2 * 3000 * (2*(3*16*8*7+3*16*16*6) + 3*32),
 		"gru-256":       2 * 128 * (2*3*256*128*64 + 3*3*256*256*63 + 3*256),
+		"m4-hourly":     2 * 1024 * (2*(14*48*64+336*8*48) + 3*64*8 + 3*64*240 + 3*3*64*64*14 + 3*3*64*64*13),
 		"lstm-512x2":    2 * 128 * (2*4*512*64*100 + 3*4*512*512*99 + 3*4*512*512*100 + 3*4*512*512*99 + 3*512),
 	} {
 		w, err := find(name)

@@ -61,7 +61,7 @@ var workloads = []workload{
 func direct(readout models.Readout, future int) models.Spec {
 	d := &models.Direct{
 		Window: 336, Horizon: 48, Segment: 24, Targets: 1, Future: future,
-		Center: models.CenterMean, Linear: true, Quantiles: []float64{0.025, 0.1, 0.5, 0.9, 0.975},
+		Center: models.CenterMean, Linear: 8, Quantiles: []float64{0.025, 0.1, 0.5, 0.9, 0.975},
 	}
 	outputs := d.Horizon * len(d.Quantiles)
 	if readout == models.ReadAll {
@@ -102,8 +102,8 @@ func (w workload) MarshalJSON() ([]byte, error) {
 //	3 G H H (T-1) h Rᵀ, dR and dh, except in the first step
 //
 // Each row that the head answers adds 3 times its inputs times its outputs (forward,
-// dW, dx). The dense layer and the linear path of a direct forecaster, whose T are
-// segments, add twice their inputs times their outputs (forward, dW). The count leaves out activations, biases, the pointwise part of the cells,
+// dW, dx), and so does the gate of a direct forecaster, whose T are segments. Its dense
+// layer and its linear maps add twice theirs (forward, dW). The count leaves out activations, biases, the pointwise part of the cells,
 // the loss and the optimizer.
 func (w workload) operations() int {
 	s, time := w.Spec, w.Time
@@ -118,7 +118,7 @@ func (w workload) operations() int {
 			rows = d.HorizonSegments()
 			time += rows
 		}
-		multiplyAdds = 2 * (time*d.Features()*s.Embedding + d.Window*d.Horizon)
+		multiplyAdds = 2*(time*d.Features()*s.Embedding+d.Window*d.Linear*d.Horizon) + 3*s.Hidden*d.Linear
 	}
 	multiplyAdds += 3 * rows * s.Width() * s.Outputs
 	for layer := range s.Layers {

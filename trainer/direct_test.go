@@ -87,9 +87,10 @@ func TestDirectGradients(t *testing.T) {
 		"rnn":      func(s *models.Spec, d *models.Direct) { s.Cell, d.Center = models.RNN, models.CenterLast },
 		"log":      func(_ *models.Spec, d *models.Direct) { d.Log = 0.5 },
 		"no path":  func(_ *models.Spec, d *models.Direct) { d.Linear = 0 },
+		"maps":     func(_ *models.Spec, d *models.Direct) { d.Linear = 3 },
 		"plain":    func(_ *models.Spec, d *models.Direct) { d.Past, d.Future, d.Static, d.Categories = 0, 0, 0, nil },
 		"whole":    func(_ *models.Spec, d *models.Direct) { d.Horizon = 6 },
-		"last":     func(s *models.Spec, d *models.Direct) { s.Readout, d.Future = models.ReadLast, 0 },
+		"last":     func(s *models.Spec, d *models.Direct) { s.Readout, d.Future, d.Linear = models.ReadLast, 0, 2 },
 		"one step": func(_ *models.Spec, d *models.Direct) { d.Segment, d.Horizon = 1, 1 },
 	} {
 		t.Run(name, func(t *testing.T) { checkDirectGradients(t, directModel(change)) })

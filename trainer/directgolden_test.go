@@ -54,8 +54,8 @@ func readDirectGoldens(t *testing.T) (g struct {
 // TestDirectGoldens compares answers, losses and gradients with those of PyTorch.
 func TestDirectGoldens(t *testing.T) {
 	g := readDirectGoldens(t)
-	if len(g.Cases) != 48 {
-		t.Errorf("%d cases, not 48", len(g.Cases))
+	if len(g.Cases) != 72 {
+		t.Errorf("%d cases, not 72", len(g.Cases))
 	}
 	for _, c := range g.Cases {
 		t.Run(c.Name, func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestDirectGoldens(t *testing.T) {
 // of PyTorch.
 func TestDirectTrajectories(t *testing.T) {
 	g := readDirectGoldens(t)
-	if len(g.Trajectories) != 24 {
-		t.Errorf("%d trajectories, not 24", len(g.Trajectories))
+	if len(g.Trajectories) != 36 {
+		t.Errorf("%d trajectories, not 36", len(g.Trajectories))
 	}
 	for _, c := range g.Trajectories {
 		t.Run(c.Name, func(t *testing.T) {
@@ -135,6 +135,8 @@ func compareDirect(t *testing.T, spec models.Spec, got *models.Params[float64], 
 	compare(t, "segment W", got.Segment.W, w.Segment.W, part, floor)
 	compare(t, "segment B", got.Segment.B, w.Segment.B, part, floor)
 	compare(t, "path", got.Path, w.Path, part, floor)
+	compare(t, "gate W", got.Gate.W, w.Gate.W, part, floor)
+	compare(t, "gate B", got.Gate.B, w.Gate.B, part, floor)
 }
 
 // problem draws the same random numbers as direct.py, in the same order.

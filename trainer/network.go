@@ -23,7 +23,8 @@ type network[T models.Float] struct {
 	recurrent  *recurrent[T]
 	tokens     *embedding[T]  // nil without a vocabulary
 	categories *categories[T] // nil without categories
-	windows    *windows[T]    // nil but for a direct forecaster
+	paths      *paths[T]      // these two are nil but for a direct forecaster
+	windows    *windows[T]
 
 	out  []T // [rows, outputs]
 	dout []T // its gradient
@@ -42,7 +43,7 @@ func newNetwork[T models.Float](spec models.Spec, params *models.Params[T]) *net
 			n.add(&categories[T]{sizes: d.Categories, tables: params.Categories})
 		}
 		n.add(newDense(params, func(p *models.Params[T]) models.Linear[T] { return p.Segment }, true))
-		n.add(newRecurrent(spec, params), read, head, newHorizon(d, params.Path, &windows[T]{direct: d}))
+		n.add(newRecurrent(spec, params), newPaths(d, params, &windows[T]{direct: d}), read, head, &horizon[T]{direct: d})
 		return n
 	case spec.Vocabulary > 0:
 		n.add(&embedding[T]{table: params.Embedding, size: spec.Embedding})
@@ -71,8 +72,10 @@ func (n *network[T]) add(blocks ...block[T]) {
 			n.tokens = b
 		case *categories[T]:
 			n.categories, n.inputGrad = b, true
+		case *paths[T]:
+			n.paths, n.windows = b, b.windows
 		case *horizon[T]:
-			n.windows = b.windows
+			b.paths = n.paths
 		}
 	}
 }

@@ -72,7 +72,8 @@ class Model(nn.Module):
 
 
 class Forecaster(nn.Module):
-    """A direct forecaster of one target, with covariates that are known ahead."""
+    """A direct forecaster of one target, with covariates that are known ahead and
+    several linear maps."""
 
     def __init__(self, spec):
         super().__init__()
@@ -80,7 +81,9 @@ class Forecaster(nn.Module):
         self.ahead = -(-d["horizon"] // d["segment"]) if spec["readout"] == "all" else 0
         self.channels = 2 + d.get("future", 0)
         self.segment = nn.Linear(d["segment"] * self.channels, spec["embedding"])
-        self.path = nn.Parameter(torch.zeros(d["window"], d["horizon"]))
+        self.maps = d["linear"]
+        self.path = nn.Parameter(torch.zeros(d["window"], self.maps * d["horizon"]))
+        self.gate = nn.Linear(spec["hidden"], self.maps)
         self.cells = CELLS[spec["cell"]](spec["embedding"], spec["hidden"], spec["layers"], batch_first=True)
         self.head = nn.Linear(spec["hidden"], spec["outputs"])
         self.quantiles = torch.tensor(d["quantiles"])
@@ -103,8 +106,10 @@ class Forecaster(nn.Module):
             channels = torch.cat([channels, torch.cat([covariates, ahead], 1).transpose(1, 2)], 1)
         segments = channels.unflatten(2, (-1, d["segment"])).transpose(1, 2).flatten(2)
         y, _ = self.cells(torch.relu(self.segment(segments)))
+        shares = torch.softmax(self.gate(y[:, -self.ahead - 1]), 1)
+        maps = torch.bmm(shares[:, None], (z @ self.path).view(batch, self.maps, -1))
         y = self.head(y[:, -self.ahead:] if self.ahead else y[:, -1])
-        y = y.reshape(batch, d["horizon"], -1) + (z @ self.path)[:, :, None]
+        y = y.reshape(batch, d["horizon"], -1) + maps.transpose(1, 2)
         return y, center[:, :, None], dev[:, :, None]
 
     def loss(self, x, targets, ahead):
@@ -118,7 +123,8 @@ class Forecaster(nn.Module):
         order = GATES[spec["cell"]]
         cells = [(getattr(self.cells, f"{name}_l{layer}"), "gates")
                  for layer in range(spec["layers"]) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-        for p, kind in [(self.segment.weight, "transposed"), (self.segment.bias, ""), (self.path, ""), *cells,
+        for p, kind in [(self.segment.weight, "transposed"), (self.segment.bias, ""), (self.path, ""),
+                        (self.gate.weight, "transposed"), (self.gate.bias, ""), *cells,
                         (self.head.weight, "transposed"), (self.head.bias, "")]:
             taken, values = values.split([p.numel(), values.numel() - p.numel()])
             if kind == "gates":

@@ -43,7 +43,9 @@ class Direct(nn.Module):
         self.tables = nn.ModuleList(nn.Embedding(c["size"], c["embedding"]) for c in d["categories"])
         features = d["segment"] * (2 + d["past"] + d["future"]) + d["static"] + sum(c["embedding"] for c in d["categories"])
         self.segment = nn.Linear(features, spec["embedding"])
-        self.path = nn.Parameter(torch.zeros(d["window"], d["horizon"])) if d["linear"] else None
+        maps = d["linear"]
+        self.path = nn.Parameter(torch.zeros(d["window"], maps, d["horizon"])) if maps else None
+        self.gate = nn.Linear(spec["hidden"], maps) if maps > 1 else None
         kind = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[spec["cell"]]
         self.cells = kind(spec["embedding"], spec["hidden"], spec["layers"], batch_first=True)
         self.head = nn.Linear(spec["hidden"], spec["outputs"])
@@ -57,6 +59,9 @@ class Direct(nn.Module):
         yield self.segment.bias, False, False
         if self.path is not None:
             yield self.path, False, False
+        if self.gate is not None:
+            yield self.gate.weight, False, True
+            yield self.gate.bias, False, False
         for layer in range(self.spec["layers"]):
             for name in "weight_ih", "weight_hh", "bias_ih", "bias_hh":
                 yield getattr(self.cells, f"{name}_l{layer}"), True, False
@@ -120,10 +125,13 @@ class Direct(nn.Module):
         constant += [table(b["categories"][:, i]) for i, table in enumerate(self.tables)]
         columns += [x[:, None].expand(batch, segments + ahead, x.shape[1]) for x in constant]
         y, _ = self.cells(torch.relu(self.segment(torch.cat(columns, 2))))
-        y = self.head(y[:, segments:] if ahead else y[:, -1:])
+        state = y[:, segments - 1]
+        y = self.head(y[:, segments:] if ahead else state)
         y = y.reshape(batch, -1, len(d["quantiles"]))[:, : d["horizon"]]
         if self.path is not None:
-            y = y + (z @ self.path)[:, :, None]
+            maps = torch.einsum("bw,wkh->bkh", z, self.path)
+            shares = torch.softmax(self.gate(state), 1) if self.gate is not None else torch.ones(batch, 1)
+            y = y + torch.einsum("bk,bkh->bh", shares, maps)[:, :, None]
         return y, center[:, :, None], dev[:, :, None]
 
     def loss(self, b):
@@ -172,7 +180,7 @@ def draw_batch(draws, d, batch):
 
 
 def cases():
-    """Every cell, head, center, logarithm and path with each other; the covariates
+    """Every cell, head, center, logarithm and number of maps with each other; the covariates
     and the sizes in turn."""
     extras = [
         dict(past=0, future=0, static=0, categories=[]),
@@ -180,12 +188,12 @@ def cases():
         dict(past=1, future=2, static=2, categories=[{"size": 2, "embedding": 1}, {"size": 4, "embedding": 3}]),
     ]
     sizes = [(12, 7, 4), (6, 5, 3), (5, 3, 1), (7, 2, 7), (9, 9, 3)]
-    factors = itertools.product(["gru", "lstm", "rnn"], ["last", "all"], ["mean", "last"], [0, 2.5], [True, False])
+    factors = itertools.product(["gru", "lstm", "rnn"], ["last", "all"], ["mean", "last"], [0, 2.5], [0, 1, 3])
     for seed, (cell, readout, center, log, linear) in enumerate(factors):
         window, horizon, segment = sizes[seed % len(sizes)]
-        extra = extras[seed // 2 % 3] if readout == "all" else extras[seed // 2 % 2]
+        extra = extras[seed // 3 % 3] if readout == "all" else extras[seed // 3 % 2]
         quantiles = [[0.5], [0.1, 0.5, 0.9], [0.025, 0.1, 0.5, 0.9, 0.975]][seed % 3]
-        d = dict(window=window, horizon=horizon, segment=segment, targets=1, **extra, center=center, linear=int(linear), quantiles=quantiles)
+        d = dict(window=window, horizon=horizon, segment=segment, targets=1, **extra, center=center, linear=linear, quantiles=quantiles)
         if log:
             d["log"] = log
         spec = {
@@ -194,7 +202,7 @@ def cases():
             "outputs": (horizon if readout == "last" else segment) * len(quantiles),
         }
         name = f"{cell}-{readout}-{center}-log={log:g}-linear={linear}"
-        yield {"name": name, "seed": seed, "spec": spec, "batch": [19, 3, 1, 8][seed % 4] if seed else 33}
+        yield {"name": name, "seed": 100 + seed, "spec": spec, "batch": [19, 3, 1, 8][seed % 4] if seed else 33}
 
 
 def draw_problem(case):
@@ -206,6 +214,7 @@ def draw_problem(case):
 def run_case(case):
     network, batch = draw_problem(case)
     loss = network.loss(batch)
+    assert loss > 0, f"{case['name']}: no target is known"
     loss.backward()
     case["outputs"] = significant(network.answers(batch))
     case["value"] = significant(loss)[0]
