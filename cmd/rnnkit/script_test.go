@@ -49,6 +49,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tables, err := filepath.Abs("internal/tablefile/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	scripts, err := filepath.Abs("../../scripts")
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +72,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("OURS", ours)       // models of ours whose state has a default, and PyTorch's
 			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("SHARED", shared)
+			env.Setenv("TABLES", tables) // in all formats
 			env.Setenv("ENOENT", syscall.ENOENT.Error())
 			env.Setenv("GOMODCACHE", os.Getenv("GOMODCACHE"))
 			return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/float16"
@@ -60,7 +61,7 @@ func newParquetReader(r parquet.ReaderAtSeeker, name string) (p *parquetReader, 
 		p.place.columns = append(p.place.columns, node.Name())
 		leaf, ok := leaves[node]
 		if !ok || node.RepetitionType() == parquet.Repetitions.Repeated {
-			p.columns = append(p.columns, other("nested values"))
+			p.columns = append(p.columns, nested(node))
 			continue
 		}
 		p.columns = append(p.columns, columnOf(info.Schema.Column(leaf), leaf, zones[node.Name()]))
@@ -138,6 +139,17 @@ type parquetColumn interface {
 
 // other is a column of values of a type that no table holds.
 type other string
+
+// nested returns the column of lists, maps or structs.
+func nested(node schema.Node) other {
+	switch t := node.LogicalType(); {
+	case !t.IsNone():
+		return other(strings.ToLower(t.String()))
+	case node.RepetitionType() == parquet.Repetitions.Repeated:
+		return "list"
+	}
+	return "struct"
+}
 
 func (other) open(*file.RowGroupReader) error { return nil }
 func (o other) next() (datasets.Field, error) { return unsupported(string(o)), nil }

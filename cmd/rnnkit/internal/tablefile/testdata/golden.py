@@ -149,6 +149,18 @@ frame.write_parquet(here / "polars.parquet", row_group_size=4)
 frame.write_ipc(here / "polars.arrow", compression="zstd")
 frame.write_ipc_stream(here / "polars.arrows")
 
+# The same small table in every format.
+days = pd.date_range("2024-03-01", periods=90, freq="D")
+demand = pd.DataFrame({"day": days, "y": [40 + 7 * (i % 7) + i * i % 11 / 4 for i in range(90)], "warm": [i % 5 < 2 for i in range(90)], "tags": [["a", "b"]] * 90})
+plain = demand.drop(columns="tags").assign(day=days.strftime("%Y-%m-%d"))
+plain.to_csv(here / "demand.csv", index=False)
+(here / "demand.csv.gz").write_bytes(gzip.compress((here / "demand.csv").read_bytes(), mtime=0))
+plain.to_json(here / "demand.jsonl", orient="records", lines=True)
+demand.to_parquet(here / "demand.parquet")
+demand.to_feather(here / "demand.feather")
+with pa.ipc.new_stream(here / "demand.arrows", pa.Schema.from_pandas(demand)) as w:
+    w.write_table(pa.Table.from_pandas(demand), max_chunksize=40)
+
 # One problem each.
 pq.write_table(pa.table({"y": pa.array([], pa.float64())}), here / "no_rows.parquet")
 pq.write_table(pa.Table.from_arrays([pa.array([1, 2]), pa.array([3, 4])], ["y", "y"]), here / "twice.parquet")
