@@ -139,6 +139,19 @@ func TestPanelWindowsTakeTurns(t *testing.T) {
 	if len(again) != len(origins) || len(other) == len(origins) && slices.Equal(keys(other), keys(origins)) {
 		t.Error("the seed does not decide what is drawn")
 	}
+	if counts, _ := draw(1000, 1); counts != [4]int{334, 333, 333, 0} {
+		t.Errorf("1000 windows are of the series %v", counts)
+	}
+	p.Series[1].Targets[0] = counted(0, 2) // without a window
+	p.Series = append(p.Series, p.Series[2], p.Series[2])
+	if w, _ := p.Windows(datasets.WindowOptions{Window: 5, Horizon: 2, Count: 2}); w != nil {
+		first, _, _ := w.Example(0)
+		second, _, _ := w.Example(1)
+		if first != 0 || second != 4 {
+			t.Errorf("two windows are of the series %d and %d of 0, 2, 4 and 5", first, second)
+		}
+	}
+	p, _ = datasets.NewPanel(counted(0, 1000), counted(0, 3), counted(0, 30), counted(0, 2))
 	if counts, _ := draw(2, 1); counts != [4]int{1, 1, 0, 0} {
 		t.Errorf("two windows are of the series %v", counts)
 	}

@@ -260,6 +260,10 @@ func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
 		out.Key = s.key
 	}
 	r.setStatics(&out, s)
+	if r.roles.Missing == models.MissingInterpolate {
+		interpolate(out.Past)
+		interpolate(heads(out.Future, n-aheadRows(&out)))
+	}
 	if r.roles.Wide {
 		r.addWide(p, g, out)
 	} else {
@@ -312,9 +316,7 @@ func (r *panelReader) addOne(p *Panel, s PanelSeries) {
 		return
 	}
 	if r.roles.Missing == models.MissingInterpolate {
-		for _, values := range slices.Concat(s.Targets, s.Past, heads(s.Future, rows)) {
-			interpolate(values)
-		}
+		interpolate(s.Targets)
 	}
 	p.Series = append(p.Series, s)
 }
@@ -370,24 +372,26 @@ func observedRange(values []float64) (first, end int) {
 	return first, end
 }
 
-// interpolate sets missing values to those on the line between their neighbours, and
-// before the first value and after the last to these.
-func interpolate(values []float64) {
-	before := -1
-	for i, v := range values {
-		if v != v {
-			continue
-		}
-		for k := before + 1; k < i; k++ {
-			values[k] = v
-			if before >= 0 {
-				values[k] = values[before] + (v-values[before])*float64(k-before)/float64(i-before)
+// interpolate sets missing values of columns to those on the line between their
+// neighbours, and before the first value and after the last to these.
+func interpolate(columns [][]float64) {
+	for _, values := range columns {
+		before := -1
+		for i, v := range values {
+			if v != v {
+				continue
 			}
+			for k := before + 1; k < i; k++ {
+				values[k] = v
+				if before >= 0 {
+					values[k] = values[before] + (v-values[before])*float64(k-before)/float64(i-before)
+				}
+			}
+			before = i
 		}
-		before = i
-	}
-	for k := before + 1; before >= 0 && k < len(values); k++ {
-		values[k] = values[before]
+		for k := before + 1; before >= 0 && k < len(values); k++ {
+			values[k] = values[before]
+		}
 	}
 }
 

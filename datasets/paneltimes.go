@@ -46,39 +46,33 @@ const maxChanges = 1000
 
 var errUnclearTimes = errors.New("a time that may have the day or the month first, and the other rows do not tell; say how times are written, as 2/1/2006 or 1/2/2006")
 
-// timeColumn returns how the times of a column are read. They may count instead.
-func (r *panelReader) timeColumn(c *Column) (t *timeColumn, counts bool, err error) {
-	t = &timeColumn{index: c.Number - 1, form: c.form, numeric: c.numeric, zone: time.UTC, named: r.roles.Zone != ""}
+// timeColumn returns how the times of a column are read.
+func (r *panelReader) timeColumn(c *Column) (t *timeColumn, err error) {
+	t = &timeColumn{index: c.Number - 1, form: c.form, numeric: c.numeric, example: r.firstField(c), named: r.roles.Zone != ""}
 	if t.zone, err = time.LoadLocation(r.roles.Zone); err != nil {
-		return nil, false, err
-	}
-	fields := r.table.fields(c.Number - 1)
-	for _, field := range fields {
-		if t.example = field; !isMissing(field) {
-			break
-		}
+		return nil, err
 	}
 	switch typed := r.head[0].fields[t.index].Kind == TimeField; {
 	case r.roles.TimeFormat != "":
 		t.form, t.numeric = formOf(r.roles.TimeFormat)
-		return t, false, nil
+		return t, nil
 	case typed, c.Kind == Times && c.times != nil:
 		t.parts = r.partsOf(c)
-		return t, false, nil
+		return t, nil
 	case c.Kind == Times && c.Values == nil:
-		return nil, false, r.rows.At(r.head[0].line, c.Number, fmt.Errorf("%.40q is %w", t.example, errUnclearTimes))
+		return nil, r.rows.At(r.head[0].line, c.Number, fmt.Errorf("%.40q is %w", t.example, errUnclearTimes))
 	case c.Values != nil && c.Kind != Indices:
 		_, t.numeric = numericTimes("year", c.Values) // whatever its name is
 	}
 	switch {
 	case t.numeric.read != nil:
 		t.parts = r.partsOf(c)
-		return t, false, nil
+		return t, nil
 	case c.Values != nil && allWhole(c.Values):
 		t.counts = true
-		return t, true, nil
+		return t, nil
 	}
-	return nil, false, r.rows.At(r.head[0].line, c.Number, fmt.Errorf("%.40q is no time that is understood; write times like 2024-12-31 23:59, or say how they are written", t.example))
+	return nil, r.rows.At(r.head[0].line, c.Number, fmt.Errorf("%.40q is no time that is understood; write times like 2024-12-31 23:59, or say how they are written", t.example))
 }
 
 // allWhole reports whether all values that are not missing are whole, and few enough bits

@@ -98,7 +98,6 @@ type panelReader struct {
 	table *Table    // of these
 
 	time    *timeColumn // nil without times
-	counts  bool        // the times are whole numbers that count
 	keys    []int       // the columns of Roles.Series
 	values  []*numberColumn
 	statics []staticColumn // numbers, then categories
@@ -251,16 +250,11 @@ func titles(columns []*Column) (list []string) {
 	return list
 }
 
-// assignTime finds the column of times: the one named, else the first with times that has
-// no other role, else the first that counts.
+// assignTime finds the column of times: the one named, else the first with times, in the
+// format if there is one, that has no other role, else the first that counts.
 func (r *panelReader) assignTime(named []*Column, used map[*Column]string) error {
 	times := named
-	for _, is := range []func(c *Column) bool{
-		func(c *Column) bool {
-			return c.Kind == Times && !c.clock && (c.form.read != nil || c.numeric.read != nil)
-		},
-		func(c *Column) bool { return c.Kind == Indices && isCount(c) },
-	} {
+	for _, is := range r.timeTests() {
 		for i := range r.table.Columns {
 			if c := &r.table.Columns[i]; len(times) == 0 && used[c] == "" && is(c) {
 				times, used[c] = []*Column{c}, "the time"
@@ -269,13 +263,50 @@ func (r *panelReader) assignTime(named []*Column, used map[*Column]string) error
 	}
 	if len(times) == 0 {
 		r.roles.Time = ""
+		if r.roles.TimeFormat != "" || r.roles.Zone != "" || r.roles.Frequency != "" {
+			return r.rows.At(0, 0, errors.New("no column of times, for which a format, a time zone or a frequency is given; choose it by name or number: "+list(r.table.all())))
+		}
 		return nil
 	}
 	c := times[0]
 	r.roles.Time = c.Title()
 	var err error
-	r.time, r.counts, err = r.timeColumn(c)
+	if r.time, err = r.timeColumn(c); err == nil && r.time.counts && r.roles.Frequency != "" {
+		err = r.rows.At(r.head[0].line, c.Number, fmt.Errorf("%.40q counts the rows, and has no frequency; leave that out", r.time.example))
+	}
 	return err
+}
+
+// timeTests returns what a column of times may be, the most certain first.
+func (r *panelReader) timeTests() []func(c *Column) bool {
+	if r.roles.TimeFormat != "" {
+		form, numeric := formOf(r.roles.TimeFormat)
+		return []func(c *Column) bool{func(c *Column) bool {
+			f := r.firstField(c)
+			return numeric.read == nil && readsTime(form, f) || numeric.read != nil && named(c.Name, timeWords) && isNumber(f)
+		}}
+	}
+	return []func(c *Column) bool{
+		func(c *Column) bool {
+			return c.Kind == Times && !c.clock && (c.form.read != nil || c.numeric.read != nil)
+		},
+		func(c *Column) bool { return c.Kind == Indices && isCount(c) },
+	}
+}
+
+func readsTime(form timeForm, field string) bool {
+	_, ok := form.read(stampOf(field))
+	return ok
+}
+
+// firstField returns the first field of a column that is not missing, or the last.
+func (r *panelReader) firstField(c *Column) (field string) {
+	for _, field = range r.table.fields(c.Number - 1) {
+		if !isMissing(field) {
+			break
+		}
+	}
+	return field
 }
 
 // isCount reports whether a column is one that counts the rows by its name.

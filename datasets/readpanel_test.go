@@ -156,7 +156,7 @@ func TestReadPanelTimes(t *testing.T) {
 		{"1700000000000|1700000001500|1700000003000", datasets.Roles{Time: "when", TimeFormat: "unix-ms"}, "1500ms", "2023-11-14T22:13:20Z", "[1 2 3]"},
 		{"1700000000000000|1700000060000000|1700000120000000", datasets.Roles{Time: "when", TimeFormat: "unix-us"}, "1min", "2023-11-14T22:13:20Z", "[1 2 3]"},
 		{"1700000000000000000|1700000060000000000|1700000120000000000", datasets.Roles{Time: "when", TimeFormat: "unix-ns"}, "1min", "2023-11-14T22:13:20Z", "[1 2 3]"},
-		{"03/04/2024|04/04/2024|05/04/2024", datasets.Roles{TimeFormat: "%d/%m/%Y", Time: "1"}, "1d", "2024-04-03T00:00:00Z", "[1 2 3]"},
+		{"03/04/2024|04/04/2024|05/04/2024", datasets.Roles{TimeFormat: "%d/%m/%Y"}, "1d", "2024-04-03T00:00:00Z", "[1 2 3]"},
 		{"03/04/2024|04/04/2024|05/04/2024", datasets.Roles{TimeFormat: "1/2/2006", Time: "1"}, "1mo", "2024-03-04T00:00:00Z", "[1 2 3]"},
 		{"20240130|20240131|20240201", datasets.Roles{}, "1d", "2024-01-30T00:00:00Z", "[1 2 3]"},
 		{"2024-01-01|2024-01-03|2024-01-04|2024-01-05", datasets.Roles{Frequency: "1d", Missing: models.MissingInterpolate}, "1d", "2024-01-01T00:00:00Z", "[1 1.5 2 3 4]"},
@@ -240,6 +240,9 @@ func TestReadPanelRefuses(t *testing.T) {
 		{"y\n1,5\n2,5\n", datasets.Roles{}, []string{"line 2", "2 fields"}},
 		{"when;y\n2024-01-01;1,234\n2024-01-02;2,345\n", datasets.Roles{}, []string{"line 2, column 2", "decimal comma or thousands"}},
 		{"when,y\n2024-01-01,1\n", datasets.Roles{Calendar: []string{"hour"}}, []string{"without times"}},
+		{"k,y\na,1\nb,2\n", datasets.Roles{Zone: "Europe/Berlin"}, []string{"no column of times", `1 "k"`}},
+		{"k,y\n2024-01-01,1\n2024-01-02,2\n", datasets.Roles{TimeFormat: "%d.%m.%Y"}, []string{"no column of times", `1 "k"`}},
+		{"step,y\n1,1\n2,2\n3,4\n", datasets.Roles{Frequency: "1h"}, []string{"column 1", "no frequency"}},
 	} {
 		_, err := readPanel(test.text, test.roles)
 		for _, word := range test.words {
@@ -306,6 +309,10 @@ func TestReadPanelRoles(t *testing.T) {
 }
 
 func TestReadPanelMissing(t *testing.T) {
+	wide := mustRead(t, "p,a,b\n1,2,\n,4,5\n3,,6\n4,,\n", datasets.Roles{Wide: true, Past: []string{"p"}, Missing: models.MissingInterpolate})
+	if got, want := show(wide), "a [\"a\"] - [[2 4]] [[1 2]] [] [] []\nb [\"b\"] - [[5 6]] [[2 3]] [] [] []\n"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 	text := "y,p,z\n,1,0\n2,,0\n,3,0\n5,,0\n,,0\n"
 	for missing, want := range map[models.Missing]string{
 		"":                        "[[NaN 2 NaN 5 NaN]] [[1 NaN 3 NaN NaN]]",
@@ -416,4 +423,5 @@ func TestReadPanelNotes(t *testing.T) {
 	wantNotes(t, mustRead(t, "id,y\na,3\na,3\nb,1\nb,2\nc,\nc,\nd,4\nd,4\n", datasets.Roles{Series: []string{"id"}, Targets: []string{"y"}}),
 		`series "c" has no values`, `2 series of values never change, the first is "y" in series "a"`)
 	wantNotes(t, mustRead(t, "y\n5\n5\n5\n", datasets.Roles{}), `"y" never changes`)
+	wantNotes(t, mustRead(t, "y,z\n5,0\n,0\n-999,0\n6,0\n", datasets.Roles{Targets: []string{"y"}}), "-999 comes 1 time", `1 value missing, the first is that of "y" in line 3`)
 }

@@ -255,7 +255,12 @@ func (t *Table) readNumbers(c *Column, fields []string) {
 // other values, and how often it occurs. Such a number often stands for a missing
 // value.
 func missingMark(values []float64) (mark float64, n int) {
-	mark = slices.Min(values)
+	mark = math.Inf(1)
+	for _, v := range values {
+		if v == v {
+			mark = min(mark, v)
+		}
+	}
 	digits := strings.Replace(strconv.FormatFloat(mark, 'f', -1, 64), ".", "", 1)
 	if len(digits) < 3 || strings.Trim(digits, "9") != "-" {
 		return 0, 0
