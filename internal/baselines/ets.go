@@ -7,7 +7,8 @@ import "math"
 // adds or one that multiplies. Weights and first states are those of the greatest
 // likelihood, and the model is that with the least corrected Akaike criterion. Errors in
 // proportion are for positive series only, and seasons that multiply come with them. A
-// series shorter than two seasons has none.
+// series shorter than two seasons has none, and seasons of more than 400 steps are none. Of
+// a long series the last 5,000 values are read.
 //
 // Nothing is learned from missing values, and the intervals grow over those at the end. A
 // series of fewer than 5 known values, or of equal ones, is forecast as by [Naive].
@@ -16,6 +17,9 @@ import "math"
 // weights are from what the book calls the usual region.
 func ETS(values []float64, season, horizon int) Forecast {
 	return trimmed(values, horizon, func(y []float64, horizon int) Forecast {
+		y = y[max(0, len(y)-mostValues):]
+		first, _ := knownEnds(y)
+		y = y[first:]
 		unit := math.Sqrt(meanSquaredDifference(interpolated(y, 1), 1, 0))
 		if unit == 0 {
 			return Naive(y, 1, horizon)
@@ -28,6 +32,12 @@ func ETS(values []float64, season, horizon int) Forecast {
 		return Forecast{Mean: scaled(f.Mean, unit), Deviation: scaled(f.Deviation, unit)}
 	})
 }
+
+// The limits of what a fit takes: a step for each value, and a matrix of the phases.
+const (
+	mostValues    = 5000
+	longestSeason = 400
+)
 
 func scaled(values []float64, factor float64) []float64 {
 	out := make([]float64, len(values))
@@ -51,7 +61,7 @@ func bestETS(y []float64, season int) fittedETS {
 // etsModels returns the models that a series may have.
 func etsModels(y []float64, season int) []etsModel {
 	models := etsModelsOf(none, 1, false)
-	seasonal := season > 1 && len(y) >= 2*season
+	seasonal := season > 1 && season <= longestSeason && len(y) >= 2*season
 	if seasonal {
 		models = append(models, etsModelsOf(adds, season, false)...)
 	}

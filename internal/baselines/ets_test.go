@@ -56,6 +56,16 @@ func TestETSMissingEnds(t *testing.T) {
 	near(t, "Deviation", got.Deviation, want.Deviation[2:], 0)
 }
 
+// Of a long series the end is read.
+func TestETSLong(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	values := wave(9000, 1000, 1, rng)
+	values[4000] = nan // the first of the last 5,000
+	got, want := baselines.ETS(values, 1000, 5), baselines.ETS(values[4001:], 0, 5)
+	near(t, "Mean", got.Mean, want.Mean, 0)
+	near(t, "Deviation", got.Deviation, want.Deviation, 0)
+}
+
 // A tenth of missing values changes little.
 func TestETSMissing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))

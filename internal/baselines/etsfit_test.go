@@ -146,6 +146,8 @@ func TestETSModels(t *testing.T) {
 		"season of 1":      {y, 1, 6},
 		"two seasons":      {y, 20, 15},
 		"fewer":            {y, 21, 6},
+		"a long season":    {growing(900, 9), 400, 15},
+		"too long a one":   {growing(900, 9), 401, 6},
 	} {
 		if got := etsModels(c.y, c.season); len(got) != c.want {
 			t.Errorf("%s: %d models, want %d", name, len(got), c.want)
