@@ -37,8 +37,11 @@ type BacktestOptions struct {
 	// forecasts with the model as it is.
 	Retrain *ForecasterOptions
 
-	// Alone leaves out the simple methods.
+	// Alone leaves out the simple methods. Limit is the time that one of them may take, as
+	// estimated, on one processor; 0 is two minutes. Theta and ETS see the last 500 rows
+	// before an origin, or four seasons.
 	Alone bool
+	Limit time.Duration
 
 	OnOrigins func(done, all int) // called from time to time, if not nil
 }
@@ -61,8 +64,9 @@ type BacktestResult struct {
 	// values.
 	Reports []Report
 
-	Quantiles []float64 // those that the model answers, in ascending order
-	Forecasts []Backcast
+	Quantiles []float64  // those that the model answers, in ascending order
+	Forecasts []Backcast // of the model
+	Notes     []string   // what a person should know about the result, a sentence each
 }
 
 // Backcast is what a model forecast for a target of a series from an origin.
@@ -311,6 +315,10 @@ func (b *backtest) result(ctx context.Context) (*BacktestResult, error) {
 		return r, nil
 	}
 	for _, method := range simpleMethods {
+		if t := b.time(method); t > b.limit() {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s is left out: it would take about %s", method.name, t.Round(time.Second)))
+			continue
+		}
 		backcasts, err := b.simple(ctx, method)
 		if err != nil {
 			return nil, err
@@ -318,6 +326,14 @@ func (b *backtest) result(ctx context.Context) (*BacktestResult, error) {
 		r.Reports = append(r.Reports, Report{method.name, metrics.Evaluate(b.answers(backcasts), r.Quantiles)})
 	}
 	return r, nil
+}
+
+// limit returns how long a simple method may take.
+func (b *backtest) limit() time.Duration {
+	if b.options.Limit > 0 {
+		return b.options.Limit
+	}
+	return 2 * time.Minute
 }
 
 // answers returns backcasts as package metrics reads them.
@@ -342,18 +358,44 @@ func (b *backtest) answers(backcasts []Backcast) []metrics.Answer {
 type simpleMethod struct {
 	name     string
 	forecast baselines.Method
+	history  int           // rows that it sees at most, or four seasons; 0 for all
+	cost     time.Duration // for each row and step of the season, about
 }
 
 var simpleMethods = []simpleMethod{
-	{"naive", baselines.Naive}, {"seasonal naive", baselines.SeasonalNaive}, {"drift", baselines.Drift}, {"Theta", baselines.Theta},
+	{name: "naive", forecast: baselines.Naive},
+	{name: "seasonal naive", forecast: baselines.SeasonalNaive},
+	{name: "drift", forecast: baselines.Drift},
+	{name: "Theta", forecast: baselines.Theta, history: 500},
+	{name: "ETS", forecast: baselines.ETS, history: 500, cost: 10 * time.Microsecond},
+}
+
+// values returns what a method sees of a series before an origin.
+func (m simpleMethod) values(values []float64, season int) []float64 {
+	if limit := max(m.history, 4*season); m.history > 0 && len(values) > limit {
+		return values[len(values)-limit:]
+	}
+	return values
+}
+
+// time returns about how long a method takes on one processor.
+func (b *backtest) time(m simpleMethod) (sum time.Duration) {
+	season := b.meta.Forecast.Season
+	for _, c := range b.backcasts {
+		rows := len(m.values(b.panel.Series[c.Series].Targets[c.Target][:c.Origin], season))
+		sum += m.cost * time.Duration(rows*max(4, season))
+	}
+	return sum
 }
 
 // simple returns what a simple method forecasts from the same origins.
 func (b *backtest) simple(ctx context.Context, method simpleMethod) ([]Backcast, error) {
 	list := make([]Backcast, len(b.backcasts))
+	season := b.meta.Forecast.Season
 	err := inParallel(ctx, len(list), func(i int) {
 		c := b.backcasts[i]
-		f := method.forecast(b.panel.Series[c.Series].Targets[c.Target][:c.Origin], b.meta.Forecast.Season, len(c.Actual))
+		values := method.values(b.panel.Series[c.Series].Targets[c.Target][:c.Origin], season)
+		f := method.forecast(values, season, len(c.Actual))
 		c.Forecast, c.Quantiles = f.Mean, f.Quantiles(b.meta.Spec.Direct.Quantiles)
 		list[i] = c
 	})

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
@@ -15,10 +16,13 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
+// simpleLimit is how long a simple method may take beside a training.
+const simpleLimit = 20 * time.Second
+
 // calibrate forecasts the last rows by a model that has not seen them. It sets the Widths
 // of the metadata, and the result of the test.
 func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
-	b := &backtest{panel: f.panel, meta: &f.meta, origins: f.calibrationOrigins()}
+	b := &backtest{panel: f.panel, meta: &f.meta, origins: f.calibrationOrigins(), options: BacktestOptions{Limit: simpleLimit}}
 	plain := *m // bounds and whole numbers would hide how wide the intervals must be
 	forecast := *m.Forecast
 	forecast.Min, forecast.Max, forecast.Integer = nil, nil, false

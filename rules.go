@@ -14,30 +14,26 @@ import (
 // The numbers of the rules, in one place. A training with few windows is one on a single
 // short series; with many windows it learns from many series or a long one.
 const (
-	minWindows        = 8  // to learn from
-	minHistorySeasons = 2  // that a window must have to be learned from
-	freeWindow        = 48 // steps that the model looks back without a season
-	freeHorizon       = 12
-	freeSegment       = 12   // steps of a segment without a season
-	maxSegment        = 48   // a longer season is cut
-	fewWindows        = 5000 // less is a small training
+	minWindows        = 8    // to learn from
+	minHistorySeasons = 2    // that a window must have to be learned from
+	fewWindows        = 1000 // less is a small training
 	smallSeasons      = 2    // of a window of a small training
-	smallParts        = 4    // of a season, each a segment of a small training
+	freeWindow        = 48   // steps that the model looks back without a season
+	freeSegment       = 12   // steps of a segment without a season
+	freeHorizon       = 12   // steps ahead without a season
+	maxSegment        = 48   // a longer season is cut
 
-	smallHidden  = 16
-	largeHidden  = 64
+	hidden       = 64
+	linearMaps   = 8 // that the network mixes
+	members      = 3 // of the ensemble
 	smallBatch   = 64
 	largeBatch   = 128
-	linearMaps   = 1 // that the network mixes
-	members      = 5 // of the ensemble
-	learningRate = 3e-3
+	smallRate    = 1e-3
+	largeRate    = 3e-3
 	weightDecay  = 1e-4
-
-	// The updates grow with the root of the number of windows.
-	updates     = 300
-	updatesOf   = 2000 // windows
-	leastUpdate = 200
-	mostUpdates = 2000
+	updates      = 8 // times the root of the number of windows
+	leastUpdates = 200
+	mostUpdates  = 2000
 
 	maxCategoryEmbedding = 16
 
@@ -72,7 +68,7 @@ func (r *rules) say(format string, args ...any) {
 func (r *rules) settle() error {
 	r.settleSeason()
 	r.settleHorizon()
-	eachTarget(r.panel, func(values []float64) { r.windows += max(0, len(values)-r.Horizon-minHistorySeasons*r.Season) })
+	eachTarget(r.panel, func(values []float64) { r.windows += max(0, len(values)-r.Horizon-minHistorySeasons*r.Season+1) })
 	r.settleWindow()
 	if n := longest(r.panel); r.Window > n && r.Start == nil {
 		return &models.FieldError{Field: "Window", Value: r.Window, Want: fmt.Sprintf("shorter, or the series longer: the longest has %d rows", n)}
@@ -145,16 +141,14 @@ func (r *rules) settleWindow() {
 // settleSegment takes the largest part of a season that fits, and of the window if that
 // is given.
 func (r *rules) settleSegment() {
-	whole, most := r.Season, maxSegment
+	whole := r.Season
 	if r.Season <= 1 {
 		whole = freeSegment
 	}
-	if r.few() {
-		most = max(1, whole/smallParts)
-	}
-	r.Segment = divisor(min(whole, most), whole, r.Window)
-	if r.Window > 0 && 4*r.Segment < min(whole, most) { // it is not made of seasons
-		r.Segment = divisor(min(whole, most), 0, r.Window)
+	most := min(whole, maxSegment)
+	r.Segment = divisor(most, whole, r.Window)
+	if r.Window > 0 && 4*r.Segment < most { // it is not made of seasons
+		r.Segment = divisor(most, 0, r.Window)
 	}
 	r.say("segments of %d", r.Segment)
 }
@@ -167,18 +161,15 @@ func divisor(most, a, b int) int {
 	return most
 }
 
-// settleLog reads logarithms where the seasons grow with the level.
+// settleLog reads logarithms of a few positive values. Many values show by themselves how
+// seasons grow with the level.
 func (r *rules) settleLog() {
-	switch {
-	case r.Log != Auto:
-	case !positive(r.panel):
-		r.Log = Off
-	default:
-		r.Log = Off
-		if share := r.multiplicative(); share > 0.5 {
-			r.Log = On
-			r.say("logarithms: in %.0f%% of the series the deviation grows with the level", 100*share)
-		}
+	if r.Log != Auto {
+		return
+	}
+	if r.Log = Off; r.few() && positive(r.panel) {
+		r.Log = On
+		r.say("logarithms: there are few windows, and all values are more than 0")
 	}
 }
 
@@ -189,42 +180,6 @@ func positive(panel *datasets.Panel) bool {
 		all = all && !slices.ContainsFunc(values, func(v float64) bool { return v <= 0 })
 	})
 	return all
-}
-
-// multiplicative returns the share of series whose seasons deviate more the higher they
-// are: the slope of log deviation by log mean is more than a half.
-func (r *rules) multiplicative() float64 {
-	var votes, all float64
-	eachTarget(r.panel, func(values []float64) {
-		if slope := spreadSlope(values, max(4, r.Season)); !math.IsNaN(slope) {
-			all++
-			if slope > 0.5 {
-				votes++
-			}
-		}
-	})
-	return votes / max(1, all)
-}
-
-// spreadSlope returns the slope of the logarithm of the deviation of blocks of values by
-// that of their mean. It is NaN for fewer than four blocks.
-func spreadSlope(values []float64, block int) float64 {
-	var x, y []float64
-	for part := range slices.Chunk(values, block) {
-		if mean, dev := moments(part); len(part) == block && mean > 0 && dev > 0 {
-			x, y = append(x, math.Log(mean)), append(y, math.Log(dev))
-		}
-	}
-	if len(x) < 4 {
-		return math.NaN()
-	}
-	mx, sx := moments(x)
-	my, _ := moments(y)
-	var product float64
-	for i := range x {
-		product += (x[i] - mx) * (y[i] - my)
-	}
-	return product / (float64(len(x)) * sx * sx)
 }
 
 // moments returns the mean and the standard deviation of the values that are not missing.
@@ -262,12 +217,13 @@ func (r *rules) few() bool { return r.windows < fewWindows }
 
 // settleSize chooses the model and the length of the training.
 func (r *rules) settleSize() {
-	hidden, batch := largeHidden, largeBatch
+	batch, rate := largeBatch, largeRate
 	if r.few() {
-		hidden, batch = smallHidden, smallBatch
+		batch, rate = smallBatch, smallRate
 	}
-	r.Spec.Hidden, r.Fit.Batch, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Fit.Batch, batch), cmp.Or(r.Ensemble, members)
-	r.Updates = cmp.Or(r.Updates, max(leastUpdate, min(mostUpdates, int(updates*math.Sqrt(float64(r.windows)/updatesOf)))))
+	r.Fit.Batch, r.Fit.LearningRate = cmp.Or(r.Fit.Batch, batch), cmp.Or(r.Fit.LearningRate, rate)
+	r.Spec.Hidden, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Ensemble, members)
+	r.Updates = cmp.Or(r.Updates, max(leastUpdates, min(mostUpdates, int(updates*math.Sqrt(float64(r.windows))))))
 	r.say("%s of %d units, each trained by %d updates of %d windows: there are %d windows", count(r.Ensemble, "member"), r.Spec.Hidden, r.Updates, r.Fit.Batch, r.windows)
 }
 
@@ -283,7 +239,7 @@ func count(n int, thing string) string {
 func (o *ForecasterOptions) useStandards() {
 	o.Spec.Cell = cmp.Or(o.Spec.Cell, models.GRU)
 	o.Spec.Layers = cmp.Or(o.Spec.Layers, 1)
-	o.Spec.Hidden = cmp.Or(o.Spec.Hidden, smallHidden)
+	o.Spec.Hidden = cmp.Or(o.Spec.Hidden, hidden)
 	o.Spec.Embedding = cmp.Or(o.Spec.Embedding, max(1, o.Spec.Hidden))
 	o.Center = cmp.Or(o.Center, models.CenterMean)
 	o.Linear = cmp.Or(o.Linear, linearMaps)
@@ -291,7 +247,7 @@ func (o *ForecasterOptions) useStandards() {
 	if fit.Optimizer.Method == "" {
 		fit.Optimizer = trainer.Optimizer{Method: trainer.AdamW, Beta2: 0.98, WeightDecay: weightDecay}
 	}
-	fit.LearningRate, fit.ClipNorm = cmp.Or(fit.LearningRate, learningRate), cmp.Or(fit.ClipNorm, 1)
+	fit.LearningRate, fit.ClipNorm = cmp.Or(fit.LearningRate, largeRate), cmp.Or(fit.ClipNorm, 1)
 	if fit.Schedule.Shape == "" {
 		fit.Schedule = trainer.Schedule{Shape: trainer.Cosine, Warmup: o.Updates / 10}
 	}
