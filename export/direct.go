@@ -25,7 +25,8 @@ func buildDirect(m *models.Model) *direct {
 		answers = append(answers, g.restore(g.answer(segments, w), w))
 	}
 	g.prefix = ""
-	g.writeOutputs(g.bound(g.widen(g.order("ordered", g.median(answers)))))
+	byQuantile := g.node("Transpose", "quantiles_first", []string{g.median(answers)}, ints("perm", 2, 0, 1))
+	g.writeOutputs(g.bound(g.widen(g.order("ordered", byQuantile))))
 	return g
 }
 
@@ -301,32 +302,30 @@ func (g *direct) restore(y string, w window) string {
 }
 
 // median returns the median of the answers of the members: of an even number, the mean of
-// the two in the middle.
+// the two in the middle. The larger half of them is sorted to the end.
 func (g *direct) median(answers []string) string {
 	n := len(answers)
-	if n == 1 {
-		return answers[0]
+	for pass := range n / 2 {
+		for i := range n - 1 - pass {
+			pair, name := []string{answers[i], answers[i+1]}, fmt.Sprintf("members_%d_%d", pass, i)
+			answers[i], answers[i+1] = g.node("Min", name+"_min", pair), g.node("Max", name+"_max", pair)
+		}
 	}
-	for i, a := range answers {
-		answers[i] = g.unsqueeze(fmt.Sprintf("member_%d", i), a, 3)
+	middle := g.node("Max", "members_middle", answers[:n-n/2])
+	if n%2 == 1 {
+		return middle
 	}
-	largest := n/2 + 1 // of which the last, or the last two, are in the middle
-	members := g.concat("members", 3, answers)
-	g.Nodes = append(g.Nodes, onnxgraph.Node{
-		Name: "members_sorted", OpType: "TopK", Inputs: []string{members, g.shape("members_largest", largest)},
-		Outputs: []string{"members_sorted", "members_order"}, Attributes: []onnxgraph.Attribute{axis(3)},
-	})
-	middle := g.slice("members_middle", "members_sorted", 3, (n-1)/2, largest)
-	return g.node("ReduceMean", "median", []string{middle}, ints("axes", 3), onnxgraph.Attribute{Name: "keepdims", Value: int64(0)})
+	return g.node("Mean", "members_median", []string{middle, answers[n/2]})
 }
 
-// order makes the quantiles of y monotone, outwards from the one in the middle.
+// order makes the quantiles of y, [quantiles, rows, horizon], monotone, outwards from the
+// one in the middle.
 func (g *direct) order(name, y string) string {
 	n := len(g.Quantiles)
 	if n == 1 {
 		return y
 	}
-	split := onnxgraph.Node{Name: name + "_split", OpType: "Split", Inputs: []string{y}, Attributes: []onnxgraph.Attribute{axis(2)}}
+	split := onnxgraph.Node{Name: name + "_split", OpType: "Split", Inputs: []string{y}, Attributes: []onnxgraph.Attribute{axis(0)}}
 	for i := range n {
 		split.Outputs = append(split.Outputs, fmt.Sprintf("%s_%d", name, i))
 	}
@@ -337,20 +336,23 @@ func (g *direct) order(name, y string) string {
 		parts[low] = g.node("Min", fmt.Sprintf("%s_%d_least", name, low), []string{parts[low], parts[low+1]})
 		parts[high] = g.node("Max", fmt.Sprintf("%s_%d_most", name, high), []string{parts[high], parts[high-1]})
 	}
-	return g.concat(name, 2, parts)
+	return g.concat(name, 0, parts)
 }
 
 // widen multiplies the distances of the quantiles from the median by the Widths, after
 // which they may cross again.
 func (g *direct) widen(y string) string {
-	widths := g.forecasting.Widths
+	n := len(g.Quantiles)
+	widths := make([]float32, len(g.forecasting.Widths))
 	if len(widths) == 0 {
 		return y
 	}
-	n := len(g.Quantiles)
-	median := g.slice("answer_median", y, 2, n/2, n/2+1)
+	for i, w := range g.forecasting.Widths {
+		widths[i%n*g.Horizon+i/n] = w
+	}
+	median := g.slice("answer_median", y, 0, n/2, n/2+1)
 	distance := g.node("Sub", "distance", []string{y, median})
-	wide := g.node("Mul", "distance_wide", []string{distance, g.floats("widths", widths, g.Horizon, n)})
+	wide := g.node("Mul", "distance_wide", []string{distance, g.floats("widths", widths, n, 1, g.Horizon)})
 	return g.order("widened", g.node("Add", "wide", []string{median, wide}))
 }
 
@@ -381,12 +383,13 @@ func whole(bound float64, integer bool, round func(float64) float64) float64 {
 	return bound
 }
 
-// writeOutputs adds the outputs, for y of [rows, horizon, quantiles].
+// writeOutputs adds the outputs, for y of [quantiles, rows, horizon].
 func (g *direct) writeOutputs(y string) {
-	y = g.reshape("quantiles_by_target", y, -1, g.Targets, g.Horizon, len(g.Quantiles))
-	y = g.node("Transpose", "quantiles_by_step", []string{y}, ints("perm", 0, 2, 1, 3))
+	n := len(g.Quantiles)
+	y = g.reshape("quantiles_by_target", y, n, -1, g.Targets, g.Horizon)
+	y = g.node("Transpose", "quantiles_by_step", []string{y}, ints("perm", 1, 3, 2, 0))
 	g.node("Identity", "quantiles", []string{y})
-	g.node("Gather", "output", []string{y, g.index("median_index", len(g.Quantiles)/2)}, axis(3))
+	g.node("Gather", "output", []string{y, g.index("median_index", n/2)}, axis(3))
 }
 
 func (g *graph) scalar(name string, v float64) string { return g.floats(name, []float32{float32(v)}) }

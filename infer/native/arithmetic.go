@@ -396,12 +396,13 @@ func (op *where[T]) run() error {
 	op.iter.broadcast(op.out.shape, op.cond.shape, op.a.shape, op.b.shape)
 	_, stride := op.iter.inner()
 	return op.iter.rows(op.out.pool.memory, func(out, n int, at offsets) {
-		for i := range n {
-			v := &op.a.data[at[1]+i*stride[1]]
-			if !op.cond.data[at[0]+i*stride[0]] {
-				v = &op.b.data[at[2]+i*stride[2]]
+		cond, a, b := op.cond.data[at[0]:], op.a.data[at[1]:], op.b.data[at[2]:]
+		for i := range op.out.data[out : out+n] {
+			v := b[i*stride[2]]
+			if cond[i*stride[0]] {
+				v = a[i*stride[1]]
 			}
-			op.out.data[out+i] = *v
+			op.out.data[out+i] = v
 		}
 	})
 }
