@@ -433,7 +433,7 @@ func (f *forecaster) describe(said []string) {
 	f.Spec.Direct.Log = f.logFloor()
 	forecast := &models.Forecasting{
 		Targets: p.Targets, Past: p.Past, Future: p.Future, Calendar: p.Calendar, Static: p.Static, Categories: values,
-		Time: p.Roles.Time, Series: p.Roles.Series, Frequency: p.Frequency.String(), Season: f.Season,
+		Time: p.Roles.Time, Series: p.Roles.Series, Wide: p.Wide, Frequency: p.Frequency.String(), Season: f.Season,
 		Min: f.Min, Max: f.Max, Integer: f.Integer, Missing: f.Missing, Rules: said,
 	}
 	forecast.PastScale, forecast.FutureScale, forecast.StaticScale = p.CovariateScales()

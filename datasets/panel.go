@@ -16,6 +16,8 @@ type Panel struct {
 	Frequency models.Frequency
 	Series    []PanelSeries
 	Notes     []string // what a person should know about what was read, a sentence each
+
+	format timeFormat
 }
 
 // Roles says what the columns of a table are for. All names are those of columns, exactly

@@ -5,8 +5,6 @@ import (
 	"math"
 	"strings"
 	"time"
-
-	"github.com/rnnkit/rnnkit/models"
 )
 
 // Describe says in two lines what the panel holds: the series, their rows, times, seasons
@@ -42,7 +40,7 @@ func (p *Panel) describeRows() string {
 		parts[1] += " each"
 	}
 	if !last.IsZero() {
-		parts = append(parts, fmt.Sprintf("%s to %s", p.FormatTime(first), p.FormatTime(last)))
+		parts = append(parts, fmt.Sprintf("%s to %s", p.shortTime(first), p.shortTime(last)))
 	}
 	gaps := "no gaps"
 	if missing > 0 {
@@ -60,20 +58,6 @@ func seasonText(seasons []int) string {
 		return "season " + text
 	}
 	return "seasons " + strings.ReplaceAll(text, " ", " and ")
-}
-
-// FormatTime returns a time as precisely as the frequency of the panel asks for: 1949-01
-// for months, 2024-12-31 for days, and 2024-12-31 23:00 for hours.
-func (p *Panel) FormatTime(at time.Time) string {
-	switch p.Frequency.Unit {
-	case models.Year:
-		return at.Format("2006")
-	case models.Month, models.Quarter:
-		return at.Format("2006-01")
-	case models.Hour, models.Minute:
-		return at.Format("2006-01-02 15:04")
-	}
-	return formatTime(at)
 }
 
 // describeRoles returns a line such as

@@ -24,7 +24,7 @@ func (r *panelReader) panel() (*Panel, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Panel{Roles: r.roles, Frequency: g.frequency}
+	p := &Panel{Roles: r.roles, Frequency: g.frequency, format: r.format}
 	for i, s := range r.series {
 		if err := r.addSeries(p, g, s); err != nil {
 			return nil, err

@@ -53,6 +53,9 @@ func ReadPanel(rows RowReader, roles Roles) (*Panel, error) {
 	if err := r.assign(); err != nil {
 		return nil, err
 	}
+	if r.time != nil && !r.time.counts {
+		r.format = newTimeFormat(r.time, r.head)
+	}
 	for {
 		fields, line, err := r.next()
 		if err == io.EOF {
@@ -98,7 +101,8 @@ type panelReader struct {
 	table *Table    // of these
 
 	time    *timeColumn // nil without times
-	keys    []int       // the columns of Roles.Series
+	format  timeFormat
+	keys    []int // the columns of Roles.Series
 	values  []*numberColumn
 	statics []staticColumn // numbers, then categories
 

@@ -87,6 +87,17 @@ func (d *Direct) HorizonSegments() int { return (d.Horizon + d.Segment - 1) / d.
 // covariates known ahead.
 func (d *Direct) Columns() int { return d.Targets + d.Past + d.Future }
 
+// Levels returns the shares of values that the intervals between the quantiles hold, the
+// narrowest first.
+func (d *Direct) Levels() []float64 {
+	middle := len(d.Quantiles) / 2
+	levels := make([]float64, middle)
+	for i := range levels {
+		levels[i] = math.Round((d.Quantiles[middle+1+i]-d.Quantiles[middle-1-i])*1e9) / 1e9
+	}
+	return levels
+}
+
 // maxSteps limits the window and the horizon that a mistyped size can ask for.
 const maxSteps = 1 << 20
 

@@ -19,6 +19,7 @@ type Forecasting struct {
 	Time      string   `json:"time,omitempty"`      // name of the column of times
 	Zone      string   `json:"zone,omitempty"`      // time zone of times that are written without one; "" for UTC
 	Series    []string `json:"series,omitempty"`    // names of the columns that together tell series apart
+	Wide      bool     `json:"wide,omitempty"`      // each column of numbers in the table is a series
 	Frequency string   `json:"frequency,omitempty"` // of the rows, as ParseFrequency reads it; "" without times
 	Season    int      `json:"season,omitempty"`    // steps after which the series repeats; 0 if it has no season
 

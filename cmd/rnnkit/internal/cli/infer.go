@@ -130,11 +130,17 @@ func (o *inferOptions) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if task == models.Classify {
+	switch {
+	case task == models.Classify:
 		return o.classify(ctx, model)
+	case isDirect(model):
+		return o.forecastPanel(ctx, model)
 	}
 	return o.forecast(ctx, model)
 }
+
+// isDirect reports whether a model is a direct forecaster.
+func isDirect(m *infer.Model) bool { return m.Metadata() != nil && m.Metadata().Spec.Direct != nil }
 
 // taskOf returns the task of the model, and refuses the flags that it has no use for.
 func (o *inferOptions) taskOf(model *infer.Model) (models.Task, error) {
@@ -142,7 +148,7 @@ func (o *inferOptions) taskOf(model *infer.Model) (models.Task, error) {
 	if d := model.Description(); d != nil {
 		task = d.Task
 		for _, name := range foreignFlagNames {
-			if o.flags.Changed(name) {
+			if o.flags.Changed(name) && !(name == "horizon" && isDirect(model)) {
 				return "", usagef("--%s is for a model from elsewhere, or for --raw: %s says itself what it is for", name, o.model)
 			}
 		}

@@ -2,6 +2,7 @@
 package picture
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,17 @@ func save(p *plot.Plot, width, height vg.Length, path string) error {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	return file.Commit()
+}
+
+// svg returns p as SVG.
+func svg(p *plot.Plot, width, height vg.Length) ([]byte, error) {
+	drawn, err := p.WriterTo(width, height, "svg")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err = drawn.WriteTo(&b)
+	return b.Bytes(), err
 }
 
 // leaveRoom extends the plot upwards, so that the legend covers no data.

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/picture"
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// maxContexts is how many series are forecast at once.
+const maxContexts = 1024
+
+// forecastPanel prints the forecasts of a direct forecaster for the series of the table on
+// standard input.
+func (o *inferOptions) forecastPanel(ctx context.Context, model *infer.Model) error {
+	forecaster, err := infer.NewForecaster(model)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.model, err)
+	}
+	meta := model.Metadata()
+	o.greet()
+	roles := rolesOf(meta.Forecast)
+	if o.column != "" {
+		if roles.Targets, err = listed("column", o.column); err != nil {
+			return err
+		}
+	}
+	panel, err := o.readPanelFile("-", roles)
+	if err != nil {
+		return err
+	}
+	steps := cmp.Or(o.steps, o.horizon, meta.Horizon)
+	table := newForecastTable(o.Out, panel, meta.Spec.Direct.Levels(), false)
+	var notes forecastNotes
+	for first := 0; first < len(panel.Series); first += maxContexts {
+		contexts := contextsOf(panel, first, min(first+maxContexts, len(panel.Series)))
+		forecasts, err := forecaster.ForecastContexts(ctx, contexts, steps)
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.model, inPanel(err, panel, first))
+		}
+		for i, f := range forecasts {
+			notes.add(f)
+			if err := table.print(forecastLines{series: first + i, origin: panel.Series[first+i].Len(), Forecast: f}); err != nil {
+				return err
+			}
+		}
+		if first == 0 && o.plot != "" {
+			if err := o.drawForecast(panel, forecasts[0]); err != nil {
+				return err
+			}
+		}
+	}
+	notes.tell(o.streams, meta, len(panel.Series))
+	return nil
+}
+
+// rolesOf returns the roles of the columns that a model was trained on. The calendar is
+// computed by package infer.
+func rolesOf(f *models.Forecasting) datasets.Roles {
+	r := datasets.Roles{
+		Time: f.Time, Series: f.Series, Targets: f.Targets, Past: f.Past, Static: f.Static,
+		Future: f.Future[:len(f.Future)-len(f.Calendar)], Missing: f.Missing, Frequency: f.Frequency, Wide: f.Wide,
+	}
+	if r.Wide {
+		r.Targets = nil
+	}
+	for _, c := range f.Categories {
+		r.Categories = append(r.Categories, c.Name)
+	}
+	return r
+}
+
+// contextsOf returns what is known of series of a panel.
+func contextsOf(panel *datasets.Panel, from, to int) (list []infer.Context) {
+	for i := from; i < to; i++ {
+		s := &panel.Series[i]
+		c := infer.Context{Targets: s.Targets, Past: s.Past, Future: s.Future, Static: s.Static, Categories: s.Categories}
+		if !s.Start.IsZero() {
+			c.Last = panel.Time(i, s.Len()-1)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// inPanel returns an error of ForecastContexts with the name of the series in place of its
+// index among those from first on.
+func inPanel(err error, panel *datasets.Panel, first int) error {
+	var index int
+	field, ok := err.(*models.FieldError)
+	if !ok {
+		return err
+	}
+	if n, _ := fmt.Sscanf(field.Field, "list[%d]", &index); n == 0 {
+		return inData(err)
+	}
+	_, rest, _ := strings.Cut(field.Field, "].")
+	place := columnOf(rest, panel)
+	if name := panel.Series[first+index].Name; name != "" {
+		place = fmt.Sprintf("series %.40q, %s", name, place)
+	}
+	return &models.FieldError{Field: place, Value: field.Value, Want: field.Want, Err: field.Err}
+}
+
+// columnOf returns the name of a column of a Context given by a path such as Future[1].
+func columnOf(path string, panel *datasets.Panel) string {
+	var index int
+	for role, names := range map[string][]string{"Targets": panel.Targets, "Past": panel.Past, "Future": panel.Future, "Static": panel.Static, "Categories": panel.Categories} {
+		if n, _ := fmt.Sscanf(path, role+"[%d]", &index); n == 1 && index < len(names) {
+			return fmt.Sprintf("column %.40q", names[index])
+		}
+	}
+	return path
+}
+
+// forecastNotes counts what a person should know about forecasts.
+type forecastNotes struct{ padded, beyond int }
+
+func (n *forecastNotes) add(f *infer.Forecast) {
+	if f.Padding > 0 {
+		n.padded++
+	}
+	n.beyond = max(n.beyond, f.Beyond)
+}
+
+func (n *forecastNotes) tell(s *streams, meta *models.Metadata, series int) {
+	if n.padded > 0 {
+		fmt.Fprintf(s.Err, "note: %d of %d series have fewer rows than the %d that the model looks back; it forecasts from those there are\n", n.padded, series, meta.Window)
+	}
+	if n.beyond > 0 {
+		fmt.Fprintf(s.Err, "note: the model reaches %d steps ahead; the %d after that are forecast from forecasts, and their intervals are wider\n", meta.Horizon, n.beyond)
+	}
+}
+
+// drawForecast draws the last rows of the first series and the forecast of its first
+// target.
+func (o *inferOptions) drawForecast(panel *datasets.Panel, f *infer.Forecast) error {
+	s := &panel.Series[0]
+	name := panel.Targets[0]
+	if len(panel.Series) > 1 {
+		name += ", " + s.Name
+		fmt.Fprintf(o.Err, "note: --plot draws the first of %d series, %s\n", len(panel.Series), printable(s.Name))
+	}
+	p := picture.Forecast{Name: name, Values: s.Targets[0], First: s.Len(), Predictions: f.Median[0]}
+	for i := range f.Levels {
+		p.Bands = append(p.Bands, picture.Band{Name: percentOf(f.Levels[i]) + "%", Low: f.Low[i][0], High: f.High[i][0]})
+	}
+	if panel.Frequency.Count > 0 {
+		p.Time = func(row int) string { return panel.FormatTime(panel.Time(0, row)) }
+	}
+	return p.Write(o.plot)
+}
