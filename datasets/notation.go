@@ -26,12 +26,21 @@ func parse(field string) (float64, error) {
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange):
 		return 0, errText
-	case err == nil && math.IsInf(v, 0):
-		return 0, errInfinite
-	case math.IsInf(float64(float32(v)), 0):
+	case err != nil:
 		return 0, errRange
 	}
-	return v, nil
+	return v, checkFinite(v)
+}
+
+// checkFinite returns an error for a number that is infinite, as float32 too.
+func checkFinite(v float64) error {
+	switch {
+	case math.IsInf(v, 0):
+		return errInfinite
+	case math.IsInf(float64(float32(v)), 0):
+		return errRange
+	}
+	return nil
 }
 
 // isMissing reports whether a field stands for a missing value, in the notation of

@@ -406,13 +406,7 @@ func (c *numberColumn) read(f Field) (float64, error) {
 	case TimeField:
 		return 0, errTimeValue
 	case NumberField:
-		switch {
-		case math.IsInf(f.Number, 0):
-			return 0, errInfinite
-		case math.IsInf(float64(float32(f.Number)), 0):
-			return 0, errRange
-		}
-		return f.Number, nil
+		return f.Number, checkFinite(f.Number)
 	}
 	v, err := parse(f.Text)
 	plain := c.written == notation{} || c.written == notation{decimal: "."}

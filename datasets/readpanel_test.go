@@ -149,6 +149,7 @@ func TestReadPanelTimes(t *testing.T) {
 		{"2024-10-27 01:00|2024-10-27 02:00|2024-10-27 02:00|2024-10-27 03:00", datasets.Roles{}, "1h", "2024-10-27T01:00:00+02:00", "[1 2 3 4]"},
 		{"2024-10-27 02:00|2024-10-27 02:30|2024-10-27 02:00|2024-10-27 02:30|2024-10-27 03:00", datasets.Roles{}, "30min", "2024-10-27T02:00:00+02:00", "[1 2 3 4 5]"},
 		{"2024-11-03 00:00|2024-11-03 01:00|2024-11-03 01:00|2024-11-03 02:00", datasets.Roles{}, "1h", "2024-11-03T00:00:00-04:00", "[1 2 3 4]"},
+		{"2024-10-27 01:00|2024-10-27 02:00|2024-10-27 02:00|2024-10-27 03:00", datasets.Roles{Zone: "Europe/Berlin"}, "1h", "2024-10-27T01:00:00+02:00", "[1 2 3 4]"},
 		{"2024-03-31 01:00|2024-03-31 03:00|2024-03-31 04:00", datasets.Roles{Zone: "Europe/Berlin"}, "1h", "2024-03-31T01:00:00+01:00", "[1 2 3]"},
 		{"2024-03-30T23:00:00Z|2024-03-31T22:00:00Z|2024-04-01T22:00:00Z|2024-04-02T22:00:00Z", datasets.Roles{Zone: "Europe/Berlin"}, "1d", "2024-03-31T00:00:00+01:00", "[1 2 3 4]"},
 		{"2024-01-01T00:00:00+05:30|2024-01-02T00:00:00+05:30|2024-01-03T00:00:00+05:30", datasets.Roles{}, "1d", "2024-01-01T00:00:00+05:30", "[1 2 3]"},
@@ -172,6 +173,22 @@ func TestReadPanelTimes(t *testing.T) {
 		if want := []string{test.frequency, test.start, test.values}; !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q; %q", test.times, got, want, p.Notes)
 		}
+	}
+}
+
+// TestReadPanelDays has one series without weekends and one with them.
+func TestReadPanelDays(t *testing.T) {
+	p := mustRead(t, `day,id,y
+2024-03-28,a,1
+2024-03-29,a,2
+2024-04-01,a,3
+2024-04-02,a,4
+2024-03-30,b,1
+2024-03-31,b,2
+2024-04-01,b,3
+`, datasets.Roles{Series: []string{"id"}})
+	if p.Frequency != (models.Frequency{Count: 1, Unit: models.Day}) || p.Series[0].Len() != 6 {
+		t.Errorf("%v: %s", p.Frequency, show(p))
 	}
 }
 
@@ -226,6 +243,7 @@ func TestReadPanelRefuses(t *testing.T) {
 		{"y,s\n1,2\n2,2\n", datasets.Roles{Targets: []string{"y"}, Static: []string{"s"}, Series: []string{"s"}}, []string{"column 2", "series and static"}},
 		{"y\n1\n2\n+Inf\n", datasets.Roles{}, []string{"line 4", "infinite"}},
 		{"y\n1\n1e39\n", datasets.Roles{}, []string{"line 3", "too large"}},
+		{"y\ntrue\nfalse\n", datasets.Roles{Targets: []string{"y"}}, []string{"line 2", "not a number"}},
 		{"y\n1\n2\n3 kg\n", datasets.Roles{}, []string{"line 4", "unit"}},
 		{"y\nNaN\nNaN\n", datasets.Roles{Targets: []string{"y"}}, []string{`no values of ["y"]`}},
 		{"when,y,z\n2024-01-01,1,2\n", datasets.Roles{}, []string{"2 columns of numbers", `2 "y", 3 "z"`, "wide"}},
@@ -271,6 +289,7 @@ func TestReadPanelContradictions(t *testing.T) {
 		{"15", "2027-05-19;1.020", "line 10002, column 2"},
 		{"1,020.5", "2027-05-19;1.020,5", "line 10002, column 2"},
 		{"15", "2027-05-19;€ 15", "line 10002, column 2"},
+		{"1,5", "2027-05-19;€ 2,5", "line 10002, column 2"},
 		{"15", "19.05.2027;15", "line 10002, column 1"},
 		{"15", "2027-05-19;x", `"x" is not a number`},
 	} {
