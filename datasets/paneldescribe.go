@@ -154,8 +154,7 @@ func telltale(values, target []float64) int {
 	from := max(0, len(target)-telltaleRows)
 	values, target = values[from:], target[from:]
 	for lag := 0; lag <= min(telltaleLags, len(target)/4); lag++ {
-		n := len(target) - lag
-		if linear(values[:n], target[lag:]) && (lag == 0 || !linear(target[:n], target[lag:])) {
+		if linear(values[:len(values)-lag], target[lag:]) {
 			return lag
 		}
 	}

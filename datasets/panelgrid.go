@@ -243,23 +243,18 @@ func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
 	if err != nil {
 		return err
 	}
-	columns := make([][]float64, len(s.values))
-	for c, values := range s.values {
-		s.values[c] = nil
-		columns[c] = r.onGrid(values, rows, n)
-	}
-	targets, past := len(r.roles.Targets), len(r.roles.Targets)+len(p.Past)
-	out := PanelSeries{Name: s.name, Targets: columns[:targets:targets], Past: columns[targets:past:past], Future: columns[past:]}
-	if err := r.checkMissing(&out, s, rows); err != nil {
-		return err
+	out := PanelSeries{Name: s.name, Key: s.key}
+	if len(r.keys) == 0 {
+		out.Key = nil
 	}
 	if g.timed {
 		out.Start = r.time.at(s.ticks.at(0))
 	}
-	if len(r.keys) > 0 {
-		out.Key = s.key
-	}
+	r.setColumns(&out, s, rows, n)
 	r.setStatics(&out, s)
+	if err := r.checkMissing(&out, s, rows); err != nil {
+		return err
+	}
 	if r.roles.Missing == models.MissingInterpolate {
 		interpolate(out.Past)
 		interpolate(heads(out.Future, n-aheadRows(&out)))
@@ -270,6 +265,18 @@ func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
 		r.addOne(p, out)
 	}
 	return nil
+}
+
+// setColumns sets the values of a series, which has n rows in the grid.
+func (r *panelReader) setColumns(out *PanelSeries, s *seriesRows, rows []int, n int) {
+	columns := make([][]float64, len(s.values))
+	for c, values := range s.values {
+		s.values[c] = nil
+		columns[c] = r.onGrid(values, rows, n)
+	}
+	targets := len(r.roles.Targets)
+	past := targets + len(r.roles.Past)
+	out.Targets, out.Past, out.Future = columns[:targets:targets], columns[targets:past:past], columns[past:]
 }
 
 // onGrid returns values as a slice, with missing ones between those that have rows. The
@@ -421,6 +428,11 @@ func (r *panelReader) checkMissing(out *PanelSeries, s *seriesRows, rows []int) 
 			}
 		}
 	}
+	return r.checkStatics(s)
+}
+
+// checkStatics refuses missing static values where they are to be refused.
+func (r *panelReader) checkStatics(s *seriesRows) error {
 	for i, text := range s.static {
 		if r.roles.Missing == models.MissingRefuse && isMissing(text) {
 			return r.rows.At(int(s.lines.at(0)), r.statics[i].index+1, fmt.Errorf("a missing value of %.40q%s; fill it in, or have missing values masked", r.statics[i].title, s.of()))

@@ -46,7 +46,7 @@ func ReadPanel(rows RowReader, roles Roles) (*Panel, error) {
 	if err := roles.check(); err != nil {
 		return nil, err
 	}
-	r := &panelReader{rows: rows, roles: roles, byKey: map[string]*seriesRows{}}
+	r := &panelReader{rows: rows, roles: roles, used: map[*Column]string{}, byKey: map[string]*seriesRows{}}
 	if err := r.readHead(); err != nil {
 		return nil, err
 	}
@@ -97,8 +97,9 @@ func (r *Roles) check() error {
 type panelReader struct {
 	rows  RowReader
 	roles Roles
-	head  []headRow // the first rows, until they are read
-	table *Table    // of these
+	head  []headRow          // the first rows, until they are read
+	table *Table             // of these
+	used  map[*Column]string // the roles of its columns, in words
 
 	time    *timeColumn // nil without times
 	format  timeFormat
@@ -205,45 +206,69 @@ func (r *panelReader) inFile(err error) error {
 
 // assign finds the columns of all roles.
 func (r *panelReader) assign() error {
-	used := map[*Column]string{}
-	var keys, static, categories, past, future, targets, times []*Column
+	named, err := r.namedColumns()
+	if err != nil {
+		return err
+	}
+	if err := r.assignTime(named.time); err != nil {
+		return err
+	}
+	if len(named.targets) == 0 {
+		if named.targets, err = r.findTargets(); err != nil {
+			return err
+		}
+	}
+	r.roles.Targets, r.roles.Past, r.roles.Future = titles(named.targets), titles(named.past), titles(named.future)
+	r.assignKeys(named.keys)
+	r.assignStatics(named.static, named.categories)
+	return r.assignValues(named.targets, named.past, named.future)
+}
+
+// roleColumns holds the columns of each role.
+type roleColumns struct {
+	keys, static, categories, past, future, targets, time []*Column
+}
+
+// namedColumns finds the columns that the roles name.
+func (r *panelReader) namedColumns() (found roleColumns, err error) {
+	var times []string
+	if r.roles.Time != "" {
+		times = []string{r.roles.Time}
+	}
 	for _, role := range []struct {
 		name    string
 		columns []string
 		found   *[]*Column
 	}{
-		{"the series", r.roles.Series, &keys}, {"static", r.roles.Static, &static}, {"a category", r.roles.Categories, &categories},
-		{"a past covariate", r.roles.Past, &past}, {"known ahead", r.roles.Future, &future}, {"a target", r.roles.Targets, &targets},
-		{"the time", slices.DeleteFunc([]string{r.roles.Time}, func(name string) bool { return name == "" }), &times},
+		{"the series", r.roles.Series, &found.keys}, {"static", r.roles.Static, &found.static}, {"a category", r.roles.Categories, &found.categories},
+		{"a past covariate", r.roles.Past, &found.past}, {"known ahead", r.roles.Future, &found.future}, {"a target", r.roles.Targets, &found.targets},
+		{"the time", times, &found.time},
 	} {
 		for _, name := range role.columns {
-			c, err := r.table.find(name)
+			c, err := r.claim(name, role.name)
 			if err != nil {
-				return r.inFile(err)
+				return found, err
 			}
-			if before, again := used[c]; again {
-				return r.rows.At(0, c.Number, fmt.Errorf("%s is to be %s and %s; give a column one role", c, before, role.name))
-			}
-			if f := r.head[0].fields[c.Number-1]; f.Kind == UnsupportedField {
-				return r.rows.At(0, c.Number, fmt.Errorf("values of the type %.60s, which can be neither numbers nor texts; choose another column", f.Text))
-			}
-			used[c] = role.name
 			*role.found = append(*role.found, c)
 		}
 	}
-	if err := r.assignTime(times, used); err != nil {
-		return err
+	return found, nil
+}
+
+// claim returns the column of a name, which must not have a role yet.
+func (r *panelReader) claim(name, role string) (*Column, error) {
+	c, err := r.table.find(name)
+	if err != nil {
+		return nil, r.inFile(err)
 	}
-	if len(targets) == 0 {
-		var err error
-		if targets, err = r.findTargets(used); err != nil {
-			return err
-		}
+	if before, again := r.used[c]; again {
+		return nil, r.rows.At(0, c.Number, fmt.Errorf("%s is to be %s and %s; give a column one role", c, before, role))
 	}
-	r.roles.Targets, r.roles.Past, r.roles.Future = titles(targets), titles(past), titles(future)
-	r.assignKeys(keys)
-	r.assignStatics(static, categories)
-	return r.assignValues(targets, past, future)
+	if f := r.head[0].fields[c.Number-1]; f.Kind == UnsupportedField {
+		return nil, r.rows.At(0, c.Number, fmt.Errorf("values of the type %.60s, which can be neither numbers nor texts; choose another column", f.Text))
+	}
+	r.used[c] = role
+	return c, nil
 }
 
 // titles returns the names of columns, or what stands for a name.
@@ -256,12 +281,12 @@ func titles(columns []*Column) (list []string) {
 
 // assignTime finds the column of times: the one named, else the first with times, in the
 // format if there is one, that has no other role, else the first that counts.
-func (r *panelReader) assignTime(named []*Column, used map[*Column]string) error {
+func (r *panelReader) assignTime(named []*Column) error {
 	times := named
 	for _, is := range r.timeTests() {
 		for i := range r.table.Columns {
-			if c := &r.table.Columns[i]; len(times) == 0 && used[c] == "" && is(c) {
-				times, used[c] = []*Column{c}, "the time"
+			if c := &r.table.Columns[i]; len(times) == 0 && r.used[c] == "" && is(c) {
+				times, r.used[c] = []*Column{c}, "the time"
 			}
 		}
 	}
@@ -317,15 +342,15 @@ func (r *panelReader) firstField(c *Column) (field string) {
 func isCount(c *Column) bool { return named(c.Name, countWords) && !named(c.Name, idWords) }
 
 // findTargets returns the only column of numbers that has no role, or all of a wide table.
-func (r *panelReader) findTargets(used map[*Column]string) ([]*Column, error) {
+func (r *panelReader) findTargets() ([]*Column, error) {
 	var left []*Column
 	for _, c := range r.table.all() {
-		if used[c] == "" && (c.Kind == Numbers || c.Kind == Empty && r.roles.Wide) {
+		if r.used[c] == "" && (c.Kind == Numbers || c.Kind == Empty && r.roles.Wide) {
 			left = append(left, c)
 		}
 	}
 	switch {
-	case len(left) == 0 && len(used) > 0:
+	case len(left) == 0 && len(r.used) > 0:
 		return nil, r.rows.At(0, 0, errors.New("no column of numbers is left to forecast; choose the targets by name or number: "+list(r.table.all())))
 	case len(left) == 0:
 		return nil, r.inFile(r.table.noValues())
