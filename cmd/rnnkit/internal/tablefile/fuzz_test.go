@@ -45,7 +45,7 @@ func FuzzOpen(f *testing.F) {
 func FuzzJSONLines(f *testing.F) {
 	for _, text := range []string{
 		`{"y":1.5,"t":"2024-01-01"}`, `{"a":null,"b":true,"c":false,"":""}`, `{"é":"\u00e9\ud83d\ude00\n","b":-0e-5}`, ` { "a" : 12 , "b" : "\\" } `,
-		`{"a":1,"a":2}`, `{"a":01}`, `{"a":.5}`, `{"a":+1}`, `{"a":1_0}`, `{"a":0x1}`, `{"a":Infinity}`, `{"a":9007199254740993}`, `{"a":1,}`, `{,}`, `{"a" 1}`, `{"a":"` + "\x01" + `"}`, "{\"a\":1\x00}", `{"a":tru}`, `{"a":"\x"}`,
+		`{"a":1,"a":2}`, `{"a":01}`, `{"a":.5}`, `{"a":+1}`, `{"a":1_0}`, `{"a":0x1}`, `{"a":Infinity}`, `{"a":9007199254740993}`, `{"a":1,}`, `{,}`, `{"a" 1}`, `{"a":"` + "\x01" + `"}`, "{\"a\":1\x00}", `{"a":tru}`, `{|6`, `{"a":"\x"}`,
 	} {
 		f.Add(text)
 	}
@@ -63,6 +63,9 @@ func FuzzJSONLines(f *testing.F) {
 			t.Fatal("no row and no error")
 		}
 		want, ok := decodeObject(text)
+		if err == nil && !ok && table.Format == "CSV" {
+			return // whose header may begin with a brace
+		}
 		if ok != (err == nil) {
 			t.Fatalf("%q: %v, and encoding/json reads it: %v", text, err, ok)
 		}
