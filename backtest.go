@@ -1,6 +1,7 @@
 package rnnkit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -91,6 +92,12 @@ func Backtest(ctx context.Context, m *infer.Model, panel *datasets.Panel, o Back
 	if err != nil {
 		return nil, err
 	}
+	if panel == nil {
+		return nil, &models.FieldError{Field: "panel", Value: nil, Want: "a panel of series"}
+	}
+	if panel, err = withCalendar(panel, meta.Horizon, meta.Forecast.Calendar); err != nil {
+		return nil, err
+	}
 	if err := checkRoles(panel, meta.Forecast); err != nil {
 		return nil, err
 	}
@@ -99,7 +106,12 @@ func Backtest(ctx context.Context, m *infer.Model, panel *datasets.Panel, o Back
 		return nil, err
 	}
 	b := &backtest{panel: panel, meta: meta, options: o, origins: list}
-	if err := b.forecast(ctx, m); err != nil {
+	if o.Retrain != nil {
+		err = b.retrain(ctx)
+	} else {
+		err = b.forecast(ctx, m, list)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b.result(ctx)
@@ -119,9 +131,6 @@ func directMetadata(m *infer.Model) (*models.Metadata, error) {
 
 // checkRoles refuses a panel whose columns are not those of the model.
 func checkRoles(panel *datasets.Panel, f *models.Forecasting) error {
-	if panel == nil {
-		return &models.FieldError{Field: "panel", Value: nil, Want: "a panel of series"}
-	}
 	if err := models.InField("panel", panel.Check()); err != nil {
 		return err
 	}
@@ -225,9 +234,9 @@ type backtest struct {
 // chunk is how many origins a model forecasts from at once.
 const chunk = 256
 
-// forecast sets the backcasts to what m answers.
-func (b *backtest) forecast(ctx context.Context, m *infer.Model) error {
-	for part := range slices.Chunk(b.origins, chunk) {
+// forecast adds what m answers from some origins to the backcasts.
+func (b *backtest) forecast(ctx context.Context, m *infer.Model, list []origin) error {
+	for part := range slices.Chunk(list, chunk) {
 		answers, err := m.Run(ctx, inputsAt(b.panel, b.meta, part), "quantiles")
 		if err != nil {
 			return err
@@ -238,6 +247,95 @@ func (b *backtest) forecast(ctx context.Context, m *infer.Model) error {
 		}
 	}
 	return nil
+}
+
+// retrain trains a model for each round of origins, the last of all series, then those
+// before and so on, on the rows before these, and forecasts from them.
+func (b *backtest) retrain(ctx context.Context) error {
+	for left := b.bySeries(); ; {
+		var round []origin
+		for i, rows := range left {
+			if n := len(rows); n > 0 {
+				round = append(round, origin{i, rows[n-1]})
+				left[i] = rows[:n-1]
+			}
+		}
+		if len(round) == 0 {
+			break
+		}
+		if err := b.retrainOn(ctx, round); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(b.backcasts, func(x, y Backcast) int {
+		return cmp.Or(cmp.Compare(x.Series, y.Series), cmp.Compare(x.Origin, y.Origin), cmp.Compare(x.Target, y.Target))
+	})
+	return nil
+}
+
+// bySeries returns the origins of each series, ascending.
+func (b *backtest) bySeries() [][]int {
+	list := make([][]int, len(b.panel.Series))
+	for _, at := range b.origins {
+		list[at.series] = append(list[at.series], at.row)
+	}
+	for _, rows := range list {
+		slices.Sort(rows)
+	}
+	return list
+}
+
+// retrainOn trains on what came before the origins of a round, and forecasts from them. A
+// series that has none counts up to its first origin of all.
+func (b *backtest) retrainOn(ctx context.Context, round []origin) error {
+	before := *b.panel
+	before.Series = slices.Clone(b.panel.Series)
+	for i, rows := range b.bySeries() {
+		end := before.Series[i].Len()
+		if len(rows) > 0 {
+			end = rows[0]
+		}
+		if k := slices.IndexFunc(round, func(at origin) bool { return at.series == i }); k >= 0 {
+			end = round[k].row
+		}
+		before.Series[i] = until(before.Series[i], end)
+	}
+	job, err := NewForecaster(&before, b.retrainOptions())
+	if err != nil {
+		return models.InField("Retrain", err)
+	}
+	result, err := job.Train(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := result.Open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return b.forecast(ctx, m, round)
+}
+
+// retrainOptions are those of a model that answers for the same steps and quantiles.
+func (b *backtest) retrainOptions() ForecasterOptions {
+	o, d := *b.options.Retrain, b.meta.Spec.Direct
+	o.Horizon, o.Season, o.Levels = d.Horizon, max(1, b.meta.Forecast.Season), levels(d.Quantiles)
+	if o.Calendar == nil {
+		o.Calendar = b.meta.Forecast.Calendar
+	}
+	return o
+}
+
+// until returns a series without the rows from the given one on, but for the covariates
+// that are known ahead.
+func until(s datasets.PanelSeries, row int) datasets.PanelSeries {
+	s.Targets, s.Past = slices.Clone(s.Targets), slices.Clone(s.Past)
+	for _, columns := range [][][]float64{s.Targets, s.Past} {
+		for i, values := range columns {
+			columns[i] = values[:row]
+		}
+	}
+	return s
 }
 
 // add adds the answers for some origins, [origins, horizon, targets, quantiles].
@@ -270,7 +368,11 @@ func inputsAt(p *datasets.Panel, meta *models.Metadata, list []origin) map[strin
 	var categories []int64
 	for _, at := range list {
 		s := &p.Series[at.series]
-		input = appendRows(input, slices.Concat(s.Targets, s.Past, s.Future), at.row-d.Window, at.row)
+		targets := s.Targets
+		if meta.Forecast.Missing == models.MissingInterpolate {
+			targets = known(targets, at.row)
+		}
+		input = appendRows(input, slices.Concat(targets, s.Past, s.Future), at.row-d.Window, at.row)
 		future = appendRows(future, s.Future, at.row, at.row+d.Horizon)
 		for _, v := range s.Static {
 			static = append(static, float32(v))
@@ -290,6 +392,24 @@ func inputsAt(p *datasets.Panel, meta *models.Metadata, list []origin) map[strin
 		inputs["categories"] = tensor.Of(categories, len(list), n)
 	}
 	return inputs
+}
+
+// known returns the columns before a row with missing values filled in, those at the end
+// by the last one that is known.
+func known(columns [][]float64, row int) (filled [][]float64) {
+	for _, values := range columns {
+		values = values[:row]
+		if slices.ContainsFunc(values, math.IsNaN) {
+			values = interpolated(values)
+			for i := 1; i < len(values); i++ {
+				if math.IsNaN(values[i]) {
+					values[i] = values[i-1]
+				}
+			}
+		}
+		filled = append(filled, values)
+	}
+	return filled
 }
 
 // appendRows appends the rows of columns from one to another, [rows, columns]. Those that

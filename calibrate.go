@@ -65,7 +65,7 @@ func (b *backtest) forecastBy(ctx context.Context, model *models.Model) error {
 		return err
 	}
 	defer m.Close()
-	return b.forecast(ctx, m)
+	return b.forecast(ctx, m, b.origins)
 }
 
 // widths returns the factors of conformal calibration.

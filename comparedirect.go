@@ -104,7 +104,11 @@ func (j *Job) judgeOrigin(ctx context.Context, file []byte, at origin, batch *da
 func (f *forecaster) batchAt(at origin) *datasets.Batch {
 	d, s := f.Spec.Direct, &f.panel.Series[at.series]
 	b := &datasets.Batch{Size: len(s.Targets), Time: d.Window}
-	for _, values := range s.Targets {
+	targets := s.Targets
+	if f.Missing == models.MissingInterpolate {
+		targets = known(targets, min(at.row, s.Len()))
+	}
+	for _, values := range targets {
 		columns := slices.Concat([][]float64{values}, s.Past, s.Future)
 		b.Inputs = appendRows(b.Inputs, columns, at.row-d.Window, at.row)
 		b.Ahead = appendRows(b.Ahead, s.Future, at.row, at.row+d.Horizon)

@@ -75,6 +75,70 @@ func sales() []datasets.Column {
 	return []datasets.Column{{Name: "units", Values: units}, {Name: "price", Values: price}}
 }
 
+// shop returns the units that a shop sells each day, and the price, which is known for
+// ahead days more.
+func shop(days, ahead int) (units, price []float64) {
+	for day := range days + ahead {
+		price = append(price, 20-5*float64(day/3%2))
+		units = append(units, 100-4*price[day]+15*math.Sin(2*math.Pi*float64(day)/7)+math.Sin(float64(day*day)))
+	}
+	return units[:days], price
+}
+
+// A forecaster of a series with a price that is known ahead: trained, compared with simple
+// methods, written, and opened in a service, which links no trainer.
+func ExampleNewForecaster() {
+	units, price := shop(400, 14)
+	panel := &datasets.Panel{
+		Roles:  datasets.Roles{Targets: []string{"units"}, Future: []string{"price"}},
+		Series: []datasets.PanelSeries{{Targets: [][]float64{units}, Future: [][]float64{price}}},
+	}
+	o := rnnkit.DefaultForecasterOptions()
+	o.Horizon, o.Season = 14, 7
+	job := must(rnnkit.NewForecaster(panel, o))
+	result := must(job.Train(ctx))
+	if err := result.WriteFile("units.onnx"); err != nil {
+		log.Fatal(err)
+	}
+
+	m := must(infer.Open("units.onnx"))
+	defer m.Close()
+	test := must(rnnkit.Backtest(ctx, m, panel, rnnkit.BacktestOptions{Cutoffs: 3}))
+	fmt.Println("better than", test.Reports[2].Method, test.Reports[0].All.MASE < test.Reports[2].All.MASE)
+	f := must(infer.NewForecaster(m))
+	next := must(f.ForecastContext(ctx, infer.Context{Targets: [][]float64{units}, Future: [][]float64{price}}, 14))
+	fmt.Println(len(next.Median[0]), "days,", next.Levels[0] == 0.8, next.Low[0][0][0] < next.Median[0][0])
+	// Output:
+	// better than seasonal naive true
+	// 14 days, true true
+}
+
+// The shortest program: series as slices, of any lengths.
+func ExampleNewForecaster_slices() {
+	short, _ := shop(90, 0)
+	long, _ := shop(200, 0)
+	panel := must(datasets.NewPanel(short, long))
+	result := must(must(rnnkit.NewForecaster(panel, rnnkit.DefaultForecasterOptions())).Train(ctx))
+	fmt.Println("steps ahead:", result.Model.Horizon)
+	fmt.Println(result.WriteFile("shops.onnx"))
+	// Output:
+	// steps ahead: 6
+	// <nil>
+}
+
+// From which rows a backtest forecasts, and how far off the model is at each step.
+func ExampleBacktest() {
+	units, _ := shop(300, 0)
+	o := rnnkit.DefaultForecasterOptions()
+	o.Horizon = 3
+	result := must(must(rnnkit.NewForecaster(must(datasets.NewPanel(units[:250])), o)).Train(ctx))
+	m := must(result.Open())
+	defer m.Close()
+	b := must(rnnkit.Backtest(ctx, m, must(datasets.NewPanel(units)), rnnkit.BacktestOptions{Cutoffs: 40, Every: 1, Alone: true}))
+	fmt.Println(len(b.Forecasts), "forecasts of", len(b.Reports[0].Steps), "steps")
+	// Output: 40 forecasts of 3 steps
+}
+
 // A forecaster of one of several columns, four steps ahead.
 func ExampleNewStepForecaster() {
 	o := rnnkit.DefaultStepForecasterOptions()

@@ -242,22 +242,19 @@ func newForecaster(panel *datasets.Panel, o ForecasterOptions) (*forecaster, err
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkStart(panel); err != nil {
-		return nil, err
-	}
 	r := newRules(panel, &o)
 	if err := r.settle(); err != nil {
 		return nil, err
 	}
-	f := &forecaster{ForecasterOptions: o, given: from, panel: panel, calibration: r.calibration, origins: r.origins}
-	if o.Calendar != nil {
-		f.panel = &datasets.Panel{}
-		*f.panel = *panel
-		f.panel.Series = slices.Clone(panel.Series)
-		if err := f.panel.AddCalendar(o.Horizon, o.Calendar...); err != nil {
+	if panel, err = withCalendar(panel, o.Horizon, o.Calendar); err != nil {
+		return nil, err
+	}
+	if o.Start != nil {
+		if err := checkRoles(panel, o.Start.Forecast); err != nil {
 			return nil, err
 		}
 	}
+	f := &forecaster{ForecasterOptions: o, given: from, panel: panel, calibration: r.calibration, origins: r.origins}
 	f.describe(r.said)
 	return f, nil
 }
@@ -272,13 +269,11 @@ func (o *ForecasterOptions) useStart() error {
 	if d == nil {
 		return &models.FieldError{Field: "Start.Spec.Direct", Value: nil, Want: "set: NewStepForecaster goes on from a model that reads step by step"}
 	}
-	o.Levels, o.Center, o.Calendar, o.Log = nil, d.Center, nil, Off
+	o.Center, o.Linear, o.Calendar, o.Log = d.Center, d.Linear, f.Calendar, Off
 	if d.Log > 0 {
 		o.Log = On
 	}
-	for i, q := range d.Quantiles[:len(d.Quantiles)/2] {
-		o.Levels = append(o.Levels, d.Quantiles[len(d.Quantiles)-1-i]-q)
-	}
+	o.Levels = levels(d.Quantiles)
 	if o.Min == nil {
 		o.Min = f.Min
 	}
@@ -293,14 +288,6 @@ func (o *ForecasterOptions) useStart() error {
 		keepStart("Season", &o.Season, f.Season, 0),
 		keepStart("Ensemble", &o.Ensemble, 1+len(o.Start.Ensemble), 0),
 	)
-}
-
-// checkStart refuses a panel whose columns are not those of Start.
-func (o *ForecasterOptions) checkStart(panel *datasets.Panel) error {
-	if o.Start == nil {
-		return nil
-	}
-	return checkRoles(panel, o.Start.Forecast)
 }
 
 // checkPrecision refuses targets whose differences float32 would round away.
@@ -418,6 +405,25 @@ func quantiles(levels []float64) []float64 {
 	slices.Sort(list)
 	for i, q := range list {
 		list[i] = math.Round(q*1e9) / 1e9 // 0.95 gives 0.025
+	}
+	return list
+}
+
+// withCalendar returns the panel with features of a calendar, for so many rows after the
+// last too, unless it has some already.
+func withCalendar(panel *datasets.Panel, ahead int, features []string) (*datasets.Panel, error) {
+	if len(features) == 0 || len(panel.Roles.Calendar) > 0 {
+		return panel, nil
+	}
+	added := *panel
+	added.Series = slices.Clone(panel.Series)
+	return &added, added.AddCalendar(ahead, features...)
+}
+
+// levels returns those of the intervals between quantiles.
+func levels(quantiles []float64) (list []float64) {
+	for i, q := range quantiles[:len(quantiles)/2] {
+		list = append(list, quantiles[len(quantiles)-1-i]-q)
 	}
 	return list
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rnnkit/rnnkit"
 	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
 )
@@ -291,5 +292,127 @@ func TestTrials(t *testing.T) {
 	o.Horizon = 35
 	if _, err := rnnkit.NewForecaster(p, o); !isField(err, "Trials") {
 		t.Errorf("without rows for the trials: %v", err)
+	}
+}
+
+// TestBacktest forecasts from the origins that each way of telling them gives: the same
+// answers from the same rows.
+func TestBacktest(t *testing.T) {
+	p := everything()
+	o := quick()
+	o.Levels = []float64{0.9}
+	_, result := forecastOf(t, p.Until(20), o)
+	m := open(t, result)
+	given, err := rnnkit.Backtest(ctx, m, p, rnnkit.BacktestOptions{Origins: [][]int{{75, 80, 85}, {85, 90, 95}, {95, 100, 105}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(given.Forecasts); n != 3*3*2 {
+		t.Fatalf("%d forecasts", n)
+	}
+	for name, o := range map[string]rnnkit.BacktestOptions{
+		"last":  {Cutoffs: 3, Every: 5},
+		"every": {Cutoffs: 3},
+		"from":  {From: p.Time(0, 75), Every: 5, Cutoffs: 3, Origins: nil},
+	} {
+		b, err := rnnkit.Backtest(ctx, m, p, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := slices.EqualFunc(b.Forecasts, given.Forecasts, func(a, b rnnkit.Backcast) bool {
+			return a.Series == b.Series && a.Origin == b.Origin && slices.Equal(a.Forecast, b.Forecast)
+		})
+		if name != "from" && !same {
+			t.Errorf("%s: other forecasts", name)
+		}
+		if first := b.Forecasts[0]; first.Origin != 75 || first.Forecast[4] != given.Forecasts[0].Forecast[4] {
+			t.Errorf("%s: the first is %+v", name, first)
+		}
+	}
+	last := given.Forecasts[4] // of the first target of the first series, whose last value is missing
+	if last.Origin != 85 || !math.IsNaN(last.Actual[4]) || last.Quantiles[0][0] > last.Forecast[0] || last.Quantiles[0][2] < last.Forecast[0] {
+		t.Errorf("the last is %+v", last)
+	}
+	if r := given.Reports[0]; r.All.Missing != 3 || len(r.Steps) != 5 || r.All.Intervals[0].Level < 0.89 {
+		t.Errorf("the report is %+v", r)
+	}
+	direct, err := must(infer.NewForecaster(m)).ForecastContext(ctx, contextAt(p, 1, 90), 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range given.Forecasts[8].Forecast {
+		if !(math.Abs(v-direct.Median[0][i]) < 1e-4) {
+			t.Errorf("step %d: %g, and package infer says %g", i, v, direct.Median[0][i])
+		}
+	}
+}
+
+// contextAt returns what package infer reads to forecast from a row.
+func contextAt(p *datasets.Panel, series, row int) infer.Context {
+	s := p.Series[series]
+	heads := func(columns [][]float64, n int) (list [][]float64) {
+		for _, values := range columns {
+			list = append(list, values[:n])
+		}
+		return list
+	}
+	return infer.Context{
+		Targets: heads(s.Targets, row), Past: heads(s.Past, row), Future: heads(s.Future, row+5),
+		Static: s.Static, Categories: s.Categories, Last: p.Time(series, row-1),
+	}
+}
+
+// TestBacktestRetrains trains anew on what came before each origin: what came after has no
+// influence.
+func TestBacktestRetrains(t *testing.T) {
+	values := seasonal(100, 1, 1)
+	p := panel(t, values)
+	o := quick()
+	o.Updates, o.Ensemble = 20, 1
+	_, result := forecastOf(t, p, o)
+	m := open(t, result)
+	options := rnnkit.BacktestOptions{Cutoffs: 2, Every: 9, Retrain: &o, Alone: true}
+	first, err := rnnkit.Backtest(ctx, m, p, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 95; i < 100; i++ {
+		values[i] = 1000
+	}
+	second, err := rnnkit.Backtest(ctx, m, p, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, origin := range []int{86, 95} {
+		if a, b := first.Forecasts[i], second.Forecasts[i]; a.Origin != origin || !slices.Equal(a.Forecast, b.Forecast) {
+			t.Errorf("from %d: %v and %v", origin, a.Forecast, b.Forecast)
+		}
+	}
+	if slices.Equal(first.Forecasts[0].Forecast, first.Forecasts[1].Forecast) {
+		t.Error("both models are the same")
+	}
+}
+
+// TestBacktestRefuses has options that fit no data, and panels of other columns.
+func TestBacktestRefuses(t *testing.T) {
+	_, result := forecastOf(t, panel(t, seasonal(60, 1, 1)), quick())
+	m, p := open(t, result), panel(t, seasonal(60, 1, 1))
+	for field, o := range map[string]rnnkit.BacktestOptions{
+		"Every":         {Every: -1},
+		"Origins":       {Origins: [][]int{{5}, {6}}},
+		"Origins[0][1]": {Origins: [][]int{{5, 60}}},
+	} {
+		if _, err := rnnkit.Backtest(ctx, m, p, o); !isField(err, field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if _, err := rnnkit.Backtest(ctx, m, everything(), rnnkit.BacktestOptions{}); !isField(err, "panel.Targets") {
+		t.Errorf("other columns: %v", err)
+	}
+	if _, err := rnnkit.Backtest(ctx, nil, p, rnnkit.BacktestOptions{}); !isField(err, "m") {
+		t.Errorf("no model: %v", err)
+	}
+	if _, err := rnnkit.Backtest(ctx, m, nil, rnnkit.BacktestOptions{}); !isField(err, "panel") {
+		t.Errorf("no panel: %v", err)
 	}
 }

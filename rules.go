@@ -31,6 +31,7 @@ const (
 	smallRate    = 1e-3
 	largeRate    = 3e-3
 	weightDecay  = 1e-4
+	medianWeight = 3 // of the loss of the median, where that of another quantile has 1
 	updates      = 8 // times the root of the number of windows
 	leastUpdates = 200
 	mostUpdates  = 2000
@@ -247,6 +248,7 @@ func (o *ForecasterOptions) useStandards() {
 	if fit.Optimizer.Method == "" {
 		fit.Optimizer = trainer.Optimizer{Method: trainer.AdamW, Beta2: 0.98, WeightDecay: weightDecay}
 	}
+	fit.MedianWeight = cmp.Or(fit.MedianWeight, medianWeight)
 	fit.LearningRate, fit.ClipNorm = cmp.Or(fit.LearningRate, largeRate), cmp.Or(fit.ClipNorm, 1)
 	if fit.Schedule.Shape == "" {
 		fit.Schedule = trainer.Schedule{Shape: trainer.Cosine, Warmup: o.Updates / 10}

@@ -119,6 +119,7 @@ func (f *fit[T]) settings() []setting {
 	forecast, _ := json.Marshal(f.meta.Forecast) // by value: it has pointers in it
 	add("Forecast", string(forecast))
 	add("Loss", f.opts.Loss)
+	add("MedianWeight", f.opts.MedianWeight)
 	add("LearningRate", f.opts.LearningRate)
 	add("ClipNorm", f.opts.ClipNorm)
 	add("Batch", f.opts.Batch)

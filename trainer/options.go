@@ -13,6 +13,7 @@ import (
 // Options configure a fit. A field of value 0 stands for the default in parentheses.
 type Options struct {
 	Loss         Loss      // what is minimized (MSE, and for a direct forecaster the Pinball of its quantiles)
+	MedianWeight float64   // how many times the median of a direct forecaster counts as much as another of its quantiles (1)
 	Optimizer    Optimizer // how (Adam)
 	LearningRate float64   // the largest learning rate, if a Schedule changes it (1e-3)
 	Schedule     Schedule  // how the learning rate changes (not at all)
@@ -91,6 +92,8 @@ func (o Options) withDefaults(spec models.Spec) (Options, error) {
 		return o, err
 	}
 	switch {
+	case o.MedianWeight != 1 && spec.Direct == nil:
+		return o, &models.FieldError{Field: "MedianWeight", Value: o.MedianWeight, Want: "1 for a model that is no direct forecaster"}
 	case o.Resume && o.Checkpoint == "":
 		return o, &models.FieldError{Field: "Resume", Value: true, Want: "false without a checkpoint to resume from"}
 	case o.Stateful && spec.Direct != nil:
@@ -129,6 +132,9 @@ func (o Options) withDefaultNumbers() (Options, error) {
 	if o.LearningRate == 0 {
 		o.LearningRate = 1e-3
 	}
+	if o.MedianWeight == 0 {
+		o.MedianWeight = 1
+	}
 	if o.CheckpointEvery == 0 {
 		o.CheckpointEvery = 30 * time.Second
 	}
@@ -137,6 +143,8 @@ func (o Options) withDefaultNumbers() (Options, error) {
 		return o, &models.FieldError{Field: "Threads", Value: o.Threads, Want: fmt.Sprintf("from 1 to %d", MaxThreads)}
 	case !positive(o.LearningRate):
 		return o, &models.FieldError{Field: "LearningRate", Value: o.LearningRate, Want: "more than 0 and finite as a float32"}
+	case !positive(o.MedianWeight):
+		return o, &models.FieldError{Field: "MedianWeight", Value: o.MedianWeight, Want: "more than 0 and finite as a float32"}
 	case !(o.ClipNorm >= 0):
 		return o, &models.FieldError{Field: "ClipNorm", Value: o.ClipNorm, Want: "more than 0, or 0 for none"}
 	case o.CheckpointEvery < 0:

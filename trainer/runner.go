@@ -20,6 +20,8 @@ type runner[T models.Float] struct {
 	kept     int      // number of final states that are kept
 	final    state[T] // the final states, each [kept, layers, hidden]
 
+	medianWeight float64 // of a direct forecaster
+
 	batch  datasets.Batch
 	weight float64 // of all rows of the batch
 	mode   mode
@@ -43,7 +45,7 @@ const (
 
 // newRunner fails if the loss does not fit the model.
 func newRunner[T models.Float](meta *models.Metadata, params *models.Params[T], loss Loss, seed uint64, threads int) (*runner[T], error) {
-	r := &runner[T]{meta: meta, params: params, loss: loss, seed: seed}
+	r := &runner[T]{meta: meta, params: params, loss: loss, medianWeight: 1, seed: seed}
 	var err error
 	if r.targets, err = targetsPerRow(loss, meta.Spec); err != nil {
 		return nil, err
@@ -125,12 +127,25 @@ func (r *runner[T]) addShard() *shard[T] {
 		s.network = r.shards[0].share()
 	}
 	if d := r.meta.Spec.Direct; d != nil {
-		for _, q := range d.Quantiles {
-			s.slopes = append(s.slopes, [2]T{T(q), T(q - 1)})
-		}
+		s.slopes = slopes[T](d.Quantiles, r.medianWeight)
 	}
 	r.shards = append(r.shards, s)
 	return s
+}
+
+// slopes returns those of the pinball losses of quantiles, above and below each, weighted:
+// the weights have the mean 1, and that of the median is so many times that of another.
+func slopes[T models.Float](quantiles []float64, medianWeight float64) (list [][2]T) {
+	n := float64(len(quantiles))
+	other := n / (n - 1 + medianWeight)
+	for i, q := range quantiles {
+		weight := other
+		if i == len(quantiles)/2 {
+			weight *= medianWeight
+		}
+		list = append(list, [2]T{T(weight * q), T(weight * (q - 1))})
+	}
+	return list
 }
 
 // active returns the shards that the current batch fills.

@@ -190,7 +190,7 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 	if err != nil {
 		return nil, err
 	}
-	runner.stateful = opts.Stateful
+	runner.stateful, runner.medianWeight = opts.Stateful, opts.MedianWeight
 	f := &fit[T]{
 		runner:  runner,
 		opts:    opts,

@@ -159,6 +159,8 @@ func set(o *rnnkit.ForecasterOptions, settings string) error {
 			o.Fit.Batch = int(number)
 		case "rate":
 			o.Fit.LearningRate = number
+		case "median":
+			o.Fit.MedianWeight = number
 		case "ensemble":
 			o.Ensemble = int(number)
 		case "trials":
