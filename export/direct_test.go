@@ -40,9 +40,6 @@ func TestDirect(t *testing.T) {
 				t.Fatalf("seed %d, %s: %v\n%+v\n%+v", seed, e, err, *m.Spec.Direct, *m.Forecast)
 			}
 		}
-		if m.Spec.Direct.Linear > 1 {
-			continue // the trainer has no gate yet
-		}
 		answers, err := verify.Forecasts(m, in.tensors(m.Spec.Direct))
 		if err == nil {
 			err = checkRows(m, in, tensor.Of(answers, len(answers)))
