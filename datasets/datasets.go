@@ -51,7 +51,8 @@ type Batch struct {
 
 	// Weights multiply the absolute errors of each example in the loss, [Size]. With 1
 	// over the error of a simple method on the same series, series of all sizes count
-	// alike. Empty Weights are all 1.
+	// alike. Empty Weights are all 1. A weight times the deviation of the window counts as
+	// 10 if it is more.
 	Weights []float32
 }
 

@@ -171,6 +171,7 @@ func (c directGolden) problem(t *testing.T) (*models.Metadata, *models.Params[fl
 	for range c.Batch {
 		b.Weights = append(b.Weights, draw.uniform()+1.5)
 	}
+	b.Weights[c.Batch-1] = 50
 	for range c.Batch {
 		for _, category := range d.Categories {
 			b.Categories = append(b.Categories, draw.integer(category.Size))

@@ -186,25 +186,36 @@ func loadCovariates[T models.Float](dst []T, steps int, rows []float32, columns,
 	}
 }
 
+// maxRowWeight limits what a row of normalized answers counts in the loss, so that a few
+// windows that move much more than their series' errors do not decide an update.
+const maxRowWeight = 10
+
 // computeQuantileLoss is computeLoss for a direct forecaster: the pinball loss of its
-// quantiles, in the units that its windows are normalized in, times the deviation and the
-// weight of the row. Missing targets do not count.
+// quantiles, in normalized units times the deviation and the weight of the row, up to
+// maxRowWeight. Missing targets do not count.
 func (s *shard[T]) computeQuantileLoss(r *runner[T]) {
 	d := s.spec.Direct
 	width := d.Horizon * len(d.Quantiles)
 	for i, example := range s.order {
 		out, dout := s.out[i*width:][:width], s.dout[i*width:][:width]
 		targets := r.batch.Targets[(s.first+example)*d.Horizon:][:d.Horizon]
-		weight := T(r.lossWeight(s.first+example) / float64(len(d.Quantiles)))
-		if d.Log > 0 {
-			weight *= T(math.Exp(float64(s.windows.center[i])))
-		}
+		weight := T(s.rowWeight(i, r.lossWeight(s.first+example)) / float64(len(d.Quantiles)))
 		s.loss += float64(weight) * s.rowLoss(dout, out, targets, i, weight)
 	}
 }
 
-// rowLoss returns the sum of the pinball losses of a row that answers window i, in
-// normalized units times the deviation. It sets dout to weight times its gradient.
+// rowWeight returns what the errors of the answers for window i are multiplied by, in the
+// units that the window is read in. There weight is what errors in raw units are
+// multiplied by.
+func (s *shard[T]) rowWeight(i int, weight float64) float64 {
+	if s.spec.Direct.Log > 0 {
+		weight *= math.Exp(float64(s.windows.center[i]))
+	}
+	return min(weight, maxRowWeight/float64(s.windows.dev[i]))
+}
+
+// rowLoss returns the sum of the pinball losses of a row that answers window i, in the
+// units that the window is read in. It sets dout to weight times its gradient.
 func (s *shard[T]) rowLoss(dout, out []T, targets []float32, i int, weight T) (sum float64) {
 	w, quantiles := s.windows, s.slopes
 	dev, scale := w.dev[i], w.dev[i]*weight

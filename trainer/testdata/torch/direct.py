@@ -17,7 +17,7 @@ order, and every value is a float32:
 
 Where a number below 6, drawn after each value of the first four, is 0, that value is
 missing. The first example lacks its whole window, and the values of the second one's
-window are all 3.25, so that it has no deviation. Covariate i is standardized by the
+window are all 3.25, so that it has no deviation. The last weight is 50. Covariate i is standardized by the
 mean 0.25 (i+1) and the deviation 1.5 + i.
 """
 
@@ -136,12 +136,13 @@ class Direct(nn.Module):
 
     def loss(self, b):
         """The pinball loss in normalized units times the deviation and the weight,
-        with a logarithm times the level, averaged over the targets that are known."""
+        with a logarithm times the level, 10 at most, averaged over the targets that are
+        known."""
         y, center, dev = self(b)
         weight = b["weights"][:, None, None]
         if self.d.get("log"):
             weight = weight * center.exp()
-        # No window of dev 0 is divided by it.
+        weight = torch.minimum(weight, 10 / dev)
         difference = self.logarithm(b["targets"])[:, :, None] - center - y * dev
         q = torch.tensor(self.d["quantiles"])
         losses = torch.maximum(q * difference, (q - 1) * difference) * weight
@@ -172,6 +173,7 @@ def draw_batch(draws, d, batch):
         "targets": values(batch, d["horizon"]),
         "weights": (draws.uniform(batch) + 1.5).float().double(),
     }
+    b["weights"][-1] = 50
     b["categories"] = torch.tensor([[draws.integers(c["size"], 1).item() for c in d["categories"]] for _ in range(batch)])
     if batch > 1:
         b["inputs"][0, :, 0] = NAN
