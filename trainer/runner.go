@@ -105,15 +105,18 @@ func (r *runner[T]) run(mode mode, step uint64) float64 {
 // are added in order, so the number of goroutines does not change a result.
 //
 // A shard has at least the rows of two tiles of a matrix product, so that registers are
-// used well, unless the batch is smaller. In a small model, or one that reads few steps as
-// a direct forecaster does, larger shards share the work around the products.
+// used well, unless the batch is smaller. In a small model larger shards share the work
+// around the products. A direct forecaster reads few steps and has many parameters, whose
+// gradients are added up once a shard, so it has half the batch in a shard.
 func shardSize(spec models.Spec, batch int) int {
 	switch {
 	case batch < 8:
 		return batch
 	case batch <= 16:
 		return (batch + 1) / 2
-	case batch >= 64 && (spec.Hidden < 64 || spec.Direct != nil):
+	case spec.Direct != nil:
+		return min(max(16, (batch+1)/2), 64)
+	case batch >= 64 && spec.Hidden < 64:
 		return 32
 	}
 	return 16
