@@ -165,11 +165,8 @@ func (f Frequency) Steps(from, to time.Time) (n int, exact bool) {
 		n = businessDays(to) - businessDays(from)
 	}
 	n /= f.Count
-	for f.Add(from, n).After(to) {
+	for f.Add(from, n).After(to) { // n is never too small
 		n--
-	}
-	for !f.Add(from, n+1).After(to) {
-		n++
 	}
 	return n, f.Add(from, n).Equal(to)
 }

@@ -48,7 +48,7 @@ func TestFrequencyIsThatOfPandas(t *testing.T) {
 				if got := f.Add(from.In(zone), k-i); !got.Equal(to) {
 					t.Errorf("%s: %v and %d steps are %v, want %v", golden.Frequency, from, k-i, got, to)
 				}
-				if n, exact := f.Steps(from.In(zone), to); n != k-i || !exact {
+				if n, exact := f.Steps(from.In(zone), to.UTC()); n != k-i || !exact {
 					t.Errorf("%s: from %v to %v there are %d steps, exactly: %v; want %d", golden.Frequency, from, to, n, exact, k-i)
 				}
 				if n, exact := f.Steps(from.In(zone), to.Add(time.Millisecond)); n != k-i || exact {
