@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -138,20 +139,23 @@ func (g *grid) place(first, tick int64) (row int, exact bool) {
 	return g.frequency.Steps(time.UnixMicro(first).In(g.zone), time.UnixMicro(tick))
 }
 
-// A series may have maxGapFactor times as many missing rows as others, or maxGapRows.
+// A series may have maxGapFactor times as many missing rows as others, or maxGapRows. That
+// is more than there are at night and at weekends where prices are taken in trading hours.
 const (
-	maxGapFactor = 4
+	maxGapFactor = 10
 	maxGapRows   = 1000
 )
 
-// places returns the row of each row of a series in the grid, or nil if they are its rows
-// in order, and the number of rows there.
-func (r *panelReader) places(g *grid, s *seriesRows) (rows []int, n int, err error) {
+// gap is where rows of a series are missing: before one of its rows, counted from 0.
+type gap struct{ row, missing int }
+
+// gaps returns where rows are missing, and the number of rows with these. A row that does
+// not lie whole steps after the first is an error.
+func (r *panelReader) gaps(g *grid, s *seriesRows) (gaps []gap, n int, err error) {
 	if g.frequency == (models.Frequency{}) && g.step == 0 {
 		return nil, s.rows, nil
 	}
 	var first, before int64
-	last := -1
 	for i, tick := range s.ticks.all() {
 		if i == 0 {
 			first = tick
@@ -160,23 +164,15 @@ func (r *panelReader) places(g *grid, s *seriesRows) (rows []int, n int, err err
 		if !exact {
 			return nil, 0, r.unevenError(g, s, i, tick)
 		}
-		if row != last+1 && rows == nil {
-			rows = make([]int, i, s.rows)
-			for k := range rows {
-				rows[k] = k
-			}
-		}
-		if rows != nil {
-			rows = append(rows, row)
-		}
-		if missing := row - last - 1; missing > 0 {
-			if err := r.noteGap(g, s, i, before, tick, missing); err != nil {
+		if row > n {
+			gaps = append(gaps, gap{i, row - n})
+			if err := r.noteGap(g, s, gap{i, row - n}, before, tick, row-i); err != nil {
 				return nil, 0, err
 			}
 		}
-		last, before = row, tick
+		n, before = row+1, tick
 	}
-	return rows, last + 1, nil
+	return gaps, n, nil
 }
 
 func (r *panelReader) unevenError(g *grid, s *seriesRows, i int, tick int64) error {
@@ -189,19 +185,19 @@ func (r *panelReader) unevenError(g *grid, s *seriesRows, i int, tick int64) err
 }
 
 // noteGap counts rows that are missing between two others. It is an error if those are
-// refused or too many.
-func (r *panelReader) noteGap(g *grid, s *seriesRows, i int, before, tick int64, missing int) error {
+// refused, or if with those before they are too many.
+func (r *panelReader) noteGap(g *grid, s *seriesRows, missing gap, before, tick int64, all int) error {
 	between := fmt.Errorf("rows are missing between %s and %s%s", r.time.format(before), r.time.format(tick), s.of())
 	g.gaps++
-	g.missing += missing
+	g.missing += missing.missing
 	if g.gaps == 1 {
-		g.firstGap = fmt.Sprintf("%v (line %d)", between, s.lines.at(i))
+		g.firstGap = fmt.Sprintf("%v (line %d)", between, s.lines.at(missing.row))
 	}
 	switch {
 	case r.roles.Missing == models.MissingRefuse:
-		return r.rows.At(int(s.lines.at(i)), r.time.index+1, fmt.Errorf("%w; fill them in, or have missing values interpolated or masked", between))
-	case missing > maxGapRows && missing > maxGapFactor*s.rows:
-		return r.rows.At(int(s.lines.at(i)), r.time.index+1, fmt.Errorf("%w: %d, where the series has %d; correct the time, or bring the rows to longer steps", between, missing, s.rows))
+		return r.rows.At(int(s.lines.at(missing.row)), r.time.index+1, fmt.Errorf("%w; fill them in, or have missing values interpolated or masked", between))
+	case all > maxGapRows && all > maxGapFactor*s.rows:
+		return r.rows.At(int(s.lines.at(missing.row)), r.time.index+1, fmt.Errorf("%w: with those before it, %d, where the series has %d; correct the time, or bring the rows to longer steps", between, all, s.rows))
 	}
 	return nil
 }
@@ -239,7 +235,7 @@ func formatTime(at time.Time) string {
 
 // addSeries adds the rows of a series to the panel, or those of all series of a wide table.
 func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
-	rows, n, err := r.places(g, s)
+	gaps, n, err := r.gaps(g, s)
 	if err != nil {
 		return err
 	}
@@ -250,9 +246,9 @@ func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
 	if g.timed {
 		out.Start = r.time.at(s.ticks.at(0))
 	}
-	r.setColumns(&out, s, rows, n)
+	r.setColumns(&out, s, gaps, n)
 	r.setStatics(&out, s)
-	if err := r.checkMissing(&out, s, rows); err != nil {
+	if err := r.checkMissing(&out, s, gaps); err != nil {
 		return err
 	}
 	if r.roles.Missing == models.MissingInterpolate {
@@ -268,37 +264,42 @@ func (r *panelReader) addSeries(p *Panel, g *grid, s *seriesRows) error {
 }
 
 // setColumns sets the values of a series, which has n rows in the grid.
-func (r *panelReader) setColumns(out *PanelSeries, s *seriesRows, rows []int, n int) {
+func (r *panelReader) setColumns(out *PanelSeries, s *seriesRows, gaps []gap, n int) {
 	columns := make([][]float64, len(s.values))
 	for c, values := range s.values {
 		s.values[c] = nil
-		columns[c] = r.onGrid(values, rows, n)
+		columns[c] = r.onGrid(values, gaps, n)
 	}
 	targets := len(r.roles.Targets)
 	past := targets + len(r.roles.Past)
 	out.Targets, out.Past, out.Future = columns[:targets:targets], columns[targets:past:past], columns[past:]
 }
 
-// onGrid returns values as a slice, with missing ones between those that have rows. The
-// chunks are given up one by one.
-func (r *panelReader) onGrid(values chunks, rows []int, n int) []float64 {
+// onGrid returns values as a slice of n, with missing ones in the gaps. The chunks are
+// given up one by one.
+func (r *panelReader) onGrid(values chunks, gaps []gap, n int) []float64 {
 	list := make([]float64, 0, n)
 	row := 0
 	for i, chunk := range values {
-		if rows == nil {
-			list = append(list, chunk...)
-		}
-		for k := 0; rows != nil && k < len(chunk); k++ {
-			for len(list) < rows[row] {
-				list = append(list, math.NaN())
+		r.spend(8 * len(chunk))
+		for len(chunk) > 0 {
+			for ; len(gaps) > 0 && gaps[0].row == row; gaps = gaps[1:] {
+				list = append(list, missingValues(gaps[0].missing)...)
 			}
-			list = append(list, chunk[k])
-			row++
+			next := len(chunk)
+			if len(gaps) > 0 {
+				next = min(next, gaps[0].row-row)
+			}
+			list = append(list, chunk[:next]...)
+			chunk, row = chunk[next:], row+next
 		}
 		values[i] = nil
-		r.spend(8 * len(chunk))
 	}
 	return list
+}
+
+func missingValues(n int) []float64 {
+	return slices.Repeat([]float64{math.NaN()}, n)
 }
 
 // setStatics sets the numbers and categories of a series.
@@ -403,20 +404,16 @@ func interpolate(columns [][]float64) {
 }
 
 // checkMissing refuses missing values where they are to be refused, and otherwise counts
-// those of targets. The series of a wide table may begin and end at different times. The
-// rows of the table are rows of out in that order, or all of them if rows is nil.
-func (r *panelReader) checkMissing(out *PanelSeries, s *seriesRows, rows []int) error {
+// those of targets. The series of a wide table may begin and end at different times. Values
+// that are missing in the gaps are not told of here.
+func (r *panelReader) checkMissing(out *PanelSeries, s *seriesRows, gaps []gap) error {
 	end := out.Len() - aheadRows(out)
 	for c, values := range slices.Concat(out.Targets, out.Past, out.Future) {
 		from, to := 0, end
 		if r.roles.Wide && c < len(out.Targets) {
 			from, to = observedRange(values)
 		}
-		for i := range s.rows {
-			row := i
-			if rows != nil {
-				row = rows[i]
-			}
+		for i, row := range rowsBetween(gaps, s.rows) {
 			if row < from || row >= to || values[row] == values[row] {
 				continue
 			}
@@ -429,6 +426,21 @@ func (r *panelReader) checkMissing(out *PanelSeries, s *seriesRows, rows []int) 
 		}
 	}
 	return r.checkStatics(s)
+}
+
+// rowsBetween returns for each of n rows of a table where it is with the gaps.
+func rowsBetween(gaps []gap, n int) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		missing := 0
+		for i := range n {
+			for ; len(gaps) > 0 && gaps[0].row == i; gaps = gaps[1:] {
+				missing += gaps[0].missing
+			}
+			if !yield(i, i+missing) {
+				return
+			}
+		}
+	}
 }
 
 // checkStatics refuses missing static values where they are to be refused.

@@ -308,6 +308,22 @@ func TestReadPanelContradictions(t *testing.T) {
 	}
 }
 
+// TestReadPanelBursts has values each second for a while, with long pauses between.
+func TestReadPanelBursts(t *testing.T) {
+	var times []string
+	at := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 1000 {
+		if at = at.Add(time.Second); i%10 == 0 {
+			at = at.Add(999 * time.Second)
+		}
+		times = append(times, at.Format(time.DateTime))
+	}
+	_, err := readPanel(timesTable(times...), datasets.Roles{})
+	if err == nil || !strings.Contains(err.Error(), "line 112, column 1: rows are missing") || !strings.Contains(err.Error(), "10989, where the series has 1000") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestReadPanelRoles(t *testing.T) {
 	for field, roles := range map[string]datasets.Roles{
 		"Missing":     {Missing: "drop"},
@@ -342,6 +358,14 @@ func TestReadPanelMissing(t *testing.T) {
 		if got := fmt.Sprint(p.Series[0].Targets, p.Series[0].Past); got != want {
 			t.Errorf("%s: %s, want %s", missing, got, want)
 		}
+	}
+	truths := mustRead(t, "y,f\n1,true\n2,FALSE\n3,True\n", datasets.Roles{Targets: []string{"y"}, Future: []string{"f"}})
+	if got := fmt.Sprint(truths.Series[0].Future); got != "[[1 0 1]]" {
+		t.Errorf("true and false are %s", got)
+	}
+	masked := mustRead(t, "y,f,z\n1,1,0\n2,2,0\n,,0\n", datasets.Roles{Targets: []string{"y"}, Future: []string{"f"}})
+	if got, want := fmt.Sprint(masked.Series[0].Targets, masked.Series[0].Future), "[[1 2 NaN]] [[1 2 NaN]]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 	p := mustRead(t, "y,f\n1,1\n,2\n3,\n,5\n,\n,6\n", datasets.Roles{Targets: []string{"y"}, Future: []string{"f"}, Missing: models.MissingInterpolate})
 	if got, want := fmt.Sprint(p.Series[0].Targets, p.Series[0].Future), "[[1 2 3]] [[1 2 2 5 NaN 6]]"; got != want {
