@@ -54,7 +54,7 @@ func checkSizes(b *datasets.Batch, spec models.Spec) error {
 	if spec.Cell == models.LSTM {
 		cells = states
 	}
-	if len(b.H0) == 0 && len(b.C0) == 0 {
+	if len(b.H0) == 0 && len(b.C0) == 0 || spec.Direct != nil {
 		states, cells = 0, 0
 	}
 	var direct models.Direct

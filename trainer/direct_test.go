@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -244,5 +245,87 @@ func TestForecast(t *testing.T) {
 		if v != 2 { // the only whole number between the bounds
 			t.Errorf("answer %d is %g", i, v)
 		}
+	}
+}
+
+// TestDirectThreads trains on any number of threads and compares the parameters.
+func TestDirectThreads(t *testing.T) {
+	meta := directModel(func(_ *models.Spec, d *models.Direct) { d.Linear = 2 })
+	batch := directBatch(meta.Spec.Direct, 150, rand.New(rand.NewPCG(1, 2)))
+	var first []float32
+	for _, threads := range []int{1, 2, 7} {
+		m, err := models.New(*meta, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		history, err := Fit(t.Context(), m, fixed(batch), nil, Options{Epochs: 5, Batch: 150, Threads: threads, LearningRate: 0.01, ClipNorm: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !(history[4].TrainLoss < history[0].TrainLoss) {
+			t.Errorf("the loss goes from %g to %g", history[0].TrainLoss, history[4].TrainLoss)
+		}
+		if first == nil {
+			first = m.Params.Data
+		} else if !slices.Equal(m.Params.Data, first) {
+			t.Errorf("%d threads give other parameters than one", threads)
+		}
+	}
+}
+
+// TestDirectAllocates nothing in a step.
+func TestDirectAllocates(t *testing.T) {
+	meta := directModel(func(_ *models.Spec, d *models.Direct) { d.Linear, d.Log = 2, 0.5 })
+	params := models.NewParams[float32](meta.Spec)
+	r, err := newRunner(meta, params, defaultLoss(meta.Spec), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	batch := directBatch(meta.Spec.Direct, 40, rand.New(rand.NewPCG(1, 2)))
+	if err := r.read(fixed(batch), firstExamples(batch.Size)); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(10, func() { r.run(training, 0) }); n > 0 {
+		t.Errorf("a step allocates %g times", n)
+	}
+}
+
+func TestDirectBatchesRefused(t *testing.T) {
+	meta := directModel(nil)
+	nan := float32(math.NaN())
+	for want, change := range map[string]func(b *datasets.Batch){
+		"batch.Time":          func(b *datasets.Batch) { b.Time = 3 },
+		"batch.Lengths":       func(b *datasets.Batch) { b.Lengths = []int{6, 6, 6} },
+		"batch.Inputs":        func(b *datasets.Batch) { b.Inputs = b.Inputs[:len(b.Inputs)-1] },
+		"batch.Ahead":         func(b *datasets.Batch) { b.Ahead = nil },
+		"batch.Static":        func(b *datasets.Batch) { b.Static = append(b.Static, 1) },
+		"batch.Categories":    func(b *datasets.Batch) { b.Categories = nil },
+		"batch.Categories[1]": func(b *datasets.Batch) { b.Categories[1] = 4 },
+		"batch.Categories[4]": func(b *datasets.Batch) { b.Categories[4] = -1 },
+		"batch.Targets":       func(b *datasets.Batch) { b.Targets = b.Targets[1:] },
+		"batch.Weights":       func(b *datasets.Batch) { b.Weights = b.Weights[1:] },
+		"batch.Weights[2]":    func(b *datasets.Batch) { b.Weights[2] = nan },
+		"batch.H0":            func(b *datasets.Batch) { b.H0 = make([]float32, 15) },
+	} {
+		m, err := models.New(*meta, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := directBatch(meta.Spec.Direct, 3, rand.New(rand.NewPCG(1, 2)))
+		change(&b)
+		var field *models.FieldError
+		if _, err := Fit(t.Context(), m, fixed(b), nil, Options{Epochs: 1, Batch: 3}); !errors.As(err, &field) || field.Field != want {
+			t.Errorf("the error is %v, not about %s", err, want)
+		}
+	}
+	for want, o := range map[string]Options{"Loss": {Loss: MSE()}, "Stateful": {Stateful: true}} {
+		var field *models.FieldError
+		if err := o.Validate(meta.Spec); !errors.As(err, &field) || field.Field != want {
+			t.Errorf("the error is %v, not about %s", err, want)
+		}
+	}
+	if _, err := InputGradients(&models.Model{Metadata: *meta, Params: models.NewParams[float32](meta.Spec)}, nil, MSE()); err == nil {
+		t.Error("the gradients of a direct forecaster's inputs are given")
 	}
 }

@@ -86,3 +86,65 @@ func ExamplePredict() {
 	fmt.Println(len(outputs), "outputs,", err)
 	// Output: 2 outputs, <nil>
 }
+
+// A direct forecaster learns a season of 12 steps and answers for the next 12, with an
+// interval of 80%.
+func ExampleForecast() {
+	direct := &models.Direct{
+		Window: 24, Horizon: 12, Segment: 12, Targets: 1, Center: models.CenterMean, Linear: 1, Quantiles: []float64{0.1, 0.5, 0.9},
+	}
+	model, err := models.New(models.Metadata{
+		Task: models.Forecast, Window: direct.Window, Horizon: direct.Horizon,
+		Spec: models.Spec{
+			Cell: models.GRU, Features: 1, Embedding: 16, Hidden: 16, Layers: 1, Readout: models.ReadLast,
+			Outputs: 12 * 3, Direct: direct,
+		},
+		Forecast: &models.Forecasting{Targets: []string{"sales"}},
+	}, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	month := func(t int) float32 { return 100 + 20*float32(t%12) }
+	panel := seasons{month: month, windows: 60}
+	options := trainer.Options{Epochs: 60, LearningRate: 0.01}
+	if _, err := trainer.Fit(context.Background(), model, panel, nil, options); err != nil {
+		log.Fatal(err)
+	}
+	var batch datasets.Batch
+	if err := panel.Read(&batch, []int{0}); err != nil {
+		log.Fatal(err)
+	}
+	quantiles, err := trainer.Forecast(model, &batch) // [1, 12, 3]
+	if err != nil {
+		log.Fatal(err)
+	}
+	january, june := quantiles[0*3:][:3], quantiles[5*3:][:3]
+	fmt.Println("January is about 100:", january[1] > 90 && january[1] < 110)
+	fmt.Println("June is about 200:", june[1] > 190 && june[1] < 210)
+	fmt.Println("the interval is in order:", june[0] <= june[1] && june[1] <= june[2])
+	// Output:
+	// January is about 100: true
+	// June is about 200: true
+	// the interval is in order: true
+}
+
+// seasons is a Source of windows of a series.
+type seasons struct {
+	month   func(t int) float32
+	windows int
+}
+
+func (s seasons) Len() int { return s.windows }
+
+func (s seasons) Read(b *datasets.Batch, examples []int) error {
+	*b = datasets.Batch{Size: len(examples), Time: 24}
+	for _, first := range examples {
+		for t := range 24 {
+			b.Inputs = append(b.Inputs, s.month(first+t))
+		}
+		for t := range 12 {
+			b.Targets = append(b.Targets, s.month(first+24+t))
+		}
+	}
+	return nil
+}
