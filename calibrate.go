@@ -19,6 +19,10 @@ import (
 // simpleLimit is how long a simple method may take beside a training.
 const simpleLimit = 20 * time.Second
 
+// comparedOrigins is from how many origins of a series a training compares its model with
+// simple methods, at most.
+const comparedOrigins = 30
+
 // calibrate forecasts the last rows by a model that has not seen them. It sets the Widths
 // of the metadata, and the result of the test.
 func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
@@ -34,6 +38,7 @@ func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
 	with := *f.meta.Forecast
 	with.Widths = widths
 	f.meta.Forecast = &with
+	b.thin((f.origins + comparedOrigins - 1) / comparedOrigins)
 	b.widen(widths)
 	var err error
 	f.test, err = b.result(ctx)
@@ -76,6 +81,18 @@ func (b *backtest) widths() []float32 {
 		forecasts, actuals = append(forecasts, c.Quantiles), append(actuals, c.Actual)
 	}
 	return conformal.Widths(b.meta.Spec.Direct.Quantiles, forecasts, actuals)
+}
+
+// thin keeps the backcasts from every so many origins.
+func (b *backtest) thin(every int) {
+	targets := len(b.panel.Targets)
+	kept := b.backcasts[:0]
+	for i, c := range b.backcasts {
+		if i/targets%every == 0 {
+			kept = append(kept, c)
+		}
+	}
+	b.backcasts = kept
 }
 
 // widen multiplies the distances of the quantiles from the median by widths.

@@ -94,7 +94,7 @@ func ExampleNewForecaster() {
 		Series: []datasets.PanelSeries{{Targets: [][]float64{units}, Future: [][]float64{price}}},
 	}
 	o := rnnkit.DefaultForecasterOptions()
-	o.Horizon, o.Season = 14, 7
+	o.Horizon, o.Season, o.Ensemble, o.Updates = 14, 7, 1, 100
 	job := must(rnnkit.NewForecaster(panel, o))
 	result := must(job.Train(ctx))
 	if err := result.WriteFile("units.onnx"); err != nil {
@@ -117,8 +117,9 @@ func ExampleNewForecaster() {
 func ExampleNewForecaster_slices() {
 	short, _ := shop(90, 0)
 	long, _ := shop(200, 0)
-	panel := must(datasets.NewPanel(short, long))
-	result := must(must(rnnkit.NewForecaster(panel, rnnkit.DefaultForecasterOptions())).Train(ctx))
+	o := rnnkit.DefaultForecasterOptions()
+	o.Ensemble = 1
+	result := must(must(rnnkit.NewForecaster(must(datasets.NewPanel(short, long)), o)).Train(ctx))
 	fmt.Println("steps ahead:", result.Model.Horizon)
 	fmt.Println(result.WriteFile("shops.onnx"))
 	// Output:
@@ -130,7 +131,7 @@ func ExampleNewForecaster_slices() {
 func ExampleBacktest() {
 	units, _ := shop(300, 0)
 	o := rnnkit.DefaultForecasterOptions()
-	o.Horizon = 3
+	o.Horizon, o.Ensemble, o.Updates = 3, 1, 100
 	result := must(must(rnnkit.NewForecaster(must(datasets.NewPanel(units[:250])), o)).Train(ctx))
 	m := must(result.Open())
 	defer m.Close()

@@ -32,7 +32,7 @@ func seasonal(n int, level float64, seed uint64) []float64 {
 // quick returns options of a training that takes a moment.
 func quick() rnnkit.ForecasterOptions {
 	o := rnnkit.DefaultForecasterOptions()
-	o.Horizon, o.Updates, o.Ensemble, o.Spec.Hidden = 5, 60, 2, 8
+	o.Horizon, o.Updates, o.Ensemble, o.Spec.Hidden = 5, 40, 2, 8
 	return o
 }
 
@@ -157,10 +157,10 @@ func TestForecasterEnds(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		o := quick()
 		o.Fit.OnBatch = func(p trainer.Progress) {
-			if p.Epochs != 2 || p.Batches != 2*60 {
+			if p.Epochs != 2 || p.Batches != 2*40 {
 				t.Errorf("progress %+v", p)
 			}
-			if p.Epoch == phase && p.Batch == 50 {
+			if p.Epoch == phase && p.Batch == 30 {
 				cancel(stop)
 			}
 		}
@@ -188,7 +188,7 @@ func TestForecasterResumes(t *testing.T) {
 	o.Fit.Checkpoint = filepath.Join(t.TempDir(), "c")
 	short, cancel := context.WithCancel(ctx)
 	o.Fit.OnBatch = func(p trainer.Progress) {
-		if p.Epoch == 2 && p.Batch == 70 {
+		if p.Epoch == 2 && p.Batch == 50 {
 			cancel()
 		}
 	}

@@ -21,6 +21,9 @@ const (
 	freeWindow        = 48   // steps that the model looks back without a season
 	freeSegment       = 12   // steps of a segment without a season
 	freeHorizon       = 12   // steps ahead without a season
+	freeStretch       = 12   // steps of a stretch, at least, without a season
+	fewSeries         = 20   // less are few
+	fewSeriesWindow   = 168  // steps of a window of few series, at most
 	maxSegment        = 48   // a longer season is cut
 
 	hidden       = 64
@@ -31,14 +34,14 @@ const (
 	smallRate    = 1e-3
 	largeRate    = 3e-3
 	weightDecay  = 1e-4
-	medianWeight = 3 // of the loss of the median, where that of another quantile has 1
-	updates      = 8 // times the root of the number of windows
+	medianWeight = 3  // of the loss of the median, where that of another quantile has 1
+	updates      = 24 // times the root of the number of stretches
 	leastUpdates = 200
 	mostUpdates  = 2000
 
 	maxCategoryEmbedding = 16
 
-	calibrationAnswers = 100  // of each step ahead, so many at least, if the series are long enough
+	calibrationAnswers = 200  // of each step ahead, so many at least, if the series are long enough
 	calibrationShare   = 0.25 // of a series at most
 )
 
@@ -127,6 +130,9 @@ func (r *rules) settleWindow() {
 			seasons := w.seasons
 			if r.few() {
 				seasons = min(seasons, smallSeasons)
+			}
+			if len(r.panel.Series) < fewSeries {
+				seasons = max(1, min(seasons, fewSeriesWindow/r.Season))
 			}
 			steps, why = r.Season*seasons, fmt.Sprintf("%d seasons", seasons)
 			break
@@ -224,8 +230,21 @@ func (r *rules) settleSize() {
 	}
 	r.Fit.Batch, r.Fit.LearningRate = cmp.Or(r.Fit.Batch, batch), cmp.Or(r.Fit.LearningRate, rate)
 	r.Spec.Hidden, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Ensemble, members)
-	r.Updates = cmp.Or(r.Updates, max(leastUpdates, min(mostUpdates, int(updates*math.Sqrt(float64(r.windows))))))
+	r.Updates = cmp.Or(r.Updates, max(leastUpdates, min(mostUpdates, int(updates*math.Sqrt(r.stretches())))))
 	r.say("%s of %d units, each trained by %d updates of %d windows: there are %d windows", count(r.Ensemble, "member"), r.Spec.Hidden, r.Updates, r.Fit.Batch, r.windows)
+}
+
+// stretches returns how many times the horizon, or a season if that is longer, fits into
+// the data: windows that overlap tell the same.
+func (r *rules) stretches() float64 {
+	rows, length := 0, r.Season
+	if r.Season <= 1 {
+		length = freeStretch
+	}
+	for _, n := range lengths(r.panel) {
+		rows += n * len(r.panel.Targets)
+	}
+	return float64(rows) / float64(max(length, r.Horizon))
 }
 
 // count returns a number of things, such as "1 member" or "5 members".

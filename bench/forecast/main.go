@@ -169,6 +169,11 @@ func set(o *rnnkit.ForecasterOptions, settings string) error {
 			o.Linear = int(number)
 		case "log":
 			o.Log = rnnkit.Switch(value)
+		case "calendar":
+			o.Calendar = strings.Split(value, ",")
+			if value == "none" {
+				o.Calendar = []string{}
+			}
 		case "center":
 			o.Center = models.Center(value)
 		default:
