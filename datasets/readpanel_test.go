@@ -429,6 +429,22 @@ func TestReadPanelTyped(t *testing.T) {
 	}
 }
 
+// TestReadPanelTypedLater has numbers that cannot be used after the rows that decide how
+// columns are written.
+func TestReadPanelTypedLater(t *testing.T) {
+	rows := make([][]datasets.Field, 10_001)
+	for i := range rows {
+		rows[i] = []datasets.Field{{Kind: datasets.NumberField, Number: float64(i % 5)}}
+	}
+	for v, want := range map[float64]string{math.Inf(-1): "infinite", -1e39: "too large for float32"} {
+		rows[10_000] = []datasets.Field{{Kind: datasets.NumberField, Number: v}}
+		_, err := datasets.ReadPanel(&typedRows{columns: []string{"y"}, rows: rows}, datasets.Roles{})
+		if err == nil || !strings.HasPrefix(err.Error(), "row 10001, column 1: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, without %q", err, want)
+		}
+	}
+}
+
 func TestReadPanelUnsupported(t *testing.T) {
 	list := datasets.Field{Kind: datasets.UnsupportedField, Text: "list<int64>"}
 	row := []datasets.Field{{Kind: datasets.NumberField, Number: 1}, list}
