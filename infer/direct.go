@@ -32,11 +32,19 @@ type direct struct {
 	forecasting *models.Forecasting
 	frequency   models.Frequency
 	levels      []float64 // of the intervals between quantiles, the narrowest first
+	darts       *darts    // nil for a model of rnnkit
 }
 
 // newDirect returns nil for a model that is no direct forecaster.
 func newDirect(m *Model) (*direct, error) {
-	if m.meta == nil || m.meta.Spec.Direct == nil {
+	if m.meta == nil {
+		exported, err := readDarts(m)
+		if exported == nil || err != nil {
+			return nil, err
+		}
+		return exported.direct(m)
+	}
+	if m.meta.Spec.Direct == nil {
 		return nil, nil
 	}
 	d := &direct{Direct: m.meta.Spec.Direct, forecasting: m.meta.Forecast}
@@ -48,11 +56,16 @@ func newDirect(m *Model) (*direct, error) {
 	if d.frequency, err = models.ParseFrequency(d.forecasting.Frequency); err != nil {
 		return nil, err
 	}
+	return d.withLevels(), nil
+}
+
+// withLevels returns d with the levels of the intervals between its quantiles.
+func (d *direct) withLevels() *direct {
 	for i := range len(d.Quantiles) / 2 {
 		low, high := d.Quantiles[len(d.Quantiles)/2-1-i], d.Quantiles[len(d.Quantiles)/2+1+i]
 		d.levels = append(d.levels, math.Round((high-low)*1e9)/1e9)
 	}
-	return d, nil
+	return d
 }
 
 // inputsOf returns the inputs of a model that rnnkit has exported, but for its states.
@@ -83,6 +96,9 @@ func inputsOf(spec models.Spec) []tensor.Info {
 // run returns the quantiles that the model answers from a step on, [rollouts, horizon,
 // targets, quantiles].
 func (d *direct) run(ctx context.Context, m *Model, list []*rollout, first int) ([]float32, error) {
+	if d.darts != nil {
+		return d.darts.runAll(ctx, m, list, first)
+	}
 	var input, future, static []float32
 	var categories []int64
 	for _, r := range list {
@@ -117,6 +133,11 @@ func (d *direct) begin(c *Context, steps int) (*rollout, error) {
 		return nil, err
 	}
 	n := len(c.Targets[0])
+	if d.darts != nil {
+		if err := d.checkDarts(n, steps); err != nil {
+			return nil, err
+		}
+	}
 	blocks := (steps + d.Horizon - 1) / d.Horizon
 	r := &rollout{direct: d, last: c.Last, padding: max(0, d.Window-n)}
 	r.rows = slices.Repeat([]float32{float32(math.NaN())}, (d.Window+blocks*d.Horizon)*d.Columns())

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rnnkit/rnnkit/infer/tensor"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -49,8 +50,11 @@ type Forecast struct {
 // maxAhead limits the steps that a mistyped number can ask for.
 const maxAhead = 1 << 20
 
-// ForecastContext forecasts the given number of steps, 1 or more, that follow c. It is an
-// error if the model is no direct forecaster. What cannot be used is a
+// ForecastContext forecasts the given number of steps, 1 or more, that follow c. It is for
+// direct forecasters and for models that darts exported, and an error for others. A model
+// of darts takes no missing values and no history that is shorter than its window; beyond
+// its horizon the last forecast ends with the last step, as in darts. A scaler that darts
+// applied before the model is not in its file, and up to the caller. What cannot be used is a
 // [*models.FieldError] of "steps" or of a path such as "c.Future[0]": columns that are missing
 // or of another length, values that are infinite, a value of a covariate that is not known
 // for a step ahead, a window without any value. The steps of a future covariate that lie
@@ -109,7 +113,7 @@ func inArgument(name string, err error) error {
 
 // advance lets rollouts go on until they have the given number of steps.
 func (f *Forecaster) advance(ctx context.Context, list []*rollout, steps int) error {
-	for first := 0; first < steps; first += f.Horizon() {
+	for _, first := range f.direct.starts(steps) {
 		quantiles, err := f.direct.run(ctx, f.Model(), list, first)
 		if err != nil {
 			return err
@@ -124,6 +128,18 @@ func (f *Forecaster) advance(ctx context.Context, list []*rollout, steps int) er
 	return nil
 }
 
+// starts returns the steps from which the model forecasts its horizon. In darts the last
+// forecast ends with the last step, and takes the place of what was there.
+func (d *direct) starts(steps int) (list []int) {
+	for first := 0; first < steps; first += d.Horizon {
+		if d.darts != nil && first > 0 {
+			first = min(first, steps-d.Horizon)
+		}
+		list = append(list, first)
+	}
+	return list
+}
+
 // rollout is a forecast in the making.
 type rollout struct {
 	*direct
@@ -132,7 +148,8 @@ type rollout struct {
 	categories []int64
 	last       time.Time
 	padding    int
-	quantiles  []float64 // [steps, targets, quantiles]
+	quantiles  []float64       // [steps, targets, quantiles]
+	states     []tensor.Tensor // of a model of darts, after the last step
 }
 
 // row returns the values of a step, counted from the first one ahead.
@@ -143,6 +160,7 @@ func (r *rollout) row(step int) []float32 {
 
 // append adds the quantiles of a horizon from a step on, and its medians to the rows.
 func (r *rollout) append(quantiles []float32, first int) error {
+	r.quantiles = r.quantiles[:first*r.Targets*len(r.Quantiles)]
 	for i, v := range quantiles {
 		if !finite(float64(v)) {
 			return fmt.Errorf("the forecast is %g: the series may lie far from what the model was trained on, or the model be damaged", v)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rnnkit/rnnkit/infer/tensor"
+	"github.com/rnnkit/rnnkit/internal/inputs"
 	"github.com/rnnkit/rnnkit/models"
 )
 
@@ -163,10 +164,16 @@ func notFinite(path string, v any) error {
 
 // predict is PredictRows for the values of rows, one row after the other.
 func (f *Forecaster) predict(ctx context.Context, values []float32) ([][]float64, error) {
+	if f.direct != nil && f.direct.darts != nil && f.direct.darts.Stepwise {
+		return nil, errStepwise
+	}
 	windows := len(values)/f.runs.Features - f.Window() + 1
 	predictions := make([][]float64, 0, windows+f.Horizon()-1)
 	length := f.Window() * f.runs.Features
 	size := min(batchSize(f.Window()), windows)
+	if f.runs.input.Fixed(inputs.Batch) == 1 {
+		size = 1
+	}
 	buffer := make([]float32, size*length)
 	for first := 0; first < windows; first += size {
 		batch := min(size, windows-first)
@@ -194,6 +201,9 @@ func (f *Forecaster) forecast(ctx context.Context, values []float32, steps int) 
 		return nil, &models.FieldError{Field: "steps", Value: steps, Want: "0 or more"}
 	case steps > f.Horizon() && f.runs.Width != f.runs.Features:
 		return nil, &models.FieldError{Field: "steps", Value: steps, Want: fmt.Sprintf("at most %d: the model takes %d columns and predicts %s, so it reaches no further ahead", f.Horizon(), f.runs.Features, oneOr(f.runs.Width))}
+	}
+	if f.direct != nil && f.direct.darts != nil && steps > 0 {
+		return f.forecastColumns(ctx, values, steps)
 	}
 	length := f.Window() * f.runs.Features
 	var predictions [][]float64

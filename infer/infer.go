@@ -124,6 +124,9 @@ func open(ctx context.Context, data []byte, owned bool, opts []Option) (*Model, 
 		m.description.Store(describe(meta))
 	} else {
 		m.graph, m.graphErr = source.Outline()
+		if exported, err := readDarts(m); err == nil && exported != nil {
+			m.description.Store(exported.describe(m))
+		}
 	}
 	m.findStates(source, owned)
 	m.users.Store(1)
