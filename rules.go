@@ -207,16 +207,14 @@ func moments(values []float64) (mean, deviation float64) {
 	return mean, math.Sqrt(squares / n)
 }
 
-// settleCalendar chooses features of the times.
+// settleCalendar chooses features of the times where the series have a longer season than
+// the one that makes the segments, such as weeks beside days.
 func (r *rules) settleCalendar() {
-	if r.Calendar != nil || r.Start != nil {
+	if r.Calendar != nil || r.Start != nil || r.panel.Frequency == (models.Frequency{}) || len(r.seasons) < 2 {
 		return
 	}
-	switch cycles := r.panel.Frequency.Cycles(); {
-	case slices.Contains(cycles, 24*7) || len(cycles) > 1:
-		r.Calendar = []string{"hour", "dayofweek"}
-		r.say("calendar: the hour and the day of the week, for rows shorter than a day")
-	}
+	r.Calendar = []string{"hour", "dayofweek"}
+	r.say("calendar: the hour and the day of the week, since the series repeat after %d rows too", r.seasons[1])
 }
 
 // few reports whether there are few windows to learn from.

@@ -27,7 +27,7 @@ import (
 // benchmark says what a user of a benchmark's data knows.
 type benchmark struct {
 	name            string // of score.py
-	kind            string // of score.py
+	kind            string // of score.py, or "backtest" for package rnnkit's own figures
 	data            string // file with all rows, "" for the training rows alone
 	roles           datasets.Roles
 	horizon, season int
@@ -46,6 +46,7 @@ var benchmarks = []benchmark{
 	{name: "tourism_monthly", kind: "forecast", roles: long, horizon: 24, season: 12},
 	{name: "m3_monthly", kind: "forecast", roles: long, horizon: 18, season: 12},
 	{name: "airpassengers", kind: "forecast", roles: long, horizon: 24, season: 12},
+	{name: "airpassengers_rolling", kind: "backtest", data: "../data/airpassengers/AirPassengers.csv", roles: datasets.Roles{Targets: []string{"#Passengers"}}},
 	{name: "etth1_96", kind: "windows", data: "data.csv", roles: ett, horizon: 96, season: 24, window: 96},
 	{name: "etth1_96_from_720", kind: "windows", data: "data.csv", roles: ett, horizon: 96, season: 24, window: 720},
 	{name: "victoria_hourly", kind: "rolling", data: "data.csv", roles: power, horizon: 24, season: 24},
@@ -83,6 +84,9 @@ type run struct {
 }
 
 func (r *run) do() error {
+	if r.kind == "backtest" {
+		return r.backtest()
+	}
 	dir, err := os.MkdirTemp("", "forecast")
 	if err != nil {
 		return err
@@ -111,6 +115,42 @@ func (r *run) do() error {
 		return fmt.Errorf("%w: %s", err, score)
 	}
 	return r.print(score, seconds, time.Since(start).Seconds()-seconds, len(result.File))
+}
+
+// lastYears is how many rows at the end a backtest holds back.
+const lastYears = 24
+
+// backtest trains without the last two years, and forecasts them from every month on that
+// has a whole horizon after it.
+func (r *run) backtest() error {
+	panel, err := r.read(filepath.Join(r.folder, r.data))
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	result, err := r.train(panel.Until(lastYears))
+	if err != nil {
+		return err
+	}
+	seconds := time.Since(start).Seconds()
+	m, err := result.Open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	b, err := rnnkit.Backtest(context.Background(), m, panel, rnnkit.BacktestOptions{Cutoffs: lastYears - result.Model.Horizon + 1, Every: 1})
+	if err != nil {
+		return err
+	}
+	for _, report := range b.Reports {
+		fmt.Printf("%s seed %d  %s MASE %.4g", r.name, r.seed, report.Method, report.All.MASE)
+		for _, i := range report.All.Intervals {
+			fmt.Printf("  coverage%.0f %.4g", 100*i.Level, 100*i.Coverage)
+		}
+		fmt.Println()
+	}
+	fmt.Printf("%s seed %d  trained in %.1f s, %d bytes  %s\n", r.name, r.seed, seconds, len(result.File), r.settings)
+	return nil
 }
 
 // train trains with the default rules.
@@ -297,45 +337,9 @@ func (r *run) read(path string) (*datasets.Panel, error) {
 		return nil, err
 	}
 	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
+	rows, err := datasets.NewCSVRows(f, path)
 	if err != nil {
 		return nil, err
 	}
-	p := &datasets.Panel{Roles: r.roles}
-	column := func(name string) int { return slices.Index(rows[0], name) }
-	key := -1
-	if len(r.roles.Series) > 0 {
-		key = column("series")
-	}
-	at := map[string]int{}
-	for _, row := range rows[1:] {
-		name := ""
-		if key >= 0 {
-			name = row[key]
-		}
-		i, ok := at[name]
-		if !ok {
-			i = len(p.Series)
-			at[name] = i
-			p.Series = append(p.Series, datasets.PanelSeries{Name: name, Targets: make([][]float64, len(r.roles.Targets)), Future: make([][]float64, len(r.roles.Future))})
-			if t, err := time.Parse("2006-01-02 15:04:05", row[column("time")]); err == nil {
-				p.Series[i].Start, p.Frequency = t, models.Frequency{Count: 1, Unit: models.Hour}
-			}
-		}
-		for k, name := range r.roles.Targets {
-			v, err := strconv.ParseFloat(row[column(name)], 64)
-			if err != nil {
-				return nil, err
-			}
-			p.Series[i].Targets[k] = append(p.Series[i].Targets[k], v)
-		}
-		for k, name := range r.roles.Future {
-			v, err := strconv.ParseFloat(row[column(name)], 64)
-			if err != nil {
-				return nil, err
-			}
-			p.Series[i].Future[k] = append(p.Series[i].Future[k], v)
-		}
-	}
-	return p, nil
+	return datasets.ReadPanel(rows, r.roles)
 }
