@@ -112,8 +112,8 @@ func checkDirectGradients(t *testing.T, meta *models.Metadata) {
 		t.Fatal(err)
 	}
 	defer r.close()
-	for range 2 { // the first batch leaves something in all buffers
-		batch := directBatch(meta.Spec.Direct, 19, rng)
+	for _, size := range []int{23, 19} { // the first batch leaves something in all buffers
+		batch := directBatch(meta.Spec.Direct, size, rng)
 		if err := r.read(fixed(batch), firstExamples(batch.Size)); err != nil {
 			t.Fatal(err)
 		}
@@ -238,6 +238,10 @@ func TestForecast(t *testing.T) {
 	}
 	if crossed == 0 || clipped == 0 || clipped == len(got) {
 		t.Errorf("%d of %d steps have quantiles that cross, %d of %d answers are out of bounds", crossed, len(got)/3, clipped, len(got))
+	}
+	whole := []float64{0.5, 1.5, 2.75}
+	if finish(whole, &models.Forecasting{Integer: true}, 0); !slices.Equal(whole, []float64{0, 2, 3}) {
+		t.Errorf("0.5, 1.5 and 2.75 are rounded to %v", whole)
 	}
 	m.Forecast.Integer = true
 	if got, err = Forecast(m, &b); err != nil {
