@@ -435,6 +435,9 @@ func (b *backtest) result(ctx context.Context) (*BacktestResult, error) {
 		return r, nil
 	}
 	for _, method := range simpleMethods {
+		if method.name == "seasonal naive" && b.meta.Forecast.Season <= 1 {
+			continue // it is the naive one
+		}
 		if t := b.time(method); t > b.limit() {
 			r.Notes = append(r.Notes, fmt.Sprintf("%s is left out: it would take about %s", method.name, t.Round(time.Second)))
 			continue

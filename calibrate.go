@@ -27,6 +27,9 @@ const comparedOrigins = 30
 // of the metadata, and the result of the test.
 func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
 	b := &backtest{panel: f.panel, meta: &f.meta, origins: f.calibrationOrigins(), options: BacktestOptions{Limit: simpleLimit}}
+	if len(b.origins) == 0 {
+		return nil
+	}
 	plain := *m // bounds and whole numbers would hide how wide the intervals must be
 	forecast := *m.Forecast
 	forecast.Min, forecast.Max, forecast.Integer = nil, nil, false
@@ -51,7 +54,7 @@ func (f *forecaster) calibrationOrigins() (list []origin) {
 		first, final := f.panel.Series[i].Len()-f.calibration, f.panel.Series[i].Len()-f.Horizon
 		for k := range f.origins {
 			row := final - k*(final-first)/max(1, f.origins-1)
-			if row > 0 {
+			if row >= f.historyRows() {
 				list = append(list, origin{i, row})
 			}
 		}
@@ -140,7 +143,7 @@ func (f *forecaster) summary() string {
 		seen = " (which what it goes on from may have seen)"
 	}
 	lines := []string{
-		fmt.Sprintf("tested on the last %d rows%s before it learned from all, %d forecasts of %d steps: %s", f.calibration, seen, len(f.test.Forecasts), f.Horizon, errorWords(model.All)),
+		fmt.Sprintf("tested on the last %d rows%s before it learned from all, %s of %s: %s", f.calibration, seen, count(len(f.test.Forecasts), "forecast"), count(f.Horizon, "step"), errorWords(model.All)),
 		"beside it: " + strings.Join(beside, ", "),
 	}
 	if best := others[0]; compareErrors(best.All, model.All) < 0 {

@@ -166,8 +166,8 @@ func forgiveHalves[T float32 | float64](want, got []T) {
 }
 
 // rawUnits returns the mean and the deviation of a window in raw units. Where the model
-// reads logarithms, the deviation is at least a fifth of the mean, since their rounding
-// grows with the level.
+// reads logarithms, the deviation is at least a share of the mean, since their rounding
+// grows with the level and its logarithm.
 func rawUnits(window []float32, columns int, logarithms bool) *models.Scale {
 	var values []float64
 	for t := 0; t < len(window); t += columns {
@@ -177,8 +177,8 @@ func rawUnits(window []float32, columns int, logarithms bool) *models.Scale {
 	if math.IsNaN(mean) {
 		mean, deviation = 0, 1
 	}
-	if logarithms {
-		deviation = max(deviation, math.Abs(mean)/5)
+	if logarithms && mean != 0 {
+		deviation = max(deviation, math.Abs(mean)*(1+math.Abs(math.Log(math.Abs(mean))))/16)
 	}
 	return &models.Scale{Mean: []float32{float32(mean)}, Std: []float32{float32(max(deviation, 1e-6*math.Abs(mean)+1e-20))}}
 }

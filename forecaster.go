@@ -504,10 +504,32 @@ func (f *forecaster) job() (*Job, error) {
 func (f *forecaster) windows(panel *datasets.Panel) (*datasets.PanelWindows, error) {
 	return panel.Windows(datasets.WindowOptions{
 		Window: f.Window, Horizon: f.Horizon,
-		MinHistory: min(f.Window, minHistorySeasons*max(1, f.Season)),
+		MinHistory: f.minHistory(panel),
 		Errors:     panel.SeasonalErrors(f.Season), Categories: f.meta.Forecast.Categories,
 	})
 }
+
+// minHistory returns how many values a window must have: two seasons, or what is known of
+// so many rows where values are missing.
+func (f *forecaster) minHistory(panel *datasets.Panel) int {
+	rows, known := 0, 0
+	eachTarget(panel, func(values []float64) {
+		rows += len(values)
+		for _, v := range values {
+			if !math.IsNaN(v) {
+				known++
+			}
+		}
+	})
+	n := f.historyRows()
+	if known < rows {
+		n = int(knownShare * float64(n) * float64(known) / float64(rows))
+	}
+	return max(1, n)
+}
+
+// historyRows returns how many rows there must be before an origin.
+func (f *forecaster) historyRows() int { return min(f.Window, minHistorySeasons*max(1, f.Season)) }
 
 // tooShort is the error of a panel of which no series has a window.
 func (f *forecaster) tooShort(err error) error {

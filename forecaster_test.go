@@ -250,16 +250,36 @@ func TestForecasterRefuses(t *testing.T) {
 		"Spec.Cell":        func(o *rnnkit.ForecasterOptions) { o.Spec.Cell = "cnn" },
 		"Spec.Hidden":      func(o *rnnkit.ForecasterOptions) { o.Spec.Hidden = -3 },
 		"Calendar":         func(o *rnnkit.ForecasterOptions) { o.Calendar = []string{"hour"} },
+		"Window ":          func(o *rnnkit.ForecasterOptions) { o.Window = 101 },
+		"Linear":           func(o *rnnkit.ForecasterOptions) { o.Linear = 17 },
+		"Trials":           func(o *rnnkit.ForecasterOptions) { o.Trials = 1 },
 		"Center":           func(o *rnnkit.ForecasterOptions) { o.Center = "middle" },
 	} {
 		o := quick()
 		change(&o)
-		if _, err := rnnkit.NewForecaster(panel(t, seasonal(100, 1, 1)), o); !isField(err, field) {
+		if _, err := rnnkit.NewForecaster(panel(t, seasonal(100, 1, 1)), o); !isField(err, strings.TrimSpace(field)) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
 	if _, err := rnnkit.NewForecaster(nil, quick()); !isField(err, "panel") {
 		t.Errorf("no panel: %v", err)
+	}
+	logarithms := quick()
+	logarithms.Log = rnnkit.On
+	if _, err := rnnkit.NewForecaster(panel(t, seasonal(100, -1, 1)), logarithms); !isField(err, "Log") {
+		t.Errorf("logarithms of values below 0: %v", err)
+	}
+	far := seasonal(100, 1, 1)
+	for i := range far {
+		far[i] += 1e9
+	}
+	if _, err := rnnkit.NewForecaster(panel(t, far), quick()); !isField(err, "panel.Series[0].Targets[0]") {
+		t.Errorf("values that float32 rounds together: %v", err)
+	}
+	refuse := quick()
+	refuse.Missing = models.MissingRefuse
+	if _, err := rnnkit.NewForecaster(everything(), refuse); !isField(err, "panel.Series[0].Targets[0][20]") {
+		t.Errorf("missing values: %v", err)
 	}
 	short := quick()
 	short.Horizon = 20
@@ -414,5 +434,51 @@ func TestBacktestRefuses(t *testing.T) {
 	}
 	if _, err := rnnkit.Backtest(ctx, m, nil, rnnkit.BacktestOptions{}); !isField(err, "panel") {
 		t.Errorf("no panel: %v", err)
+	}
+}
+
+// TestForecasterInterpolates fills missing values in, in the training and where it
+// forecasts: of what came after an origin it knows nothing.
+func TestForecasterInterpolates(t *testing.T) {
+	values := seasonal(100, 1, 1)
+	values[40], values[90], values[91] = math.NaN(), math.NaN(), math.NaN()
+	o := quick()
+	o.Missing = models.MissingInterpolate
+	p := panel(t, values)
+	_, result := forecastOf(t, p, o)
+	if !math.IsNaN(values[90]) {
+		t.Error("the panel was changed")
+	}
+	m := open(t, result)
+	at := func(row int) []float64 {
+		b, err := rnnkit.Backtest(ctx, m, p, rnnkit.BacktestOptions{Origins: [][]int{{row}}, Alone: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Forecasts[0].Forecast
+	}
+	before := at(92)
+	direct := must(must(infer.NewForecaster(m)).ForecastContext(ctx, infer.Context{Targets: [][]float64{values[:92]}}, 5))
+	for i, v := range direct.Median[0] {
+		if !(math.Abs(v-before[i]) < 1e-5) {
+			t.Errorf("step %d: %g, and package infer says %g", i, before[i], v)
+		}
+	}
+	values[92] = 1000
+	if !slices.Equal(at(92), before) {
+		t.Error("what came after the origin changes the forecast")
+	}
+}
+
+// TestForecasterOfShortSeries learns from a panel in which most series are too short, or
+// have gaps in every window.
+func TestForecasterOfShortSeries(t *testing.T) {
+	gaps := seasonal(120, 1, 1)
+	for i := 4; i < len(gaps); i += 9 {
+		gaps[i] = math.NaN()
+	}
+	_, result := forecastOf(t, panel(t, gaps, seasonal(3, 1, 2), seasonal(9, 1, 3), []float64{5}, seasonal(12, 1, 4)), quick())
+	if len(result.Model.Forecast.Widths) == 0 {
+		t.Errorf("it is not calibrated: %q", result.Model.Forecast.Rules)
 	}
 }

@@ -16,6 +16,7 @@ import (
 const (
 	minWindows        = 8    // to learn from
 	minHistorySeasons = 2    // that a window must have to be learned from
+	knownShare        = 0.8  // of what is known of so many rows on average, where values are missing
 	fewWindows        = 1000 // less is a small training
 	smallSeasons      = 2    // of a window of a small training
 	freeWindow        = 48   // steps that the model looks back without a season
@@ -73,12 +74,15 @@ func (r *rules) settle() error {
 	r.settleSeason()
 	r.settleHorizon()
 	eachTarget(r.panel, func(values []float64) { r.windows += max(0, len(values)-r.Horizon-minHistorySeasons*r.Season+1) })
-	r.settleWindow()
 	if n := longest(r.panel); r.Window > n && r.Start == nil {
 		return &models.FieldError{Field: "Window", Value: r.Window, Want: fmt.Sprintf("shorter, or the series longer: the longest has %d rows", n)}
 	}
+	r.settleWindow()
 	if r.Window%r.Segment != 0 {
 		return &models.FieldError{Field: "Window", Value: r.Window, Want: fmt.Sprintf("a multiple of the segment, %d", r.Segment)}
+	}
+	if r.Log == On && r.Start == nil && anyTarget(r.panel, func(v float64) bool { return v < 0 }) {
+		return &models.FieldError{Field: "Log", Value: string(r.Log), Want: "off: there are values below 0, which have no logarithm"}
 	}
 	r.settleLog()
 	r.settleCalendar()
@@ -112,7 +116,7 @@ func (r *rules) settleHorizon() {
 		r.say("horizon %d: one season", r.Horizon)
 		return
 	}
-	r.Horizon = max(1, min(freeHorizon, median(lengths(r.panel))/10))
+	r.Horizon = max(1, min(freeHorizon, usual(r.panel)/10))
 	r.say("horizon %d: a tenth of a usual series, at most %d", r.Horizon, freeHorizon)
 }
 
@@ -138,7 +142,7 @@ func (r *rules) settleWindow() {
 			break
 		}
 	}
-	if limit := 3 * median(lengths(r.panel)) / 5; steps > limit {
+	if limit := 3 * usual(r.panel) / 5; steps > limit {
 		steps, why = limit, "three fifths of a usual series"
 	}
 	r.Window = max(1, steps/r.Segment) * r.Segment
@@ -171,7 +175,7 @@ func divisor(most, a, b int) int {
 // settleLog reads logarithms of a few positive values. Many values show by themselves how
 // seasons grow with the level.
 func (r *rules) settleLog() {
-	if r.Log != Auto {
+	if r.Log != Auto || r.Start != nil {
 		return
 	}
 	if r.Log = Off; r.few() && positive(r.panel) {
@@ -182,11 +186,14 @@ func (r *rules) settleLog() {
 
 // positive reports whether all targets are more than 0.
 func positive(panel *datasets.Panel) bool {
-	all := true
-	eachTarget(panel, func(values []float64) {
-		all = all && !slices.ContainsFunc(values, func(v float64) bool { return v <= 0 })
-	})
-	return all
+	return !anyTarget(panel, func(v float64) bool { return v <= 0 })
+}
+
+// anyTarget reports whether a value of a target is as asked for.
+func anyTarget(panel *datasets.Panel, is func(v float64) bool) bool {
+	found := false
+	eachTarget(panel, func(values []float64) { found = found || slices.ContainsFunc(values, is) })
+	return found
 }
 
 // moments returns the mean and the standard deviation of the values that are not missing.
@@ -275,7 +282,7 @@ func (o *ForecasterOptions) useStandards() {
 // settleCalibration chooses the rows at the end of the series that the first fit does not
 // see, and the number of origins in them.
 func (r *rules) settleCalibration() {
-	rows := int(calibrationShare * float64(median(lengths(r.panel))))
+	rows := int(calibrationShare * float64(usual(r.panel)))
 	if r.Trials > 0 {
 		rows /= 2 // the trials need as many before
 	}
@@ -297,11 +304,20 @@ func lengths(panel *datasets.Panel) (list []int) {
 	return list
 }
 
+// usual returns the number of rows of the series in which the middle one of all rows lies.
+func usual(panel *datasets.Panel) int {
+	sorted, all := slices.Sorted(slices.Values(lengths(panel))), 0
+	for _, n := range sorted {
+		all += n
+	}
+	rows := 0
+	for _, n := range sorted {
+		if rows += n; 2*rows >= all {
+			return n
+		}
+	}
+	return 0
+}
+
 // longest returns the number of rows of the longest series.
 func longest(panel *datasets.Panel) int { return slices.Max(lengths(panel)) }
-
-// median returns the middle one of the values, or of two the greater.
-func median[T cmp.Ordered](values []T) T {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
-}
