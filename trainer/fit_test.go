@@ -217,7 +217,7 @@ func TestDefaults(t *testing.T) {
 	got, err := Options{}.withDefaults(testSpecs()[0])
 	got.Loss = nil // a function
 	want := Options{
-		Epochs: 15, Batch: 32, Patience: math.MaxInt, CheckpointEvery: 30 * time.Second, LearningRate: 1e-3, Threads: runtime.GOMAXPROCS(0),
+		MedianWeight: 1, Epochs: 15, Batch: 32, Patience: math.MaxInt, CheckpointEvery: 30 * time.Second, LearningRate: 1e-3, Threads: runtime.GOMAXPROCS(0),
 		Optimizer: Optimizer{Method: Adam, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8},
 		Schedule:  Schedule{Shape: Constant, Every: 10, Gamma: 0.1, Patience: 10},
 	}
