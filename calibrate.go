@@ -133,6 +133,9 @@ func (f *forecaster) summary() string {
 		return "not tested: the series are too short to hold rows back"
 	}
 	model, others := f.test.Reports[0], slices.Clone(f.test.Reports[1:])
+	if model.All.Compared == 0 {
+		return fmt.Sprintf("not tested: there are only missing values where it forecasts, in the last %d rows", f.calibration)
+	}
 	slices.SortStableFunc(others, func(a, b Report) int { return compareErrors(a.All, b.All) })
 	var beside []string
 	for _, r := range others {

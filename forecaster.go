@@ -500,13 +500,19 @@ func (f *forecaster) job() (*Job, error) {
 	return j, nil
 }
 
-// windows returns the windows of a panel to learn from.
-func (f *forecaster) windows(panel *datasets.Panel) (*datasets.PanelWindows, error) {
-	return panel.Windows(datasets.WindowOptions{
+// windows returns the windows of a panel to learn from. They have fewer values than
+// minHistory asks for where there would be too few of them.
+func (f *forecaster) windows(panel *datasets.Panel) (w *datasets.PanelWindows, err error) {
+	o := datasets.WindowOptions{
 		Window: f.Window, Horizon: f.Horizon,
-		MinHistory: f.minHistory(panel),
-		Errors:     panel.SeasonalErrors(f.Season), Categories: f.meta.Forecast.Categories,
-	})
+		Errors: panel.SeasonalErrors(f.Season), Categories: f.meta.Forecast.Categories,
+	}
+	for o.MinHistory = f.minHistory(panel); o.MinHistory > 0; o.MinHistory /= 2 {
+		if w, err = panel.Windows(o); err == nil && w.Len() >= minWindows || err != nil && !errors.Is(err, datasets.ErrTooShort) {
+			break
+		}
+	}
+	return w, err
 }
 
 // minHistory returns how many values a window must have: two seasons, or what is known of
@@ -533,6 +539,9 @@ func (f *forecaster) historyRows() int { return min(f.Window, minHistorySeasons*
 
 // tooShort is the error of a panel of which no series has a window.
 func (f *forecaster) tooShort(err error) error {
+	if f.Horizon == 1 {
+		return fmt.Errorf("series are %w: the longest has %d rows, which give fewer than %d windows to learn from", datasets.ErrTooShort, longest(f.panel), minWindows)
+	}
 	want := fmt.Sprintf("less, or the series longer: the longest has %d rows, which give fewer than %d windows to learn from", longest(f.panel), minWindows)
 	return &models.FieldError{Field: "Horizon", Value: f.Horizon, Want: want, Err: err}
 }

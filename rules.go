@@ -142,12 +142,15 @@ func (r *rules) settleWindow() {
 			break
 		}
 	}
-	if limit := 3 * usual(r.panel) / 5; steps > limit {
+	if limit := r.limit(); steps > limit {
 		steps, why = limit, "three fifths of a usual series"
 	}
 	r.Window = max(1, steps/r.Segment) * r.Segment
 	r.say("window %d: %s", r.Window, why)
 }
+
+// limit returns the longest window for series as short as a usual one.
+func (r *rules) limit() int { return 3 * usual(r.panel) / 5 }
 
 // settleSegment takes the largest part of a season that fits, and of the window if that
 // is given.
@@ -157,6 +160,9 @@ func (r *rules) settleSegment() {
 		whole = freeSegment
 	}
 	most := min(whole, maxSegment)
+	if r.Window == 0 {
+		most = max(1, min(most, r.limit()))
+	}
 	r.Segment = divisor(most, whole, r.Window)
 	if r.Window > 0 && 4*r.Segment < most { // it is not made of seasons
 		r.Segment = divisor(most, 0, r.Window)
@@ -178,7 +184,7 @@ func (r *rules) settleLog() {
 	if r.Log != Auto || r.Start != nil {
 		return
 	}
-	if r.Log = Off; r.few() && positive(r.panel) {
+	if r.Log = Off; r.few() && positive(r.panel) && varies(r.panel) {
 		r.Log = On
 		r.say("logarithms: there are few windows, and all values are more than 0")
 	}
@@ -187,6 +193,15 @@ func (r *rules) settleLog() {
 // positive reports whether all targets are more than 0.
 func positive(panel *datasets.Panel) bool {
 	return !anyTarget(panel, func(v float64) bool { return v <= 0 })
+}
+
+// varies reports whether a target has different values.
+func varies(panel *datasets.Panel) bool {
+	found := false
+	eachTarget(panel, func(values []float64) {
+		found = found || slices.ContainsFunc(values, func(v float64) bool { return v != values[0] && v == v })
+	})
+	return found
 }
 
 // anyTarget reports whether a value of a target is as asked for.

@@ -147,7 +147,9 @@ func (r *panelReader) readHead() error {
 		r.head = append(r.head, headRow{slices.Clone(fields), line})
 		record := make([]string, len(fields))
 		for i, f := range fields {
-			record[i] = f.text()
+			if record[i] = f.text(); f.Kind == NumberField && hasEither(record[i]) {
+				record[i] += "0" // no thousands
+			}
 			size += len(record[i])
 		}
 		s.records, s.lines = append(s.records, record), append(s.lines, line)
@@ -257,9 +259,9 @@ func (r *panelReader) namedColumns() (found roleColumns, err error) {
 
 // claim returns the column of a name, which must not have a role yet.
 func (r *panelReader) claim(name, role string) (*Column, error) {
-	c, err := r.table.find(name)
+	c, err := r.find(name)
 	if err != nil {
-		return nil, r.inFile(err)
+		return nil, err
 	}
 	if before, again := r.used[c]; again {
 		return nil, r.rows.At(0, c.Number, fmt.Errorf("%s is to be %s and %s; give a column one role", c, before, role))
@@ -269,6 +271,20 @@ func (r *panelReader) claim(name, role string) (*Column, error) {
 	}
 	r.used[c] = role
 	return c, nil
+}
+
+// find returns the column of the given name or number, or without a name by its title.
+func (r *panelReader) find(name string) (*Column, error) {
+	c, err := r.table.find(name)
+	if err == nil {
+		return c, nil
+	}
+	for i := range r.table.Columns {
+		if c := &r.table.Columns[i]; c.Name == "" && c.Title() == name {
+			return c, nil
+		}
+	}
+	return nil, r.inFile(err)
 }
 
 // titles returns the names of columns, or what stands for a name.

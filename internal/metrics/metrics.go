@@ -251,15 +251,23 @@ func (s *sums) metrics() Metrics {
 // SeasonalError returns the mean absolute difference between known values of a series
 // that lie a season of so many steps apart, and the mean squared one: the Scale and the
 // Square of an [Answer]. A season of 0 counts as 1. Both are NaN if there are no such
-// values.
+// values, and 0 if the differences are those of rounding.
 func SeasonalError(values []float64, season int) (scale, square float64) {
-	var absolute, squared mean
+	var absolute, squared, size mean
 	season = max(1, season)
 	for i := season; i < len(values); i++ {
 		if d := values[i] - values[i-season]; !math.IsNaN(d) {
 			absolute.add(math.Abs(d))
 			squared.add(d * d)
+			size.add(math.Abs(values[i]))
 		}
+	}
+	if absolute.value() <= rounding*size.value() {
+		return 0, 0
 	}
 	return absolute.value(), squared.value()
 }
+
+// rounding is what the rounding of float64 adds to a value at most, relative to it, in
+// sums of a few.
+const rounding = 1e-12

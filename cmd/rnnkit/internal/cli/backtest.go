@@ -119,6 +119,9 @@ func (o *backtestOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.data, withFieldFlag(err, backtestFlag))
 	}
+	if result.Reports[0].All.Compared == 0 {
+		return fmt.Errorf("%s: there are only missing values where the model forecasts: choose other origins", o.data)
+	}
 	return o.tellResult(panel, meta, result)
 }
 

@@ -109,7 +109,7 @@ func printRow(w *tabwriter.Writer, method, step string, m rnnkit.Metrics, perSte
 		fmt.Fprintf(w, "%s\t", short(v))
 	}
 	for _, i := range m.Intervals {
-		fmt.Fprintf(w, "%.1f%%\t%s\t", 100*i.Coverage, short(i.MSIS))
+		fmt.Fprintf(w, "%s\t%s\t", percent(i.Coverage), short(i.MSIS))
 	}
 	fmt.Fprintln(w)
 }
@@ -120,6 +120,14 @@ func short(v float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.4g", v)
+}
+
+// percent returns a share in percent, or a dash for one that is not known.
+func percent(share float64) string {
+	if math.IsNaN(share) {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%%", 100*share)
 }
 
 // tellBetter says it where a simple method is better than the model.

@@ -207,7 +207,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 		}
 	}
 	err := errors.Join(errors.New("a"), errors.New("b"))
-	if status, _, errOut := failingMain(err); status != 1 || errOut != "rnnkit: standard input: a; b\n" {
+	if status, _, errOut := failingMain(err); status != 1 || errOut != "rnnkit: standard input: cannot read the data: a; b\n" {
 		t.Errorf("status %d: %q", status, errOut)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/picture"
@@ -34,6 +36,7 @@ func (o *inferOptions) forecastPanel(ctx context.Context, model *infer.Model) er
 	if err != nil {
 		return err
 	}
+	o.noteUnseen(panel, meta)
 	steps := cmp.Or(o.steps, o.horizon, meta.Horizon)
 	table := newForecastTable(o.Out, panel, meta.Spec.Direct.Levels(), false)
 	var notes forecastNotes
@@ -101,10 +104,28 @@ func inPanel(err error, panel *datasets.Panel, first int) error {
 	}
 	_, rest, _ := strings.Cut(field.Field, "].")
 	place := columnOf(rest, panel)
+	if row, ok := rowOf(rest); ok {
+		place += ", " + panelRow(panel, first+index, row)
+	}
 	if name := panel.Series[first+index].Name; name != "" {
 		place = fmt.Sprintf("series %.40q, %s", name, place)
 	}
 	return &models.FieldError{Field: place, Value: field.Value, Want: field.Want, Err: field.Err}
+}
+
+// rowOf returns the second index of a path such as Future[1][30].
+func rowOf(path string) (row int, ok bool) {
+	_, rest, found := strings.Cut(path, "][")
+	row, err := strconv.Atoi(strings.TrimSuffix(rest, "]"))
+	return row, found && err == nil
+}
+
+// panelRow names a row of a series by its time, or by its number where there are no times.
+func panelRow(panel *datasets.Panel, series, row int) string {
+	if panel.Frequency.Count == 0 {
+		return fmt.Sprintf("row %d", row+1)
+	}
+	return panel.FormatTime(panel.Time(series, row))
 }
 
 // columnOf returns the name of a column of a Context given by a path such as Future[1].
@@ -116,6 +137,29 @@ func columnOf(path string, panel *datasets.Panel) string {
 		}
 	}
 	return path
+}
+
+// noteUnseen says what the model has not learned: categories that were not there, and
+// values so small that it takes none of their logarithms.
+func (o *inferOptions) noteUnseen(panel *datasets.Panel, meta *models.Metadata) {
+	for i, c := range meta.Forecast.Categories {
+		for _, s := range panel.Series {
+			if v := s.Categories[i]; !slices.Contains(c.Values, v) {
+				fmt.Fprintf(o.Err, "note: the model has not learned %s %.40q, of series %.40q for instance: it forecasts as for any other\n", printable(c.Name), v, s.Name)
+				break
+			}
+		}
+	}
+	floor := meta.Spec.Direct.Log
+	for _, s := range panel.Series {
+		for i, values := range s.Targets {
+			last := values[max(0, len(values)-meta.Window):]
+			if k := slices.IndexFunc(last, func(v float64) bool { return v < floor }); floor > 0 && k >= 0 {
+				fmt.Fprintf(o.Err, "note: the model reads logarithms, of %g or more: it takes smaller values for that, such as %g of %q; train it with --log off, or on such series\n", floor, last[k], cmp.Or(s.Name, panel.Targets[i]))
+				return
+			}
+		}
+	}
 }
 
 // forecastNotes counts what a person should know about forecasts.

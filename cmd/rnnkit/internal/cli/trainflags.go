@@ -308,6 +308,7 @@ var fieldFlags = map[string]string{
 	"columns": "the column", "panel.Series": "the column",
 	"Horizon": "--horizon", "Segment": "--segment", "Season": "--season", "Log": "--log", "Updates": "--updates", "Ensemble": "--ensemble",
 	"Trials": "--trials", "Levels": "--intervals", "Min": "--min", "Max": "--max", "Missing": "--missing", "Calendar": "--calendar",
+	"Series": "--series", "Frequency": "--frequency", "Zone": "--zone", "TimeFormat": "--time-format",
 
 	"Fit.Epochs": "--epochs", "Fit.Batch": "--batch", "Fit.Patience": "--patience", "Fit.Threads": "--threads",
 	"Fit.Seed": "--seed", "Fit.NoShuffle": "--no-shuffle", "Fit.Stateful": "--tbptt", "Fit.LearningRate": "--lr", "Fit.ClipNorm": "--clip",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -149,9 +150,12 @@ func (v *trainForecast) readDirect() error {
 		return err
 	}
 	v.copyGiven()
-	o.Window, o.Missing, o.Log = w.window, models.Missing(w.missing), rnnkit.Switch(w.log)
-	if w.log == "auto" {
+	switch o.Window, o.Missing, o.Log = w.window, models.Missing(w.missing), rnnkit.Switch(w.log); o.Log {
+	case "auto":
 		o.Log = rnnkit.Auto
+	case rnnkit.On, rnnkit.Off:
+	default:
+		return usagef("--log is %q: it must be on, off or auto", w.log)
 	}
 	if o.Levels, err = w.levels(); err != nil {
 		return err
@@ -236,8 +240,8 @@ func (w forecastWords) levels() (levels []float64, err error) {
 	}
 	for word := range strings.SplitSeq(w.intervals, ",") {
 		percent, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(word), "%"), 64)
-		if err != nil || !(percent > 0 && percent < 100) {
-			return nil, usagef("--intervals is %q: it must be none, or a list of percentages such as 80,95", w.intervals)
+		if err != nil || !(percent > 0 && percent < 100) || slices.Contains(levels, percent/100) {
+			return nil, usagef("--intervals is %q: it must be none, or a list of percentages such as 80,95, each once", w.intervals)
 		}
 		levels = append(levels, percent/100)
 	}
@@ -275,8 +279,12 @@ func (v *trainForecast) run(ctx context.Context, _ []string) error {
 			fmt.Fprintf(v.Err, "  %s\n", printable(rule))
 		}
 	}
-	return v.trainJob(ctx, j, err)
+	return v.trainJob(ctx, j, withFieldFlag(err, windowFlag))
 }
+
+// windowFlag returns the flag of the window of a direct forecaster. Other fields have the
+// flags of all tasks.
+func windowFlag(field string) string { return map[string]string{"Window": "--window"}[field] }
 
 // readStart makes the file of --init the Start of a direct forecaster. If it reads step by
 // step, so does what is trained.
@@ -307,7 +315,11 @@ func (v *trainForecast) runSteps(ctx context.Context) error {
 
 // readPanel reads the table, and says what it is.
 func (v *trainForecast) readPanel() (*datasets.Panel, error) {
-	return v.readPanelFile(v.path, v.told.roles)
+	panel, err := v.readPanelFile(v.path, v.told.roles)
+	if role, ok := errors.AsType[*models.FieldError](err); ok {
+		return nil, usageError{withFlag(role)}
+	}
+	return panel, err
 }
 
 // readPanelFile reads the table at path, or on stdin for "-", and says what was read.
