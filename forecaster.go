@@ -443,6 +443,8 @@ func (f *forecaster) describe(said []string) {
 		Min: f.Min, Max: f.Max, Integer: f.Integer, Missing: f.Missing, Rules: said,
 	}
 	forecast.PastScale, forecast.FutureScale, forecast.StaticScale = p.CovariateScales()
+	keepFlags(forecast.PastScale, p.Series, func(s *datasets.PanelSeries) [][]float64 { return s.Past })
+	keepFlags(forecast.FutureScale, p.Series, func(s *datasets.PanelSeries) [][]float64 { return s.Future })
 	if f.Start != nil {
 		f.Spec = f.Start.Spec
 		start := f.Start.Forecast
@@ -452,6 +454,29 @@ func (f *forecaster) describe(said []string) {
 		Task: models.Forecast, Spec: f.Spec, Window: f.Window, Horizon: f.Horizon,
 		Columns: slices.Concat(p.Targets, p.Past, p.Future), Forecast: forecast,
 	}
+}
+
+// keepFlags leaves columns as they are that have no values but 0 and 1: a flag that is
+// rarely set would become a large number.
+func keepFlags(scale *models.Scale, series []datasets.PanelSeries, columns func(*datasets.PanelSeries) [][]float64) {
+	if scale == nil {
+		return
+	}
+	for c := range scale.Mean {
+		if isFlag(series, func(s *datasets.PanelSeries) []float64 { return columns(s)[c] }) {
+			scale.Mean[c], scale.Std[c] = 0, 1
+		}
+	}
+}
+
+// isFlag reports whether a column has no values but 0 and 1, or missing ones.
+func isFlag(series []datasets.PanelSeries, column func(*datasets.PanelSeries) []float64) bool {
+	for i := range series {
+		if slices.ContainsFunc(column(&series[i]), func(v float64) bool { return v != 0 && v != 1 && !math.IsNaN(v) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // logFloor returns the smallest value that the model takes a logarithm of, or 0 if it

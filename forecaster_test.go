@@ -124,6 +124,10 @@ func TestForecasterOfEverything(t *testing.T) {
 	if len(job.Model.Ensemble) != 1 || len(job.Model.Forecast.Widths) != 5*5 {
 		t.Errorf("%d further members, %d widths", len(job.Model.Ensemble), len(job.Model.Forecast.Widths))
 	}
+	scale := job.Model.Forecast.FutureScale // of the price, and of flags, which stay as they are
+	if scale.Std[0] == 1 || scale.Mean[0] == 0 || scale.Std[3] != 1 || scale.Mean[3] != 0 {
+		t.Errorf("the scale is %v", scale)
+	}
 	answers, err := open(t, result).Run(ctx, nil)
 	if err == nil {
 		t.Errorf("without inputs it answers %v", answers)
