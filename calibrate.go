@@ -43,6 +43,7 @@ func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
 	f.meta.Forecast = &with
 	b.thin((f.origins + comparedOrigins - 1) / comparedOrigins)
 	b.widen(widths)
+	b.bound()
 	var err error
 	f.test, err = b.result(ctx)
 	return err
@@ -103,6 +104,29 @@ func (b *backtest) widen(widths []float32) {
 	for _, c := range b.backcasts {
 		for h, q := range c.Quantiles {
 			widen(q, widths[h*len(q):][:len(q)])
+		}
+	}
+}
+
+// bound rounds and bounds the backcasts as the graph does.
+func (b *backtest) bound() {
+	f := b.meta.Forecast
+	least, most := math.Inf(-1), math.Inf(1)
+	if f.Min != nil {
+		least = *f.Min
+	}
+	if f.Max != nil {
+		most = *f.Max
+	}
+	whole := func(v float64) float64 { return v }
+	if f.Integer {
+		whole, least, most = math.RoundToEven, math.Ceil(least), math.Floor(most)
+	}
+	for _, c := range b.backcasts {
+		for _, values := range append(c.Quantiles, c.Forecast) {
+			for i, v := range values {
+				values[i] = min(max(whole(v), least), most)
+			}
 		}
 	}
 }

@@ -73,7 +73,8 @@ func (r *rules) say(format string, args ...any) {
 func (r *rules) settle() error {
 	r.settleSeason()
 	r.settleHorizon()
-	eachTarget(r.panel, func(values []float64) { r.windows += max(0, len(values)-r.Horizon-minHistorySeasons*r.Season+1) })
+	history := min(minHistorySeasons*r.Season, r.limit())
+	eachTarget(r.panel, func(values []float64) { r.windows += max(0, len(values)-r.Horizon-history+1) })
 	if n := longest(r.panel); r.Window > n && r.Start == nil {
 		return &models.FieldError{Field: "Window", Value: r.Window, Want: fmt.Sprintf("shorter, or the series longer: the longest has %d rows", n)}
 	}
@@ -298,14 +299,17 @@ func (o *ForecasterOptions) useStandards() {
 // see, and the number of origins in them.
 func (r *rules) settleCalibration() {
 	rows := int(calibrationShare * float64(usual(r.panel)))
-	if r.Trials > 0 {
+	series := len(r.panel.Series) * len(r.panel.Targets)
+	switch {
+	case r.Trials > 0:
 		rows /= 2 // the trials need as many before
+	case series >= calibrationAnswers && 2*usual(r.panel) >= 5*r.Horizon:
+		rows = max(rows, r.Horizon) // there is enough to learn from in so many series
 	}
 	if rows < r.Horizon {
 		r.say("no calibration: the series are too short for it, so the intervals are those that the model learned")
 		return
 	}
-	series := len(r.panel.Series) * len(r.panel.Targets)
 	r.origins = max(1, min(rows-r.Horizon+1, (calibrationAnswers+series-1)/series))
 	r.calibration = min(rows, r.Horizon+(r.origins-1)*max(1, r.Horizon/2))
 	r.say("calibration: on the last %d rows, from %s in each series", r.calibration, count(r.origins, "origin"))
