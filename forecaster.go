@@ -151,7 +151,7 @@ func (o ForecasterOptions) validateOthers() error {
 	case o.Trials == 1:
 		return &models.FieldError{Field: "Trials", Value: o.Trials, Want: "0 for none, or at least 2 to choose from"}
 	case o.Trials > 0 && o.Start != nil:
-		return &models.FieldError{Field: "Trials", Value: o.Trials, Want: "0 with a Start, whose sizes the model keeps"}
+		return &models.FieldError{Field: "Trials", Value: o.Trials, Want: "0, as the model keeps the sizes of Start"}
 	}
 	return nil
 }

@@ -82,7 +82,10 @@ func (r *rules) settle() error {
 	if r.Window%r.Segment != 0 {
 		return &models.FieldError{Field: "Window", Value: r.Window, Want: fmt.Sprintf("a multiple of the segment, %d", r.Segment)}
 	}
-	if r.Log == On && r.Start == nil && anyTarget(r.panel, func(v float64) bool { return v < 0 }) {
+	if r.Log == On && anyTarget(r.panel, func(v float64) bool { return v < 0 }) {
+		if r.Start != nil {
+			return &models.FieldError{Field: "Start", Value: "a model that reads logarithms", Want: "one that does not: there are values below 0, which have no logarithm"}
+		}
 		return &models.FieldError{Field: "Log", Value: string(r.Log), Want: "off: there are values below 0, which have no logarithm"}
 	}
 	r.settleLog()

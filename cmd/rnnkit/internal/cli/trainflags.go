@@ -289,6 +289,9 @@ func withFlag(err error) error {
 	case errors.As(err, &other):
 		return &trainer.MismatchError{Field: cmp.Or(flagOf(other.Field), other.Field), Checkpoint: other.Checkpoint, Given: other.Given}
 	}
+	if field, ok := errors.AsType[*models.FieldError](err); ok && strings.Contains(field.Want, " of Start") {
+		err = &models.FieldError{Field: field.Field, Value: field.Value, Want: strings.Replace(field.Want, " of Start", " of the model of --init", 1), Err: field.Err}
+	}
 	return withFieldFlag(err, flagOf)
 }
 
@@ -308,7 +311,7 @@ var fieldFlags = map[string]string{
 	"columns": "the column", "panel.Series": "the column",
 	"Horizon": "--horizon", "Segment": "--segment", "Season": "--season", "Log": "--log", "Updates": "--updates", "Ensemble": "--ensemble",
 	"Trials": "--trials", "Levels": "--intervals", "Min": "--min", "Max": "--max", "Missing": "--missing", "Calendar": "--calendar",
-	"Series": "--series", "Frequency": "--frequency", "Zone": "--zone", "TimeFormat": "--time-format",
+	"Start": "--init", "Series": "--series", "Frequency": "--frequency", "Zone": "--zone", "TimeFormat": "--time-format",
 
 	"Fit.Epochs": "--epochs", "Fit.Batch": "--batch", "Fit.Patience": "--patience", "Fit.Threads": "--threads",
 	"Fit.Seed": "--seed", "Fit.NoShuffle": "--no-shuffle", "Fit.Stateful": "--tbptt", "Fit.LearningRate": "--lr", "Fit.ClipNorm": "--clip",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -289,13 +290,41 @@ func windowFlag(field string) string { return map[string]string{"Window": "--win
 // readStart makes the file of --init the Start of a direct forecaster. If it reads step by
 // step, so does what is trained.
 func (v *trainForecast) readStart() error {
+	if _, err := os.Stat(v.start); err != nil {
+		return fmt.Errorf("cannot read the model: %w", err)
+	}
 	m, err := export.ReadFile(v.start)
 	if err != nil || m.Spec.Direct == nil {
 		v.why = "--init " + v.start
 		v.validator, v.Options, v.words = &v.steps, &v.steps.Options, v.describe()
 		return v.validateSteps()
 	}
+	if err := v.checkKept(m); err != nil {
+		return err
+	}
 	v.direct.Start, v.start = m, ""
+	return nil
+}
+
+// checkKept refuses flags that ask for another model than that of --init, which stays as
+// it is.
+func (v *trainForecast) checkKept(m *models.Model) error {
+	d, s, o := m.Spec.Direct, m.Spec, &v.direct
+	calendar, _ := models.CalendarColumns(o.Calendar...)
+	for _, kept := range []struct {
+		flag string
+		same bool
+	}{
+		{"hidden", o.Spec.Hidden == s.Hidden}, {"layers", o.Spec.Layers == s.Layers}, {"cell", o.Spec.Cell == s.Cell},
+		{"activation", o.Spec.Activation == s.Activation}, {"dropout", o.Spec.Dropout == s.Dropout},
+		{"log", o.Log == rnnkit.Auto || o.Log == rnnkit.On == (d.Log > 0)},
+		{"intervals", slices.Equal(slices.Sorted(slices.Values(o.Levels)), d.Levels())},
+		{"calendar", o.Calendar == nil || slices.Equal(calendar, m.Forecast.Calendar)},
+	} {
+		if v.flags.Changed(kept.flag) && !kept.same {
+			return usagef("--%s asks for another model than %s, which stays as it is: leave out one of them", kept.flag, v.start)
+		}
+	}
 	return nil
 }
 
