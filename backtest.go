@@ -171,7 +171,10 @@ func (o BacktestOptions) origins(panel *datasets.Panel, horizon int) (list []ori
 			list = append(list, origin{i, row})
 		}
 	}
-	if len(list) == 0 {
+	switch {
+	case len(list) == 0 && !o.From.IsZero():
+		return nil, &models.FieldError{Field: "From", Value: o.From.Format(time.DateTime), Want: fmt.Sprintf("earlier: no series has %d rows from there on", horizon), Err: datasets.ErrTooShort}
+	case len(list) == 0:
 		return nil, &models.FieldError{Field: "panel", Value: models.Length(len(panel.Series)), Want: fmt.Sprintf("of longer series: none has an origin with %d rows after it", horizon), Err: datasets.ErrTooShort}
 	}
 	return list, nil

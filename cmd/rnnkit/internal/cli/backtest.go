@@ -202,7 +202,7 @@ func (o *backtestOptions) tellResult(panel *datasets.Panel, meta *models.Metadat
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(metricsOf(result, o.perStep))
 	}
-	return o.printMetrics(result)
+	return o.printMetrics(result, len(panel.Targets))
 }
 
 // page returns the HTML page of a backtest.
