@@ -437,10 +437,7 @@ func (b *backtest) result(ctx context.Context) (*BacktestResult, error) {
 	if b.options.Alone {
 		return r, nil
 	}
-	for _, method := range simpleMethods {
-		if method.name == "seasonal naive" && b.meta.Forecast.Season <= 1 {
-			continue // it is the naive one
-		}
+	for _, method := range b.methods() {
 		if t := b.time(method); t > b.limit() {
 			r.Notes = append(r.Notes, fmt.Sprintf("%s is left out: it would take about %s", method.name, t.Round(time.Second)))
 			continue
@@ -452,6 +449,28 @@ func (b *backtest) result(ctx context.Context) (*BacktestResult, error) {
 		r.Reports = append(r.Reports, Report{method.name, metrics.Evaluate(b.answers(backcasts), r.Quantiles)})
 	}
 	return r, nil
+}
+
+// methods returns the simple methods. The seasonal naive one is there for each season of
+// the panel, as far as it is longer than that of the model.
+func (b *backtest) methods() (list []simpleMethod) {
+	season := max(1, b.meta.Forecast.Season)
+	for _, m := range simpleMethods {
+		if m.name != "seasonal naive" {
+			list = append(list, m)
+			continue
+		}
+		if season > 1 {
+			list = append(list, m)
+		}
+		for _, other := range b.panel.Seasons() {
+			if other > season {
+				m.name, m.season = fmt.Sprintf("naive of %d rows before", other), other
+				list = append(list, m)
+			}
+		}
+	}
+	return list
 }
 
 // limit returns how long a simple method may take.
@@ -484,6 +503,7 @@ func (b *backtest) answers(backcasts []Backcast) []metrics.Answer {
 type simpleMethod struct {
 	name     string
 	forecast baselines.Method
+	season   int           // 0 for that of the model
 	history  int           // rows that it sees at most, or four seasons; 0 for all
 	cost     time.Duration // for each row and step of the season, about
 }
@@ -517,7 +537,7 @@ func (b *backtest) time(m simpleMethod) (sum time.Duration) {
 // simple returns what a simple method forecasts from the same origins.
 func (b *backtest) simple(ctx context.Context, method simpleMethod) ([]Backcast, error) {
 	list := make([]Backcast, len(b.backcasts))
-	season := b.meta.Forecast.Season
+	season := cmp.Or(method.season, b.meta.Forecast.Season)
 	err := inParallel(ctx, len(list), func(i int) {
 		c := b.backcasts[i]
 		values := method.values(b.panel.Series[c.Series].Targets[c.Target][:c.Origin], season)

@@ -33,6 +33,9 @@ func (r *panelReader) panel() (*Panel, error) {
 		r.series[i] = nil // its memory is needed for the next
 	}
 	g.note(r)
+	if r.trimmed > 0 {
+		r.notef("%s at the end of series%s without a value of %s left out: a series ends with its last value", plural(r.trimmed, "row"), like(r.trimmedIn), quoted(r.roles.Targets))
+	}
 	r.noteMissing()
 	if p.Notes = r.notes; len(p.Series) == 0 {
 		return nil, r.rows.At(0, 0, fmt.Errorf("no values of %.200q, only missing ones", r.roles.Targets))
@@ -317,7 +320,13 @@ func (r *panelReader) setStatics(out *PanelSeries, s *seriesRows) {
 
 // addOne adds a series, unless it has no values.
 func (r *panelReader) addOne(p *Panel, s PanelSeries) {
-	rows := s.Len() - aheadRows(&s)
+	rows := lastTarget(&s)
+	if n := s.Len() - rows; rows > 0 && n > aheadRows(&s) {
+		if r.trimmed += n; r.trimmed == n {
+			r.trimmedIn = s.Name
+		}
+		s.Future = heads(s.Future, rows)
+	}
 	s.Targets, s.Past = heads(s.Targets, rows), heads(s.Past, rows)
 	if !slices.ContainsFunc(s.Targets, func(values []float64) bool { return observedIn(values) > 0 }) {
 		r.notef("series %.40q has no values and is left out", s.Name)
@@ -329,14 +338,27 @@ func (r *panelReader) addOne(p *Panel, s PanelSeries) {
 	p.Series = append(p.Series, s)
 }
 
+// like gives the name of a series as an example, if it has one.
+func like(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" such as %.40q", name)
+}
+
+// lastTarget returns the number of rows up to the last one that has a target.
+func lastTarget(s *PanelSeries) (rows int) {
+	for _, values := range s.Targets {
+		_, end := observedRange(values)
+		rows = max(rows, end)
+	}
+	return rows
+}
+
 // aheadRows returns the number of rows after the last one that has a target. It is 0 if
 // none of them has a covariate that is known ahead.
 func aheadRows(s *PanelSeries) int {
-	last := 0
-	for _, values := range s.Targets {
-		_, end := observedRange(values)
-		last = max(last, end)
-	}
+	last := lastTarget(s)
 	for _, values := range s.Future {
 		if _, end := observedRange(values); end > last {
 			return s.Len() - last

@@ -113,6 +113,8 @@ type panelReader struct {
 	notes  []string
 	spent  int // bytes of garbage, about
 
+	trimmed      int    // rows at the ends of series without a target
+	trimmedIn    string // the first such series
 	missing      int    // values of targets, in rows of the table
 	firstMissing string // where the first of them is
 }

@@ -350,13 +350,16 @@ func TestReadPanelMissing(t *testing.T) {
 	}
 	text := "y,p,z\n,1,0\n2,,0\n,3,0\n5,,0\n,,0\n"
 	for missing, want := range map[models.Missing]string{
-		"":                        "[[NaN 2 NaN 5 NaN]] [[1 NaN 3 NaN NaN]]",
-		models.MissingMask:        "[[NaN 2 NaN 5 NaN]] [[1 NaN 3 NaN NaN]]",
-		models.MissingInterpolate: "[[2 2 3.5 5 5]] [[1 2 3 3 3]]",
+		"":                        "[[NaN 2 NaN 5]] [[1 NaN 3 NaN]]",
+		models.MissingMask:        "[[NaN 2 NaN 5]] [[1 NaN 3 NaN]]",
+		models.MissingInterpolate: "[[2 2 3.5 5]] [[1 2 3 3]]",
 	} {
 		p := mustRead(t, text, datasets.Roles{Targets: []string{"y"}, Past: []string{"p"}, Missing: missing})
 		if got := fmt.Sprint(p.Series[0].Targets, p.Series[0].Past); got != want {
 			t.Errorf("%s: %s, want %s", missing, got, want)
+		}
+		if note := "1 row at the end of series without a value of \"y\" left out: a series ends with its last value"; !slices.Contains(p.Notes, note) {
+			t.Errorf("%s: the notes are %q", missing, p.Notes)
 		}
 	}
 	truths := mustRead(t, "y,f\n1,true\n2,FALSE\n3,True\n", datasets.Roles{Targets: []string{"y"}, Future: []string{"f"}})
@@ -364,7 +367,7 @@ func TestReadPanelMissing(t *testing.T) {
 		t.Errorf("true and false are %s", got)
 	}
 	masked := mustRead(t, "y,f,z\n1,1,0\n2,2,0\n,,0\n", datasets.Roles{Targets: []string{"y"}, Future: []string{"f"}})
-	if got, want := fmt.Sprint(masked.Series[0].Targets, masked.Series[0].Future), "[[1 2 NaN]] [[1 2 NaN]]"; got != want {
+	if got, want := fmt.Sprint(masked.Series[0].Targets, masked.Series[0].Future), "[[1 2]] [[1 2]]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	p := mustRead(t, "y,f\n1,1\n,2\n3,\n,5\n,\n,6\n", datasets.Roles{Targets: []string{"y"}, Future: []string{"f"}, Missing: models.MissingInterpolate})
@@ -410,7 +413,7 @@ func TestReadPanelTyped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "a [\"a\"] 2024-05-01T00:00:00Z [[1 NaN 2.5]] [] [] [3] []\nb [\"b\"] 2024-05-01T00:00:00Z [[7 NaN]] [] [] [4] []\n"
+	want := "a [\"a\"] 2024-05-01T00:00:00Z [[1 NaN 2.5]] [] [] [3] []\nb [\"b\"] 2024-05-01T00:00:00Z [[7]] [] [] [4] []\n"
 	if got := show(p); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

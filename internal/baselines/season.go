@@ -20,47 +20,6 @@ func HasSeason(values []float64, season int) bool {
 	return math.Abs(r[season-1]) > autocorrelationLimit(r, season, known(values))
 }
 
-// FindSeason returns the one of the candidates, numbers of steps, after which the series
-// repeat, and 1 if they repeat after none. Of candidates at which the changes from value to
-// value have nearly the same autocorrelation it is the shortest, since what repeats daily
-// repeats weekly as well.
-//
-// The changes are tested as [HasSeason] tests values, and must have less autocorrelation at
-// half the lag: else they are smooth, but do not repeat. A fourth of the series of at least
-// three seasons must pass, of which 5% pass by chance.
-func FindSeason(series [][]float64, candidates []int) int {
-	season, most := 1, 0.0
-	for _, c := range slices.Sorted(slices.Values(candidates)) {
-		if r := seasonStrength(series, c); r > 1.2*most {
-			season, most = c, r
-		}
-	}
-	return season
-}
-
-// seasonStrength returns the mean autocorrelation of the changes of series at the lag of a
-// season, and 0 if fewer than a fourth of the series have it.
-func seasonStrength(series [][]float64, season int) float64 {
-	sum, tested, passed := 0.0, 0, 0
-	for _, values := range series {
-		changes := differences(values)
-		n := known(changes)
-		if season <= 1 || n < 3*season-1 {
-			continue
-		}
-		r := autocorrelations(changes, season)
-		sum += r[season-1]
-		tested++
-		if r[season-1] > autocorrelationLimit(r, season, n) && r[season-1] > r[season/2-1] {
-			passed++
-		}
-	}
-	if passed == 0 || 4*passed < tested {
-		return 0
-	}
-	return sum / float64(tested)
-}
-
 // known returns the number of known values.
 func known(values []float64) int {
 	n := 0
@@ -70,14 +29,6 @@ func known(values []float64) int {
 		}
 	}
 	return n
-}
-
-func differences(values []float64) []float64 {
-	var changes []float64
-	for i := 1; i < len(values); i++ {
-		changes = append(changes, values[i]-values[i-1])
-	}
-	return changes
 }
 
 // autocorrelations returns those of the lags from 1 to most. A series whose known values

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/rnnkit/rnnkit/internal/baselines"
-	"github.com/rnnkit/rnnkit/internal/testenv"
 )
 
 // pulses are three seasons of 7.
@@ -61,59 +60,6 @@ func TestHasSeason(t *testing.T) {
 	} {
 		if got := baselines.HasSeason(c.values, c.season); got != c.want {
 			t.Errorf("%s: got %v", name, got)
-		}
-	}
-}
-
-func TestFindSeason(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	candidates := []int{168, 24, 7, 4, 12}
-	var walks, waves [][]float64
-	for range 40 {
-		walks = append(walks, walk(200, rng))
-		waves = append(waves, wave(100, 12, 2, rng), walk(100, rng))
-	}
-	weeks := wave(30*168, 24, 1, rng)
-	for i := range weeks {
-		if i/24%7 == 6 {
-			weeks[i] += 2
-		}
-	}
-	mixed := append(slices.Clone(waves[:20]), walks[:10]...)
-	for name, c := range map[string]struct {
-		series [][]float64
-		want   int
-	}{
-		"a wave":            {[][]float64{wave(100, 12, 1, rng)}, 12},
-		"a wave of 24":      {[][]float64{wave(600, 24, 3, rng)}, 24}, // and of 168
-		"random walks":      {walks, 1},
-		"a third are waves": {mixed, 12},
-		"half are waves":    {waves, 12},
-		"a slow wave":       {[][]float64{wave(200, 53, 0.01, rng)}, 1},
-		"daily and weekly":  {[][]float64{weeks}, 24},
-		"with a constant":   {[][]float64{wave(100, 12, 1, rng), make([]float64, 100)}, 12},
-		"too short for any": {[][]float64{{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3}}, 1},
-		"constant":          {[][]float64{make([]float64, 100)}, 1},
-		"nothing is known":  {[][]float64{{nan, nan, nan, nan}}, 1},
-		"no series":         {nil, 1},
-		"three seasons":     {[][]float64{pulses}, 7},
-		"fewer":             {[][]float64{pulses[:20]}, 1},
-	} {
-		if got := baselines.FindSeason(c.series, candidates); got != c.want {
-			t.Errorf("%s: season is %d, want %d", name, got, c.want)
-		}
-	}
-}
-
-func TestFindSeasonOfBenchmarks(t *testing.T) {
-	testenv.Shared(t, "benchmarks")
-	for _, b := range benchmarks(t) {
-		var some [][]float64
-		for i := 0; i < len(b.train); i += 1 + len(b.train)/100 {
-			some = append(some, b.train[i])
-		}
-		if got := baselines.FindSeason(some, []int{4, 7, 12, 24, 52, 168}); got != b.season {
-			t.Errorf("the season of %s is %d, want %d", b.name, got, b.season)
 		}
 	}
 }

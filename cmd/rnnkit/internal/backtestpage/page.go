@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/rnnkit/rnnkit"
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/picture"
@@ -47,6 +48,9 @@ func short(v float64) string {
 
 // percent returns a share such as 0.975 as 97.5%.
 func percent(share float64) string { return strconv.FormatFloat(100*share, 'g', 3, 64) + "%" }
+
+// About returns what the table is, line by line.
+func (p *Page) About() []string { return strings.Split(strings.TrimSpace(p.Panel.Describe()), "\n") }
 
 // Origins returns the number of forecasts.
 func (p *Page) Origins() int { return len(p.Result.Forecasts) }

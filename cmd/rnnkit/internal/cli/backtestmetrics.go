@@ -85,6 +85,9 @@ func (o *backtestOptions) printMetrics(result *rnnkit.BacktestResult, targets in
 		return err
 	}
 	tellBetter(o.streams, result)
+	if !o.retrain {
+		fmt.Fprintln(o.Err, "note: what the model has learned from flatters it: unless it was trained on earlier rows alone, use --retrain")
+	}
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (f *foreignFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.outputs, "output", nil, "NAME of the output that is the answer (default the only one that can be), or with --raw NAME=FILE")
 	flags.StringArrayVar(&f.layouts, "layout", nil, "NAME=LETTERS: what the dimensions of an input are: b batch, t time, f features, as tbf")
 	flags.IntVar(&f.window, "window", 0, "steps that a forecaster from elsewhere looks back, or with which experiments try a classifier (default what its graph fixes)")
-	flags.IntVar(&f.horizon, "horizon", 0, "steps ahead that a forecaster from elsewhere predicts: 1 where it predicts the next, or one at every step")
+	flags.IntVar(&f.horizon, "horizon", 0, "steps ahead to forecast (default what the model was trained for); for a forecaster from elsewhere, the steps that it predicts: 1 where it predicts the next, or one at every step")
 	flags.StringVar(&f.target, "target", "", "the column that a forecaster from elsewhere predicts, if it takes several: only to print and draw it")
 	flags.StringVar(&f.answers, "answers", "", "what a classifier from elsewhere answers with: "+orList(answerNames())+" (default what experiments tell)")
 	flags.StringSliceVar(&f.labels, "labels", nil, "names of the classes of a model from elsewhere (default 0, 1, ...)")

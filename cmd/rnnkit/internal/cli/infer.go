@@ -32,9 +32,15 @@ type inferOptions struct {
 
 const inferLong = `Run a model on the CSV data on standard input, by what it was trained for.
 
-A forecaster prints a line for every row with the value there and the one that
-the window of rows before it predicts, and one line more for the value after the
-last. The rows of the first window have no whole window before them, and so no
+A forecaster of whole horizons, such as rnnkit train forecast writes, reads a table of
+series: CSV, JSON Lines, Parquet or Arrow, with the columns that it was trained on in any
+order. It prints the steps after the last row of each series, with intervals: as many as
+it was trained for, or --horizon (--steps is the same). Where it reads columns that are
+known ahead, the table ends in rows with these alone.
+
+A forecaster that reads step by step prints a line for every row with the value there
+and the one that the window of rows before it predicts, and one line more for the value
+after the last. The rows of the first window have no whole window before them, and so no
 prediction. With --steps it prints the values beyond the end instead, each
 predicted from a window that holds the predictions before it.
 

@@ -176,6 +176,9 @@ func (n *forecastNotes) tell(s *streams, meta *models.Metadata, series int) {
 	if n.padded > 0 {
 		fmt.Fprintf(s.Err, "note: %d of %d series have fewer rows than the %d that the model looks back; it forecasts from those there are\n", n.padded, series, meta.Window)
 	}
+	if len(meta.Forecast.Widths) == 0 && len(meta.Spec.Direct.Quantiles) > 1 {
+		fmt.Fprintln(s.Err, "note: the intervals are not calibrated, since the series that the model learned from are too short for it: they may hold fewer values than they claim")
+	}
 	if n.beyond > 0 {
 		fmt.Fprintf(s.Err, "note: the model reaches %d steps ahead; the %d after that are forecast from forecasts, and their intervals are wider\n", meta.Horizon, n.beyond)
 	}
