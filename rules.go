@@ -91,6 +91,9 @@ func (r *rules) settle() error {
 	r.settleLog()
 	r.settleCalendar()
 	r.settleSize()
+	if r.Center == "" && len(r.panel.Future) > 0 {
+		r.Center = models.CenterLast // what is known ahead says how the series goes on from there
+	}
 	r.useStandards()
 	if r.settleCalibration(); r.Trials > 0 && r.calibration == 0 {
 		return &models.FieldError{Field: "Trials", Value: r.Trials, Want: "0: the series are too short to hold rows back to try on"}

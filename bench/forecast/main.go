@@ -2,6 +2,9 @@
 // project's shared data, and has their own score.py say how good it is.
 //
 //	go run ./bench/forecast -data ../shared/benchmarks -python python3 m4_hourly tourism_monthly
+//
+// A name with _from in it is the benchmark before that, from another window or without
+// covariates. The Python needs numpy.
 package main
 
 import (
@@ -22,6 +25,7 @@ import (
 	"github.com/rnnkit/rnnkit"
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
 )
 
 // benchmark says what a user of a benchmark's data knows.
@@ -50,6 +54,7 @@ var benchmarks = []benchmark{
 	{name: "etth1_96", kind: "windows", data: "data.csv", roles: ett, horizon: 96, season: 24, window: 96},
 	{name: "etth1_96_from_720", kind: "windows", data: "data.csv", roles: ett, horizon: 96, season: 24, window: 720},
 	{name: "victoria_hourly", kind: "rolling", data: "data.csv", roles: power, horizon: 24, season: 24},
+	{name: "victoria_hourly_from_itself", kind: "rolling", data: "data.csv", roles: datasets.Roles{Targets: []string{"demand"}}, horizon: 24, season: 24},
 	{name: "sunspots", kind: "rolling", data: "data.csv", roles: datasets.Roles{Targets: []string{"sunspots"}}, horizon: 1},
 }
 
@@ -199,6 +204,8 @@ func set(o *rnnkit.ForecasterOptions, settings string) error {
 			o.Fit.Batch = int(number)
 		case "rate":
 			o.Fit.LearningRate = number
+		case "decay":
+			o.Fit.Optimizer = trainer.Optimizer{Method: trainer.AdamW, Beta2: 0.98, WeightDecay: number}
 		case "median":
 			o.Fit.MedianWeight = number
 		case "ensemble":
