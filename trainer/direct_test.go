@@ -2,7 +2,6 @@ package trainer
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -132,7 +131,7 @@ func checkDirectGradients(t *testing.T, meta *models.Metadata) {
 		params.Data[i] = x
 		want := (up - down) / (2 * h)
 		if diff := math.Abs(grads.Data[i] - want); !(diff <= 1e-7*(1+math.Abs(want))) {
-			t.Error(fmt.Sprintf("parameter %d of %d: gradient %g, central difference %g", i, len(params.Data), grads.Data[i], want))
+			t.Errorf("parameter %d of %d: gradient %g, central difference %g", i, len(params.Data), grads.Data[i], want)
 		}
 	}
 }

@@ -36,7 +36,6 @@ type benchmark struct {
 	roles           datasets.Roles
 	horizon, season int
 	window          int
-	metrics         []string
 }
 
 var (

@@ -21,17 +21,6 @@ func wave(n, season int, noise float64, rng *rand.Rand) []float64 {
 	return values
 }
 
-// walk returns n values that add up normal noise.
-func walk(n int, rng *rand.Rand) []float64 {
-	values := make([]float64, n)
-	sum := 0.0
-	for i := range values {
-		sum += rng.NormFloat64()
-		values[i] = sum
-	}
-	return values
-}
-
 func TestHasSeason(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	yes := wave(50, 7, 3, rng)
