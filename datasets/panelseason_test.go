@@ -108,7 +108,7 @@ func TestReadPanelField(t *testing.T) {
 		"f01-date-trained-instead-of-value/currency.csv":         months + "no gaps",
 		"f01-date-trained-instead-of-value/deccomma.csv":         months + "no gaps",
 		"f01-date-trained-instead-of-value/id_with_unit.csv":     "line 2, column 2: \"100.0 C\" is a number with a unit",
-		"f01-date-trained-instead-of-value/mostly_missing.csv":   months + "12 of 24 values missing",
+		"f01-date-trained-instead-of-value/mostly_missing.csv":   "1 series, 23 months, 2022-01 to 2023-11, season 12, 11 of 23 values missing",
 		"f01-date-trained-instead-of-value/percent.csv":          months + "no gaps",
 		"f01-date-trained-instead-of-value/thousands.csv":        months + "no gaps",
 		"f01-date-trained-instead-of-value/unit.csv":             "line 2, column 2: \"100.0 C\" is a number with a unit",
