@@ -17,18 +17,24 @@ const (
 // as 24 and 168 for hours with days and weeks in them. It is empty for series without one.
 //
 // With times, the cycles of models.Frequency.Cycles are tried. A cycle of m rows is a
-// season if the autocorrelation of first differences at lag m stands out: the mean over
-// the first targets of all series with three cycles or more is more than 0.1 and than
-// 2/√n, for n differences in all; it is by that more than at half the lag, twice what it is
-// at some shorter lag, and by at most that less than at the lags beside it. For a longer
-// cycle, differences are those between values that lie the season before it apart: weeks
-// must tell what days do not. If no series has three of the shortest cycle, that is the
-// season if a series has one.
+// season if the autocorrelation of the first differences at lag m stands out. That
+// autocorrelation is the mean over the first targets of all series that hold three cycles.
+// Its margin of error is 2/√n, for n differences in all. It stands out if it is
 //
-// Without times, the cycle is one of 2 to 400 rows that stands out so. It is the shortest
-// that has the highest autocorrelation, or rather the mean of that and of the one at twice
-// the lag, of all from half to one and a half times as long, above 0.3 and 0.4 times the
-// highest of all. Seven times that lag is tried too.
+//   - more than 0.1 and more than the margin,
+//   - more than that at half the lag, by more than the margin,
+//   - more than twice that at some shorter lag, and
+//   - not less than those at the lags beside it, by more than the margin.
+//
+// For a longer cycle the differences are between values that lie the season before it
+// apart, so that weeks must tell what days do not. If no series holds three of the shortest
+// cycle, that cycle is the season if a series holds one.
+//
+// Without times, the cycle is one of 2 to 400 rows that stands out so. Lags are compared by
+// the mean of the autocorrelations at the lag and at twice the lag. The cycle is the
+// shortest whose mean is the largest among those from half to one and a half times as
+// long, more than 0.3, and more than 0.4 times the largest of all. Seven times that lag is
+// tried too.
 func (p *Panel) Seasons() (seasons []int) {
 	cycles := p.Frequency.Cycles()
 	rows := seasonRows
@@ -54,14 +60,14 @@ func (p *Panel) Seasons() (seasons []int) {
 
 // standsOut reports whether the autocorrelation at lag m does.
 func (d differences) standsOut(m int) bool {
-	r, doubt := d.autocorrelation(m, 3*m)
-	if r <= max(0.1, doubt) {
+	r, margin := d.autocorrelation(m, 3*m)
+	if r <= max(0.1, margin) {
 		return false
 	}
 	half, _ := d.autocorrelation(m/2, 3*m)
 	less, _ := d.autocorrelation(m-1, 3*m)
 	more, _ := d.autocorrelation(m+1, 3*m)
-	if r <= half+doubt || r+doubt < max(less, more) {
+	if r <= half+margin || r+margin < max(less, more) {
 		return false
 	}
 	for lag := 1; lag < m; lag++ {
@@ -108,8 +114,8 @@ func standardizedDifferences(values []float64, lag int) []float64 {
 }
 
 // autocorrelation returns the mean autocorrelation at a lag of the series that had rows or
-// more, and by how much it may be wrong: 2/√n, for n differences in all of these.
-func (d differences) autocorrelation(lag, rows int) (mean, doubt float64) {
+// more, and its margin of error: 2/√n, for n differences in all of these.
+func (d differences) autocorrelation(lag, rows int) (mean, margin float64) {
 	series, n := 0, 0
 	for _, values := range d {
 		if len(values)+1 < rows || len(values) <= lag {
