@@ -322,7 +322,7 @@ func (b *backtest) retrainOn(ctx context.Context, round []origin) error {
 // retrainOptions are those of a model that answers for the same steps and quantiles.
 func (b *backtest) retrainOptions() ForecasterOptions {
 	o, d := *b.options.Retrain, b.meta.Spec.Direct
-	o.Horizon, o.Season, o.Levels = d.Horizon, max(1, b.meta.Forecast.Season), levels(d.Quantiles)
+	o.Horizon, o.Season, o.Levels = d.Horizon, max(1, b.meta.Forecast.Season), d.Levels()
 	if o.Calendar == nil {
 		o.Calendar = b.meta.Forecast.Calendar
 	}

@@ -103,51 +103,19 @@ func (b *backtest) thin(every int) {
 func (b *backtest) widen(widths []float32) {
 	for _, c := range b.backcasts {
 		for h, q := range c.Quantiles {
-			widen(q, widths[h*len(q):][:len(q)])
+			models.WidenQuantiles(q, widths[h*len(q):][:len(q)])
 		}
 	}
 }
 
 // bound rounds and bounds the backcasts as the graph does.
 func (b *backtest) bound() {
-	f := b.meta.Forecast
-	least, most := math.Inf(-1), math.Inf(1)
-	if f.Min != nil {
-		least = *f.Min
-	}
-	if f.Max != nil {
-		most = *f.Max
-	}
-	whole := func(v float64) float64 { return v }
-	if f.Integer {
-		whole, least, most = math.RoundToEven, math.Ceil(least), math.Floor(most)
-	}
 	for _, c := range b.backcasts {
 		for _, values := range append(c.Quantiles, c.Forecast) {
 			for i, v := range values {
-				values[i] = min(max(whole(v), least), most)
+				values[i] = b.meta.Forecast.Bound(v)
 			}
 		}
-	}
-}
-
-// widen multiplies the distances of quantiles from the median by factors, and then puts
-// the quantiles in order, outwards from the median.
-func widen[T float32 | float64](q []T, factors []float32) {
-	median := q[len(q)/2]
-	for i := range q {
-		q[i] = median + (q[i]-median)*T(factors[i])
-	}
-	order(q)
-}
-
-// order makes quantiles ascend, outwards from the median.
-func order[T float32 | float64](q []T) {
-	for i := len(q)/2 + 1; i < len(q); i++ {
-		q[i] = max(q[i], q[i-1])
-	}
-	for i := len(q)/2 - 1; i >= 0; i-- {
-		q[i] = min(q[i], q[i+1])
 	}
 }
 

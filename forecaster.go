@@ -273,7 +273,7 @@ func (o *ForecasterOptions) useStart() error {
 	if d.Log > 0 {
 		o.Log = On
 	}
-	o.Levels = levels(d.Quantiles)
+	o.Levels = d.Levels()
 	if o.Min == nil {
 		o.Min = f.Min
 	}
@@ -418,14 +418,6 @@ func withCalendar(panel *datasets.Panel, ahead int, features []string) (*dataset
 	added := *panel
 	added.Series = slices.Clone(panel.Series)
 	return &added, added.AddCalendar(ahead, features...)
-}
-
-// levels returns those of the intervals between quantiles.
-func levels(quantiles []float64) (list []float64) {
-	for i, q := range quantiles[:len(quantiles)/2] {
-		list = append(list, quantiles[len(quantiles)-1-i]-q)
-	}
-	return list
 }
 
 // describe sets the metadata.

@@ -100,7 +100,7 @@ func (d *darts) direct(m *Model) (*direct, error) {
 		Targets: make([]string, shape.Targets), Past: make([]string, shape.Past), Future: make([]string, shape.Future),
 		Static: make([]string, shape.Static),
 	}}
-	return direct.withLevels(), nil
+	return direct, nil
 }
 
 // quantiles returns the quantiles that the model answers: 0.5 alone where it answers one

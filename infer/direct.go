@@ -31,8 +31,7 @@ type direct struct {
 	*models.Direct
 	forecasting *models.Forecasting
 	frequency   models.Frequency
-	levels      []float64 // of the intervals between quantiles, the narrowest first
-	darts       *darts    // nil for a model of rnnkit
+	darts       *darts // nil for a model of rnnkit
 }
 
 // newDirect returns nil for a model that is no direct forecaster.
@@ -56,16 +55,7 @@ func newDirect(m *Model) (*direct, error) {
 	if d.frequency, err = models.ParseFrequency(d.forecasting.Frequency); err != nil {
 		return nil, err
 	}
-	return d.withLevels(), nil
-}
-
-// withLevels returns d with the levels of the intervals between its quantiles.
-func (d *direct) withLevels() *direct {
-	for i := range len(d.Quantiles) / 2 {
-		low, high := d.Quantiles[len(d.Quantiles)/2-1-i], d.Quantiles[len(d.Quantiles)/2+1+i]
-		d.levels = append(d.levels, math.Round((high-low)*1e9)/1e9)
-	}
-	return d
+	return d, nil
 }
 
 // inputsOf returns the inputs of a model that rnnkit has exported, but for its states.

@@ -176,7 +176,7 @@ func (r *rollout) append(quantiles []float32, first int) error {
 
 // finish returns the forecast.
 func (r *rollout) finish(steps int) *Forecast {
-	f := &Forecast{Levels: r.levels, Padding: r.padding, Beyond: max(0, steps-r.Horizon)}
+	f := &Forecast{Levels: r.Levels(), Padding: r.padding, Beyond: max(0, steps-r.Horizon)}
 	if !r.last.IsZero() && r.frequency != (models.Frequency{}) {
 		for i := range steps {
 			f.Times = append(f.Times, r.frequency.Add(r.last, i+1))
@@ -187,9 +187,9 @@ func (r *rollout) finish(steps int) *Forecast {
 			r.widen(t, k)
 		}
 	}
-	middle := len(r.levels)
+	middle := len(r.Quantiles) / 2
 	f.Median = r.take(middle, steps)
-	for i := range r.levels {
+	for i := range middle {
 		f.Low, f.High = append(f.Low, r.take(middle-1-i, steps)), append(f.High, r.take(middle+1+i, steps))
 	}
 	return f
@@ -222,7 +222,7 @@ func (r *rollout) widen(target, k int) {
 		distance := r.units(*v) - median
 		if step >= r.Horizon && k != middle {
 			wide := math.Copysign(math.Sqrt(distance*distance+before), float64(k-middle))
-			*v = r.bounded(r.raw(median + wide))
+			*v = r.forecasting.Bound(r.raw(median + wide))
 		}
 		if (step+1)%r.Horizon == 0 {
 			before += distance * distance
@@ -244,20 +244,4 @@ func (d *direct) raw(v float64) float64 {
 		return math.Exp(v)
 	}
 	return v
-}
-
-// bounded returns v as the graph rounds and bounds its answers.
-func (d *direct) bounded(v float64) float64 {
-	f := d.forecasting
-	least, most := math.Inf(-1), math.Inf(1)
-	if f.Min != nil {
-		least = *f.Min
-	}
-	if f.Max != nil {
-		most = *f.Max
-	}
-	if f.Integer {
-		v, least, most = math.RoundToEven(v), math.Ceil(least), math.Floor(most)
-	}
-	return min(max(v, least), most)
 }

@@ -57,42 +57,15 @@ func medians[T models.Float](members [][]T) []T {
 
 // finish takes the quantiles of a step to what m.Forecast says of them.
 func finish[T models.Float](q []T, f *models.Forecasting, step int) {
-	order(q)
+	models.OrderQuantiles(q)
 	if len(f.Widths) > 0 {
-		median := q[len(q)/2]
-		for k, w := range f.Widths[step*len(q):][:len(q)] {
-			q[k] = median + (q[k]-median)*T(w)
-		}
-		order(q)
+		models.WidenQuantiles(q, f.Widths[step*len(q):][:len(q)])
 	}
-	least, most := bounds(f)
+	least, most := f.Bounds()
 	for k, v := range q {
 		if f.Integer {
 			v = T(math.RoundToEven(float64(v)))
 		}
-		q[k] = min(max(v, T(least)), T(most))
+		q[k] = min(max(v, T(float32(least))), T(float32(most)))
 	}
-}
-
-// order makes quantiles monotone, outwards from the one in the middle.
-func order[T models.Float](q []T) {
-	for i := len(q) / 2; i > 0; i-- {
-		q[i-1] = min(q[i-1], q[i])
-		q[len(q)-i] = max(q[len(q)-i], q[len(q)-i-1])
-	}
-}
-
-// bounds returns the bounds of the answers: of whole numbers, whole ones.
-func bounds(f *models.Forecasting) (least, most float64) {
-	least, most = math.Inf(-1), math.Inf(1)
-	if f.Min != nil {
-		least = *f.Min
-	}
-	if f.Max != nil {
-		most = *f.Max
-	}
-	if f.Integer {
-		least, most = math.Ceil(least), math.Floor(most)
-	}
-	return float64(float32(least)), float64(float32(most))
 }

@@ -105,7 +105,7 @@ func (o *backtestOptions) run(ctx context.Context, args []string) error {
 		return fmt.Errorf("%s is no forecaster of a whole horizon, such as rnnkit train forecast writes: its forecasts cannot be tested", args[0])
 	}
 	meta := model.Metadata()
-	panel, err := o.readBacktestPanel(meta)
+	panel, err := o.readPanelFile(o.data, rolesOf(meta.Forecast))
 	if err != nil {
 		return err
 	}
@@ -128,15 +128,6 @@ func (o *backtestOptions) run(ctx context.Context, args []string) error {
 // backtestFlag returns the flag that sets a field of rnnkit.BacktestOptions.
 func backtestFlag(field string) string {
 	return map[string]string{"Cutoffs": "--cutoffs", "Every": "--every", "From": "--from", "Origins": "--origins"}[field]
-}
-
-// readBacktestPanel reads the table with the columns that a model has.
-func (o *backtestOptions) readBacktestPanel(meta *models.Metadata) (*datasets.Panel, error) {
-	panel, err := o.readPanelFile(o.data, rolesOf(meta.Forecast))
-	if err != nil || len(meta.Forecast.Calendar) == 0 {
-		return panel, err
-	}
-	return panel, panel.AddCalendar(meta.Horizon, meta.Forecast.Calendar...)
 }
 
 // options returns those of the backtest that the flags ask for.
