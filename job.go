@@ -19,8 +19,8 @@ import (
 )
 
 // Job is a training that is ready to begin: a model, and the data that it learns from. It
-// trains once. [NewForecaster], [NewStepForecaster], [NewClassifier],
-// [NewSequenceClassifier] and [NewGenerator] make one.
+// trains once. [NewForecaster], [NewStepForecaster], [NewDetector],
+// [NewClassifier], [NewSequenceClassifier] and [NewGenerator] make one.
 type Job struct {
 	// Options are those that the job was made with, and what followed from the data:
 	// the sizes of the Spec, and the Loss and Validation of Fit.
@@ -33,6 +33,7 @@ type Job struct {
 
 	digest     [sha256.Size]byte // of all data
 	forecaster *forecaster       // nil but for a direct forecaster
+	detector   *detector         // nil but for a detector
 	summary    func() (string, error)
 	begun      bool // the training
 }
@@ -204,6 +205,9 @@ func (j *Job) fit(ctx context.Context) ([]trainer.Epoch, error) {
 	history, err := trainer.Fit(ctx, j.Model, j.TrainData, j.TestData, watchLoss(j.Fit, &lowest))
 	if len(history) > 0 {
 		j.note(history)
+		if failed := j.calibrate(ctx); err == nil {
+			err = failed
+		}
 	}
 	field, ok := err.(*models.FieldError)
 	switch {
@@ -215,6 +219,14 @@ func (j *Job) fit(ctx context.Context) ([]trainer.Epoch, error) {
 		err = models.InField("Fit", field)
 	}
 	return history, err
+}
+
+// calibrate sets the border of a detector, also of one whose training ended early.
+func (j *Job) calibrate(ctx context.Context) error {
+	if j.detector == nil {
+		return nil
+	}
+	return j.detector.calibrate(context.WithoutCancel(ctx), j.Model)
 }
 
 // watchLoss returns the options with callbacks that also keep the lowest loss so far.

@@ -38,6 +38,10 @@ type Metadata struct {
 	// Forecast in that order, and Target is empty.
 	Forecast *Forecasting `json:"forecast,omitempty"`
 
+	// Detector is not nil for a detector, whose Horizon is 1. Columns are what its network
+	// reads of each column that is watched, and Target is what it answers of these.
+	Detector *Detection `json:"detector,omitempty"`
+
 	Vocabulary []string `json:"vocabulary,omitempty"` // the text of each token
 
 	// Labels holds the name of each class. The outputs are their logits; for two
@@ -80,8 +84,8 @@ func (m *Metadata) Validate() error {
 		return err
 	}
 	switch labels := len(m.Labels); {
-	case m.Task != "" && !slices.Contains([]Task{Forecast, Generate, Classify}, m.Task):
-		return &FieldError{Field: "Task", Value: m.Task, Want: "forecast, generate or classify"}
+	case m.Task != "" && !slices.Contains([]Task{Forecast, Generate, Classify, Detect}, m.Task):
+		return &FieldError{Field: "Task", Value: m.Task, Want: "forecast, generate, classify or detect"}
 	case m.Window < 0:
 		return &FieldError{Field: "Window", Value: m.Window, Want: "0 or more"}
 	case m.Horizon < 0:
@@ -96,6 +100,9 @@ func (m *Metadata) Validate() error {
 		return &FieldError{Field: "InputScale", Value: m.InputScale, Want: "nil for a model of tokens"}
 	}
 	if err := m.validateForecast(); err != nil {
+		return err
+	}
+	if err := m.validateDetector(); err != nil {
 		return err
 	}
 	if err := m.InputScale.validate("InputScale", m.Spec.Features); err != nil {
@@ -123,6 +130,23 @@ func (m *Metadata) validateForecast() error {
 		return &FieldError{Field: "Spec.Outputs", Value: m.Spec.Outputs, Want: fmt.Sprintf("%d, for a horizon of %d and %d columns to forecast", n, m.Horizon, m.Targets())}
 	}
 	return nil
+}
+
+// validateDetector checks that a model is a detector where it says so.
+func (m *Metadata) validateDetector() error {
+	switch {
+	case m.Detector == nil && m.Task != Detect:
+		return nil
+	case m.Detector == nil:
+		return &FieldError{Field: "Detector", Value: nil, Want: "set for a detector"}
+	case m.Task != Detect:
+		return &FieldError{Field: "Task", Value: m.Task, Want: "detect for a detector"}
+	case m.Spec.Outputs != 1:
+		return &FieldError{Field: "Spec.Outputs", Value: m.Spec.Outputs, Want: "1 for a detector, which answers for a column at a time"}
+	case !m.Spec.Stepwise() || m.Spec.Direct != nil || m.Spec.Features == 0:
+		return &FieldError{Field: "Spec", Value: m.Spec, Want: "one that reads numbers step by step for a detector"}
+	}
+	return InField("Detector", m.Detector.Validate())
 }
 
 // validateDirect checks what the metadata of a direct forecaster say twice, and Forecast.
@@ -167,6 +191,7 @@ const (
 	Forecast Task = "forecast" // the next values of a series
 	Generate Task = "generate" // the next token of a text
 	Classify Task = "classify" // the class of a sequence
+	Detect   Task = "detect"   // the anomalies of a series
 )
 
 // StatePair names the input and the output of a graph for the same state: before a run

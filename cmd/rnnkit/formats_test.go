@@ -53,6 +53,7 @@ func TestFormatsOfJSON(t *testing.T) {
 		"models.Direct":         models.Direct{},
 		"models.Category":       models.Category{},
 		"models.Forecasting":    models.Forecasting{},
+		"models.Detection":      models.Detection{},
 		"models.CategoryValues": models.CategoryValues{},
 		"models.Scale":          models.Scale{},
 		"models.StatePair":      models.StatePair{},

@@ -1,0 +1,339 @@
+package rnnkit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/export"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/internal/anomaly"
+	"github.com/rnnkit/rnnkit/internal/conformal"
+	"github.com/rnnkit/rnnkit/models"
+	"github.com/rnnkit/rnnkit/trainer"
+)
+
+// DetectorOptions say how [NewDetector] trains, and what its detector calls an anomaly. A
+// field of value 0 stands for what follows from the data, by rules that are told in
+// Detector.Rules of the model's metadata. The zero value suits most data.
+type DetectorOptions struct {
+	// Options are the options of all tasks. HeldOut is the share of each series, at its
+	// end, that the network does not learn from and that calibrates the border.
+	Options
+
+	Season int // observations after which the series repeat; 1 if they do not
+
+	Direction    models.Direction // on which side of the forecast an anomaly lies
+	MinDeviation float64          // what lies nearer to its forecast is no anomaly, in units of the column
+	MinRelative  float64          // likewise, as a share of the absolute value of the forecast
+	Consecutive  int              // observations in a row that must reach the border
+	Refractory   int              // observations after an anomaly in which there is no other
+
+	// Rate is how many false alarms there are for each observation, such as 1.0/14400 for
+	// one in ten days of minutes.
+	Rate float64
+}
+
+// The numbers of the rules.
+const (
+	detectorHidden   = 16
+	detectorSteps    = 32 // of truncated backpropagation
+	detectorRate     = 5e-3
+	detectorHeldOut  = 0.3
+	detectorUpdates  = 800
+	detectorStreams  = 64 // at most
+	leastDetectorRow = 64 // rows that a series is learned from, with those that calibrate
+	alarmDays        = 10 // about one false alarm in so many days
+	alarmRows        = 1000
+)
+
+// Validate returns a *models.FieldError for the first field that fits no data.
+func (o DetectorOptions) Validate() error {
+	switch {
+	case o.HeldOut < 0 || !(o.HeldOut < 1):
+		return &models.FieldError{Field: "HeldOut", Value: o.HeldOut, Want: "more than 0 and less than 1, or 0 for what follows"}
+	case o.Rate < 0 || !(o.Rate < 1):
+		return &models.FieldError{Field: "Rate", Value: o.Rate, Want: "between 0 and 1, or 0 for what follows"}
+	}
+	d := o.detection()
+	d.Columns, d.Border, d.Rate = []string{"value"}, 1, 0.5
+	return d.Validate()
+}
+
+// detection returns what the options say of a detector.
+func (o DetectorOptions) detection() models.Detection {
+	return models.Detection{
+		Season: o.Season, Direction: o.Direction, MinDeviation: o.MinDeviation, MinRelative: o.MinRelative,
+		Consecutive: o.Consecutive, Refractory: o.Refractory, Rate: o.Rate,
+	}
+}
+
+// NewDetector returns the job of finding anomalies in the series of a panel: observations
+// that are not what the series led one to expect. The targets of a series are watched
+// together. Missing values are none.
+//
+// The job trains a network that forecasts the next observation, on the first part of each
+// series. The rest calibrates the border, which stands for a rate of false alarms: split
+// conformal prediction, Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random
+// World" (2005). The series need not be free of anomalies, but those that lie in the last
+// part make the border wider. [infer.NewDetector] runs the file.
+//
+// The error is a *models.FieldError if an option does not fit the panel, or the panel is
+// none. It wraps a [datasets.ErrTooShort] if the series are too short.
+func NewDetector(panel *datasets.Panel, o DetectorOptions) (*Job, error) {
+	if panel == nil {
+		return nil, &models.FieldError{Field: "panel", Value: nil, Want: "a panel of series"}
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if err := models.InField("panel", panel.Check()); err != nil {
+		return nil, err
+	}
+	if n := longest(panel); n < leastDetectorRow {
+		return nil, fmt.Errorf("the series are %w: the longest has %d rows, and a detector learns from %d or more", datasets.ErrTooShort, n, leastDetectorRow)
+	}
+	d := &detector{DetectorOptions: o, panel: panel}
+	d.settle()
+	return d.job()
+}
+
+// detector is what trains a detector.
+type detector struct {
+	DetectorOptions // with all that follows from the data
+	panel           *datasets.Panel
+	said            []string
+	calibration     calibration
+}
+
+// say notes what was chosen and why.
+func (d *detector) say(format string, args ...any) {
+	d.said = append(d.said, fmt.Sprintf(format, args...))
+}
+
+// settle sets what the options leave open.
+func (d *detector) settle() {
+	d.HeldOut = cmp.Or(d.HeldOut, detectorHeldOut)
+	d.settleSeason()
+	if d.Rate == 0 {
+		d.Rate = 1 / math.Max(alarmRows, alarmDays*stepsOfDay(d.panel.Frequency))
+		d.say("about %s", alarms(d.Rate, d.panel.Frequency))
+	}
+}
+
+// settleSeason takes the longest season that the series show.
+func (d *detector) settleSeason() {
+	if d.Season > 0 {
+		d.say("season %d: as given", d.Season)
+		return
+	}
+	seasons := d.panel.Seasons()
+	if d.Season = 1; len(seasons) == 0 {
+		d.say("no season: the series do not repeat")
+		return
+	}
+	d.Season = slices.Max(seasons)
+	d.say("season %d: the series repeat after so many rows", d.Season)
+}
+
+// stepsOfDay returns how many steps a day has, or 0 if that is not known.
+func stepsOfDay(f models.Frequency) float64 {
+	if seconds := stepSeconds(f); seconds > 0 {
+		return 86400 / seconds
+	}
+	return 0
+}
+
+// stepSeconds returns the usual length of a step, or 0 without times.
+func stepSeconds(f models.Frequency) float64 {
+	const many = 1000
+	start := time.Unix(0, 0).UTC()
+	return f.Add(start, many).Sub(start).Seconds() / many
+}
+
+// job returns the job of d.
+func (d *detector) job() (*Job, error) {
+	columns := d.columns()
+	o := StepForecasterOptions{Options: d.Options, Window: detectorSteps, Horizon: 1, Target: anomaly.Inputs[0], TBPTT: detectorSteps}
+	o.HeldOut, o.StateInput = 0, true
+	o.Spec.Cell, o.Spec.Layers, o.Spec.Readout = cmp.Or(o.Spec.Cell, models.GRU), cmp.Or(o.Spec.Layers, 1), models.ReadLast
+	o.Spec.Hidden = cmp.Or(o.Spec.Hidden, detectorHidden)
+	d.settleFit(&o.Fit, len(columns[0].Values))
+	if o.Start != nil {
+		start := *o.Start
+		start.Task, start.Detector = models.Forecast, nil
+		o.Start = &start
+	}
+	j, err := NewStepForecaster(columns, o)
+	if err != nil {
+		return nil, err
+	}
+	detection := d.detection()
+	p := d.panel
+	detection.Columns, detection.Time, detection.Zone, detection.Series = p.Targets, p.Roles.Time, p.Roles.Zone, p.Roles.Series
+	detection.Frequency, detection.Border, detection.Rules = p.Frequency.String(), 1, d.said
+	j.Model.Task, j.Model.Detector = models.Detect, &detection
+	j.detector, j.summary = d, func() (string, error) { return d.summary(&j.Model.Metadata), nil }
+	return j, j.Model.Validate()
+}
+
+// settleFit chooses the length of a training on so many rows.
+func (d *detector) settleFit(fit *trainer.Options, rows int) {
+	fit.Batch = cmp.Or(fit.Batch, max(1, min(detectorStreams, rows/(4*detectorSteps))))
+	updates := max(1, rows/fit.Batch/detectorSteps) // of an epoch
+	fit.Epochs = cmp.Or(fit.Epochs, max(1, (detectorUpdates+updates-1)/updates))
+	fit.LearningRate, fit.ClipNorm = cmp.Or(fit.LearningRate, detectorRate), cmp.Or(fit.ClipNorm, 1)
+	if fit.Loss == nil {
+		fit.Loss = trainer.MAE()
+	}
+	if fit.Schedule.Shape == "" {
+		fit.Schedule = trainer.Schedule{Shape: trainer.Cosine, Warmup: 20}
+	}
+}
+
+// columns returns what the network learns from: all columns of all series, one after the
+// other, as it reads them.
+func (d *detector) columns() []datasets.Column {
+	list := make([]datasets.Column, len(anomaly.Inputs))
+	for i, name := range anomaly.Inputs {
+		list[i].Name = name
+	}
+	for i := range d.panel.Series {
+		s := &d.panel.Series[i]
+		for _, values := range s.Targets {
+			d.appendInputs(list, values[:d.trained(s)])
+		}
+	}
+	return list
+}
+
+// trained returns how many rows of a series the network learns from.
+func (d *detector) trained(s *datasets.PanelSeries) int {
+	return int(float64(s.Len()) * (1 - d.HeldOut))
+}
+
+// appendInputs appends what the network reads of a column.
+func (d *detector) appendInputs(list []datasets.Column, values []float64) {
+	c, inputs := anomaly.NewColumn(d.Season), make([]float32, len(anomaly.Inputs))
+	for i, v := range values {
+		if phase := i % d.Season; math.IsNaN(v) {
+			c.Fill(c.Base)
+		} else {
+			c.Advance(v, phase)
+		}
+		c.Read(inputs, (i+1)%d.Season)
+		for k, x := range inputs {
+			list[k].Values = append(list[k].Values, float64(x))
+		}
+	}
+}
+
+// calibration is what the rows told that the network did not learn from.
+type calibration struct {
+	strangeness []float64
+	halves      []float64 // of the band
+	off         []float64 // absolute errors of the forecast
+	repeating   []float64 // and of the last value
+}
+
+// calibrate sets the border of a trained model.
+func (d *detector) calibrate(ctx context.Context, m *models.Model) error {
+	watched := *m.Detector
+	d.calibration = calibration{}
+	m.Detector.Border, m.Detector.Consecutive, m.Detector.Refractory = 1, 0, 0
+	err := d.observe(ctx, m)
+	c := &d.calibration
+	watched.Border, watched.Calibrated = conformal.Border(c.strangeness, d.Rate), len(c.strangeness)
+	m.Detector = &watched
+	return err
+}
+
+// observe runs the detector over all series and keeps the scores of the last rows.
+func (d *detector) observe(ctx context.Context, m *models.Model) error {
+	file, err := export.Marshal(m)
+	if err != nil {
+		return err
+	}
+	opened, err := infer.OpenBytes(file)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	live, err := infer.NewDetector(opened)
+	if err != nil {
+		return err
+	}
+	for i := range d.panel.Series {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := d.observeSeries(live, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observeSeries runs the detector over a series.
+func (d *detector) observeSeries(live *infer.Detector, i int) error {
+	s, state := &d.panel.Series[i], live.NewState()
+	row := make([]float64, len(s.Targets))
+	for at := range s.Len() {
+		for k, values := range s.Targets {
+			row[k] = values[at]
+		}
+		r, err := live.Observe(state, d.panel.Time(i, at), row)
+		if err != nil {
+			return err
+		}
+		if at >= d.trained(s) {
+			d.calibration.add(s, at, r)
+		}
+	}
+	return nil
+}
+
+// add keeps what a detector whose border is 1 reads of a row.
+func (c *calibration) add(s *datasets.PanelSeries, at int, r infer.Reading) {
+	known := false
+	for k, values := range s.Targets {
+		off := math.Abs(values[at] - r.Forecast[k])
+		if known = known || !math.IsNaN(off); at > 0 && !math.IsNaN(off) && !math.IsNaN(values[at-1]) {
+			c.off = append(c.off, off)
+			c.repeating = append(c.repeating, math.Abs(values[at]-values[at-1]))
+		}
+	}
+	if known {
+		c.strangeness = append(c.strangeness, r.Score)
+	}
+}
+
+// summary says in words what a trained detector does.
+func (d *detector) summary(m *models.Metadata) string {
+	c := &d.calibration
+	off, _ := moments(c.off)
+	repeating, _ := moments(c.repeating)
+	return fmt.Sprintf("about %s; the forecast of the next observation is off by %.4g, where repeating the last is off by %.4g (mean absolute, over the last %d rows)",
+		alarms(m.Detector.Rate, d.panel.Frequency), off, repeating, len(c.strangeness))
+}
+
+// alarms says how often there is a false alarm.
+func alarms(rate float64, f models.Frequency) string {
+	if f.Count == 0 {
+		return fmt.Sprintf("1 false alarm in %.0f rows", 1/rate)
+	}
+	seconds := stepSeconds(f) / rate
+	for _, unit := range []struct {
+		seconds float64
+		name    string
+	}{{365 * 86400, "years"}, {86400, "days"}, {3600, "hours"}, {60, "minutes"}} {
+		if n := seconds / unit.seconds; n >= 2 {
+			return fmt.Sprintf("1 false alarm in %.3g %s, at steps of %s", n, unit.name, f.Span(1))
+		}
+	}
+	return fmt.Sprintf("1 false alarm in %.3g seconds, at steps of %s", seconds, f.Span(1))
+}

@@ -1,0 +1,173 @@
+package rnnkit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/rnnkit/rnnkit"
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// minutes returns a panel of a series of minutes that repeats each day, with noise.
+func minutes(days int, seed uint64) *datasets.Panel {
+	values, r := make([]float64, days*1440), rand.New(rand.NewPCG(seed, 0))
+	for i := range values {
+		values[i] = 100 + 30*math.Sin(2*math.Pi*float64(i)/1440) + 2*r.NormFloat64()
+	}
+	return &datasets.Panel{
+		Roles: datasets.Roles{Targets: []string{"latency"}}, Frequency: models.Frequency{Count: 1, Unit: models.Minute},
+		Series: []datasets.PanelSeries{{Start: time.Unix(0, 0).UTC(), Targets: [][]float64{values}}},
+	}
+}
+
+func ExampleNewDetector() {
+	job, err := rnnkit.NewDetector(minutes(2, 1), rnnkit.DetectorOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := job.Train(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	m, err := result.Open()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	detector, err := infer.NewDetector(m)
+	if err != nil {
+		log.Fatal(err)
+	}
+	state, live := detector.NewState(), minutes(1, 2)
+	live.Series[0].Targets[0][700] += 60
+	for row, v := range live.Series[0].Targets[0] {
+		reading, err := detector.Observe(state, live.Time(0, row), []float64{v})
+		if err != nil {
+			log.Fatal(err)
+		}
+		if reading.Score >= 1 {
+			fmt.Println(live.Time(0, row).Format(time.TimeOnly))
+		}
+	}
+	// Output: 11:40:00
+}
+
+// trainDetector returns a detector and its summary.
+func trainDetector(t *testing.T, panel *datasets.Panel, o rnnkit.DetectorOptions) (*infer.Detector, string) {
+	t.Helper()
+	job, err := rnnkit.NewDetector(panel, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := job.Train(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := result.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	d, err := infer.NewDetector(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, result.Summary
+}
+
+// scores returns the scores of the only series of a panel.
+func scores(t *testing.T, d *infer.Detector, panel *datasets.Panel) (list []float64) {
+	t.Helper()
+	state := d.NewState()
+	for row, v := range panel.Series[0].Targets[0] {
+		r, err := d.Observe(state, panel.Time(0, row), []float64{v})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, r.Score)
+	}
+	return list
+}
+
+func anomalies(scores []float64) (n int) {
+	for _, s := range scores {
+		if s >= 1 {
+			n++
+		}
+	}
+	return n
+}
+
+// On a series without anomalies the rate of false alarms is what was said, and after a
+// shift of the level it is quiet within an hour.
+func TestDetectorRate(t *testing.T) {
+	const rate = 1.0 / 2880
+	d, summary := trainDetector(t, minutes(14, 1), rnnkit.DetectorOptions{Rate: rate})
+	t.Log(summary)
+	live := minutes(60, 2)
+	values := live.Series[0].Targets[0]
+	for i := 50_000; i < len(values); i++ {
+		values[i] += 60
+	}
+	list := scores(t, d, live)
+	list, shifted := list[:50_000], list[50_000:]
+	if n, expected := float64(anomalies(list)), rate*50_000; !(n >= expected/2 && n <= 2*expected) {
+		t.Errorf("%g false alarms, where %.3g were expected", n, expected)
+	}
+	if !(shifted[0] >= 1) {
+		t.Errorf("a shift of the level has the score %g", shifted[0])
+	}
+	if n, expected := float64(anomalies(shifted[60:])), rate*float64(len(shifted)); !(n <= 2*expected) {
+		t.Errorf("%g false alarms from an hour after a shift on, where %.3g were expected", n, expected)
+	}
+}
+
+func TestDetectorOptions(t *testing.T) {
+	panel := minutes(1, 1)
+	for field, o := range map[string]rnnkit.DetectorOptions{
+		"HeldOut":      {Options: rnnkit.Options{HeldOut: 1}},
+		"Rate":         {Rate: -1},
+		"Season":       {Season: -1},
+		"Direction":    {Direction: "up"},
+		"MinDeviation": {MinDeviation: math.NaN()},
+		"MinRelative":  {MinRelative: -1},
+		"Consecutive":  {Consecutive: -1},
+		"Refractory":   {Refractory: -1},
+	} {
+		var wrong *models.FieldError
+		if _, err := rnnkit.NewDetector(panel, o); !errors.As(err, &wrong) || wrong.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	short := minutes(1, 1)
+	short.Series[0].Targets[0] = short.Series[0].Targets[0][:50]
+	if _, err := rnnkit.NewDetector(short, rnnkit.DetectorOptions{}); !errors.Is(err, datasets.ErrTooShort) {
+		t.Errorf("a short series: %v", err)
+	}
+}
+
+// A detector learns on from another one.
+func TestDetectorStart(t *testing.T) {
+	job, err := rnnkit.NewDetector(minutes(1, 1), rnnkit.DetectorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := job.Train(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o rnnkit.DetectorOptions
+	o.Start, o.Fit.Epochs = first.Model, 1
+	d, _ := trainDetector(t, minutes(2, 2), o)
+	if d.Detection().Border == first.Model.Detector.Border {
+		t.Error("the border was not calibrated anew")
+	}
+}

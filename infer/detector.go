@@ -1,0 +1,263 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/rnnkit/rnnkit/internal/anomaly"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// Detector scores observations of series as they come, one at a time. It is safe for
+// concurrent use; each series has a [DetectorState] of its own.
+type Detector struct {
+	model     *Model
+	detection models.Detection
+	frequency models.Frequency
+	border    float64
+}
+
+// NewDetector returns a Detector that runs m. It is a [*TaskError] if m does not detect, a
+// [*models.FieldError] if m is nil, and an error if its graph is not what its metadata says.
+func NewDetector(m *Model) (*Detector, error) {
+	description, err := m.task(models.Detect)
+	if err != nil {
+		return nil, err
+	}
+	if m.meta == nil || m.meta.Detector == nil {
+		return nil, &TaskError{Task: description.Task, Want: models.Detect}
+	}
+	switch {
+	case m.meta.Spec.Features != len(anomaly.Inputs):
+		return nil, fmt.Errorf("the detector reads %d numbers of each column, where this rnnkit computes %d: train it again", m.meta.Spec.Features, len(anomaly.Inputs))
+	case !m.hasAllStates():
+		return nil, errors.New("the detector has no inputs and outputs for its state: train it again")
+	case indexOf(m.Outputs(), outputName) < 0:
+		return nil, fmt.Errorf("the detector has no output %q: train it again", outputName)
+	}
+	d := &Detector{model: m, detection: *m.meta.Detector, border: m.meta.Detector.Border}
+	d.frequency, err = models.ParseFrequency(d.detection.Frequency)
+	return d, err
+}
+
+// Model returns the model that d runs.
+func (d *Detector) Model() *Model { return d.model }
+
+// Detection returns what d watches, from the metadata of its model. The caller must not
+// change what it points to.
+func (d *Detector) Detection() models.Detection { return d.detection }
+
+// ErrNotAfter is what [Detector.Observe] returns for an observation that is not later than
+// the last one: the clock has stepped back, or an observation came twice.
+var ErrNotAfter = errors.New("the observation is not later than the last one")
+
+// Reading is what a detector says of an observation. Its slices belong to the state and
+// hold until the next observation; they have a value for each column.
+type Reading struct {
+	// Score is how strange the observation is: 1 is the border, and an observation that
+	// reaches it is an anomaly. It is 0 where nothing can be said: while the series is new,
+	// and for missing values.
+	Score float64
+
+	// Forecast is what was expected, and Lower and Upper are between which values the
+	// observation is no anomaly by itself. They are NaN while the series is new.
+	Forecast, Lower, Upper []float64
+
+	// Shares say how much each column contributes to the score. They sum to 1, or are all 0
+	// where the score is.
+	Shares []float64
+
+	Missed int // observations that are missing between the last one and this one
+}
+
+// Observe scores the values of the columns at a time and takes them into the state. NaN
+// and infinities are missing values. A zero time, or any time for a detector without a
+// frequency, stands for the next step.
+//
+// Times need not be exact: an observation counts for the nearest step. Steps that were left
+// out count as missing values, which are no anomaly. After a gap the score is of what the
+// series was expected to be by then. An observation that is not later than the last one is
+// an [ErrNotAfter], values of another length are a [*models.FieldError] of "values", and a
+// state of another detector is one of "s". After an error the state is as it was.
+//
+// Observe allocates nothing after the first observation of a state.
+func (d *Detector) Observe(s *DetectorState, t time.Time, values []float64) (Reading, error) {
+	switch {
+	case s == nil || s.detector != d:
+		return Reading{}, &models.FieldError{Field: "s", Value: s, Want: "a state of this detector: begin with NewState"}
+	case len(values) != len(s.columns):
+		return Reading{}, &models.FieldError{Field: "values", Value: values, Want: fmt.Sprintf("of length %d, a value for each column", len(s.columns))}
+	}
+	if err := d.model.retain(); err != nil {
+		return Reading{}, err
+	}
+	defer d.model.release()
+	steps, at, err := s.stepsTo(t)
+	if err != nil {
+		return Reading{}, err
+	}
+	if err := s.skip(steps - 1); err != nil {
+		return Reading{}, err
+	}
+	s.time, s.last = at, t
+	r := s.read(values)
+	r.Missed = steps - 1
+	s.note(values)
+	return r, s.advance(values)
+}
+
+// stepsTo returns how many steps t lies after the last observation, and the time of its
+// step.
+func (s *DetectorState) stepsTo(t time.Time) (steps int, at time.Time, err error) {
+	f := s.detector.frequency
+	if f.Count == 0 || t.IsZero() || s.time.IsZero() {
+		return 1, t, nil
+	}
+	if !t.After(s.last) {
+		return 0, at, ErrNotAfter
+	}
+	steps, exact := f.Steps(s.time.In(t.Location()), t)
+	at = f.Add(s.time.In(t.Location()), steps)
+	if !exact {
+		if next := f.Add(at, 1); next.Sub(t) < t.Sub(at) {
+			steps, at = steps+1, next
+		}
+	}
+	if steps < 1 {
+		return 1, t, nil // two observations in one step
+	}
+	return steps, at, nil
+}
+
+// skip takes missing observations into the state.
+func (s *DetectorState) skip(steps int) error {
+	for range min(steps, maxSkipped) {
+		if err := s.advance(s.missing); err != nil {
+			return err
+		}
+	}
+	if n := steps - maxSkipped; n > 0 && s.season > 0 {
+		s.phase = (s.phase + n) % s.season
+	}
+	return nil
+}
+
+// maxSkipped is how many missing observations the network is run for.
+const maxSkipped = 128
+
+// read scores values by what was expected of them.
+func (s *DetectorState) read(values []float64) Reading {
+	d := &s.detector.detection
+	border, sum, most := s.detector.border, 0.0, 0.0
+	for i := range s.columns {
+		c, forecast := &s.columns[i], s.forecast[i]
+		half := c.Deviation * border
+		least := max(d.MinDeviation, d.MinRelative*math.Abs(forecast))
+		if half = max(half, least); !c.Judges() {
+			half = math.NaN()
+		}
+		s.lower[i], s.upper[i] = min(forecast, forecast+c.Mean)-half, max(forecast, forecast+c.Mean)+half
+		strange := 0.0
+		if off := values[i] - forecast; math.Abs(off) >= least && finite(values[i]) {
+			strange = towards(d.Direction, c.Strangeness(off))
+		}
+		s.shares[i] = strange
+		sum, most = sum+strange, max(most, strange)
+	}
+	for i := range s.shares {
+		if sum > 0 {
+			s.shares[i] /= sum
+		}
+	}
+	copy(s.shown, s.forecast)
+	return Reading{Score: s.settle(most / border), Forecast: s.shown, Lower: s.lower, Upper: s.upper, Shares: s.shares}
+}
+
+// towards returns how far a strangeness lies in a direction.
+func towards(direction models.Direction, strange float64) float64 {
+	switch direction {
+	case models.Above:
+		return max(0, strange)
+	case models.Below:
+		return max(0, -strange)
+	}
+	return math.Abs(strange)
+}
+
+// belowBorder is the largest score that is no anomaly.
+var belowBorder = math.Nextafter(1, 0)
+
+// settle keeps a score below the border that has not reached it often enough in a row, or
+// too soon after an anomaly.
+func (s *DetectorState) settle(score float64) float64 {
+	d := &s.detector.detection
+	if s.quiet > 0 {
+		s.quiet--
+		s.streak = 0
+		return min(score, belowBorder)
+	}
+	if score < 1 {
+		s.streak = 0
+		return score
+	}
+	if s.streak++; s.streak < d.Consecutive {
+		return belowBorder
+	}
+	s.quiet = d.Refractory
+	return score
+}
+
+// note takes the residuals of values into their moments.
+func (s *DetectorState) note(values []float64) {
+	for i := range s.columns {
+		if off := values[i] - s.forecast[i]; finite(off) {
+			s.columns[i].Note(off)
+		}
+	}
+}
+
+// advance takes values into the state, forecasts in place of missing ones, and forecasts
+// the next.
+func (s *DetectorState) advance(values []float64) error {
+	for i := range s.columns {
+		if c := &s.columns[i]; finite(values[i]) {
+			c.Advance(values[i], s.phase)
+		} else {
+			c.Fill(s.forecast[i])
+		}
+	}
+	if s.season > 0 {
+		s.phase = (s.phase + 1) % s.season
+	}
+	return s.expect()
+}
+
+// expect runs the network for the next observation.
+func (s *DetectorState) expect() error {
+	m := s.detector.model
+	x := s.x.Data.([]float32)
+	for i := range s.columns {
+		s.columns[i].Read(x[i*len(anomaly.Inputs):][:len(anomaly.Inputs)], s.phase)
+	}
+	for i, p := range m.places {
+		s.inputs[p.input], s.outputs[p.output] = &s.tensors[i], &s.next[i]
+	}
+	if err := m.run(context.Background(), m.session, s.inputs, s.outputs); err != nil {
+		return err
+	}
+	s.tensors, s.next = s.next, s.tensors
+	y, ok := s.y.Data.([]float32)
+	if !ok || len(y) < len(s.columns) {
+		return fmt.Errorf("the detector's network answers %s for %d columns: train it again", tensorShapeOf(s.y), len(s.columns))
+	}
+	for i := range s.columns {
+		s.forecast[i] = math.NaN()
+		if c := &s.columns[i]; c.Count > 0 {
+			s.forecast[i] = c.Forecast(float64(y[i]))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package conformal
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	enough     = 20   // values beyond a border, which then needs no model of the tail
+	tailShare  = 0.05 // of the values are the tail
+	leastTail  = 10
+	anyBorder  = 6 // without a tail, in standard deviations
+	leastSlope = 0.05
+)
+
+// Border returns the value that a share rate of values like these reaches. The values are
+// those of observations that the model was not fitted on, and not negative. Where fewer
+// than 20 would lie beyond it, it is extrapolated from the largest ones, as if they had the
+// tail of a Weibull distribution, which is that of normal and of exponential values too:
+// Gardes and Girard, "Estimation of the Weibull tail-coefficient with linear combination of
+// upper order statistics" (2008). It is at least as large as it would be for normal values
+// of deviation 1, where there are no values or all are 0.
+func Border(values []float64, rate float64) float64 {
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
+	n := len(sorted)
+	if beyond := int(rate * float64(n+1)); beyond >= enough {
+		return sorted[n-beyond]
+	}
+	tail := max(leastTail, int(tailShare*float64(n)))
+	if tail+1 >= n || !(sorted[n-tail-1] > 0) {
+		return math.Max(anyBorder, last(sorted))
+	}
+	return extrapolate(sorted[n-tail-1:], float64(n), rate)
+}
+
+// extrapolate returns the border from the largest of n values, in ascending order.
+func extrapolate(top []float64, n, rate float64) float64 {
+	k := float64(len(top) - 1)
+	logs, spread := 0.0, 0.0
+	for i, v := range top[1:] {
+		rank := k - float64(i)
+		logs += math.Log(v / top[0])
+		spread += math.Log(math.Log(n/rank)) - math.Log(math.Log(n/k))
+	}
+	slope := math.Max(leastSlope, logs/spread)
+	return top[0] * math.Pow(math.Log(1/rate)/math.Log(n/k), slope)
+}
+
+// last returns the last of some values, or 0.
+func last(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	return values[len(values)-1]
+}

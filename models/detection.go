@@ -1,0 +1,92 @@
+package models
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Detection says what a detector watches, and what it calls an anomaly. The network of a
+// detector forecasts the next value of a column in units of the column's own usual change,
+// so that one network serves all columns and all series.
+type Detection struct {
+	Columns []string `json:"columns"` // names of the columns that are watched together
+
+	Time      string   `json:"time,omitempty"`      // name of the column of times
+	Zone      string   `json:"zone,omitempty"`      // time zone of times that are written without one; "" for UTC
+	Series    []string `json:"series,omitempty"`    // names of the columns that together tell series apart
+	Frequency string   `json:"frequency,omitempty"` // from one observation to the next, as ParseFrequency reads it; "" without times
+	Season    int      `json:"season,omitempty"`    // observations after which the series repeats; 0 if it has no season
+
+	Direction    Direction `json:"direction,omitempty"`     // on which side of the forecast an anomaly lies; "" for both
+	MinDeviation float64   `json:"min_deviation,omitempty"` // what lies nearer to its forecast is no anomaly, in units of the column
+	MinRelative  float64   `json:"min_relative,omitempty"`  // likewise, as a share of the absolute value of the forecast
+	Consecutive  int       `json:"consecutive,omitempty"`   // observations in a row that must reach the border for an alarm; 0 for 1
+	Refractory   int       `json:"refractory,omitempty"`    // observations after an alarm in which there is no other
+
+	// Border is the strangeness of an observation, in the detector's own units, whose score
+	// is 1. It was reached by a share Rate of the observations that calibrated it, which the
+	// network had not learned from, or is expected to be reached by where they were fewer.
+	Border     float64 `json:"border"`
+	Rate       float64 `json:"rate"`                 // false alarms for each observation
+	Calibrated int     `json:"calibrated,omitempty"` // observations that calibrated the border
+
+	Rules []string `json:"rules,omitempty"` // what was chosen for the data and why, for people to read
+}
+
+// Direction says on which side of its forecast an observation is an anomaly.
+type Direction string
+
+// The directions. The empty string stands for Both.
+const (
+	Both  Direction = "both"
+	Above Direction = "above"
+	Below Direction = "below"
+)
+
+// maxSeason limits the memory that a detector keeps for a series: a week of seconds fits.
+const maxSeason = 1 << 20
+
+// Validate returns a *FieldError for the first field that cannot be used.
+func (d *Detection) Validate() error {
+	if err := d.validateNames(); err != nil {
+		return err
+	}
+	if _, err := ParseFrequency(d.Frequency); err != nil {
+		return err
+	}
+	switch {
+	case d.Season < 0 || d.Season > maxSeason:
+		return &FieldError{Field: "Season", Value: d.Season, Want: fmt.Sprintf("from 0 to %d", maxSeason)}
+	case !slices.Contains([]Direction{"", Both, Above, Below}, d.Direction):
+		return &FieldError{Field: "Direction", Value: string(d.Direction), Want: "above, below or both"}
+	case !(d.MinDeviation >= 0) || math.IsInf(d.MinDeviation, 0):
+		return &FieldError{Field: "MinDeviation", Value: d.MinDeviation, Want: "0 or more and finite"}
+	case !(d.MinRelative >= 0) || math.IsInf(d.MinRelative, 0):
+		return &FieldError{Field: "MinRelative", Value: d.MinRelative, Want: "0 or more and finite"}
+	case d.Consecutive < 0:
+		return &FieldError{Field: "Consecutive", Value: d.Consecutive, Want: "0 or more"}
+	case d.Refractory < 0:
+		return &FieldError{Field: "Refractory", Value: d.Refractory, Want: "0 or more"}
+	case !(d.Border > 0) || math.IsInf(d.Border, 0):
+		return &FieldError{Field: "Border", Value: d.Border, Want: "more than 0 and finite"}
+	case !(d.Rate > 0 && d.Rate < 1):
+		return &FieldError{Field: "Rate", Value: d.Rate, Want: "between 0 and 1"}
+	case d.Calibrated < 0:
+		return &FieldError{Field: "Calibrated", Value: d.Calibrated, Want: "0 or more"}
+	}
+	return nil
+}
+
+// validateNames checks the names of the columns.
+func (d *Detection) validateNames() error {
+	if len(d.Columns) == 0 {
+		return &FieldError{Field: "Columns", Value: d.Columns, Want: "of length 1 or more"}
+	}
+	for i, name := range d.Columns {
+		if slices.Contains(d.Columns[:i], name) {
+			return &FieldError{Field: fmt.Sprintf("Columns[%d]", i), Value: name, Want: "a name that no other column has"}
+		}
+	}
+	return nil
+}
