@@ -98,8 +98,7 @@ var strftime = strings.NewReplacer("%Y", "2006", "%y", "06", "%m", "01", "%-m", 
 func formOf(format string) (timeForm, numericForm) {
 	if second, numeric := unixForms[format]; numeric {
 		return timeForm{}, numericForm{zoned: true, read: func(v float64) (time.Time, bool) {
-			whole, part := math.Modf(v / second)
-			return time.Unix(int64(whole), int64(part*1e9)).UTC(), math.Abs(whole) < 1e11
+			return sinceEpoch(v / second), math.Abs(v/second) < 1e11
 		}}
 	}
 	return layoutForm(strftime.Replace(format)), numericForm{}

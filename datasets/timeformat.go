@@ -50,6 +50,7 @@ func timeWriters() (list []func(time.Time) string) {
 	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond, time.Nanosecond} {
 		list = append(list, func(t time.Time) string { return strconv.FormatInt(t.UnixMicro()*1000/int64(unit), 10) })
 	}
+	list = append(list, func(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMicro())/1e6, 'f', -1, 64) })
 	for _, format := range []string{"%dQ%d", "%d-Q%d", "%d Q%d"} {
 		list = append(list, func(t time.Time) string { return fmt.Sprintf(format, t.Year(), (int(t.Month())+2)/3) })
 	}
@@ -82,7 +83,9 @@ func (p *Panel) shortTime(at time.Time) string {
 	case models.Month, models.Quarter:
 		return at.Format("2006-01")
 	case models.Hour, models.Minute:
-		return at.Format("2006-01-02 15:04")
+		if at.Second() == 0 && at.Nanosecond() == 0 {
+			return at.Format("2006-01-02 15:04")
+		}
 	}
 	return formatTime(at)
 }

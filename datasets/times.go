@@ -270,9 +270,14 @@ func digitsForm(layout string) func(float64) (time.Time, bool) {
 // given number, if they lie between 1980 and 2100.
 func epochOf(second float64) func(float64) (time.Time, bool) {
 	return func(v float64) (time.Time, bool) {
-		whole, part := math.Modf(v / second)
-		return time.Unix(int64(whole), int64(part*1e9)).UTC(), whole >= 315532800 && whole < 4102444800
+		return sinceEpoch(v / second), v/second >= 315532800 && v/second < 4102444800
 	}
+}
+
+// sinceEpoch returns the time so many seconds after the beginning of 1970, to the nearest
+// microsecond: what float64 holds of the seconds of our time is less exact than nanoseconds.
+func sinceEpoch(seconds float64) time.Time {
+	return time.UnixMicro(int64(math.Round(seconds * 1e6))).UTC()
 }
 
 // monthly reports whether numbers such as 202412 are consecutive months.

@@ -358,14 +358,14 @@ func (s *streams) readPanelFile(path string, roles datasets.Roles) (*datasets.Pa
 		return nil, err
 	}
 	defer rows.Close()
-	panel, err := datasets.ReadPanel(rows, roles)
+	panel, err := datasets.ReadPanel(rows, rows.Roles(roles))
 	if err != nil {
 		return nil, err
 	}
 	for line := range strings.Lines(panel.Describe()) {
 		fmt.Fprintf(s.Err, "data: %s\n", printable(strings.TrimSuffix(line, "\n")))
 	}
-	for _, note := range panel.Notes {
+	for _, note := range slices.Concat(rows.Notes(), panel.Notes) {
 		fmt.Fprintf(s.Err, "note: %s\n", printable(note))
 	}
 	return panel, nil

@@ -1,5 +1,6 @@
 // Package tablefile opens tables in CSV, JSON Lines, Parquet and Arrow, and reads them row
-// by row, so that they may be larger than memory.
+// by row, so that they may be larger than memory. Answers of Prometheus to range queries,
+// which it keeps in memory, are tables too.
 //
 // The first bytes of a file tell its format. Its name must agree: a name that claims
 // another format is an error. Text may be compressed with gzip or zstd, and so may an
@@ -22,13 +23,14 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/prometheus"
 	"github.com/rnnkit/rnnkit/datasets"
 )
 
 // Rows reads a table of any format.
 type Rows struct {
 	datasets.RowReader
-	Format string // CSV, JSON Lines, Parquet or Arrow
+	Format string // CSV, JSON Lines, Parquet, Arrow or Prometheus
 
 	close []func() error
 }
@@ -42,6 +44,23 @@ func (r *Rows) Close() error {
 	return errors.Join(all...)
 }
 
+// Roles returns what the columns are for: as given, and what that leaves open where the
+// format tells.
+func (r *Rows) Roles(given datasets.Roles) datasets.Roles {
+	if answer, ok := r.RowReader.(*prometheus.Rows); ok {
+		return answer.Roles(given)
+	}
+	return given
+}
+
+// Notes returns what a person should know about the file, a sentence each.
+func (r *Rows) Notes() []string {
+	if answer, ok := r.RowReader.(*prometheus.Rows); ok {
+		return answer.Notes()
+	}
+	return nil
+}
+
 // The formats.
 const (
 	csv         = "CSV"
@@ -49,6 +68,7 @@ const (
 	parquetFile = "Parquet"
 	arrowFile   = "Arrow"
 	streamed    = "a stream of Arrow"
+	queryAnswer = "Prometheus"
 )
 
 // suffixes lists what the suffix of a name claims of the contents.
@@ -59,6 +79,9 @@ var suffixes = map[string]string{
 	".arrow": arrowFile, ".arrows": arrowFile, ".ipc": arrowFile, ".feather": arrowFile,
 	".gz": gzipped, ".zst": zstandard,
 }
+
+// variants lists the formats that have the suffixes of another.
+var variants = map[string]string{streamed: arrowFile, queryAnswer: jsonLines}
 
 // The compressions.
 const (
@@ -112,7 +135,7 @@ func (r *Rows) open(source io.Reader, name string) error {
 	if err != nil {
 		return at.errorf("%w", err)
 	}
-	if claimed := suffixes[suffix]; claimed != "" && claimed != format && !(claimed == arrowFile && format == streamed) {
+	if claimed := suffixes[suffix]; claimed != "" && claimed != format && variants[format] != claimed {
 		return at.errorf("%w", errSuffix(suffix, format))
 	}
 	return r.read(format, plain, source, at)
@@ -190,6 +213,8 @@ func (r *Rows) read(format string, text *bufio.Reader, source io.Reader, at *pla
 	switch format {
 	case jsonLines:
 		r.RowReader, err = newJSONReader(text, at.file)
+	case queryAnswer:
+		r.RowReader, err = newAnswer(text, at)
 	case streamed:
 		r.Format = arrowFile
 		r.RowReader, err = newArrowStream(text, at.file)
@@ -199,6 +224,18 @@ func (r *Rows) read(format string, text *bufio.Reader, source io.Reader, at *pla
 		err = r.readFile(format, text, source, at)
 	}
 	return err
+}
+
+// newAnswer reads answers of Prometheus.
+func newAnswer(text *bufio.Reader, at *place) (datasets.RowReader, error) {
+	if mark, _ := text.Peek(3); string(mark) == "\ufeff" {
+		text.Discard(3)
+	}
+	matrix, err := prometheus.Decode(text)
+	if err != nil {
+		return nil, at.errorf("%w", err)
+	}
+	return matrix.Rows(at.file), nil
 }
 
 // readFile begins to read a table in a format that is not read in order.
@@ -292,15 +329,27 @@ func isText(head []byte) bool {
 	return !bytes.ContainsFunc(head, func(c rune) bool { return c < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1a\x1b", c) })
 }
 
-// textFormat tells JSON Lines from CSV, by the first line.
+// textFormat tells answers of Prometheus, JSON Lines and CSV, by what comes first.
 func textFormat(head []byte) (string, error) {
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
 	line, _, _ := bytes.Cut(head, []byte("\n"))
 	switch {
+	case prometheus.IsAnswer(head):
+		return queryAnswer, nil
+	case isHTML(head):
+		return "", errors.New("a page of HTML, such as one that asks for a password; fetch the data itself")
+	case bytes.HasPrefix(head, []byte("# HELP ")), bytes.HasPrefix(head, []byte("# TYPE ")):
+		return "", errors.New("metrics as an exporter writes them, of one time; ask Prometheus, which has scraped it, by query_range")
 	case bytes.HasPrefix(head, []byte("{")) && (json.Valid(line) || bytes.HasPrefix(bytes.TrimLeft(head[1:], " \t\r\n"), []byte(`"`))):
 		return jsonLines, nil
 	case bytes.HasPrefix(head, []byte("[")) && bytes.HasPrefix(bytes.TrimLeft(head[1:], " \t\r\n"), []byte("{")):
 		return "", errors.New("a JSON list; write one object on each line, without the brackets and commas around them")
 	}
 	return csv, nil
+}
+
+// isHTML reports whether head begins a page of HTML.
+func isHTML(head []byte) bool {
+	head = bytes.ToLower(head[:min(len(head), 16)])
+	return bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html"))
 }
