@@ -10,32 +10,72 @@ import (
 )
 
 // buildDirect returns the graph of a direct forecaster: the blocks of [models.Direct] in
-// their order, then what [models.Forecasting] says of the answers. From the second block
-// on every target of every example has a row of its own, batch*targets of them.
+// their order, for each ensemble of a mixture, then what [models.Forecasting] says of the
+// answers. From the second block on every target of every example has a row of its own,
+// batch*targets of them.
 func buildDirect(m *models.Model) *direct {
-	g := &direct{graph: graph{spec: m.Spec}, Direct: m.Spec.Direct, forecasting: m.Forecast}
+	g := &direct{Direct: m.Spec.Direct, forecasting: m.Forecast}
 	g.Name = "rnnkit"
-	g.joined = g.shape("joined_shape", 0, 0, m.Spec.Width())
 	g.declare()
-	w := g.normalize(g.targets())
-	segments := g.segments(w)
+	var weights []float32
 	var answers []string
-	for i, p := range slices.Concat([]*models.Params[float32]{m.Params}, m.Ensemble) {
-		g.prefix, g.params = memberPrefix(i), p
-		answers = append(answers, g.restore(g.answer(segments, w), w))
+	for i, group := range m.Groups() {
+		weights, answers = append(weights, group.Weight), append(answers, g.ensemble(groupPrefix(i), group))
 	}
-	g.prefix = ""
-	byQuantile := g.node("Transpose", "quantiles_first", []string{g.median(answers)}, ints("perm", 2, 0, 1))
+	g.prefix, g.Direct = "", m.Spec.Direct
+	byQuantile := g.node("Transpose", "quantiles_first", []string{g.mix(answers, weights)}, ints("perm", 2, 0, 1))
 	g.writeOutputs(g.bound(g.widen(g.order("ordered", byQuantile))))
 	return g
 }
 
-// memberPrefix returns what the names of member i of an ensemble begin with.
+// groupPrefix returns what the names of ensemble i of a mixture begin with.
+func groupPrefix(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return fmt.Sprintf("mixture.%d.", i-1)
+}
+
+// memberPrefix returns what the names of member i of an ensemble begin with, after those
+// of the ensemble.
 func memberPrefix(i int) string {
 	if i == 0 {
 		return ""
 	}
 	return fmt.Sprintf("members.%d.", i)
+}
+
+// ensemble returns what the members of a group answer, [rows, horizon, quantiles], in raw
+// units.
+func (g *direct) ensemble(prefix string, group models.Group) string {
+	g.prefix, g.spec, g.Direct = prefix, group.Spec, group.Spec.Direct
+	g.joined = g.shape("joined_shape", 0, 0, g.spec.Width())
+	w := g.normalize(g.targets())
+	segments := g.segments(w)
+	var answers []string
+	for i, p := range group.Members {
+		g.prefix, g.params = prefix+memberPrefix(i), p
+		answers = append(answers, g.restore(g.answer(segments, w), w))
+	}
+	g.prefix = prefix
+	return g.median(answers)
+}
+
+// mix returns the sum of what ensembles answer, times their weights.
+func (g *direct) mix(answers []string, weights []float32) (y string) {
+	if len(answers) == 1 {
+		return answers[0]
+	}
+	for i, answer := range answers {
+		name := fmt.Sprintf("mixture_%d", i)
+		part := g.node("Mul", name+"_part", []string{answer, g.floats(name+"_weight", weights[i:i+1])})
+		if i == 0 {
+			y = part
+		} else {
+			y = g.node("Add", name, []string{y, part})
+		}
+	}
+	return y
 }
 
 // direct is the graph of a direct forecaster under construction.

@@ -87,14 +87,17 @@ func checkRows(m *models.Model, in windows, quantiles tensor.Tensor) error {
 
 func checkRow(m *models.Model, in windows, b, target int, all []float64) error {
 	d := m.Spec.Direct
-	want, scale := reference(m, in, b, target)
+	want, sizes := reference(m, in, b, target)
 	for h, row := range want {
 		at := (b*d.Horizon+h)*d.Targets + target
 		got := all[at*len(row):][:len(row)]
 		for q, v := range row {
-			tolerance := max(1e-5, 1e-5*scale, math.Abs(v)/(1<<21)) // two steps of a float32
-			if d.Log > 0 {
+			tolerance := max(1e-5, 1e-5*sizes[h], math.Abs(v)/(1<<21)) // two steps of a float32
+			if m.ReadsLog() {
 				tolerance = max(1e-5, 1e-5*math.Abs(v))
+			}
+			if len(m.Mixture) > 0 { // of which little may be left
+				tolerance = max(tolerance, 1e-5*sizes[h])
 			}
 			if m.Forecast.Integer {
 				tolerance += 0.5
@@ -139,18 +142,51 @@ func randomDirect(t *testing.T, rng *rand.Rand) *models.Model {
 		spec.Readout, spec.Outputs = models.ReadLast, d.Horizon*len(d.Quantiles)
 	}
 	meta := models.Metadata{Task: models.Forecast, Spec: spec, Window: d.Window, Horizon: d.Horizon, Forecast: randomForecasting(rng, d)}
-	var members []*models.Params[float32]
+	members := randomMembers(t, rng, spec)
+	m := &models.Model{Metadata: meta, Params: members[0], Ensemble: members[1:]}
+	rng = rand.New(rand.NewPCG(uint64(math.Float32bits(members[0].Data[0])), 14))
+	for i := range []int{0, 0, 1, 2}[rng.IntN(4)] {
+		other := randomComponent(rng, spec)
+		m.Mixture = append(m.Mixture, models.Component{Spec: other, Weight: []float32{0.3, 0.45}[i]})
+		m.Mixed = append(m.Mixed, randomMembers(t, rng, other))
+	}
+	return m
+}
+
+// randomMembers returns the parameters of an ensemble.
+func randomMembers(t *testing.T, rng *rand.Rand, s models.Spec) (members []*models.Params[float32]) {
+	t.Helper()
 	for range []int{1, 1, 2, 3, 5}[rng.IntN(5)] {
-		m, err := models.New(meta, rng.Uint64())
+		p, err := models.Init(s, rng.Uint64())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range m.Params.Path {
-			m.Params.Path[i] = float32(rng.NormFloat64()) / 4
+		for i := range p.Path {
+			p.Path[i] = float32(rng.NormFloat64()) / 4
 		}
-		members = append(members, m.Params)
+		members = append(members, p)
 	}
-	return &models.Model{Metadata: meta, Params: members[0], Ensemble: members[1:]}
+	return members
+}
+
+// randomComponent returns an architecture that goes with s in a mixture.
+func randomComponent(rng *rand.Rand, s models.Spec) models.Spec {
+	d := *s.Direct
+	d.Linear, d.Categories = rng.IntN(3), slices.Clone(d.Categories)
+	if d.Log = 0; rng.IntN(2) == 0 {
+		d.Log = 0.5
+	}
+	for i := range d.Categories {
+		d.Categories[i].Embedding = 1 + rng.IntN(3)
+	}
+	if rng.IntN(2) == 0 {
+		d.Segment, d.Center = d.Window, models.CenterLast
+	}
+	s.Direct, s.Hidden, s.Embedding, s.Layers, s.Dropout = &d, 1+rng.IntN(9), 1+rng.IntN(9), 1+rng.IntN(2), 0.5
+	if s.Readout == models.ReadAll {
+		s.Outputs = d.Segment * len(d.Quantiles)
+	}
+	return s
 }
 
 func randomForecasting(rng *rand.Rand, d *models.Direct) *models.Forecasting {
@@ -257,8 +293,48 @@ func randomSeries(rng *rand.Rand, rows []float32, d *models.Direct) {
 }
 
 // reference returns what m answers for a target of an example, [horizon][quantiles], but
-// for the rounding to whole numbers, and the deviation of its window.
-func reference(m *models.Model, in windows, b, target int) (y [][]float64, deviation float64) {
+// for the rounding to whole numbers, and how large what it is made of is: the deviation of
+// the window, or of a mixture the sum of those, and of the medians that were logarithms.
+func reference(m *models.Model, in windows, b, target int) (y [][]float64, sizes []float64) {
+	sizes = make([]float64, m.Horizon)
+	first := 1.0
+	for i := range m.Mixed {
+		first -= float64(m.Mixture[i].Weight)
+	}
+	for i, members := range append([][]*models.Params[float32]{append([]*models.Params[float32]{m.Params}, m.Ensemble...)}, m.Mixed...) {
+		part, weight := *m, first
+		if i > 0 {
+			part.Spec, weight = m.Mixture[i-1].Spec, float64(m.Mixture[i-1].Weight)
+		}
+		answers, deviation := ensemble(&part, members, in, b, target)
+		y = weighted(y, answers, weight)
+		for h, row := range answers {
+			if part.Spec.Direct.Log > 0 && len(m.Mixture) > 0 {
+				sizes[h] += math.Abs(row[len(row)/2])
+			} else {
+				sizes[h] += deviation
+			}
+		}
+	}
+	return answered(m, y), sizes
+}
+
+// weighted adds answers times a weight to y.
+func weighted(y, answers [][]float64, weight float64) [][]float64 {
+	for h, row := range answers {
+		if len(y) == h {
+			y = append(y, make([]float64, len(row)))
+		}
+		for q, v := range row {
+			y[h][q] += weight * v
+		}
+	}
+	return y
+}
+
+// ensemble returns the medians over members, in raw units, and the deviation of the
+// window.
+func ensemble(m *models.Model, params []*models.Params[float32], in windows, b, target int) (y [][]float64, deviation float64) {
 	d := m.Spec.Direct
 	row := make([]float64, d.Window)
 	for i := range row {
@@ -266,7 +342,7 @@ func reference(m *models.Model, in windows, b, target int) (y [][]float64, devia
 	}
 	z, mask, center, deviation := normalized(d, row)
 	var members [][][]float64
-	for _, p := range append([]*models.Params[float32]{m.Params}, m.Ensemble...) {
+	for _, p := range params {
 		y := network(m, p, in, b, z, mask)
 		for _, step := range y {
 			for q := range step {
@@ -278,7 +354,7 @@ func reference(m *models.Model, in windows, b, target int) (y [][]float64, devia
 		}
 		members = append(members, y)
 	}
-	return answered(m, medians(members)), deviation
+	return medians(members), deviation
 }
 
 // normalized returns the normalized window, its mask, center and deviation.

@@ -14,20 +14,41 @@ import (
 // Only rnnkit writes direct forecasters, so their parameters are found by the names that
 // buildDirect gives them.
 
-// loadMembers sets the parameters of m, and adds the further members of an ensemble, from
-// the graph of a file of that many bytes.
+// loadMembers sets the parameters of m, and adds further members of the ensemble and those
+// of a mixture, from the graph of a file of that many bytes.
 func loadMembers(m *models.Model, g *onnxgraph.Graph, bytes int) error {
 	constants := byName(g.Initializers)
-	for i := 1; constants[memberPrefix(i)+"head.W"].Data != nil; i++ {
-		if 4*m.Spec.Size()*float64(i+1) > float64(bytes) {
-			return fmt.Errorf("export: the file has %d bytes, too few for an ensemble of %d: it is damaged", bytes, i+1)
+	room := float64(bytes)/4 - m.Spec.Size()
+	var err error
+	if m.Ensemble, err = newMembers(m.Spec, constants, groupPrefix(0), 1, &room); err != nil {
+		return err
+	}
+	for i, c := range m.Mixture {
+		members, err := newMembers(c.Spec, constants, groupPrefix(i+1), 0, &room)
+		if err != nil {
+			return err
 		}
-		m.Ensemble = append(m.Ensemble, models.NewParams[float32](m.Spec))
+		if len(members) == 0 {
+			return fmt.Errorf("export: the graph is not that of its metadata: it lacks %shead.W", groupPrefix(i+1))
+		}
+		m.Mixed = append(m.Mixed, members)
 	}
 	if left := load(buildDirect(m), constants); len(left) > 0 {
 		return fmt.Errorf("export: the graph is not that of its metadata: %s", strings.Join(left, "; "))
 	}
 	return nil
+}
+
+// newMembers returns parameters for those members of an ensemble that the constants have,
+// from the given one on. The room is how many numbers the file may still hold.
+func newMembers(s models.Spec, constants map[string]onnxgraph.Tensor, prefix string, from int, room *float64) (members []*models.Params[float32], err error) {
+	for i := from; constants[prefix+memberPrefix(i)+"head.W"].Data != nil; i++ {
+		if *room -= s.Size(); *room < 0 {
+			return nil, fmt.Errorf("export: the file is too small for an ensemble of %d: it is damaged", i+1)
+		}
+		members = append(members, models.NewParams[float32](s))
+	}
+	return members, nil
 }
 
 // metadataFor returns the least that is valid for s, if anything is.
@@ -58,6 +79,9 @@ func loadDirect(m *models.Model, file *onnxgraph.Model) (left []string, err erro
 	left = append(differences(meta.Spec.Direct, m.Spec.Direct), load(buildDirect(m), constants)...)
 	if constants[memberPrefix(1)+"head.W"].Data != nil {
 		left = append(left, "members: the file has an ensemble, of which the parameters are those of the first")
+	}
+	if len(meta.Mixture) > 0 {
+		left = append(left, "mixture: the file has one, of which the parameters are those of its spec")
 	}
 	return left, nil
 }

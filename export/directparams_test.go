@@ -3,6 +3,7 @@ package export_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestUnmarshalDirect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(read.Ensemble) != len(m.Ensemble) || !slices.Equal(read.Params.Data, m.Params.Data) || !bytes.Equal(again, data) {
+		if len(read.Ensemble) != len(m.Ensemble) || !reflect.DeepEqual(read.Mixed, m.Mixed) || !slices.Equal(read.Params.Data, m.Params.Data) || !bytes.Equal(again, data) {
 			t.Fatalf("seed %d: the model that is read is another one: %d members for %d", seed, 1+len(read.Ensemble), 1+len(m.Ensemble))
 		}
 	}

@@ -28,7 +28,8 @@
 // The inputs future, static and categories are there if the model reads such. The graph
 // applies what [models.Forecasting] says of scales, widths and bounds. For an ensemble it
 // answers the medians over the members; of an even number, the mean of the two in the
-// middle.
+// middle. For a mixture it answers the sum of the answers of its ensembles, times their
+// weights.
 //
 // Inputs and outputs are in raw units: the graph applies the model's scales. The
 // model's Metadata is stored as JSON under [models.MetadataKey].

@@ -42,6 +42,10 @@ type Metadata struct {
 	// reads of each column that is watched, and Target is what it answers of these.
 	Detector *Detection `json:"detector,omitempty"`
 
+	// Mixture lists further architectures of a direct forecaster, whose answers are mixed
+	// with those of Spec: see [Component].
+	Mixture []Component `json:"mixture,omitempty"`
+
 	Vocabulary []string `json:"vocabulary,omitempty"` // the text of each token
 
 	// Labels holds the name of each class. The outputs are their logits; for two
@@ -114,6 +118,9 @@ func (m *Metadata) Validate() error {
 // validateForecast checks that the columns of a forecaster fit its inputs and outputs.
 // A Horizon of 0 leaves open what the outputs are.
 func (m *Metadata) validateForecast() error {
+	if len(m.Mixture) > 0 && m.Spec.Direct == nil {
+		return &FieldError{Field: "Mixture", Value: Length(len(m.Mixture)), Want: "empty for a model that is no direct forecaster"}
+	}
 	if n := len(m.Columns); n > 0 && n != m.Spec.Features {
 		return &FieldError{Field: "Columns", Value: m.Columns, Want: fmt.Sprintf("empty or of length %d, one name for each feature of the Spec", m.Spec.Features)}
 	}
@@ -167,6 +174,9 @@ func (m *Metadata) validateDirect() error {
 		return &FieldError{Field: "OutputScale", Value: m.OutputScale, Want: "nil for a direct forecaster, which normalizes each window"}
 	case f == nil:
 		return &FieldError{Field: "Forecast", Value: nil, Want: "set for a direct forecaster"}
+	}
+	if err := m.validateMixture(); err != nil {
+		return err
 	}
 	return InField("Forecast", f.validate(d))
 }

@@ -10,10 +10,30 @@ type Model struct {
 	// Ensemble holds the parameters of further members of an ensemble of direct
 	// forecasters. The model answers the median of what Params and these answer.
 	Ensemble []*Params[float32]
+
+	// Mixed holds the parameters of the members of each component of the Mixture, which
+	// answers their median.
+	Mixed [][]*Params[float32]
 }
 
-// New returns a model with the given metadata and parameters that [Init] draws from seed.
-// It returns a *FieldError if the metadata is not valid or a recipe does not fit it.
+// Group is an ensemble of members of the same architecture.
+type Group struct {
+	Component
+	Members []*Params[float32]
+}
+
+// Groups returns the ensembles that a direct forecaster mixes: that of the Spec, and those
+// of the Mixture.
+func (m *Model) Groups() []Group {
+	list := []Group{{Component{m.Spec, m.weight()}, append([]*Params[float32]{m.Params}, m.Ensemble...)}}
+	for i, c := range m.Mixture {
+		list = append(list, Group{c, m.Mixed[i]})
+	}
+	return list
+}
+
+// New returns a model with the given metadata and parameters that [Init] draws from seed,
+// one member for the Spec and for each component of the Mixture. It returns a *FieldError if the metadata is not valid or a recipe does not fit it.
 func New(meta Metadata, seed uint64, recipes ...Recipe) (*Model, error) {
 	if err := meta.Validate(); err != nil {
 		return nil, err
@@ -22,7 +42,15 @@ func New(meta Metadata, seed uint64, recipes ...Recipe) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{Metadata: meta, Params: params}, nil
+	m := &Model{Metadata: meta, Params: params}
+	for i, c := range meta.Mixture {
+		other, err := Init(c.Spec, seed+uint64(i)+1, recipes...)
+		if err != nil {
+			return nil, InField(fmt.Sprintf("Mixture[%d].Spec", i), err)
+		}
+		m.Mixed = append(m.Mixed, []*Params[float32]{other})
+	}
+	return m, nil
 }
 
 // Validate returns a *FieldError for the first field of the metadata that does not fit,
@@ -37,8 +65,29 @@ func (m *Model) Validate() error {
 	if len(m.Ensemble) > 0 && m.Spec.Direct == nil {
 		return &FieldError{Field: "Ensemble", Value: m.Ensemble, Want: "empty for a model that is no direct forecaster"}
 	}
-	for i, p := range m.Ensemble {
-		if err := p.validate(fmt.Sprintf("Ensemble[%d]", i), m.Spec); err != nil {
+	if err := validateMembers("Ensemble", m.Ensemble, m.Spec); err != nil {
+		return err
+	}
+	if len(m.Mixed) != len(m.Mixture) {
+		return &FieldError{Field: "Mixed", Value: Length(len(m.Mixed)), Want: fmt.Sprintf("of length %d, as Mixture", len(m.Mixture))}
+	}
+	for i, members := range m.Mixed {
+		field := fmt.Sprintf("Mixed[%d]", i)
+		if len(members) == 0 {
+			return &FieldError{Field: field, Value: Length(0), Want: "of length 1 or more"}
+		}
+		if err := validateMembers(field, members, m.Mixture[i].Spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateMembers returns a *FieldError if members, which the field holds, are not
+// parameters of s.
+func validateMembers(field string, members []*Params[float32], s Spec) error {
+	for i, p := range members {
+		if err := p.validate(fmt.Sprintf("%s[%d]", field, i), s); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ type Spec struct {
 	Hidden        int     `json:"hidden"` // size of the state of each direction
 	Layers        int     `json:"layers"`
 	Bidirectional bool    `json:"bidirectional,omitempty"`
-	Dropout       float64 `json:"dropout,omitempty"` // probability, between layers, in training only
+	Dropout       float64 `json:"dropout,omitempty"` // probability, in training only: of an output of a layer that another reads, of a direct forecaster of any layer
 	Readout       Readout `json:"readout"`
 	Outputs       int     `json:"outputs"`
 
@@ -103,7 +103,7 @@ func (s Spec) Validate() error {
 		return &FieldError{Field: "Layers", Value: s.Layers, Want: fmt.Sprintf("from 1 to %d", maxLayers)}
 	case !(s.Dropout >= 0 && s.Dropout < 1):
 		return &FieldError{Field: "Dropout", Value: s.Dropout, Want: "at least 0 and less than 1"}
-	case s.Dropout > 0 && s.Layers == 1:
+	case s.Dropout > 0 && s.Layers == 1 && s.Direct == nil:
 		return &FieldError{Field: "Dropout", Value: s.Dropout, Want: "0 for a model with one layer: it acts between layers"}
 	case !slices.Contains([]Readout{ReadLast, ReadFinal, ReadMean, ReadMax, ReadAll}, s.Readout):
 		return &FieldError{Field: "Readout", Value: s.Readout, Want: "last, final, mean, max or all"}

@@ -79,18 +79,22 @@ func directBatch(d *models.Direct, size int, rng *rand.Rand) datasets.Batch {
 }
 
 // TestDirectGradients compares the gradient of every parameter with central differences,
-// in float64.
+// in float64. Each run has the same dropout.
 func TestDirectGradients(t *testing.T) {
 	for name, change := range map[string]func(*models.Spec, *models.Direct){
-		"gru":      nil,
-		"lstm":     func(s *models.Spec, _ *models.Direct) { s.Cell, s.Layers = models.LSTM, 2 },
-		"rnn":      func(s *models.Spec, d *models.Direct) { s.Cell, d.Center = models.RNN, models.CenterLast },
-		"log":      func(_ *models.Spec, d *models.Direct) { d.Log = 0.5 },
-		"no path":  func(_ *models.Spec, d *models.Direct) { d.Linear = 0 },
-		"maps":     func(_ *models.Spec, d *models.Direct) { d.Linear = 3 },
-		"plain":    func(_ *models.Spec, d *models.Direct) { d.Past, d.Future, d.Static, d.Categories = 0, 0, 0, nil },
-		"whole":    func(_ *models.Spec, d *models.Direct) { d.Horizon = 6 },
-		"last":     func(s *models.Spec, d *models.Direct) { s.Readout, d.Future, d.Linear = models.ReadLast, 0, 2 },
+		"gru":     nil,
+		"lstm":    func(s *models.Spec, _ *models.Direct) { s.Cell, s.Layers = models.LSTM, 2 },
+		"rnn":     func(s *models.Spec, d *models.Direct) { s.Cell, d.Center = models.RNN, models.CenterLast },
+		"log":     func(_ *models.Spec, d *models.Direct) { d.Log = 0.5 },
+		"no path": func(_ *models.Spec, d *models.Direct) { d.Linear = 0 },
+		"maps":    func(_ *models.Spec, d *models.Direct) { d.Linear = 3 },
+		"plain":   func(_ *models.Spec, d *models.Direct) { d.Past, d.Future, d.Static, d.Categories = 0, 0, 0, nil },
+		"whole":   func(_ *models.Spec, d *models.Direct) { d.Horizon = 6 },
+		"last":    func(s *models.Spec, d *models.Direct) { s.Readout, d.Future, d.Linear = models.ReadLast, 0, 2 },
+		"dropout": func(s *models.Spec, d *models.Direct) { s.Dropout, d.Linear = 0.4, 2 },
+		"dropouts": func(s *models.Spec, d *models.Direct) {
+			s.Dropout, s.Layers, s.Readout, d.Future = 0.4, 2, models.ReadLast, 0
+		},
 		"one step": func(_ *models.Spec, d *models.Direct) { d.Segment, d.Horizon = 1, 1 },
 	} {
 		t.Run(name, func(t *testing.T) { checkDirectGradients(t, directModel(change)) })
@@ -125,14 +129,58 @@ func checkDirectGradients(t *testing.T, meta *models.Metadata) {
 	const h = 1e-6
 	for i, x := range params.Data {
 		params.Data[i] = x + h
-		up := r.run(evaluating, 0)
+		up := r.run(training, 0)
 		params.Data[i] = x - h
-		down := r.run(evaluating, 0)
+		down := r.run(training, 0)
 		params.Data[i] = x
 		want := (up - down) / (2 * h)
 		if diff := math.Abs(grads.Data[i] - want); !(diff <= 1e-7*(1+math.Abs(want))) {
 			t.Errorf("parameter %d of %d: gradient %g, central difference %g", i, len(params.Data), grads.Data[i], want)
 		}
+	}
+}
+
+// The dropout of a direct forecaster acts on the outputs of its only layer, which the head
+// and the gate read, in training only.
+func TestDirectDropout(t *testing.T) {
+	const p = 0.3
+	meta := directModel(func(s *models.Spec, d *models.Direct) { s.Dropout, s.Hidden, d.Linear = p, 64, 2 })
+	m, err := models.New(*meta, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := directBatch(meta.Spec.Direct, 64, rand.New(rand.NewPCG(1, 2)))
+	r, err := newRunner(meta, m.Params, defaultLoss(meta.Spec), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if err := r.read(fixed(batch), firstExamples(batch.Size)); err != nil {
+		t.Fatal(err)
+	}
+	r.run(training, 0)
+	var dropped, n float64
+	for _, s := range r.active() {
+		l := s.recurrent.layers[0]
+		read := s.paths.x.steps.Data
+		for i, y := range l.y {
+			if n++; read[i] == 0 {
+				dropped++
+			} else if want := y / (1 - p); !(math.Abs(float64(read[i]-want)) <= 1e-6) {
+				t.Fatalf("an output of %g becomes %g, not %g", y, read[i], want)
+			}
+		}
+	}
+	if share := dropped / n; !(math.Abs(share-p) <= 4*math.Sqrt(p*(1-p)/n)) {
+		t.Errorf("of %g outputs %g are dropped, where the probability is %g", n, share, p)
+	}
+	with, err := Predict(m, &batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Spec.Dropout = 0
+	if without, err := Predict(m, &batch); err != nil || !slices.Equal(with, without) {
+		t.Errorf("dropout changes what the model predicts: %v", err)
 	}
 }
 
@@ -249,6 +297,48 @@ func TestForecast(t *testing.T) {
 	for i, v := range got {
 		if v != 2 { // the only whole number between the bounds
 			t.Errorf("answer %d is %g", i, v)
+		}
+	}
+}
+
+// TestForecastMixture compares what a mixture answers with the answers of its parts.
+func TestForecastMixture(t *testing.T) {
+	meta := directModel(nil)
+	other := directModel(func(s *models.Spec, d *models.Direct) { s.Hidden, d.Log, d.Linear, d.Segment = 3, 0.5, 0, 2 })
+	meta.Mixture = []models.Component{{Spec: other.Spec, Weight: 0.25}}
+	m, err := models.New(*meta, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := directBatch(m.Spec.Direct, 7, rand.New(rand.NewPCG(1, 2)))
+	got, err := Forecast(m, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, err := ForecastExact(m, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := *meta
+	plain.Mixture = nil
+	first, err := Predict(&models.Model{Metadata: plain, Params: m.Params}, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Predict(&models.Model{Metadata: *other, Params: m.Mixed[0][0]}, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(got); i += 3 {
+		var q [3]float64
+		for k := range q {
+			q[k] = 0.75*float64(first[i+k]) + 0.25*float64(second[i+k])
+		}
+		order(q[:])
+		for k, want := range q {
+			if !(math.Abs(float64(got[i+k])-want) <= 1e-5) || !(math.Abs(exact[i+k]-want) <= 1e-5) {
+				t.Errorf("answer %d is %g, and %g in float64, not %g", i+k, got[i+k], exact[i+k], want)
+			}
 		}
 	}
 }

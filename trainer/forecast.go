@@ -9,8 +9,8 @@ import (
 )
 
 // Forecast returns what an exported file of the direct forecaster m answers as its
-// quantiles, [size, horizon, quantiles]: the medians of what the members of the ensemble
-// predict, ordered outwards from the quantile 0.5, with the widths and the bounds of
+// quantiles, [size, horizon, quantiles]: the medians of what the members of each ensemble
+// predict, times its weight in the mixture, ordered outwards from the quantile 0.5, with the widths and the bounds of
 // m.Forecast. It reads b as Predict does, one target an example.
 func Forecast(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	return forecast(m, b, Predict)
@@ -25,20 +25,41 @@ func forecast[T models.Float](m *models.Model, b *datasets.Batch, predict func(*
 	if m.Spec.Direct == nil {
 		return nil, &models.FieldError{Field: "m.Spec.Direct", Value: nil, Want: "set: only a direct forecaster has quantiles"}
 	}
-	var members [][]T
-	for _, params := range slices.Concat([]*models.Params[float32]{m.Params}, m.Ensemble) {
-		y, err := predict(&models.Model{Metadata: m.Metadata, Params: params}, b)
+	if err := m.Validate(); err != nil {
+		return nil, models.InField("m", err)
+	}
+	var y []T
+	for _, group := range m.Groups() {
+		answers, err := ensemble(m.Metadata, group, b, predict)
 		if err != nil {
 			return nil, err
 		}
-		members = append(members, y)
+		if y == nil {
+			y = make([]T, len(answers))
+		}
+		for i, v := range answers {
+			y[i] += T(group.Weight) * v
+		}
 	}
-	y := medians(members)
 	n := len(m.Spec.Direct.Quantiles)
 	for i := 0; i < len(y); i += n {
 		finish(y[i:][:n], m.Forecast, i/n%m.Horizon)
 	}
 	return y, nil
+}
+
+// ensemble returns the medians of what the members of a group predict.
+func ensemble[T models.Float](meta models.Metadata, group models.Group, b *datasets.Batch, predict func(*models.Model, *datasets.Batch) ([]T, error)) ([]T, error) {
+	meta.Spec, meta.Mixture = group.Spec, nil
+	var members [][]T
+	for _, params := range group.Members {
+		y, err := predict(&models.Model{Metadata: meta, Params: params}, b)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, y)
+	}
+	return medians(members), nil
 }
 
 // medians returns the medians of the members, number by number: of an even number of

@@ -8,7 +8,8 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// recurrent is the block of the recurrent layers, with dropout between them.
+// recurrent is the block of the recurrent layers, with dropout between them, and after the
+// last one of a direct forecaster.
 type recurrent[T models.Float] struct {
 	spec   models.Spec
 	params *models.Params[T]
@@ -30,7 +31,7 @@ type layer[T models.Float] struct {
 	y       []T // [time, batch, width]
 	dy      []T // its gradient
 	mask    []T // factors of dropout for y; empty without dropout
-	dropped []T // y times mask, which the next layer reads
+	dropped []T // y times mask, which the next layer or block reads
 }
 
 // state holds the states of all layers and directions, each [layers*directions,
@@ -97,9 +98,9 @@ func (r *recurrent[T]) forward(x value[T], training bool) value[T] {
 	for i := range r.layers {
 		l := &r.layers[i]
 		for d, c := range l.cells {
-			last := c.Forward(&r.packed[i][d], r.sequences(in, i, d))
+			final := c.Forward(&r.packed[i][d], r.sequences(in, i, d))
 			if r.keepFinal {
-				r.saveFinal(i, d, last)
+				r.saveFinal(i, d, final)
 			}
 		}
 		in = r.steps(l.y)
@@ -108,8 +109,7 @@ func (r *recurrent[T]) forward(x value[T], training bool) value[T] {
 			in = r.steps(l.dropped)
 		}
 	}
-	last := &r.layers[len(r.layers)-1]
-	return x.with(r.steps(last.y), r.steps(last.dy))
+	return x.with(in, r.steps(r.layers[len(r.layers)-1].dy))
 }
 
 // resize grows the buffers of the layers.
@@ -118,7 +118,7 @@ func (r *recurrent[T]) resize() {
 		l := &r.layers[i]
 		kernels.Grow(&l.y, len(r.x.counts)*len(r.x.lengths)*r.spec.Width())
 		kernels.Grow(&l.dy, len(l.y))
-		if r.spec.Dropout > 0 && i < len(r.layers)-1 {
+		if r.spec.Dropout > 0 && (i < len(r.layers)-1 || r.spec.Direct != nil) {
 			kernels.Grow(&l.mask, len(l.y))
 			kernels.Grow(&l.dropped, len(l.y))
 		}
@@ -135,21 +135,20 @@ func (r *recurrent[T]) backward(grads *models.Params[T]) {
 // layer i to that of its input.
 func (r *recurrent[T]) layerBackward(i int, grads *models.Params[T]) {
 	l := &r.layers[i]
+	for j, m := range l.mask {
+		l.dy[j] *= m
+	}
 	x, dx := r.x.steps, r.x.grad
-	var mask []T
 	if i > 0 {
 		below := &r.layers[i-1]
-		x, dx, mask = r.steps(below.y), r.steps(below.dy), below.mask
-		if len(mask) > 0 {
+		x, dx = r.steps(below.y), r.steps(below.dy)
+		if len(below.mask) > 0 {
 			x = r.steps(below.dropped)
 		}
 	}
 	clear(dx.Data)
 	for d, c := range l.cells {
 		c.Backward(&r.packed[i][d], r.sequences(x, i, d), r.direction(l.dy, d), r.weights(grads, i, d), dx)
-	}
-	for j, m := range mask {
-		dx.Data[j] *= m
 	}
 }
 

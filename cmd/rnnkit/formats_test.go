@@ -52,6 +52,7 @@ func TestFormatsOfJSON(t *testing.T) {
 		"models.Spec":           models.Spec{},
 		"models.Direct":         models.Direct{},
 		"models.Category":       models.Category{},
+		"models.Component":      models.Component{},
 		"models.Forecasting":    models.Forecasting{},
 		"models.Detection":      models.Detection{},
 		"models.CategoryValues": models.CategoryValues{},

@@ -38,6 +38,13 @@ func direct(t *testing.T) (*models.Model, []byte) {
 		t.Fatal(err)
 	}
 	m.Ensemble = append(m.Ensemble, other)
+	component := models.Component{Spec: m.Spec, Weight: 0.4}
+	component.Spec.Hidden, component.Spec.Layers = 9, 1
+	mixed, err := models.Init(component.Spec, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Mixture, m.Mixed = []models.Component{component}, [][]*models.Params[float32]{{mixed}}
 	data, err := export.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
