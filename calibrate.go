@@ -30,11 +30,10 @@ func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
 	if len(b.origins) == 0 {
 		return nil
 	}
-	plain := *m // bounds and whole numbers would hide how wide the intervals must be
-	forecast := *m.Forecast
-	forecast.Min, forecast.Max, forecast.Integer = nil, nil, false
-	plain.Forecast = &forecast
-	if err := b.forecastBy(ctx, &plain); err != nil {
+	if err := f.weigh(ctx, m, b.origins); err != nil {
+		return err
+	}
+	if err := b.forecastBy(ctx, unbounded(m)); err != nil {
 		return err
 	}
 	widths := b.widths()
@@ -47,6 +46,15 @@ func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
 	var err error
 	f.test, err = b.result(ctx)
 	return err
+}
+
+// unbounded returns m without bounds and whole numbers, which would hide how wide the
+// intervals must be.
+func unbounded(m *models.Model) *models.Model {
+	plain, forecast := *m, *m.Forecast
+	forecast.Min, forecast.Max, forecast.Integer = nil, nil, false
+	plain.Forecast = &forecast
+	return &plain
 }
 
 // calibrationOrigins are the origins of the calibration, at equal distances over its rows.

@@ -136,7 +136,7 @@ func difference[T float32 | float64](m *models.Model, b *datasets.Batch, want, a
 	d := m.Spec.Direct
 	columns, levels := len(b.Inputs)/(b.Size*b.Time), len(d.Quantiles)
 	for t := range b.Size {
-		units := rawUnits(b.Inputs[t*b.Time*columns:][:b.Time*columns], columns, d.Log > 0)
+		units := rawUnits(b.Inputs[t*b.Time*columns:][:b.Time*columns], columns, m.LogFloor() > 0)
 		w, g := want[t*d.Horizon*levels:][:d.Horizon*levels], make([]T, 0, d.Horizon*levels)
 		for h := range d.Horizon {
 			g = append(g, answers[(h*b.Size+t)*levels:][:levels]...)

@@ -34,8 +34,14 @@ type ForecasterOptions struct {
 	Log    Switch        // whether the model reads the logarithm of the targets
 	Center models.Center // what each window is normalized around
 
-	Updates  int // of the parameters, of each member of the ensemble
-	Ensemble int // members, of which the model answers the median
+	// Mixture says whether the model mixes the answers of a second ensemble with those of
+	// the first. Where all values are more than 0 and Log is left open, one reads the values
+	// and the other their logarithms. Else the second has no linear maps, and how much of it
+	// is mixed in is chosen on the rows that are held back.
+	Mixture Switch
+
+	Updates  int // of the parameters, of each member of an ensemble
+	Ensemble int // members of an ensemble, which answers their median
 	Trials   int // settings to try before, on rows that then calibrate nothing; 0 for none
 
 	// Levels are the shares of values that the intervals hold, such as 0.8 and 0.95.
@@ -87,6 +93,8 @@ func (o ForecasterOptions) Validate() error {
 		return &models.FieldError{Field: "Ensemble", Value: o.Ensemble, Want: fmt.Sprintf("%d or less", maxEnsemble)}
 	case !slices.Contains([]Switch{Auto, On, Off}, o.Log):
 		return &models.FieldError{Field: "Log", Value: string(o.Log), Want: "on, off or empty"}
+	case !slices.Contains([]Switch{Auto, On, Off}, o.Mixture):
+		return &models.FieldError{Field: "Mixture", Value: string(o.Mixture), Want: "on, off or empty"}
 	case o.Min != nil && o.Max != nil && !(*o.Min < *o.Max):
 		return &models.FieldError{Field: "Min", Value: *o.Min, Want: fmt.Sprintf("less than the Max, %g", *o.Max)}
 	case o.Missing != "" && !slices.Contains([]models.Missing{models.MissingMask, models.MissingRefuse, models.MissingInterpolate}, o.Missing):
@@ -224,6 +232,7 @@ type forecaster struct {
 	given             given
 	panel             *datasets.Panel // with the calendar
 	meta              models.Metadata
+	mixLogs           bool            // the mixture is of values and of their logarithms
 	calibration       int             // rows at the end of the series that the first fit does not see
 	origins           int             // of each series in these rows, from which it forecasts
 	test              *BacktestResult // on these rows; nil before, or without calibration
@@ -254,7 +263,7 @@ func newForecaster(panel *datasets.Panel, o ForecasterOptions) (*forecaster, err
 			return nil, err
 		}
 	}
-	f := &forecaster{ForecasterOptions: o, given: from, panel: panel, calibration: r.calibration, origins: r.origins}
+	f := &forecaster{ForecasterOptions: o, given: from, panel: panel, mixLogs: r.mixLogs, calibration: r.calibration, origins: r.origins}
 	f.describe(r.said)
 	return f, nil
 }
@@ -270,8 +279,12 @@ func (o *ForecasterOptions) useStart() error {
 		return &models.FieldError{Field: "Start.Spec.Direct", Value: nil, Want: "set: NewStepForecaster goes on from a model that reads step by step"}
 	}
 	o.Center, o.Linear, o.Calendar, o.Log = d.Center, d.Linear, f.Calendar, Off
-	if d.Log > 0 {
+	if o.Start.LogFloor() > 0 {
 		o.Log = On
+	}
+	mixture := Off
+	if len(o.Start.Mixture) > 0 {
+		mixture = On
 	}
 	o.Levels = d.Levels()
 	if o.Min == nil {
@@ -285,6 +298,7 @@ func (o *ForecasterOptions) useStart() error {
 		keepStart("Window", &o.Window, d.Window, 0),
 		keepStart("Horizon", &o.Horizon, d.Horizon, 0),
 		keepStart("Segment", &o.Segment, d.Segment, 0),
+		keepStart("Mixture", &o.Mixture, mixture, Auto),
 		keepStart("Season", &o.Season, f.Season, 0),
 		keepStart("Ensemble", &o.Ensemble, 1+len(o.Start.Ensemble), 0),
 	)
@@ -428,7 +442,9 @@ func (f *forecaster) describe(said []string) {
 		values = f.Start.Forecast.Categories
 	}
 	f.Spec = f.direct(rolesOf(p, values))
-	f.Spec.Direct.Log = f.logFloor()
+	if f.Log == On {
+		f.Spec.Direct.Log = logFloor(p)
+	}
 	forecast := &models.Forecasting{
 		Targets: p.Targets, Past: p.Past, Future: p.Future, Calendar: p.Calendar, Static: p.Static, Categories: values,
 		Time: p.Roles.Time, Series: p.Roles.Series, Wide: p.Wide, Frequency: p.Frequency.String(), Season: f.Season,
@@ -437,15 +453,33 @@ func (f *forecaster) describe(said []string) {
 	forecast.PastScale, forecast.FutureScale, forecast.StaticScale = p.CovariateScales()
 	keepFlags(forecast.PastScale, p.Series, func(s *datasets.PanelSeries) [][]float64 { return s.Past })
 	keepFlags(forecast.FutureScale, p.Series, func(s *datasets.PanelSeries) [][]float64 { return s.Future })
+	mixture := f.mixture()
 	if f.Start != nil {
-		f.Spec = f.Start.Spec
+		f.Spec, mixture = f.Start.Spec, f.Start.Mixture
 		start := f.Start.Forecast
 		forecast.PastScale, forecast.FutureScale, forecast.StaticScale = start.PastScale, start.FutureScale, start.StaticScale
 	}
 	f.meta = models.Metadata{
 		Task: models.Forecast, Spec: f.Spec, Window: f.Window, Horizon: f.Horizon,
-		Columns: slices.Concat(p.Targets, p.Past, p.Future), Forecast: forecast,
+		Columns: slices.Concat(p.Targets, p.Past, p.Future), Forecast: forecast, Mixture: mixture,
 	}
+}
+
+// mixture returns what is mixed with the first ensemble: one that reads logarithms, or one
+// without linear maps, of which calibrate chooses how much.
+func (f *forecaster) mixture() []models.Component {
+	if f.Mixture != On {
+		return nil
+	}
+	other, direct := f.Spec, *f.Spec.Direct
+	other.Direct = &direct
+	if f.mixLogs {
+		direct.Log = logFloor(f.panel)
+		return []models.Component{{Spec: other, Weight: 0.5}}
+	}
+	direct.Linear = 0
+	other.Hidden, other.Dropout = 2*f.Spec.Hidden, mixedDropout
+	return []models.Component{{Spec: other, Weight: mixedWeights[len(mixedWeights)/2]}}
 }
 
 // keepFlags leaves columns as they are that have no values but 0 and 1: a flag that is
@@ -471,14 +505,11 @@ func isFlag(series []datasets.PanelSeries, column func(*datasets.PanelSeries) []
 	return true
 }
 
-// logFloor returns the smallest value that the model takes a logarithm of, or 0 if it
-// takes none: the smallest one above 0 that the targets have.
-func (f *forecaster) logFloor() float64 {
-	if f.Log != On {
-		return 0
-	}
+// logFloor returns the smallest value to take a logarithm of: the smallest one above 0 that
+// the targets have.
+func logFloor(panel *datasets.Panel) float64 {
 	floor := math.Inf(1)
-	eachTarget(f.panel, func(values []float64) {
+	eachTarget(panel, func(values []float64) {
 		for _, v := range values {
 			if v > 0 {
 				floor = min(floor, v)

@@ -68,25 +68,25 @@ func (f *forecaster) take(j *Job, m *models.Model, history []trainer.Epoch) {
 	}
 }
 
-// fitEnsemble trains all members on a panel, some beside each other. The phase, a number
+// fitEnsemble trains all members of all ensembles on a panel, some beside each other. The phase, a number
 // from 1, and its name are for the progress and the checkpoints. If ctx ends, the model
 // has the members that were begun.
 func (f *forecaster) fitEnsemble(ctx context.Context, panel *datasets.Panel, name string, phase int) (*models.Model, []trainer.Epoch, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	path, err := f.path(panel)
+	begins, err := f.beginnings(panel)
 	if err != nil {
 		return nil, nil, err
 	}
-	watch := &watcher{options: f.Fit, phase: phase, phases: f.phases(), updates: f.Ensemble * f.Updates}
-	members := make([]member, f.Ensemble)
-	workers := min(f.Ensemble, f.threads())
+	watch := &watcher{options: f.Fit, phase: phase, phases: f.phases(), updates: len(begins) * f.Updates}
+	members := make([]member, len(begins))
+	workers := min(len(begins), f.threads())
 	var group sync.WaitGroup
 	next := make(chan int)
 	for range workers {
 		group.Go(func() {
 			for i := range next {
-				members[i] = f.fitMember(ctx, panel, i, path, f.memberOptions(watch, fmt.Sprintf("%s-%d", name, i+1), max(1, f.threads()/workers)))
+				members[i] = f.fitMember(ctx, panel, i, begins[i], f.memberOptions(watch, fmt.Sprintf("%s-%d", name, i+1), max(1, f.threads()/workers)))
 				if members[i].err != nil {
 					cancel(members[i].err)
 				}
@@ -125,13 +125,58 @@ func (f *forecaster) memberOptions(watch *watcher, name string, threads int) tra
 
 // member is what one fit made.
 type member struct {
-	model *models.Model
-	epoch []trainer.Epoch
-	err   error
+	group  int // the ensemble of the mixture
+	params *models.Params[float32]
+	epoch  []trainer.Epoch
+	err    error
 }
 
-// fitMember trains member i of the ensemble.
-func (f *forecaster) fitMember(ctx context.Context, panel *datasets.Panel, i int, path []float32, o trainer.Options) (m member) {
+// beginning is what a member begins as.
+type beginning struct {
+	group int
+	spec  models.Spec
+	path  []float32               // what the linear maps begin as
+	start *models.Params[float32] // what it goes on from, or nil
+}
+
+// beginnings returns those of the members of all ensembles.
+func (f *forecaster) beginnings(panel *datasets.Panel) (list []beginning, err error) {
+	if f.Start != nil {
+		for i, g := range f.Start.Groups() {
+			for _, p := range g.Members {
+				list = append(list, beginning{group: i, spec: g.Spec, start: p})
+			}
+		}
+		return list, nil
+	}
+	for i, c := range f.components() {
+		path, err := f.path(panel, c.Spec)
+		if err != nil {
+			return nil, err
+		}
+		for range f.Ensemble {
+			list = append(list, beginning{group: i, spec: c.Spec, path: path})
+		}
+	}
+	return list, nil
+}
+
+// components returns the architectures of all ensembles. The first has the weight that the
+// others leave.
+func (f *forecaster) components() []models.Component {
+	return append([]models.Component{{Spec: f.Spec}}, f.meta.Mixture...)
+}
+
+// alone returns the metadata of a model of the given architecture without a mixture.
+func (f *forecaster) alone(s models.Spec) models.Metadata {
+	meta := f.meta
+	meta.Spec, meta.Mixture = s, nil
+	return meta
+}
+
+// fitMember trains member i of all.
+func (f *forecaster) fitMember(ctx context.Context, panel *datasets.Panel, i int, from beginning, o trainer.Options) (m member) {
+	m.group = from.group
 	if ctx.Err() != nil {
 		return member{err: context.Cause(ctx)}
 	}
@@ -141,12 +186,10 @@ func (f *forecaster) fitMember(ctx context.Context, panel *datasets.Panel, i int
 		return member{err: err}
 	}
 	source := &draws{all, f.Updates * o.Batch, o.Seed}
-	params, err := f.begin(i, path, o.Seed)
-	if err != nil {
+	if m.params, err = f.begin(from, o.Seed); err != nil {
 		return member{err: err}
 	}
-	m.model = &models.Model{Metadata: f.meta, Params: params}
-	m.epoch, m.err = trainer.Fit(ctx, m.model, source, nil, o)
+	m.epoch, m.err = trainer.Fit(ctx, &models.Model{Metadata: f.alone(from.spec), Params: m.params}, source, nil, o)
 	if m.err != nil && ctx.Err() != nil && errors.Is(m.err, ctx.Err()) {
 		m.err = context.Cause(ctx)
 	}
@@ -173,34 +216,34 @@ func (d *draws) Read(b *datasets.Batch, examples []int) error {
 }
 
 // path returns what the linear maps of new members begin as.
-func (f *forecaster) path(panel *datasets.Panel) ([]float32, error) {
-	switch {
-	case f.Start != nil:
+func (f *forecaster) path(panel *datasets.Panel, s models.Spec) ([]float32, error) {
+	switch s.Direct.Linear {
+	case 0:
 		return nil, nil
-	case f.Linear > 1:
-		return structuralMaps(f.Spec.Direct, f.Season), nil
+	case 1:
+		all, err := f.windows(panel)
+		if err != nil {
+			return nil, err
+		}
+		return ridgePath(all, s.Direct, f.Fit.Seed)
 	}
-	all, err := f.windows(panel)
-	if err != nil {
-		return nil, err
-	}
-	return ridgePath(all, f.Spec.Direct, f.Fit.Seed)
+	return structuralMaps(s.Direct, f.Season), nil
 }
 
-// begin returns the parameters that member i begins with.
-func (f *forecaster) begin(i int, path []float32, seed uint64) (*models.Params[float32], error) {
-	if f.Start != nil {
-		params := models.NewParams[float32](f.Spec)
-		copy(params.Data, slices.Concat([]*models.Params[float32]{f.Start.Params}, f.Start.Ensemble)[i].Data)
+// begin returns the parameters that a member begins with.
+func (f *forecaster) begin(from beginning, seed uint64) (*models.Params[float32], error) {
+	if from.start != nil {
+		params := models.NewParams[float32](from.spec)
+		copy(params.Data, from.start.Data)
 		return params, nil
 	}
-	initializers, err := f.initializers(f.Spec, f.Spec.Direct.WindowSegments())
+	initializers, err := f.initializers(from.spec, from.spec.Direct.WindowSegments())
 	if err != nil {
 		return nil, err
 	}
-	params, err := models.Init(f.Spec, seed, append(initializers, spread)...)
+	params, err := models.Init(from.spec, seed, append(initializers, spread)...)
 	if err == nil {
-		copy(params.Path, path)
+		copy(params.Path, from.path)
 	}
 	return params, err
 }
@@ -221,8 +264,12 @@ func spread(s models.Spec, p *models.Params[float32], _ *rand.Rand) error {
 // join returns the model of the members that were trained, what it learned by, and the
 // first error.
 func (f *forecaster) join(members []member, phase int, watch *watcher) (*models.Model, []trainer.Epoch, error) {
-	var m *models.Model
+	var groups []models.Group
+	for _, c := range f.components() {
+		groups = append(groups, models.Group{Component: c})
+	}
 	var err error
+	var trained float64
 	sum := trainer.Epoch{Epoch: phase}
 	for _, one := range members {
 		if err == nil {
@@ -231,22 +278,30 @@ func (f *forecaster) join(members []member, phase int, watch *watcher) (*models.
 		if len(one.epoch) == 0 {
 			continue
 		}
-		if m == nil {
-			m = one.model
-		} else {
-			m.Ensemble = append(m.Ensemble, one.model.Params)
-		}
+		groups[one.group].Members = append(groups[one.group].Members, one.params)
 		e := one.epoch[0]
 		sum.TrainLoss += e.TrainLoss
 		sum.Seconds += e.Seconds
 		sum.Examples += e.Examples
+		trained++
 	}
-	if m == nil {
+	if trained == 0 {
 		return nil, nil, err
 	}
-	sum.TrainLoss /= float64(1 + len(m.Ensemble))
+	sum.TrainLoss /= trained
 	watch.epoch(sum)
-	return m, []trainer.Epoch{sum}, err
+	return f.mixed(groups), []trainer.Epoch{sum}, err
+}
+
+// mixed returns the model of groups, some of which may have no members.
+func (f *forecaster) mixed(groups []models.Group) *models.Model {
+	groups = slices.DeleteFunc(groups, func(g models.Group) bool { return len(g.Members) == 0 })
+	first := groups[0]
+	m := &models.Model{Metadata: f.alone(first.Spec), Params: first.Members[0], Ensemble: first.Members[1:]}
+	for _, g := range groups[1:] {
+		m.Mixture, m.Mixed = append(m.Mixture, g.Component), append(m.Mixed, g.Members)
+	}
+	return m
 }
 
 // watcher tells the progress of fits that run beside each other as that of one.

@@ -30,6 +30,7 @@ const (
 	hidden       = 64
 	linearMaps   = 8 // that the network mixes
 	members      = 3 // of the ensemble
+	mixedMembers = 2 // of each ensemble of a mixture
 	smallBatch   = 64
 	largeBatch   = 128
 	smallRate    = 1e-3
@@ -39,6 +40,9 @@ const (
 	updates      = 24 // times the root of the number of stretches
 	leastUpdates = 200
 	mostUpdates  = 2000
+
+	mixedDropout = 0.5   // of the members that have no linear maps
+	mixedGain    = 0.002 // by which mixing must make the error smaller, as mixedError has it
 
 	maxCategoryEmbedding = 16
 
@@ -50,6 +54,9 @@ const (
 // is that or more.
 var seasonsOfWindow = []struct{ season, seasons int }{{168, 2}, {96, 7}, {24, 14}, {8, 5}, {5, 8}, {2, 5}}
 
+// mixedWeights are those that a second ensemble may have, beside none.
+var mixedWeights = []float32{0.2, 0.3, 0.4, 0.5}
+
 // rules settles the options that are left open by what the data are, and says why.
 type rules struct {
 	*ForecasterOptions
@@ -57,6 +64,7 @@ type rules struct {
 	seasons              []int // that the panel has
 	windows              int   // to learn from, about
 	calibration, origins int   // see forecaster
+	mixLogs              bool  // see forecaster
 	said                 []string
 }
 
@@ -88,6 +96,7 @@ func (r *rules) settle() error {
 		}
 		return &models.FieldError{Field: "Log", Value: string(r.Log), Want: "off: there are values below 0, which have no logarithm"}
 	}
+	r.settleMixture()
 	r.settleLog()
 	r.settleCalendar()
 	r.settleSize()
@@ -97,6 +106,10 @@ func (r *rules) settle() error {
 	r.useStandards()
 	if r.settleCalibration(); r.Trials > 0 && r.calibration == 0 {
 		return &models.FieldError{Field: "Trials", Value: r.Trials, Want: "0: the series are too short to hold rows back to try on"}
+	}
+	if r.calibration == 0 && r.Mixture == On && !r.mixLogs && r.Start == nil {
+		r.Mixture = Off
+		r.say("no mixture: there are no rows held back to choose one on")
 	}
 	return nil
 }
@@ -185,13 +198,29 @@ func divisor(most, a, b int) int {
 	return most
 }
 
+// settleMixture has a second ensemble where there are enough windows for it. Many values
+// do not tell whether logarithms are better, and the mean of both is near the better one.
+func (r *rules) settleMixture() {
+	if r.Start != nil {
+		return
+	}
+	if r.Mixture == Auto {
+		if r.Mixture = On; r.few() {
+			r.Mixture = Off
+		}
+	}
+	if r.mixLogs = r.Mixture == On && r.Log == Auto && positive(r.panel) && varies(r.panel); r.mixLogs {
+		r.say("mixture: half of an ensemble that reads the values, half of one that reads logarithms, since all values are more than 0")
+	}
+}
+
 // settleLog reads logarithms of a few positive values. Many values show by themselves how
 // seasons grow with the level.
 func (r *rules) settleLog() {
 	if r.Log != Auto || r.Start != nil {
 		return
 	}
-	if r.Log = Off; r.few() && positive(r.panel) && varies(r.panel) {
+	if r.Log = Off; r.few() && !r.mixLogs && positive(r.panel) && varies(r.panel) {
 		r.Log = On
 		r.say("logarithms: there are few windows, and all values are more than 0")
 	}
@@ -256,7 +285,11 @@ func (r *rules) settleSize() {
 		batch, rate = smallBatch, smallRate
 	}
 	r.Fit.Batch, r.Fit.LearningRate = cmp.Or(r.Fit.Batch, batch), cmp.Or(r.Fit.LearningRate, rate)
-	r.Spec.Hidden, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Ensemble, members)
+	ensemble := members
+	if r.Mixture == On {
+		ensemble = mixedMembers
+	}
+	r.Spec.Hidden, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Ensemble, ensemble)
 	r.Updates = cmp.Or(r.Updates, max(leastUpdates, min(mostUpdates, int(updates*math.Sqrt(r.stretches())))))
 	r.say("%s of %d units, each trained by %d updates of %d windows: there are %d windows", count(r.Ensemble, "member"), r.Spec.Hidden, r.Updates, r.Fit.Batch, r.windows)
 }

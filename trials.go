@@ -106,7 +106,7 @@ func (f *forecaster) vary(rng *rand.Rand) trial {
 	change(given.Spec.Cell == "", "cell", models.LSTM, func() { o.Spec.Cell = models.LSTM })
 	change(given.Center == "", "center", models.CenterLast, func() { o.Center = models.CenterLast })
 	other := map[Switch]Switch{On: Off, Off: On}[f.Log]
-	change(given.Log == Auto && positive(f.panel), "logarithms", other, func() { o.Log = other })
+	change(given.Log == Auto && !f.mixLogs && positive(f.panel), "logarithms", other, func() { o.Log = other })
 	t.words = strings.Join(words, ", ")
 	return t
 }
@@ -120,18 +120,18 @@ func (f *forecaster) try(ctx context.Context, t *trial, updates int, watch *watc
 	}
 	g.Updates, g.Fit.Checkpoint, g.Fit.Resume = updates, "", false
 	before := f.panel.Until(2 * f.calibration)
-	path, err := g.path(before)
+	begins, err := g.beginnings(before)
 	if err != nil {
 		return err
 	}
-	m := g.fitMember(ctx, before, 0, path, g.memberOptions(watch, "", 1))
+	m := g.fitMember(ctx, before, 0, begins[0], g.memberOptions(watch, "", 1))
 	if m.err != nil {
 		return m.err
 	}
 	if g.Calendar != nil {
 		panel = g.panel.Until(f.calibration)
 	}
-	t.error, err = g.score(m.model, panel, f.calibration)
+	t.error, err = g.score(&models.Model{Metadata: g.alone(g.Spec), Params: m.params}, panel, f.calibration)
 	return err
 }
 

@@ -93,7 +93,7 @@ func checkRow(m *models.Model, in windows, b, target int, all []float64) error {
 		got := all[at*len(row):][:len(row)]
 		for q, v := range row {
 			tolerance := max(1e-5, 1e-5*sizes[h], math.Abs(v)/(1<<21)) // two steps of a float32
-			if m.ReadsLog() {
+			if m.LogFloor() > 0 {
 				tolerance = max(1e-5, 1e-5*math.Abs(v))
 			}
 			if len(m.Mixture) > 0 { // of which little may be left

@@ -23,13 +23,14 @@ func (m *Metadata) weight() float32 {
 	return left
 }
 
-// ReadsLog reports whether the model, or a component of it, reads logarithms.
-func (m *Metadata) ReadsLog() bool {
-	reads := m.Spec.Direct != nil && m.Spec.Direct.Log > 0
+// LogFloor returns the smallest value that a direct forecaster, or a component of it, takes
+// a logarithm of. It is 0 if none reads logarithms.
+func (m *Metadata) LogFloor() float64 {
+	floor := m.Spec.Direct.Log
 	for _, c := range m.Mixture {
-		reads = reads || c.Spec.Direct.Log > 0
+		floor = max(floor, c.Spec.Direct.Log)
 	}
-	return reads
+	return floor
 }
 
 // validateMixture checks that what is mixed goes together.

@@ -34,8 +34,8 @@ func TestMixture(t *testing.T) {
 	}
 	plain := directForecaster()
 	plain.Spec.Direct.Log = 0
-	if m.Spec.Direct.Log = 0; !m.ReadsLog() || plain.ReadsLog() {
-		t.Error("it is not said which model reads logarithms")
+	if m.Spec.Direct.Log = 0; m.LogFloor() != 0.5 || plain.LogFloor() != 0 {
+		t.Error("it is not said of which values a model takes logarithms")
 	}
 }
 

@@ -170,6 +170,12 @@ func optionsOf(m *models.Model) *rnnkit.ForecasterOptions {
 	if d.Log > 0 {
 		o.Log = rnnkit.On
 	}
+	if o.Mixture = rnnkit.Off; len(m.Mixture) > 0 {
+		o.Mixture = rnnkit.On
+	}
+	if m.LogFloor() != d.Log {
+		o.Log = rnnkit.Auto
+	}
 	o.Min, o.Max, o.Integer, o.Missing = f.Min, f.Max, f.Integer, f.Missing
 	o.Calendar = append([]string{}, f.Calendar...)
 	o.Spec.Cell, o.Spec.Hidden, o.Spec.Layers = m.Spec.Cell, m.Spec.Hidden, m.Spec.Layers

@@ -150,7 +150,7 @@ func (o *inferOptions) noteUnseen(panel *datasets.Panel, meta *models.Metadata) 
 			}
 		}
 	}
-	floor := meta.Spec.Direct.Log
+	floor := meta.LogFloor()
 	for _, s := range panel.Series {
 		for i, values := range s.Targets {
 			last := values[max(0, len(values)-meta.Window):]

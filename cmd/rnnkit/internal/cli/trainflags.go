@@ -309,7 +309,7 @@ var fieldFlags = map[string]string{
 	"Init": "--init-recipe", "Window": "--seq-len", "Stride": "--stride", "TBPTT": "--tbptt",
 
 	"columns": "the column", "panel.Series": "the column",
-	"Horizon": "--horizon", "Segment": "--segment", "Season": "--season", "Log": "--log", "Updates": "--updates", "Ensemble": "--ensemble",
+	"Horizon": "--horizon", "Segment": "--segment", "Season": "--season", "Log": "--log", "Mixture": "--mixture", "Updates": "--updates", "Ensemble": "--ensemble",
 	"Trials": "--trials", "Levels": "--intervals", "Min": "--min", "Max": "--max", "Missing": "--missing", "Calendar": "--calendar",
 	"Start": "--init", "Series": "--series", "Frequency": "--frequency", "Zone": "--zone", "TimeFormat": "--time-format",
 

@@ -38,7 +38,7 @@ type forecastWords struct {
 	roles                                           datasets.Roles
 	series, targets, past, future, static, category string // lists of columns
 	calendar                                        string // a list of features, auto or none
-	log                                             string // auto, on or off
+	log, mixture                                    string // auto, on or off
 	intervals                                       string // a list of percentages, or none
 	min, max                                        string // numbers, or ""
 	missing                                         string
@@ -99,6 +99,7 @@ func (v *trainForecast) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&w.window, "window", 0, "steps to look back; --seq-len is the same (default from the data)")
 	f.IntVar(&o.Segment, "segment", 0, "steps that the recurrent layers read as one (default from the data)")
 	f.StringVar(&w.log, "log", "auto", "read logarithms: on, off or auto")
+	f.StringVar(&w.mixture, "mixture", "auto", "mix in a second ensemble that differs: on, off or auto")
 	f.StringVar(&w.intervals, "intervals", "80,95", "percentages of the values that intervals are to hold, or none")
 	f.IntVar(&o.Updates, "updates", 0, "of the parameters, by each member of the ensemble (default from the data)")
 	f.IntVar(&o.Ensemble, "ensemble", 0, "members, whose median is the answer (default from the data)")
@@ -128,7 +129,7 @@ func (v *trainForecast) validate() error {
 
 // directFlags are those that only a direct forecaster has.
 var directFlags = []string{"time", "series", "past", "future", "static", "category", "calendar", "wide", "missing", "time-format", "zone", "frequency",
-	"horizon", "season", "segment", "log", "intervals", "updates", "ensemble", "trials", "min", "max", "integer"}
+	"horizon", "season", "segment", "log", "mixture", "intervals", "updates", "ensemble", "trials", "min", "max", "integer"}
 
 // validateSteps is validate for the model that reads step by step.
 func (v *trainForecast) validateSteps() error {
@@ -151,12 +152,12 @@ func (v *trainForecast) readDirect() error {
 		return err
 	}
 	v.copyGiven()
-	switch o.Window, o.Missing, o.Log = w.window, models.Missing(w.missing), rnnkit.Switch(w.log); o.Log {
-	case "auto":
-		o.Log = rnnkit.Auto
-	case rnnkit.On, rnnkit.Off:
-	default:
-		return usagef("--log is %q: it must be on, off or auto", w.log)
+	o.Window, o.Missing = w.window, models.Missing(w.missing)
+	if o.Log, err = switched("log", w.log); err != nil {
+		return err
+	}
+	if o.Mixture, err = switched("mixture", w.mixture); err != nil {
+		return err
 	}
 	if o.Levels, err = w.levels(); err != nil {
 		return err
@@ -176,6 +177,17 @@ func (v *trainForecast) readDirect() error {
 		}
 	}
 	return v.readRoles()
+}
+
+// switched returns what a flag that is on, off or auto says.
+func switched(flag, value string) (rnnkit.Switch, error) {
+	switch value {
+	case "auto":
+		return rnnkit.Auto, nil
+	case "on", "off":
+		return rnnkit.Switch(value), nil
+	}
+	return rnnkit.Auto, usagef("--%s is %q: it must be on, off or auto", flag, value)
 }
 
 // copyGiven takes what flags that both models have say, if they were given.
@@ -317,7 +329,8 @@ func (v *trainForecast) checkKept(m *models.Model) error {
 	}{
 		{"hidden", o.Spec.Hidden == s.Hidden}, {"layers", o.Spec.Layers == s.Layers}, {"cell", o.Spec.Cell == s.Cell},
 		{"activation", o.Spec.Activation == s.Activation}, {"dropout", o.Spec.Dropout == s.Dropout},
-		{"log", o.Log == rnnkit.Auto || o.Log == rnnkit.On == (d.Log > 0)},
+		{"log", o.Log == rnnkit.Auto || o.Log == rnnkit.On == (m.LogFloor() > 0)},
+		{"mixture", o.Mixture == rnnkit.Auto || o.Mixture == rnnkit.On == (len(m.Mixture) > 0)},
 		{"intervals", slices.Equal(slices.Sorted(slices.Values(o.Levels)), d.Levels())},
 		{"calendar", o.Calendar == nil || slices.Equal(calendar, m.Forecast.Calendar)},
 	} {
