@@ -25,15 +25,21 @@ func (f *forecaster) weigh(ctx context.Context, m *models.Model, origins []origi
 		parts = append(parts, b.backcasts)
 	}
 	errors := f.panel.Until(f.calibration).SeasonalErrors(f.Season)
-	weight, alone := float32(0), mixedError(parts, errors, 0)
-	least := alone - mixedGain
+	weight, gain := mixedWeight(parts, errors)
+	f.mix(m, weight, gain)
+	return nil
+}
+
+// mixedWeight returns the weight of the second part with the smallest error, and by how
+// much that is less than without the part; or 0 if no weight makes it much smaller.
+func mixedWeight(parts [][]Backcast, errors [][]float64) (weight float32, gain float64) {
+	alone := mixedError(parts, errors, 0)
 	for _, w := range mixedWeights {
-		if e := mixedError(parts, errors, float64(w)); e <= least {
-			weight, least = w, e
+		if less := alone - mixedError(parts, errors, float64(w)); less >= mixedGain && less > gain {
+			weight, gain = w, less
 		}
 	}
-	f.mix(m, weight, alone-least)
-	return nil
+	return weight, gain
 }
 
 // mix gives the second ensemble a weight, by which the error is so much smaller, or takes

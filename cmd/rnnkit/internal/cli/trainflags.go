@@ -148,7 +148,7 @@ func (o *trainOptions) addModelFlags(f *pflag.FlagSet) {
 	}
 	f.IntVar(&s.Hidden, "hidden", s.Hidden, "size of the state")
 	f.IntVar(&s.Layers, "layers", s.Layers, "recurrent layers, one on the other")
-	f.Float64Var(&s.Dropout, "dropout", s.Dropout, "probability of dropping a value between layers")
+	f.Float64Var(&s.Dropout, "dropout", s.Dropout, "probability of dropping a value between layers, and after those of a direct forecaster")
 	if o.task != models.Generate {
 		f.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "read the sequence from its end too")
 		f.StringVar((*string)(&s.Readout), "readout", string(s.Readout), "what the answer is made of: last, final, mean or max")
