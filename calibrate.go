@@ -149,6 +149,9 @@ func (f *forecaster) summary() string {
 		fmt.Sprintf("tested on the last %d rows%s before it learned from all, %s of %s: %s", f.calibration, seen, count(len(f.test.Forecasts), "forecast"), count(f.Horizon, "step"), errorWords(model.All)),
 		"beside it: " + strings.Join(beside, ", "),
 	}
+	if f.weighed != "" {
+		lines = append(lines, f.weighed)
+	}
 	if best := others[0]; compareErrors(best.All, model.All) < 0 {
 		lines = append(lines, fmt.Sprintf("%s is better than the model (%s to %s): use that, or give the model more data", best.Method, errorOf(best.All), errorOf(model.All)))
 	}

@@ -235,6 +235,7 @@ type forecaster struct {
 	mixLogs           bool            // the mixture is of values and of their logarithms
 	calibration       int             // rows at the end of the series that the first fit does not see
 	origins           int             // of each series in these rows, from which it forecasts
+	weighed           string          // what was chosen of a mixture, in words
 	test              *BacktestResult // on these rows; nil before, or without calibration
 }
 

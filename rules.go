@@ -209,8 +209,12 @@ func (r *rules) settleMixture() {
 			r.Mixture = Off
 		}
 	}
-	if r.mixLogs = r.Mixture == On && r.Log == Auto && positive(r.panel) && varies(r.panel); r.mixLogs {
+	r.mixLogs = r.Mixture == On && r.Log == Auto && positive(r.panel) && varies(r.panel)
+	switch {
+	case r.mixLogs:
 		r.say("mixture: half of an ensemble that reads the values, half of one that reads logarithms, since all values are more than 0")
+	case r.Mixture == On:
+		r.say("mixture: a second ensemble, without linear maps, if it helps on the rows held back")
 	}
 }
 
@@ -285,13 +289,13 @@ func (r *rules) settleSize() {
 		batch, rate = smallBatch, smallRate
 	}
 	r.Fit.Batch, r.Fit.LearningRate = cmp.Or(r.Fit.Batch, batch), cmp.Or(r.Fit.LearningRate, rate)
-	ensemble := members
+	ensemble, where := members, ""
 	if r.Mixture == On {
-		ensemble = mixedMembers
+		ensemble, where = mixedMembers, " in each ensemble"
 	}
 	r.Spec.Hidden, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Ensemble, ensemble)
 	r.Updates = cmp.Or(r.Updates, max(leastUpdates, min(mostUpdates, int(updates*math.Sqrt(r.stretches())))))
-	r.say("%s of %d units, each trained by %d updates of %d windows: there are %d windows", count(r.Ensemble, "member"), r.Spec.Hidden, r.Updates, r.Fit.Batch, r.windows)
+	r.say("%s%s of %d units, each trained by %d updates of %d windows: there are %d windows", count(r.Ensemble, "member"), where, r.Spec.Hidden, r.Updates, r.Fit.Batch, r.windows)
 }
 
 // stretches returns how many times the horizon, or a season if that is longer, fits into

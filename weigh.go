@@ -46,16 +46,16 @@ func mixedWeight(parts [][]Backcast, errors [][]float64) (weight float32, gain f
 // it out.
 func (f *forecaster) mix(m *models.Model, weight float32, gain float64) {
 	forecast := *f.meta.Forecast
-	said := "no mixture: an ensemble without linear maps makes the forecasts of the rows held back no better"
+	f.weighed = "no mixture: an ensemble without linear maps makes the forecasts of the rows held back no better"
 	if weight > 0 {
 		c := m.Mixture[0]
 		c.Weight = weight
 		m.Mixture = []models.Component{c}
-		said = fmt.Sprintf("mixture: %g of an ensemble of %d units without linear maps, by which the errors on the rows held back are %.1f%% smaller", weight, c.Spec.Hidden, 50*gain)
+		f.weighed = fmt.Sprintf("mixture: %g of an ensemble of %d units without linear maps, by which the errors on the rows held back are %.1f%% smaller", weight, c.Spec.Hidden, 50*gain)
 	} else {
 		m.Mixture, m.Mixed = nil, nil
 	}
-	forecast.Rules = append(slices.Clone(forecast.Rules), said)
+	forecast.Rules = append(slices.Clone(forecast.Rules), f.weighed)
 	f.meta.Mixture, f.meta.Forecast = m.Mixture, &forecast
 	m.Forecast = &forecast
 }

@@ -85,6 +85,13 @@ path: the file's is [6 4], the Spec's [6 5]
 members: the file has an ensemble, of which the parameters are those of the first` {
 		t.Errorf("what is left: %s", text)
 	}
+	mixed := directModel(t, 1, func(m *models.Metadata) { m.Mixture = []models.Component{{Spec: m.Spec, Weight: 0.5}} })
+	if file, err = export.Marshal(mixed); err != nil {
+		t.Fatal(err)
+	}
+	if left, err = export.LoadParams(models.NewParams[float32](mixed.Spec), mixed.Spec, file); err != nil || len(left) != 1 || !strings.HasPrefix(left[0], "mixture: ") {
+		t.Errorf("what is left of a mixture: %q, %v", left, err)
+	}
 	for _, part := range [][2][]float32{
 		{got.Params.Segment.W, want.Params.Segment.W}, {got.Params.Segment.B, want.Params.Segment.B},
 		{got.Params.Categories[0], want.Params.Categories[0]}, {got.Params.Layers[0].W, want.Params.Layers[0].W},
