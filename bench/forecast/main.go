@@ -215,6 +215,8 @@ func set(o *rnnkit.ForecasterOptions, settings string) error {
 			o.Linear = int(number)
 		case "log":
 			o.Log = rnnkit.Switch(value)
+		case "mixture":
+			o.Mixture = rnnkit.Switch(value)
 		case "calendar":
 			o.Calendar = strings.Split(value, ",")
 			if value == "none" {
