@@ -27,10 +27,7 @@ const comparedOrigins = 30
 // of the metadata, and the result of the test.
 func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
 	b := &backtest{panel: f.panel, meta: &f.meta, origins: f.calibrationOrigins(), options: BacktestOptions{Limit: simpleLimit}}
-	if len(b.origins) == 0 {
-		return nil
-	}
-	if err := f.weigh(ctx, m, b.origins); err != nil {
+	if err := f.weigh(ctx, m, b.origins); err != nil || len(b.origins) == 0 {
 		return err
 	}
 	if err := b.forecastBy(ctx, unbounded(m)); err != nil {

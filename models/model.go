@@ -16,7 +16,7 @@ type Model struct {
 	Mixed [][]*Params[float32]
 }
 
-// Group is an ensemble of members of the same architecture.
+// Group is an ensemble of members of the same architecture, and its weight in a mixture.
 type Group struct {
 	Component
 	Members []*Params[float32]

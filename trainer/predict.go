@@ -8,9 +8,9 @@ import (
 
 // Predict returns the outputs of m for the examples of b, in raw units: [size, outputs],
 // or [size, time, outputs] for the readout all, with zeros in the padding. A direct
-// forecaster answers [size, horizon, quantiles], without what Forecast adds. Predict
-// ignores the targets, labels and weights of b. A field of m or b that does not fit is a
-// *models.FieldError, such as "b.Inputs".
+// forecaster answers [size, horizon, quantiles], by m.Params alone and without what Forecast
+// adds. Predict ignores the targets, labels and weights of b. A field of m or b that does
+// not fit is a *models.FieldError, such as "b.Inputs".
 func Predict(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	return predict(m, m.Params, b)
 }
