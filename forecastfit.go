@@ -68,9 +68,9 @@ func (f *forecaster) take(j *Job, m *models.Model, history []trainer.Epoch) {
 	}
 }
 
-// fitEnsemble trains all members of all ensembles on a panel, some beside each other. The phase, a number
-// from 1, and its name are for the progress and the checkpoints. If ctx ends, the model
-// has the members that were begun.
+// fitEnsemble trains all members of all ensembles on a panel, some beside each other. The
+// phase, a number from 1, and its name are for the progress and the checkpoints. If ctx
+// ends, the model has the members that were begun.
 func (f *forecaster) fitEnsemble(ctx context.Context, panel *datasets.Panel, name string, phase int) (*models.Model, []trainer.Epoch, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -33,7 +33,8 @@ func (m *Model) Groups() []Group {
 }
 
 // New returns a model with the given metadata and parameters that [Init] draws from seed,
-// one member for the Spec and for each component of the Mixture. It returns a *FieldError if the metadata is not valid or a recipe does not fit it.
+// one member for the Spec and one for each component of the Mixture. It returns a
+// *FieldError if the metadata is not valid or a recipe does not fit it.
 func New(meta Metadata, seed uint64, recipes ...Recipe) (*Model, error) {
 	if err := meta.Validate(); err != nil {
 		return nil, err

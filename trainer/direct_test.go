@@ -334,7 +334,7 @@ func TestForecastMixture(t *testing.T) {
 		for k := range q {
 			q[k] = 0.75*float64(first[i+k]) + 0.25*float64(second[i+k])
 		}
-		order(q[:])
+		models.OrderQuantiles(q[:])
 		for k, want := range q {
 			if !(math.Abs(float64(got[i+k])-want) <= 1e-5) || !(math.Abs(exact[i+k]-want) <= 1e-5) {
 				t.Errorf("answer %d is %g, and %g in float64, not %g", i+k, got[i+k], exact[i+k], want)

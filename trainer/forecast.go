@@ -11,7 +11,8 @@ import (
 // Forecast returns what an exported file of the direct forecaster m answers as its
 // quantiles, [size, horizon, quantiles]: the medians of what the members of each ensemble
 // predict, summed with the weights of the mixture, ordered outwards from the quantile 0.5,
-// with the widths and the bounds of m.Forecast. It reads b as Predict does, one target an example.
+// with the widths and the bounds of m.Forecast. It reads b as Predict does, one target an
+// example.
 func Forecast(m *models.Model, b *datasets.Batch) ([]float32, error) {
 	return forecast(m, b, Predict)
 }
