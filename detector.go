@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/export"
@@ -45,6 +44,7 @@ const (
 	detectorRate     = 5e-3
 	detectorHeldOut  = 0.3
 	detectorUpdates  = 800
+	detectorEpochs   = 8
 	detectorStreams  = 64 // at most
 	leastDetectorRow = 64 // rows that a series is learned from, with those that calibrate
 	alarmDays        = 10 // about one false alarm in so many days
@@ -121,7 +121,7 @@ func (d *detector) settle() {
 	d.settleSeason()
 	if d.Rate == 0 {
 		d.Rate = 1 / math.Max(alarmRows, alarmDays*stepsOfDay(d.panel.Frequency))
-		d.say("about %s", alarms(d.Rate, d.panel.Frequency))
+		d.say("about %s", FalseAlarms(d.Rate, d.panel.Frequency))
 	}
 }
 
@@ -142,17 +142,10 @@ func (d *detector) settleSeason() {
 
 // stepsOfDay returns how many steps a day has, or 0 if that is not known.
 func stepsOfDay(f models.Frequency) float64 {
-	if seconds := stepSeconds(f); seconds > 0 {
+	if seconds := f.Seconds(); seconds > 0 {
 		return 86400 / seconds
 	}
 	return 0
-}
-
-// stepSeconds returns the usual length of a step, or 0 without times.
-func stepSeconds(f models.Frequency) float64 {
-	const many = 1000
-	start := time.Unix(0, 0).UTC()
-	return f.Add(start, many).Sub(start).Seconds() / many
 }
 
 // job returns the job of d.
@@ -162,7 +155,7 @@ func (d *detector) job() (*Job, error) {
 	o.HeldOut, o.StateInput = 0, true
 	o.Spec.Cell, o.Spec.Layers, o.Spec.Readout = cmp.Or(o.Spec.Cell, models.GRU), cmp.Or(o.Spec.Layers, 1), models.ReadLast
 	o.Spec.Hidden = cmp.Or(o.Spec.Hidden, detectorHidden)
-	d.settleFit(&o.Fit, len(columns[0].Values))
+	passes := d.settleFit(&o.Fit, len(columns[0].Values))
 	if o.Start != nil {
 		start := *o.Start
 		start.Task, start.Detector = models.Forecast, nil
@@ -177,15 +170,15 @@ func (d *detector) job() (*Job, error) {
 	detection.Columns, detection.Time, detection.Zone, detection.Series = p.Targets, p.Roles.Time, p.Roles.Zone, p.Roles.Series
 	detection.Frequency, detection.Border, detection.Rules = p.Frequency.String(), 1, d.said
 	j.Model.Task, j.Model.Detector = models.Detect, &detection
+	j.TrainData = &repeated{j.TrainData, passes}
 	j.detector, j.summary = d, func() (string, error) { return d.summary(&j.Model.Metadata), nil }
 	return j, j.Model.Validate()
 }
 
-// settleFit chooses the length of a training on so many rows.
-func (d *detector) settleFit(fit *trainer.Options, rows int) {
+// settleFit chooses the length of a training on so many rows. It returns how many passes
+// over the rows an epoch has: of few rows, many.
+func (d *detector) settleFit(fit *trainer.Options, rows int) (passes int) {
 	fit.Batch = cmp.Or(fit.Batch, max(1, min(detectorStreams, rows/(4*detectorSteps))))
-	updates := max(1, rows/fit.Batch/detectorSteps) // of an epoch
-	fit.Epochs = cmp.Or(fit.Epochs, max(1, (detectorUpdates+updates-1)/updates))
 	fit.LearningRate, fit.ClipNorm = cmp.Or(fit.LearningRate, detectorRate), cmp.Or(fit.ClipNorm, 1)
 	if fit.Loss == nil {
 		fit.Loss = trainer.MAE()
@@ -193,6 +186,29 @@ func (d *detector) settleFit(fit *trainer.Options, rows int) {
 	if fit.Schedule.Shape == "" {
 		fit.Schedule = trainer.Schedule{Shape: trainer.Cosine, Warmup: 20}
 	}
+	if fit.Epochs > 0 {
+		return 1
+	}
+	updates := max(1, rows/fit.Batch/detectorSteps) // of a pass
+	passes = (detectorUpdates + updates - 1) / updates
+	fit.Epochs = min(passes, detectorEpochs)
+	return (passes + fit.Epochs - 1) / fit.Epochs
+}
+
+// repeated is a source whose examples come several times.
+type repeated struct {
+	datasets.Source
+	times int
+}
+
+func (r *repeated) Len() int { return r.times * r.Source.Len() }
+
+func (r *repeated) Read(b *datasets.Batch, examples []int) error {
+	once := make([]int, len(examples))
+	for i, e := range examples {
+		once[i] = e % r.Source.Len()
+	}
+	return r.Source.Read(b, once)
 }
 
 // columns returns what the network learns from: all columns of all series, one after the
@@ -318,15 +334,16 @@ func (d *detector) summary(m *models.Metadata) string {
 	off, _ := moments(c.off)
 	repeating, _ := moments(c.repeating)
 	return fmt.Sprintf("about %s; the forecast of the next observation is off by %.4g, where repeating the last is off by %.4g (mean absolute, over the last %d rows)",
-		alarms(m.Detector.Rate, d.panel.Frequency), off, repeating, len(c.strangeness))
+		FalseAlarms(m.Detector.Rate, d.panel.Frequency), off, repeating, len(c.strangeness))
 }
 
-// alarms says how often there is a false alarm.
-func alarms(rate float64, f models.Frequency) string {
+// FalseAlarms says in words how often a detector of that rate has a false alarm, at steps of
+// the given frequency.
+func FalseAlarms(rate float64, f models.Frequency) string {
 	if f.Count == 0 {
 		return fmt.Sprintf("1 false alarm in %.0f rows", 1/rate)
 	}
-	seconds := stepSeconds(f) / rate
+	seconds := f.Seconds() / rate
 	for _, unit := range []struct {
 		seconds float64
 		name    string

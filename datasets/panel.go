@@ -38,10 +38,14 @@ type Roles struct {
 	// columns, which are the last of Future.
 	Calendar []string
 
+	// All says that all columns of numbers left are targets, where Targets is empty.
+	All bool
+
 	// Wide says that each column of Targets, or of numbers if Targets is empty, is a
 	// series of its own with the column's name.
 	Wide bool
 
+	Infinite   bool           // infinite values are missing ones, and no error
 	Missing    models.Missing // what is done about missing values; "" is mask
 	TimeFormat string         // how times are written: see ReadPanel; "" finds it
 	Zone       string         // the time zone of times that are written without one, such as Europe/Berlin; "" is UTC

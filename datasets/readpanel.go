@@ -43,14 +43,8 @@ import (
 // there is no column of a name, and are a *models.FieldError if a role cannot be used
 // whatever the table.
 func ReadPanel(rows RowReader, roles Roles) (*Panel, error) {
-	if err := roles.check(); err != nil {
-		return nil, err
-	}
-	r := &panelReader{rows: rows, roles: roles, used: map[*Column]string{}, byKey: map[string]*seriesRows{}}
-	if err := r.readHead(); err != nil {
-		return nil, err
-	}
-	if err := r.assign(); err != nil {
+	r, err := newPanelReader(rows, roles)
+	if err != nil {
 		return nil, err
 	}
 	if r.time != nil && !r.time.counts {
@@ -69,6 +63,18 @@ func ReadPanel(rows RowReader, roles Roles) (*Panel, error) {
 		}
 	}
 	return r.panel()
+}
+
+// newPanelReader finds the columns of a table.
+func newPanelReader(rows RowReader, roles Roles) (*panelReader, error) {
+	if err := roles.check(); err != nil {
+		return nil, err
+	}
+	r := &panelReader{rows: rows, roles: roles, used: map[*Column]string{}, byKey: map[string]*seriesRows{}}
+	if err := r.readHead(); err != nil {
+		return nil, err
+	}
+	return r, r.assign()
 }
 
 // check returns a *models.FieldError for the first role that no table can have.
@@ -151,6 +157,8 @@ func (r *panelReader) readHead() error {
 		for i, f := range fields {
 			if record[i] = f.text(); f.Kind == NumberField && hasEither(record[i]) {
 				record[i] += "0" // no thousands
+			} else if _, err := parse(record[i]); err == errInfinite && r.roles.Infinite {
+				record[i] = ""
 			}
 			size += len(record[i])
 		}
@@ -359,7 +367,8 @@ func (r *panelReader) firstField(c *Column) (field string) {
 // isCount reports whether a column is one that counts the rows by its name.
 func isCount(c *Column) bool { return named(c.Name, countWords) && !named(c.Name, idWords) }
 
-// findTargets returns the only column of numbers that has no role, or all of a wide table.
+// findTargets returns the only column of numbers that has no role, or all where the table is
+// wide or the roles ask for all.
 func (r *panelReader) findTargets() ([]*Column, error) {
 	var left []*Column
 	for _, c := range r.table.all() {
@@ -367,15 +376,35 @@ func (r *panelReader) findTargets() ([]*Column, error) {
 			left = append(left, c)
 		}
 	}
+	if r.roles.All {
+		left = r.withoutMarks(left)
+	}
 	switch {
 	case len(left) == 0 && len(r.used) > 0:
 		return nil, r.rows.At(0, 0, errors.New("no column of numbers is left to forecast; choose the targets by name or number: "+list(r.table.all())))
 	case len(left) == 0:
 		return nil, r.inFile(r.table.noValues())
-	case len(left) > 1 && !r.roles.Wide:
+	case len(left) > 1 && !r.roles.Wide && !r.roles.All:
 		return nil, r.rows.At(0, 0, fmt.Errorf("%d columns of numbers may be what is to be forecast; choose the targets by name or number, or read the table as wide if each is a series: %s", len(left), list(left)))
 	}
 	return left, nil
+}
+
+// markWords are names of columns that say which rows are anomalies.
+var markWords = []string{"label", "labels", "anomaly", "anomalies", "anomalous", "outlier", "outliers", "is_anomaly", "is_outlier", "ground_truth"}
+
+// withoutMarks returns columns without those that mark rows.
+func (r *panelReader) withoutMarks(columns []*Column) []*Column {
+	marks := func(c *Column) bool {
+		return named(c.Name, markWords) && !slices.ContainsFunc(c.Values, func(v float64) bool { return v != 0 && v != 1 })
+	}
+	return slices.DeleteFunc(columns, func(c *Column) bool {
+		if marks(c) {
+			r.notef("%s marks rows and is no target; choose it by name if it is one", c)
+			return true
+		}
+		return false
+	})
 }
 
 // all returns all columns.
@@ -422,7 +451,7 @@ func (r *panelReader) assignValues(targets, past, future []*Column) error {
 				r.notef("%s: %s", c, said)
 			}
 		}
-		r.values = append(r.values, &numberColumn{index: c.Number - 1, written: c.written, truths: i >= len(targets)})
+		r.values = append(r.values, &numberColumn{index: c.Number - 1, written: c.written, truths: i >= len(targets), infinite: r.roles.Infinite})
 	}
 	return nil
 }
@@ -437,12 +466,22 @@ type numberColumn struct {
 	index   int
 	written notation // as far as it is known from the rows so far
 	truths  bool     // true and false are 1 and 0
+
+	infinite bool // values are missing ones
 }
 
 var errTimeValue = errors.New("a time, and no value; choose another column")
 
 // read returns the number in a field, NaN for a missing one.
 func (c *numberColumn) read(f Field) (float64, error) {
+	v, err := c.readField(f)
+	if err == errInfinite && c.infinite {
+		return math.NaN(), nil
+	}
+	return v, err
+}
+
+func (c *numberColumn) readField(f Field) (float64, error) {
 	switch f.Kind {
 	case MissingField:
 		return math.NaN(), nil

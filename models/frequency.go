@@ -141,6 +141,14 @@ func (f Frequency) Add(t time.Time, n int) time.Time {
 	return t
 }
 
+// Seconds returns how long a step is, of months and years on average, or 0 for the zero
+// Frequency.
+func (f Frequency) Seconds() float64 {
+	const many = 100
+	start := time.Unix(0, 0).UTC()
+	return f.Add(start, many).Sub(start).Seconds() / many
+}
+
 // Steps returns how many steps lie between two times, rounded down. It reports whether
 // that is exact: whether Add(from, n) is to.
 func (f Frequency) Steps(from, to time.Time) (n int, exact bool) {

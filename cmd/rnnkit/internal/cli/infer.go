@@ -166,6 +166,8 @@ func (o *inferOptions) taskOf(model *infer.Model) (models.Task, error) {
 		return "", usagef("%s has no rnnkit metadata, so its task is unknown: give --task forecast or classify, or --raw", o.model)
 	case models.Generate:
 		return "", usagef("%s generates: use rnnkit generate %s", o.model, o.model)
+	case models.Detect:
+		return "", usagef("%s finds anomalies: use rnnkit detect %s", o.model, o.model)
 	case models.Classify:
 		others, does = []string{"column", "steps", "plot", "horizon", "target"}, "a forecaster, and %s classifies"
 	case models.Forecast:

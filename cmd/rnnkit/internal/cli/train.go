@@ -35,7 +35,7 @@ the parameters after the last epoch before.`, "job",
 		newTrainPresetCmd(s, presets.Sine, "Forecast a noisy sine, for a first try"),
 		newTrainPresetCmd(s, presets.Echo, "Remember the first of a sequence of bits"),
 		newTrainPresetCmd(s, presets.Palindrome, "Tell palindromes from other digits"),
-		newTrainForecastCmd(s), newTrainTextCmd(s), newTrainClassifyCmd(s))
+		newTrainForecastCmd(s), newTrainDetectCmd(s), newTrainTextCmd(s), newTrainClassifyCmd(s))
 }
 
 // trainOptions are the flags of every kind of training. A verb has the options of its own
@@ -76,8 +76,11 @@ func (o *trainOptions) trainJob(ctx context.Context, j *rnnkit.Job, err error) e
 	defer metrics.Close()
 
 	held := fmt.Sprintf("%d test", j.TestData.Len())
-	if j.Spec.Direct != nil {
+	switch {
+	case j.Spec.Direct != nil:
 		held = "the last rows test first"
+	case j.Model.Detector != nil:
+		held = "the last rows calibrate"
 	}
 	if j.Fit.Validation != nil {
 		held = fmt.Sprintf("%d validate, %d more test", j.Fit.Validation.Len(), j.TestData.Len())

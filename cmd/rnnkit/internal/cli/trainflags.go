@@ -99,10 +99,17 @@ func newTrainVerbCmd(v verb, o *trainOptions, cmd *cobra.Command) *cobra.Command
 // addTrainFlags adds the flags that all trainings of the task have to f, after those of
 // the verb. Their defaults are the options as they stand.
 func (o *trainOptions) addTrainFlags(f *pflag.FlagSet) {
-	groups := []struct {
-		title string
-		add   func(*pflag.FlagSet)
-	}{{"Files", o.addFileFlags}, {"Model", o.addModelFlags}, {"Training", o.addFitFlags}}
+	o.addGroups(f, []flagGroup{{"Files", o.addFileFlags}, {"Model", o.addModelFlags}, {"Training", o.addFitFlags}})
+}
+
+// flagGroup is a group of flags in the help.
+type flagGroup struct {
+	title string
+	add   func(*pflag.FlagSet)
+}
+
+// addGroups adds groups of flags to f, after those of the verb.
+func (o *trainOptions) addGroups(f *pflag.FlagSet, groups []flagGroup) {
 	var usage strings.Builder
 	if f.HasFlags() {
 		fmt.Fprintf(&usage, "Data:\n%s\n", f.FlagUsages())
@@ -311,6 +318,8 @@ var fieldFlags = map[string]string{
 	"columns": "the column", "panel.Series": "the column",
 	"Horizon": "--horizon", "Segment": "--segment", "Season": "--season", "Log": "--log", "Mixture": "--mixture", "Updates": "--updates", "Ensemble": "--ensemble",
 	"Trials": "--trials", "Levels": "--intervals", "Min": "--min", "Max": "--max", "Missing": "--missing", "Calendar": "--calendar",
+	"Direction": "--direction", "MinDeviation": "--min-deviation", "MinRelative": "--min-relative",
+	"Consecutive": "--consecutive", "Refractory": "--refractory", "Rate": "--false-alarm",
 	"Start": "--init", "Series": "--series", "Frequency": "--frequency", "Zone": "--zone", "TimeFormat": "--time-format",
 
 	"Fit.Epochs": "--epochs", "Fit.Batch": "--batch", "Fit.Patience": "--patience", "Fit.Threads": "--threads",

@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rnnkit/rnnkit"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/detectorstate"
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/tablefile"
+	"github.com/rnnkit/rnnkit/datasets"
+	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+type detectOptions struct {
+	*streams
+	engineFlags
+	model string
+	state string
+	plot  string
+	json  bool
+}
+
+const detectLong = `Score the rows of the table on standard input: CSV, JSON Lines, Parquet or Arrow, or what
+a Prometheus server answers to a range query. The columns that the detector was trained
+on may stand in any order, with others between them.
+
+Each row gives a line with the score, of which 1 is the border: a row that reaches it is
+an anomaly. yhat is what was expected, yhat_lower and yhat_upper are between which values
+a row is no anomaly by itself; they are empty while a series is new. A detector of several
+columns prints the one that contributes most to the score, and --json prints all.
+
+Missing values and gaps in time are no anomalies. A row that is not later than the one
+before it of its series has no score. With --state the detector goes on where it ended:
+the file has what it knows of each series.`
+
+const detectExample = `  rnnkit detect latency.onnx < latency.csv
+  rnnkit detect latency.onnx --plot band.svg < latency.csv > scores.csv
+  rnnkit detect latency.onnx --state latency.state < today.csv`
+
+func newDetectCmd(s *streams) *cobra.Command {
+	return newVerbCmd(&detectOptions{streams: s}, &cobra.Command{
+		Use:     "detect MODEL.onnx < metrics.csv",
+		Short:   "Find anomalies with a detector",
+		Long:    detectLong,
+		Example: detectExample,
+		Args:    modelAndData("detect"),
+	})
+}
+
+func (o *detectOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.state, "state", "", "a file that keeps what the detector knows of each series, from one run to the next")
+	flags.StringVar(&o.plot, "plot", "", "draw the strangest rows of the first series, the band and the anomalies to this file: .svg, .png or .pdf")
+	flags.BoolVar(&o.json, "json", false, "print a JSON object for each row, with all columns")
+	o.engineFlags.add(flags)
+}
+
+func (o *detectOptions) validate() error {
+	if o.plot != "" {
+		if err := checkPicture("--plot", o.plot); err != nil {
+			return err
+		}
+	}
+	return o.engineFlags.validate()
+}
+
+func (o *detectOptions) run(ctx context.Context, args []string) error {
+	o.model = args[0]
+	model, err := o.open(ctx, o.model, o.Err)
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	detector, err := infer.NewDetector(model)
+	if err != nil {
+		return o.notDetector(err)
+	}
+	o.greet()
+	states, err := detectorstate.Open(o.state, detector)
+	if err != nil {
+		return err
+	}
+	defer states.Close()
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	w := o.newWatch(detector, states)
+	err = w.run(ctx, o.In)
+	if w.tally.rows > 0 {
+		err = errors.Join(err, states.Save(), w.finish())
+	}
+	return err
+}
+
+// notDetector returns the error of a model that is no detector.
+func (o *detectOptions) notDetector(err error) error {
+	if other, ok := errors.AsType[*infer.TaskError](err); ok {
+		return usagef("%s is no detector, such as rnnkit train detect writes, but for task %q", o.model, other.Task)
+	}
+	return fmt.Errorf("%s: %w", o.model, err)
+}
+
+// watch is a run of a detector over a table.
+type watch struct {
+	*detectOptions
+	detector *infer.Detector
+	states   *detectorstate.States
+	lines    readingWriter
+	tally    tally
+	drawn    drawnSeries
+}
+
+func (o *detectOptions) newWatch(d *infer.Detector, states *detectorstate.States) *watch {
+	w := &watch{detectOptions: o, detector: d, states: states}
+	if o.json {
+		w.lines = newReadingObjects(o.Out, d.Detection().Columns)
+	} else {
+		w.lines = newReadingTable(o.Out, d.Detection().Columns)
+	}
+	return w
+}
+
+// rolesOfDetection returns the roles of the columns that a detector was trained on.
+func rolesOfDetection(d models.Detection) datasets.Roles {
+	return datasets.Roles{Time: d.Time, Zone: d.Zone, Series: d.Series, Targets: d.Columns, Infinite: true}
+}
+
+// run scores the rows of the table on in.
+func (w *watch) run(ctx context.Context, in io.Reader) error {
+	rows, err := tablefile.Open("-", in)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	observations, err := datasets.NewObservations(rows, rolesOfDetection(w.detector.Detection()))
+	if err != nil {
+		return err
+	}
+	for {
+		row, err := observations.Next()
+		if err == io.EOF {
+			return w.lines.flush()
+		}
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err == nil {
+			err = w.score(row)
+		}
+		if err != nil {
+			return errors.Join(err, w.lines.flush())
+		}
+	}
+}
+
+// score scores a row and prints it.
+func (w *watch) score(row *datasets.Observation) error {
+	r, err := w.detector.Observe(w.states.Of(row.Series), row.Time, row.Values)
+	if errors.Is(err, infer.ErrNotAfter) {
+		w.tally.late++
+		r, err = unknownReading(len(row.Values)), nil
+	}
+	if err != nil {
+		return err
+	}
+	w.tally.add(r)
+	if w.plot != "" {
+		w.drawn.add(row, r)
+	}
+	return w.lines.write(row, r)
+}
+
+// unknownReading is that of a row that has no score.
+func unknownReading(columns int) infer.Reading {
+	none := make([]float64, columns)
+	for i := range none {
+		none[i] = math.NaN()
+	}
+	return infer.Reading{Score: math.NaN(), Forecast: none, Lower: none, Upper: none, Shares: make([]float64, columns)}
+}
+
+// tally counts what a person wants to know at the end.
+type tally struct{ rows, anomalies, late, missed int }
+
+func (t *tally) add(r infer.Reading) {
+	t.rows++
+	t.missed += r.Missed
+	if r.Score >= 1 {
+		t.anomalies++
+	}
+}
+
+// finish draws the picture and says what was found.
+func (w *watch) finish() error {
+	t, d := &w.tally, w.detector.Detection()
+	frequency, _ := models.ParseFrequency(d.Frequency)
+	fmt.Fprintf(w.Err, "%d of %d rows of %d series are anomalies, where about %.3g would be false; %s\n",
+		t.anomalies, t.rows, w.states.Len(), d.Rate*float64(t.rows), rnnkit.FalseAlarms(d.Rate, frequency))
+	if t.missed > 0 {
+		fmt.Fprintf(w.Err, "note: %d rows are missing between others; what is missing is no anomaly\n", t.missed)
+	}
+	if t.late > 0 {
+		fmt.Fprintf(w.Err, "note: %d rows are not later than the one before of their series, and have no score\n", t.late)
+	}
+	if w.plot == "" {
+		return nil
+	}
+	if w.drawn.others {
+		fmt.Fprintf(w.Err, "note: --plot draws the first of %d series, %s\n", w.states.Len(), printable(w.drawn.series))
+	}
+	return w.drawn.draw(w.plot, d.Columns[0])
+}

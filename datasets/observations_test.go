@@ -1,0 +1,93 @@
+package datasets_test
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rnnkit/rnnkit/datasets"
+)
+
+func ExampleNewObservations() {
+	rows, err := datasets.NewCSVRows(strings.NewReader("host,time,load\na,2026-01-02 10:00,0.5\nb,2026-01-02 10:00,0.7\na,2026-01-02 10:01,\n"), "load.csv")
+	if err != nil {
+		log.Fatal(err)
+	}
+	observations, err := datasets.NewObservations(rows, datasets.Roles{Series: []string{"host"}, Targets: []string{"load"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for {
+		o, err := observations.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(o.Series, o.Time, o.Values)
+	}
+	// Output:
+	// a 2026-01-02 10:00:00 +0000 UTC [0.5]
+	// b 2026-01-02 10:00:00 +0000 UTC [0.7]
+	// a 2026-01-02 10:01:00 +0000 UTC [NaN]
+}
+
+// All rows come, in any order of times, and those without times are numbered within their
+// series.
+func TestObservations(t *testing.T) {
+	for _, test := range []struct {
+		table string
+		roles datasets.Roles
+		want  string // stamps and sums of values
+	}{
+		{"t,a,b\n2026-01-03,1,2\n2026-01-01,3,\n2026-01-01,5,6\n", datasets.Roles{All: true}, "2026-01-03=3 2026-01-01=NaN 2026-01-01=11"},
+		{"s,v\nx,1\ny,2\nx,3\n", datasets.Roles{Series: []string{"s"}}, "1=1 1=2 2=3"},
+		{"v\n1\ninf\n-Inf\n", datasets.Roles{Infinite: true}, "1=1 2=NaN 3=NaN"},
+		{"v,label\n1,0\n2,1\n", datasets.Roles{All: true}, "1=1 2=2"},
+	} {
+		rows, err := datasets.NewCSVRows(strings.NewReader(test.table), "t.csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		observations, err := datasets.NewObservations(rows, test.roles)
+		if err != nil {
+			t.Errorf("%q: %v", test.table, err)
+			continue
+		}
+		var got []string
+		for o, err := observations.Next(); err != io.EOF; o, err = observations.Next() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum := 0.0
+			for _, v := range o.Values {
+				sum += v
+			}
+			got = append(got, fmt.Sprintf("%s=%g", o.Stamp, sum))
+		}
+		if got := strings.Join(got, " "); got != test.want {
+			t.Errorf("%q: %s, not %s", test.table, got, test.want)
+		}
+	}
+}
+
+// A panel takes infinite values for missing ones where it is told to, and all columns of
+// numbers but those that mark rows.
+func TestPanelOfMetrics(t *testing.T) {
+	rows, err := datasets.NewCSVRows(strings.NewReader("a,b,is_anomaly\n1,2,0\nInf,3,1\n4,5,0\n"), "t.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	panel, err := datasets.ReadPanel(rows, datasets.Roles{All: true, Infinite: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(panel.Targets, []string{"a", "b"}) || !math.IsNaN(panel.Series[0].Targets[0][1]) || len(panel.Notes) == 0 {
+		t.Errorf("targets %q, values %v, notes %q", panel.Targets, panel.Series[0].Targets, panel.Notes)
+	}
+}
