@@ -105,7 +105,6 @@ func (d *Detector) Observe(s *DetectorState, t time.Time, values []float64) (Rea
 	s.time, s.last = at, t
 	r := s.read(values)
 	r.Missed = steps - 1
-	s.note(values)
 	return r, s.advance(values)
 }
 
@@ -148,24 +147,25 @@ func (s *DetectorState) skip(steps int) error {
 // maxSkipped is how many missing observations the network is run for.
 const maxSkipped = 128
 
-// read scores values by what was expected of them.
+// read scores values by what was expected of them, and learns what to expect.
 func (s *DetectorState) read(values []float64) Reading {
 	d := &s.detector.detection
 	border, sum, most := s.detector.border, 0.0, 0.0
 	for i := range s.columns {
 		c, forecast := &s.columns[i], s.forecast[i]
-		half := c.Deviation * border
 		least := max(d.MinDeviation, d.MinRelative*math.Abs(forecast))
-		if half = max(half, least); !c.Judges() {
-			half = math.NaN()
+		half := math.NaN()
+		if c.Residual.Judges() {
+			half = max(c.Residual.Reach(border), least)
 		}
-		s.lower[i], s.upper[i] = min(forecast, forecast+c.Mean)-half, max(forecast, forecast+c.Mean)+half
-		strange := 0.0
-		if off := values[i] - forecast; math.Abs(off) >= least && finite(values[i]) {
-			strange = towards(d.Direction, c.Strangeness(off))
+		s.lower[i], s.upper[i], s.shares[i] = forecast-half, forecast+half, 0
+		if finite(values[i]) {
+			surprise, novelty := c.Judge(values[i], forecast, s.phase, d.Direction)
+			if !(math.Abs(values[i]-forecast) < least) {
+				s.shares[i] = max(surprise/border, novelty)
+			}
 		}
-		s.shares[i] = strange
-		sum, most = sum+strange, max(most, strange)
+		sum, most = sum+s.shares[i], max(most, s.shares[i])
 	}
 	for i := range s.shares {
 		if sum > 0 {
@@ -173,22 +173,11 @@ func (s *DetectorState) read(values []float64) Reading {
 		}
 	}
 	copy(s.shown, s.forecast)
-	return Reading{Score: s.settle(most / border), Forecast: s.shown, Lower: s.lower, Upper: s.upper, Shares: s.shares}
+	return Reading{Score: s.settle(most), Forecast: s.shown, Lower: s.lower, Upper: s.upper, Shares: s.shares}
 }
 
-// towards returns how far a strangeness lies in a direction.
-func towards(direction models.Direction, strange float64) float64 {
-	switch direction {
-	case models.Above:
-		return max(0, strange)
-	case models.Below:
-		return max(0, -strange)
-	}
-	return math.Abs(strange)
-}
-
-// belowBorder is the largest score that is no anomaly.
-var belowBorder = math.Nextafter(1, 0)
+// held is the most that a score shows which is no alarm though it reaches the border.
+const held = 0.99
 
 // settle keeps a score below the border that has not reached it often enough in a row, or
 // too soon after an anomaly.
@@ -197,26 +186,17 @@ func (s *DetectorState) settle(score float64) float64 {
 	if s.quiet > 0 {
 		s.quiet--
 		s.streak = 0
-		return min(score, belowBorder)
+		return min(score, held)
 	}
 	if score < 1 {
 		s.streak = 0
 		return score
 	}
 	if s.streak++; s.streak < d.Consecutive {
-		return belowBorder
+		return held
 	}
 	s.quiet = d.Refractory
 	return score
-}
-
-// note takes the residuals of values into their moments.
-func (s *DetectorState) note(values []float64) {
-	for i := range s.columns {
-		if off := values[i] - s.forecast[i]; finite(off) {
-			s.columns[i].Note(off)
-		}
-	}
 }
 
 // advance takes values into the state, forecasts in place of missing ones, and forecasts

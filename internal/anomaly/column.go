@@ -16,13 +16,14 @@ const (
 	usual      = 256.0 // observations over which the usual change is a mean
 	mostChange = 8.0   // usual changes; a larger one counts as so many
 	believed   = 16    // observations after which a column knows its usual change
+	newSeason  = 0.2   // weight of a value in the running mean of its phase
 	mostFilled = 64    // missing observations in a row that the network's forecasts stand for
 )
 
 // Column follows the values of one column of a series.
 type Column struct {
 	Running
-	Season []float64 // the values of the last season by their phase, NaN where none is known; empty without a season
+	Season []float64 // running means of the values by their phase, less Offset, NaN where none is known; empty without a season
 }
 
 // Running holds the running figures of a column.
@@ -35,7 +36,9 @@ type Running struct {
 	Slow    float64
 	Change  float64 // running mean of the absolute changes
 	Last    float64 // the last change, in units of the usual one
-	Residuals
+	Latest  float64 // the last value
+	Offset  float64 // running mean of the distance from Season, over about one season: a shift of the level
+	Evidence
 }
 
 // NewColumn returns a column that has no values yet.
@@ -72,7 +75,7 @@ func (c *Column) Read(inputs []float32, phase int) {
 	inputs[2] = float32(math.Asinh(c.units(c.Slow - c.Base)))
 	inputs[3], inputs[4] = 0, 0
 	if n := len(c.Season); n > 0 {
-		next, last := c.Season[phase], c.Season[(phase+n-1)%n]
+		next, last := c.seasonal(phase), c.seasonal((phase+n-1)%n)
 		if !math.IsNaN(next) {
 			inputs[4] = float32(math.Asinh(c.units(next - c.Base)))
 		}
@@ -82,12 +85,21 @@ func (c *Column) Read(inputs []float32, phase int) {
 	}
 }
 
+// seasonal returns what values of a phase usually are, NaN where that is not known.
+func (c *Column) seasonal(phase int) float64 {
+	if len(c.Season) == 0 {
+		return math.NaN()
+	}
+	return c.Season[phase] + c.Offset
+}
+
 // Advance takes the value of the given phase of the season.
 func (c *Column) Advance(value float64, phase int) {
 	if len(c.Season) > 0 {
-		c.Season[phase] = value
+		c.learnSeason(value, phase)
 	}
-	c.Missing = 0
+	c.Age++
+	c.Missing, c.Latest = 0, value
 	if c.Count++; c.Count == 1 {
 		c.Base, c.Fast, c.Slow = value, value, value
 		return
@@ -103,6 +115,17 @@ func (c *Column) Advance(value float64, phase int) {
 	c.Change += (math.Abs(change) - c.Change) * weight(c.Count-1, usual)
 }
 
+// learnSeason takes a value into the mean of its phase.
+func (c *Column) learnSeason(value float64, phase int) {
+	off := value - c.seasonal(phase)
+	if math.IsNaN(off) {
+		c.Season[phase] = value - c.Offset
+		return
+	}
+	c.Offset += off / float64(len(c.Season))
+	c.Season[phase] += newSeason * (value - c.seasonal(phase))
+}
+
 // hold makes a value the base of the next change, unless it is the first one that is far
 // away: a single spike is no new level.
 func (c *Column) hold(change, value float64) {
@@ -116,6 +139,7 @@ func (c *Column) hold(change, value float64) {
 
 // Fill takes a forecast for a missing value.
 func (c *Column) Fill(forecast float64) {
+	c.Age++
 	if c.Missing++; c.Missing <= mostFilled && c.Count > 0 {
 		c.Last = c.ChangeTo(forecast)
 		c.Base, c.Held = forecast, 0
