@@ -30,7 +30,7 @@ type DetectorOptions struct {
 	MinDeviation float64          // what lies nearer to its forecast is no anomaly, in units of the column
 	MinRelative  float64          // likewise, as a share of the absolute value of the forecast
 	Consecutive  int              // observations in a row that must reach the border
-	Refractory   int              // observations after an anomaly in which there is no other
+	Refractory   int              // observations after an alarm in which there is no other; 0 for 60
 
 	// Rate is how many false alarms there are for each observation, such as 1.0/14400 for
 	// one in ten days of minutes.
@@ -45,10 +45,13 @@ const (
 	detectorHeldOut  = 0.3
 	detectorUpdates  = 800
 	detectorEpochs   = 8
-	detectorStreams  = 64 // at most
-	leastDetectorRow = 64 // rows that a series is learned from, with those that calibrate
-	alarmDays        = 10 // about one false alarm in so many days
+	detectorStreams  = 64          // at most
+	leastDetectorRow = 64          // rows that a series is learned from, with those that calibrate
+	mostDay          = 24 * 60 * 4 // rows of a day that is taken for a season unseen
+	alarmDays        = 7           // about one false alarm in so many days
 	alarmRows        = 1000
+	alarmHold        = 60  // rows after an alarm in which there is no other
+	alarmViews       = 1.5 // false alarms for each that one of the detector's quantities has
 )
 
 // Validate returns a *models.FieldError for the first field that fits no data.
@@ -119,6 +122,7 @@ func (d *detector) say(format string, args ...any) {
 func (d *detector) settle() {
 	d.HeldOut = cmp.Or(d.HeldOut, detectorHeldOut)
 	d.settleSeason()
+	d.Refractory = cmp.Or(d.Refractory, alarmHold)
 	if d.Rate == 0 {
 		d.Rate = 1 / math.Max(alarmRows, alarmDays*stepsOfDay(d.panel.Frequency))
 		d.say("about %s", FalseAlarms(d.Rate, d.panel.Frequency))
@@ -131,13 +135,16 @@ func (d *detector) settleSeason() {
 		d.say("season %d: as given", d.Season)
 		return
 	}
-	seasons := d.panel.Seasons()
-	if d.Season = 1; len(seasons) == 0 {
+	d.Season = slices.Max(append(d.panel.Seasons(), 1))
+	switch day := stepsOfDay(d.panel.Frequency); {
+	case float64(d.Season) >= max(2, day):
+		d.say("season %d: the series repeat after so many rows", d.Season)
+	case day >= 2 && day <= mostDay && day == math.Trunc(day):
+		d.Season = int(day)
+		d.say("season %d: a day, which most metrics of services follow", d.Season)
+	default:
 		d.say("no season: the series do not repeat")
-		return
 	}
-	d.Season = slices.Max(seasons)
-	d.say("season %d: the series repeat after so many rows", d.Season)
 }
 
 // stepsOfDay returns how many steps a day has, or 0 if that is not known.
@@ -263,7 +270,8 @@ func (d *detector) calibrate(ctx context.Context, m *models.Model) error {
 	m.Detector.Border, m.Detector.Consecutive, m.Detector.Refractory = 1, 0, 0
 	err := d.observe(ctx, m)
 	c := &d.calibration
-	watched.Border, watched.Calibrated = conformal.Border(c.strangeness, d.Rate), len(c.strangeness)
+	rate := d.Rate / conformal.Alone(c.strangeness, d.Refractory)
+	watched.Border, watched.Calibrated = conformal.Border(c.strangeness, rate, math.Log10(alarmViews/d.Rate)), len(c.strangeness)
 	m.Detector = &watched
 	return err
 }

@@ -180,24 +180,24 @@ func (s *DetectorState) read(values []float64) Reading {
 const held = 0.99
 
 // settle keeps a score below the border that has not reached it often enough in a row, or
-// too soon after an anomaly.
+// that follows an alarm which was about as strange.
 func (s *DetectorState) settle(score float64) float64 {
 	d := &s.detector.detection
-	if s.quiet > 0 {
-		s.quiet--
-		s.streak = 0
-		return min(score, held)
-	}
+	s.quiet = max(0, s.quiet-1)
 	if score < 1 {
 		s.streak = 0
 		return score
 	}
-	if s.streak++; s.streak < d.Consecutive {
+	if s.streak++; s.streak < d.Consecutive || s.quiet > 0 && score < stranger*s.peak {
 		return held
 	}
-	s.quiet = d.Refractory
+	s.quiet, s.peak = d.Refractory+1, score
 	return score
 }
+
+// stranger is how many times as strange as the last alarm an observation is that is an alarm
+// of its own so soon.
+const stranger = 1.5
 
 // advance takes values into the state, forecasts in place of missing ones, and forecasts
 // the next.

@@ -26,7 +26,8 @@ type DetectorState struct {
 	last, time time.Time // of the last observation, and of its step
 	phase      int       // of the next observation in the season
 	streak     int       // observations in a row that reached the border
-	quiet      int       // observations to come that are no anomaly
+	quiet      int       // observations to come that are no alarm unless they are stranger than
+	peak       float64   // the score of the last one
 	columns    []anomaly.Column
 	forecast   []float64 // of the next observation, NaN while the series is new
 
@@ -77,6 +78,7 @@ type stateFigures struct {
 	Seen                 bool        // there was an observation with a time
 	Last, Time           [2]int64    // seconds from 1970 on, and nanoseconds
 	Phase, Streak, Quiet int64
+	Peak                 float64
 }
 
 // fingerprint tells texts apart: FNV-1a.
@@ -112,7 +114,7 @@ func (s *DetectorState) encoded() (list []any) {
 func (s *DetectorState) MarshalBinary() ([]byte, error) {
 	figures := stateFigures{
 		Model: s.detector.fingerprint(), Seen: !s.last.IsZero(),
-		Phase: int64(s.phase), Streak: int64(s.streak), Quiet: int64(s.quiet),
+		Phase: int64(s.phase), Streak: int64(s.streak), Quiet: int64(s.quiet), Peak: s.peak,
 	}
 	if figures.Seen {
 		figures.Last, figures.Time = encodedTime(s.last), encodedTime(s.time)
@@ -158,7 +160,7 @@ func (s *DetectorState) decode(data []byte) error {
 		return errors.New("the state is that of another model: begin with NewState")
 	}
 	s.columns, s.forecast, s.tensors = read.columns, read.forecast, read.tensors
-	s.phase, s.streak, s.quiet = int(figures.Phase), int(figures.Streak), int(figures.Quiet)
+	s.phase, s.streak, s.quiet, s.peak = int(figures.Phase), int(figures.Streak), int(figures.Quiet), figures.Peak
 	s.last, s.time = time.Time{}, time.Time{}
 	if figures.Seen {
 		s.last, s.time = time.Unix(figures.Last[0], figures.Last[1]).UTC(), time.Unix(figures.Time[0], figures.Time[1]).UTC()

@@ -68,17 +68,3 @@ func TestConstant(t *testing.T) {
 		t.Errorf("the forecast is %g", f)
 	}
 }
-
-func TestResiduals(t *testing.T) {
-	var r anomaly.Residuals
-	for i := range 1000 {
-		if s := r.Strangeness(5); (s == 0) != (i < 16) {
-			t.Fatalf("after %d residuals the strangeness is %g", i, s)
-		}
-		r.Note(1 - 2*float64(i%2))
-	}
-	// The mean absolute distance of normal values is their deviation times √(2/π).
-	if s := r.Strangeness(5); !(math.Abs(s-5/math.Sqrt(math.Pi/2)) < 0.05) {
-		t.Errorf("the strangeness of 5 beside 1 and -1 is %g", s)
-	}
-}

@@ -59,8 +59,9 @@ func (c *Column) Judge(value, forecast float64, phase int, d models.Direction) (
 		surprise = e.Residual.judge(towards(d, value-forecast)/math.Sqrt(1+c.Missing), true)
 	}
 	if off := value - c.seasonal(phase); !math.IsNaN(off) {
-		e.Distances++
-		surprise = math.Max(surprise, e.Seasonal.judge(math.Min(mostDistance, zeroIfNaN(towards(d, off)/e.Distance)), true))
+		if e.Distances++; e.Distances > believed {
+			surprise = math.Max(surprise, e.Seasonal.judge(math.Min(mostDistance, zeroIfNaN(towards(d, off)/e.Distance)), true))
+		}
 		e.Distance += (math.Abs(off) - e.Distance) * weight(e.Distances, far)
 	}
 	surprise = math.Max(surprise, e.level(value, c.Count, known, d))

@@ -6,32 +6,34 @@ import (
 )
 
 const (
-	enough     = 20   // values beyond a border, which then needs no model of the tail
-	tailShare  = 0.05 // of the values are the tail
-	leastTail  = 10
-	anyBorder  = 6 // without a tail, in standard deviations
-	leastSlope = 0.05
+	enough      = 20   // values beyond a border, which then needs no model of the tail
+	tailShare   = 0.05 // of the values are the tail
+	leastTail   = 10
+	leastSlope  = 0.05
+	borderPrior = 30 // values in a tail at which it counts as much as what was expected
 )
 
-// Border returns the value that a share rate of values like these reaches. The values are
-// those of observations that the model was not fitted on, and not negative. Where fewer
-// than 20 would lie beyond it, it is extrapolated from the largest ones, as if they had the
-// tail of a Weibull distribution, which is that of normal and of exponential values too:
-// Gardes and Girard, "Estimation of the Weibull tail-coefficient with linear combination of
-// upper order statistics" (2008). It is at least as large as it would be for normal values
-// of deviation 1, where there are no values or all are 0.
-func Border(values []float64, rate float64) float64 {
+// Border returns the value that a share rate of values like these reaches, where it was
+// expected to be the given one. The values are those of observations that the model was not
+// fitted on, and not negative. Where fewer than 20 would lie beyond it, it is extrapolated
+// from the largest ones, as if they had the tail of a Weibull distribution, which is that of
+// normal and of exponential values too: Gardes and Girard, "Estimation of the Weibull
+// tail-coefficient with linear combination of upper order statistics" (2008). The fewer
+// these are, the more it is what was expected.
+func Border(values []float64, rate, expected float64) float64 {
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)
 	n := len(sorted)
-	if beyond := int(rate * float64(n+1)); beyond >= enough {
+	if beyond := int(rate * float64(n+1)); beyond >= enough && sorted[n-beyond] > 0 {
 		return sorted[n-beyond]
 	}
 	tail := max(leastTail, int(tailShare*float64(n)))
 	if tail+1 >= n || !(sorted[n-tail-1] > 0) {
-		return math.Max(anyBorder, last(sorted))
+		return expected
 	}
-	return extrapolate(sorted[n-tail-1:], float64(n), rate)
+	trust := float64(tail) / float64(tail+borderPrior)
+	found := extrapolate(sorted[n-tail-1:], float64(n), rate)
+	return math.Pow(found, trust) * math.Pow(expected, 1-trust)
 }
 
 // extrapolate returns the border from the largest of n values, in ascending order.
@@ -47,10 +49,25 @@ func extrapolate(top []float64, n, rate float64) float64 {
 	return top[0] * math.Pow(math.Log(1/rate)/math.Log(n/k), slope)
 }
 
-// last returns the last of some values, or 0.
-func last(values []float64) float64 {
+// Alone returns which share of the largest values, in the order of time, come alone: a value
+// that follows another one within so many steps belongs to the same event. It is the runs
+// estimator of the extremal index: Smith and Weissman, "Estimating the Extremal Index"
+// (1994).
+func Alone(values []float64, within int) float64 {
 	if len(values) == 0 {
-		return 0
+		return 1
 	}
-	return values[len(values)-1]
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
+	least := sorted[max(0, len(sorted)-leastTail-len(sorted)/200)]
+	events, large, last := 0, 0, -within-1
+	for i, v := range values {
+		if v >= least && v > 0 {
+			if large++; i-last > within {
+				events++
+				last = i
+			}
+		}
+	}
+	return float64(max(1, events)) / float64(max(1, large))
 }

@@ -29,7 +29,7 @@ func TestBorder(t *testing.T) {
 			for i := range values {
 				values[i] = test.draw(r)
 			}
-			mean += conformal.Border(values, test.rate) / repeats
+			mean += conformal.Border(values, test.rate, test.exact) / repeats
 		}
 		if !(math.Abs(mean/test.exact-1) < 0.06) {
 			t.Errorf("%d %s values: the border of a rate of %g is %.4g, not %.4g", test.n, test.name, test.rate, mean, test.exact)
@@ -40,8 +40,40 @@ func TestBorder(t *testing.T) {
 // Any values have a border that is finite and more than 0.
 func TestBorderOfAny(t *testing.T) {
 	for _, values := range [][]float64{nil, {0}, {1}, make([]float64, 500), {0, 0, 1e9}, append(make([]float64, 500), 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)} {
-		if b := conformal.Border(values, 1e-3); !(b > 0) || math.IsInf(b, 0) {
+		if b := conformal.Border(values, 1e-3, 4); !(b > 0) || math.IsInf(b, 0) {
 			t.Errorf("the border of %d values is %g", len(values), b)
 		}
+	}
+}
+
+// Without a tail the border is what was expected, and a small tail moves it little.
+func TestBorderOfFew(t *testing.T) {
+	if b := conformal.Border(make([]float64, 100), 1e-3, 4); b != 4 {
+		t.Errorf("the border of zeros is %g", b)
+	}
+	values := make([]float64, 100)
+	for i := range values {
+		values[i] = -3 * math.Log10(1-float64(i)/100) // that of a rate of 1e-3 is 9
+	}
+	if b := conformal.Border(values, 1e-3, 4); !(b > 4.2 && b < 6) {
+		t.Errorf("the border of 100 values is %g", b)
+	}
+}
+
+func TestAlone(t *testing.T) {
+	values := make([]float64, 2000)
+	for i := range values {
+		values[i] = float64(i%97) / 1000
+	}
+	for event := range 5 {
+		for i := range 4 {
+			values[100+400*event+i] = 1
+		}
+	}
+	if share := conformal.Alone(values, 10); share != 0.25 {
+		t.Errorf("events of four values each have a share of %g", share)
+	}
+	if share := conformal.Alone(nil, 10); share != 1 {
+		t.Errorf("no values have a share of %g", share)
 	}
 }
