@@ -131,10 +131,15 @@ func (s *sheet) fit(record []string, line int) ([]string, error) {
 		return append(record, ""), nil
 	}
 	advice := fmt.Sprintf("give both the same number, with quotes around text that contains %q", s.comma)
-	if n == 1 && s.comma == ',' {
+	switch {
+	case n == 1 && s.comma == ',' && len(record) == 2:
 		advice += ", and write a decimal comma as a point"
+	case n == 1:
+		advice = "leave out what is above the header, or " + advice
+	case len(record) == 1:
+		advice += ", or leave the line out if it is no row"
 	}
-	return nil, s.errorf(line, 0, "%d fields, but line %d has %d; %s", len(record), s.lines[0], n, advice)
+	return nil, s.errorf(line, 0, "%s, but line %d has %d; %s", plural(len(record), "field"), s.lines[0], n, advice)
 }
 
 // dropEmptyEnd drops the lines of nothing but separators that spreadsheets leave at the

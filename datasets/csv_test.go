@@ -115,7 +115,7 @@ func TestReadColumnErrors(t *testing.T) {
 		{"after blank lines and a byte order mark", "\ufeff\n\nm,y\r\n\r\na,x\r\n", "y", 5, 2, `"x" is not`},
 		{"the first of two", "m,y\na,1\nb,x\nc,1\nd,z\ne,1\n", "", 3, 2, `"x" is not`},
 
-		{"fewer fields", "m,y\na,1\nb\n", "y", 3, 0, "1 fields, but line 1 has 2"},
+		{"fewer fields", "m,y\na,1\nb\n", "y", 3, 0, "1 field, but line 1 has 2"},
 		{
 			"more fields", "\nm,y\na,1\nb,2,3\n", "", 4, 0,
 			`3 fields, but line 2 has 2; give both the same number, with quotes around text that contains ','`,

@@ -60,9 +60,24 @@ func seasonText(seasons []int) string {
 	return "seasons " + strings.ReplaceAll(text, " ", " and ")
 }
 
+// longestLine is how long a line about a panel should be at most.
+const longestLine = 90
+
 // describeRoles returns a line such as
 // forecasts "sales" of each "store", "date" is the time, known ahead: "price".
-func (p *Panel) describeRoles() string {
+// It lists fewer columns where it would be too long.
+func (p *Panel) describeRoles() (line string) {
+	for most := maxListed; most > 0; most-- {
+		if line = p.rolesLine(most); len(line) <= longestLine {
+			break
+		}
+	}
+	return line
+}
+
+// rolesLine lists so many columns of each role at most.
+func (p *Panel) rolesLine(most int) string {
+	quoted := func(names []string) string { return quotedUpTo(most, names) }
 	parts := []string{"forecasts " + quoted(p.Targets)}
 	if p.Wide {
 		parts[0] = "forecasts each column: " + quoted(p.names())
@@ -71,7 +86,7 @@ func (p *Panel) describeRoles() string {
 		parts[0] += " of each " + quoted(p.Roles.Series)
 	}
 	if p.Roles.Time != "" {
-		parts = append(parts, fmt.Sprintf("%.40q is the time", p.Roles.Time))
+		parts = append(parts, p.describeTime())
 	}
 	for _, role := range []struct {
 		name    string
@@ -84,6 +99,14 @@ func (p *Panel) describeRoles() string {
 	return strings.Join(parts, ", ")
 }
 
+// describeTime says which columns hold the times.
+func (p *Panel) describeTime() string {
+	if len(p.format.others) == 0 {
+		return fmt.Sprintf("%.40q is the time", p.Roles.Time)
+	}
+	return quoted(append([]string{p.Roles.Time}, p.format.others...)) + " are the time"
+}
+
 // names returns the names of the series.
 func (p *Panel) names() (list []string) {
 	for _, s := range p.Series {
@@ -93,10 +116,13 @@ func (p *Panel) names() (list []string) {
 }
 
 // quoted returns names in quotes, of which it lists at most maxListed.
-func quoted(names []string) string {
+func quoted(names []string) string { return quotedUpTo(maxListed, names) }
+
+// quotedUpTo returns names in quotes, of which it lists at most so many.
+func quotedUpTo(most int, names []string) string {
 	var b strings.Builder
 	for i, name := range names {
-		if i == maxListed {
+		if i == most {
 			fmt.Fprintf(&b, " and %d more", len(names)-i)
 			break
 		}

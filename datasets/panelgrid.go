@@ -32,6 +32,9 @@ func (r *panelReader) panel() (*Panel, error) {
 		}
 		r.series[i] = nil // its memory is needed for the next
 	}
+	if err := g.checkSteps(r); err != nil {
+		return nil, err
+	}
 	g.note(r)
 	if r.trimmed > 0 {
 		r.notef("%s at the end of series%s without a value of %s left out: a series ends with its last value", plural(r.trimmed, "row"), like(r.trimmedIn), quoted(r.roles.Targets))
@@ -40,6 +43,7 @@ func (r *panelReader) panel() (*Panel, error) {
 	if p.Notes = r.notes; len(p.Series) == 0 {
 		return nil, r.rows.At(0, 0, fmt.Errorf("no values of %.200q, only missing ones", r.roles.Targets))
 	}
+	p.noteEnded()
 	p.noteConstants()
 	p.noteTelltales()
 	p.Calendar = nil
@@ -75,22 +79,24 @@ func (r *panelReader) twiceError(s *seriesRows, row int) error {
 	if at := r.time.at(s.ticks.at(row)); at.Weekday() == time.Sunday && at.Hour() < 4 && !r.time.named && !r.time.counts {
 		advice += "; if that is the hour that comes twice when clocks go back, give the time zone"
 	}
-	if c := r.untold(); c != "" {
-		advice = "if " + c + " tells several series apart, say so; else " + advice
+	problem := fmt.Sprintf("%s is there twice%s, in line %d too", r.time.format(s.ticks.at(row)), s.of(), before)
+	err := fmt.Errorf("%s; %s", problem, advice)
+	if c := r.untold(); c != nil {
+		err = &RoleError{Role: "Series", Columns: []string{c.reference()}, Problem: fmt.Sprintf("%s, and %s may tell series apart", problem, c), Else: advice}
 	}
-	return r.rows.At(line, r.time.index+1, fmt.Errorf("%s is there twice%s, in line %d too; %s", r.time.format(s.ticks.at(row)), s.of(), before, advice))
+	return r.rows.At(line, r.time.index+1, err)
 }
 
-// untold returns the first column of texts that has no role, or "".
-func (r *panelReader) untold() string {
+// untold returns the first column of texts that has no role, or nil.
+func (r *panelReader) untold() *Column {
 	used := slices.Concat(r.roles.Series, r.roles.Static, r.roles.Categories, r.roles.Past, r.roles.Future, r.roles.Targets, []string{r.roles.Time})
 	for i := range r.table.Columns {
 		c := &r.table.Columns[i]
 		if (c.Kind == Categories || c.Kind == Texts || c.Kind == Indices && named(c.Name, idWords)) && !slices.Contains(used, c.Title()) {
-			return c.String()
+			return c
 		}
 	}
-	return ""
+	return nil
 }
 
 // grid is how rows become regular in time.
@@ -100,6 +106,7 @@ type grid struct {
 	step      int64 // ticks from row to row, if that is always the same
 	timed     bool
 
+	steps         int    // from row to row
 	gaps, missing int    // places where rows are missing, and how many those are
 	firstGap      string // about the first one
 }
@@ -162,6 +169,8 @@ func (r *panelReader) gaps(g *grid, s *seriesRows) (gaps []gap, n int, err error
 	for i, tick := range s.ticks.all() {
 		if i == 0 {
 			first = tick
+		} else {
+			g.steps++
 		}
 		row, exact := g.place(first, tick)
 		if !exact {
@@ -176,6 +185,17 @@ func (r *panelReader) gaps(g *grid, s *seriesRows) (gaps []gap, n int, err error
 		n, before = row+1, tick
 	}
 	return gaps, n, nil
+}
+
+// fewSteps may all be gaps by chance.
+const fewSteps = 3
+
+// checkSteps returns an error if a given frequency is that of no two rows.
+func (g *grid) checkSteps(r *panelReader) error {
+	if r.roles.Frequency == "" || g.steps <= fewSteps || g.gaps < g.steps {
+		return nil
+	}
+	return r.rows.At(0, r.time.index+1, fmt.Errorf("no two rows lie %s apart, as the frequency says; leave it out, or correct it", g.frequency.Span(1)))
 }
 
 func (r *panelReader) unevenError(g *grid, s *seriesRows, i int, tick int64) error {
@@ -200,6 +220,9 @@ func (r *panelReader) noteGap(g *grid, s *seriesRows, missing gap, before, tick 
 	case r.roles.Missing == models.MissingRefuse:
 		return r.rows.At(int(s.lines.at(missing.row)), r.time.index+1, fmt.Errorf("%w; fill them in, or have missing values interpolated or masked", between))
 	case all > maxGapRows && all > maxGapFactor*s.rows:
+		if err := g.checkSteps(r); err != nil {
+			return err
+		}
 		return r.rows.At(int(s.lines.at(missing.row)), r.time.index+1, fmt.Errorf("%w: with those before it, %d, where the series has %d; correct the time, or bring the rows to longer steps", between, all, s.rows))
 	}
 	return nil
@@ -486,6 +509,36 @@ func (r *panelReader) countMissing(s *seriesRows, row, target int) {
 func (r *panelReader) noteMissing() {
 	if r.missing > 0 {
 		r.notef("%s missing, the first is that %s", plural(r.missing, "value"), r.firstMissing)
+	}
+}
+
+// endedShare is the part of the longest series by which another ends before the rest, if
+// that is told.
+const endedShare = 0.1
+
+// noteEnded adds a note about series that end long before others.
+func (p *Panel) noteEnded() {
+	if p.Frequency == (models.Frequency{}) {
+		return
+	}
+	var last time.Time
+	for i := range p.Series {
+		if end := p.Time(i, p.Series[i].Len()-1); end.After(last) {
+			last = end
+		}
+	}
+	n, example, most := 0, "", max(1, int(endedShare*float64(p.longest().Len())))
+	for i := range p.Series {
+		s := &p.Series[i]
+		if !p.Time(i, s.Len()-1+most).Before(last) {
+			continue
+		}
+		if n++; n == 1 {
+			example = fmt.Sprintf("%.40q at %s", s.Name, p.shortTime(p.Time(i, s.Len()-1)))
+		}
+	}
+	if n > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%d of %d series end before %s as the others do, such as %s: each is forecast from its own end", n, len(p.Series), p.shortTime(last), example))
 	}
 }
 

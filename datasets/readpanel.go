@@ -39,9 +39,12 @@ import (
 // value of a target are left out, with a note. Where covariates are known ahead, the last
 // rows of a series may have those alone: see [PanelSeries.Ahead].
 //
+// Lines without a time at the end, such as totals, and lines without a digit right below
+// the header, such as units, are no rows. They are left out, with a note.
+//
 // Errors are those that rows make of places in the file. They wrap a *[NoColumnError] if
-// there is no column of a name, and are a *models.FieldError if a role cannot be used
-// whatever the table.
+// there is no column of a name, and a *[RoleError] if columns need a role that only a person
+// can give. They are a *models.FieldError if a role cannot be used whatever the table.
 func ReadPanel(rows RowReader, roles Roles) (*Panel, error) {
 	r, err := newPanelReader(rows, roles)
 	if err != nil {
@@ -49,6 +52,9 @@ func ReadPanel(rows RowReader, roles Roles) (*Panel, error) {
 	}
 	if r.time != nil && !r.time.counts {
 		r.format = newTimeFormat(r.time, r.head)
+		for _, part := range r.time.parts {
+			r.format.others = append(r.format.others, r.table.Columns[part.index].Title())
+		}
 	}
 	for {
 		fields, line, err := r.next()
@@ -58,10 +64,11 @@ func ReadPanel(rows RowReader, roles Roles) (*Panel, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := r.add(fields, line); err != nil {
+		if err := r.addUnlessFooter(fields, line); err != nil {
 			return nil, err
 		}
 	}
+	r.footer.note(r)
 	return r.panel()
 }
 
@@ -121,6 +128,7 @@ type panelReader struct {
 
 	trimmed      int    // rows at the ends of series without a target
 	trimmedIn    string // the first such series
+	footer       footer
 	missing      int    // values of targets, in rows of the table
 	firstMissing string // where the first of them is
 }
@@ -167,6 +175,7 @@ func (r *panelReader) readHead() error {
 	if len(r.head) == 0 {
 		return r.rows.At(0, 0, errNoData)
 	}
+	r.dropUnits(s)
 	r.table = &Table{sheet: s, Header: true, rows: len(r.head), gaps: true}
 	r.table.readColumns()
 	return nil
@@ -385,7 +394,7 @@ func (r *panelReader) findTargets() ([]*Column, error) {
 	case len(left) == 0:
 		return nil, r.inFile(r.table.noValues())
 	case len(left) > 1 && !r.roles.Wide && !r.roles.All:
-		return nil, r.rows.At(0, 0, fmt.Errorf("%d columns of numbers may be what is to be forecast; choose the targets by name or number, or read the table as wide if each is a series: %s", len(left), list(left)))
+		return nil, r.rows.At(0, 0, untoldTargets(left))
 	}
 	return left, nil
 }

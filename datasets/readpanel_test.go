@@ -228,7 +228,7 @@ func TestReadPanelRefuses(t *testing.T) {
 		words []string
 	}{
 		{"when,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,3\n", datasets.Roles{}, []string{"line 4, column 1", "2024-01-02 is there twice", "line 3"}},
-		{"when,store,y\n2024-01-01,A,1\n2024-01-01,B,2\n2024-01-02,A,3\n", datasets.Roles{}, []string{"line 3", "twice", `column 2 "store" tells several series apart`}},
+		{"when,store,y\n2024-01-01,A,1\n2024-01-01,B,2\n2024-01-02,A,3\n", datasets.Roles{}, []string{"line 3", "twice", `column 2 "store" may tell series apart; say which in Roles.Series`}},
 		{"when,store,y\n2024-01-01,A,1\n2024-01-01,B,2\n2024-01-02,A,3\n2024-01-01,A,4\n", datasets.Roles{Series: []string{"store"}}, []string{"line 5", "twice", "line 2", `series "A"`}},
 		{timesTable("2024-01-01", "2024-01-02", "2024-01-03 07:00", "2024-01-04"), datasets.Roles{}, []string{"line 4", "no time like"}},
 		{timesTable("2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 01:40", "2024-01-01 02:00", "2024-01-01 03:00"), datasets.Roles{}, []string{"line 4", "no whole number of steps of 1h"}},
@@ -238,6 +238,10 @@ func TestReadPanelRefuses(t *testing.T) {
 		{timesTable("2024-03-31 01:00", "2024-03-31 02:00"), datasets.Roles{Zone: "Europe/Berlin"}, []string{"line 3", "does not have"}},
 		{timesTable("2024-03-31 01:00:00 CET", "2024-03-31 02:00:00 CET"), datasets.Roles{}, []string{"line 2", "CET", "zone"}},
 		{timesTable("a", "b"), datasets.Roles{Time: "when"}, []string{"line 2, column 1", `"a" is no time`}},
+		{timesTable("2024-01-01", "Total", "", "2024-01-03"), datasets.Roles{}, []string{"line 3, column 1", `"Total" is no time like "2024-01-01"`}},
+		{timesTable("2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01", "2024-05-01"), datasets.Roles{Frequency: "1d"}, []string{"no two rows lie 1 day apart"}},
+		{"store,2024-01,2024-02,2024-03\nA,1,2,3\nB,4,5,6\n", datasets.Roles{}, []string{`the times are in the header, "2024-01" and 2 more; turn the table`}},
+		{"Sales of 2024\n\nwhen,store,y\n2024-01-01,A,1\n", datasets.Roles{}, []string{"line 3: 3 fields", "leave out what is above the header"}},
 		{timesTable("2024-01-01", "2024-01-02", "2024-01-04"), refuse, []string{"line 4", "missing between 2024-01-02 and 2024-01-04"}},
 		{"y\n1\n\n3\n", refuse, []string{"line 3, column 1", "missing value"}},
 		{"y\n1\nNaN\n3\n", refuse, []string{"line 3, column 1", "missing value"}},
@@ -248,7 +252,7 @@ func TestReadPanelRefuses(t *testing.T) {
 		{"y\ntrue\nfalse\n", datasets.Roles{Targets: []string{"y"}}, []string{"line 2", "not a number"}},
 		{"y\n1\n2\n3 kg\n", datasets.Roles{}, []string{"line 4", "unit"}},
 		{"y\nNaN\nNaN\n", datasets.Roles{Targets: []string{"y"}}, []string{`no values of ["y"]`}},
-		{"when,y,z\n2024-01-01,1,2\n", datasets.Roles{}, []string{"2 columns of numbers", `2 "y", 3 "z"`, "wide"}},
+		{"when,y,z\n2024-01-01,1,2\n", datasets.Roles{}, []string{"2 columns of numbers", `2 "y", 3 "z"`, "say which in Roles.Targets; else set Roles.Wide"}},
 		{"when,y\n2024-01-01,1\n", datasets.Roles{Targets: []string{"sales"}}, []string{`no column "sales"`, `2 "y"`}},
 		{"when,y\n2024-01-01,1\n", datasets.Roles{Past: []string{"y"}}, []string{"no column of numbers is left"}},
 		{"when,y\n2024-01-01,1\n", datasets.Roles{Targets: []string{"y", "2"}}, []string{"a target and a target"}},
@@ -431,6 +435,52 @@ func TestReadPanelTyped(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the error is %v, want %s", err, want)
 		}
+	}
+}
+
+// TestReadPanelFrame has lines above and below the rows that are no rows.
+func TestReadPanelFrame(t *testing.T) {
+	for text, want := range map[string]string{
+		"when,y,z\n,MW,°C\n2024-01-01,1,4\n2024-01-02,2,5\n":               `line 2 is no row and is left out, since it has no digit: "", "MW", "°C"`,
+		"Price,y,z\nTicker,A,B\nDate,,\n2024-01-01,1,4\n2024-01-02,2,5\n":  `line 3 is no row and is left out, since it has no digit: "Date", "", ""`,
+		"when,y,z\n2024-01-01,1,4\n2024-01-02,2,5\nTotal,3,9\n":            `line 4 is no row and is left out, since "Total" is no time`,
+		"when,y,z\n2024-01-01,1,4\n2024-01-02,2,5\n,3,9\nSource: us,,\n":   `2 lines at the end are no rows and are left out, since "" in line 4 is no time`,
+		"when;y;z\n01.01.2024;1;4\n02.01.2024;2;5\nSumme;1.000.000,50;9\n": `line 4 is no row and is left out, since "Summe" is no time`,
+	} {
+		p := mustRead(t, text, datasets.Roles{Targets: []string{"y", "z"}})
+		if got := fmt.Sprint(p.Series[0].Targets); got != "[[1 2] [4 5]]" {
+			t.Errorf("%q: got %s", text, got)
+		}
+		if !slices.Contains(p.Notes, want) {
+			t.Errorf("%q: no note %s in %q", text, want, p.Notes)
+		}
+	}
+}
+
+// TestReadPanelMonthFirst has dates that tell what a comma in numbers is.
+func TestReadPanelMonthFirst(t *testing.T) {
+	p := mustRead(t, "Date,Visits\n12/30/2023,\"10,045\"\n12/31/2023,\"9,104\"\n", datasets.Roles{})
+	if got := fmt.Sprint(p.Series[0].Targets); got != "[[10045 9104]]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestReadPanelEnded has a series that ends long before the others.
+func TestReadPanelEnded(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("year,id,y\n")
+	for i := range 40 {
+		fmt.Fprintf(&b, "%d,A,%d\n", 1980+i, i)
+		if i < 37 {
+			fmt.Fprintf(&b, "%d,B,%d\n", 1980+i, i)
+		}
+		if i < 30 {
+			fmt.Fprintf(&b, "%d,C,%d\n", 1980+i, i)
+		}
+	}
+	want := `1 of 3 series end before 2019 as the others do, such as "C" at 2009: each is forecast from its own end`
+	if p := mustRead(t, b.String(), datasets.Roles{Series: []string{"id"}, Targets: []string{"y"}}); !slices.Contains(p.Notes, want) {
+		t.Errorf("no note %s in %q", want, p.Notes)
 	}
 }
 

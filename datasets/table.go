@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,7 +78,7 @@ func (e *NoColumnError) Error() string {
 var (
 	errNoData     = errors.New("no data; give it a line for each value")
 	errOnlyHeader = errors.New("a header and no data; give it a line for each value")
-	errEncoding   = errors.New("not UTF-8; save the file in that encoding")
+	errEncoding   = errors.New("not UTF-8; save the file in that encoding, which spreadsheets call CSV UTF-8")
 )
 
 // ReadTable reads CSV text. Errors name the file as given; each is a *[CSVError].
@@ -277,7 +278,7 @@ func missingMark(values []float64) (mark float64, n int) {
 }
 
 // hint returns what the other columns say about the notation of numbers: the decimal
-// separator, if all of them have the same.
+// separator, if all of them have the same, or a point where dates such as 12/31/2024 are.
 func (t *Table) hint(c *Column) hint {
 	h := hint{semicolons: t.sheet.comma == ';'}
 	for i := range t.sheet.records[0] {
@@ -291,9 +292,18 @@ func (t *Table) hint(c *Column) hint {
 				break // for the column
 			}
 		}
+		if h.decimal == "" && monthFirst(t.fields(i)) {
+			h.decimal = "."
+		}
 	}
 	return h
 }
+
+var monthFirstForm = regexp.MustCompile(`^(0?[1-9]|1[0-2])/(1[3-9]|2\d|3[01])/(\d{2}|\d{4})\b`)
+
+// monthFirst reports whether fields are dates as they are written where a point has the
+// decimals: the month first, with slashes.
+func monthFirst(fields []string) bool { return slices.ContainsFunc(fields, monthFirstForm.MatchString) }
 
 // spoil records why a column of numbers cannot be used. If the numbers before the row
 // are times, it is a column of times.

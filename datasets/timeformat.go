@@ -14,6 +14,7 @@ import (
 type timeFormat struct {
 	column *timeColumn
 	write  func(time.Time) string // nil if no format gives the times as they were written
+	others []string               // the columns that hold parts of the times
 }
 
 // newTimeFormat finds the format that gives the first times as they are written.
@@ -80,7 +81,12 @@ func (p *Panel) shortTime(at time.Time) string {
 	switch p.Frequency.Unit {
 	case models.Year:
 		return at.Format("2006")
-	case models.Month, models.Quarter:
+	case models.Quarter:
+		if at.Month()%3 == 1 {
+			return fmt.Sprintf("%dQ%d", at.Year(), (at.Month()+2)/3)
+		}
+		return at.Format("2006-01")
+	case models.Month:
 		return at.Format("2006-01")
 	case models.Hour, models.Minute:
 		if at.Second() == 0 && at.Nanosecond() == 0 {

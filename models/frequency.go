@@ -102,7 +102,7 @@ func (f Frequency) String() string {
 	return fmt.Sprintf("%d%s", f.Count, f.Unit)
 }
 
-// Span returns n steps in words, such as "144 months" or "96 times 15 minutes". Without
+// Span returns n steps in words, such as "144 months" or "96 steps of 15 minutes". Without
 // times the steps are called rows.
 func (f Frequency) Span(n int) string {
 	name := timeUnits[f.Unit].name
@@ -110,7 +110,7 @@ func (f Frequency) Span(n int) string {
 	case name == "":
 		name = "row"
 	case f.Count > 1 && n != 1:
-		return fmt.Sprintf("%d times %d %ss", n, f.Count, name)
+		return fmt.Sprintf("%d steps of %d %ss", n, f.Count, name)
 	case f.Count > 1:
 		n = f.Count
 	}

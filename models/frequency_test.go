@@ -109,7 +109,7 @@ func wantFieldError(t *testing.T, field string, err error) {
 func TestFrequencyInWords(t *testing.T) {
 	for s, want := range map[string][2]string{
 		"": {"1 row", "144 rows"}, "1mo": {"1 month", "144 months"}, "1me": {"1 month", "144 months"},
-		"15min": {"15 minutes", "144 times 15 minutes"}, "1b": {"1 business day", "144 business days"},
+		"15min": {"15 minutes", "144 steps of 15 minutes"}, "1b": {"1 business day", "144 business days"},
 	} {
 		f, _ := ParseFrequency(s)
 		if got := [2]string{f.Span(1), f.Span(144)}; got != want {

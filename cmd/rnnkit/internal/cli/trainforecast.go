@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -361,7 +362,25 @@ func (v *trainForecast) readPanel() (*datasets.Panel, error) {
 	if role, ok := errors.AsType[*models.FieldError](err); ok {
 		return nil, usageError{withFlag(role)}
 	}
-	return panel, err
+	return panel, withRoleFlag(err)
+}
+
+// withRoleFlag returns the error of a table whose columns need a role with the flag that
+// gives it.
+func withRoleFlag(err error) error {
+	role, ok := errors.AsType[*datasets.RoleError](err)
+	if !ok {
+		return err
+	}
+	column := role.Columns[0]
+	if strings.ContainsFunc(column, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-' }) {
+		column = strconv.Quote(column)
+	}
+	advice := fmt.Sprintf("choose with --target %s, or say --wide if each is a series of its own", column)
+	if role.Role == "Series" {
+		advice = fmt.Sprintf("if it does, say --series %s; else %s", column, role.Else)
+	}
+	return errors.New(strings.Replace(err.Error(), role.Error(), role.Problem+"; "+advice, 1))
 }
 
 // readPanelFile reads the table at path, or on stdin for "-", and says what was read.
