@@ -37,6 +37,7 @@ func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
 	with := *f.meta.Forecast
 	with.Widths = widths
 	f.meta.Forecast = &with
+	f.calibrated = len(b.backcasts)
 	b.thin((f.origins + comparedOrigins - 1) / comparedOrigins)
 	b.widen(widths)
 	b.bound()
@@ -143,8 +144,9 @@ func (f *forecaster) summary() string {
 		seen = " (which what it goes on from may have seen)"
 	}
 	lines := []string{
-		fmt.Sprintf("tested on the last %d rows%s before it learned from all, %s of %s: %s", f.calibration, seen, count(len(f.test.Forecasts), "forecast"), count(f.Horizon, "step"), errorWords(model.All)),
-		"beside it: " + strings.Join(beside, ", "),
+		fmt.Sprintf("tested on the last %d rows%s before it learned from all", f.calibration, seen),
+		fmt.Sprintf("%s of %s: %s", f.tested(), count(f.Horizon, "step"), errorWords(model.All)),
+		"simple methods: " + strings.Join(beside, ", "),
 	}
 	if f.weighed != "" {
 		lines = append(lines, f.weighed)
@@ -153,6 +155,15 @@ func (f *forecaster) summary() string {
 		lines = append(lines, fmt.Sprintf("%s is better than the model (%s to %s): use that, or give the model more data", best.Method, errorOf(best.All), errorOf(model.All)))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// tested says how many forecasts are compared with what came, of those that calibrate.
+func (f *forecaster) tested() string {
+	n := len(f.test.Forecasts)
+	if n == f.calibrated {
+		return count(n, "forecast")
+	}
+	return fmt.Sprintf("%d of %s", n, count(f.calibrated, "forecast"))
 }
 
 // compareErrors compares two methods by their MASE, or by their MAE where that is not
@@ -178,7 +189,7 @@ func errorWords(m metrics.Metrics) string {
 		words = fmt.Sprintf("MASE %.3f, ", m.MASE) + words
 	}
 	for _, i := range m.Intervals {
-		words += fmt.Sprintf("; the %g%% intervals hold %.0f%%", 100*i.Level, 100*i.Coverage)
+		words += fmt.Sprintf("; %g%% intervals hold %.0f%%", 100*i.Level, 100*i.Coverage)
 	}
 	return words
 }

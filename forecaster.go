@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/rnnkit/rnnkit/datasets"
@@ -198,6 +199,9 @@ func inOptions(err error) error {
 // comes in rows, and is the one to begin with. A stream that has no end, in which each
 // value is to be answered at once and a state is kept, is for [NewStepForecaster].
 //
+// Where the series are too short for a horizon of one season, and Horizon is 0, it is the
+// longest that they are long enough for.
+//
 // The panel is not changed, and must not be while the job trains. The job's metadata have
 // what was chosen for the data and why, in Forecast.Rules.
 //
@@ -223,6 +227,9 @@ func NewForecaster(panel *datasets.Panel, o ForecasterOptions) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f, err = f.shortened(); err != nil {
+		return nil, err
+	}
 	return f.job()
 }
 
@@ -236,6 +243,7 @@ type forecaster struct {
 	calibration       int             // rows at the end of the series that the first fit does not see
 	origins           int             // of each series in these rows, from which it forecasts
 	weighed           string          // what was chosen of a mixture, in words
+	calibrated        int             // forecasts that calibrate
 	test              *BacktestResult // on these rows; nil before, or without calibration
 }
 
@@ -250,6 +258,9 @@ func newForecaster(panel *datasets.Panel, o ForecasterOptions) (*forecaster, err
 	from := given{panel, o}
 	panel, err := o.clean(panel)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.checkBounds(panel); err != nil {
 		return nil, err
 	}
 	r := newRules(panel, &o)
@@ -371,6 +382,24 @@ func interpolated(values []float64) []float64 {
 		last = i
 	}
 	return filled
+}
+
+// checkBounds refuses bounds between which no value of the targets lies.
+func (o *ForecasterOptions) checkBounds(panel *datasets.Panel) error {
+	least, most := math.Inf(1), math.Inf(-1)
+	anyTarget(panel, func(v float64) bool {
+		if v == v {
+			least, most = min(least, v), max(most, v)
+		}
+		return false
+	})
+	switch {
+	case o.Min != nil && *o.Min > most:
+		return &models.FieldError{Field: "Min", Value: *o.Min, Want: fmt.Sprintf("%g, the largest value, or less", most)}
+	case o.Max != nil && *o.Max < least:
+		return &models.FieldError{Field: "Max", Value: *o.Max, Want: fmt.Sprintf("%g, the least value, or more", least)}
+	}
+	return nil
 }
 
 // roles are the numbers of columns of a panel.
@@ -534,12 +563,9 @@ func eachTarget(panel *datasets.Panel, do func(values []float64)) {
 
 // job returns the job of f.
 func (f *forecaster) job() (*Job, error) {
-	train, err := f.windows(f.panel)
-	if err == nil && train.Len() < minWindows {
-		err = fmt.Errorf("series are %w: they have %d windows, and %d are the least to learn from", datasets.ErrTooShort, train.Len(), minWindows)
-	}
+	train, err := f.enoughWindows()
 	if err != nil {
-		return nil, f.tooShort(err)
+		return nil, err
 	}
 	j, err := newJob(f.Options, f.meta, examples{train: train, test: &datasets.Sequences{}, data: panelBytes(f.panel)})
 	if err != nil {
@@ -547,6 +573,64 @@ func (f *forecaster) job() (*Job, error) {
 	}
 	j.forecaster, j.summary = f, func() (string, error) { return f.summary(), nil }
 	return j, nil
+}
+
+// enoughWindows returns the windows to learn from, or an error that wraps a
+// datasets.ErrTooShort if those are too few.
+func (f *forecaster) enoughWindows() (*datasets.PanelWindows, error) {
+	train, err := f.windows(f.panel)
+	if err == nil && train.Len() < minWindows {
+		err = fmt.Errorf("series are %w: they have %d windows, and %d are the least to learn from", datasets.ErrTooShort, train.Len(), minWindows)
+	}
+	return train, err
+}
+
+// shortened returns f, or if the series are too short for a horizon that was left open, a
+// forecaster with the longest that they are long enough for.
+func (f *forecaster) shortened() (*forecaster, error) {
+	_, err := f.enoughWindows()
+	if !errors.Is(err, datasets.ErrTooShort) {
+		return f, err
+	}
+	horizon, tested := f.longestHorizon()
+	if f.given.options.Horizon > 0 || horizon == 0 {
+		return nil, f.tooShort(err, horizon, tested)
+	}
+	o := f.given.options
+	o.Horizon = horizon
+	shorter, err := newForecaster(f.given.panel, o)
+	if err == nil {
+		rules := &shorter.meta.Forecast.Rules
+		*rules = slices.Insert(*rules, 1, fmt.Sprintf("horizon %d: the series are too short for %d", horizon, f.Horizon)) // after the season
+	}
+	return shorter, err
+}
+
+// longestHorizon returns the longest horizon that the series are long enough for, 0 if
+// there is none, and whether rows are left to test on. It is one with such rows if it can be.
+func (f *forecaster) longestHorizon() (horizon int, tested bool) {
+	if f.Start != nil {
+		return 0, false
+	}
+	longest := func(tested bool) int {
+		return f.Horizon - 1 - sort.Search(f.Horizon-1, func(i int) bool { return f.fits(f.Horizon-1-i, tested) })
+	}
+	if horizon = longest(true); horizon > 0 {
+		return horizon, true
+	}
+	return longest(false), false
+}
+
+// fits reports whether the series are long enough for a horizon, with rows to test on.
+func (f *forecaster) fits(horizon int, tested bool) bool {
+	o := f.given.options
+	o.Horizon = horizon
+	g, err := newForecaster(f.given.panel, o)
+	if err != nil || tested && g.calibration == 0 {
+		return false
+	}
+	_, err = g.enoughWindows()
+	return err == nil
 }
 
 // windows returns the windows of a panel to learn from. They have fewer values than
@@ -586,12 +670,17 @@ func (f *forecaster) minHistory(panel *datasets.Panel) int {
 // historyRows returns how many rows there must be before an origin.
 func (f *forecaster) historyRows() int { return min(f.Window, minHistorySeasons*max(1, f.Season)) }
 
-// tooShort is the error of a panel of which no series has a window.
-func (f *forecaster) tooShort(err error) error {
-	if f.Horizon == 1 {
-		return fmt.Errorf("series are %w: the longest has %d rows, which give fewer than %d windows to learn from", datasets.ErrTooShort, longest(f.panel), minWindows)
+// tooShort is the error of a panel whose series are too short, but for a shorter horizon
+// if that is not 0.
+func (f *forecaster) tooShort(err error, horizon int, tested bool) error {
+	rows := fmt.Sprintf("the longest has %d rows, which give fewer than %d windows to learn from", longest(f.panel), minWindows)
+	if horizon == 0 {
+		return fmt.Errorf("series are %w: %s", datasets.ErrTooShort, rows)
 	}
-	want := fmt.Sprintf("less, or the series longer: the longest has %d rows, which give fewer than %d windows to learn from", longest(f.panel), minWindows)
+	want := fmt.Sprintf("%d or less, or the series longer: %s", horizon, rows)
+	if tested {
+		want += " and rows to test on"
+	}
 	return &models.FieldError{Field: "Horizon", Value: f.Horizon, Want: want, Err: err}
 }
 

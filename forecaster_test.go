@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -257,6 +258,9 @@ func TestForecasterRefuses(t *testing.T) {
 		"Window ":          func(o *rnnkit.ForecasterOptions) { o.Window = 101 },
 		"Linear":           func(o *rnnkit.ForecasterOptions) { o.Linear = 17 },
 		"Trials":           func(o *rnnkit.ForecasterOptions) { o.Trials = 1 },
+		"Season":           func(o *rnnkit.ForecasterOptions) { o.Season = 100 },
+		"Min ":             func(o *rnnkit.ForecasterOptions) { o.Min = ptr(500.0) },
+		"Max ":             func(o *rnnkit.ForecasterOptions) { o.Max = ptr(-500.0) },
 		"Center":           func(o *rnnkit.ForecasterOptions) { o.Center = "middle" },
 	} {
 		o := quick()
@@ -471,6 +475,25 @@ func TestForecasterInterpolates(t *testing.T) {
 	values[92] = 1000
 	if !slices.Equal(at(92), before) {
 		t.Error("what came after the origin changes the forecast")
+	}
+}
+
+// TestForecasterShortensHorizon leaves the horizon open for a series that is too short for
+// one season, and gives it one that is too long.
+func TestForecasterShortensHorizon(t *testing.T) {
+	o := quick()
+	o.Horizon, o.Season = 0, 12
+	job, result := forecastOf(t, panel(t, seasonal(16, 1, 1)), o)
+	if h := job.Model.Horizon; h < 1 || h > 4 || len(result.Model.Forecast.Widths) == 0 {
+		t.Errorf("the horizon is %d, widths %v", h, result.Model.Forecast.Widths)
+	}
+	if said := fmt.Sprintf("horizon %d: the series are too short for 12", job.Model.Horizon); !slices.Contains(result.Model.Forecast.Rules, said) {
+		t.Errorf("the rules do not say %s: %q", said, result.Model.Forecast.Rules)
+	}
+	o.Horizon = 12
+	_, err := rnnkit.NewForecaster(panel(t, seasonal(16, 1, 1)), o)
+	if want := fmt.Sprintf("it must be %d or less", job.Model.Horizon); !isField(err, "Horizon") || !strings.Contains(err.Error(), want) {
+		t.Errorf("the error is %v, without %s", err, want)
 	}
 }
 

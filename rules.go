@@ -79,6 +79,9 @@ func (r *rules) say(format string, args ...any) {
 
 // settle sets all options that are left open.
 func (r *rules) settle() error {
+	if n := longest(r.panel); r.Season >= n && r.Season > 1 && r.Start == nil {
+		return &models.FieldError{Field: "Season", Value: r.Season, Want: fmt.Sprintf("less than %d, the rows of the longest series", n)}
+	}
 	r.settleSeason()
 	r.settleHorizon()
 	history := min(minHistorySeasons*r.Season, r.limit())
@@ -158,7 +161,7 @@ func (r *rules) settleWindow() {
 			if len(r.panel.Series) < fewSeries {
 				seasons = max(1, min(seasons, fewSeriesWindow/r.Season))
 			}
-			steps, why = r.Season*seasons, fmt.Sprintf("%d seasons", seasons)
+			steps, why = r.Season*seasons, count(seasons, "season")
 			break
 		}
 	}
@@ -350,12 +353,12 @@ func (r *rules) settleCalibration() {
 		rows = max(rows, r.Horizon) // there is enough to learn from in so many series
 	}
 	if rows < r.Horizon {
-		r.say("no calibration: the series are too short for it, so the intervals are those that the model learned")
+		r.say("no calibration: a quarter of a usual series, %s, is less than the horizon, so the intervals are those that the model learned", count(rows, "row"))
 		return
 	}
 	r.origins = max(1, min(rows-r.Horizon+1, (calibrationAnswers+series-1)/series))
 	r.calibration = min(rows, r.Horizon+(r.origins-1)*max(1, r.Horizon/2))
-	r.say("calibration: on the last %d rows, from %s in each series", r.calibration, count(r.origins, "origin"))
+	r.say("calibration: %s of each series, over its last %d rows", count(r.origins, "forecast"), r.calibration)
 }
 
 // lengths returns the number of rows of each series.

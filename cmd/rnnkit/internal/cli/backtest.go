@@ -199,7 +199,7 @@ func (o *backtestOptions) tellResult(panel *datasets.Panel, meta *models.Metadat
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(metricsOf(result, o.perStep))
 	}
-	return o.printMetrics(result, len(panel.Targets))
+	return o.printMetrics(result)
 }
 
 // page returns the HTML page of a backtest.

@@ -71,8 +71,8 @@ func known(v float64) *float64 {
 }
 
 // printMetrics prints the metrics of all methods as a table.
-func (o *backtestOptions) printMetrics(result *rnnkit.BacktestResult, targets int) error {
-	fmt.Fprintf(o.Err, "%d values forecast from %d origins\n", result.Reports[0].All.Compared, len(result.Forecasts)/targets)
+func (o *backtestOptions) printMetrics(result *rnnkit.BacktestResult) error {
+	fmt.Fprintf(o.Err, "%d forecasts, %d values compared with what came\n", len(result.Forecasts), result.Reports[0].All.Compared)
 	w := tabwriter.NewWriter(o.Out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	o.printHeader(w, result)
 	for _, r := range result.Reports {

@@ -13,20 +13,29 @@ import (
 // progress shows how a training gets on: a line an epoch, and on a terminal a bar
 // below them.
 type progress struct {
-	out io.Writer
-	bar *progressbar.ProgressBar // nil until the first batch, and without a terminal
-	tty bool
-	of  int // epochs
+	out  io.Writer
+	bar  *progressbar.ProgressBar // nil until the first batch, and without a terminal
+	tty  bool
+	of   int    // epochs
+	word string // what they are called
 
-	tested bool // there are test examples
+	updates int  // of the last one, if they count
+	counted bool // the updates count
+	tested  bool // there are test examples
 }
 
+// newProgress returns the progress of a training in epochs.
 func newProgress(out io.Writer, epochs int, tested bool) *progress {
-	return &progress{out: out, tty: isTerminal(out), of: epochs, tested: tested}
+	return &progress{out: out, tty: isTerminal(out), of: epochs, word: "epoch", tested: tested}
+}
+
+// newFitProgress returns the progress of a training in fits of so many updates each.
+func newFitProgress(out io.Writer) *progress {
+	return &progress{out: out, tty: isTerminal(out), word: "fit", counted: true}
 }
 
 func (p *progress) batch(b trainer.Progress) {
-	if p.of = b.Epochs; !p.tty {
+	if p.of, p.updates = b.Epochs, b.Batches; !p.tty {
 		return
 	}
 	if p.bar == nil {
@@ -37,11 +46,14 @@ func (p *progress) batch(b trainer.Progress) {
 }
 
 func (p *progress) inEpoch(epoch int) string {
-	return fmt.Sprintf("epoch %d/%d", min(epoch, p.of), p.of)
+	return fmt.Sprintf("%s %d/%d", p.word, min(epoch, p.of), p.of)
 }
 
 func (p *progress) epoch(e trainer.Epoch) {
 	measured := fmt.Sprintf("train loss %.5f", e.TrainLoss)
+	if p.counted {
+		measured = fmt.Sprintf("%d updates  %s", p.updates, measured)
+	}
 	if e.ValidationLoss > 0 {
 		measured += fmt.Sprintf("  validation loss %.5f", e.ValidationLoss)
 	}
@@ -54,7 +66,7 @@ func (p *progress) epoch(e trainer.Epoch) {
 	if p.bar != nil {
 		p.bar.Clear()
 	}
-	fmt.Fprintf(p.out, "epoch %d/%d  %s  %.2f s\n", e.Epoch, p.of, measured, e.Seconds)
+	fmt.Fprintf(p.out, "%s %d/%d  %s  %.2f s\n", p.word, e.Epoch, p.of, measured, e.Seconds)
 	if p.bar != nil {
 		p.bar.Describe(p.inEpoch(e.Epoch + 1))
 	}

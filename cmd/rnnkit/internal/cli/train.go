@@ -75,17 +75,17 @@ func (o *trainOptions) trainJob(ctx context.Context, j *rnnkit.Job, err error) e
 	}
 	defer metrics.Close()
 
-	held := fmt.Sprintf("%d test", j.TestData.Len())
+	held := fmt.Sprintf("; %d test", j.TestData.Len())
 	switch {
 	case j.Spec.Direct != nil:
-		held = "the last rows test first"
+		held = "" // the rules say it
 	case j.Model.Detector != nil:
-		held = "the last rows calibrate"
+		held = "; the last rows calibrate"
 	}
 	if j.Fit.Validation != nil {
-		held = fmt.Sprintf("%d validate, %d more test", j.Fit.Validation.Len(), j.TestData.Len())
+		held = fmt.Sprintf("; %d validate, %d more test", j.Fit.Validation.Len(), j.TestData.Len())
 	}
-	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d steps of %s; %s\n",
+	fmt.Fprintf(o.Err, "training %s, %d layer(s) of %d, on %d examples of %d steps of %s%s\n",
 		j.Spec.Cell, j.Spec.Layers, j.Spec.Hidden, j.TrainData.Len(), j.Steps, j.DataName, held)
 	ctx, stop := untilSignal(ctx)
 	defer stop()
@@ -115,6 +115,9 @@ func (o *trainOptions) tryFirst(ctx context.Context, j *rnnkit.Job) error {
 // metrics. The error is a signalled if a signal ended it.
 func (o *trainOptions) train(ctx context.Context, j *rnnkit.Job, metrics io.Writer) (r *rnnkit.Result, metricsErr, err error) {
 	progress := newProgress(o.Err, j.Fit.Epochs, j.TestData.Len() > 0)
+	if j.Spec.Direct != nil {
+		progress = newFitProgress(o.Err)
+	}
 	rows := json.NewEncoder(metrics)
 	j.Fit.OnBatch = progress.batch
 	j.Fit.OnEpoch = func(e trainer.Epoch) {
