@@ -145,11 +145,13 @@ func (r *runner[T]) checkForecastTargets() error {
 			return &models.FieldError{Field: fmt.Sprintf("batch.Weights[%d]", i), Value: w, Want: "0 or more and finite"}
 		}
 	}
+	known := 0
 	for _, t := range b.Targets {
 		if t == t {
-			r.weight++
+			known++
 		}
 	}
+	r.weight = float64(known)
 	return nil
 }
 

@@ -37,11 +37,8 @@ func (w *windows[T]) normalize(i int, inputs []float32, columns int) []T {
 	}
 	center, dev, missing := w.moments()
 	w.center[i], w.dev[i] = T(center), T(dev)
-	z, c := w.z[i*w.direct.Window:][:w.direct.Window], w.center[i]
-	scale := 1 / T(max(dev, 1e-6*math.Abs(center)+1e-20))
-	for t, v := range w.raw[:len(z)] {
-		z[t] = (v - c) * scale
-	}
+	z := w.z[i*w.direct.Window:][:w.direct.Window]
+	kernels.Normalize(z, w.raw, w.center[i], 1/T(max(dev, 1e-6*math.Abs(center)+1e-20)))
 	if missing {
 		for t, v := range z {
 			if v != v {
@@ -73,7 +70,7 @@ func (w *windows[T]) answer(i int, y T) T {
 // missing. Center and deviation are 0 if all are. They are summed in float64.
 func (w *windows[T]) moments() (center, dev float64, missing bool) {
 	known, last := w.raw, 0.0
-	mean := sum(known)
+	mean := kernels.Sum(known)
 	if missing = mean != mean; missing {
 		known = w.known[:0]
 		for _, v := range w.raw {
@@ -81,11 +78,11 @@ func (w *windows[T]) moments() (center, dev float64, missing bool) {
 				known = append(known, v)
 			}
 		}
-		mean = sum(known)
+		mean = kernels.Sum(known)
 	}
 	n := float64(max(len(known), 1))
 	mean /= n
-	dev = math.Sqrt(sumSquares(known, mean) / n)
+	dev = math.Sqrt(kernels.SumSquares(known, mean) / n)
 	if len(known) > 0 {
 		last = float64(known[len(known)-1])
 	}
@@ -93,37 +90,6 @@ func (w *windows[T]) moments() (center, dev float64, missing bool) {
 		return last, dev, missing
 	}
 	return mean, dev, missing
-}
-
-// sum returns the sum of x. Four sums at a time do not wait for each other.
-func sum[T models.Float](x []T) float64 {
-	var s [4]float64
-	for ; len(x) >= 4; x = x[4:] {
-		s[0] += float64(x[0])
-		s[1] += float64(x[1])
-		s[2] += float64(x[2])
-		s[3] += float64(x[3])
-	}
-	for _, v := range x {
-		s[0] += float64(v)
-	}
-	return s[0] + s[1] + (s[2] + s[3])
-}
-
-// sumSquares returns the sum of the squared differences of x from the mean.
-func sumSquares[T models.Float](x []T, mean float64) float64 {
-	var s [4]float64
-	for ; len(x) >= 4; x = x[4:] {
-		a, b, c, d := float64(x[0])-mean, float64(x[1])-mean, float64(x[2])-mean, float64(x[3])-mean
-		s[0] += a * a
-		s[1] += b * b
-		s[2] += c * c
-		s[3] += d * d
-	}
-	for _, v := range x {
-		s[0] += (float64(v) - mean) * (float64(v) - mean)
-	}
-	return s[0] + s[1] + (s[2] + s[3])
 }
 
 // loadWindow sets the segments of example order[i], and its categories.

@@ -519,6 +519,11 @@ func TestVectors(t *testing.T) {
 				}
 			}
 			near("Norm", Norm(p), Norm(long[0]))
+			near("SumSquares", SumSquares(p, 0.7), SumSquares(long[0], 0.7))
+			near("Sum", Sum(p), Sum(long[0]))
+			Normalize(p, g, 0.3, 2)
+			Normalize(long[0], long[1], 0.3, 2)
+			all("Normalize")
 			step := AdamStep{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 3}
 			Adam(p, g, m, v, step)
 			Adam(long[0], long[1], long[2], long[3], step)

@@ -116,6 +116,10 @@ var one float32 = 1
 // Convert copies min(len(dst), len(src)) elements and converts them to the type of
 // dst.
 func Convert[D, S Float](dst []D, src []S) {
+	if same, ok := any(dst).([]S); ok {
+		copy(same, src)
+		return
+	}
 	for i := range min(len(dst), len(src)) {
 		dst[i] = D(src[i])
 	}

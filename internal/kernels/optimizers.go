@@ -79,15 +79,43 @@ func Scale[T Float](x []T, a T) {
 }
 
 // Norm returns the Euclidean norm of x. It sums in float64.
-func Norm[T Float](x []T) float64 {
-	var sum float64
+func Norm[T Float](x []T) float64 { return math.Sqrt(SumSquares(x, 0)) }
+
+// SumSquares returns Σ (x - center)². It sums in float64.
+func SumSquares[T Float](x []T, center float64) (sum float64) {
 	if s := simdFor[T](); s != nil {
 		n := len(x) &^ 15
-		sum = s.sumSquares(n, start(x, n))
+		sum = s.sumSquares(n, start(x, n), center)
 		x = x[n:]
 	}
 	for _, v := range x {
-		sum += float64(v) * float64(v)
+		d := float64(v) - center
+		sum += d * d
 	}
-	return math.Sqrt(sum)
+	return sum
+}
+
+// Sum returns the sum of x. It sums in float64.
+func Sum[T Float](x []T) (sum float64) {
+	if s := simdFor[T](); s != nil {
+		n := len(x) &^ 15
+		sum = s.sum(n, start(x, n))
+		x = x[n:]
+	}
+	for _, v := range x {
+		sum += float64(v)
+	}
+	return sum
+}
+
+// Normalize sets dst[i] to (x[i] - center) scale.
+func Normalize[T Float](dst, x []T, center, scale T) {
+	if s := simdFor[T](); s != nil {
+		s.normalize(len(dst), start(dst, len(dst)), start(x, len(dst)), float32(center), float32(scale))
+		return
+	}
+	x = x[:len(dst)]
+	for i, v := range x {
+		dst[i] = (v - center) * scale
+	}
 }

@@ -41,7 +41,9 @@ type simd struct {
 	addScaled  func(n int, dst, x *float32, a float32)
 	scale      func(n int, x *float32, a float32)
 	adam       func(n int, params, grads, m, v *float32, beta1, beta1c, beta2, beta2c, rate, unbias, epsilon float32)
-	sumSquares func(n int, x *float32) float64 // n a multiple of 16
+	normalize  func(n int, dst, x *float32, center, scale float32)
+	sum        func(n int, x *float32) float64                 // n a multiple of 16
+	sumSquares func(n int, x *float32, center float64) float64 // n a multiple of 16
 }
 
 // Variable names the environment variable that picks a variant of the kernels:

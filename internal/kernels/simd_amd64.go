@@ -39,6 +39,8 @@ var avx2 = simd{
 	addScaled:    addScaledAVX2,
 	scale:        scaleAVX2,
 	adam:         adamAVX2,
+	normalize:    normalizeAVX2,
+	sum:          sumAVX2,
 	sumSquares:   sumSquaresAVX2,
 }
 
@@ -62,5 +64,7 @@ var avx512 = simd{
 	addScaled:    addScaledAVX512,
 	scale:        scaleAVX512,
 	adam:         adamAVX512,
+	normalize:    normalizeAVX512,
+	sum:          sumAVX512,
 	sumSquares:   sumSquaresAVX512,
 }

@@ -4458,9 +4458,47 @@ end:
 	VZEROUPPER
 	RET
 
-// func sumSquaresAVX2(n int, x *float32) float64
-// Requires: AVX, FMA3, SSE2
-TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
+// func normalizeAVX2(n int, dst *float32, x *float32, center float32, scale float32)
+// Requires: AVX
+TEXT ·normalizeAVX2(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSS center+24(FP), Y0
+	VBROADCASTSS scale+28(FP), Y1
+	XORQ         BX, BX
+
+loop:
+	SUBQ    $0x20, AX
+	JL      tail
+	VMOVUPS (DX)(BX*1), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(BX*1)
+	ADDQ    $0x20, BX
+	JMP     loop
+
+tail:
+	ADDQ       $0x20, AX
+	JZ         end
+	SHRQ       $0x02, AX
+	LEAQ       masks<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       AX, DI
+	VMOVUPS    (SI)(DI*4), Y2
+	VMASKMOVPS (DX)(BX*1), Y2, Y3
+	VSUBPS     Y0, Y3, Y3
+	VMULPS     Y1, Y3, Y3
+	VMASKMOVPS Y3, Y2, (CX)(BX*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func sumAVX2(n int, x *float32) float64
+// Requires: AVX, SSE2
+TEXT ·sumAVX2(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), AX
 	MOVQ   x+8(FP), CX
 	VXORPS Y0, Y0, Y0
@@ -4469,18 +4507,18 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	VXORPS Y3, Y3, Y3
 
 loop:
-	SUBQ        $0x10, AX
-	JL          end
-	VCVTPS2PD   (CX), Y4
-	VFMADD231PD Y4, Y4, Y0
-	VCVTPS2PD   16(CX), Y4
-	VFMADD231PD Y4, Y4, Y1
-	VCVTPS2PD   32(CX), Y4
-	VFMADD231PD Y4, Y4, Y2
-	VCVTPS2PD   48(CX), Y4
-	VFMADD231PD Y4, Y4, Y3
-	ADDQ        $0x40, CX
-	JMP         loop
+	SUBQ      $0x10, AX
+	JL        end
+	VCVTPS2PD (CX), Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(CX), Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(CX), Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(CX), Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      $0x40, CX
+	JMP       loop
 
 end:
 	VADDPD       Y3, Y2, Y2
@@ -4490,6 +4528,46 @@ end:
 	VADDPD       X1, X0, X0
 	VHADDPD      X0, X0, X0
 	MOVSD        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumSquaresAVX2(n int, x *float32, center float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VBROADCASTSD center+16(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+
+loop:
+	SUBQ        $0x10, AX
+	JL          end
+	VCVTPS2PD   (CX), Y5
+	VSUBPD      Y0, Y5, Y5
+	VFMADD231PD Y5, Y5, Y1
+	VCVTPS2PD   16(CX), Y5
+	VSUBPD      Y0, Y5, Y5
+	VFMADD231PD Y5, Y5, Y2
+	VCVTPS2PD   32(CX), Y5
+	VSUBPD      Y0, Y5, Y5
+	VFMADD231PD Y5, Y5, Y3
+	VCVTPS2PD   48(CX), Y5
+	VSUBPD      Y0, Y5, Y5
+	VFMADD231PD Y5, Y5, Y4
+	ADDQ        $0x40, CX
+	JMP         loop
+
+end:
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VHADDPD      X1, X1, X1
+	MOVSD        X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -9482,9 +9560,47 @@ end:
 	VZEROUPPER
 	RET
 
-// func sumSquaresAVX512(n int, x *float32) float64
-// Requires: AVX, FMA3, SSE2
-TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-24
+// func normalizeAVX512(n int, dst *float32, x *float32, center float32, scale float32)
+// Requires: AVX, AVX512F
+TEXT ·normalizeAVX512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dst+8(FP), AX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSS center+24(FP), Z0
+	VBROADCASTSS scale+28(FP), Z1
+	XORQ         BX, BX
+
+loop:
+	SUBQ    $0x40, CX
+	JL      tail
+	VMOVUPS (DX)(BX*1), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (AX)(BX*1)
+	ADDQ    $0x40, BX
+	JMP     loop
+
+tail:
+	ADDQ      $0x40, CX
+	JZ        end
+	SHRQ      $0x02, CX
+	MOVQ      $0x00000001, SI
+	SHLQ      CL, SI
+	DECQ      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(BX*1), K1, Z2
+	VSUBPS    Z0, Z2, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (AX)(BX*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func sumAVX512(n int, x *float32) float64
+// Requires: AVX, SSE2
+TEXT ·sumAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), AX
 	MOVQ   x+8(FP), CX
 	VXORPS Y0, Y0, Y0
@@ -9493,18 +9609,18 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-24
 	VXORPS Y3, Y3, Y3
 
 loop:
-	SUBQ        $0x10, AX
-	JL          end
-	VCVTPS2PD   (CX), Y4
-	VFMADD231PD Y4, Y4, Y0
-	VCVTPS2PD   16(CX), Y4
-	VFMADD231PD Y4, Y4, Y1
-	VCVTPS2PD   32(CX), Y4
-	VFMADD231PD Y4, Y4, Y2
-	VCVTPS2PD   48(CX), Y4
-	VFMADD231PD Y4, Y4, Y3
-	ADDQ        $0x40, CX
-	JMP         loop
+	SUBQ      $0x10, AX
+	JL        end
+	VCVTPS2PD (CX), Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(CX), Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(CX), Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(CX), Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      $0x40, CX
+	JMP       loop
 
 end:
 	VADDPD       Y3, Y2, Y2
@@ -9514,5 +9630,45 @@ end:
 	VADDPD       X1, X0, X0
 	VHADDPD      X0, X0, X0
 	MOVSD        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumSquaresAVX512(n int, x *float32, center float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VBROADCASTSD center+16(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+
+loop:
+	SUBQ        $0x10, AX
+	JL          end
+	VCVTPS2PD   (CX), Y5
+	VSUBPD      Y0, Y5, Y5
+	VFMADD231PD Y5, Y5, Y1
+	VCVTPS2PD   16(CX), Y5
+	VSUBPD      Y0, Y5, Y5
+	VFMADD231PD Y5, Y5, Y2
+	VCVTPS2PD   32(CX), Y5
+	VSUBPD      Y0, Y5, Y5
+	VFMADD231PD Y5, Y5, Y3
+	VCVTPS2PD   48(CX), Y5
+	VSUBPD      Y0, Y5, Y5
+	VFMADD231PD Y5, Y5, Y4
+	ADDQ        $0x40, CX
+	JMP         loop
+
+end:
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VHADDPD      X1, X1, X1
+	MOVSD        X1, ret+24(FP)
 	VZEROUPPER
 	RET

@@ -114,10 +114,20 @@ func scaleAVX2(n int, x *float32, a float32)
 //go:noescape
 func adamAVX2(n int, params *float32, grads *float32, m *float32, v *float32, beta1 float32, beta1c float32, beta2 float32, beta2c float32, rate float32, unbias float32, epsilon float32)
 
-// sumSquaresAVX2 returns the sum of the squares of the first n values of x, n a multiple of 16.
+// normalizeAVX2 is Normalize.
 //
 //go:noescape
-func sumSquaresAVX2(n int, x *float32) float64
+func normalizeAVX2(n int, dst *float32, x *float32, center float32, scale float32)
+
+// sumAVX2 returns the sum of the values of the first n values of x, n a multiple of 16.
+//
+//go:noescape
+func sumAVX2(n int, x *float32) float64
+
+// sumSquaresAVX2 returns the sum of the squared differences from center of the first n values of x, n a multiple of 16.
+//
+//go:noescape
+func sumSquaresAVX2(n int, x *float32, center float64) float64
 
 // mul1AVX512 is the product of blocks of 1 rows.
 //
@@ -239,7 +249,17 @@ func scaleAVX512(n int, x *float32, a float32)
 //go:noescape
 func adamAVX512(n int, params *float32, grads *float32, m *float32, v *float32, beta1 float32, beta1c float32, beta2 float32, beta2c float32, rate float32, unbias float32, epsilon float32)
 
-// sumSquaresAVX512 returns the sum of the squares of the first n values of x, n a multiple of 16.
+// normalizeAVX512 is Normalize.
 //
 //go:noescape
-func sumSquaresAVX512(n int, x *float32) float64
+func normalizeAVX512(n int, dst *float32, x *float32, center float32, scale float32)
+
+// sumAVX512 returns the sum of the values of the first n values of x, n a multiple of 16.
+//
+//go:noescape
+func sumAVX512(n int, x *float32) float64
+
+// sumSquaresAVX512 returns the sum of the squared differences from center of the first n values of x, n a multiple of 16.
+//
+//go:noescape
+func sumSquaresAVX512(n int, x *float32, center float64) float64

@@ -84,16 +84,33 @@ func (s *instructions) optimizers() {
 			VSUBPS(m, p, p)
 			store(p, "params")
 		})
-	s.sumSquares()
+	s.vectorwise("normalize", "Normalize", []string{"dst", "x"}, []string{"center", "scale"}, func(load func(string) Register, store func(Register, string), number map[string]Register) {
+		x := load("x")
+		VSUBPS(number["center"], x, x)
+		VMULPS(number["scale"], x, x)
+		store(x, "dst")
+	})
+	s.sum("sum", "values", "", func() func(v, sum Register) {
+		return func(v, sum Register) { VADDPD(v, sum, sum) }
+	})
+	s.sum("sumSquares", "squared differences from center", ", center float64", func() func(v, sum Register) {
+		center := YMM()
+		VBROADCASTSD(parameter("center"), center)
+		return func(v, sum Register) {
+			VSUBPD(center, v, v)
+			VFMADD231PD(v, v, sum)
+		}
+	})
 }
 
-// sumSquares writes the sum of the squares of x, in float64.
-func (s *instructions) sumSquares() {
-	TEXT("sumSquares"+s.name, NOSPLIT, "func(n int, x *float32) float64")
+// sum writes a sum over a vector in float64. What begin returns adds four values to
+// four sums.
+func (s *instructions) sum(name, of, params string, begin func() func(v, sum Register)) {
+	TEXT(name+s.name, NOSPLIT, "func(n int, x *float32"+params+") float64")
 	Pragma("noescape")
-	Doc("sumSquares" + s.name + " returns the sum of the squares of the first n values of x, n a multiple of 16.")
+	Doc(name + s.name + " returns the sum of the " + of + " of the first n values of x, n a multiple of 16.")
 
-	n, x := pointer("n"), pointer("x")
+	n, x, add := pointer("n"), pointer("x"), begin()
 	sums := make([]Register, 4)
 	for i := range sums {
 		sums[i] = YMM()
@@ -105,7 +122,7 @@ func (s *instructions) sumSquares() {
 	for i, sum := range sums {
 		v := YMM()
 		VCVTPS2PD(Mem{Base: x, Disp: 16 * i}, v)
-		VFMADD231PD(v, v, sum)
+		add(v, sum)
 	}
 	ADDQ(Imm(64), x)
 	JMP(LabelRef("loop"))
