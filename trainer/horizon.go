@@ -34,8 +34,9 @@ func (h *horizon[T]) forward(x value[T], _ bool) value[T] {
 	if h.direct.Linear > 0 {
 		q := len(h.direct.Quantiles)
 		for i, v := range h.paths.y {
-			for j := range h.y[i*q:][:q] {
-				h.y[i*q+j] += v
+			step := h.y[i*q:][:q]
+			for j := range step {
+				step[j] += v
 			}
 		}
 	}

@@ -94,9 +94,8 @@ func (p *paths[T]) mix(training bool) {
 	kernels.Grow(&p.dy, len(p.y))
 	clear(p.y)
 	for b := range batch {
-		for k, share := range p.shares[b*maps:][:maps] {
-			kernels.AddScaled(p.y[b*horizon:][:horizon], share, p.each[(b*maps+k)*horizon:])
-		}
+		y, shares := kernels.Dense(1, horizon, p.y[b*horizon:]), kernels.Dense(1, maps, p.shares[b*maps:])
+		kernels.MulNN(y, shares, kernels.Dense(maps, horizon, p.each[b*maps*horizon:]))
 	}
 }
 
@@ -115,15 +114,15 @@ func (p *paths[T]) backward(grads *models.Params[T]) {
 // mixBackward sets dEach from dy, and adds the gradient of what the gate reads.
 func (p *paths[T]) mixBackward(grads *models.Params[T]) {
 	maps, horizon := p.direct.Linear, p.direct.Horizon
+	clear(p.dEach)
+	clear(p.dShares)
 	for b := range p.x.steps.Batch {
-		dy := p.dy[b*horizon:][:horizon]
+		dy, at := p.dy[b*horizon:], b*maps*horizon
 		shares, dShares := p.shares[b*maps:][:maps], p.dShares[b*maps:][:maps]
+		kernels.MulTN(kernels.Dense(maps, horizon, p.dEach[at:]), kernels.Dense(1, maps, shares), kernels.Dense(1, horizon, dy))
+		kernels.MulNN(kernels.Dense(maps, 1, dShares), kernels.Dense(maps, horizon, p.each[at:]), kernels.Dense(horizon, 1, dy))
 		var mean T
 		for k, share := range shares {
-			at := (b*maps + k) * horizon
-			copy(p.dEach[at:][:horizon], dy)
-			kernels.Scale(p.dEach[at:][:horizon], share)
-			dShares[k] = dot(p.each[at:][:horizon], dy)
 			mean += share * dShares[k]
 		}
 		for k, share := range shares {
@@ -132,21 +131,4 @@ func (p *paths[T]) mixBackward(grads *models.Params[T]) {
 	}
 	p.gate.backward(grads)
 	kernels.Add(p.x.grad.At(p.direct.WindowSegments()-1), kernels.Dense(p.x.grad.Batch, p.x.grad.Width, p.dState))
-}
-
-// dot returns the sum of the products of x and y. Four sums at a time do not wait for each
-// other.
-func dot[T models.Float](x, y []T) T {
-	var s [4]T
-	y = y[:len(x)]
-	for ; len(x) >= 4; x, y = x[4:], y[4:] {
-		s[0] += x[0] * y[0]
-		s[1] += x[1] * y[1]
-		s[2] += x[2] * y[2]
-		s[3] += x[3] * y[3]
-	}
-	for i, v := range x {
-		s[0] += v * y[i]
-	}
-	return s[0] + s[1] + (s[2] + s[3])
 }
