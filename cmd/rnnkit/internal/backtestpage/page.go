@@ -4,6 +4,7 @@
 package backtestpage
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -11,6 +12,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rnnkit/rnnkit"
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/picture"
@@ -66,9 +68,39 @@ func (p *Page) Best(method int) bool {
 	return true
 }
 
+// drawing is a picture as a part of the page, for a wide screen and for a narrow one.
+type drawing struct{ Wide, Narrow template.HTML }
+
+// The widths of a picture, in centimeters.
+const (
+	wideCentimeters   = 22
+	narrowCentimeters = 10.5
+)
+
+// draw returns a picture in both widths.
+func draw(svg func(width float64) ([]byte, error)) (d drawing, err error) {
+	wide, err := svg(wideCentimeters)
+	if err != nil {
+		return d, err
+	}
+	narrow, err := svg(narrowCentimeters)
+	return drawing{inline(wide), inline(narrow)}, err
+}
+
+// inline returns an SVG without what comes before its element.
+func inline(svg []byte) template.HTML {
+	return template.HTML(svg[bytes.Index(svg, []byte("<svg")):]) //nolint:gosec // texts in it are escaped by the package that draws
+}
+
+// Errors is the picture of the mean absolute error by the step ahead.
+type Errors struct {
+	drawing
+	Far string // the methods that are not drawn, since they lie far above the lowest
+}
+
 // Errors returns the picture of the mean absolute error by the step ahead.
-func (p *Page) Errors() (template.HTML, error) {
-	s := picture.Steps{Label: "mean absolute error"}
+func (p *Page) Errors() (e Errors, err error) {
+	s := picture.Steps{Title: "Mean absolute error by the step ahead"}
 	for _, r := range p.Result.Reports {
 		var values []float64
 		for _, step := range r.Steps {
@@ -76,25 +108,27 @@ func (p *Page) Errors() (template.HTML, error) {
 		}
 		s.Names, s.Values = append(s.Names, r.Method), append(s.Values, values)
 	}
-	return inline(s.SVG())
+	e.Far = strings.Join(s.Far(), ", ")
+	e.drawing, err = draw(s.SVG)
+	return e, err
 }
 
-// inline returns a picture as a part of the page.
-func inline(svg []byte, err error) (template.HTML, error) {
-	return template.HTML(svg), err //nolint:gosec // texts in it are escaped by the package that draws
-}
+// Steps returns the number of steps ahead.
+func (p *Page) Steps() int { return len(p.Result.Reports[0].Steps) }
+
+// Drawn returns of how many series and targets the page shows forecasts, and Series how
+// many there are.
+func (p *Page) Drawn() int  { return min(maxPictures, len(p.last())) }
+func (p *Page) Series() int { return len(p.last()) }
 
 // Pictures returns the forecasts of the first series and targets.
-func (p *Page) Pictures() (list []template.HTML, err error) {
-	for _, last := range p.last() {
-		if len(list) == maxPictures {
-			break
-		}
-		svg, err := inline(p.forecast(last).SVG())
+func (p *Page) Pictures() (list []drawing, err error) {
+	for _, last := range p.last()[:p.Drawn()] {
+		d, err := draw(p.forecast(last).SVG)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, svg)
+		list = append(list, d)
 	}
 	return list, nil
 }
@@ -128,9 +162,10 @@ func (p *Page) forecast(last int) picture.Forecast {
 	series := list[0].Series
 	f := picture.Forecast{Name: p.title(list[0]), Values: p.Panel.Series[series].Targets[list[0].Target], First: list[0].Origin}
 	for _, level := range p.Levels {
-		f.Bands = append(f.Bands, picture.Band{Name: percent(level)})
+		f.Bands = append(f.Bands, picture.Band{Name: percent(level) + " interval"})
 	}
 	for _, c := range list {
+		f.Origins = append(f.Origins, c.Origin)
 		f.Predictions = append(f.Predictions, c.Forecast...)
 		for i := range f.Bands {
 			b, middle := &f.Bands[i], len(p.Levels)
@@ -139,8 +174,9 @@ func (p *Page) forecast(last int) picture.Forecast {
 			}
 		}
 	}
+	f.History = max(30, min(len(f.Predictions), 3*p.Steps()))
 	if p.Panel.Frequency.Count > 0 {
-		f.Time = func(row int) string { return p.Panel.FormatTime(p.Panel.Time(series, row)) }
+		f.Time = func(row int) time.Time { return p.Panel.Time(series, row) }
 	}
 	return f
 }

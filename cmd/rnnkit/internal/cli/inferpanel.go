@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/picture"
 	"github.com/rnnkit/rnnkit/datasets"
@@ -53,7 +54,7 @@ func (o *inferOptions) forecastPanel(ctx context.Context, model *infer.Model) er
 			}
 		}
 		if first == 0 && o.plot != "" {
-			if err := o.drawForecast(panel, forecasts[0]); err != nil {
+			if err := o.drawForecasts(panel, forecasts, meta.Forecast.Season); err != nil {
 				return err
 			}
 		}
@@ -184,21 +185,47 @@ func (n *forecastNotes) tell(s *streams, meta *models.Metadata, series int) {
 	}
 }
 
-// drawForecast draws the last rows of the first series and the forecast of its first
-// target.
-func (o *inferOptions) drawForecast(panel *datasets.Panel, f *infer.Forecast) error {
-	s := &panel.Series[0]
-	name := panel.Targets[0]
-	if len(panel.Series) > 1 {
-		name += ", " + s.Name
-		fmt.Fprintf(o.Err, "note: --plot draws the first of %d series, %s\n", len(panel.Series), printable(s.Name))
+// maxDrawnForecasts is how many forecasts a picture has room for.
+const maxDrawnForecasts = 6
+
+// drawForecasts draws the forecasts of the targets of the first series.
+func (o *inferOptions) drawForecasts(panel *datasets.Panel, forecasts []*infer.Forecast, season int) error {
+	var all picture.Forecasts
+	targets := len(panel.Targets)
+	drawn := min(len(forecasts), max(1, maxDrawnForecasts/targets))
+	for series, f := range forecasts[:drawn] {
+		for target := range min(targets, maxDrawnForecasts) {
+			all.List = append(all.List, pictureOf(panel, f, series, target, season))
+		}
 	}
-	p := picture.Forecast{Name: name, Values: s.Targets[0], First: s.Len(), Predictions: f.Median[0]}
+	if all.Title = all.List[0].Name; len(all.List) > 1 {
+		all.Title = fmt.Sprintf("%d steps ahead", len(forecasts[0].Median[0]))
+	}
+	if drawn < len(panel.Series) || targets > maxDrawnForecasts {
+		fmt.Fprintf(o.Err, "note: --plot draws the first %d of %d forecasts\n", len(all.List), len(panel.Series)*targets)
+	}
+	return all.Write(o.plot)
+}
+
+// pictureOf returns the picture of the forecast of a target of a series, with some seasons
+// before it.
+func pictureOf(panel *datasets.Panel, f *infer.Forecast, series, target, season int) picture.Forecast {
+	s := &panel.Series[series]
+	p := picture.Forecast{
+		Name: panel.Targets[target], Values: s.Targets[target], First: s.Len(), Predictions: f.Median[target],
+		Origins: []int{s.Len()}, History: max(30, 3*season, 3*len(f.Median[target])),
+	}
+	switch {
+	case panel.Wide:
+		p.Name = s.Name
+	case s.Name != "":
+		p.Name += ", " + s.Name
+	}
 	for i := range f.Levels {
-		p.Bands = append(p.Bands, picture.Band{Name: percentOf(f.Levels[i]) + "%", Low: f.Low[i][0], High: f.High[i][0]})
+		p.Bands = append(p.Bands, picture.Band{Name: percentOf(f.Levels[i]) + "% interval", Low: f.Low[i][target], High: f.High[i][target]})
 	}
 	if panel.Frequency.Count > 0 {
-		p.Time = func(row int) string { return panel.FormatTime(panel.Time(0, row)) }
+		p.Time = func(row int) time.Time { return panel.Time(series, row) }
 	}
-	return p.Write(o.plot)
+	return p
 }

@@ -20,40 +20,33 @@ type Detection struct {
 	Time                        func(row int) string // labels a row, counted from 0; "" for none
 }
 
-var (
-	valueColor   = color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}
-	anomalyColor = color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}
-	bandColor    = color.NRGBA{R: 0x7f, G: 0x7f, B: 0x7f, A: 0x50}
-)
+var bandColor = color.NRGBA{R: accent.R, G: accent.G, B: accent.B, A: 0x38}
 
 // Write draws the rows to the file at path.
 func (d Detection) Write(path string) error {
-	p, err := d.plot()
+	f, err := d.figure()
 	if err != nil {
 		return fmt.Errorf("cannot draw %s: %w", path, err)
 	}
-	return save(p, forecastWidth, forecastHeight, path)
+	return save(f, forecastWidth, forecastHeight, path)
 }
 
-func (d Detection) plot() (*plot.Plot, error) {
-	p := plot.New()
-	p.Title.Text = "Values, what was expected, and anomalies"
+func (d Detection) figure() (*figure, error) {
+	p := newPlot()
 	p.X.Tick.Marker = plot.TickerFunc(d.ticks)
-	p.Y.Label.Text = d.Name
-	p.Legend.Top = true
-	p.Legend.XOffs = -vg.Points(6)
-	p.Add(plotter.NewGrid())
-	if err := d.addBand(p); err != nil {
+	f := &figure{title: d.Name, plots: []*plot.Plot{p}, columns: 1}
+	if err := d.addBand(f); err != nil {
 		return nil, err
 	}
-	if err := addLine(p, "value", points(d.Values, 0, 0), valueColor); err != nil {
-		return nil, err
+	if line := points(d.Values, 0, 0); len(line) > 0 {
+		e, err := addLine(p, "value", line, slate, 1)
+		if err != nil {
+			return nil, err
+		}
+		f.legend = append([]entry{e}, f.legend...)
 	}
-	if err := d.addAnomalies(p); err != nil {
-		return nil, err
-	}
-	leaveRoom(p)
-	return p, nil
+	pad(p)
+	return f, d.addAnomalies(f)
 }
 
 // ticks labels some rows by their time.
@@ -68,7 +61,7 @@ func (d Detection) ticks(low, high float64) []plot.Tick {
 }
 
 // addBand adds the band as an area for each stretch of rows that have one.
-func (d Detection) addBand(p *plot.Plot) error {
+func (d Detection) addBand(f *figure) error {
 	named := false
 	for from := 0; from < len(d.Low); from++ {
 		to := from
@@ -83,9 +76,9 @@ func (d Detection) addBand(p *plot.Plot) error {
 			return err
 		}
 		area.Color, area.LineStyle.Width = bandColor, 0
-		p.Add(area)
+		f.plots[0].Add(area)
 		if !named {
-			p.Legend.Add("no anomaly", area)
+			f.legend = append(f.legend, entry{"no anomaly", area})
 			named = true
 		}
 		from = to
@@ -105,7 +98,7 @@ func band(low, high []float64, from, to int) (outline plotter.XYs) {
 }
 
 // addAnomalies marks the values that are anomalies.
-func (d Detection) addAnomalies(p *plot.Plot) error {
+func (d Detection) addAnomalies(f *figure) error {
 	var marked plotter.XYs
 	for row, v := range d.Values {
 		if d.Anomalies[row] && !math.IsNaN(v) {
@@ -119,8 +112,8 @@ func (d Detection) addAnomalies(p *plot.Plot) error {
 	if err != nil {
 		return err
 	}
-	marks.GlyphStyle = draw.GlyphStyle{Color: anomalyColor, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
-	p.Add(marks)
-	p.Legend.Add("anomaly", marks)
+	marks.GlyphStyle = draw.GlyphStyle{Color: alarm, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
+	f.plots[0].Add(marks)
+	f.legend = append(f.legend, entry{"anomaly", marks})
 	return nil
 }

@@ -26,7 +26,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(bytes.Contains(svg, []byte(">predicted</text>")))
+	fmt.Println(bytes.Contains(svg, []byte(">forecast</text>")))
 	fmt.Println(picture.CheckName("y.gif"))
 	// Output:
 	// true

@@ -38,7 +38,7 @@ func (t Trajectory) Write(path string) error {
 		return fmt.Errorf("cannot draw %s: %w", path, err)
 	}
 	p.Legend.Top = true
-	leaveRoom(p)
+	p.Y.Max += 0.15 * (p.Y.Max - p.Y.Min) // so that the legend covers no data
 	return save(p, 16*vg.Centimeter, 14*vg.Centimeter, path)
 }
 
