@@ -103,9 +103,7 @@ func (r *rules) settle() error {
 	r.settleLog()
 	r.settleCalendar()
 	r.settleSize()
-	if r.Center == "" && len(r.panel.Future) > 0 {
-		r.Center = models.CenterLast // what is known ahead says how the series goes on from there
-	}
+	r.settleCenter()
 	r.useStandards()
 	if r.settleCalibration(); r.Trials > 0 && r.calibration == 0 {
 		return &models.FieldError{Field: "Trials", Value: r.Trials, Want: "0: the series are too short to hold rows back to try on"}
@@ -273,13 +271,34 @@ func moments(values []float64) (mean, deviation float64) {
 }
 
 // settleCalendar chooses features of the times where the series have a longer season than
-// the one that makes the segments, such as weeks beside days.
+// the one that makes the segments, such as weeks beside days, and where there are enough
+// days of a few series to learn their hours.
 func (r *rules) settleCalendar() {
-	if r.Calendar != nil || r.Start != nil || r.panel.Frequency == (models.Frequency{}) || len(r.seasons) < 2 {
+	if r.Calendar != nil || r.Start != nil || r.panel.Frequency == (models.Frequency{}) {
 		return
 	}
-	r.Calendar = []string{"hour", "dayofweek"}
-	r.say("calendar: the hour and the day of the week, since the series repeat after %d rows too", r.seasons[1])
+	switch {
+	case len(r.seasons) >= 2:
+		r.Calendar = []string{"hour", "dayofweek"}
+		r.say("calendar: the hour and the day of the week, since the series repeat after %d rows too", r.seasons[1])
+	case r.fewLong() && float64(r.Season) == stepsOfDay(r.panel.Frequency):
+		r.Calendar = []string{"hour"}
+		r.say("calendar: the hour, since a few long series repeat after a day")
+	}
+}
+
+// settleCenter takes the last value of a window where what is known ahead, or much that was
+// learned of a few series, says how the series goes on from there.
+func (r *rules) settleCenter() {
+	if r.Center == "" && (len(r.panel.Future) > 0 || r.fewLong()) {
+		r.Center = models.CenterLast
+	}
+}
+
+// fewLong reports whether there are few series, each with many windows.
+func (r *rules) fewLong() bool {
+	n := len(r.panel.Series)
+	return n < fewSeries && r.windows >= n*fewWindows
 }
 
 // few reports whether there are few windows to learn from.

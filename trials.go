@@ -104,7 +104,8 @@ func (f *forecaster) vary(rng *rand.Rand) trial {
 	change(given.Spec.Hidden == 0, "hidden", hidden, func() { o.Spec.Hidden = hidden })
 	change(given.Fit.LearningRate == 0, "learning rate", rate, func() { o.Fit.LearningRate = rate })
 	change(given.Spec.Cell == "", "cell", models.LSTM, func() { o.Spec.Cell = models.LSTM })
-	change(given.Center == "", "center", models.CenterLast, func() { o.Center = models.CenterLast })
+	center := map[models.Center]models.Center{models.CenterMean: models.CenterLast, models.CenterLast: models.CenterMean}[f.Center]
+	change(given.Center == "", "center", center, func() { o.Center = center })
 	other := map[Switch]Switch{On: Off, Off: On}[f.Log]
 	change(given.Log == Auto && !f.mixLogs && positive(f.panel), "logarithms", other, func() { o.Log = other })
 	t.words = strings.Join(words, ", ")
