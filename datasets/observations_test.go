@@ -91,3 +91,25 @@ func TestPanelOfMetrics(t *testing.T) {
 		t.Errorf("targets %q, values %v, notes %q", panel.Targets, panel.Series[0].Targets, panel.Notes)
 	}
 }
+
+// Rows of a step that jitters are brought to even steps, and the second of a step is left
+// out.
+func TestPanelNearest(t *testing.T) {
+	const table = "time,v\n" +
+		"2026-01-01 10:00:00.0,1\n2026-01-01 10:00:15.3,2\n2026-01-01 10:00:29.8,3\n2026-01-01 10:00:31.0,9\n" +
+		"2026-01-01 10:01:00.2,5\n2026-01-01 10:01:15.1,6\n2026-01-01 10:01:15.1,9\n"
+	rows, err := datasets.NewCSVRows(strings.NewReader(table), "t.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	panel, err := datasets.ReadPanel(rows, datasets.Roles{Nearest: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(panel.Frequency, panel.Series[0].Targets); got != "15s [[1 2 3 NaN 5 6]]" {
+		t.Error(got)
+	}
+	if notes := strings.Join(panel.Notes, "; "); !strings.Contains(notes, "4 rows brought to the nearest step of 15s") || !strings.Contains(notes, "2 rows left out") {
+		t.Errorf("notes %q", notes)
+	}
+}

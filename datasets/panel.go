@@ -47,6 +47,7 @@ type Roles struct {
 
 	Infinite   bool           // infinite values are missing ones, and no error
 	Missing    models.Missing // what is done about missing values; "" is mask
+	Nearest    bool           // rows that do not lie whole steps apart count for the nearest step, and no error is made of them
 	TimeFormat string         // how times are written: see ReadPanel; "" finds it
 	Zone       string         // the time zone of times that are written without one, such as Europe/Berlin; "" is UTC
 	Frequency  string         // the step from row to row as models.ParseFrequency reads it; "" finds it

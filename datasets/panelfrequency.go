@@ -125,8 +125,15 @@ func (r *panelReader) findFrequency() (best models.Frequency) {
 			most, best = share, models.Frequency{Count: step, Unit: unit}
 		}
 	}
+	if r.roles.Nearest && most < evenShare {
+		return r.usualFrequency()
+	}
 	return inLargestUnit(best)
 }
+
+// evenShare is the least share of rows that are a step after the one before, where rows
+// that are not may be brought to the nearest step.
+const evenShare = 0.5
 
 // unitsFor returns the units in which steps may be counted. Of those that are equally good
 // the first is used.

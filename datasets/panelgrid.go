@@ -25,6 +25,9 @@ func (r *panelReader) panel() (*Panel, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.roles.Nearest && g.timed {
+		r.nearest(g)
+	}
 	p := &Panel{Roles: r.roles, Frequency: g.frequency, format: r.format}
 	for i, s := range r.series {
 		if err := r.addSeries(p, g, s); err != nil {
@@ -59,7 +62,7 @@ func (r *panelReader) sort() error {
 		}
 		line := s.unsorted
 		s.sort()
-		if i := s.twice(); i > 0 {
+		if i := s.twice(); i > 0 && !r.roles.Nearest {
 			return r.twiceError(s, i)
 		}
 		if first == 0 || line < first {

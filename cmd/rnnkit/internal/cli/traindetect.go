@@ -97,7 +97,7 @@ func (v *trainDetect) validate() (err error) {
 	if v.roles.Series, err = listed("series", v.series); err != nil {
 		return err
 	}
-	v.roles.Infinite = true
+	v.roles.Infinite, v.roles.Nearest = true, true
 	if v.roles.All = v.targets == allColumns; !v.roles.All {
 		if v.roles.Targets, err = listed("target", v.targets); err != nil {
 			return err
