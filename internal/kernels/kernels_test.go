@@ -60,8 +60,10 @@ func products[T Float]() map[string]struct {
 		mul    func(dst, a, b Matrix[T])
 		ta, tb blas.Transpose
 	}{
-		"NN": {MulNN[T], blas.NoTrans, blas.NoTrans},
-		"TN": {MulTN[T], blas.Trans, blas.NoTrans},
+		"NN":    {MulNN[T], blas.NoTrans, blas.NoTrans},
+		"TN":    {MulTN[T], blas.Trans, blas.NoTrans},
+		"SetNN": {func(dst, a, b Matrix[T]) { set(dst, a, b, SetNN[T]) }, blas.NoTrans, blas.NoTrans},
+		"SetTN": {func(dst, a, b Matrix[T]) { set(dst, a, b, SetTN[T]) }, blas.Trans, blas.NoTrans},
 		"Pack": {func(dst, a, b Matrix[T]) {
 			var p Packed[T]
 			p.Pack(b)
@@ -73,6 +75,13 @@ func products[T Float]() map[string]struct {
 			Mul(dst, dst, a, &p)
 		}, blas.NoTrans, blas.Trans},
 	}
+}
+
+// set adds to dst what mul sets a matrix to.
+func set[T Float](dst, a, b Matrix[T], mul func(dst, a, b Matrix[T])) {
+	product := Dense(dst.Rows, dst.Cols, slices.Repeat([]T{guard}, dst.Rows*dst.Cols))
+	mul(product, a, b)
+	Add(dst, product)
 }
 
 // TestMul compares the products with those of gonum's BLAS in float64.

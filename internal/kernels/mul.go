@@ -32,13 +32,22 @@ func Mul[T Float](dst, init, a Matrix[T], b *Packed[T]) {
 }
 
 // MulNN adds a b to dst: dst[m,n] += Σₖ a[m,k] b[k,n].
-func MulNN[T Float](dst, a, b Matrix[T]) {
+func MulNN[T Float](dst, a, b Matrix[T]) { mulNN(dst, dst, a, b) }
+
+// SetNN sets dst to a b.
+func SetNN[T Float](dst, a, b Matrix[T]) { mulNN(dst, Matrix[T]{}, a, b) }
+
+// mulNN sets dst to init + a b. init is dst, or without Data stands for zeros.
+func mulNN[T Float](dst, init, a, b Matrix[T]) {
 	if dst.Rows != a.Rows || dst.Cols != b.Cols || a.Cols != b.Rows {
 		panic("kernels: sizes of a product do not match")
 	}
 	if s := simdFor[T](); s != nil {
-		s.product(narrow(dst), narrow(dst), first(a), a.Stride, 1, first(b), b.Stride, s.panel, a.Cols)
+		s.product(narrow(dst), narrow(init), first(a), a.Stride, 1, first(b), b.Stride, s.panel, a.Cols)
 		return
+	}
+	if init.Data == nil {
+		dst.Zero()
 	}
 	for i := range a.Rows {
 		d, x := dst.Row(i), a.Row(i)
@@ -53,17 +62,29 @@ func MulNN[T Float](dst, a, b Matrix[T]) {
 }
 
 // MulTN adds aᵀ b to dst: dst[m,n] += Σₖ a[k,m] b[k,n].
-func MulTN[T Float](dst, a, b Matrix[T]) {
+func MulTN[T Float](dst, a, b Matrix[T]) { mulTN(dst, dst, a, b) }
+
+// SetTN sets dst to aᵀ b.
+func SetTN[T Float](dst, a, b Matrix[T]) { mulTN(dst, Matrix[T]{}, a, b) }
+
+// mulTN sets dst to init + aᵀ b. init is dst, or without Data stands for zeros.
+func mulTN[T Float](dst, init, a, b Matrix[T]) {
 	if dst.Rows != a.Cols || dst.Cols != b.Cols || a.Rows != b.Rows {
 		panic("kernels: sizes of a product do not match")
 	}
 	if s := simdFor[T](); s != nil {
 		if b.Cols == 1 && dst.Stride == 1 { // a row of dstᵀ fills registers
 			dst = Matrix[T]{Rows: 1, Cols: dst.Rows, Stride: dst.Rows, Data: dst.Data}
+			if init.Data != nil {
+				init = dst
+			}
 			a, b = b, a
 		}
-		s.product(narrow(dst), narrow(dst), first(a), 1, a.Stride, first(b), b.Stride, s.panel, a.Rows)
+		s.product(narrow(dst), narrow(init), first(a), 1, a.Stride, first(b), b.Stride, s.panel, a.Rows)
 		return
+	}
+	if init.Data == nil {
+		dst.Zero()
 	}
 	k := 0
 	for ; k+4 <= a.Rows; k += 4 {
