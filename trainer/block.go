@@ -12,8 +12,8 @@ type block[T models.Float] interface {
 	forward(x value[T], training bool) value[T]
 
 	// backward follows a forward in training, and expects the gradient of what that
-	// returned. It adds the gradients of the parameters to grads, and sets the gradient
-	// of what forward read, if that has one.
+	// returned. It adds the gradients of the parameters to grads, but sets those of
+	// linear maps, and sets the gradient of what forward read, if that has one.
 	backward(grads *models.Params[T])
 
 	// pack runs one of the tasks that lay out the current parameters for the products.

@@ -11,8 +11,7 @@ import (
 // window, and hands them on; the block horizon adds the answers.
 type paths[T models.Float] struct {
 	direct  *models.Direct
-	maps    []T // [window, maps, horizon]
-	packed  *kernels.Packed[T]
+	maps    []T       // [window, maps, horizon]
 	gate    *dense[T] // nil with one map
 	windows *windows[T]
 
@@ -26,7 +25,7 @@ type paths[T models.Float] struct {
 }
 
 func newPaths[T models.Float](d *models.Direct, p *models.Params[T], w *windows[T]) *paths[T] {
-	n := &paths[T]{direct: d, maps: p.Path, packed: new(kernels.Packed[T]), windows: w}
+	n := &paths[T]{direct: d, maps: p.Path, windows: w}
 	if d.Linear > 1 {
 		n.gate = newDense(p, func(p *models.Params[T]) models.Linear[T] { return p.Gate }, false)
 	}
@@ -34,22 +33,17 @@ func newPaths[T models.Float](d *models.Direct, p *models.Params[T], w *windows[
 }
 
 func (p *paths[T]) share() block[T] {
-	s := &paths[T]{direct: p.direct, maps: p.maps, packed: p.packed, windows: &windows[T]{direct: p.direct}}
+	s := &paths[T]{direct: p.direct, maps: p.maps, windows: &windows[T]{direct: p.direct}}
 	if p.gate != nil {
 		s.gate = p.gate.share().(*dense[T])
 	}
 	return s
 }
 
-func (p *paths[T]) packTasks() int { return min(p.direct.Linear, 2) }
+// packTasks counts the gate alone: products read the maps as fast where they are.
+func (p *paths[T]) packTasks() int { return min(max(p.direct.Linear-1, 0), 1) }
 
-func (p *paths[T]) pack(task int, training bool) {
-	if task == 1 {
-		p.gate.pack(0, training)
-		return
-	}
-	p.packed.Pack(kernels.Dense(p.direct.Window, p.direct.Linear*p.direct.Horizon, p.maps))
-}
+func (p *paths[T]) pack(task int, training bool) { p.gate.pack(task, training) }
 
 func (p *paths[T]) forward(x value[T], training bool) value[T] {
 	p.x = x
@@ -59,7 +53,7 @@ func (p *paths[T]) forward(x value[T], training bool) value[T] {
 	}
 	kernels.Grow(&p.each, batch*maps*p.direct.Horizon)
 	kernels.Grow(&p.dEach, len(p.each))
-	kernels.Mul(p.product(p.each), kernels.Matrix[T]{}, p.inputs(), p.packed)
+	kernels.SetNN(p.product(p.each), p.inputs(), p.matrix(p.maps))
 	if maps == 1 {
 		p.y, p.dy = p.each, p.dEach
 	} else {
@@ -92,10 +86,9 @@ func (p *paths[T]) mix(training bool) {
 	kernels.Softmax(kernels.Dense(batch, maps, p.shares), kernels.Dense(batch, maps, p.gate.y), p.largest, p.sums)
 	kernels.Grow(&p.y, batch*horizon)
 	kernels.Grow(&p.dy, len(p.y))
-	clear(p.y)
 	for b := range batch {
 		y, shares := kernels.Dense(1, horizon, p.y[b*horizon:]), kernels.Dense(1, maps, p.shares[b*maps:])
-		kernels.MulNN(y, shares, kernels.Dense(maps, horizon, p.each[b*maps*horizon:]))
+		kernels.SetNN(y, shares, kernels.Dense(maps, horizon, p.each[b*maps*horizon:]))
 	}
 }
 
@@ -107,20 +100,22 @@ func (p *paths[T]) backward(grads *models.Params[T]) {
 	if p.direct.Linear > 1 {
 		p.mixBackward(grads)
 	}
-	dMaps := kernels.Dense(p.direct.Window, p.direct.Linear*p.direct.Horizon, grads.Path)
-	kernels.MulTN(dMaps, p.inputs(), p.product(p.dEach))
+	kernels.SetTN(p.matrix(grads.Path), p.inputs(), p.product(p.dEach))
+}
+
+// matrix returns maps as a matrix, [window, maps*horizon].
+func (p *paths[T]) matrix(maps []T) kernels.Matrix[T] {
+	return kernels.Dense(p.direct.Window, p.direct.Linear*p.direct.Horizon, maps)
 }
 
 // mixBackward sets dEach from dy, and adds the gradient of what the gate reads.
 func (p *paths[T]) mixBackward(grads *models.Params[T]) {
 	maps, horizon := p.direct.Linear, p.direct.Horizon
-	clear(p.dEach)
-	clear(p.dShares)
 	for b := range p.x.steps.Batch {
 		dy, at := p.dy[b*horizon:], b*maps*horizon
 		shares, dShares := p.shares[b*maps:][:maps], p.dShares[b*maps:][:maps]
-		kernels.MulTN(kernels.Dense(maps, horizon, p.dEach[at:]), kernels.Dense(1, maps, shares), kernels.Dense(1, horizon, dy))
-		kernels.MulNN(kernels.Dense(maps, 1, dShares), kernels.Dense(maps, horizon, p.each[at:]), kernels.Dense(horizon, 1, dy))
+		kernels.SetTN(kernels.Dense(maps, horizon, p.dEach[at:]), kernels.Dense(1, maps, shares), kernels.Dense(1, horizon, dy))
+		kernels.SetNN(kernels.Dense(maps, 1, dShares), kernels.Dense(maps, horizon, p.each[at:]), kernels.Dense(horizon, 1, dy))
 		var mean T
 		for k, share := range shares {
 			mean += share * dShares[k]

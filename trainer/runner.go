@@ -177,9 +177,19 @@ func (r *runner[T]) runShard(i int) {
 		if s.grads == nil {
 			s.grads = models.NewParams[T](r.meta.Spec)
 		}
-		clear(s.grads.Data)
+		clearGradients(s.grads)
 		s.backward(s.grads)
 	}
+}
+
+// clearGradients clears all but the gradients of the linear maps, which backward sets.
+func clearGradients[T models.Float](p *models.Params[T]) {
+	maps := len(p.Embedding) + len(p.Segment.W) + len(p.Segment.B)
+	for _, table := range p.Categories {
+		maps += len(table)
+	}
+	clear(p.Data[:maps])
+	clear(p.Data[maps+len(p.Path):])
 }
 
 // resetStates makes the next batch of a stateful run start from zero.

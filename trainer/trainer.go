@@ -150,7 +150,6 @@ type fit[T models.Float] struct {
 	saved    time.Time     // when the checkpoint was written
 
 	updates  int
-	grads    *models.Params[T]
 	moments  [][]T
 	chunks   []chunk[T] // of the parameters
 	plateau  plateau
@@ -198,7 +197,6 @@ func newFit[T models.Float](meta *models.Metadata, params *models.Params[T], tra
 		test:    test,
 		order:   make([]int, train.Len()),
 		shuffle: rand.NewPCG(opts.Seed, shuffleStream),
-		grads:   models.NewParams[T](meta.Spec),
 		moments: make([][]T, opts.Optimizer.moments()),
 		plateau: plateau{Factor: 1, Best: math.MaxFloat64},
 		best:    best[T]{loss: math.MaxFloat64},

@@ -10,10 +10,11 @@ import (
 
 // chunk is a range of the parameters that one goroutine updates at a time.
 type chunk[T models.Float] struct {
-	first         int
-	params, grads []T
-	moments       [][]T
-	norm          float64 // of grads
+	first   int
+	params  []T
+	grads   []T // those of the batch, in the memory of the first shard's
+	moments [][]T
+	norm    float64 // of grads
 }
 
 // chunkSize is the number of parameters in a chunk; the last may have fewer.
@@ -23,7 +24,7 @@ const chunkSize = 1 << 14
 func (f *fit[T]) splitChunks() {
 	for first := 0; first < len(f.params.Data); first += chunkSize {
 		end := min(first+chunkSize, len(f.params.Data))
-		c := chunk[T]{first: first, params: f.params.Data[first:end], grads: f.grads.Data[first:end]}
+		c := chunk[T]{first: first, params: f.params.Data[first:end]}
 		for _, m := range f.moments {
 			c.moments = append(c.moments, m[first:end])
 		}
@@ -59,7 +60,7 @@ func (f *fit[T]) update(epoch, batch int, loss float64) error {
 // shards.
 func (f *fit[T]) sumGradients(i int) {
 	c, shards := &f.chunks[i], f.active()
-	copy(c.grads, shards[0].grads.Data[c.first:])
+	c.grads = shards[0].grads.Data[c.first:][:len(c.params)]
 	for _, s := range shards[1:] {
 		kernels.AddScaled(c.grads, 1, s.grads.Data[c.first:])
 	}
