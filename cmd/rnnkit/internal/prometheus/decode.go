@@ -30,22 +30,29 @@ var ErrEmpty = errors.New("the answer holds no series: nothing matches the query
 // no series. Answers of other kinds and native histograms are refused. Two values of a
 // series at the same time must be equal.
 func Decode(r io.Reader) (*Matrix, error) {
-	d := &decoder{json: json.NewDecoder(r), matrix: &Matrix{}}
+	m := &Matrix{}
+	if err := m.decode(r); err != nil {
+		return nil, err
+	}
+	return m, m.finish()
+}
+
+// decode adds what documents hold.
+func (m *Matrix) decode(r io.Reader) error {
+	d := &decoder{json: json.NewDecoder(r), matrix: m}
 	d.json.UseNumber()
 	for documents := 0; ; documents++ {
 		token, err := d.json.Token()
 		switch {
 		case err == io.EOF && documents == 0:
-			return nil, errors.New("no answer of Prometheus: it is empty")
-		case err == io.EOF && len(d.matrix.Series) == 0:
-			return nil, ErrEmpty
+			return errors.New("the answer is empty")
 		case err == io.EOF:
-			return d.matrix, d.matrix.sort()
+			return nil
 		case err != nil:
-			return nil, d.errorf("%w", err)
+			return d.errorf("%w", err)
 		}
 		if err := d.document(token); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }

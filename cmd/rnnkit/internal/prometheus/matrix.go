@@ -84,9 +84,23 @@ func (m *Matrix) note(text string) {
 	}
 }
 
-// sort sorts the points of each series by time. Of equal points it keeps one. Two values at
-// the same time are an error.
-func (m *Matrix) sort() error {
+// add adds the points and the notes of another matrix.
+func (m *Matrix) add(other *Matrix) {
+	for _, from := range other.Series {
+		s := m.series(from.Labels)
+		s.Points = append(s.Points, from.Points...)
+	}
+	for _, note := range other.Notes {
+		m.note(note)
+	}
+}
+
+// finish sorts the points of each series by time. Of equal points it keeps one. Two values
+// at the same time are an error, and so is a matrix without a series.
+func (m *Matrix) finish() error {
+	if len(m.Series) == 0 {
+		return ErrEmpty
+	}
 	for _, s := range m.Series {
 		slices.SortStableFunc(s.Points, func(a, b Point) int { return cmp.Compare(a.Time, b.Time) })
 		s.Points = slices.CompactFunc(s.Points, samePoint)
