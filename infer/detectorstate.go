@@ -129,9 +129,13 @@ func (s *DetectorState) MarshalBinary() ([]byte, error) {
 	return append(data, sum[:]...), err
 }
 
+// ErrOtherModel is what [DetectorState.UnmarshalBinary] returns for the state of another
+// model.
+var ErrOtherModel = errors.New("the state is that of another model: begin with NewState")
+
 // UnmarshalBinary sets s, which [Detector.NewState] returned, to the state that
 // [DetectorState.MarshalBinary] wrote. If data is anything else, or the state of another
-// model, it returns an error and leaves s as it is.
+// model (an [ErrOtherModel]), it returns an error and leaves s as it is.
 func (s *DetectorState) UnmarshalBinary(data []byte) error {
 	rest, ok := bytes.CutPrefix(data, []byte(detectorHeader))
 	if !ok {
@@ -157,7 +161,7 @@ func (s *DetectorState) decode(data []byte) error {
 		}
 	}
 	if err != nil || n != len(data) || figures.Model != s.detector.fingerprint() || figures.Phase < 0 || figures.Phase >= int64(max(1, s.season)) {
-		return errors.New("the state is that of another model: begin with NewState")
+		return ErrOtherModel
 	}
 	s.columns, s.forecast, s.tensors = read.columns, read.forecast, read.tensors
 	s.phase, s.streak, s.quiet, s.peak = int(figures.Phase), int(figures.Streak), int(figures.Quiet), figures.Peak

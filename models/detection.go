@@ -16,6 +16,7 @@ type Detection struct {
 	Zone      string   `json:"zone,omitempty"`      // time zone of times that are written without one; "" for UTC
 	Series    []string `json:"series,omitempty"`    // names of the columns that together tell series apart
 	Frequency string   `json:"frequency,omitempty"` // from one observation to the next, as ParseFrequency reads it; "" without times
+	Query     string   `json:"query,omitempty"`     // of Prometheus, in PromQL, that the series came from; "" for a table
 	Season    int      `json:"season,omitempty"`    // observations after which the series repeats; 0 if it has no season
 
 	Direction    Direction `json:"direction,omitempty"`     // on which side of the forecast an anomaly lies; "" for both

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,11 +26,16 @@ type detectOptions struct {
 	state string
 	plot  string
 	json  bool
+
+	server  prometheusFlags
+	listen  string
+	retrain time.Duration
 }
 
 const detectLong = `Score the rows of the table on standard input: CSV, JSON Lines, Parquet or Arrow, or what
-a Prometheus server answers to a range query. The columns that the detector was trained
-on may stand in any order, with others between them.
+Prometheus answers to a range query. The columns that the detector was trained on may
+stand in any order, with others between them. With --prometheus the rows come from a
+server.
 
 Each row gives a line with the score, of which 1 is the border: a row that reaches it is
 an anomaly. yhat is what was expected, yhat_lower and yhat_upper are between which values
@@ -38,11 +44,19 @@ columns prints the one that contributes most to the score, and --json prints all
 
 Missing values and gaps in time are no anomalies. A row that is not later than the one
 before it of its series has no score. With --state the detector goes on where it ended:
-the file has what it knows of each series.`
+the file has what it knows of each series.
+
+With --listen the detector follows the query of a Prometheus server, step by step, until a
+signal ends it, and serves what it sees as metrics: rnnkit_anomaly_score, rnnkit_y,
+rnnkit_yhat, rnnkit_yhat_lower and rnnkit_yhat_upper, with the labels of each series. It
+looks back over --range at first, and where it was away it catches up. With --retrain it
+learns on in the background from the last --range, and replaces the model's file.`
 
 const detectExample = `  rnnkit detect latency.onnx < latency.csv
   rnnkit detect latency.onnx --plot band.svg < latency.csv > scores.csv
-  rnnkit detect latency.onnx --state latency.state < today.csv`
+  rnnkit detect latency.onnx --state latency.state < today.csv
+  rnnkit detect latency.onnx --prometheus http://localhost:9090 --range 2d > scores.csv
+  rnnkit detect latency.onnx --prometheus http://localhost:9090 --listen :9101 --state latency.state --retrain 24h`
 
 func newDetectCmd(s *streams) *cobra.Command {
 	return newVerbCmd(&detectOptions{streams: s}, &cobra.Command{
@@ -58,6 +72,9 @@ func (o *detectOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.state, "state", "", "a file that keeps what the detector knows of each series, from one run to the next")
 	flags.StringVar(&o.plot, "plot", "", "draw the strangest rows of the first series, the band and the anomalies to this file: .svg, .png or .pdf")
 	flags.BoolVar(&o.json, "json", false, "print a JSON object for each row, with all columns")
+	o.server.add(flags, true)
+	flags.StringVar(&o.listen, "listen", "", "follow the query, and serve metrics at this address, such as 127.0.0.1:9101")
+	flags.Var(&duration{&o.retrain}, "retrain", "learn on after this time, such as 24h (default never)")
 	o.engineFlags.add(flags)
 }
 
@@ -66,6 +83,18 @@ func (o *detectOptions) validate() error {
 		if err := checkPicture("--plot", o.plot); err != nil {
 			return err
 		}
+	}
+	switch err := o.server.validate(); {
+	case err != nil:
+		return err
+	case o.listen != "" && !o.server.given():
+		return usagef("--listen follows a query: name the server by --prometheus")
+	case o.listen != "" && (o.plot != "" || o.json):
+		return usagef("--listen serves metrics, and prints no rows: leave out --plot and --json")
+	case o.listen != "" && o.server.until != "":
+		return usagef("--listen follows a query as time goes: leave out --until")
+	case o.retrain > 0 && o.listen == "":
+		return usagef("--retrain is for a detector that goes on: give --listen too")
 	}
 	return o.engineFlags.validate()
 }
@@ -81,20 +110,45 @@ func (o *detectOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return o.notDetector(err)
 	}
-	o.greet()
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	if o.server.given() {
+		if err := o.followDetection(detector.Detection()); err != nil {
+			return err
+		}
+	}
+	if o.listen != "" {
+		return o.follow(ctx, detector)
+	}
 	states, err := detectorstate.Open(o.state, detector)
 	if err != nil {
 		return err
 	}
 	defer states.Close()
-	ctx, stop := untilSignal(ctx)
-	defer stop()
+	rows, err := o.rows(ctx)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
 	w := o.newWatch(detector, states)
-	err = w.run(ctx, o.In)
+	err = w.run(ctx, rows)
 	if w.tally.rows > 0 {
 		err = errors.Join(err, states.Save(), w.finish())
 	}
 	return err
+}
+
+// rows opens what is scored.
+func (o *detectOptions) rows(ctx context.Context) (*tablefile.Rows, error) {
+	if !o.server.given() {
+		o.greet()
+		return tablefile.Open("-", o.In)
+	}
+	rows, err := o.server.rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tablefile.Rows{RowReader: rows}, nil
 }
 
 // notDetector returns the error of a model that is no detector.
@@ -130,16 +184,14 @@ func rolesOfDetection(d models.Detection) datasets.Roles {
 	return datasets.Roles{Time: d.Time, Zone: d.Zone, Series: d.Series, Targets: d.Columns, Infinite: true}
 }
 
-// run scores the rows of the table on in.
-func (w *watch) run(ctx context.Context, in io.Reader) error {
-	rows, err := tablefile.Open("-", in)
+// run scores the rows of a table.
+func (w *watch) run(ctx context.Context, rows *tablefile.Rows) error {
+	observations, err := datasets.NewObservations(rows, rows.Roles(rolesOfDetection(w.detector.Detection())))
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	observations, err := datasets.NewObservations(rows, rolesOfDetection(w.detector.Detection()))
-	if err != nil {
-		return err
+	for _, note := range rows.Notes() {
+		fmt.Fprintf(w.Err, "note: %s\n", printable(note))
 	}
 	for {
 		row, err := observations.Next()

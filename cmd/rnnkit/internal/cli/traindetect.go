@@ -23,6 +23,7 @@ type trainDetect struct {
 	roles           datasets.Roles
 	series, targets string // lists of columns
 	falseAlarm      string // a time or a number of rows
+	server          prometheusFlags
 }
 
 const allColumns = "all"
@@ -35,21 +36,22 @@ func newTrainDetectCmd(s *streams) *cobra.Command {
 		Use:   "detect",
 		Short: "Find anomalies in your own metrics",
 		Long: `Find anomalies in the series of your own table: CSV, JSON Lines, Parquet or Arrow, with
-one row a time, or what a Prometheus server answers to a range query. The columns are
-watched together, and a network learns to forecast the next row of them. What no flag
-says follows from the data, by rules that are printed.
+one row a time, or what Prometheus answers to a range query, as a file or from a server.
+The columns are watched together, and a network learns to forecast the next row of them.
+What no flag says follows from the data, by rules that are printed.
 
 The last rows of each series are not learned from. They calibrate the border: the
 distance from the forecast that is reached about as rarely as --false-alarm says.`,
 		Example: `  rnnkit train detect --data latency.csv -o latency.onnx
   rnnkit train detect --data cpu.csv --time ts --series instance --target user,system --direction above -o cpu.onnx
+  rnnkit train detect --prometheus http://localhost:9090 --query 'rate(errors_total[5m])' --range 14d --step 1m -o errors.onnx
   rnnkit detect latency.onnx < latency.csv`,
 		Args: dataByFlag,
 	})
 }
 
 func (v *trainDetect) addFlags(f *pflag.FlagSet) {
-	v.addGroups(f, []flagGroup{{"Data", v.addDataFlags}, {"Anomalies", v.addDetectFlags}, {"Files", v.addDetectFileFlags}, {"Training", v.addDetectFitFlags}})
+	v.addGroups(f, []flagGroup{{"Data", v.addDataFlags}, {"Prometheus", v.addServerFlags}, {"Anomalies", v.addDetectFlags}, {"Files", v.addDetectFileFlags}, {"Training", v.addDetectFitFlags}})
 }
 
 func (v *trainDetect) addDataFlags(f *pflag.FlagSet) {
@@ -62,6 +64,8 @@ func (v *trainDetect) addDataFlags(f *pflag.FlagSet) {
 	f.StringVar(&r.Zone, "zone", "", "the time zone of times without one, such as Europe/Berlin (default UTC)")
 	f.StringVar(&r.Frequency, "frequency", "", "from row to row, such as 1min, 15s, 1h (default as found)")
 }
+
+func (v *trainDetect) addServerFlags(f *pflag.FlagSet) { v.server.add(f, false) }
 
 func (v *trainDetect) addDetectFlags(f *pflag.FlagSet) {
 	o := &v.options
@@ -106,7 +110,28 @@ func (v *trainDetect) validate() (err error) {
 	if _, err = v.rate(models.Frequency{Count: 1, Unit: models.Nanosecond}); err != nil {
 		return err
 	}
+	if err := v.server.validate(); err != nil {
+		return err
+	}
+	if v.server.given() {
+		return v.validateServer()
+	}
 	return v.trainFile.validate()
+}
+
+// validateServer is the rest of validate for data of a server.
+func (v *trainDetect) validateServer() error {
+	if v.path != "" {
+		return usagef("--data and --prometheus are both given: leave out one of them")
+	}
+	if _, err := v.server.query(); err != nil {
+		return err
+	}
+	if err := v.validateTrain(); err != nil {
+		return err
+	}
+	v.DataName = v.server.expression
+	return v.distinct("")
 }
 
 // rate returns the false alarms for each row that --false-alarm asks for, 0 for the default.
@@ -135,7 +160,7 @@ func (v *trainDetect) run(ctx context.Context, _ []string) error {
 	if err := v.readStart(); err != nil {
 		return err
 	}
-	panel, err := v.readPanelFile(v.path, v.roles)
+	panel, err := v.readPanel(ctx)
 	if role, ok := errors.AsType[*models.FieldError](err); ok {
 		return usageError{withFlag(role)}
 	}
@@ -147,11 +172,26 @@ func (v *trainDetect) run(ctx context.Context, _ []string) error {
 	}
 	j, err := rnnkit.NewDetector(panel, v.options)
 	if err == nil {
+		j.Model.Detector.Query = v.server.expression
 		for _, rule := range j.Model.Detector.Rules {
 			fmt.Fprintf(v.Err, "  %s\n", printable(rule))
 		}
 	}
 	return v.trainJob(ctx, j, err)
+}
+
+// readPanel reads what is learned from, and says what it is.
+func (v *trainDetect) readPanel(ctx context.Context) (*datasets.Panel, error) {
+	if !v.server.given() {
+		return v.readPanelFile(v.path, v.roles)
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	rows, err := v.server.rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v.readPanelRows(rows, v.roles)
 }
 
 // readStart makes the file of --init the Start.

@@ -390,6 +390,18 @@ func (s *streams) readPanelFile(path string, roles datasets.Roles) (*datasets.Pa
 		return nil, err
 	}
 	defer rows.Close()
+	return s.readPanelRows(rows, roles)
+}
+
+// tableRows are rows whose format may say what the columns are for.
+type tableRows interface {
+	datasets.RowReader
+	Roles(given datasets.Roles) datasets.Roles
+	Notes() []string
+}
+
+// readPanelRows reads a table, and says what was read.
+func (s *streams) readPanelRows(rows tableRows, roles datasets.Roles) (*datasets.Panel, error) {
 	panel, err := datasets.ReadPanel(rows, rows.Roles(roles))
 	if err != nil {
 		return nil, err

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"time"
 
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/internal/atomicfile"
@@ -32,21 +34,31 @@ const format = 1
 
 // Open reads the states in the file at path, or none if there is no file, and locks the path
 // until Close. With an empty path the states are kept in memory alone. It is an error if
-// the states are those of another model.
+// the states are those of another model: an [infer.ErrOtherModel].
 func Open(path string, d *infer.Detector) (*States, error) {
-	s := &States{detector: d, path: path, series: map[string]*infer.DetectorState{}}
-	if path == "" {
-		return s, nil
-	}
-	var err error
-	if s.lock, err = atomicfile.LockPath(path); err != nil {
-		return nil, err
+	s, err := Begin(path, d)
+	if err != nil || path == "" {
+		return s, err
 	}
 	if err := s.read(); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+// Begin locks the path and returns no states, whatever there is.
+func Begin(path string, d *infer.Detector) (s *States, err error) {
+	s = &States{detector: d, path: path, series: map[string]*infer.DetectorState{}}
+	if path != "" {
+		s.lock, err = atomicfile.LockPath(path)
+	}
+	return s, err
+}
+
+// For returns the states of another detector, as yet without series, for the same file.
+func (s *States) For(d *infer.Detector) *States {
+	return &States{detector: d, path: s.path, lock: s.lock, series: map[string]*infer.DetectorState{}}
 }
 
 // read reads the file.
@@ -80,8 +92,20 @@ func (s *States) Of(series string) *infer.DetectorState {
 	return state
 }
 
-// Forget removes the state of a series.
-func (s *States) Forget(series string) { delete(s.series, series) }
+// Last returns the time of the last observation of any series, zero if there was none.
+func (s *States) Last() (last time.Time) {
+	for _, state := range s.series {
+		if state.Last().After(last) {
+			last = state.Last()
+		}
+	}
+	return last
+}
+
+// ForgetBefore removes the states of series whose last observation was before a time.
+func (s *States) ForgetBefore(t time.Time) {
+	maps.DeleteFunc(s.series, func(_ string, state *infer.DetectorState) bool { return state.Last().Before(t) })
+}
 
 // Len returns the number of series.
 func (s *States) Len() int { return len(s.series) }

@@ -109,7 +109,7 @@ func TestMemory(t *testing.T) {
 	if a := s.Of("a"); s.Of("a") != a || s.Len() != 1 || s.Save() != nil {
 		t.Errorf("%d states", s.Len())
 	}
-	if s.Forget("a"); s.Len() != 0 {
+	if s.ForgetBefore(time.Unix(0, 0)); s.Len() != 0 {
 		t.Errorf("%d states", s.Len())
 	}
 }

@@ -103,6 +103,12 @@ type Query struct {
 	Step       time.Duration
 }
 
+// Align returns the last time up to t that lies whole steps after the beginning of 1970.
+func Align(t time.Time, step time.Duration) time.Time {
+	ms := t.UnixMilli()
+	return time.UnixMilli(ms - ms%step.Milliseconds())
+}
+
 // QueryRange returns the answer to a query of any length: it asks for as many points at a
 // time as the server gives. What fails for a reason that may pass is tried four times.
 //
@@ -138,7 +144,7 @@ func (c *Client) patiently(ctx context.Context, q Query) (*Matrix, error) {
 	wait := c.wait
 	for tries := 1; ; tries++ {
 		m, err := c.ask(ctx, q)
-		if passes := (*passing)(nil); !errors.As(err, &passes) {
+		if !MayPass(err) {
 			return m, err
 		}
 		if tries > retries {
@@ -342,3 +348,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// MayPass reports whether an error of QueryRange has a reason that may pass by itself: the
+// server is not there, or overloaded, or its answer was cut off.
+func MayPass(err error) bool { return errors.As(err, new(*passing)) }

@@ -136,7 +136,7 @@ func (r *Rows) Roles(given datasets.Roles) datasets.Roles {
 		given.Series = []string{seriesColumn}
 	}
 	if len(given.Targets) == 0 || len(given.Targets) == 1 && !slices.Contains(r.columns, given.Targets[0]) {
-		given.Targets = []string{valueColumn}
+		given.Targets, given.All = []string{valueColumn}, false
 	}
 	return given
 }
