@@ -21,7 +21,7 @@ import (
 // Detector.Rules of the model's metadata. The zero value suits most data.
 type DetectorOptions struct {
 	// Options are the options of all tasks. HeldOut is the share of each series, at its
-	// end, that the network does not learn from and that calibrates the border.
+	// end, that the network does not learn from and that tells how good its forecasts are.
 	Options
 
 	Season int // observations after which the series repeat; 1 if they do not
@@ -47,11 +47,11 @@ const (
 	detectorEpochs   = 8
 	detectorStreams  = 64          // at most
 	leastDetectorRow = 64          // rows that a series is learned from, with those that calibrate
+	leastScored      = 200         // rows after which the scores of a series calibrate the border
 	mostDay          = 24 * 60 * 4 // rows of a day that is taken for a season unseen
-	alarmDays        = 7           // about one false alarm in so many days
+	alarmDays        = 5           // about one false alarm in so many days
 	alarmRows        = 1000
-	alarmHold        = 60  // rows after an alarm in which there is no other
-	alarmViews       = 1.5 // false alarms for each that one of the detector's quantities has
+	alarmHold        = 60 // rows after an alarm in which there is no other
 )
 
 // Validate returns a *models.FieldError for the first field that fits no data.
@@ -80,10 +80,10 @@ func (o DetectorOptions) detection() models.Detection {
 // together. Missing values are none.
 //
 // The job trains a network that forecasts the next observation, on the first part of each
-// series. The rest calibrates the border, which stands for a rate of false alarms: split
-// conformal prediction, Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random
-// World" (2005). The series need not be free of anomalies, but those that lie in the last
-// part make the border wider. [infer.NewDetector] runs the file.
+// series. The scores that all observations get, each as if it was the newest, calibrate the
+// border, which stands for a rate of false alarms. The series need not be free of anomalies,
+// but many of them raise the border. docs/detect.md tells what the score is made of, and
+// [infer.NewDetector] runs the file.
 //
 // The error is a *models.FieldError if an option does not fit the panel, or the panel is
 // none. It wraps a [datasets.ErrTooShort] if the series are too short.
@@ -258,7 +258,6 @@ func (d *detector) appendInputs(list []datasets.Column, values []float64) {
 // calibration is what the rows told that the network did not learn from.
 type calibration struct {
 	strangeness []float64
-	halves      []float64 // of the band
 	off         []float64 // absolute errors of the forecast
 	repeating   []float64 // and of the last value
 }
@@ -270,8 +269,7 @@ func (d *detector) calibrate(ctx context.Context, m *models.Model) error {
 	m.Detector.Border, m.Detector.Consecutive, m.Detector.Refractory = 1, 0, 0
 	err := d.observe(ctx, m)
 	c := &d.calibration
-	rate := d.Rate / conformal.Alone(c.strangeness, d.Refractory)
-	watched.Border, watched.Calibrated = conformal.Border(c.strangeness, rate, math.Log10(alarmViews/d.Rate)), len(c.strangeness)
+	watched.Border, watched.Calibrated = conformal.Border(c.strangeness, d.Rate, -math.Log10(d.Rate)), len(c.strangeness)
 	m.Detector = &watched
 	return err
 }
@@ -314,6 +312,9 @@ func (d *detector) observeSeries(live *infer.Detector, i int) error {
 		if err != nil {
 			return err
 		}
+		if at >= d.scored(s) {
+			d.calibration.strange(s, at, r)
+		}
 		if at >= d.trained(s) {
 			d.calibration.add(s, at, r)
 		}
@@ -321,18 +322,30 @@ func (d *detector) observeSeries(live *infer.Detector, i int) error {
 	return nil
 }
 
-// add keeps what a detector whose border is 1 reads of a row.
+// scored returns the row of a series from which on its scores calibrate the border: from
+// there on all of them tell something.
+func (d *detector) scored(s *datasets.PanelSeries) int {
+	return min(d.trained(s), max(leastScored, d.Season*3/2))
+}
+
+// strange keeps the score of a row by a detector whose border is 1, unless all is missing.
+func (c *calibration) strange(s *datasets.PanelSeries, at int, r infer.Reading) {
+	for _, values := range s.Targets {
+		if !math.IsNaN(values[at]) {
+			c.strangeness = append(c.strangeness, r.Score)
+			return
+		}
+	}
+}
+
+// add keeps how far the forecast of a row was off.
 func (c *calibration) add(s *datasets.PanelSeries, at int, r infer.Reading) {
-	known := false
 	for k, values := range s.Targets {
 		off := math.Abs(values[at] - r.Forecast[k])
-		if known = known || !math.IsNaN(off); at > 0 && !math.IsNaN(off) && !math.IsNaN(values[at-1]) {
+		if at > 0 && !math.IsNaN(off) && !math.IsNaN(values[at-1]) {
 			c.off = append(c.off, off)
 			c.repeating = append(c.repeating, math.Abs(values[at]-values[at-1]))
 		}
-	}
-	if known {
-		c.strangeness = append(c.strangeness, r.Score)
 	}
 }
 
@@ -342,7 +355,7 @@ func (d *detector) summary(m *models.Metadata) string {
 	off, _ := moments(c.off)
 	repeating, _ := moments(c.repeating)
 	return fmt.Sprintf("about %s; the forecast of the next observation is off by %.4g, where repeating the last is off by %.4g (mean absolute, over the last %d rows)",
-		FalseAlarms(m.Detector.Rate, d.panel.Frequency), off, repeating, len(c.strangeness))
+		FalseAlarms(m.Detector.Rate, d.panel.Frequency), off, repeating, len(c.off))
 }
 
 // FalseAlarms says in words how often a detector of that rate has a false alarm, at steps of

@@ -23,11 +23,10 @@ type Detection struct {
 	MinDeviation float64   `json:"min_deviation,omitempty"` // what lies nearer to its forecast is no anomaly, in units of the column
 	MinRelative  float64   `json:"min_relative,omitempty"`  // likewise, as a share of the absolute value of the forecast
 	Consecutive  int       `json:"consecutive,omitempty"`   // observations in a row that must reach the border for an alarm; 0 for 1
-	Refractory   int       `json:"refractory,omitempty"`    // observations after an alarm in which there is no other
+	Refractory   int       `json:"refractory,omitempty"`    // observations after an alarm in which there is no other, but for one whose score is half as large again
 
-	// Border is the strangeness of an observation, in the detector's own units, whose score
-	// is 1. It was reached by a share Rate of the observations that calibrated it, which the
-	// network had not learned from, or is expected to be reached by where they were fewer.
+	// Border is the surprise of an observation, in the detector's own units, whose score is
+	// 1. A share Rate of observations is expected to reach it, as of those that calibrated it.
 	Border     float64 `json:"border"`
 	Rate       float64 `json:"rate"`                 // false alarms for each observation
 	Calibrated int     `json:"calibrated,omitempty"` // observations that calibrated the border

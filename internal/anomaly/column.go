@@ -75,7 +75,7 @@ func (c *Column) Read(inputs []float32, phase int) {
 	inputs[2] = float32(math.Asinh(c.units(c.Slow - c.Base)))
 	inputs[3], inputs[4] = 0, 0
 	if n := len(c.Season); n > 0 {
-		next, last := c.seasonal(phase), c.seasonal((phase+n-1)%n)
+		next, last := c.usually(phase), c.usually((phase+n-1)%n)
 		if !math.IsNaN(next) {
 			inputs[4] = float32(math.Asinh(c.units(next - c.Base)))
 		}
@@ -85,8 +85,8 @@ func (c *Column) Read(inputs []float32, phase int) {
 	}
 }
 
-// seasonal returns what values of a phase usually are, NaN where that is not known.
-func (c *Column) seasonal(phase int) float64 {
+// usually returns what values of a phase are, NaN where that is not known.
+func (c *Column) usually(phase int) float64 {
 	if len(c.Season) == 0 {
 		return math.NaN()
 	}
@@ -117,13 +117,13 @@ func (c *Column) Advance(value float64, phase int) {
 
 // learnSeason takes a value into the mean of its phase.
 func (c *Column) learnSeason(value float64, phase int) {
-	off := value - c.seasonal(phase)
+	off := value - c.usually(phase)
 	if math.IsNaN(off) {
 		c.Season[phase] = value - c.Offset
 		return
 	}
 	c.Offset += off / float64(len(c.Season))
-	c.Season[phase] += newSeason * (value - c.seasonal(phase))
+	c.Season[phase] += newSeason * (value - c.usually(phase))
 }
 
 // hold makes a value the base of the next change, unless it is the first one that is far

@@ -12,9 +12,9 @@ const (
 	leastRecent  = 1e-3         // of the usual change: less counts as so much
 	leastRange   = 200          // observations of which the range is known
 	leastNovel   = 0.02         // of the range; what lies outside by less is no novelty
-	rangeMemory  = 40_000       // observations; the range is that of once to twice as many
 	leastSeasons = 1.5          // before anything but the forecast and the season is judged
 	mostDistance = 1e3          // usual distances; a larger one counts as so many
+	mostValue    = 1e300        // so that differences are finite
 )
 
 // Evidence holds the running figures by which a column judges its values.
@@ -22,14 +22,12 @@ type Evidence struct {
 	Age                             float64 // observations so far, with missing ones
 	Residual, Seasonal, Level, Calm Tail
 
-	Distance        float64 // running mean of the distance from the season's value
-	Distances       float64 // that it is of
-	Near, Far       float64 // running levels
-	Recent, Usual   float64 // running means of the absolute change
-	Changes         float64 // that they are of
-	Low, High       float64 // range of the last values, no more than rangeMemory
-	OldLow, OldHigh float64 // range of the rangeMemory values before these
-	Ranged          float64 // values that Low and High are of
+	Distance      float64 // running mean of the distance from the season's value
+	Distances     float64 // that it is of
+	Near, Far     float64 // running levels
+	Recent, Usual float64 // running means of the absolute change
+	Changes       float64 // that they are of
+	Values, Offs  Range   // of the values, and of their distances from the season's
 }
 
 // Judge returns how surprising a value is beside the values before it, in the units of
@@ -48,31 +46,45 @@ type Evidence struct {
 //   - the distance of the running level from that over a longer time;
 //   - how much less the values change than they usually do, where both directions count.
 //
-// The novelty is 0 for a value within the range of the values before it. For one that lies
-// outside by more than a fiftieth of the range it is 1 and as many ranges, and 2 at most. Of
-// values that can be exchanged, the n-th is a new extreme with a probability of 2/n, so that
-// novelties get rare with time.
+// The novelty is 0 for a value within the range of the values before it, or as far from the
+// season's as others were. For one that lies outside of both ranges by more than a fiftieth
+// it is 1 and as many ranges, and 2 at most. Of values that can be exchanged, the n-th is a
+// new extreme with a probability of 2/n, so that novelties get rare with time.
 func (c *Column) Judge(value, forecast float64, phase int, d models.Direction) (surprise, novelty float64) {
-	e := &c.Evidence
+	value = clip(value, mostValue)
+	e, off := &c.Evidence, value-c.usually(phase)
 	known := c.Count >= leastRange && e.Age >= leastSeasons*float64(len(c.Season))
-	if c.Count > 0 && c.Missing <= mostFilled {
-		surprise = e.Residual.judge(towards(d, value-forecast)/math.Sqrt(1+c.Missing), true)
+	surprise = max(
+		c.residual(value-forecast, d),
+		e.seasonal(off, d),
+		e.level(value, c.Count, known, d),
+		c.calm(value-c.Latest, known && (d == "" || d == models.Both)),
+	)
+	novelty = e.novelty(value, off, d)
+	if !known {
+		novelty = 0
 	}
-	if off := value - c.seasonal(phase); !math.IsNaN(off) {
-		if e.Distances++; e.Distances > believed {
-			surprise = math.Max(surprise, e.Seasonal.judge(math.Min(mostDistance, zeroIfNaN(towards(d, off)/e.Distance)), true))
-		}
-		e.Distance += (math.Abs(off) - e.Distance) * weight(e.Distances, far)
-	}
-	surprise = math.Max(surprise, e.level(value, c.Count, known, d))
-	if c.Missing == 0 && c.Count > 0 {
-		surprise = math.Max(surprise, e.calm(math.Abs(value-c.Latest), known && (d == "" || d == models.Both)))
-	}
-	if known {
-		novelty = e.novelty(value, d)
-	}
-	e.extend(value, c.Count == 0)
 	return surprise, novelty
+}
+
+// residual returns the surprise of the distance from the forecast.
+func (c *Column) residual(off float64, d models.Direction) float64 {
+	if c.Count == 0 || c.Missing > mostFilled {
+		return 0
+	}
+	return c.Residual.judge(towards(d, off)/math.Sqrt(1+c.Missing), true)
+}
+
+// seasonal returns the surprise of the distance from the season's value.
+func (e *Evidence) seasonal(off float64, d models.Direction) (surprise float64) {
+	if math.IsNaN(off) {
+		return 0
+	}
+	if e.Distances++; e.Distances > believed {
+		surprise = e.Seasonal.judge(min(mostDistance, zeroIfNaN(towards(d, off)/e.Distance)), true)
+	}
+	e.Distance += (math.Abs(off) - e.Distance) * weight(e.Distances, far)
+	return surprise
 }
 
 // judge returns the surprise of v, 0 unless it is to be judged, and learns v.
@@ -92,42 +104,28 @@ func (e *Evidence) level(value, count float64, known bool, d models.Direction) f
 }
 
 // calm returns the surprise of so little change.
-func (e *Evidence) calm(change float64, known bool) float64 {
+func (c *Column) calm(change float64, known bool) float64 {
+	e := &c.Evidence
+	if c.Count == 0 || c.Missing > 0 {
+		return 0
+	}
 	e.Changes++
-	e.Recent += (change - e.Recent) * weight(e.Changes, recent)
-	e.Usual += (change - e.Usual) * weight(e.Changes, far)
+	e.Recent += (math.Abs(change) - e.Recent) * weight(e.Changes, recent)
+	e.Usual += (math.Abs(change) - e.Usual) * weight(e.Changes, far)
 	if e.Changes < recent || !(e.Usual > 0) {
 		return 0
 	}
-	return e.Calm.judge(math.Max(0, -math.Log(e.Recent/e.Usual+leastRecent)), known)
+	return e.Calm.judge(max(0, -math.Log(e.Recent/e.Usual+leastRecent)), known)
 }
 
-// novelty returns how far a value lies outside of the range, as Judge tells.
-func (e *Evidence) novelty(value float64, d models.Direction) float64 {
-	low, high := math.Min(e.Low, e.OldLow), math.Max(e.High, e.OldHigh)
-	out := 0.0
-	switch {
-	case value > high:
-		out = towards(d, value-high)
-	case value < low:
-		out = towards(d, value-low)
+// novelty returns that of a value which is so far off the season's, NaN without one, and
+// takes it into the ranges.
+func (e *Evidence) novelty(value, off float64, d models.Direction) float64 {
+	beyond := e.Values.take(value, d)
+	if !math.IsNaN(off) && !(e.Offs.take(off, d) > 0) || !(beyond > leastNovel) {
+		return 0
 	}
-	if share := out / (high - low); share > leastNovel {
-		return 1 + math.Min(share, 1)
-	}
-	return 0
-}
-
-// extend takes a value into the range.
-func (e *Evidence) extend(value float64, first bool) {
-	if first {
-		e.Low, e.High, e.OldLow, e.OldHigh = value, value, value, value
-	}
-	if e.Ranged++; e.Ranged > rangeMemory {
-		e.OldLow, e.OldHigh = e.Low, e.High
-		e.Low, e.High, e.Ranged = value, value, 1
-	}
-	e.Low, e.High = math.Min(e.Low, value), math.Max(e.High, value)
+	return 1 + min(beyond, 1)
 }
 
 // towards returns how far a difference lies in a direction.

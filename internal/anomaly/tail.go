@@ -42,7 +42,7 @@ func (t *Tail) Surprise(v float64) float64 {
 	case v <= t.Quantile:
 		return least * zeroIfNaN(v/t.Quantile)
 	}
-	return math.Min(mostSurprise, least+(v-t.Quantile)/(t.Excess*math.Ln10))
+	return min(mostSurprise, least+(v-t.Quantile)/(t.Excess*math.Ln10))
 }
 
 // Reach returns the value whose surprise is so much, which must be that of a value beyond
@@ -55,21 +55,21 @@ func (t *Tail) Reach(surprise float64) float64 {
 func (t *Tail) Learn(v float64) {
 	t.Seen++
 	if t.Seen <= tailStart {
-		t.Quantile = math.Max(t.Quantile, v)
+		t.Quantile = max(t.Quantile, v)
 		t.Excess += (v/2 - t.Excess) / t.Seen // that of values between normal and exponential ones
 		return
 	}
-	n := math.Min(t.Seen, tailMemory)
+	n := min(t.Seen, tailMemory)
 	step, excess := tailGain*t.Excess/n, v-t.Quantile
 	if excess <= 0 {
-		t.Quantile = math.Max(0, t.Quantile-step*tailShare)
+		t.Quantile = max(0, t.Quantile-step*tailShare)
 		return
 	}
 	t.Quantile += step * (1 - tailShare)
 	if t.Excess > 0 {
-		excess = math.Min(excess, mostExcess*t.Excess)
+		excess = min(excess, mostExcess*t.Excess)
 	}
-	t.Excess += (excess - t.Excess) / math.Max(leastExcess, n*tailShare)
+	t.Excess += (excess - t.Excess) / max(leastExcess, n*tailShare)
 }
 
 func zeroIfNaN(v float64) float64 {

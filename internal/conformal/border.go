@@ -7,10 +7,10 @@ import (
 
 const (
 	enough      = 20   // values beyond a border, which then needs no model of the tail
-	tailShare   = 0.05 // of the values are the tail
+	tailShare   = 0.01 // of the values are the tail
 	leastTail   = 10
 	leastSlope  = 0.05
-	borderPrior = 30 // values in a tail at which it counts as much as what was expected
+	borderPrior = 100 // values in a tail at which it counts as much as what was expected
 )
 
 // Border returns the value that a share rate of values like these reaches, where it was
@@ -47,27 +47,4 @@ func extrapolate(top []float64, n, rate float64) float64 {
 	}
 	slope := math.Max(leastSlope, logs/spread)
 	return top[0] * math.Pow(math.Log(1/rate)/math.Log(n/k), slope)
-}
-
-// Alone returns which share of the largest values, in the order of time, come alone: a value
-// that follows another one within so many steps belongs to the same event. It is the runs
-// estimator of the extremal index: Smith and Weissman, "Estimating the Extremal Index"
-// (1994).
-func Alone(values []float64, within int) float64 {
-	if len(values) == 0 {
-		return 1
-	}
-	sorted := slices.Clone(values)
-	slices.Sort(sorted)
-	least := sorted[max(0, len(sorted)-leastTail-len(sorted)/200)]
-	events, large, last := 0, 0, -within-1
-	for i, v := range values {
-		if v >= least && v > 0 {
-			if large++; i-last > within {
-				events++
-				last = i
-			}
-		}
-	}
-	return float64(max(1, events)) / float64(max(1, large))
 }

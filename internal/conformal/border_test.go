@@ -59,21 +59,3 @@ func TestBorderOfFew(t *testing.T) {
 		t.Errorf("the border of 100 values is %g", b)
 	}
 }
-
-func TestAlone(t *testing.T) {
-	values := make([]float64, 2000)
-	for i := range values {
-		values[i] = float64(i%97) / 1000
-	}
-	for event := range 5 {
-		for i := range 4 {
-			values[100+400*event+i] = 1
-		}
-	}
-	if share := conformal.Alone(values, 10); share != 0.25 {
-		t.Errorf("events of four values each have a share of %g", share)
-	}
-	if share := conformal.Alone(nil, 10); share != 1 {
-		t.Errorf("no values have a share of %g", share)
-	}
-}

@@ -80,7 +80,7 @@ func (o *trainOptions) trainJob(ctx context.Context, j *rnnkit.Job, err error) e
 	case j.Spec.Direct != nil:
 		held = "" // the rules say it
 	case j.Model.Detector != nil:
-		held = "; the last rows calibrate"
+		held = "; the last rows test it"
 	}
 	if j.Fit.Validation != nil {
 		held = fmt.Sprintf("; %d validate, %d more test", j.Fit.Validation.Len(), j.TestData.Len())
