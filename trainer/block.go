@@ -33,6 +33,8 @@ type value[T models.Float] struct {
 	pick    []int         // see cell.Sequences
 	lengths []int         // steps of each sequence, longest first
 	counts  []int         // at each step, the number of sequences that have it
+
+	complete bool // no window of a direct forecaster lacks a value
 }
 
 // with returns a value of the same sequences that has other steps.

@@ -55,13 +55,24 @@ func (d *dense[T]) forward(x value[T], _ bool) value[T] {
 }
 
 func (d *dense[T]) backward(grads *models.Params[T]) {
-	in, own := d.x.steps.Flat(0, d.x.steps.Time), d.of(grads)
-	dy := kernels.Dense(in.Rows, d.outputs, d.dy)
-	if d.relu {
-		kernels.ReLUBackward(dy, kernels.Dense(in.Rows, d.outputs, d.y), dy, kernels.Repeat(d.zeros, in.Rows))
-	}
+	in, own, dy := d.x.steps.Flat(0, d.x.steps.Time), d.of(grads), d.sumsGradient()
 	kernels.SumRows(own.B, dy)
 	kernels.MulTN(kernels.Dense(d.inputs, d.outputs, own.W), in, dy)
+	d.inputGradient(dy)
+}
+
+// sumsGradient returns the gradient of x W + B.
+func (d *dense[T]) sumsGradient() kernels.Matrix[T] {
+	rows := len(d.dy) / d.outputs
+	dy := kernels.Dense(rows, d.outputs, d.dy)
+	if d.relu {
+		kernels.ReLUBackward(dy, kernels.Dense(rows, d.outputs, d.y), dy, kernels.Repeat(d.zeros, rows))
+	}
+	return dy
+}
+
+// inputGradient sets the gradient of x, if that has one, from that of x W + B.
+func (d *dense[T]) inputGradient(dy kernels.Matrix[T]) {
 	if d.x.grad.Data != nil {
 		kernels.Mul(d.x.grad.Flat(0, d.x.grad.Time), kernels.Matrix[T]{}, dy, &d.packed.wT)
 	}

@@ -48,7 +48,7 @@ func forecastingOf(d *models.Direct) *models.Forecasting {
 }
 
 // directBatch returns examples with gaps for a direct forecaster. One window lacks all
-// values.
+// values. Those from the 17th on, a shard of their own, lack nothing.
 func directBatch(d *models.Direct, size int, rng *rand.Rand) datasets.Batch {
 	values := func(n int, missing float64) []float32 {
 		x := make([]float32, n)
@@ -72,8 +72,14 @@ func directBatch(d *models.Direct, size int, rng *rand.Rand) datasets.Batch {
 			b.Categories = append(b.Categories, rng.Int64N(int64(c.Size)))
 		}
 	}
-	for t := range d.Window {
-		b.Inputs[t*(1+d.Past+d.Future)] = float32(math.NaN())
+	columns := 1 + d.Past + d.Future
+	for t := range size * d.Window {
+		switch value := &b.Inputs[t*columns]; {
+		case t < d.Window:
+			*value = float32(math.NaN())
+		case t >= 16*d.Window && *value != *value:
+			*value = 1.5
+		}
 	}
 	return b
 }

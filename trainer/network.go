@@ -42,8 +42,7 @@ func newNetwork[T models.Float](spec models.Spec, params *models.Params[T]) *net
 		if len(d.Categories) > 0 {
 			n.add(&categories[T]{sizes: d.Categories, tables: params.Categories})
 		}
-		n.add(newDense(params, func(p *models.Params[T]) models.Linear[T] { return p.Segment }, true))
-		n.add(newRecurrent(spec, params), newPaths(d, params, &windows[T]{direct: d}), read, head, &horizon[T]{direct: d})
+		n.add(newSegments(d, params), newRecurrent(spec, params), newPaths(d, params, &windows[T]{direct: d}), read, head, &horizon[T]{direct: d})
 		return n
 	case spec.Vocabulary > 0:
 		n.add(&embedding[T]{table: params.Embedding, size: spec.Embedding})
@@ -144,6 +143,7 @@ func (n *network[T]) pack(task int, training bool) {
 // readout of all steps. For a direct forecaster it is [batch, horizon, quantiles].
 func (n *network[T]) forward(training bool) {
 	v := n.input
+	v.complete = n.windows != nil && !n.windows.missing
 	for _, b := range n.blocks {
 		v = b.forward(v, training)
 	}

@@ -11,13 +11,15 @@ import (
 // are normalized by. See models.Direct.
 type windows[T models.Float] struct {
 	direct      *models.Direct
-	raw         []T // [window]: the window that is loaded, with the logarithm
-	known       []T // what of it is not missing
-	z           []T // [batch, window]
-	center, dev []T // [batch]
+	raw         []T  // [window]: the window that is loaded, with the logarithm
+	known       []T  // what of it is not missing
+	z           []T  // [batch, window]
+	center, dev []T  // [batch]
+	missing     bool // a window lacks a value
 }
 
 func (w *windows[T]) resize(batch int) {
+	w.missing = false
 	kernels.Grow(&w.raw, w.direct.Window)
 	kernels.Grow(&w.known, w.direct.Window)
 	kernels.Grow(&w.z, batch*w.direct.Window)
@@ -40,6 +42,7 @@ func (w *windows[T]) normalize(i int, inputs []float32, columns int) []T {
 	z := w.z[i*w.direct.Window:][:w.direct.Window]
 	kernels.Normalize(z, w.raw, w.center[i], 1/T(max(dev, 1e-6*math.Abs(center)+1e-20)))
 	if missing {
+		w.missing = true
 		for t, v := range z {
 			if v != v {
 				z[t] = 0
