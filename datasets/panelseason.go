@@ -11,6 +11,7 @@ const (
 	seasonSeries = 200
 	seasonRows   = 5000
 	longestCycle = 400 // in rows, without times
+	shortCycle   = 7   // in rows; a series that remembers a few rows is like a shorter one
 )
 
 // Seasons returns after how many rows the series repeat, the shortest season first, such
@@ -33,8 +34,10 @@ const (
 // Without times, the cycle is one of 2 to 400 rows that stands out so. Lags are compared by
 // the mean of the autocorrelations at the lag and at twice the lag. The cycle is the
 // shortest whose mean is the largest among those from half to one and a half times as
-// long, more than 0.3, and more than 0.4 times the largest of all. Seven times that lag is
-// tried too.
+// long, more than twice what lags up to twice as long have on average, more than 0.4 times
+// the largest of all, and more than 0.3. For cycles of 7 rows or more in long series, 0.15
+// and three times the margin suffice.
+// Seven times that lag is tried too.
 func (p *Panel) Seasons() (seasons []int) {
 	cycles := p.Frequency.Cycles()
 	rows := seasonRows
@@ -142,12 +145,24 @@ func (d differences) cycles() []int {
 		two, _ := d.autocorrelation(2*lag, 3*lag)
 		scores[lag] = (one + two) / 2
 	}
-	least := max(0.3, 0.4*slices.Max(scores[:]))
+	_, margin := d.autocorrelation(from, 0)
+	share := 0.4 * slices.Max(scores[:])
 	for lag := from; lag <= longestCycle; lag++ {
+		least := max(share, 0.3)
+		if lag >= shortCycle {
+			least = max(share, min(0.3, max(0.15, 3*margin)))
+		}
 		around := scores[lag/2 : min(3*lag/2, longestCycle)+1]
-		if scores[lag] > least && scores[lag] == slices.Max(around) && d.standsOut(lag) {
+		if scores[lag] > least && scores[lag] == slices.Max(around) && meanBetween(scores[:], lag) < scores[lag]/2 && d.standsOut(lag) {
 			return []int{lag, 7 * lag}
 		}
 	}
 	return nil
+}
+
+// meanBetween returns the mean of the scores of the lags between a lag and twice that. It is
+// about 0 if the lag is a cycle, since differences over a cycle add up to nothing.
+func meanBetween(scores []float64, lag int) float64 {
+	between := scores[lag+1 : max(lag+1, min(2*lag, len(scores)))]
+	return meanOf(between, 0, func(a, _ float64) float64 { return a })
 }

@@ -75,6 +75,34 @@ func TestSeasons(t *testing.T) {
 	}
 }
 
+// TestSlowSeasons has cycles whose differences are small beside the noise, and smooth series
+// without a cycle, whose differences are alike for some rows.
+func TestSlowSeasons(t *testing.T) {
+	for seed := range uint64(20) {
+		if s := mustPanel(t, waves(1000, 1, seed, 50)).Seasons(); len(s) == 0 || s[0] < 46 || s[0] > 54 {
+			t.Errorf("seed %d: a cycle of 50 gives the seasons %v", seed, s)
+		}
+		noise, draw, smooth, speed := waves(1000, 2, seed), rand.New(rand.NewPCG(seed, 1)), 0.0, 0.0
+		for i := range noise {
+			speed = 0.9*speed + draw.NormFloat64()
+			smooth += speed
+			noise[i] += smooth
+		}
+		if s := mustPanel(t, noise).Seasons(); len(s) > 0 {
+			t.Errorf("seed %d: no cycle gives the seasons %v", seed, s)
+		}
+	}
+}
+
+func mustPanel(t *testing.T, values []float64) *datasets.Panel {
+	t.Helper()
+	p, err := datasets.NewPanel(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func TestDescribe(t *testing.T) {
 	for file, want := range map[string]string{
 		"airpassengers/AirPassengers.csv": "1 series, 144 months, 1949-01 to 1960-12, season 12, no gaps\nforecasts \"#Passengers\", \"Month\" is the time",
