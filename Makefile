@@ -42,6 +42,8 @@ interop: build .venv/requirements.txt scripts/interop/js/node_modules/.package-l
 	bin/rnnkit train sine -o bin/interop/sine.onnx
 	bin/rnnkit export bin/interop/sine.onnx -o bin/interop/sine_steps.onnx --state input
 	bin/rnnkit train chars --epochs 3 -o bin/interop/chars.onnx
+	bin/rnnkit data sine > bin/interop/series.csv
+	bin/rnnkit train forecast --data bin/interop/series.csv --updates 50 -o bin/interop/direct.onnx
 	cp export/testdata/optional_state_*.onnx bin/interop
 	go run ./scripts/interop bin/interop
 	.venv/bin/python scripts/interop/interop.py bin/interop

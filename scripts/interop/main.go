@@ -160,9 +160,23 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 		return err
 	}
 	defer loaded.Close()
+	cases, err := casesOf(rng, loaded, m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	data, err := json.Marshal(cases) // refuses NaN
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(strings.TrimSuffix(path, ".onnx")+".json", data, 0o666)
+}
 
+// casesOf returns cases of a model.
+func casesOf(rng *rand.Rand, loaded *infer.Model, m *models.Model) (cases []testCase, err error) {
+	if loaded.Metadata().Spec.Direct != nil {
+		return directCases(rng, loaded)
+	}
 	size := func() int { return 2 + rng.IntN(15) }
-	var cases []testCase
 	for _, c := range []struct {
 		batch, time, stateBatch int
 		states                  []string
@@ -176,7 +190,7 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 	} {
 		input, err := verify.Input(loaded.Metadata(), c.batch, c.time, rng.Uint64())
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
 		inputs := map[string]tensor.Tensor{"input": input}
 		for _, info := range loaded.Inputs() {
@@ -195,13 +209,13 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 		}
 		native, err := loaded.Run(context.Background(), inputs)
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
 		answers := map[string]map[string]tensor.Tensor{"native": native}
 		if m != nil && len(c.states) == 0 {
 			output, err := predict(m, input, native["output"].Shape)
 			if err != nil {
-				return fmt.Errorf("%s: %w", path, err)
+				return nil, err
 			}
 			answers["trainer"] = map[string]tensor.Tensor{"output": output}
 		}
@@ -209,11 +223,29 @@ func writeCases(rng *rand.Rand, path string, m *models.Model) error {
 		stepwise := meta.Spec.Stepwise() && len(meta.State) > 0 && len(inputs) == len(loaded.Inputs())
 		cases = append(cases, testCase{inputs, answers, stepwise})
 	}
-	data, err := json.Marshal(cases) // refuses NaN
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	return cases, nil
+}
+
+// directCases returns cases of a direct forecaster. JSON has no NaN, so no value is missing.
+func directCases(rng *rand.Rand, loaded *infer.Model) (cases []testCase, err error) {
+	for _, batch := range []int{1, 2 + rng.IntN(15)} {
+		inputs, err := verify.Inputs(loaded.Metadata(), batch, loaded.Metadata().Window, rng.Uint64())
+		if err != nil {
+			return nil, err
+		}
+		values := inputs["input"].Data.([]float32)
+		for i, v := range values {
+			if v != v {
+				values[i] = 0
+			}
+		}
+		native, err := loaded.Run(context.Background(), inputs)
+		if err != nil {
+			return nil, err
+		}
+		cases = append(cases, testCase{Inputs: inputs, Answers: map[string]map[string]tensor.Tensor{"native": native}})
 	}
-	return os.WriteFile(strings.TrimSuffix(path, ".onnx")+".json", data, 0o666)
+	return cases, nil
 }
 
 func predict(m *models.Model, input tensor.Tensor, shape []int) (tensor.Tensor, error) {
