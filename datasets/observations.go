@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -18,12 +19,12 @@ type Observation struct {
 	Series string    // the values of the columns Roles.Series with / between them; "" for the only series
 	Time   time.Time // zero without times
 	Stamp  string    // the time as the file writes it, or the number of the row, from 1, without times
-	Values []float64 // of the targets; NaN for a missing value
+	Values []float64 // of the targets, then of the past covariates; NaN for a missing value
 	Line   int       // of the file
 }
 
 // NewObservations returns a reader of the rows. The roles are those of [ReadPanel], of which
-// only Time, Series and Targets name columns. Errors are those of ReadPanel.
+// only Time, Series, Targets and Past name columns. Errors are those of ReadPanel.
 func NewObservations(rows RowReader, roles Roles) (*Observations, error) {
 	r, err := newPanelReader(rows, roles)
 	if err != nil {
@@ -34,6 +35,16 @@ func NewObservations(rows RowReader, roles Roles) (*Observations, error) {
 
 // Roles returns the names of the columns that were found.
 func (o *Observations) Roles() Roles { return o.reader.roles }
+
+// ParseTime reads a time that is written as in the table, or in another way: see
+// [Panel.ParseTime]. It is an error without times.
+func (o *Observations) ParseTime(text string) (time.Time, error) {
+	t := o.reader.time
+	if t == nil || t.counts {
+		return time.Time{}, errors.New("the table has no times")
+	}
+	return t.parse(text, func() string { return t.example })
+}
 
 // Next returns the next row. Its slice is valid until the next call. After the last row the
 // error is io.EOF.

@@ -100,16 +100,22 @@ func (p *Panel) shortTime(at time.Time) string {
 // format that [ReadPanel] finds and that can be understood in one way only. A time without
 // a time zone is in that of the panel.
 func (p *Panel) ParseTime(text string) (time.Time, error) {
+	return p.format.column.parse(text, func() string { return p.FormatTime(p.Series[0].Start) })
+}
+
+// parse reads a time that is written as in the column, which may be nil, or in another way.
+// The example is one of a time that is understood.
+func (t *timeColumn) parse(text string, example func() string) (time.Time, error) {
 	zone := time.UTC
-	if p.format.column != nil {
-		zone = p.format.column.zone
-		if w, err := p.format.column.wall(Field{Text: text}); err == nil {
-			return p.inZone(w, zone), nil
+	if t != nil {
+		zone = t.zone
+		if w, err := t.wall(Field{Text: text}); err == nil {
+			return inZone(w, zone), nil
 		}
 	}
 	forms, clock := formsOf([]string{text})
 	if clock || len(forms) == 0 {
-		return time.Time{}, fmt.Errorf("%.40q is no time: write it like %s", text, p.FormatTime(p.Series[0].Start))
+		return time.Time{}, fmt.Errorf("%.40q is no time: write it like %s", text, example())
 	}
 	at, _ := forms[0].read(text)
 	for _, form := range forms[1:] {
@@ -117,11 +123,11 @@ func (p *Panel) ParseTime(text string) (time.Time, error) {
 			return time.Time{}, fmt.Errorf("%.40q may have the day or the month first: write it like 2006-01-02", text)
 		}
 	}
-	return p.inZone(wallTime{at, forms[0].zoned}, zone), nil
+	return inZone(wallTime{at, forms[0].zoned}, zone), nil
 }
 
 // inZone returns a time that may be written without a time zone.
-func (p *Panel) inZone(w wallTime, zone *time.Location) time.Time {
+func inZone(w wallTime, zone *time.Location) time.Time {
 	if w.zoned {
 		return w.at.In(zone)
 	}

@@ -144,7 +144,7 @@ func addVerbs(root *cobra.Command, s *streams) {
 			newTrainCmd(s), newDataCmd(s), newLabCmd(s),
 		}},
 		{"run", "Run a model:", []*cobra.Command{
-			newInferCmd(s), newDetectCmd(s), newBacktestCmd(s), newGenerateCmd(s), newHiddenCmd(s),
+			newInferCmd(s), newDetectCmd(s), newBacktestCmd(s), newEvalCmd(s), newGenerateCmd(s), newHiddenCmd(s),
 		}},
 		{"examine", "Examine and repair a model:", []*cobra.Command{
 			newInspectCmd(s), newVerifyCmd(s), newBenchCmd(s), newRepairCmd(s), newExportCmd(s), newConformanceCmd(s),

@@ -108,7 +108,7 @@ func (o *detectOptions) run(ctx context.Context, args []string) error {
 	defer model.Close()
 	detector, err := infer.NewDetector(model)
 	if err != nil {
-		return o.notDetector(err)
+		return notDetector(o.model, err)
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
@@ -151,12 +151,12 @@ func (o *detectOptions) rows(ctx context.Context) (*tablefile.Rows, error) {
 	return &tablefile.Rows{RowReader: rows}, nil
 }
 
-// notDetector returns the error of a model that is no detector.
-func (o *detectOptions) notDetector(err error) error {
+// notDetector returns the error of a model at path that is no detector.
+func notDetector(path string, err error) error {
 	if other, ok := errors.AsType[*infer.TaskError](err); ok {
-		return usagef("%s is no detector, such as rnnkit train detect writes, but for task %q", o.model, other.Task)
+		return usagef("%s is no detector, such as rnnkit train detect writes, but for task %q", path, other.Task)
 	}
-	return fmt.Errorf("%s: %w", o.model, err)
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // watch is a run of a detector over a table.
