@@ -22,7 +22,6 @@ const (
 	freeWindow        = 48   // steps that the model looks back without a season
 	freeSegment       = 12   // steps of a segment without a season
 	freeHorizon       = 12   // steps ahead without a season
-	freeStretch       = 12   // steps of a stretch, at least, without a season
 	fewSeries         = 20   // less are few
 	fewSeriesWindow   = 168  // steps of a window of few series, at most
 	maxSegment        = 48   // a longer season is cut
@@ -36,8 +35,8 @@ const (
 	smallRate    = 1e-3
 	largeRate    = 3e-3
 	weightDecay  = 1e-4
-	medianWeight = 3  // of the loss of the median, where that of another quantile has 1
-	updates      = 24 // times the root of the number of stretches
+	medianWeight = 3 // of the loss of the median, where that of another quantile has 1
+	updates      = 8 // times the root of the number of windows
 	leastUpdates = 200
 	mostUpdates  = 2000
 
@@ -316,21 +315,8 @@ func (r *rules) settleSize() {
 		ensemble, where = mixedMembers, " in each ensemble"
 	}
 	r.Spec.Hidden, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Ensemble, ensemble)
-	r.Updates = cmp.Or(r.Updates, max(leastUpdates, min(mostUpdates, int(updates*math.Sqrt(r.stretches())))))
+	r.Updates = cmp.Or(r.Updates, max(leastUpdates, min(mostUpdates, int(updates*math.Sqrt(float64(r.windows))))))
 	r.say("%s%s of %d units, each trained by %d updates of %d windows: there are %d windows", count(r.Ensemble, "member"), where, r.Spec.Hidden, r.Updates, r.Fit.Batch, r.windows)
-}
-
-// stretches returns how many times the horizon, or a season if that is longer, fits into
-// the data: windows that overlap tell the same.
-func (r *rules) stretches() float64 {
-	rows, length := 0, r.Season
-	if r.Season <= 1 {
-		length = freeStretch
-	}
-	for _, n := range lengths(r.panel) {
-		rows += n * len(r.panel.Targets)
-	}
-	return float64(rows) / float64(max(length, r.Horizon))
 }
 
 // count returns a number of things, such as "1 member" or "5 members".
