@@ -25,7 +25,7 @@ const (
 //   - more than 0.1 and more than the margin,
 //   - more than that at half the lag, by more than the margin,
 //   - more than twice that at some shorter lag, and
-//   - not less than those at the lags beside it, by more than the margin.
+//   - not less than those at the lags beside it, by more than twice the margin.
 //
 // For a longer cycle the differences are between values that lie the season before it
 // apart, so that weeks must tell what days do not. If no series holds three of the shortest
@@ -70,7 +70,7 @@ func (d differences) standsOut(m int) bool {
 	half, _ := d.autocorrelation(m/2, 3*m)
 	less, _ := d.autocorrelation(m-1, 3*m)
 	more, _ := d.autocorrelation(m+1, 3*m)
-	if r <= half+margin || r+margin < max(less, more) {
+	if r <= half+margin || r+2*margin < max(less, more) { // neighbours err in opposite ways
 		return false
 	}
 	for lag := 1; lag < m; lag++ {

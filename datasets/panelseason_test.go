@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/internal/testenv"
@@ -72,6 +73,21 @@ func TestSeasons(t *testing.T) {
 		if got := p.Seasons(); !slices.Equal(got, test.want) {
 			t.Errorf("%s, %d series, %d rows: the seasons are %v, want %v", test.frequency, len(test.series), len(test.series[0]), got, test.want)
 		}
+	}
+}
+
+// TestDailySeasons has days in hours with much noise.
+func TestDailySeasons(t *testing.T) {
+	missed := 0
+	for seed := range uint64(100) {
+		p := mustPanel(t, waves(480, 1.5, seed, 24))
+		p.Frequency, p.Series[0].Start = models.Frequency{Count: 1, Unit: models.Hour}, time.Unix(0, 0).UTC()
+		if !slices.Equal(p.Seasons(), []int{24}) {
+			missed++
+		}
+	}
+	if missed > 2 {
+		t.Errorf("the day is missed in %d of 100 series", missed)
 	}
 }
 

@@ -234,6 +234,7 @@ func (r *panelReader) assign() error {
 	if err := r.assignTime(named.time); err != nil {
 		return err
 	}
+	r.noteUnreadTimes()
 	if len(named.targets) == 0 {
 		if named.targets, err = r.findTargets(); err != nil {
 			return err
@@ -339,6 +340,18 @@ func (r *panelReader) assignTime(named []*Column) error {
 		err = r.rows.At(r.head[0].line, c.Number, fmt.Errorf("%.40q counts the rows, and has no frequency; leave that out", r.time.example))
 	}
 	return err
+}
+
+// noteUnreadTimes adds a note about a column that seems to hold times, if the rows have none.
+func (r *panelReader) noteUnreadTimes() {
+	for i := range r.table.Columns {
+		c := &r.table.Columns[i]
+		text := r.firstField(c)
+		if r.time == nil && r.used[c] == "" && c.Kind == Texts && named(c.Name, timeWords) {
+			r.notef("%s is not read, since %.40q is no time that is understood: the rows are taken to be in order, one step apart", c, text)
+			return
+		}
+	}
 }
 
 // timeTests returns what a column of times may be, the most certain first.

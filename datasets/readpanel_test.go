@@ -457,6 +457,26 @@ func TestReadPanelFrame(t *testing.T) {
 	}
 }
 
+// TestReadPanelForeign has months and weeks as other languages write them.
+func TestReadPanelForeign(t *testing.T) {
+	for _, test := range []struct{ text, start, frequency string }{
+		{"Monat;y\nDezember 2023;1\nJanuar 2024;2\nFebruar 2024;3\nMärz 2024;4\n", "2023-12-01", "1mo"},
+		{"mois;y\njuin 2023;1\njuillet 2023;2\naoût 2023;3\nseptembre 2023;4\n", "2023-06-01", "1mo"},
+		{"mes;y\n1 mayo 2023;1\n1 junio 2023;2\n1 julio 2023;3\n1 agosto 2023;4\n", "2023-05-01", "1mo"},
+		{"mese;y\naprile 2023;1\nmaggio 2023;2\ngiugno 2023;3\nluglio 2023;4\n", "2023-04-01", "1mo"},
+		{"Woche;y\nKW 52/2023;1\nKW 01/2024;2\nKW 02/2024;3\n", "2023-12-25", "1w"},
+	} {
+		p := mustRead(t, test.text, datasets.Roles{})
+		if start := p.Series[0].Start.Format("2006-01-02"); start != test.start || p.Frequency.String() != test.frequency {
+			t.Errorf("%q: from %s on by %s", test.text, start, p.Frequency)
+		}
+	}
+	p := mustRead(t, "Woche;y\nW3 of May;1\nW4 of May;2\n", datasets.Roles{})
+	if want := `column 1 "Woche" is not read, since "W3 of May" is no time that is understood: the rows are taken to be in order, one step apart`; !slices.Contains(p.Notes, want) {
+		t.Errorf("the notes are %q, without %s", p.Notes, want)
+	}
+}
+
 // TestReadPanelMonthFirst has dates that tell what a comma in numbers is.
 func TestReadPanelMonthFirst(t *testing.T) {
 	p := mustRead(t, "Date,Visits\n12/30/2023,\"10,045\"\n12/31/2023,\"9,104\"\n", datasets.Roles{})

@@ -39,7 +39,8 @@ var clocks = []string{"15:04", "15:04:05", "3:04 PM", "3:04:05 PM"}
 var (
 	quarterForm = regexp.MustCompile(`^(\d{4})[- ]?[Qq]([1-4])$`)
 	quarterLast = regexp.MustCompile(`^[Qq]([1-4])[- /]?(\d{4})$`)
-	weekForm    = regexp.MustCompile(`^(\d{4})[- ]?W(\d\d)(?:-?([1-7]))?$`)
+	weekForm    = regexp.MustCompile(`^(\d{4})[- ]?K?W ?(\d\d)(?:-?([1-7]))?$`)
+	weekLast    = regexp.MustCompile(`^K?W ?(\d{1,2})[- /](\d{4})$`)
 	monthForm   = regexp.MustCompile(`^(\d{4})M(\d\d)$`)
 )
 
@@ -50,11 +51,30 @@ type timeForm struct {
 }
 
 func layoutForm(layout string) timeForm {
+	named := strings.Contains(layout, "January")
 	return timeForm{zoned: hasZone(layout), read: func(field string) (time.Time, bool) {
 		t, err := time.Parse(layout, field)
+		if err != nil && named {
+			t, err = time.Parse(layout, inEnglish(field))
+		}
 		return t, err == nil
 	}}
 }
+
+// foreignMonths are the names of months in German, French, Spanish and Italian, the longer
+// ones first, and in English.
+var foreignMonths = strings.NewReplacer(
+	"septiembre", "September", "settembre", "September", "septembre", "September", "noviembre", "November", "diciembre", "December",
+	"novembre", "November", "décembre", "December", "dezember", "December", "dicembre", "December", "febbraio", "February",
+	"janvier", "January", "gennaio", "January", "februar", "February", "février", "February", "febrero", "February",
+	"juillet", "July", "octobre", "October", "octubre", "October", "oktober", "October", "ottobre", "October",
+	"januar", "January", "jänner", "January", "aprile", "April", "maggio", "May", "giugno", "June", "luglio", "July", "agosto", "August",
+	"enero", "January", "marzo", "March", "avril", "April", "abril", "April", "junio", "June", "julio", "July",
+	"märz", "March", "mars", "March", "mayo", "May", "juni", "June", "juin", "June", "juli", "July", "août", "August", "mai", "May",
+)
+
+// inEnglish returns a field with the names of months in English.
+func inEnglish(field string) string { return foreignMonths.Replace(strings.ToLower(field)) }
 
 // hasZone reports whether times in a layout name their time zone.
 func hasZone(layout string) bool {
@@ -122,7 +142,9 @@ func readingForms(fields []string, forms []timeForm) []timeForm {
 func partOfYear(field string) (time.Time, bool) {
 	year, part, day := "", "", "1"
 	month, weekly := 0, false
-	if m := quarterForm.FindStringSubmatch(field); m != nil {
+	if m := weekLast.FindStringSubmatch(field); m != nil {
+		year, part, weekly = m[2], m[1], true
+	} else if m := quarterForm.FindStringSubmatch(field); m != nil {
 		year, part, month = m[1], m[2], 3
 	} else if m := quarterLast.FindStringSubmatch(field); m != nil {
 		year, part, month = m[2], m[1], 3
@@ -178,7 +200,7 @@ func readTimes(fields []string, there int) (answers []timeAnswer, clock bool) {
 var (
 	timeWords = []string{
 		"date", "time", "datetime", "timestamp", "ts", "ds", "epoch", "unix", "unixtime", "stamp", "day", "month",
-		"week", "quarter", "year", "period", "datum", "zeit", "tag", "monat", "jahr", "fecha", "hora", "mes", "año",
+		"week", "quarter", "year", "period", "datum", "zeit", "tag", "woche", "monat", "jahr", "fecha", "hora", "mes", "año",
 		"ano", "jour", "mois", "année", "annee", "data", "giorno", "mese", "anno", "yr", "yyyymm", "yyyymmdd",
 	}
 	yearWords  = []string{"year", "years", "yr", "yyyy", "jahr", "année", "annee", "año", "ano", "anno", "season", "saison"}
