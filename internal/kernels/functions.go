@@ -26,6 +26,23 @@ func ReLUs[T Float](dst, x []T) {
 	ReLUForward(Dense(1, n, x), Dense(1, n, dst))
 }
 
+// MaxErrorLog bounds the error of the assembly variants of [Logs] in ulp. Measured over
+// every 1021st float32, they are off by at most 0.77.
+const MaxErrorLog = 1
+
+// Logs sets dst[i] to the natural logarithm of x[i]. dst and x may be the same slice. A
+// number must be more than 0 and not subnormal; infinity and NaN stay.
+func Logs[T Float](dst, x []T) {
+	n := len(dst)
+	if s := simdFor[T](); s != nil {
+		s.logs(n, start(dst, n), start(x, n))
+		return
+	}
+	for i, v := range x[:n] {
+		dst[i] = T(math.Log(float64(v)))
+	}
+}
+
 // MaxErrorErf bounds the error of the assembly variants of [Erfs] in ulp. Measured
 // over all float32, they are off by at most 3.16 ulp and by at most 8.9e-8.
 const MaxErrorErf = 3.2

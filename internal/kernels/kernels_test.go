@@ -450,6 +450,68 @@ func TestActivationsToTheLastPlace(t *testing.T) {
 	})
 }
 
+// TestLogsToTheLastPlace bounds the error of Logs in units in the last place, over every
+// 1021st number that it takes, or all of them with RNNKIT_EXHAUSTIVE=1.
+func TestLogsToTheLastPlace(t *testing.T) {
+	step := uint32(1021)
+	if os.Getenv("RNNKIT_EXHAUSTIVE") == "1" {
+		step = 1
+	}
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	onVariants(t, func(t *testing.T) {
+		worst, at := 0.0, float32(0)
+		x, y := make([]float32, 1<<12), make([]float32, 1<<12)
+		for bits := uint32(1 << 23); bits < math.Float32bits(inf); {
+			n := 0
+			for ; n < len(x) && bits < math.Float32bits(inf); bits += step {
+				x[n] = math.Float32frombits(bits)
+				n++
+			}
+			Logs(y[:n], x[:n])
+			for i, v := range x[:n] {
+				if e := ulps(y[i], math.Log(float64(v))); !(e <= worst) {
+					worst, at = e, v
+				}
+			}
+		}
+		t.Logf("at most %.2f units off, at %v", worst, at)
+		if !(worst <= MaxErrorLog) {
+			t.Errorf("that is more than %v", MaxErrorLog)
+		}
+		edges := []float32{inf, nan, 1, math.Float32frombits(0x7fc00123)}
+		Logs(edges, edges)
+		if got := fmt.Sprint(edges); got != "[+Inf NaN 0 NaN]" {
+			t.Errorf("of infinity, NaN, 1 and another NaN it is %s", got)
+		}
+	})
+}
+
+// TestLogsOfAllSizes compares the logarithms of vectors with those of single numbers.
+func TestLogsOfAllSizes(t *testing.T) {
+	onVariants(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(15, 16))
+		for n := range 70 {
+			x, checkX := guarded[float32](t, rng, 1, n)
+			dst, checkDst := guarded[float32](t, rng, 1, n)
+			for i := range x.Row(0) {
+				x.Row(0)[i] = rng.Float32() + 0.01
+			}
+			was := slices.Clone(x.Row(0))
+			Logs(dst.Row(0), x.Row(0))
+			Logs(x.Row(0), x.Row(0))
+			checkX()
+			checkDst()
+			for i, v := range was {
+				one := []float32{v}
+				Logs(one, one)
+				if got, inPlace := dst.Row(0)[i], x.Row(0)[i]; got != one[0] || inPlace != got {
+					t.Fatalf("of %d values: of %v it is %v, and %v in place, not %v", n, v, got, inPlace, one[0])
+				}
+			}
+		}
+	})
+}
+
 // TestFunctions compares what computes a function of each element, elsewhere and in
 // place, with the function in float64.
 func TestFunctions(t *testing.T) {

@@ -34,6 +34,7 @@ type simd struct {
 
 	sigmoids func(n int, dst, x *float32)
 	erfs     func(n int, dst, x *float32)
+	logs     func(n int, dst, x *float32)
 
 	pickRows func(rows, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
 	addRows  func(rows, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)

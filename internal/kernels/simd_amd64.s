@@ -4208,6 +4208,322 @@ DATA constant3f906ebb<>+56(SB)/4, $0x3f906ebb
 DATA constant3f906ebb<>+60(SB)/4, $0x3f906ebb
 GLOBL constant3f906ebb<>(SB), RODATA|NOPTR, $64
 
+// func logsAVX2(n int, dst *float32, x *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logsAVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	SHLQ $0x02, AX
+	MOVQ dst+8(FP), CX
+	MOVQ x+16(FP), DX
+	XORQ BX, BX
+
+loop:
+	SUBQ        $0x20, AX
+	JL          tail
+	VMOVUPS     (DX)(BX*1), Y0
+	VMOVUPS     Y0, Y2
+	VPSUBD      constant3f3504f3<>+0(SB), Y2, Y2
+	VPSRAD      $0x17, Y2, Y1
+	VCVTDQ2PS   Y1, Y1
+	VANDPS      constant007fffff<>+0(SB), Y2, Y2
+	VPADDD      constant3f3504f3<>+0(SB), Y2, Y2
+	VSUBPS      constant3f800000<>+0(SB), Y2, Y2
+	VMULPS      Y2, Y2, Y4
+	VMOVUPS     constant3d9021bb<>+0(SB), Y3
+	VFMADD213PS constantbdebd1b8<>+0(SB), Y2, Y3
+	VFMADD213PS constant3def251a<>+0(SB), Y2, Y3
+	VFMADD213PS constantbdfe5d4f<>+0(SB), Y2, Y3
+	VFMADD213PS constant3e11e9bf<>+0(SB), Y2, Y3
+	VFMADD213PS constantbe2aae50<>+0(SB), Y2, Y3
+	VFMADD213PS constant3e4cceac<>+0(SB), Y2, Y3
+	VFMADD213PS constantbe7ffffc<>+0(SB), Y2, Y3
+	VFMADD213PS constant3eaaaaaa<>+0(SB), Y2, Y3
+	VMULPS      Y2, Y3, Y3
+	VMULPS      Y4, Y3, Y3
+	VFMADD231PS constantb95e8083<>+0(SB), Y1, Y3
+	VFMADD231PS constantbf000000<>+0(SB), Y4, Y3
+	VADDPS      Y2, Y3, Y3
+	VFMADD231PS constant3f318000<>+0(SB), Y1, Y3
+	VCMPPS      $0x06, constant7f7fffff<>+0(SB), Y0, Y1
+	VBLENDVPS   Y1, Y0, Y3, Y0
+	VMOVUPS     Y0, (CX)(BX*1)
+	ADDQ        $0x20, BX
+	JMP         loop
+
+tail:
+	ADDQ        $0x20, AX
+	JZ          end
+	SHRQ        $0x02, AX
+	LEAQ        masks<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        AX, DI
+	VMOVUPS     (SI)(DI*4), Y0
+	VMASKMOVPS  (DX)(BX*1), Y0, Y1
+	VMOVUPS     Y1, Y3
+	VPSUBD      constant3f3504f3<>+0(SB), Y3, Y3
+	VPSRAD      $0x17, Y3, Y2
+	VCVTDQ2PS   Y2, Y2
+	VANDPS      constant007fffff<>+0(SB), Y3, Y3
+	VPADDD      constant3f3504f3<>+0(SB), Y3, Y3
+	VSUBPS      constant3f800000<>+0(SB), Y3, Y3
+	VMULPS      Y3, Y3, Y5
+	VMOVUPS     constant3d9021bb<>+0(SB), Y4
+	VFMADD213PS constantbdebd1b8<>+0(SB), Y3, Y4
+	VFMADD213PS constant3def251a<>+0(SB), Y3, Y4
+	VFMADD213PS constantbdfe5d4f<>+0(SB), Y3, Y4
+	VFMADD213PS constant3e11e9bf<>+0(SB), Y3, Y4
+	VFMADD213PS constantbe2aae50<>+0(SB), Y3, Y4
+	VFMADD213PS constant3e4cceac<>+0(SB), Y3, Y4
+	VFMADD213PS constantbe7ffffc<>+0(SB), Y3, Y4
+	VFMADD213PS constant3eaaaaaa<>+0(SB), Y3, Y4
+	VMULPS      Y3, Y4, Y4
+	VMULPS      Y5, Y4, Y4
+	VFMADD231PS constantb95e8083<>+0(SB), Y2, Y4
+	VFMADD231PS constantbf000000<>+0(SB), Y5, Y4
+	VADDPS      Y3, Y4, Y4
+	VFMADD231PS constant3f318000<>+0(SB), Y2, Y4
+	VCMPPS      $0x06, constant7f7fffff<>+0(SB), Y1, Y2
+	VBLENDVPS   Y2, Y1, Y4, Y1
+	VMASKMOVPS  Y1, Y0, (CX)(BX*1)
+
+end:
+	VZEROUPPER
+	RET
+
+DATA constant3f3504f3<>+0(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+4(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+8(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+12(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+16(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+20(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+24(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+28(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+32(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+36(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+40(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+44(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+48(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+52(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+56(SB)/4, $0x3f3504f3
+DATA constant3f3504f3<>+60(SB)/4, $0x3f3504f3
+GLOBL constant3f3504f3<>(SB), RODATA|NOPTR, $64
+
+DATA constant007fffff<>+0(SB)/4, $0x007fffff
+DATA constant007fffff<>+4(SB)/4, $0x007fffff
+DATA constant007fffff<>+8(SB)/4, $0x007fffff
+DATA constant007fffff<>+12(SB)/4, $0x007fffff
+DATA constant007fffff<>+16(SB)/4, $0x007fffff
+DATA constant007fffff<>+20(SB)/4, $0x007fffff
+DATA constant007fffff<>+24(SB)/4, $0x007fffff
+DATA constant007fffff<>+28(SB)/4, $0x007fffff
+DATA constant007fffff<>+32(SB)/4, $0x007fffff
+DATA constant007fffff<>+36(SB)/4, $0x007fffff
+DATA constant007fffff<>+40(SB)/4, $0x007fffff
+DATA constant007fffff<>+44(SB)/4, $0x007fffff
+DATA constant007fffff<>+48(SB)/4, $0x007fffff
+DATA constant007fffff<>+52(SB)/4, $0x007fffff
+DATA constant007fffff<>+56(SB)/4, $0x007fffff
+DATA constant007fffff<>+60(SB)/4, $0x007fffff
+GLOBL constant007fffff<>(SB), RODATA|NOPTR, $64
+
+DATA constant3d9021bb<>+0(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+4(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+8(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+12(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+16(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+20(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+24(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+28(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+32(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+36(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+40(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+44(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+48(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+52(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+56(SB)/4, $0x3d9021bb
+DATA constant3d9021bb<>+60(SB)/4, $0x3d9021bb
+GLOBL constant3d9021bb<>(SB), RODATA|NOPTR, $64
+
+DATA constantbdebd1b8<>+0(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+4(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+8(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+12(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+16(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+20(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+24(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+28(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+32(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+36(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+40(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+44(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+48(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+52(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+56(SB)/4, $0xbdebd1b8
+DATA constantbdebd1b8<>+60(SB)/4, $0xbdebd1b8
+GLOBL constantbdebd1b8<>(SB), RODATA|NOPTR, $64
+
+DATA constant3def251a<>+0(SB)/4, $0x3def251a
+DATA constant3def251a<>+4(SB)/4, $0x3def251a
+DATA constant3def251a<>+8(SB)/4, $0x3def251a
+DATA constant3def251a<>+12(SB)/4, $0x3def251a
+DATA constant3def251a<>+16(SB)/4, $0x3def251a
+DATA constant3def251a<>+20(SB)/4, $0x3def251a
+DATA constant3def251a<>+24(SB)/4, $0x3def251a
+DATA constant3def251a<>+28(SB)/4, $0x3def251a
+DATA constant3def251a<>+32(SB)/4, $0x3def251a
+DATA constant3def251a<>+36(SB)/4, $0x3def251a
+DATA constant3def251a<>+40(SB)/4, $0x3def251a
+DATA constant3def251a<>+44(SB)/4, $0x3def251a
+DATA constant3def251a<>+48(SB)/4, $0x3def251a
+DATA constant3def251a<>+52(SB)/4, $0x3def251a
+DATA constant3def251a<>+56(SB)/4, $0x3def251a
+DATA constant3def251a<>+60(SB)/4, $0x3def251a
+GLOBL constant3def251a<>(SB), RODATA|NOPTR, $64
+
+DATA constantbdfe5d4f<>+0(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+4(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+8(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+12(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+16(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+20(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+24(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+28(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+32(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+36(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+40(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+44(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+48(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+52(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+56(SB)/4, $0xbdfe5d4f
+DATA constantbdfe5d4f<>+60(SB)/4, $0xbdfe5d4f
+GLOBL constantbdfe5d4f<>(SB), RODATA|NOPTR, $64
+
+DATA constant3e11e9bf<>+0(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+4(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+8(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+12(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+16(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+20(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+24(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+28(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+32(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+36(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+40(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+44(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+48(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+52(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+56(SB)/4, $0x3e11e9bf
+DATA constant3e11e9bf<>+60(SB)/4, $0x3e11e9bf
+GLOBL constant3e11e9bf<>(SB), RODATA|NOPTR, $64
+
+DATA constantbe2aae50<>+0(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+4(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+8(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+12(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+16(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+20(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+24(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+28(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+32(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+36(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+40(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+44(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+48(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+52(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+56(SB)/4, $0xbe2aae50
+DATA constantbe2aae50<>+60(SB)/4, $0xbe2aae50
+GLOBL constantbe2aae50<>(SB), RODATA|NOPTR, $64
+
+DATA constant3e4cceac<>+0(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+4(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+8(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+12(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+16(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+20(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+24(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+28(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+32(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+36(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+40(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+44(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+48(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+52(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+56(SB)/4, $0x3e4cceac
+DATA constant3e4cceac<>+60(SB)/4, $0x3e4cceac
+GLOBL constant3e4cceac<>(SB), RODATA|NOPTR, $64
+
+DATA constantbe7ffffc<>+0(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+4(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+8(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+12(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+16(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+20(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+24(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+28(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+32(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+36(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+40(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+44(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+48(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+52(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+56(SB)/4, $0xbe7ffffc
+DATA constantbe7ffffc<>+60(SB)/4, $0xbe7ffffc
+GLOBL constantbe7ffffc<>(SB), RODATA|NOPTR, $64
+
+DATA constant3eaaaaaa<>+0(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+4(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+8(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+12(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+16(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+20(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+24(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+28(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+32(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+36(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+40(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+44(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+48(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+52(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+56(SB)/4, $0x3eaaaaaa
+DATA constant3eaaaaaa<>+60(SB)/4, $0x3eaaaaaa
+GLOBL constant3eaaaaaa<>(SB), RODATA|NOPTR, $64
+
+DATA constantbf000000<>+0(SB)/4, $0xbf000000
+DATA constantbf000000<>+4(SB)/4, $0xbf000000
+DATA constantbf000000<>+8(SB)/4, $0xbf000000
+DATA constantbf000000<>+12(SB)/4, $0xbf000000
+DATA constantbf000000<>+16(SB)/4, $0xbf000000
+DATA constantbf000000<>+20(SB)/4, $0xbf000000
+DATA constantbf000000<>+24(SB)/4, $0xbf000000
+DATA constantbf000000<>+28(SB)/4, $0xbf000000
+DATA constantbf000000<>+32(SB)/4, $0xbf000000
+DATA constantbf000000<>+36(SB)/4, $0xbf000000
+DATA constantbf000000<>+40(SB)/4, $0xbf000000
+DATA constantbf000000<>+44(SB)/4, $0xbf000000
+DATA constantbf000000<>+48(SB)/4, $0xbf000000
+DATA constantbf000000<>+52(SB)/4, $0xbf000000
+DATA constantbf000000<>+56(SB)/4, $0xbf000000
+DATA constantbf000000<>+60(SB)/4, $0xbf000000
+GLOBL constantbf000000<>(SB), RODATA|NOPTR, $64
+
+DATA constant7f7fffff<>+0(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+4(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+8(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+12(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+16(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+20(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+24(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+28(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+32(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+36(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+40(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+44(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+48(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+52(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+56(SB)/4, $0x7f7fffff
+DATA constant7f7fffff<>+60(SB)/4, $0x7f7fffff
+GLOBL constant7f7fffff<>(SB), RODATA|NOPTR, $64
+
 // func pickRowsAVX2(rows int, n int, dst *float32, dstStride int, src *float32, srcStride int, pick *int)
 // Requires: AVX
 TEXT ·pickRowsAVX2(SB), NOSPLIT, $0-56
@@ -9305,6 +9621,90 @@ tail:
 	VFMADD213PS  Z2, Z3, Z4
 	VPTERNLOGD   $0xe4, constant80000000<>+0(SB), Z4, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func logsAVX512(n int, dst *float32, x *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·logsAVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	SHLQ $0x02, CX
+	MOVQ dst+8(FP), AX
+	MOVQ x+16(FP), DX
+	XORQ BX, BX
+
+loop:
+	SUBQ        $0x40, CX
+	JL          tail
+	VMOVUPS     (DX)(BX*1), Z0
+	VMOVUPS     Z0, Z2
+	VPSUBD      constant3f3504f3<>+0(SB), Z2, Z2
+	VPSRAD      $0x17, Z2, Z1
+	VCVTDQ2PS   Z1, Z1
+	VANDPS      constant007fffff<>+0(SB), Z2, Z2
+	VPADDD      constant3f3504f3<>+0(SB), Z2, Z2
+	VSUBPS      constant3f800000<>+0(SB), Z2, Z2
+	VMULPS      Z2, Z2, Z4
+	VMOVUPS     constant3d9021bb<>+0(SB), Z3
+	VFMADD213PS constantbdebd1b8<>+0(SB), Z2, Z3
+	VFMADD213PS constant3def251a<>+0(SB), Z2, Z3
+	VFMADD213PS constantbdfe5d4f<>+0(SB), Z2, Z3
+	VFMADD213PS constant3e11e9bf<>+0(SB), Z2, Z3
+	VFMADD213PS constantbe2aae50<>+0(SB), Z2, Z3
+	VFMADD213PS constant3e4cceac<>+0(SB), Z2, Z3
+	VFMADD213PS constantbe7ffffc<>+0(SB), Z2, Z3
+	VFMADD213PS constant3eaaaaaa<>+0(SB), Z2, Z3
+	VMULPS      Z2, Z3, Z3
+	VMULPS      Z4, Z3, Z3
+	VFMADD231PS constantb95e8083<>+0(SB), Z1, Z3
+	VFMADD231PS constantbf000000<>+0(SB), Z4, Z3
+	VADDPS      Z2, Z3, Z3
+	VFMADD231PS constant3f318000<>+0(SB), Z1, Z3
+	VCMPPS      $0x06, constant7f7fffff<>+0(SB), Z0, K1
+	VMOVAPS     Z0, K1, Z3
+	VMOVAPS     Z3, Z0
+	VMOVUPS     Z0, (AX)(BX*1)
+	ADDQ        $0x40, BX
+	JMP         loop
+
+tail:
+	ADDQ        $0x40, CX
+	JZ          end
+	SHRQ        $0x02, CX
+	MOVQ        $0x00000001, SI
+	SHLQ        CL, SI
+	DECQ        SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX)(BX*1), K1, Z0
+	VMOVUPS     Z0, Z2
+	VPSUBD      constant3f3504f3<>+0(SB), Z2, Z2
+	VPSRAD      $0x17, Z2, Z1
+	VCVTDQ2PS   Z1, Z1
+	VANDPS      constant007fffff<>+0(SB), Z2, Z2
+	VPADDD      constant3f3504f3<>+0(SB), Z2, Z2
+	VSUBPS      constant3f800000<>+0(SB), Z2, Z2
+	VMULPS      Z2, Z2, Z4
+	VMOVUPS     constant3d9021bb<>+0(SB), Z3
+	VFMADD213PS constantbdebd1b8<>+0(SB), Z2, Z3
+	VFMADD213PS constant3def251a<>+0(SB), Z2, Z3
+	VFMADD213PS constantbdfe5d4f<>+0(SB), Z2, Z3
+	VFMADD213PS constant3e11e9bf<>+0(SB), Z2, Z3
+	VFMADD213PS constantbe2aae50<>+0(SB), Z2, Z3
+	VFMADD213PS constant3e4cceac<>+0(SB), Z2, Z3
+	VFMADD213PS constantbe7ffffc<>+0(SB), Z2, Z3
+	VFMADD213PS constant3eaaaaaa<>+0(SB), Z2, Z3
+	VMULPS      Z2, Z3, Z3
+	VMULPS      Z4, Z3, Z3
+	VFMADD231PS constantb95e8083<>+0(SB), Z1, Z3
+	VFMADD231PS constantbf000000<>+0(SB), Z4, Z3
+	VADDPS      Z2, Z3, Z3
+	VFMADD231PS constant3f318000<>+0(SB), Z1, Z3
+	VCMPPS      $0x06, constant7f7fffff<>+0(SB), Z0, K2
+	VMOVAPS     Z0, K2, Z3
+	VMOVAPS     Z3, Z0
+	VMOVUPS     Z0, K1, (AX)(BX*1)
 
 end:
 	VZEROUPPER

@@ -89,6 +89,11 @@ func sigmoidsAVX2(n int, dst *float32, x *float32)
 //go:noescape
 func erfsAVX2(n int, dst *float32, x *float32)
 
+// logsAVX2 is Logs.
+//
+//go:noescape
+func logsAVX2(n int, dst *float32, x *float32)
+
 // pickRowsAVX2 is PickRows.
 //
 //go:noescape
@@ -223,6 +228,11 @@ func sigmoidsAVX512(n int, dst *float32, x *float32)
 //
 //go:noescape
 func erfsAVX512(n int, dst *float32, x *float32)
+
+// logsAVX512 is Logs.
+//
+//go:noescape
+func logsAVX512(n int, dst *float32, x *float32)
 
 // pickRowsAVX512 is PickRows.
 //
