@@ -13,6 +13,7 @@ type windows[T models.Float] struct {
 	direct      *models.Direct
 	raw         []T  // [window]: the window that is loaded, with the logarithm
 	known       []T  // what of it is not missing
+	ahead       []T  // [horizon]: the targets of a window, as raw
 	z           []T  // [batch, window]
 	center, dev []T  // [batch]
 	missing     bool // a window lacks a value
@@ -22,6 +23,7 @@ func (w *windows[T]) resize(batch int) {
 	w.missing = false
 	kernels.Grow(&w.raw, w.direct.Window)
 	kernels.Grow(&w.known, w.direct.Window)
+	kernels.Grow(&w.ahead, w.direct.Horizon)
 	kernels.Grow(&w.z, batch*w.direct.Window)
 	kernels.Grow(&w.center, batch)
 	kernels.Grow(&w.dev, batch)
@@ -30,13 +32,7 @@ func (w *windows[T]) resize(batch int) {
 // normalize sets window i of z from the first of each group of columns values of inputs,
 // and returns it.
 func (w *windows[T]) normalize(i int, inputs []float32, columns int) []T {
-	if w.direct.Log == 0 && columns == 1 {
-		kernels.Convert(w.raw, inputs)
-	} else {
-		for t := range w.raw {
-			w.raw[t] = w.read(inputs[t*columns])
-		}
-	}
+	w.read(w.raw, inputs, columns)
 	center, dev, missing := w.moments()
 	w.center[i], w.dev[i] = T(center), T(dev)
 	z := w.z[i*w.direct.Window:][:w.direct.Window]
@@ -52,13 +48,27 @@ func (w *windows[T]) normalize(i int, inputs []float32, columns int) []T {
 	return z
 }
 
-// read returns a value of a target as the model sees it.
-func (w *windows[T]) read(v float32) T {
-	if w.direct.Log == 0 || v != v {
-		return T(v)
+// read sets dst to the first of each group of columns values, as the model sees them.
+func (w *windows[T]) read(dst []T, values []float32, columns int) {
+	if columns == 1 {
+		kernels.Convert(dst, values)
+	} else {
+		for t := range dst {
+			dst[t] = T(values[t*columns])
+		}
 	}
-	return T(math.Log(float64(max(T(v), T(w.direct.Log)))))
+	if w.direct.Log == 0 {
+		return
+	}
+	least := T(max(w.direct.Log, leastNormal))
+	for t, v := range dst {
+		dst[t] = max(v, least) // NaN stays
+	}
+	kernels.Logs(dst, dst)
 }
+
+// leastNormal is the least float32 that is not subnormal.
+const leastNormal = 0x1p-126
 
 // answer returns a normalized answer in raw units, for window i.
 func (w *windows[T]) answer(i int, y T) T {
@@ -188,10 +198,11 @@ func (s *shard[T]) rowWeight(i int, weight float64) float64 {
 func (s *shard[T]) rowLoss(dout, out []T, targets []float32, i int, weight T) (sum float64) {
 	w, quantiles := s.windows, s.slopes
 	dev, scale := w.dev[i], w.dev[i]*weight
-	for h, target := range targets {
+	w.read(w.ahead, targets, 1)
+	for h, target := range w.ahead {
 		part := h * len(quantiles)
 		y, dy := out[part:][:len(quantiles)], dout[part:][:len(quantiles)]
-		t := w.read(target) - w.center[i]
+		t := target - w.center[i]
 		if t != t {
 			clear(dy)
 			continue
