@@ -11,6 +11,7 @@ import (
 	"github.com/rnnkit/rnnkit/export"
 	"github.com/rnnkit/rnnkit/infer"
 	"github.com/rnnkit/rnnkit/internal/anomaly"
+	"github.com/rnnkit/rnnkit/internal/baselines"
 	"github.com/rnnkit/rnnkit/internal/conformal"
 	"github.com/rnnkit/rnnkit/models"
 	"github.com/rnnkit/rnnkit/trainer"
@@ -354,8 +355,34 @@ func (d *detector) summary(m *models.Metadata) string {
 	c := &d.calibration
 	off, _ := moments(c.off)
 	repeating, _ := moments(c.repeating)
-	return fmt.Sprintf("about %s; the forecast of the next observation is off by %.4g, where repeating the last is off by %.4g (mean absolute, over the last %d rows)",
-		FalseAlarms(m.Detector.Rate, d.panel.Frequency), off, repeating, len(c.off))
+	robust := ""
+	if e := d.robustError(); !math.IsNaN(e) {
+		robust = fmt.Sprintf(" and the median of a robust seasonal z-score by %.4g", e)
+	}
+	return fmt.Sprintf("about %s; the forecast of the next observation is off by %.4g, where repeating the last is off by %.4g%s (mean absolute, over the last %d rows)",
+		FalseAlarms(m.Detector.Rate, d.panel.Frequency), off, repeating, robust, len(c.off))
+}
+
+// comparedRows is after how many rows no further series is compared with the z-score.
+const comparedRows = 100_000
+
+// robustError returns the mean absolute error of what a robust seasonal z-score expects, on
+// the rows that the network did not learn from, NaN where it knows too little of all.
+func (d *detector) robustError() float64 {
+	sum, n, rows := 0.0, 0.0, 0
+	for i := 0; i < len(d.panel.Series) && rows < comparedRows; i++ {
+		s := &d.panel.Series[i]
+		rows += s.Len()
+		for _, values := range s.Targets {
+			scores, scales := baselines.RobustZ(values, d.Season)
+			for at := d.trained(s); at < s.Len(); at++ {
+				if off := scores[at] * scales[at]; !math.IsNaN(off) {
+					sum, n = sum+off, n+1
+				}
+			}
+		}
+	}
+	return sum / n
 }
 
 // FalseAlarms says in words how often a detector of that rate has a false alarm, at steps of
