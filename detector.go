@@ -263,7 +263,8 @@ type calibration struct {
 	repeating   []float64 // and of the last value
 }
 
-// calibrate sets the border of a trained model.
+// calibrate sets the border of a trained model. A row is an alarm where the last
+// Consecutive scores have reached the border: where the least of them has.
 func (d *detector) calibrate(ctx context.Context, m *models.Model) error {
 	watched := *m.Detector
 	d.calibration = calibration{}
@@ -304,7 +305,7 @@ func (d *detector) observe(ctx context.Context, m *models.Model) error {
 // observeSeries runs the detector over a series.
 func (d *detector) observeSeries(live *infer.Detector, i int) error {
 	s, state := &d.panel.Series[i], live.NewState()
-	row := make([]float64, len(s.Targets))
+	row, last := make([]float64, len(s.Targets)), make([]float64, max(1, min(d.Consecutive, s.Len())))
 	for at := range s.Len() {
 		for k, values := range s.Targets {
 			row[k] = values[at]
@@ -313,8 +314,8 @@ func (d *detector) observeSeries(live *infer.Detector, i int) error {
 		if err != nil {
 			return err
 		}
-		if at >= d.scored(s) {
-			d.calibration.strange(s, at, r)
+		if last[at%len(last)] = r.Score; at >= d.scored(s) {
+			d.calibration.strange(s, at, slices.Min(last))
 		}
 		if at >= d.trained(s) {
 			d.calibration.add(s, at, r)
@@ -330,10 +331,10 @@ func (d *detector) scored(s *datasets.PanelSeries) int {
 }
 
 // strange keeps the score of a row by a detector whose border is 1, unless all is missing.
-func (c *calibration) strange(s *datasets.PanelSeries, at int, r infer.Reading) {
+func (c *calibration) strange(s *datasets.PanelSeries, at int, score float64) {
 	for _, values := range s.Targets {
 		if !math.IsNaN(values[at]) {
-			c.strangeness = append(c.strangeness, r.Score)
+			c.strangeness = append(c.strangeness, score)
 			return
 		}
 	}

@@ -130,6 +130,20 @@ func TestDetectorRate(t *testing.T) {
 	}
 }
 
+// With several rows in a row the border is lower, and the rate is the same.
+func TestDetectorConsecutive(t *testing.T) {
+	const rate = 1.0 / 720
+	panel := minutes(10, 1)
+	one, _ := trainDetector(t, panel, rnnkit.DetectorOptions{Rate: rate})
+	three, _ := trainDetector(t, panel, rnnkit.DetectorOptions{Rate: rate, Consecutive: 3})
+	if one, three := one.Detection().Border, three.Detection().Border; !(three < one) {
+		t.Errorf("the border of three rows in a row is %g, that of one %g", three, one)
+	}
+	if n := anomalies(scores(t, three, minutes(30, 2))); n > 2*60 {
+		t.Errorf("%d false alarms, where 60 were expected at most", n)
+	}
+}
+
 func TestDetectorOptions(t *testing.T) {
 	panel := minutes(1, 1)
 	for field, o := range map[string]rnnkit.DetectorOptions{
