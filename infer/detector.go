@@ -176,28 +176,33 @@ func (s *DetectorState) read(values []float64) Reading {
 	return Reading{Score: s.settle(most), Forecast: s.shown, Lower: s.lower, Upper: s.upper, Shares: s.shares}
 }
 
-// held is the most that a score shows which is no alarm though it reaches the border.
-const held = 0.99
-
-// settle keeps a score below the border that has not reached it often enough in a row, or
-// that follows an alarm which was about as strange.
-func (s *DetectorState) settle(score float64) float64 {
-	d := &s.detector.detection
-	s.quiet = max(0, s.quiet-1)
-	if score < 1 {
-		s.streak = 0
-		return score
-	}
-	if s.streak++; s.streak < d.Consecutive || s.quiet > 0 && score < stranger*s.peak {
-		return held
-	}
-	s.quiet, s.peak = d.Refractory+1, score
-	return score
-}
+// held is the most that a score shows which belongs to an event that was told before, or
+// that has not reached the border often enough in a row.
+const held = 0.5
 
 // stranger is how many times as strange as the last alarm an observation is that is an alarm
 // of its own so soon.
 const stranger = 1.5
+
+// settle makes the scores of single observations those of events: an observation that is no
+// stranger than one shortly before it tells nothing new.
+func (s *DetectorState) settle(score float64) float64 {
+	d := &s.detector.detection
+	s.quiet = max(0, s.quiet-1)
+	if s.streak++; score < 1 {
+		s.streak = 0
+	}
+	if score >= 1 && s.streak < d.Consecutive || s.quiet > 0 && score < s.bar {
+		return min(score, held)
+	}
+	if score >= held {
+		s.quiet, s.bar = d.Refractory+1, score
+	}
+	if score >= 1 {
+		s.bar *= stranger
+	}
+	return score
+}
 
 // advance takes values into the state, forecasts in place of missing ones, and forecasts
 // the next.

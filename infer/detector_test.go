@@ -131,6 +131,29 @@ func TestDetectorKnobs(t *testing.T) {
 	}
 }
 
+// An event is told once: what follows an alarm shows 0.5 at most, unless it is far stranger.
+func TestDetectorEvents(t *testing.T) {
+	s := newStream(t, models.Detection{Refractory: 5})
+	alarm := s.observe(10).Score
+	if !(alarm >= 1) {
+		t.Fatalf("a spike has the score %g", alarm)
+	}
+	if score := s.observe(10).Score; score != 0.5 {
+		t.Errorf("the same again has the score %g", score)
+	}
+	if score := s.observe(1000).Score; !(score >= 1.5*alarm) {
+		t.Errorf("a far larger spike has the score %g, after one of %g", score, alarm)
+	}
+	for range 5 {
+		if score := s.observe(-1000).Score; score != 0.5 {
+			t.Errorf("another one soon has the score %g", score)
+		}
+	}
+	if score := s.observe(1e5).Score; !(score >= 1) {
+		t.Errorf("a later one has the score %g", score)
+	}
+}
+
 // Missing values and gaps are no anomalies, and the values after them are judged.
 func TestDetectorGaps(t *testing.T) {
 	s := newStream(t, models.Detection{Season: 7})

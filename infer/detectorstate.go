@@ -26,8 +26,8 @@ type DetectorState struct {
 	last, time time.Time // of the last observation, and of its step
 	phase      int       // of the next observation in the season
 	streak     int       // observations in a row that reached the border
-	quiet      int       // observations to come that are no alarm unless they are stranger than
-	peak       float64   // the score of the last one
+	quiet      int       // observations to come that tell nothing new unless they reach
+	bar        float64   // this score
 	columns    []anomaly.Column
 	forecast   []float64 // of the next observation, NaN while the series is new
 
@@ -78,7 +78,7 @@ type stateFigures struct {
 	Seen                 bool        // there was an observation with a time
 	Last, Time           [2]int64    // seconds from 1970 on, and nanoseconds
 	Phase, Streak, Quiet int64
-	Peak                 float64
+	Bar                  float64
 }
 
 // fingerprint tells texts apart: FNV-1a.
@@ -114,7 +114,7 @@ func (s *DetectorState) encoded() (list []any) {
 func (s *DetectorState) MarshalBinary() ([]byte, error) {
 	figures := stateFigures{
 		Model: s.detector.fingerprint(), Seen: !s.last.IsZero(),
-		Phase: int64(s.phase), Streak: int64(s.streak), Quiet: int64(s.quiet), Peak: s.peak,
+		Phase: int64(s.phase), Streak: int64(s.streak), Quiet: int64(s.quiet), Bar: s.bar,
 	}
 	if figures.Seen {
 		figures.Last, figures.Time = encodedTime(s.last), encodedTime(s.time)
@@ -164,7 +164,7 @@ func (s *DetectorState) decode(data []byte) error {
 		return ErrOtherModel
 	}
 	s.columns, s.forecast, s.tensors = read.columns, read.forecast, read.tensors
-	s.phase, s.streak, s.quiet, s.peak = int(figures.Phase), int(figures.Streak), int(figures.Quiet), figures.Peak
+	s.phase, s.streak, s.quiet, s.bar = int(figures.Phase), int(figures.Streak), int(figures.Quiet), figures.Bar
 	s.last, s.time = time.Time{}, time.Time{}
 	if figures.Seen {
 		s.last, s.time = time.Unix(figures.Last[0], figures.Last[1]).UTC(), time.Unix(figures.Time[0], figures.Time[1]).UTC()
