@@ -138,8 +138,8 @@ func TestDetectorEvents(t *testing.T) {
 	if !(alarm >= 1) {
 		t.Fatalf("a spike has the score %g", alarm)
 	}
-	if score := s.observe(10).Score; score != 0.5 {
-		t.Errorf("the same again has the score %g", score)
+	if score := s.observe(20).Score; score != 0.5 {
+		t.Errorf("a larger one right after it has the score %g", score)
 	}
 	if score := s.observe(1000).Score; !(score >= 1.5*alarm) {
 		t.Errorf("a far larger spike has the score %g, after one of %g", score, alarm)
