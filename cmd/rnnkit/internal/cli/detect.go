@@ -39,8 +39,9 @@ server.
 
 Each row gives a line with the score, of which 1 is the border: a row that reaches it is
 an anomaly. yhat is what was expected, yhat_lower and yhat_upper are between which values
-a row is no anomaly by itself; they are empty while a series is new. A detector of several
-columns prints the one that contributes most to the score, and --json prints all.
+a row is no anomaly by itself; while a series is new, the band reaches to the row. A
+detector of several columns prints the one that contributes most to the score, and --json
+prints all.
 
 Missing values and gaps in time are no anomalies. A row that is not later than the one
 before it of its series has no score. With --state the detector goes on where it ended:

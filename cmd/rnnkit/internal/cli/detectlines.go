@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 
@@ -40,12 +41,33 @@ func newReadingTable(w io.Writer, columns []string) *readingTable {
 // write prints a row. Of several columns it is the one that contributes most to the score.
 func (t *readingTable) write(row *datasets.Observation, r infer.Reading) error {
 	most := slices.Index(r.Shares, slices.Max(r.Shares))
-	t.record = append(t.record[:0], row.Series, row.Stamp, exact(row.Values[most]),
-		number(r.Forecast[most]), number(r.Lower[most]), number(r.Upper[most]), number(r.Score))
+	y := row.Values[most]
+	yhat, lower, upper := bandOf(y, r, most)
+	t.record = append(t.record[:0], row.Series, row.Stamp, exact(y), number(yhat), number(lower), number(upper), number(r.Score))
 	if len(t.columns) > 1 {
 		t.record = append(t.record, t.columns[most])
 	}
 	return t.Write(t.record)
+}
+
+// bandOf returns what was expected of a column, and the band around it. While the series is
+// too new for either, the value itself was expected, and the band reaches from the one to
+// the other, so that each row with a score has all figures.
+func bandOf(y float64, r infer.Reading, column int) (yhat, lower, upper float64) {
+	yhat, lower, upper = r.Forecast[column], r.Lower[column], r.Upper[column]
+	if math.IsNaN(r.Score) {
+		return yhat, lower, upper
+	}
+	if math.IsNaN(yhat) {
+		yhat = y
+	}
+	if math.IsNaN(y) {
+		y = yhat
+	}
+	if math.IsNaN(lower) {
+		lower, upper = min(y, yhat), max(y, yhat)
+	}
+	return yhat, lower, upper
 }
 
 func (t *readingTable) flush() error {
