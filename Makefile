@@ -14,7 +14,7 @@ TORCH       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rnnkit/torch
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test check generate licences interop goldens corpus bench bench-torch fuzz lab soak clean
+.PHONY: help build test check generate licences interop goldens corpus bench bench-torch fuzz lab prometheus soak clean
 .PHONY: runtime torch format vet staticcheck workflows vulnerabilities tidy licensed generated cross nocgo variants race
 
 help: ## list the targets
@@ -82,6 +82,10 @@ fuzz: ## run every fuzz target, each for FUZZTIME=30s
 lab: ## train every preset with ten seeds, and fail unless all claims hold and docs/notebook.md has their figures
 	go run ./cmd/rnnkit lab -o bin/lab
 	RNNKIT_LAB=$(CURDIR)/bin/lab go test -count 1 -run '^TestPublished$$' ./cmd/rnnkit/internal/lab
+
+prometheus: build ## run Prometheus, Debian's package, around examples/prometheus and rnnkit detect
+	scripts/prometheus.sh
+	RNNKIT_REQUIRE_PROMETHEUS=1 go test -count 1 -v ./examples/prometheus
 
 soak: ## put load on examples/service for SOAK=1h, and swap its model every second
 	RNNKIT_SOAK=$(SOAK) go test -count 1 -timeout 0 -run '^TestSoak$$' -v ./examples/service

@@ -1,5 +1,5 @@
 // Package testenv tells tests what is on this machine: the shared test data, ONNX
-// Runtime, Chromium. A test that needs what is absent skips and says why. Where
+// Runtime, Chromium, Prometheus. A test that needs what is absent skips and says why. Where
 // the gate sets RNNKIT_REQUIRE_SHARED, RNNKIT_REQUIRE_ORT or RNNKIT_REQUIRE_CHROMIUM
 // to 1, the test fails instead. [Eventually] waits for what must come about.
 package testenv
@@ -22,6 +22,7 @@ const (
 	SharedData  Need = "SHARED"
 	ONNXRuntime Need = "ORT"
 	Browser     Need = "CHROMIUM"
+	Prometheus  Need = "PROMETHEUS"
 )
 
 // Required reports whether tests must fail where the need is not met.
