@@ -150,8 +150,11 @@ func (f *Follower) poll(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.until, f.health.success = q.End, f.now()
-	if err == nil {
-		err = f.feed(matrix)
+	if err != nil {
+		return err
+	}
+	if err = f.feed(matrix); err != nil {
+		f.logf("%v", err)
 	}
 	return err
 }
