@@ -103,8 +103,9 @@ func (w workload) MarshalJSON() ([]byte, error) {
 //
 // Each row that the head answers adds 3 times its inputs times its outputs (forward,
 // dW, dx), and so does the gate of a direct forecaster, whose T are segments. Its dense
-// layer and its linear maps add twice theirs (forward, dW). The count leaves out activations, biases, the pointwise part of the cells,
-// the loss and the optimizer.
+// layer and its linear maps add twice theirs (forward, dW). The count has the masks of
+// windows that lack nothing, which rnnkit does not multiply. It leaves out activations,
+// biases, the pointwise part of the cells, the loss and the optimizer.
 func (w workload) operations() int {
 	s, time := w.Spec, w.Time
 	rows := 1
