@@ -46,6 +46,8 @@ const (
 	detectorHeldOut  = 0.3
 	detectorUpdates  = 800
 	detectorEpochs   = 8
+	detectorPasses   = 30 // over the rows, at most: more of them teach the noise of few rows
+	detectorDecay    = 0.1
 	detectorStreams  = 64          // at most
 	leastDetectorRow = 64          // rows that a series is learned from, with those that calibrate
 	leastScored      = 200         // rows after which the scores of a series calibrate the border
@@ -187,6 +189,9 @@ func (d *detector) job() (*Job, error) {
 // over the rows an epoch has: of few rows, many.
 func (d *detector) settleFit(fit *trainer.Options, rows int) (passes int) {
 	fit.Batch = cmp.Or(fit.Batch, max(1, min(detectorStreams, rows/(4*detectorSteps))))
+	if fit.Optimizer.Method == "" {
+		fit.Optimizer = trainer.Optimizer{Method: trainer.AdamW, WeightDecay: detectorDecay}
+	}
 	fit.LearningRate, fit.ClipNorm = cmp.Or(fit.LearningRate, detectorRate), cmp.Or(fit.ClipNorm, 1)
 	if fit.Loss == nil {
 		fit.Loss = trainer.MAE()
@@ -198,7 +203,7 @@ func (d *detector) settleFit(fit *trainer.Options, rows int) (passes int) {
 		return 1
 	}
 	updates := max(1, rows/fit.Batch/detectorSteps) // of a pass
-	passes = (detectorUpdates + updates - 1) / updates
+	passes = min(detectorPasses, (detectorUpdates+updates-1)/updates)
 	fit.Epochs = min(passes, detectorEpochs)
 	return (passes + fit.Epochs - 1) / fit.Epochs
 }

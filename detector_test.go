@@ -144,6 +144,32 @@ func TestDetectorConsecutive(t *testing.T) {
 	}
 }
 
+// A detector of few rows has not learned their noise: it is less far off than the last value.
+func TestDetectorFewRows(t *testing.T) {
+	noise := func(rows int, seed uint64) *datasets.Panel {
+		r, values := rand.New(rand.NewPCG(seed, 1)), make([]float64, rows)
+		for i := range values {
+			values[i] = 10 * r.Float64()
+		}
+		return &datasets.Panel{Roles: datasets.Roles{Targets: []string{"v"}}, Series: []datasets.PanelSeries{{Targets: [][]float64{values}}}}
+	}
+	d, _ := trainDetector(t, noise(100, 1), rnnkit.DetectorOptions{})
+	state, off, repeating, last := d.NewState(), 0.0, 0.0, math.NaN()
+	for row, v := range noise(500, 2).Series[0].Targets[0] {
+		r, err := d.Observe(state, time.Time{}, []float64{v})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row > 0 {
+			off, repeating = off+math.Abs(v-r.Forecast[0]), repeating+math.Abs(v-last)
+		}
+		last = v
+	}
+	if !(off < 0.95*repeating) {
+		t.Errorf("off by %g in all, where the last value is by %g", off, repeating)
+	}
+}
+
 func TestDetectorOptions(t *testing.T) {
 	panel := minutes(1, 1)
 	for field, o := range map[string]rnnkit.DetectorOptions{
