@@ -31,7 +31,7 @@ type DetectorOptions struct {
 	MinDeviation float64          // what lies nearer to its forecast is no anomaly, in units of the column
 	MinRelative  float64          // likewise, as a share of the absolute value of the forecast
 	Consecutive  int              // observations in a row that must reach the border
-	Refractory   int              // observations after an alarm in which there is no other; 0 for 60
+	Refractory   int              // observations after an alarm in which there is no other; 0 for 60 with one column
 
 	// Rate is how many false alarms there are for each observation, such as 1.0/14400 for
 	// one in ten days of minutes.
@@ -113,6 +113,7 @@ type detector struct {
 	DetectorOptions // with all that follows from the data
 	panel           *datasets.Panel
 	said            []string
+	spreads         []models.Spread // of the columns, if there are several
 	calibration     calibration
 }
 
@@ -125,7 +126,11 @@ func (d *detector) say(format string, args ...any) {
 func (d *detector) settle() {
 	d.HeldOut = cmp.Or(d.HeldOut, detectorHeldOut)
 	d.settleSeason()
-	d.Refractory = cmp.Or(d.Refractory, alarmHold)
+	if len(d.panel.Targets) > 1 {
+		d.settleColumns()
+	} else {
+		d.Refractory = cmp.Or(d.Refractory, alarmHold)
+	}
 	if d.Rate == 0 {
 		d.Rate = 1 / math.Max(alarmRows, alarmDays*stepsOfDay(d.panel.Frequency))
 		d.say("about %s", FalseAlarms(d.Rate, d.panel.Frequency))
@@ -178,6 +183,7 @@ func (d *detector) job() (*Job, error) {
 	detection := d.detection()
 	p := d.panel
 	detection.Columns, detection.Time, detection.Zone, detection.Series = p.Targets, p.Roles.Time, p.Roles.Zone, p.Roles.Series
+	detection.Spreads = d.spreads
 	detection.Frequency, detection.Border, detection.Rules = p.Frequency.String(), 1, d.said
 	j.Model.Task, j.Model.Detector = models.Detect, &detection
 	j.TrainData = &repeated{j.TrainData, passes}
@@ -277,6 +283,9 @@ func (d *detector) calibrate(ctx context.Context, m *models.Model) error {
 	err := d.observe(ctx, m)
 	c := &d.calibration
 	watched.Border, watched.Calibrated = conformal.Border(c.strangeness, d.Rate, -math.Log10(d.Rate)), len(c.strangeness)
+	if len(watched.Columns) > 1 {
+		watched.Border = borderTogether(c.strangeness, d.Rate)
+	}
 	m.Detector = &watched
 	return err
 }

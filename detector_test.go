@@ -211,3 +211,64 @@ func TestDetectorStart(t *testing.T) {
 		t.Error("the border was not calibrated anew")
 	}
 }
+
+// machine returns minutes of a machine with 12 columns: load that comes and goes moves half
+// of them, and each has noise of its own. Others never change.
+func machine(days int, seed uint64) *datasets.Panel {
+	p, r := minutes(days, seed), rand.New(rand.NewPCG(seed, 1))
+	p.Roles.Targets, p.Series[0].Targets = nil, nil
+	load := make([]float64, days*1440)
+	for i := range load {
+		load[i] = 0.9*load[max(0, i-1)] + r.NormFloat64()
+	}
+	for k := range 12 {
+		unit, values := math.Pow(10, float64(k-4)), make([]float64, len(load))
+		for i := range values {
+			if values[i] = 5 * unit; k < 11 {
+				values[i] += unit * (float64(k%2)*load[i] + r.NormFloat64())
+			}
+		}
+		p.Roles.Targets = append(p.Roles.Targets, fmt.Sprint("c", k))
+		p.Series[0].Targets = append(p.Series[0].Targets, values)
+	}
+	return p
+}
+
+// A machine is an anomaly when many columns are unusual, or a few are far away, or one
+// changes that never did; and the columns are told.
+func TestDetectorOfMachine(t *testing.T) {
+	const rate = 1.0 / 1440
+	d, summary := trainDetector(t, machine(3, 1), rnnkit.DetectorOptions{Rate: rate})
+	t.Log(summary)
+	live := machine(6, 2)
+	columns := live.Series[0].Targets
+	planted := map[int][]int{2000: {0, 2, 4, 6, 8, 10}, 4000: {5, 7}, 6000: {11}}
+	for row, which := range planted {
+		for _, k := range which {
+			columns[k][row] += 40 * math.Pow(10, float64(k-4)) / float64(len(which))
+		}
+	}
+	state, values, alarms := d.NewState(), make([]float64, len(columns)), 0
+	for row := range live.Series[0].Len() {
+		for k := range columns {
+			values[k] = columns[k][row]
+		}
+		r, err := d.Observe(state, live.Time(0, row), values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Score >= 1 {
+			alarms++
+		}
+		share := 0.0
+		for _, k := range planted[row] {
+			share += r.Shares[k]
+		}
+		if planted[row] != nil && !(r.Score >= 1 && share > 0.8) {
+			t.Errorf("row %d: the score is %g, and the columns %v have a share of %g", row, r.Score, planted[row], share)
+		}
+	}
+	if expected := rate * float64(live.Series[0].Len()); !(float64(alarms-len(planted)) <= 2*expected) {
+		t.Errorf("%d false alarms, where %.3g were expected", alarms-len(planted), expected)
+	}
+}

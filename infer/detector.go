@@ -17,7 +17,7 @@ type Detector struct {
 	model     *Model
 	detection models.Detection
 	frequency models.Frequency
-	border    float64
+	alone     float64 // the surprise of a column's value that is an anomaly by itself
 }
 
 // NewDetector returns a Detector that runs m. It is a [*TaskError] if m does not detect, a
@@ -38,7 +38,10 @@ func NewDetector(m *Model) (*Detector, error) {
 	case indexOf(m.Outputs(), outputName) < 0:
 		return nil, fmt.Errorf("the detector has no output %q: train it again", outputName)
 	}
-	d := &Detector{model: m, detection: *m.meta.Detector, border: m.meta.Detector.Border}
+	d := &Detector{model: m, detection: *m.meta.Detector}
+	if d.alone = d.detection.Border; len(d.detection.Columns) > 1 {
+		d.alone = -math.Log10(d.detection.Rate)
+	}
 	d.frequency, err = models.ParseFrequency(d.detection.Frequency)
 	return d, err
 }
@@ -149,23 +152,12 @@ const maxSkipped = 128
 
 // read scores values by what was expected of them, and learns what to expect.
 func (s *DetectorState) read(values []float64) Reading {
-	d := &s.detector.detection
-	border, sum, most := s.detector.border, 0.0, 0.0
-	for i := range s.columns {
-		c, forecast := &s.columns[i], s.forecast[i]
-		least := max(d.MinDeviation, d.MinRelative*math.Abs(forecast))
-		half := math.NaN()
-		if c.Residual.Judges() {
-			half = max(c.Residual.Reach(border), least)
+	sum, known := 0.0, 0.0
+	for i, v := range values {
+		if s.shares[i] = s.judge(i, v); finite(v) {
+			known++
 		}
-		s.lower[i], s.upper[i], s.shares[i] = forecast-half, forecast+half, 0
-		if finite(values[i]) {
-			surprise, novelty := c.Judge(values[i], forecast, s.phase, d.Direction)
-			if !(math.Abs(values[i]-forecast) < least) {
-				s.shares[i] = max(surprise/border, novelty)
-			}
-		}
-		sum, most = sum+s.shares[i], max(most, s.shares[i])
+		sum += s.shares[i]
 	}
 	for i := range s.shares {
 		if sum > 0 {
@@ -173,7 +165,29 @@ func (s *DetectorState) read(values []float64) Reading {
 		}
 	}
 	copy(s.shown, s.forecast)
-	return Reading{Score: s.settle(most), Forecast: s.shown, Lower: s.lower, Upper: s.upper, Shares: s.shares}
+	return Reading{Score: s.settle(sum / max(known, 1)), Forecast: s.shown, Lower: s.lower, Upper: s.upper, Shares: s.shares}
+}
+
+// judge sets the band of a column, and returns the score of its value: by itself if it is
+// the only column, and else what it adds to the mean over all of them.
+func (s *DetectorState) judge(i int, value float64) float64 {
+	d, c, forecast := &s.detector.detection, &s.columns[i], s.forecast[i]
+	least, half := max(d.MinDeviation, d.MinRelative*math.Abs(forecast)), math.NaN()
+	if c.Residual.Judges() {
+		half = max(c.Residual.Reach(s.detector.alone), least)
+	}
+	s.lower[i], s.upper[i] = forecast-half, forecast+half
+	if !finite(value) {
+		return 0
+	}
+	surprise, novelty := c.Judge(value, forecast, s.phase, d.Direction)
+	switch {
+	case len(s.columns) > 1:
+		return c.Baseline.Strangeness(value, forecast, d.Spreads[i], least, d.Direction) / d.Border
+	case math.Abs(value-forecast) < least:
+		return 0
+	}
+	return max(surprise/d.Border, novelty)
 }
 
 // held is the most that a score shows which belongs to an event that was told before, or

@@ -297,3 +297,72 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	}
 }
+
+// newMachine returns a detector of 10 columns whose noise has a deviation of 1, 2, … 10.
+func newMachine(t testing.TB) *infer.Detector {
+	var watched models.Detection
+	for i := range 10 {
+		watched.Columns = append(watched.Columns, fmt.Sprint("c", i))
+		watched.Spreads = append(watched.Spreads, models.Spread{Level: float64(i + 1), Change: float64(i + 1), Rows: 1000})
+	}
+	return newDetector(t, 1, watched)
+}
+
+// Columns are judged together: the score is in the mean over those that have a value, and
+// the shares say which of them are far away.
+func TestDetectorColumns(t *testing.T) {
+	d := newMachine(t)
+	s, noise, values := d.NewState(), rand.New(rand.NewPCG(1, 2)), make([]float64, 10)
+	observe := func(far ...int) infer.Reading {
+		t.Helper()
+		for i := range values {
+			values[i] = 100 + noise.NormFloat64()*float64(i+1)
+		}
+		for _, i := range far {
+			values[i] += 40 * float64(i+1)
+		}
+		r, err := d.Observe(s, time.Time{}, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	usual := 0.0
+	for range 300 {
+		usual = max(usual, observe().Score)
+	}
+	one := observe(3).Score
+	r := observe(2, 7)
+	if !(usual*5 < one && one*1.5 < r.Score && one < 1.3*math.Log(1+17*17)/10/6) {
+		t.Errorf("the score is %g at most for noise, %g for one column that is far away, %g for two", usual, one, r.Score)
+	}
+	sum := 0.0
+	for i, share := range r.Shares {
+		if far := i == 2 || i == 7; far != (share > 0.4) {
+			t.Errorf("column %d has a share of %g", i, share)
+		}
+		sum += share
+	}
+	if !(math.Abs(sum-1) < 1e-12) {
+		t.Errorf("the shares sum to %g", sum)
+	}
+	for i := range values {
+		values[i] = math.NaN()
+	}
+	if r, err := d.Observe(s, time.Time{}, values); r.Score != 0 || err != nil {
+		t.Errorf("missing values: %+v, %v", r, err)
+	}
+	values[4] = 100 + 5*30
+	r, err := d.Observe(s, time.Time{}, values)
+	if !(r.Score > one*4) || r.Shares[4] != 1 || err != nil {
+		t.Errorf("a single column with a value, which is far away: %+v, %v", r, err)
+	}
+	restored := d.NewState()
+	if err := restored.UnmarshalBinary(marshaled(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	want := observe(5).Score
+	if got, err := d.Observe(restored, time.Time{}, values); got.Score != want || err != nil {
+		t.Errorf("the restored state has the score %g, not %g: %v", got.Score, want, err)
+	}
+}

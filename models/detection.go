@@ -25,6 +25,10 @@ type Detection struct {
 	Consecutive  int       `json:"consecutive,omitempty"`   // observations in a row that must reach the border for an alarm; 0 for 1
 	Refractory   int       `json:"refractory,omitempty"`    // observations after an alarm in which there is no other, but for one whose score is half as large again
 
+	// Spreads say how far the values of each column usually lie apart: what a distance is
+	// measured by when several columns are judged together. It is empty for a single one.
+	Spreads []Spread `json:"spreads,omitempty"`
+
 	// Border is the surprise of an observation, in the detector's own units, whose score is
 	// 1. A share Rate of observations is expected to reach it, as of those that calibrated it.
 	Border     float64 `json:"border"`
@@ -32,6 +36,14 @@ type Detection struct {
 	Calibrated int     `json:"calibrated,omitempty"` // observations that calibrated the border
 
 	Rules []string `json:"rules,omitempty"` // what was chosen for the data and why, for people to read
+}
+
+// Spread has the deviations of a column in the series that a detector learned from, in the
+// column's units. They are 0 for a column that never changed.
+type Spread struct {
+	Level  float64 `json:"level"`  // standard deviation of the values from the mean of their series
+	Change float64 `json:"change"` // root of the mean squared change from one value to the next
+	Rows   int     `json:"rows"`   // values of which it is the deviation
 }
 
 // Direction says on which side of its forecast an observation is an anomaly.
@@ -49,7 +61,7 @@ const maxSeason = 1 << 20
 
 // Validate returns a *FieldError for the first field that cannot be used.
 func (d *Detection) Validate() error {
-	if err := d.validateNames(); err != nil {
+	if err := d.validateColumns(); err != nil {
 		return err
 	}
 	if _, err := ParseFrequency(d.Frequency); err != nil {
@@ -78,14 +90,22 @@ func (d *Detection) Validate() error {
 	return nil
 }
 
-// validateNames checks the names of the columns.
-func (d *Detection) validateNames() error {
+// validateColumns checks the names and the spreads of the columns.
+func (d *Detection) validateColumns() error {
 	if len(d.Columns) == 0 {
 		return &FieldError{Field: "Columns", Value: d.Columns, Want: "of length 1 or more"}
 	}
 	for i, name := range d.Columns {
 		if slices.Contains(d.Columns[:i], name) {
 			return &FieldError{Field: fmt.Sprintf("Columns[%d]", i), Value: name, Want: "a name that no other column has"}
+		}
+	}
+	if n := len(d.Columns); len(d.Spreads) != n && !(n == 1 && d.Spreads == nil) {
+		return &FieldError{Field: "Spreads", Value: d.Spreads, Want: fmt.Sprintf("of length %d, as Columns", n)}
+	}
+	for i, s := range d.Spreads {
+		if !(s.Level >= 0 && s.Change >= 0 && s.Rows >= 0) || math.IsInf(s.Level+s.Change, 0) {
+			return &FieldError{Field: fmt.Sprintf("Spreads[%d]", i), Value: s, Want: "0 or more and finite"}
 		}
 	}
 	return nil

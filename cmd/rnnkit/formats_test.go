@@ -55,6 +55,7 @@ func TestFormatsOfJSON(t *testing.T) {
 		"models.Component":      models.Component{},
 		"models.Forecasting":    models.Forecasting{},
 		"models.Detection":      models.Detection{},
+		"models.Spread":         models.Spread{},
 		"models.CategoryValues": models.CategoryValues{},
 		"models.Scale":          models.Scale{},
 		"models.StatePair":      models.StatePair{},

@@ -39,6 +39,7 @@ type Running struct {
 	Latest  float64 // the last value
 	Offset  float64 // running mean of the distance from Season, over about one season: a shift of the level
 	Evidence
+	Baseline Baseline // beside which the column is judged together with others
 }
 
 // NewColumn returns a column that has no values yet.

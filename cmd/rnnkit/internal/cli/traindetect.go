@@ -75,7 +75,7 @@ func (v *trainDetect) addDetectFlags(f *pflag.FlagSet) {
 	f.Float64Var(&o.MinDeviation, "min-deviation", 0, "what lies nearer to its forecast is no anomaly, in units of the column")
 	f.Float64Var(&o.MinRelative, "min-relative", 0, "the same as a share of the forecast, such as 0.1")
 	f.IntVar(&o.Consecutive, "consecutive", 1, "rows in a row that must reach the border")
-	f.IntVar(&o.Refractory, "refractory", 60, "rows after an alarm in which there is no other, but for one half as strange again")
+	f.IntVar(&o.Refractory, "refractory", 0, "rows after an alarm in which there is no other, but for one half as strange again (default 60 with one column)")
 	f.StringVar(&v.falseAlarm, "false-alarm", "", "how long it is from one false alarm to the next, such as 10d or 12h, or in rows (default 5d, and at least 1000 rows)")
 	f.IntVar(&o.Season, "season", 0, "rows after which the series repeat, 1 for none (default as found)")
 }

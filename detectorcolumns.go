@@ -1,0 +1,63 @@
+package rnnkit
+
+import (
+	"math"
+	"slices"
+
+	"github.com/rnnkit/rnnkit/internal/conformal"
+	"github.com/rnnkit/rnnkit/models"
+)
+
+// leastTogether is the least border of several columns: all of them together lie three
+// deviations from their levels.
+var leastTogether = math.Log1p(0.09)
+
+// borderTogether returns the border of several columns, by how strange the observations of
+// them were: what a share rate reached, or the strangest where they were few.
+func borderTogether(strangeness []float64, rate float64) float64 {
+	if len(strangeness) == 0 {
+		return leastTogether
+	}
+	return max(leastTogether, conformal.Border(strangeness, rate, slices.Max(strangeness)))
+}
+
+// settleColumns sets what a detector of several columns needs to judge them together: the
+// spreads, pooled over the series, in the rows that the network learns from.
+func (d *detector) settleColumns() {
+	d.spreads = make([]models.Spread, len(d.panel.Targets))
+	for k := range d.spreads {
+		var level, change pooled
+		for i := range d.panel.Series {
+			s := &d.panel.Series[i]
+			values := s.Targets[k][:d.trained(s)]
+			mean, _ := moments(values)
+			for row, v := range values {
+				level.add(v - mean)
+				if row > 0 {
+					change.add(v - values[row-1])
+				}
+			}
+		}
+		if change.sum == 0 {
+			level.sum = 0 // but for rounding
+		}
+		d.spreads[k] = models.Spread{Level: level.root(), Change: change.root(), Rows: level.n}
+	}
+}
+
+// pooled is the mean of squares in the making.
+type pooled struct {
+	sum float64
+	n   int
+}
+
+// add takes a distance, unless it is unknown.
+func (p *pooled) add(distance float64) {
+	if !math.IsNaN(distance) {
+		p.sum += distance * distance
+		p.n++
+	}
+}
+
+// root returns the root of the mean square, 0 of nothing.
+func (p *pooled) root() float64 { return math.Sqrt(p.sum / float64(max(1, p.n))) }
