@@ -33,17 +33,29 @@ func (f *forecaster) calibrate(ctx context.Context, m *models.Model) error {
 	if err := b.forecastBy(ctx, unbounded(m)); err != nil {
 		return err
 	}
-	widths := b.widths()
 	with := *f.meta.Forecast
-	with.Widths = widths
+	with.Widths = b.widths(b.backcasts)
 	f.meta.Forecast = &with
+	f.keepQuantiles(m)
 	f.calibrated = len(b.backcasts)
+	f.halved = b.widenHalves(f.later)
 	b.thin((f.origins + comparedOrigins - 1) / comparedOrigins)
-	b.widen(widths)
 	b.bound()
 	var err error
 	f.test, err = b.result(ctx)
 	return err
+}
+
+// keepQuantiles keeps how far the quantiles of the structural models of m lie from their
+// medians. The errors of the rows held back have made the widths, and would count twice if
+// they widened these too.
+func (f *forecaster) keepQuantiles(m *models.Model) {
+	f.calibratedHeads = map[int][]float32{}
+	for i, g := range m.Groups() {
+		if i > 0 && isStructural(g.Spec) {
+			f.calibratedHeads[i] = g.Members[0].Head.B
+		}
+	}
 }
 
 // unbounded returns m without bounds and whole numbers, which would hide how wide the
@@ -83,14 +95,46 @@ func (b *backtest) forecastBy(ctx context.Context, model *models.Model) error {
 	return b.forecast(ctx, m, b.origins)
 }
 
-// widths returns the factors of conformal calibration.
-func (b *backtest) widths() []float32 {
+// widths returns the factors of conformal calibration by some backcasts.
+func (b *backtest) widths(backcasts []Backcast) []float32 {
 	var forecasts [][][]float64
 	var actuals [][]float64
-	for _, c := range b.backcasts {
+	for _, c := range backcasts {
 		forecasts, actuals = append(forecasts, c.Quantiles), append(actuals, c.Actual)
 	}
 	return conformal.Widths(b.meta.Spec.Direct.Quantiles, forecasts, actuals)
+}
+
+// later reports whether a backcast counts to the later half: by its origin, or by its
+// series where each has one origin.
+func (f *forecaster) later(c Backcast) bool {
+	if f.origins < 2 {
+		return (c.Series*len(f.panel.Targets)+c.Target)%2 == 0
+	}
+	ahead := f.panel.Series[c.Series].Len() - f.Horizon - c.Origin
+	return 2*ahead < f.calibration-f.Horizon
+}
+
+// widenHalves makes the intervals of each half of the backcasts as wide as the other half
+// asks for, so that what they hold is not what made them wide. It reports whether there is
+// another half; else all are as wide as they ask for themselves.
+func (b *backtest) widenHalves(later func(Backcast) bool) bool {
+	var halves [2][]Backcast
+	for _, c := range b.backcasts {
+		if later(c) {
+			halves[1] = append(halves[1], c)
+		} else {
+			halves[0] = append(halves[0], c)
+		}
+	}
+	if len(halves[0]) == 0 || len(halves[1]) == 0 {
+		widen(b.backcasts, b.widths(b.backcasts))
+		return false
+	}
+	first, second := b.widths(halves[0]), b.widths(halves[1])
+	widen(halves[0], second)
+	widen(halves[1], first)
+	return true
 }
 
 // thin keeps the backcasts from every so many origins.
@@ -106,8 +150,8 @@ func (b *backtest) thin(every int) {
 }
 
 // widen multiplies the distances of the quantiles from the median by widths.
-func (b *backtest) widen(widths []float32) {
-	for _, c := range b.backcasts {
+func widen(backcasts []Backcast, widths []float32) {
+	for _, c := range backcasts {
 		for h, q := range c.Quantiles {
 			models.WidenQuantiles(q, widths[h*len(q):][:len(q)])
 		}
@@ -128,7 +172,7 @@ func (b *backtest) bound() {
 // summary says how good the model was on the rows that the first fit did not see.
 func (f *forecaster) summary() string {
 	if f.test == nil {
-		return "not tested: the series are too short to hold rows back"
+		return "not tested: the series are too short to hold rows back; the intervals are not calibrated, and may be too narrow"
 	}
 	model, others := f.test.Reports[0], slices.Clone(f.test.Reports[1:])
 	if model.All.Compared == 0 {
@@ -145,8 +189,11 @@ func (f *forecaster) summary() string {
 	}
 	lines := []string{
 		fmt.Sprintf("tested on the last %d rows%s before it learned from all", f.calibration, seen),
-		fmt.Sprintf("%s of %s: %s", f.tested(), count(f.Horizon, "step"), errorWords(model.All)),
+		fmt.Sprintf("%s of %s: %s", f.tested(), count(f.Horizon, "step"), f.errorWords(model.All)),
 		"simple methods: " + strings.Join(beside, ", "),
+	}
+	if !f.halved && len(model.All.Intervals) > 0 {
+		lines = append(lines, "the intervals are as wide as the errors of this forecast ask for, and not tested")
 	}
 	if f.weighed != "" {
 		lines = append(lines, f.weighed)
@@ -182,11 +229,15 @@ func errorOf(m metrics.Metrics) string {
 	return fmt.Sprintf("%.3f", m.MASE)
 }
 
-// errorWords says the errors of a model, and how many values its intervals hold.
-func errorWords(m metrics.Metrics) string {
+// errorWords says the errors of a model, and how many values its intervals hold if these
+// were made by other forecasts.
+func (f *forecaster) errorWords(m metrics.Metrics) string {
 	words := fmt.Sprintf("MAE %.4g, RMSE %.4g", m.MAE, m.RMSE)
 	if !math.IsNaN(m.MASE) {
 		words = fmt.Sprintf("MASE %.3f, ", m.MASE) + words
+	}
+	if !f.halved {
+		return words
 	}
 	for _, i := range m.Intervals {
 		words += fmt.Sprintf("; %g%% intervals hold %.0f%%", 100*i.Level, 100*i.Coverage)

@@ -49,8 +49,10 @@ type ForecasterOptions struct {
 	// Without any there are no intervals.
 	Levels []float64
 
-	Min, Max *float64 // no answer is less, or more; nil for no bound
-	Integer  bool     // answers are rounded to whole numbers
+	// No answer is less than Min, or more than Max. A Max of nil is no bound. A Min of nil
+	// is 0 where no value is negative, else no bound; one of -Inf is no bound for any data.
+	Min, Max *float64
+	Integer  bool // answers are rounded to whole numbers
 
 	// Missing says what is done about missing values of the targets. Empty is what the
 	// panel says, or models.MissingMask.
@@ -127,7 +129,7 @@ func (o ForecasterOptions) validateNumbers() error {
 		name  string
 		value *float64
 	}{{"Min", o.Min}, {"Max", o.Max}} {
-		if v := bound.value; v != nil && (math.IsNaN(*v) || math.IsInf(float64(float32(*v)), 0)) {
+		if v := bound.value; v != nil && !(bound.name == "Min" && math.IsInf(*v, -1)) && (math.IsNaN(*v) || math.IsInf(float64(float32(*v)), 0)) {
 			return &models.FieldError{Field: bound.name, Value: *v, Want: "finite as a float32"}
 		}
 	}
@@ -239,12 +241,15 @@ type forecaster struct {
 	given             given
 	panel             *datasets.Panel // with the calendar
 	meta              models.Metadata
-	mixLogs           bool            // the mixture is of values and of their logarithms
-	calibration       int             // rows at the end of the series that the first fit does not see
-	origins           int             // of each series in these rows, from which it forecasts
-	weighed           string          // what was chosen of a mixture, in words
-	calibrated        int             // forecasts that calibrate
-	test              *BacktestResult // on these rows; nil before, or without calibration
+	mixLogs           bool              // the mixture is of values and of their logarithms
+	structural        bool              // the mixture is of structural models besides
+	calibration       int               // rows at the end of the series that the first fit does not see
+	origins           int               // of each series in these rows, from which it forecasts
+	weighed           string            // what was chosen of a mixture, in words
+	calibrated        int               // forecasts that calibrate
+	calibratedHeads   map[int][]float32 // of structural models by the number of their ensemble: the quantiles that were calibrated
+	halved            bool              // the intervals of test are those that other forecasts ask for
+	test              *BacktestResult   // on these rows; nil before, or without calibration
 }
 
 // given is what a forecaster was made of.
@@ -275,7 +280,7 @@ func newForecaster(panel *datasets.Panel, o ForecasterOptions) (*forecaster, err
 			return nil, err
 		}
 	}
-	f := &forecaster{ForecasterOptions: o, given: from, panel: panel, mixLogs: r.mixLogs, calibration: r.calibration, origins: r.origins}
+	f := &forecaster{ForecasterOptions: o, given: from, panel: panel, mixLogs: r.mixLogs, structural: r.structural, calibration: r.calibration, origins: r.origins}
 	f.describe(r.said)
 	return f, nil
 }
@@ -299,7 +304,11 @@ func (o *ForecasterOptions) useStart() error {
 		mixture = On
 	}
 	o.Levels = d.Levels()
-	if o.Min == nil {
+	switch {
+	case o.Min != nil:
+	case f.Min == nil:
+		o.Min = new(math.Inf(-1))
+	case *f.Min != 0: // that follows from the data
 		o.Min = f.Min
 	}
 	if o.Max == nil {
@@ -503,6 +512,9 @@ func (f *forecaster) mixture() []models.Component {
 	}
 	other, direct := f.Spec, *f.Spec.Direct
 	other.Direct = &direct
+	if f.structural {
+		return f.structuralModels()
+	}
 	if f.mixLogs {
 		direct.Log = logFloor(f.panel)
 		return []models.Component{{Spec: other, Weight: 0.5}}
@@ -510,6 +522,18 @@ func (f *forecaster) mixture() []models.Component {
 	direct.Linear = 0
 	other.Hidden, other.Dropout = 2*f.Spec.Hidden, mixedDropout
 	return []models.Component{{Spec: other, Weight: mixedWeights[len(mixedWeights)/2]}}
+}
+
+// structuralModels returns one that reads the values, and one that reads logarithms if the
+// first ensemble does.
+func (f *forecaster) structuralModels() []models.Component {
+	if f.Log != On {
+		return []models.Component{{Spec: structuralSpec(f.Spec, 0), Weight: structuralWeight}}
+	}
+	return []models.Component{
+		{Spec: structuralSpec(f.Spec, 0), Weight: structuralWeight / 2},
+		{Spec: structuralSpec(f.Spec, f.Spec.Direct.Log), Weight: structuralWeight / 2},
+	}
 }
 
 // keepFlags leaves columns as they are that have no values but 0 and 1: a flag that is
@@ -535,21 +559,26 @@ func isFlag(series []datasets.PanelSeries, column func(*datasets.PanelSeries) []
 	return true
 }
 
-// logFloor returns the smallest value to take a logarithm of: the smallest one above 0 that
-// the targets have.
+// logFloor returns the smallest value to take a logarithm of: a tenth of the smallest one
+// that the targets have, so that smaller ones may come. Where some are 0, it is the smallest
+// above 0.
 func logFloor(panel *datasets.Panel) float64 {
-	floor := math.Inf(1)
+	floor, zeros := math.Inf(1), false
 	eachTarget(panel, func(values []float64) {
 		for _, v := range values {
 			if v > 0 {
 				floor = min(floor, v)
 			}
+			zeros = zeros || v <= 0
 		}
 	})
-	if math.IsInf(floor, 1) {
+	switch {
+	case math.IsInf(floor, 1):
 		return 1
+	case zeros || float32(floor/10) == 0:
+		return floor
 	}
-	return floor
+	return floor / 10
 }
 
 // eachTarget calls do for the values of each target of each series.
@@ -633,14 +662,19 @@ func (f *forecaster) fits(horizon int, tested bool) bool {
 	return err == nil
 }
 
-// windows returns the windows of a panel to learn from. They have fewer values than
-// minHistory asks for where there would be too few of them.
-func (f *forecaster) windows(panel *datasets.Panel) (w *datasets.PanelWindows, err error) {
+// windows returns the windows of a panel to learn from, with two seasons or more.
+func (f *forecaster) windows(panel *datasets.Panel) (*datasets.PanelWindows, error) {
+	return f.windowsOf(panel, f.historyRows())
+}
+
+// windowsOf returns the windows of a panel that have so many rows before the origin. They
+// have fewer where there would be too few of them.
+func (f *forecaster) windowsOf(panel *datasets.Panel, rows int) (w *datasets.PanelWindows, err error) {
 	o := datasets.WindowOptions{
 		Window: f.Window, Horizon: f.Horizon,
 		Errors: panel.SeasonalErrors(f.Season), Categories: f.meta.Forecast.Categories,
 	}
-	for o.MinHistory = f.minHistory(panel); o.MinHistory > 0; o.MinHistory /= 2 {
+	for o.MinHistory = minHistory(panel, rows); o.MinHistory > 0; o.MinHistory /= 2 {
 		if w, err = panel.Windows(o); err == nil && w.Len() >= minWindows || err != nil && !errors.Is(err, datasets.ErrTooShort) {
 			break
 		}
@@ -648,9 +682,9 @@ func (f *forecaster) windows(panel *datasets.Panel) (w *datasets.PanelWindows, e
 	return w, err
 }
 
-// minHistory returns how many values a window must have: two seasons, or what is known of
-// so many rows where values are missing.
-func (f *forecaster) minHistory(panel *datasets.Panel) int {
+// minHistory returns how many values a window must have: so many, or what is known of so
+// many rows where values are missing.
+func minHistory(panel *datasets.Panel, n int) int {
 	rows, known := 0, 0
 	eachTarget(panel, func(values []float64) {
 		rows += len(values)
@@ -660,7 +694,6 @@ func (f *forecaster) minHistory(panel *datasets.Panel) int {
 			}
 		}
 	})
-	n := f.historyRows()
 	if known < rows {
 		n = int(knownShare * float64(n) * float64(known) / float64(rows))
 	}

@@ -78,7 +78,7 @@ func (f *forecaster) fitEnsemble(ctx context.Context, panel *datasets.Panel, nam
 	if err != nil {
 		return nil, nil, err
 	}
-	watch := &watcher{options: f.Fit, phase: phase, phases: f.phases(), updates: len(begins) * f.Updates}
+	watch := &watcher{options: f.Fit, phase: phase, phases: f.phases(), updates: trainable(begins) * f.Updates}
 	members := make([]member, len(begins))
 	workers := min(len(begins), f.threads())
 	var group sync.WaitGroup
@@ -99,6 +99,16 @@ func (f *forecaster) fitEnsemble(ctx context.Context, panel *datasets.Panel, nam
 	close(next)
 	group.Wait()
 	return f.join(members, phase, watch)
+}
+
+// trainable returns how many members are trained.
+func trainable(begins []beginning) (n int) {
+	for _, b := range begins {
+		if !b.fixed {
+			n++
+		}
+	}
+	return n
 }
 
 // threads returns how many goroutines compute.
@@ -126,6 +136,7 @@ func (f *forecaster) memberOptions(watch *watcher, name string, threads int) tra
 // member is what one fit made.
 type member struct {
 	group  int // the ensemble of the mixture
+	fixed  bool
 	params *models.Params[float32]
 	epoch  []trainer.Epoch
 	err    error
@@ -137,28 +148,56 @@ type beginning struct {
 	spec  models.Spec
 	path  []float32               // what the linear maps begin as
 	start *models.Params[float32] // what it goes on from, or nil
+	fixed bool                    // start is what it ends as
 }
 
 // beginnings returns those of the members of all ensembles.
 func (f *forecaster) beginnings(panel *datasets.Panel) (list []beginning, err error) {
-	if f.Start != nil {
-		for i, g := range f.Start.Groups() {
-			for _, p := range g.Members {
-				list = append(list, beginning{group: i, spec: g.Spec, start: p})
-			}
-		}
-		return list, nil
-	}
-	for i, c := range f.components() {
-		path, err := f.path(panel, c.Spec)
+	for i, g := range f.groups() {
+		of, err := f.beginningsOf(panel, i, g)
 		if err != nil {
 			return nil, err
 		}
-		for range f.Ensemble {
-			list = append(list, beginning{group: i, spec: c.Spec, path: path})
-		}
+		list = append(list, of...)
 	}
 	return list, nil
+}
+
+// groups returns the ensembles, with the members that they go on from if there are any.
+func (f *forecaster) groups() (list []models.Group) {
+	if f.Start != nil {
+		return f.Start.Groups()
+	}
+	for _, c := range f.components() {
+		list = append(list, models.Group{Component: c})
+	}
+	return list
+}
+
+// beginningsOf returns those of the members of ensemble i.
+func (f *forecaster) beginningsOf(panel *datasets.Panel, i int, g models.Group) (list []beginning, err error) {
+	if i > 0 && isStructural(g.Spec) {
+		all, err := f.windowsOf(panel, f.Window) // padding would be taken for values
+		if err != nil {
+			return nil, err
+		}
+		p, err := fitStructural(all, g.Spec, f.Season)
+		if quantiles := f.calibratedHeads[i]; err == nil && quantiles != nil {
+			copy(p.Head.B, quantiles)
+		}
+		return []beginning{{group: i, spec: g.Spec, start: p, fixed: true}}, err
+	}
+	for _, p := range g.Members {
+		list = append(list, beginning{group: i, spec: g.Spec, start: p})
+	}
+	if f.Start != nil {
+		return list, nil
+	}
+	path, err := f.path(panel, g.Spec)
+	for range f.Ensemble {
+		list = append(list, beginning{group: i, spec: g.Spec, path: path})
+	}
+	return list, err
 }
 
 // components returns the architectures of all ensembles. The first has the weight that the
@@ -177,6 +216,9 @@ func (f *forecaster) alone(s models.Spec) models.Metadata {
 // fitMember trains member i of all.
 func (f *forecaster) fitMember(ctx context.Context, panel *datasets.Panel, i int, from beginning, o trainer.Options) (m member) {
 	m.group = from.group
+	if from.fixed {
+		return member{group: from.group, params: from.start, fixed: true}
+	}
 	if ctx.Err() != nil {
 		return member{err: context.Cause(ctx)}
 	}
@@ -275,10 +317,12 @@ func (f *forecaster) join(members []member, phase int, watch *watcher) (*models.
 		if err == nil {
 			err = one.err
 		}
+		if len(one.epoch) > 0 || one.fixed {
+			groups[one.group].Members = append(groups[one.group].Members, one.params)
+		}
 		if len(one.epoch) == 0 {
 			continue
 		}
-		groups[one.group].Members = append(groups[one.group].Members, one.params)
 		e := one.epoch[0]
 		sum.TrainLoss += e.TrainLoss
 		sum.Seconds += e.Seconds

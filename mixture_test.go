@@ -1,6 +1,7 @@
 package rnnkit_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 // TestForecasterMixesLogs trains an ensemble that reads the values and one that reads
 // their logarithms, and goes on from the file with both.
 func TestForecasterMixesLogs(t *testing.T) {
-	p := panel(t, seasonal(100, 1, 1), seasonal(60, 5, 2))
+	p := panel(t, seasonal(1000, 1, 1), seasonal(60, 5, 2))
 	o := quick()
 	o.Mixture = rnnkit.On
 	_, result := forecastOf(t, p, o)
@@ -40,7 +41,7 @@ func TestForecasterMixesLogs(t *testing.T) {
 	if _, err := rnnkit.NewForecaster(p, o); !isField(err, "Mixture") {
 		t.Errorf("a mixture that is to be none: %v", err)
 	}
-	below := slices.Clone(seasonal(100, 1, 1))
+	below := slices.Clone(seasonal(1000, 1, 1))
 	below[50] = -1
 	if o.Mixture = rnnkit.Auto; !isField(newForecaster(panel(t, below), o), "Start") {
 		t.Error("values below 0 are taken for logarithms")
@@ -50,7 +51,7 @@ func TestForecasterMixesLogs(t *testing.T) {
 // TestForecasterMixture chooses how much of an ensemble without linear maps is mixed in,
 // on series with values below 0.
 func TestForecasterMixture(t *testing.T) {
-	values := seasonal(150, 1, 1)
+	values := seasonal(1100, 1, 1)
 	for i := range values {
 		values[i] -= 11
 	}
@@ -71,8 +72,8 @@ func TestForecasterMixture(t *testing.T) {
 	if len(job.Model.Forecast.Widths) == 0 || result.Native.Examples == 0 {
 		t.Errorf("%d widths, %d examples compared", len(job.Model.Forecast.Widths), result.Native.Examples)
 	}
-	o.Horizon = 40 // so that nothing is held back
-	if job, err := rnnkit.NewForecaster(panel(t, values[:90]), o); err != nil || len(job.Model.Mixture) != 0 {
+	o.Horizon = 400 // so that nothing is held back
+	if job, err := rnnkit.NewForecaster(panel(t, values, values), o); err != nil || len(job.Model.Mixture) != 0 {
 		t.Errorf("a mixture without rows to choose it on: %v", err)
 	}
 	o.Mixture = "half"
@@ -84,4 +85,76 @@ func TestForecasterMixture(t *testing.T) {
 func newForecaster(p *datasets.Panel, o rnnkit.ForecasterOptions) error {
 	_, err := rnnkit.NewForecaster(p, o)
 	return err
+}
+
+// TestForecasterStructural mixes structural models with an ensemble that learns from few
+// windows, and fits them anew when it goes on.
+func TestForecasterStructural(t *testing.T) {
+	p := panel(t, seasonal(90, 1, 1), seasonal(70, 5, 2))
+	_, result := forecastOf(t, p, quick())
+	m := result.Model
+	if len(m.Mixture) != 2 || m.Mixture[0].Spec.Direct.Log != 0 || m.Mixture[1].Spec.Direct.Log == 0 || len(m.Ensemble) != 1 || len(m.Mixed[0]) != 1 {
+		t.Fatalf("the mixture is %+v with %d members", m.Mixture, len(m.Mixed[0]))
+	}
+	if result.Native.Examples == 0 || !strings.Contains(strings.Join(m.Forecast.Rules, "\n"), "structural models") {
+		t.Errorf("%d examples compared; rules: %q", result.Native.Examples, m.Forecast.Rules)
+	}
+	o := quick()
+	o.Start = m
+	other := panel(t, seasonal(90, 3, 3), seasonal(70, 2, 2))
+	_, second := forecastOf(t, other, o)
+	_, alone := forecastOf(t, other, quick())
+	if len(second.Model.Mixture) != 2 || !slices.Equal(second.Model.Mixed[0][0].Data, alone.Model.Mixed[0][0].Data) || slices.Equal(second.Model.Params.Data, m.Params.Data) {
+		t.Error("it did not learn anew")
+	}
+	o = quick()
+	o.Mixture = rnnkit.Off
+	if job, _ := forecastOf(t, p, o); len(job.Model.Mixture) != 0 {
+		t.Error("there is a mixture where there is to be none")
+	}
+}
+
+// TestForecasterBeginsAtZero bounds the forecasts of values that are not negative.
+func TestForecasterBeginsAtZero(t *testing.T) {
+	none, zero := math.Inf(-1), 0.0
+	values := seasonal(60, 1, 1)
+	values[3] = 0
+	below := slices.Clone(values)
+	below[3] = -1
+	for name, test := range map[string]struct {
+		values    []float64
+		min, want *float64
+	}{
+		"by rule": {values, nil, &zero}, "off": {values, &none, nil}, "negative": {below, nil, nil}, "constant": {make([]float64, 60), nil, nil},
+	} {
+		o := quick()
+		o.Season, o.Min = 6, test.min
+		job, err := rnnkit.NewForecaster(panel(t, test.values), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := job.Model.Forecast.Min; (got == nil) != (test.want == nil) || got != nil && *got != *test.want {
+			t.Errorf("%s: the least answer is %v", name, got)
+		}
+	}
+	o := quick()
+	o.Max = &zero // then it is no bound
+	if job, err := rnnkit.NewForecaster(panel(t, values), o); err != nil || job.Model.Forecast.Min != nil {
+		t.Errorf("bounded on both sides: %v", err)
+	}
+}
+
+// TestForecasterLogFloor leaves room for values that are less than all known ones.
+func TestForecasterLogFloor(t *testing.T) {
+	values := seasonal(60, 1, 1)
+	least := slices.Min(values)
+	o := quick()
+	o.Log = rnnkit.On
+	if got := must(rnnkit.NewForecaster(panel(t, values), o)).Model.Spec.Direct.Log; got != least/10 {
+		t.Errorf("the least logarithm is of %g, not of a tenth of %g", got, least)
+	}
+	values[7] = 0
+	if got := must(rnnkit.NewForecaster(panel(t, values), o)).Model.Spec.Direct.Log; got != least {
+		t.Errorf("beside 0 the least logarithm is of %g, not of %g", got, least)
+	}
 }

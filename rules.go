@@ -18,7 +18,9 @@ const (
 	minHistorySeasons = 2    // that a window must have to be learned from
 	knownShare        = 0.8  // of what is known of so many rows on average, where values are missing
 	fewWindows        = 1000 // less is a small training
-	smallSeasons      = 2    // of a window of a small training
+	fewOfShort        = 4000 // likewise, of short series
+	shortSeries       = 120  // rows of a short series, at most
+	smallSeasons      = 5    // of a window of a small training
 	freeWindow        = 48   // steps that the model looks back without a season
 	freeSegment       = 12   // steps of a segment without a season
 	freeHorizon       = 12   // steps ahead without a season
@@ -63,7 +65,7 @@ type rules struct {
 	seasons              []int // that the panel has
 	windows              int   // to learn from, about
 	calibration, origins int   // see forecaster
-	mixLogs              bool  // see forecaster
+	mixLogs, structural  bool  // see forecaster
 	said                 []string
 }
 
@@ -100,6 +102,7 @@ func (r *rules) settle() error {
 	}
 	r.settleMixture()
 	r.settleLog()
+	r.settleBound()
 	r.settleCalendar()
 	r.settleSize()
 	r.settleCenter()
@@ -107,7 +110,7 @@ func (r *rules) settle() error {
 	if r.settleCalibration(); r.Trials > 0 && r.calibration == 0 {
 		return &models.FieldError{Field: "Trials", Value: r.Trials, Want: "0: the series are too short to hold rows back to try on"}
 	}
-	if r.calibration == 0 && r.Mixture == On && !r.mixLogs && r.Start == nil {
+	if r.calibration == 0 && r.Mixture == On && !r.mixLogs && !r.structural && r.Start == nil {
 		r.Mixture = Off
 		r.say("no mixture: there are no rows held back to choose one on")
 	}
@@ -198,19 +201,25 @@ func divisor(most, a, b int) int {
 	return most
 }
 
-// settleMixture has a second ensemble where there are enough windows for it. Many values
-// do not tell whether logarithms are better, and the mean of both is near the better one.
+// settleMixture has other ensembles where that helps. Few windows are forecast by a
+// structural model besides, unless there are covariates, which it does not read. Many
+// values do not tell whether logarithms are better, and the mean of both is near the better
+// one.
 func (r *rules) settleMixture() {
 	if r.Start != nil {
 		return
 	}
+	covariates := len(r.panel.Past)+len(r.panel.Future) > 0
 	if r.Mixture == Auto {
-		if r.Mixture = On; r.few() {
+		if r.Mixture = On; r.few() && covariates {
 			r.Mixture = Off
 		}
 	}
-	r.mixLogs = r.Mixture == On && r.Log == Auto && positive(r.panel) && varies(r.panel)
+	r.structural = r.Mixture == On && r.few() && !covariates
+	r.mixLogs = r.Mixture == On && !r.structural && r.Log == Auto && positive(r.panel) && varies(r.panel)
 	switch {
+	case r.structural:
+		r.say("mixture: 0.6 of structural models, fitted to the windows, since there are few")
 	case r.mixLogs:
 		r.say("mixture: half of an ensemble that reads the values, half of one that reads logarithms, since all values are more than 0")
 	case r.Mixture == On:
@@ -269,6 +278,17 @@ func moments(values []float64) (mean, deviation float64) {
 	return mean, math.Sqrt(squares / n)
 }
 
+// settleBound bounds the answers at 0 where no value is negative.
+func (r *rules) settleBound() {
+	switch {
+	case r.Min != nil && math.IsInf(*r.Min, -1):
+		r.Min = nil
+	case r.Min == nil && (r.Max == nil || *r.Max > 0) && varies(r.panel) && !anyTarget(r.panel, func(v float64) bool { return v < 0 }):
+		r.Min = new(0.0)
+		r.say("no answer is less than 0, since no value is")
+	}
+}
+
 // settleCalendar chooses features of the times where the series have a longer season than
 // the one that makes the segments, such as weeks beside days, and where there are enough
 // days of a few series to learn their hours.
@@ -301,7 +321,9 @@ func (r *rules) fewLong() bool {
 }
 
 // few reports whether there are few windows to learn from.
-func (r *rules) few() bool { return r.windows < fewWindows }
+func (r *rules) few() bool {
+	return r.windows < fewWindows || r.windows < fewOfShort && usual(r.panel) <= shortSeries
+}
 
 // settleSize chooses the model and the length of the training.
 func (r *rules) settleSize() {
@@ -311,7 +333,7 @@ func (r *rules) settleSize() {
 	}
 	r.Fit.Batch, r.Fit.LearningRate = cmp.Or(r.Fit.Batch, batch), cmp.Or(r.Fit.LearningRate, rate)
 	ensemble, where := members, ""
-	if r.Mixture == On {
+	if r.Mixture == On && !r.structural {
 		ensemble, where = mixedMembers, " in each ensemble"
 	}
 	r.Spec.Hidden, r.Ensemble = cmp.Or(r.Spec.Hidden, hidden), cmp.Or(r.Ensemble, ensemble)

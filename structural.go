@@ -12,14 +12,15 @@ import (
 type structure struct {
 	level, slope, season float64
 	memory               float64 // correlation of the season with that one before
+	start                float64 // variance of the level in the beginning; a window has 1
 }
 
 // structures are those that the linear maps of a model begin as, the first ones first.
 var structures = []structure{
-	{0.01, 0, 1, 0.98}, {0.1, 0, 1, 0.98}, {1, 0, 1, 0.9}, {0.05, 1e-4, 1, 0.98},
-	{0.3, 1e-3, 1, 0.95}, {0.1, 0, 5, 0.8}, {0.01, 1e-4, 5, 0.99}, {0.02, 0, 0.05, 0.98},
-	{3, 0, 3, 0.98}, {0, 1e-3, 5, 0.99}, {1, 3e-3, 5, 0.9}, {0.3, 0, 0.2, 0.98},
-	{0.1, 0, 20, 0.5}, {0.003, 1e-5, 0.3, 1}, {10, 0, 1, 0.98}, {0, 0, 1, 0.95},
+	{0.01, 0, 1, 0.98, 4}, {0.1, 0, 1, 0.98, 4}, {1, 0, 1, 0.9, 4}, {0.05, 1e-4, 1, 0.98, 4},
+	{0.3, 1e-3, 1, 0.95, 4}, {0.1, 0, 5, 0.8, 4}, {0.01, 1e-4, 5, 0.99, 4}, {0.02, 0, 0.05, 0.98, 4},
+	{3, 0, 3, 0.98, 4}, {0, 1e-3, 5, 0.99, 4}, {1, 3e-3, 5, 0.9, 4}, {0.3, 0, 0.2, 0.98, 4},
+	{0.1, 0, 20, 0.5, 4}, {0.003, 1e-5, 0.3, 1, 4}, {10, 0, 1, 0.98, 4}, {0, 0, 1, 0.95, 4},
 }
 
 // structuralMaps returns the linear maps of a direct forecaster, [window, maps, horizon],
@@ -56,12 +57,10 @@ func (s structure) forecast(window, horizon, season int) []float64 {
 	return ahead
 }
 
-// covariance returns that of the values at two steps, without the noise. The level begins
-// with a variance of 4, since a window is normalized; the slope is 0 at the end of the
-// window.
+// covariance returns that of the values at two steps, without the noise. The slope begins
+// at the end of the window.
 func (s structure) covariance(i, j, window, season int) float64 {
-	const start = 4
-	c := start + s.level*float64(min(i, j)) + s.slope*float64(i-window)*float64(j-window)
+	c := s.start + s.level*float64(min(i, j)) + s.slope*float64(i-window)*float64(j-window)
 	if apart := max(i, j) - min(i, j); apart%season == 0 {
 		c += s.season * math.Pow(s.memory, float64(apart/season))
 	}

@@ -12,7 +12,7 @@ import (
 // weigh chooses how much of the second ensemble of m is mixed in, by the forecasts from
 // origins that it has not seen. It sets the mixture of m and that of the metadata.
 func (f *forecaster) weigh(ctx context.Context, m *models.Model, origins []origin) error {
-	if f.mixLogs || f.Start != nil || len(m.Mixture) == 0 {
+	if f.mixLogs || f.structural || f.Start != nil || len(m.Mixture) == 0 {
 		return nil
 	}
 	var parts [][]Backcast

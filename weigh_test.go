@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // backcasts returns one of a series for each forecast, with what came.
@@ -40,5 +42,32 @@ func TestMixedWeight(t *testing.T) {
 	}
 	if !slices.IsSorted(mixedWeights) {
 		t.Error("the weights are not in order")
+	}
+}
+
+// TestWidenHalves widens each half of the forecasts by what the other asks for.
+func TestWidenHalves(t *testing.T) {
+	b := &backtest{meta: &models.Metadata{Spec: models.Spec{Direct: &models.Direct{Quantiles: []float64{0.1, 0.5, 0.9}}}}}
+	add := func(origin, count int, error float64) {
+		for range count {
+			b.backcasts = append(b.backcasts, Backcast{Origin: origin, Actual: []float64{error}, Forecast: []float64{0}, Quantiles: [][]float64{{-1, 0, 1}}})
+		}
+	}
+	add(1, 50, 2)
+	add(9, 50, -5)
+	later := func(c Backcast) bool { return c.Origin > 5 }
+	if !b.widenHalves(later) {
+		t.Fatal("there are no halves")
+	}
+	for i, c := range b.backcasts {
+		want := map[int]float64{1: 5, 9: 2}[c.Origin]
+		if low, high := c.Quantiles[0][0], c.Quantiles[0][2]; !(math.Abs(high-want) < 1e-6) || low != -high {
+			t.Fatalf("forecast %d: from %g to %g, want %g", i, low, high, want)
+		}
+	}
+	b.backcasts = nil
+	add(9, 50, 3)
+	if b.widenHalves(later) || !(math.Abs(b.backcasts[0].Quantiles[0][2]-3) < 1e-6) {
+		t.Errorf("one half: %v", b.backcasts[0].Quantiles)
 	}
 }

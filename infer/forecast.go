@@ -28,7 +28,10 @@ type Context struct {
 	Last       time.Time // of the last row, in the time zone of the calendar; zero if there are no times
 }
 
-// Forecast is what a direct forecaster answers for the steps after a [Context].
+// Forecast is what a direct forecaster answers for the steps after a [Context]. A model that
+// reads logarithms takes targets below [models.Metadata.LogFloor] for that number, which
+// NewForecaster of package rnnkit sets to a tenth of the least value that it learned from, or
+// to the least above 0 where some are 0.
 type Forecast struct {
 	Times  []time.Time // of the steps; nil where the Context has no time or the model no frequency
 	Median [][]float64 // [targets][steps]: the forecast itself

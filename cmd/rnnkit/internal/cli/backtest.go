@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -177,6 +178,9 @@ func optionsOf(m *models.Model) *rnnkit.ForecasterOptions {
 		o.Log = rnnkit.Auto
 	}
 	o.Min, o.Max, o.Integer, o.Missing = f.Min, f.Max, f.Integer, f.Missing
+	if o.Min == nil {
+		o.Min = new(math.Inf(-1))
+	}
 	o.Calendar = append([]string{}, f.Calendar...)
 	o.Spec.Cell, o.Spec.Hidden, o.Spec.Layers = m.Spec.Cell, m.Spec.Hidden, m.Spec.Layers
 	return &o

@@ -105,7 +105,7 @@ func (v *trainForecast) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.Updates, "updates", 0, "of the parameters, by each member of the ensemble (default from the data)")
 	f.IntVar(&o.Ensemble, "ensemble", 0, "members, whose median is the answer (default from the data)")
 	f.IntVar(&o.Trials, "trials", 0, "settings to try before, of which the best is taken (default none)")
-	f.StringVar(&w.min, "min", "", "no answer is less (default no bound)")
+	f.StringVar(&w.min, "min", "", "no answer is less; none for no bound (default 0 where no value is negative)")
 	f.StringVar(&w.max, "max", "", "no answer is more (default no bound)")
 	f.BoolVar(&o.Integer, "integer", false, "answer whole numbers")
 	v.addScaleFlag(f, "undone inside the graph")
@@ -163,7 +163,9 @@ func (v *trainForecast) readDirect() error {
 	if o.Levels, err = w.levels(); err != nil {
 		return err
 	}
-	if o.Min, err = bound("min", w.min, given("min")); err != nil {
+	if w.min == "none" {
+		o.Min = new(math.Inf(-1))
+	} else if o.Min, err = bound("min", w.min, given("min")); err != nil {
 		return err
 	}
 	if o.Max, err = bound("max", w.max, given("max")); err != nil {
@@ -292,8 +294,23 @@ func (v *trainForecast) run(ctx context.Context, _ []string) error {
 		for _, rule := range j.Model.Forecast.Rules {
 			fmt.Fprintf(v.Err, "  %s\n", printable(rule))
 		}
+		if !v.direct.Integer && wholeNumbers(panel) {
+			fmt.Fprintln(v.Err, "note: all values are whole numbers: with --integer the forecasts are too")
+		}
 	}
 	return v.trainJob(ctx, j, withFieldFlag(err, windowFlag))
+}
+
+// wholeNumbers reports whether the targets have no other values.
+func wholeNumbers(panel *datasets.Panel) bool {
+	for _, s := range panel.Series {
+		for _, values := range s.Targets {
+			if slices.ContainsFunc(values, func(v float64) bool { return v != math.Trunc(v) }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // windowFlag returns the flag of the window of a direct forecaster. Other fields have the
