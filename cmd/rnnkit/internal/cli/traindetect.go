@@ -100,6 +100,9 @@ func (v *trainDetect) addDetectFitFlags(f *pflag.FlagSet) {
 }
 
 func (v *trainDetect) validate() (err error) {
+	if v.options.Refractory == 0 { // which the library takes for its default
+		return usagef("--refractory is 0: it must be 1 or more")
+	}
 	if v.roles.Series, err = listed("series", v.series); err != nil {
 		return err
 	}
