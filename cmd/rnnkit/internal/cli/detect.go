@@ -254,6 +254,9 @@ func (w *watch) finish() error {
 	frequency, _ := models.ParseFrequency(d.Frequency)
 	fmt.Fprintf(w.Err, "%d of %d rows of %d series are anomalies, where about %.3g would be false; %s\n",
 		t.anomalies, t.rows, w.states.Len(), d.Rate*float64(t.rows), rnnkit.FalseAlarms(d.Rate, frequency))
+	if len(d.Columns) > 1 && t.anomalies > t.rows/10 {
+		fmt.Fprintln(w.Err, "note: so many rows are unlike those that the detector learned from: train it again if they are what is usual now")
+	}
 	if t.missed > 0 {
 		fmt.Fprintf(w.Err, "note: %d rows are missing between others; what is missing is no anomaly\n", t.missed)
 	}
