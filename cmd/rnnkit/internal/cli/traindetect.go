@@ -24,6 +24,7 @@ type trainDetect struct {
 	series, targets string // lists of columns
 	falseAlarm      string // a time or a number of rows
 	server          prometheusFlags
+	flags           *pflag.FlagSet
 }
 
 const allColumns = "all"
@@ -53,6 +54,7 @@ reached about as rarely as --false-alarm says.`,
 }
 
 func (v *trainDetect) addFlags(f *pflag.FlagSet) {
+	v.flags = f
 	v.addGroups(f, []flagGroup{{"Data", v.addDataFlags}, {"Prometheus", v.addServerFlags}, {"Anomalies", v.addDetectFlags}, {"Files", v.addDetectFileFlags}, {"Training", v.addDetectFitFlags}})
 }
 
@@ -100,7 +102,7 @@ func (v *trainDetect) addDetectFitFlags(f *pflag.FlagSet) {
 }
 
 func (v *trainDetect) validate() (err error) {
-	if v.options.Refractory == 0 { // which the library takes for its default
+	if v.flags.Changed("refractory") && v.options.Refractory == 0 { // which the library takes for its default
 		return usagef("--refractory is 0: it must be 1 or more")
 	}
 	if v.roles.Series, err = listed("series", v.series); err != nil {
