@@ -267,11 +267,11 @@ func (d *detector) appendInputs(list []datasets.Column, values []float64) {
 	}
 }
 
-// calibration is what the rows told that the network did not learn from.
+// calibration has the scores and errors of rows that the network did not learn from.
 type calibration struct {
-	strangeness []float64
-	off         []float64 // absolute errors of the forecast
-	repeating   []float64 // and of the last value
+	scores    []float64 // with a border of 1
+	off       []float64 // absolute errors of the forecast
+	repeating []float64 // and of the last value
 }
 
 // calibrate sets the border of a trained model. A row is an alarm where the last
@@ -282,9 +282,9 @@ func (d *detector) calibrate(ctx context.Context, m *models.Model) error {
 	m.Detector.Border, m.Detector.Consecutive, m.Detector.Refractory = 1, 0, 0
 	err := d.observe(ctx, m)
 	c := &d.calibration
-	watched.Border, watched.Calibrated = conformal.Border(c.strangeness, d.Rate, -math.Log10(d.Rate)), len(c.strangeness)
+	watched.Border, watched.Calibrated = conformal.Border(c.scores, d.Rate, -math.Log10(d.Rate)), len(c.scores)
 	if len(watched.Columns) > 1 {
-		watched.Border = borderTogether(c.strangeness, d.Rate)
+		watched.Border = borderTogether(c.scores, d.Rate)
 	}
 	m.Detector = &watched
 	return err
@@ -329,10 +329,10 @@ func (d *detector) observeSeries(live *infer.Detector, i int) error {
 			return err
 		}
 		if last[at%len(last)] = r.Score; at >= d.scored(s) {
-			d.calibration.strange(s, at, slices.Min(last))
+			d.calibration.addScore(s, at, slices.Min(last))
 		}
 		if at >= d.trained(s) {
-			d.calibration.add(s, at, r)
+			d.calibration.addErrors(s, at, r)
 		}
 	}
 	return nil
@@ -344,18 +344,18 @@ func (d *detector) scored(s *datasets.PanelSeries) int {
 	return min(d.trained(s), max(leastScored, d.Season*3/2))
 }
 
-// strange keeps the score of a row by a detector whose border is 1, unless all is missing.
-func (c *calibration) strange(s *datasets.PanelSeries, at int, score float64) {
+// addScore adds the score of a row, unless all its values are missing.
+func (c *calibration) addScore(s *datasets.PanelSeries, at int, score float64) {
 	for _, values := range s.Targets {
 		if !math.IsNaN(values[at]) {
-			c.strangeness = append(c.strangeness, score)
+			c.scores = append(c.scores, score)
 			return
 		}
 	}
 }
 
-// add keeps how far the forecast of a row was off.
-func (c *calibration) add(s *datasets.PanelSeries, at int, r infer.Reading) {
+// addErrors adds the absolute errors of the forecast of a row, and of the row before it.
+func (c *calibration) addErrors(s *datasets.PanelSeries, at int, r infer.Reading) {
 	for k, values := range s.Targets {
 		off := math.Abs(values[at] - r.Forecast[k])
 		if at > 0 && !math.IsNaN(off) && !math.IsNaN(values[at-1]) {

@@ -12,16 +12,16 @@ import (
 // deviations from their levels.
 var leastTogether = math.Log1p(0.09)
 
-// borderTogether returns the border of several columns, by how strange the observations of
-// them were: what a share rate reached, or the strangest where they were few.
-func borderTogether(strangeness []float64, rate float64) float64 {
-	if len(strangeness) == 0 {
+// borderTogether returns the border of several columns: the score that a share rate of the
+// observations reached, or the largest where these are few.
+func borderTogether(scores []float64, rate float64) float64 {
+	if len(scores) == 0 {
 		return leastTogether
 	}
-	return max(leastTogether, conformal.Border(strangeness, rate, slices.Max(strangeness)))
+	return max(leastTogether, conformal.Border(scores, rate, slices.Max(scores)))
 }
 
-// settleColumns sets what a detector of several columns needs to judge them together: the
+// settleColumns sets what a detector needs to score several columns together: their
 // spreads, pooled over the series, in the rows that the network learns from.
 func (d *detector) settleColumns() {
 	d.spreads = make([]models.Spread, len(d.panel.Targets))

@@ -17,7 +17,7 @@ type Detector struct {
 	model     *Model
 	detection models.Detection
 	frequency models.Frequency
-	alone     float64 // the surprise of a column's value that is an anomaly by itself
+	alone     float64 // the surprisal at which a column's value is an anomaly by itself
 }
 
 // NewDetector returns a Detector that runs m. It is a [*TaskError] if m does not detect, a
@@ -60,9 +60,8 @@ var ErrNotAfter = errors.New("the observation is not later than the last one")
 // Reading is what a detector says of an observation. Its slices belong to the state and
 // hold until the next observation; they have a value for each column.
 type Reading struct {
-	// Score is how strange the observation is: 1 is the border, and an observation that
-	// reaches it is an anomaly. It is 0 where nothing can be said: while the series is new,
-	// and for missing values.
+	// Score is the anomaly score: an observation that reaches 1, the border, is an anomaly.
+	// It is 0 while the series is new, and for missing values.
 	Score float64
 
 	// Forecast is what was expected, and Lower and Upper are between which values the
@@ -154,7 +153,7 @@ const maxSkipped = 128
 func (s *DetectorState) read(values []float64) Reading {
 	sum, known := 0.0, 0.0
 	for i, v := range values {
-		if s.shares[i] = s.judge(i, v); finite(v) {
+		if s.shares[i] = s.score(i, v); finite(v) {
 			known++
 		}
 		sum += s.shares[i]
@@ -168,38 +167,38 @@ func (s *DetectorState) read(values []float64) Reading {
 	return Reading{Score: s.settle(sum / max(known, 1)), Forecast: s.shown, Lower: s.lower, Upper: s.upper, Shares: s.shares}
 }
 
-// judge sets the band of a column, and returns the score of its value: by itself if it is
+// score sets the band of a column, and returns the score of its value: by itself if it is
 // the only column, and else what it adds to the mean over all of them.
-func (s *DetectorState) judge(i int, value float64) float64 {
+func (s *DetectorState) score(i int, value float64) float64 {
 	d, c, forecast := &s.detector.detection, &s.columns[i], s.forecast[i]
 	least, half := max(d.MinDeviation, d.MinRelative*math.Abs(forecast)), math.NaN()
-	if c.Residual.Judges() {
+	if c.Residual.Ready() {
 		half = max(c.Residual.Reach(s.detector.alone), least)
 	}
 	s.lower[i], s.upper[i] = forecast-half, forecast+half
 	if !finite(value) {
 		return 0
 	}
-	surprise, novelty := c.Judge(value, forecast, s.phase, d.Direction)
+	surprisal, novelty := c.Score(value, forecast, s.phase, d.Direction)
 	switch {
 	case len(s.columns) > 1:
-		return c.Baseline.Strangeness(value, forecast, d.Spreads[i], least, d.Direction) / d.Border
+		return c.Baseline.Score(value, forecast, d.Spreads[i], least, d.Direction) / d.Border
 	case math.Abs(value-forecast) < least:
 		return 0
 	}
-	return max(surprise/d.Border, novelty)
+	return max(surprisal/d.Border, novelty)
 }
 
-// held is the most that a score shows which belongs to an event that was told before, or
-// that has not reached the border often enough in a row.
+// held is the largest score of an observation that belongs to the event of an earlier one, or
+// that has not yet reached the border often enough in a row.
 const held = 0.5
 
-// stranger is how many times as strange as the last alarm an observation is that is an alarm
-// of its own so soon.
-const stranger = 1.5
+// escalation is how many times the score of the last alarm makes another alarm within the
+// refractory period.
+const escalation = 1.5
 
-// settle makes the scores of single observations those of events: an observation that is no
-// stranger than one shortly before it tells nothing new.
+// settle turns the score of an observation into that of an event: scores that are no larger
+// than one shortly before them belong to its event.
 func (s *DetectorState) settle(score float64) float64 {
 	d := &s.detector.detection
 	s.quiet = max(0, s.quiet-1)
@@ -213,7 +212,7 @@ func (s *DetectorState) settle(score float64) float64 {
 		s.quiet, s.bar = d.Refractory+1, score
 	}
 	if score >= 1 {
-		s.bar *= stranger
+		s.bar *= escalation
 	}
 	return score
 }

@@ -131,7 +131,7 @@ func TestDetectorKnobs(t *testing.T) {
 	}
 }
 
-// An event is told once: what follows an alarm shows 0.5 at most, unless it is far stranger.
+// An event has one alarm: what follows it scores 0.5 at most, unless it would score far more.
 func TestDetectorEvents(t *testing.T) {
 	s := newStream(t, models.Detection{Refractory: 5})
 	alarm := s.observe(10).Score
@@ -154,7 +154,7 @@ func TestDetectorEvents(t *testing.T) {
 	}
 }
 
-// Missing values and gaps are no anomalies, and the values after them are judged.
+// Missing values and gaps are no anomalies, and the values after them are scored.
 func TestDetectorGaps(t *testing.T) {
 	s := newStream(t, models.Detection{Season: 7})
 	for _, missing := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
@@ -308,7 +308,7 @@ func newMachine(t testing.TB) *infer.Detector {
 	return newDetector(t, 1, watched)
 }
 
-// Columns are judged together: the score is in the mean over those that have a value, and
+// Columns are scored together: the score is in the mean over those that have a value, and
 // the shares say which of them are far away.
 func TestDetectorColumns(t *testing.T) {
 	d := newMachine(t)

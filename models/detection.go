@@ -26,11 +26,12 @@ type Detection struct {
 	Refractory   int       `json:"refractory,omitempty"`    // observations after an alarm in which there is no other, but for one whose score is half as large again
 
 	// Spreads say how far the values of each column usually lie apart: what a distance is
-	// measured by when several columns are judged together. It is empty for a single one.
+	// measured by when several columns are scored together. It is empty for a single one.
 	Spreads []Spread `json:"spreads,omitempty"`
 
-	// Border is the surprise of an observation, in the detector's own units, whose score is
-	// 1. A share Rate of observations is expected to reach it, as of those that calibrated it.
+	// Border is what scores are divided by, so that 1 is the border: a surprisal for one
+	// column, and the mean of the columns' scores for several. A share Rate of observations is
+	// expected to reach it, as of those that calibrated it.
 	Border     float64 `json:"border"`
 	Rate       float64 `json:"rate"`                 // false alarms for each observation
 	Calibrated int     `json:"calibrated,omitempty"` // observations that calibrated the border

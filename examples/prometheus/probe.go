@@ -31,7 +31,7 @@ func newProbe(target string) *probe {
 	return &probe{
 		target: target, client: http.Client{Timeout: 10 * time.Second},
 		latency:  gauge("latency_seconds", "How long the last answer took."),
-		score:    gauge("anomaly_score", "How strange that is: at 1 and above it is an anomaly."),
+		score:    gauge("anomaly_score", "Anomaly score of that: at 1 and above it is an anomaly."),
 		expected: gauge("latency_expected_seconds", "How long it was expected to take."),
 		lower:    gauge("latency_lower_seconds", "What is faster is an anomaly."),
 		upper:    gauge("latency_upper_seconds", "What is slower is an anomaly."),

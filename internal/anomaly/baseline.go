@@ -15,35 +15,35 @@ const (
 	forecastWeight = 0.3    // of the distance from the forecast beside that from the level
 )
 
-// Baseline follows what a column usually is over a long time.
+// Baseline is a running estimate of the level and the deviation of a column over a long time.
 type Baseline struct {
 	Values float64 // so far
 	Level  float64 // running mean
 	Spread float64 // running mean of the squared distances from it
 }
 
-// Strangeness returns how strange a value of one of several columns is, and takes it into
-// the baseline. The mean over the columns is how strange an observation of all of them is.
+// Score returns the anomaly score of a value of one of several columns, and takes the value
+// into the baseline. The mean over the columns is the score of an observation.
 //
-// It is log(1+(d/10)²) of the distance from the level, in units of the deviation, and 0.3
-// times the same of the distance from the forecast, in units of the changes in training: the
-// logarithm of how unlikely such distances are under the heavy tails of Cauchy's
-// distribution. So a column that is far away cannot outweigh all others. To begin with the
-// deviation is that of the training. The level follows the values over about 10,000 of them,
-// and the deviation ten times as slowly. A column that never changed in training is the less
-// strange the more often it does.
+// The score is the Cauchy loss log(1+(z/10)²) of the distance from the level, in standard
+// deviations, and 0.3 times that of the distance from the forecast, in units of the changes
+// in training. The loss is minus the logarithm of a density with heavy tails, up to a
+// constant, so a column that is far away cannot outweigh all others. The first deviation is
+// that of the training. The level is a running mean over about 10,000 values, and the
+// deviation adapts ten times as slowly. A column that never changed in training scores less
+// each time it changes.
 //
-// Distances are those in the direction d. One that is less than least counts as 0, and so do
-// those of the first values.
-func (b *Baseline) Strangeness(value, forecast float64, s models.Spread, least float64, d models.Direction) (strange float64) {
+// Distances are those in the direction d. A distance below least counts as 0, and so do
+// those of the first 16 values.
+func (b *Baseline) Score(value, forecast float64, s models.Spread, least float64, d models.Direction) (score float64) {
 	if b.Values == 0 {
 		b.Level, b.Spread = value, s.Level*s.Level
 	}
 	deviation, off := math.Sqrt(b.Spread), clip(value-b.Level, math.MaxFloat64)
 	if b.Values >= believed {
-		strange = strangeness(towards(d, off), deviation, least)
+		score = cauchyLoss(towards(d, off), deviation, least)
 		if s.Change > 0 {
-			strange += forecastWeight * strangeness(towards(d, value-forecast), s.Change, least)
+			score += forecastWeight * cauchyLoss(towards(d, value-forecast), s.Change, least)
 			off = clip(off, mostPull*deviation)
 		}
 	}
@@ -54,12 +54,12 @@ func (b *Baseline) Strangeness(value, forecast float64, s models.Spread, least f
 		w *= spreadPace
 	}
 	b.Spread += w * (math.Min(off*off, math.MaxFloat64) - b.Spread)
-	return strange
+	return score
 }
 
-// strangeness returns log(1+(distance/10)²) in units of a deviation, 0 for a distance that is
-// unknown or less than least.
-func strangeness(distance, deviation, least float64) float64 {
+// cauchyLoss returns log(1+(z/10)²), where z is the distance in deviations. It is 0 for a
+// distance that is NaN or less than least.
+func cauchyLoss(distance, deviation, least float64) float64 {
 	z := math.Min(distance/deviation, mostSpreads) / farAway
 	if !(distance >= least) || math.IsNaN(z) {
 		return 0

@@ -11,12 +11,12 @@ import (
 // settled returns a baseline after 100 values of 9 and 11 in turn.
 func settled(s models.Spread) (b anomaly.Baseline) {
 	for i := range 100 {
-		b.Strangeness(float64(9+2*(i%2)), 10, s, 0, models.Both)
+		b.Score(float64(9+2*(i%2)), 10, s, 0, models.Both)
 	}
 	return b
 }
 
-func TestStrangeness(t *testing.T) {
+func TestBaselineScore(t *testing.T) {
 	s := models.Spread{Level: 1, Change: 2, Rows: 900}
 	nan := math.NaN()
 	for _, test := range []struct {
@@ -36,13 +36,13 @@ func TestStrangeness(t *testing.T) {
 		{10, 10, 0, models.Both, 0},
 	} {
 		b := settled(s)
-		got := b.Strangeness(test.value, test.forecast, s, test.least, test.d)
+		got := b.Score(test.value, test.forecast, s, test.least, test.d)
 		if !(math.Abs(got-test.want) < 0.02*test.want+1e-12) {
-			t.Errorf("%+v: the strangeness is %g", test, got)
+			t.Errorf("%+v: the score is %g", test, got)
 		}
 		for range 3 { // it lives on
-			if next := b.Strangeness(1e308, -1e308, s, 0, models.Both); !(next > 1) {
-				t.Errorf("%+v: then the strangeness is %g", test, next)
+			if next := b.Score(1e308, -1e308, s, 0, models.Both); !(next > 1) {
+				t.Errorf("%+v: then the score is %g", test, next)
 			}
 		}
 	}
@@ -54,25 +54,25 @@ func TestBaseline(t *testing.T) {
 	s := models.Spread{Level: 1, Change: 1, Rows: 100}
 	var b anomaly.Baseline
 	for i := range 16 {
-		if got := b.Strangeness(float64(100*i), 0, s, 0, models.Both); got != 0 {
-			t.Fatalf("value %d has a strangeness of %g", i, got)
+		if got := b.Score(float64(100*i), 0, s, 0, models.Both); got != 0 {
+			t.Fatalf("value %d has a score of %g", i, got)
 		}
 	}
 	b = settled(s)
-	b.Strangeness(1000, 1000, s, 0, models.Both)
+	b.Score(1000, 1000, s, 0, models.Both)
 	if !(math.Abs(b.Level-10) < 0.05) {
 		t.Errorf("a single value moves the level to %g", b.Level)
 	}
-	first, last := b.Strangeness(30, 30, s, 0, models.Both), 0.0
+	first, last := b.Score(30, 30, s, 0, models.Both), 0.0
 	for range 3000 {
-		last = b.Strangeness(30, 30, s, 0, models.Both)
+		last = b.Score(30, 30, s, 0, models.Both)
 	}
 	if !(first > 1.4 && last < first/3) {
-		t.Errorf("a new level has a strangeness of %g, and of %g after 3000 values", first, last)
+		t.Errorf("a new level has a score of %g, and of %g after 3000 values", first, last)
 	}
 }
 
-// A column that never changed in training is strange when it does, and less so each time.
+// A column that never changed in training has a high score when it does, and a lower one each time.
 func TestBaselineOfConstant(t *testing.T) {
 	s := models.Spread{Rows: 1000}
 	var b anomaly.Baseline
@@ -82,12 +82,12 @@ func TestBaselineOfConstant(t *testing.T) {
 		if i%100 == 99 {
 			v = 0.001
 		}
-		got := b.Strangeness(v, 0, s, 0, models.Both)
+		got := b.Score(v, 0, s, 0, models.Both)
 		switch {
 		case i < 99 && got != 0:
-			t.Fatalf("value %d has a strangeness of %g", i, got)
+			t.Fatalf("value %d has a score of %g", i, got)
 		case v > 0 && !(got > 0.5 && got < last):
-			t.Errorf("value %d has a strangeness of %g, after %g", i, got, last)
+			t.Errorf("value %d has a score of %g, after %g", i, got, last)
 		}
 		if v > 0 {
 			last = got

@@ -1,7 +1,7 @@
 // Package anomaly has the arithmetic of a detector besides its network: what the network
-// reads of a column, what its answer means in units of the column, and how strange an
-// observation is beside that forecast. All of it is relative to the column's own running
-// level and usual change, so that no level is new to the network.
+// reads of a column, what its answer means in units of the column, and the anomaly score of
+// an observation. All of it is relative to the column's own running level and usual change,
+// so that no level is new to the network.
 package anomaly
 
 import "math"
@@ -39,7 +39,7 @@ type Running struct {
 	Latest  float64 // the last value
 	Offset  float64 // running mean of the distance from Season, over about one season: a shift of the level
 	Evidence
-	Baseline Baseline // beside which the column is judged together with others
+	Baseline Baseline // of the score together with other columns
 }
 
 // NewColumn returns a column that has no values yet.

@@ -12,12 +12,12 @@ const (
 	leastRecent  = 1e-3         // of the usual change: less counts as so much
 	leastRange   = 200          // observations of which the range is known
 	leastNovel   = 0.02         // of the range; what lies outside by less is no novelty
-	leastSeasons = 1.5          // before anything but the forecast and the season is judged
+	leastSeasons = 1.5          // before the level, the change and the range are scored
 	mostDistance = 1e3          // usual distances; a larger one counts as so many
 	mostValue    = 1e300        // so that differences are finite
 )
 
-// Evidence holds the running figures by which a column judges its values.
+// Evidence holds the running estimates that a column scores its values by.
 type Evidence struct {
 	Age                             float64 // observations so far, with missing ones
 	Residual, Seasonal, Level, Calm Tail
@@ -30,14 +30,13 @@ type Evidence struct {
 	Values, Offs  Range   // of the values, and of their distances from the season's
 }
 
-// Judge returns how surprising a value is beside the values before it, in the units of
-// [Tail.Surprise], and how novel. It then takes the value into the tails, and must be
-// followed by Advance.
+// Score returns the surprisal of a value, as [Tail.Surprisal] does, and its novelty, both by
+// the values before it. It then takes the value into the tails, and must be followed by
+// Advance.
 //
-// The surprise is that of the most surprising of four quantities. Each is judged by a tail
-// of its own, so that it is self-normalised, as in Lavin and Ahmad, "Evaluating Real-Time
-// Anomaly Detection Algorithms" (2015), and a column in which something happens often is
-// not surprised by it:
+// The surprisal is the largest of those of four quantities. Each has a tail of its own, so
+// that it is self-normalised, as in Lavin and Ahmad, "Evaluating Real-Time Anomaly Detection
+// Algorithms" (2015): what happens often in a column has a small surprisal there.
 //
 //   - the distance from the forecast, divided by √(1+n) after n missing values, as that of
 //     a random walk grows;
@@ -50,11 +49,11 @@ type Evidence struct {
 // season's as others were. For one that lies outside of both ranges by more than a fiftieth
 // it is 1 and as many ranges, and 2 at most. Of values that can be exchanged, the n-th is a
 // new extreme with a probability of 2/n, so that novelties get rare with time.
-func (c *Column) Judge(value, forecast float64, phase int, d models.Direction) (surprise, novelty float64) {
+func (c *Column) Score(value, forecast float64, phase int, d models.Direction) (surprisal, novelty float64) {
 	value = clip(value, mostValue)
 	e, off := &c.Evidence, value-c.usually(phase)
 	known := c.Count >= leastRange && e.Age >= leastSeasons*float64(len(c.Season))
-	surprise = max(
+	surprisal = max(
 		c.residual(value-forecast, d),
 		e.seasonal(off, d),
 		e.level(value, c.Count, known, d),
@@ -64,46 +63,46 @@ func (c *Column) Judge(value, forecast float64, phase int, d models.Direction) (
 	if !known {
 		novelty = 0
 	}
-	return surprise, novelty
+	return surprisal, novelty
 }
 
-// residual returns the surprise of the distance from the forecast.
+// residual returns the surprisal of the distance from the forecast.
 func (c *Column) residual(off float64, d models.Direction) float64 {
 	if c.Count == 0 || c.Missing > mostFilled {
 		return 0
 	}
-	return c.Residual.judge(towards(d, off)/math.Sqrt(1+c.Missing), true)
+	return c.Residual.observe(towards(d, off)/math.Sqrt(1+c.Missing), true)
 }
 
-// seasonal returns the surprise of the distance from the season's value.
-func (e *Evidence) seasonal(off float64, d models.Direction) (surprise float64) {
+// seasonal returns the surprisal of the distance from the season's value.
+func (e *Evidence) seasonal(off float64, d models.Direction) (surprisal float64) {
 	if math.IsNaN(off) {
 		return 0
 	}
 	if e.Distances++; e.Distances > believed {
-		surprise = e.Seasonal.judge(min(mostDistance, zeroIfNaN(towards(d, off)/e.Distance)), true)
+		surprisal = e.Seasonal.observe(min(mostDistance, zeroIfNaN(towards(d, off)/e.Distance)), true)
 	}
 	e.Distance += (math.Abs(off) - e.Distance) * weight(e.Distances, far)
-	return surprise
+	return surprisal
 }
 
-// judge returns the surprise of v, 0 unless it is to be judged, and learns v.
-func (t *Tail) judge(v float64, known bool) (surprise float64) {
+// observe returns the surprisal of v, 0 unless enough is known, and learns v.
+func (t *Tail) observe(v float64, known bool) (surprisal float64) {
 	if known {
-		surprise = t.Surprise(v)
+		surprisal = t.Surprisal(v)
 	}
 	t.Learn(v)
-	return surprise
+	return surprisal
 }
 
-// level returns the surprise of the level with a value, after count others.
+// level returns the surprisal of the level with a value, after count others.
 func (e *Evidence) level(value, count float64, known bool, d models.Direction) float64 {
 	e.Near += (value - e.Near) * weight(count+1, near)
 	e.Far += (value - e.Far) * weight(count+1, far)
-	return e.Level.judge(towards(d, e.Near-e.Far), known)
+	return e.Level.observe(towards(d, e.Near-e.Far), known)
 }
 
-// calm returns the surprise of so little change.
+// calm returns the surprisal of so little change.
 func (c *Column) calm(change float64, known bool) float64 {
 	e := &c.Evidence
 	if c.Count == 0 || c.Missing > 0 {
@@ -115,7 +114,7 @@ func (c *Column) calm(change float64, known bool) float64 {
 	if e.Changes < recent || !(e.Usual > 0) {
 		return 0
 	}
-	return e.Calm.judge(max(0, -math.Log(e.Recent/e.Usual+leastRecent)), known)
+	return e.Calm.observe(max(0, -math.Log(e.Recent/e.Usual+leastRecent)), known)
 }
 
 // novelty returns that of a value which is so far off the season's, NaN without one, and

@@ -3,13 +3,13 @@ package anomaly
 import "math"
 
 const (
-	tailShare    = 0.02   // of the values lie beyond a tail's quantile
-	tailMemory   = 2000.0 // values over which a tail is running
-	tailStart    = 50     // values of which the largest is the first quantile: about one in 50 lies beyond it
-	tailGain     = 30.0   // of the steps of the quantile, in units of the mean excess
-	leastExcess  = 5.0    // excesses that the mean is of, in the beginning
-	mostExcess   = 10.0   // mean excesses; a larger one counts as so many
-	mostSurprise = 100.0
+	tailShare     = 0.02   // of the values lie beyond a tail's quantile
+	tailMemory    = 2000.0 // values over which a tail is running
+	tailStart     = 50     // values of which the largest is the first quantile: about one in 50 lies beyond it
+	tailGain      = 30.0   // of the steps of the quantile, in units of the mean excess
+	leastExcess   = 5.0    // excesses that the mean is of, in the beginning
+	mostExcess    = 10.0   // mean excesses; a larger one counts as so many
+	mostSurprisal = 100.0
 )
 
 // Tail is a running model of the large values of a quantity that is 0 or more: which value
@@ -28,27 +28,28 @@ type Tail struct {
 	Excess   float64 // running mean of how far the values beyond the quantile exceed it
 }
 
-// Judges reports whether there were enough values to judge another by them.
-func (t *Tail) Judges() bool { return t.Seen >= tailStart }
+// Ready reports whether the tail has learned enough values to score another one.
+func (t *Tail) Ready() bool { return t.Seen >= tailStart }
 
-// Surprise returns minus the decimal logarithm of the share of values that are as large as
-// v: 3 for one in 1000. It grows with v, is less than 1.7 for values within the quantile,
-// whose share is not modelled, and 100 at most. It is 0 while there are too few values.
-func (t *Tail) Surprise(v float64) float64 {
+// Surprisal returns minus the decimal logarithm of the tail probability of v, which is the
+// share of values as large as v: 3 for one in 1000. It grows with v, is less than 1.7 for
+// values within the quantile, whose share is not modelled, and 100 at most. It is 0 until
+// the tail is ready.
+func (t *Tail) Surprisal(v float64) float64 {
 	const least = 1.6989700043360187 // -log10(tailShare)
 	switch {
-	case !t.Judges():
+	case !t.Ready():
 		return 0
 	case v <= t.Quantile:
 		return least * zeroIfNaN(v/t.Quantile)
 	}
-	return min(mostSurprise, least+(v-t.Quantile)/(t.Excess*math.Ln10))
+	return min(mostSurprisal, least+(v-t.Quantile)/(t.Excess*math.Ln10))
 }
 
-// Reach returns the value whose surprise is so much, which must be that of a value beyond
-// the quantile.
-func (t *Tail) Reach(surprise float64) float64 {
-	return t.Quantile + t.Excess*(surprise*math.Ln10+math.Log(tailShare))
+// Reach returns the value that has a surprisal, which must be that of a value beyond the
+// quantile.
+func (t *Tail) Reach(surprisal float64) float64 {
+	return t.Quantile + t.Excess*(surprisal*math.Ln10+math.Log(tailShare))
 }
 
 // Learn takes a value into the tail.

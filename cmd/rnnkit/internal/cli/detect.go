@@ -71,7 +71,7 @@ func newDetectCmd(s *streams) *cobra.Command {
 
 func (o *detectOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.state, "state", "", "a file that keeps what the detector knows of each series, from one run to the next")
-	flags.StringVar(&o.plot, "plot", "", "draw the strangest rows of the first series, the band and the anomalies to this file: .svg, .png or .pdf")
+	flags.StringVar(&o.plot, "plot", "", "draw the rows with the highest score of the first series, the band and the anomalies to this file: .svg, .png or .pdf")
 	flags.BoolVar(&o.json, "json", false, "print a JSON object for each row, with all columns")
 	o.server.add(flags, true)
 	flags.StringVar(&o.listen, "listen", "", "follow the query, and serve metrics at this address, such as 127.0.0.1:9101")

@@ -125,11 +125,11 @@ func (o *readingObjects) flush() error { return o.buffer.Flush() }
 // column.
 type drawnSeries struct {
 	picture.Detection
-	series  string
-	stamps  []string
-	others  bool // there are other series
-	score   float64
-	strange int // the row with the highest score
+	series string
+	stamps []string
+	others bool // there are other series
+	score  float64
+	peak   int // the row with the highest score
 }
 
 // maxDrawn is how many rows are drawn.
@@ -144,7 +144,7 @@ func (s *drawnSeries) add(row *datasets.Observation, r infer.Reading) {
 		return
 	}
 	if r.Score > s.score {
-		s.score, s.strange = r.Score, len(s.stamps)
+		s.score, s.peak = r.Score, len(s.stamps)
 	}
 	s.stamps = append(s.stamps, row.Stamp)
 	s.Values, s.Forecast = append(s.Values, row.Values[0]), append(s.Forecast, r.Forecast[0])
@@ -154,7 +154,7 @@ func (s *drawnSeries) add(row *datasets.Observation, r infer.Reading) {
 
 // draw draws the rows around the one with the highest score.
 func (s *drawnSeries) draw(path, column string) error {
-	from := max(0, min(s.strange-maxDrawn/2, len(s.stamps)-maxDrawn))
+	from := max(0, min(s.peak-maxDrawn/2, len(s.stamps)-maxDrawn))
 	to := min(from+maxDrawn, len(s.stamps))
 	d := picture.Detection{
 		Name: column, Values: s.Values[from:to], Forecast: s.Forecast[from:to],

@@ -41,9 +41,9 @@ one row a time, or what Prometheus answers to a range query, as a file or from a
 The columns are watched together, and a network learns to forecast the next row of them.
 What no flag says follows from the data, by rules that are printed.
 
-A row is scored by how surprising it is beside those before it, as docs/detect.md tells:
-how far it lies from its forecast and from the season, how the level has moved, whether it
-stands still. The scores that the rows themselves got calibrate the border, which is
+A row is scored by how rare such values are among those before it (docs/detect.md): how far
+it lies from its forecast and from the season, how the level has moved, whether it stands
+still. The scores that the rows themselves got calibrate the border, which is
 reached about as rarely as --false-alarm says.`,
 		Example: `  rnnkit train detect --data latency.csv -o latency.onnx
   rnnkit train detect --data cpu.csv --time ts --series instance --target user,system --direction above -o cpu.onnx
@@ -77,7 +77,7 @@ func (v *trainDetect) addDetectFlags(f *pflag.FlagSet) {
 	f.Float64Var(&o.MinDeviation, "min-deviation", 0, "what lies nearer to its forecast is no anomaly, in units of the column")
 	f.Float64Var(&o.MinRelative, "min-relative", 0, "the same as a share of the forecast, such as 0.1")
 	f.IntVar(&o.Consecutive, "consecutive", 1, "rows in a row that must reach the border")
-	f.IntVar(&o.Refractory, "refractory", 0, "rows after an alarm in which there is no other, but for one half as strange again (default 60 with one column)")
+	f.IntVar(&o.Refractory, "refractory", 0, "rows after an alarm in which there is no other, but for one whose score is half as large again (default 60 with one column)")
 	f.StringVar(&v.falseAlarm, "false-alarm", "", "how long it is from one false alarm to the next, such as 10d or 12h, or in rows (default 5d, and at least 1000 rows)")
 	f.IntVar(&o.Season, "season", 0, "rows after which the series repeat, 1 for none (default as found)")
 }

@@ -97,7 +97,7 @@ func (w *watched) collect(to chan<- prometheus.Metric) {
 		kind       prometheus.ValueType
 		value      float64
 	}{
-		{"rnnkit_anomaly_score", "How strange the last observation is: at 1 and above it is an anomaly.", prometheus.GaugeValue, r.Score},
+		{"rnnkit_anomaly_score", "Anomaly score of the last observation: at 1 and above it is an anomaly.", prometheus.GaugeValue, r.Score},
 		{"rnnkit_y", "The last observation.", prometheus.GaugeValue, w.value},
 		{"rnnkit_yhat", "What was expected in place of the last observation.", prometheus.GaugeValue, r.Forecast[0]},
 		{"rnnkit_yhat_lower", "An observation below is an anomaly.", prometheus.GaugeValue, r.Lower[0]},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes judge.json: what Column.Judge says of two series, as docs/detect.md tells it.
+"""Writes score.json: the scores of Column.Score for two series, as docs/detect.md tells it.
 
-Python 3.11 and numpy 2; the seed is fixed. python3 judge.py > judge.json
+Python 3.11 and numpy 2; the seed is fixed. python3 score.py > score.json
 """
 import json
 import math
@@ -14,7 +14,7 @@ class Tail:
     def __init__(self):
         self.seen, self.quantile, self.excess = 0, 0.0, 0.0
 
-    def judge(self, v, known=True):
+    def score(self, v, known=True):
         s = 0.0
         if known and self.seen >= 50:
             base = math.log10(50)
@@ -54,7 +54,7 @@ def mean(old, new, n, most):
     return old + (new - old) / min(n, most)
 
 
-def judge(values, season):
+def score(values, season):
     residual, seasonal, level, calm = Tail(), Tail(), Tail(), Tail()
     raw, offs = Range(), Range()
     profile, offset = [None] * season, 0.0
@@ -67,26 +67,26 @@ def judge(values, season):
             out.append([0, 0])
             continue
         known = count >= 200 and age - 1 >= 1.5 * season
-        surprises = [0.0]
+        surprisals = [0.0]
         if count and missing <= 64:
-            surprises.append(residual.judge(abs(x - last) / math.sqrt(1 + missing)))
+            surprisals.append(residual.score(abs(x - last) / math.sqrt(1 + missing)))
         off = None
         if season and profile[i % season] is not None:
             off = x - profile[i % season] - offset
             distances += 1
             if distances > 16:
-                surprises.append(seasonal.judge(min(1e3, abs(off) / distance)))
+                surprisals.append(seasonal.score(min(1e3, abs(off) / distance)))
             distance = mean(distance, abs(off), distances, 2000)
         near, far = mean(near, x, count + 1, 32), mean(far, x, count + 1, 2000)
-        surprises.append(level.judge(abs(near - far), known))
+        surprisals.append(level.score(abs(near - far), known))
         if count and not missing:
             changes += 1
             recent, usual = mean(recent, abs(x - last), changes, 50), mean(usual, abs(x - last), changes, 2000)
             if changes >= 50 and usual > 0:
-                surprises.append(calm.judge(max(0, -math.log(recent / usual + 1e-3)), known))
+                surprisals.append(calm.score(max(0, -math.log(recent / usual + 1e-3)), known))
         beyond = raw.beyond(x)
         new = off is None or offs.beyond(off) > 0
-        out.append([max(surprises), 1 + min(beyond, 1) if known and new and beyond > 0.02 else 0])
+        out.append([max(surprisals), 1 + min(beyond, 1) if known and new and beyond > 0.02 else 0])
         if season:
             if off is None:
                 profile[i % season] = x - offset
@@ -107,5 +107,5 @@ for season in (0, 7):
     x = [float(np.round(v, 3)) for v in x]
     for k in (*range(300, 305), 500, *range(520, 600)):
         x[k] = None
-    cases.append({"season": season, "values": x, "want": judge(x, season)})
+    cases.append({"season": season, "values": x, "want": score(x, season)})
 json.dump(cases, sys.stdout)
