@@ -34,7 +34,10 @@ func (o *detectOptions) followDetection(d models.Detection) error {
 		return err
 	}
 	learned := time.Duration(frequency.Seconds() * float64(time.Second))
-	if learned > 0 && p.step > 0 && p.step != learned {
+	switch {
+	case learned > 0 && learned < time.Millisecond:
+		return usagef("%s learned steps of %v, and those of a server are a millisecond or longer: give it a table", o.model, learned)
+	case learned > 0 && p.step > 0 && p.step != learned:
 		return usagef("--step is %v: %s learned steps of %v", &duration{&p.step}, o.model, &duration{&learned})
 	}
 	p.expression, p.step = cmp.Or(p.expression, d.Query), cmp.Or(p.step, learned, defaultStep)

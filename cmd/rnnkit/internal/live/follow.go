@@ -50,7 +50,7 @@ type watched struct {
 	labels    map[string]string
 	time      time.Time
 	value     float64
-	reading   infer.Reading // of one column, in slices of its own
+	reading   infer.Reading // in slices of the series' state
 	anomalies int
 }
 
@@ -143,20 +143,23 @@ func (f *Follower) poll(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	f.tell(err)
+	f.record(err)
 	if err != nil && !errors.Is(err, prometheus.ErrEmpty) {
 		return err
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.until, f.health.success = q.End, f.now()
+	f.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	if err = f.feed(matrix); err != nil {
-		f.logf("%v", err)
+	for _, s := range matrix.Series {
+		if err := f.feed(s); err != nil {
+			f.logf("%v", err)
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // next returns the query for what is new, and again for the last steps, whose values may
@@ -178,8 +181,8 @@ func (f *Follower) next() (q prometheus.Query, due bool) {
 	return prometheus.Query{Expression: f.Expression, Start: from, End: end, Step: f.Step}, due
 }
 
-// tell notes whether a query was answered, and logs where that changes.
-func (f *Follower) tell(err error) {
+// record counts a query, and logs the first failure and the first answer after failures.
+func (f *Follower) record(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h := &f.health
@@ -198,27 +201,27 @@ func (f *Follower) tell(err error) {
 	h.failing = text
 }
 
-// feed scores what is new of a matrix.
-func (f *Follower) feed(m *prometheus.Matrix) error {
-	for _, s := range m.Series {
-		name := prometheus.Name(s.Labels)
-		w := f.series[name]
-		if w == nil {
-			w = &watched{labels: s.Labels}
-			f.series[name] = w
-		}
-		observed, err := observe(f.detector, f.states.Of(name), s.Points, w.note)
-		f.health.observations += observed
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
+// feed scores the new points of a series.
+func (f *Follower) feed(s *prometheus.Series) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name := prometheus.Name(s.Labels)
+	w := f.series[name]
+	if w == nil {
+		w = &watched{labels: s.Labels}
+		f.series[name] = w
+	}
+	observed, err := observe(f.detector, f.states.Of(name), s.Points, w.keep)
+	f.health.observations += observed
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }
 
 // observe takes the points into a state that are later than its last, and returns how many
 // those were.
-func observe(d *infer.Detector, state *infer.DetectorState, points []prometheus.Point, note func(time.Time, float64, infer.Reading)) (n int, err error) {
+func observe(d *infer.Detector, state *infer.DetectorState, points []prometheus.Point, keep func(time.Time, float64, infer.Reading)) (n int, err error) {
 	value := make([]float64, 1)
 	for _, p := range points {
 		at := time.UnixMilli(p.Time).UTC()
@@ -230,14 +233,14 @@ func observe(d *infer.Detector, state *infer.DetectorState, points []prometheus.
 		if err != nil {
 			return n, err
 		}
-		note(at, p.Value, r)
+		keep(at, p.Value, r)
 		n++
 	}
 	return n, nil
 }
 
-// note keeps a reading.
-func (w *watched) note(at time.Time, value float64, r infer.Reading) {
+// keep keeps a reading.
+func (w *watched) keep(at time.Time, value float64, r infer.Reading) {
 	w.time, w.value, w.reading = at, value, r
 	if r.Score >= 1 {
 		w.anomalies++

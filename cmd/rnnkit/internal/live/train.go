@@ -30,7 +30,7 @@ func (f *Follower) train(ctx context.Context, trained chan<- *successor) {
 		if ctx.Err() != nil {
 			return
 		}
-		f.noteTraining(err)
+		f.recordTraining(err)
 		if due = f.now().Add(f.Retrain); err != nil {
 			due = f.now().Add(f.Retrain / 10)
 			continue
@@ -42,8 +42,8 @@ func (f *Follower) train(ctx context.Context, trained chan<- *successor) {
 	}
 }
 
-// succeed trains a successor on the last Range, and has it observe that. What the detector
-// now calls an anomaly it does not learn from: that is not what is usual.
+// succeed trains a successor on the last Range without the anomalies of the detector before
+// it, and has it observe all of that Range.
 func (f *Follower) succeed(ctx context.Context) (*successor, error) {
 	end := f.align(f.now())
 	m, err := f.Client.QueryRange(ctx, prometheus.Query{Expression: f.Expression, Start: end.Add(-f.Range), End: end, Step: f.Step})
@@ -51,7 +51,7 @@ func (f *Follower) succeed(ctx context.Context) (*successor, error) {
 		return nil, err
 	}
 	f.mu.RLock()
-	now := f.detector
+	now, states := f.detector, f.states
 	f.mu.RUnlock()
 	usual, err := withoutAnomalies(now, m)
 	if err != nil {
@@ -61,7 +61,7 @@ func (f *Follower) succeed(ctx context.Context) (*successor, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := &successor{d, f.states.For(d), end}
+	next := &successor{d, states.For(d), end}
 	for _, s := range m.Series {
 		if _, err := observe(d, next.states.Of(prometheus.Name(s.Labels)), s.Points, func(time.Time, float64, infer.Reading) {}); err != nil {
 			return nil, err
@@ -88,8 +88,8 @@ func withoutAnomalies(d *infer.Detector, m *prometheus.Matrix) (*prometheus.Matr
 	return usual, nil
 }
 
-// noteTraining notes how a training ended.
-func (f *Follower) noteTraining(err error) {
+// recordTraining counts a training, and logs its failure.
+func (f *Follower) recordTraining(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.health.trainings++

@@ -58,7 +58,7 @@ func NewClient(c Config) (*Client, error) {
 	}
 	switch {
 	case base.RawQuery != "" || base.Fragment != "":
-		return nil, &models.FieldError{Field: "URL", Value: c.URL, Want: "the address of Prometheus alone, without ? and #"}
+		return nil, &models.FieldError{Field: "URL", Value: base.Redacted(), Want: "the address of Prometheus alone, without ? and #"}
 	case c.Timeout < 0:
 		return nil, &models.FieldError{Field: "Timeout", Value: c.Timeout, Want: "more than 0"}
 	case c.BearerTokenFile != "" && (c.User != "" || base.User != nil):
@@ -116,12 +116,10 @@ func Align(t time.Time, step time.Duration) time.Time {
 // [ErrEmpty] if there is no series.
 func (c *Client) QueryRange(ctx context.Context, q Query) (*Matrix, error) {
 	all := &Matrix{}
-	for from := q.Start; !from.After(q.End); from = from.Add(maxPoints * q.Step) {
+	last := q.End.Sub(q.Start) / q.Step
+	for first := time.Duration(0); first <= last; first += maxPoints {
 		part := q
-		part.Start = from
-		if last := from.Add((maxPoints - 1) * q.Step); last.Before(q.End) {
-			part.End = last
-		}
+		part.Start, part.End = q.Start.Add(first*q.Step), q.Start.Add(min(first+maxPoints-1, last)*q.Step)
 		m, err := c.patiently(ctx, part)
 		if err != nil {
 			return nil, c.errorf("%w", err)

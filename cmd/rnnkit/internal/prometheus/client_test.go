@@ -105,6 +105,20 @@ func TestQueryRange(t *testing.T) {
 	}
 }
 
+// The steps of a part may last longer than a time.Duration.
+func TestQueryRangeLongSteps(t *testing.T) {
+	var asked []string
+	client := testClient(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.FormValue("start")+" "+r.FormValue("end"))
+		fmt.Fprint(w, head+up+tail)
+	})
+	month := 30 * 24 * time.Hour
+	q := Query{Expression: "up", Start: time.Unix(1_700_000_000, 0), End: time.Unix(1_700_000_000, 0).Add(3*month + time.Hour), Step: month}
+	if _, err := client.QueryRange(t.Context(), q); err != nil || !slices.Equal(asked, []string{"1700000000 1707776000"}) {
+		t.Errorf("it asked for %q: %v", asked, err)
+	}
+}
+
 // TestQueryRangeJoins has a series in some of the answers only, and others that have none.
 func TestQueryRangeJoins(t *testing.T) {
 	parts := 0
