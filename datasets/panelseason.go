@@ -12,6 +12,13 @@ const (
 	seasonRows   = 5000
 	longestCycle = 400 // in rows, without times
 	shortCycle   = 7   // in rows; a series that remembers a few rows is like a shorter one
+
+	// longCycleParts is into how many parts a long cycle is cut. What changes slowly over it
+	// shows in the differences of values that lie a part apart, while in those of
+	// neighbours it may be less than the noise.
+	longCycleParts = 8
+
+	farDeviations = 5 // of the differences
 )
 
 // Seasons returns after how many rows the series repeat, the shortest season first, such
@@ -26,6 +33,10 @@ const (
 //   - more than that at half the lag, by more than the margin,
 //   - more than twice that at some shorter lag, and
 //   - not less than those at the lags beside it, by more than twice the margin.
+//
+// What lies far from the median of the differences counts as less far. A cycle of 24 rows or
+// more that does not stand out in the differences of neighbours is looked for in those of
+// values an eighth of the cycle apart, which tell a slow change from noise.
 //
 // For a longer cycle the differences are between values that lie the season before it
 // apart, so that weeks must tell what days do not. If no series holds three of the shortest
@@ -49,7 +60,8 @@ func (p *Panel) Seasons() (seasons []int) {
 		cycles = d.cycles()
 	}
 	for _, m := range cycles {
-		if d.standsOut(m) {
+		apart := m / longCycleParts
+		if d.standsOut(m, 1) || apart > 2 && len(seasons) == 0 && p.differences(apart, rows).standsOut(m, apart) {
 			seasons = append(seasons, m)
 			d = p.differences(m, rows)
 		}
@@ -61,20 +73,24 @@ func (p *Panel) Seasons() (seasons []int) {
 	return seasons
 }
 
-// standsOut reports whether the autocorrelation at lag m does.
-func (d differences) standsOut(m int) bool {
-	r, margin := d.autocorrelation(m, 3*m)
+// standsOut reports whether the autocorrelation at lag m does. Differences between values
+// some rows apart overlap: n of those of a random walk tell as much as 3n/(2·apart) that do
+// not.
+func (d differences) standsOut(m, apart int) bool {
+	rows := 3*m + 1 - apart
+	r, margin := d.autocorrelation(m, rows)
+	margin *= math.Sqrt(max(1, 2*float64(apart)/3))
 	if r <= max(0.1, margin) {
 		return false
 	}
-	half, _ := d.autocorrelation(m/2, 3*m)
-	less, _ := d.autocorrelation(m-1, 3*m)
-	more, _ := d.autocorrelation(m+1, 3*m)
+	half, _ := d.autocorrelation(m/2, rows)
+	less, _ := d.autocorrelation(m-1, rows)
+	more, _ := d.autocorrelation(m+1, rows)
 	if r <= half+margin || r+2*margin < max(less, more) { // neighbours err in opposite ways
 		return false
 	}
 	for lag := 1; lag < m; lag++ {
-		if at, _ := d.autocorrelation(lag, 3*m); at < r/2 {
+		if at, _ := d.autocorrelation(lag, rows); at < r/2 {
 			return true
 		}
 	}
@@ -103,6 +119,7 @@ func standardizedDifferences(values []float64, lag int) []float64 {
 	for i := range d {
 		d[i] = values[i+lag] - values[i]
 	}
+	clip(d)
 	mean := meanOf(d, 0, func(a, _ float64) float64 { return a })
 	std := math.Sqrt(meanOf(d, 0, func(a, _ float64) float64 { return (a - mean) * (a - mean) }))
 	if !(std > 0) {
@@ -114,6 +131,29 @@ func standardizedDifferences(values []float64, lag int) []float64 {
 		}
 	}
 	return d
+}
+
+// clip takes what lies far from the median as farDeviations away from it, so that one outlier
+// does not hide what all other values tell. A deviation is that of a normal distribution with
+// as many values as near.
+func clip(values []float64) {
+	known := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	if len(known) == 0 {
+		return
+	}
+	slices.Sort(known)
+	median := known[len(known)/2]
+	for i, v := range known {
+		known[i] = math.Abs(v - median)
+	}
+	slices.Sort(known)
+	far := farDeviations * 1.4826 * known[len(known)/2]
+	if !(far > 0) { // most values are equal
+		return
+	}
+	for i, v := range values {
+		values[i] = max(median-far, min(v, median+far))
+	}
 }
 
 // autocorrelation returns the mean autocorrelation at a lag of the series that had rows or
@@ -153,7 +193,7 @@ func (d differences) cycles() []int {
 			least = max(share, min(0.3, max(0.15, 3*margin)))
 		}
 		around := scores[lag/2 : min(3*lag/2, longestCycle)+1]
-		if scores[lag] > least && scores[lag] == slices.Max(around) && meanBetween(scores[:], lag) < scores[lag]/2 && d.standsOut(lag) {
+		if scores[lag] > least && scores[lag] == slices.Max(around) && meanBetween(scores[:], lag) < scores[lag]/2 && d.standsOut(lag, 1) {
 			return []int{lag, 7 * lag}
 		}
 	}

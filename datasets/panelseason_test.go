@@ -110,6 +110,44 @@ func TestSlowSeasons(t *testing.T) {
 	}
 }
 
+// TestYearsOfWeeks has a year that changes less from week to week than the noise, and walks
+// and noise without a year.
+func TestYearsOfWeeks(t *testing.T) {
+	found, walks := 0, 0
+	for seed := range uint64(100) {
+		draw, walk := rand.New(rand.NewPCG(seed, 2)), make([]float64, 157)
+		for i := range walk[1:] {
+			walk[i+1] = walk[i] + draw.NormFloat64()
+		}
+		for _, v := range []struct {
+			values []float64
+			count  *int
+		}{{waves(157, 3, seed, 52.18), &found}, {walk, &walks}} {
+			p := mustPanel(t, v.values)
+			p.Frequency = models.Frequency{Count: 1, Unit: models.Week}
+			if slices.Equal(p.Seasons(), []int{52}) {
+				*v.count++
+			}
+		}
+	}
+	if found < 97 || walks > 8 {
+		t.Errorf("a year is found in %d of 100 series that have it, and in %d of 100 random walks", found, walks)
+	}
+}
+
+// TestSeasonWithOutlier has one month of a hundred times what is usual.
+func TestSeasonWithOutlier(t *testing.T) {
+	for row := range 96 {
+		values := waves(96, 1, 1, 12)
+		values[row] = 1000
+		p := mustPanel(t, values)
+		p.Frequency = models.Frequency{Count: 1, Unit: models.Month}
+		if s := p.Seasons(); !slices.Equal(s, []int{12}) {
+			t.Errorf("with an outlier in row %d the seasons are %v", row, s)
+		}
+	}
+}
+
 func mustPanel(t *testing.T, values []float64) *datasets.Panel {
 	t.Helper()
 	p, err := datasets.NewPanel(values)
@@ -124,7 +162,7 @@ func TestDescribe(t *testing.T) {
 		"airpassengers/AirPassengers.csv": "1 series, 144 months, 1949-01 to 1960-12, season 12, no gaps\nforecasts \"#Passengers\", \"Month\" is the time",
 		"sunspots/monthly-sunspots.csv":   "1 series, 2820 months, 1749-01 to 1983-12, no season, no gaps\nforecasts \"Sunspots\", \"Month\" is the time",
 		"ett/ETTh1.csv": "7 series, 17420 hours each, 2016-07-01 00:00 to 2018-06-26 19:00, season 24, no gaps\n" +
-			"forecasts each column: \"HUFL\", \"HULL\", \"MUFL\", \"MULL\", \"LUFL\", \"LULL\", \"OT\", \"date\" is the time",
+			"forecasts each column: \"HUFL\", \"HULL\", \"MUFL\", \"MULL\" and 3 more, \"date\" is the time",
 	} {
 		f, err := os.Open(testenv.Shared(t, "data", file))
 		if err != nil {
