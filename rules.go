@@ -135,12 +135,19 @@ func (r *rules) settleHorizon() {
 	if r.Horizon > 0 {
 		return
 	}
-	if r.Horizon = r.Season; r.Season > 1 {
+	rows := usual(r.panel)
+	short := max(freeHorizon, rows/6)
+	switch {
+	case r.Season > short && float64(r.Season) > calibrationShare*float64(rows):
+		r.Horizon = short
+		r.say("horizon %d: a sixth of a usual series, at least %d, since a quarter holds no season to test on", short, freeHorizon)
+	case r.Season > 1:
+		r.Horizon = r.Season
 		r.say("horizon %d: one season", r.Horizon)
-		return
+	default:
+		r.Horizon = max(1, min(freeHorizon, rows/10))
+		r.say("horizon %d: a tenth of a usual series, at most %d", r.Horizon, freeHorizon)
 	}
-	r.Horizon = max(1, min(freeHorizon, usual(r.panel)/10))
-	r.say("horizon %d: a tenth of a usual series, at most %d", r.Horizon, freeHorizon)
 }
 
 // settleWindow chooses the segment and the window.

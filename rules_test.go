@@ -53,3 +53,21 @@ func TestRulesOfFewLongSeries(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesOfShortSeries has horizons of which the last quarter of the rows holds one, to
+// test on, as far as these are not too few for any.
+func TestRulesOfShortSeries(t *testing.T) {
+	for _, test := range []struct{ season, rows, horizon int }{
+		{52, 157, 26}, {52, 209, 52}, {52, 60, 12}, {12, 60, 12}, {12, 36, 12}, {24, 96, 24}, {24, 95, 15}, {1, 200, 12}, {1, 50, 5},
+	} {
+		o := rnnkit.DefaultForecasterOptions()
+		o.Season = test.season
+		job, err := rnnkit.NewForecaster(daily(1, test.rows, "h"), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := job.Model.Spec.Direct.Horizon; got != test.horizon {
+			t.Errorf("%d rows with a season of %d: horizon %d, want %d", test.rows, test.season, got, test.horizon)
+		}
+	}
+}
