@@ -151,7 +151,7 @@ func TestPlot(t *testing.T) {
 		fmt.Fprintln(&series, math.Sin(float64(i)))
 	}
 	picture := filepath.Join(t.TempDir(), "p.svg")
-	for args, want := range map[string][2]int{"": {249, 250}, "--steps 30": {220, 30}} {
+	for args, want := range map[string][2]int{"": {249, 250}, "--steps 30": {220, 1 + 30}} { // a forecast begins at the last value
 		if status, _, errOut := runMain(series.String(), append([]string{"infer", path, "--engine", "native", "--plot", picture}, strings.Fields(args)...)...); status != 0 {
 			t.Fatalf("status %d: %s", status, errOut)
 		}
@@ -159,14 +159,14 @@ func TestPlot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		blue, red := curve(string(svg), "1F77B4"), curve(string(svg), "D62728")
-		if len(blue) != want[0] || len(red) != want[1] {
-			t.Errorf("%q: the curves have %d and %d points, not %v", args, len(blue), len(red), want)
+		values, predictions := curve(string(svg), "404A5C"), curve(string(svg), "1D6FD6")
+		if len(values) != want[0] || len(predictions) != want[1] {
+			t.Errorf("%q: the curves have %d and %d points, not %v", args, len(values), len(predictions), want)
 			continue
 		}
 		// The last prediction is of the row after the last.
-		if step := blue[1] - blue[0]; !(red[len(red)-1]-blue[len(blue)-1] > 0.9*step) {
-			t.Errorf("%q: the values end at %g, the predictions at %g", args, blue[len(blue)-1], red[len(red)-1])
+		if step := values[1] - values[0]; !(predictions[len(predictions)-1]-values[len(values)-1] > 0.9*step) {
+			t.Errorf("%q: the values end at %g, the predictions at %g", args, values[len(values)-1], predictions[len(predictions)-1])
 		}
 	}
 }
