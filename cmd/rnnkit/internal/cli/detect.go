@@ -102,15 +102,11 @@ func (o *detectOptions) validate() error {
 
 func (o *detectOptions) run(ctx context.Context, args []string) error {
 	o.model = args[0]
-	model, err := o.open(ctx, o.model, o.Err)
+	detector, err := o.openDetector(ctx, o.model, o.Err)
 	if err != nil {
 		return err
 	}
-	defer model.Close()
-	detector, err := infer.NewDetector(model)
-	if err != nil {
-		return notDetector(o.model, err)
-	}
+	defer detector.Model().Close()
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	if o.server.given() {
@@ -121,6 +117,11 @@ func (o *detectOptions) run(ctx context.Context, args []string) error {
 	if o.listen != "" {
 		return o.follow(ctx, detector)
 	}
+	return o.scoreRows(ctx, detector)
+}
+
+// scoreRows scores a table that has an end.
+func (o *detectOptions) scoreRows(ctx context.Context, detector *infer.Detector) error {
 	states, err := detectorstate.Open(o.state, detector)
 	if err != nil {
 		return err
@@ -152,13 +153,25 @@ func (o *detectOptions) rows(ctx context.Context) (*tablefile.Rows, error) {
 	return &tablefile.Rows{RowReader: rows}, nil
 }
 
-// notDetector returns the error of a model at path that is no detector.
-func notDetector(path string, err error) error {
-	if other, ok := errors.AsType[*infer.TaskError](err); ok {
-		return usagef("%s is no detector, such as rnnkit train detect writes, but for task %q", path, other.Task)
+// openDetector opens the detector at path, which the caller closes by its Model.
+func (f *engineFlags) openDetector(ctx context.Context, path string, log io.Writer) (*infer.Detector, error) {
+	model, err := f.open(ctx, path, log)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	d, err := infer.NewDetector(model)
+	if err == nil {
+		return d, nil
+	}
+	model.Close()
+	if other, ok := errors.AsType[*infer.TaskError](err); ok {
+		return nil, usagef("%s is no detector, such as rnnkit train detect writes, but for task %q", path, other.Task)
+	}
+	return nil, fmt.Errorf("%s: %w", path, err)
 }
+
+// lateNote says that rows of a table have no score.
+const lateNote = "note: %d rows are not later than the one before of their series, and have no score\n"
 
 // watch is a run of a detector over a table.
 type watch struct {
@@ -261,7 +274,7 @@ func (w *watch) finish() error {
 		fmt.Fprintf(w.Err, "note: %d rows are missing between others; what is missing is no anomaly\n", t.missed)
 	}
 	if t.late > 0 {
-		fmt.Fprintf(w.Err, "note: %d rows are not later than the one before of their series, and have no score\n", t.late)
+		fmt.Fprintf(w.Err, lateNote, t.late)
 	}
 	if w.plot == "" {
 		return nil

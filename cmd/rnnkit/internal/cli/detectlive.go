@@ -107,16 +107,12 @@ func (o *detectOptions) learnOn(ctx context.Context, m *prometheus.Matrix) (*inf
 	if err != nil {
 		return nil, err
 	}
-	before := start.Detector
 	rows := m.Rows(o.server.config.URL)
-	panel, err := datasets.ReadPanel(rows, rows.Roles(rolesOfDetection(*before)))
+	panel, err := datasets.ReadPanel(rows, rows.Roles(rolesOfDetection(*start.Detector)))
 	if err != nil {
 		return nil, err
 	}
-	options := rnnkit.DetectorOptions{
-		Season: max(1, before.Season), Direction: before.Direction, MinDeviation: before.MinDeviation, MinRelative: before.MinRelative,
-		Consecutive: before.Consecutive, Refractory: before.Refractory, Rate: before.Rate,
-	}
+	options := optionsOfDetection(start.Detector)
 	options.Start, options.DataName = start, o.server.expression
 	options.Fit.Threads = max(1, runtime.GOMAXPROCS(0)/2)
 	j, err := rnnkit.NewDetector(panel, options)
@@ -131,9 +127,13 @@ func (o *detectOptions) learnOn(ctx context.Context, m *prometheus.Matrix) (*inf
 	if err := atomicfile.Write(o.model, r.File); err != nil {
 		return nil, err
 	}
-	model, err := o.open(ctx, o.model, io.Discard)
-	if err != nil {
-		return nil, err
+	return o.openDetector(ctx, o.model, io.Discard)
+}
+
+// optionsOfDetection returns the options that a detector was trained with.
+func optionsOfDetection(d *models.Detection) rnnkit.DetectorOptions {
+	return rnnkit.DetectorOptions{
+		Season: max(1, d.Season), Direction: d.Direction, MinDeviation: d.MinDeviation, MinRelative: d.MinRelative,
+		Consecutive: d.Consecutive, Refractory: d.Refractory, Rate: d.Rate,
 	}
-	return infer.NewDetector(model)
 }

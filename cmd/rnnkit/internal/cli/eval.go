@@ -77,15 +77,11 @@ func (o *evalOptions) validate() error {
 
 func (o *evalOptions) run(ctx context.Context, args []string) error {
 	o.model = args[0]
-	model, err := o.open(ctx, o.model, o.Err)
+	detector, err := o.openDetector(ctx, o.model, o.Err)
 	if err != nil {
 		return err
 	}
-	defer model.Close()
-	detector, err := infer.NewDetector(model)
-	if err != nil {
-		return notDetector(o.model, err)
-	}
+	defer detector.Model().Close()
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	e, err := o.evaluate(ctx, detector)
@@ -119,6 +115,9 @@ func (o *evalOptions) evaluate(ctx context.Context, d *infer.Detector) (*evaluat
 	if err := e.score(ctx, d, observations); err != nil {
 		return nil, err
 	}
+	if e.late > 0 {
+		fmt.Fprintf(o.Err, lateNote, e.late)
+	}
 	if o.windows != "" {
 		return e, e.readWindows(o.windows, o.data, observations)
 	}
@@ -144,6 +143,7 @@ func (e *evaluation) score(ctx context.Context, d *infer.Detector, observations 
 		}
 		r, err := d.Observe(states[row.Series], row.Time, row.Values[:e.columns])
 		if errors.Is(err, infer.ErrNotAfter) {
+			e.late++
 			continue
 		}
 		if err != nil {

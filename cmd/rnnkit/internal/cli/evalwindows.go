@@ -21,6 +21,7 @@ type evaluation struct {
 	columns int
 	series  []*evaluated
 	byName  map[string]*evaluated
+	late    int // rows without a score
 }
 
 // evaluated is a series that was scored.
@@ -59,49 +60,58 @@ func (s *evaluated) mark(row int) {
 
 // readWindows reads the windows of all series from a JSON file.
 func (e *evaluation) readWindows(path, data string, observations *datasets.Observations) error {
-	text, err := os.ReadFile(path)
+	byName, err := windowsByName(path)
 	if err != nil {
-		return fmt.Errorf("cannot read the windows: %w", err)
+		return err
 	}
-	var all [][]any
-	byName := map[string][][]any{}
-	if json.Unmarshal(text, &all) == nil {
-		byName[""] = all
-	} else if err := json.Unmarshal(text, &byName); err != nil {
-		return fmt.Errorf("%s: neither a list of pairs of times nor an object with such a list for each series: %w", path, err)
-	}
+	named := false
 	for _, s := range e.series {
 		key, found := windowsKey(byName, s.name, data)
-		if !found {
-			if len(e.series) > 1 {
-				continue
-			}
-			keys := slices.Sorted(maps.Keys(byName))
-			return fmt.Errorf("%s: there are no windows of %s, but of %d others, such as %q: name them by the series or the file", path, data, len(keys), keys[:min(3, len(keys))])
-		}
+		named = named || found
 		for i, pair := range byName[key] {
 			if err := s.addWindow(pair, observations); err != nil {
 				return fmt.Errorf("%s: window %d of %.40q: %w", path, i+1, key, err)
 			}
 		}
 	}
+	if !named {
+		keys := slices.Sorted(maps.Keys(byName))
+		return fmt.Errorf("%s: there are no windows of %s, but of %d others, such as %q: name them by the series or the file", path, data, len(keys), keys[:min(3, len(keys))])
+	}
 	return nil
 }
 
-// windowsKey returns the key of the windows of a series in a file: its name, or the end of
-// the file's path, or "" for all series.
+// windowsByName reads the pairs of times in a JSON file, those of all series by the name "".
+func windowsByName(path string) (byName map[string][][]any, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the windows: %w", err)
+	}
+	var all [][]any
+	if json.Unmarshal(text, &all) == nil {
+		return map[string][][]any{"": all}, nil
+	}
+	if err := json.Unmarshal(text, &byName); err != nil {
+		return nil, fmt.Errorf("%s: neither a list of pairs of times nor an object with such a list for each series: %w", path, err)
+	}
+	return byName, nil
+}
+
+// windowsKey returns the key of the windows of a series in a file: its name, or else the
+// longest end of the file's path, or "" for all series.
 func windowsKey(byName map[string][][]any, series, data string) (key string, found bool) {
 	if _, found = byName[series]; found && series != "" {
 		return series, true
 	}
 	path := "/" + filepath.ToSlash(data)
-	for key := range byName {
-		if key != "" && (strings.HasSuffix(path, "/"+key) || strings.HasSuffix(strings.TrimSuffix(path, filepath.Ext(path)), "/"+key)) {
-			return key, true
+	bare := strings.TrimSuffix(path, filepath.Ext(path))
+	_, found = byName[""]
+	for other := range byName {
+		if len(other) > len(key) && (strings.HasSuffix(path, "/"+other) || strings.HasSuffix(bare, "/"+other)) {
+			key, found = other, true
 		}
 	}
-	_, found = byName[""]
-	return "", found
+	return key, found
 }
 
 // addWindow adds the rows from one time to another.
@@ -187,7 +197,7 @@ func (e *evaluation) robust(season int) evalResult {
 	slices.Sort(all)
 	border := math.Inf(1)
 	if anomalies > 0 {
-		border = all[len(all)-anomalies]
+		border = max(all[len(all)-anomalies], math.SmallestNonzeroFloat64) // 0 is unknown
 	}
 	return e.result("robust z-score", border, func(s *evaluated) []float64 { return scores[s] })
 }

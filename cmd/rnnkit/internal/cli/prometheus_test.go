@@ -132,20 +132,25 @@ func TestServerRefused(t *testing.T) {
 	}
 }
 
-// TestDetectColumns refuses a server for a detector of two columns.
-func TestDetectColumns(t *testing.T) {
+// A server is refused for detectors of two columns, and of steps that it cannot have.
+func TestDetectorUnfitForServer(t *testing.T) {
 	url, _ := fakePrometheus(t)
-	var rows strings.Builder
-	rows.WriteString("a,b\n")
-	for i := range 200 {
-		fmt.Fprintf(&rows, "%d,%d\n", i%7, i%5)
-	}
-	path := filepath.Join(t.TempDir(), "two.onnx")
-	if status, _, errOut := runMain(rows.String(), "train", "detect", "--data", "-", "--epochs", "1", "-o", path); status != 0 {
-		t.Fatal(errOut)
-	}
-	status, _, errOut := runMain("", "detect", path, "--prometheus", url)
-	if status != 2 || !strings.Contains(errOut, "watches 2 columns together, and each series of a query has one") {
-		t.Errorf("status %d, %s", status, errOut)
+	for _, test := range []struct{ header, row, want string }{
+		{"a,b", "%d,%d", "watches 2 columns together, and each series of a query has one"},
+		{"time,b", "1700000000.%04d,%d", "learned steps of 100µs, and those of a server are a millisecond or longer"},
+	} {
+		var rows strings.Builder
+		rows.WriteString(test.header + "\n")
+		for i := range 200 {
+			fmt.Fprintf(&rows, test.row+"\n", i, i%5)
+		}
+		path := filepath.Join(t.TempDir(), "m.onnx")
+		if status, _, errOut := runMain(rows.String(), "train", "detect", "--data", "-", "--epochs", "1", "-o", path); status != 0 {
+			t.Fatal(errOut)
+		}
+		status, _, errOut := runMain("", "detect", path, "--prometheus", url, "--query", "up")
+		if status != 2 || !strings.Contains(errOut, test.want) {
+			t.Errorf("%s: status %d, %s", test.header, status, errOut)
+		}
 	}
 }
