@@ -48,6 +48,7 @@ func (r *panelReader) panel() (*Panel, error) {
 	}
 	p.noteEnded()
 	p.noteConstants()
+	p.noteOutliers()
 	p.noteTelltales()
 	p.Calendar = nil
 	return p, p.AddCalendar(0, r.roles.Calendar...)

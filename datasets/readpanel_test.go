@@ -559,3 +559,43 @@ func TestReadPanelNotes(t *testing.T) {
 	wantNotes(t, mustRead(t, "y\n5\n5\n5\n", datasets.Roles{}), `"y" never changes`)
 	wantNotes(t, mustRead(t, "y,z\n5,0\n,0\n-999,0\n6,0\n", datasets.Roles{Targets: []string{"y"}}), "-999 comes 1 time", `1 value missing, the first is that of "y" in line 3`)
 }
+
+// TestNoteOutliers has values that are far from all others, on both sides, and series that
+// have few large values by nature.
+func TestNoteOutliers(t *testing.T) {
+	read := func(n int, value func(i int) float64) *datasets.Panel {
+		var b strings.Builder
+		b.WriteString("day,y\n")
+		for i := range n {
+			fmt.Fprintf(&b, "%s,%g\n", time.Date(2024, 1, 1+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), value(i))
+		}
+		return mustRead(t, b.String(), datasets.Roles{})
+	}
+	usual := func(i int) float64 { return float64(20 + i*7%11) }
+	wantNotes(t, read(60, func(i int) float64 {
+		if i == 31 {
+			return 500
+		}
+		return usual(i)
+	}), `"y" is 500 at 2024-02-01, while all others are 20 to 30: if that is a mistake, leave it empty`)
+	wantNotes(t, read(60, func(i int) float64 {
+		if i == 31 || i == 59 {
+			return 0
+		}
+		return usual(i)
+	}), `2 values lie far from all others: "y" is 0 at 2024-02-01, while all others are 20 to 30; if these are mistakes, leave them empty`)
+	for name, value := range map[string]func(i int) float64{
+		"closed on Sundays": func(i int) float64 { return usual(i) * float64(min(1, i%7)) },
+		"mostly none":       func(i int) float64 { return float64(i / 20 * max(0, i%20-18)) },
+		"growing":           func(i int) float64 { return math.Exp(float64(i) / 4) },
+		"few rows":          func(i int) float64 { return usual(i) + float64(i/18*1000) },
+	} {
+		n := 60
+		if name == "few rows" {
+			n = 19
+		}
+		if p := read(n, value); strings.Contains(strings.Join(p.Notes, "\n"), "mistake") {
+			t.Errorf("%s: %q", name, p.Notes)
+		}
+	}
+}
