@@ -14,6 +14,7 @@ const (
 	stackedErrors    = 6000 // that the fit looks at, about
 	stackingSteps    = 200
 	stackingRate     = 0.3
+	farError         = 7.5 // times the median: 5 deviations of a normal distribution
 )
 
 // structuralGrid returns the structures of which a structural model is made: levels that
@@ -175,15 +176,22 @@ func (s *stacking) mixed(weights []float64) []float64 {
 
 // deviations returns how far the values of each of the first steps of the horizon lie from
 // the forecasts, in units of the window's deviation: the root of the mean square, of all
-// steps that are a multiple of so many after it.
+// steps that are a multiple of so many after it. An error of more than farError times the
+// median of all counts as that, so that one outlier among few windows does not make the
+// intervals wide.
 func (s *stacking) deviations(weights []float64, steps int) []float64 {
 	const unknown = 0.5
 	if len(s.scales) == 0 {
 		return slices.Repeat([]float64{unknown}, steps)
 	}
 	squares, units := make([]float64, steps), make([]float64, steps)
-	for i, e := range s.mixed(weights) {
+	mixed := s.mixed(weights)
+	far := farError * s.medianError(mixed)
+	for i, e := range mixed {
 		step, unit := i%s.horizon%steps, s.scales[i/s.horizon]
+		if most := far * unit; most > 0 {
+			e = min(math.Abs(e), most)
+		}
 		squares[step] += e * e
 		units[step] += unit * unit
 	}
@@ -191,6 +199,16 @@ func (s *stacking) deviations(weights []float64, steps int) []float64 {
 		squares[h] = math.Sqrt(squares[h] / units[h])
 	}
 	return squares
+}
+
+// medianError returns the median of the errors, in units of the window's deviation.
+func (s *stacking) medianError(mixed []float64) float64 {
+	sizes := make([]float64, len(mixed))
+	for i, e := range mixed {
+		sizes[i] = math.Abs(e) / s.scales[i/s.horizon]
+	}
+	slices.Sort(sizes)
+	return sizes[len(sizes)/2]
 }
 
 func maxAbs(x []float64) (largest float64) {

@@ -97,6 +97,21 @@ func TestStructuralWidths(t *testing.T) {
 	}
 }
 
+// TestStructuralOutlier has one outlier among the last of few windows, which is no sign of how
+// far other values lie from the forecasts.
+func TestStructuralOutlier(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	values := make([]float64, 40)
+	for i := range values {
+		values[i] = 50 + rng.NormFloat64()
+	}
+	values[39] = 1000
+	params, _, _ := structuralOf(t, models.Direct{}, 1, values)
+	if first, last := params.Head.B[2], params.Head.B[8]; !(first > 1 && last < 2*first) {
+		t.Errorf("the upper quantiles of the first and the last step are %g and %g deviations", first, last)
+	}
+}
+
 // TestStackedWeights are better than those of every structure, and than equal ones.
 func TestStackedWeights(t *testing.T) {
 	values := make([]float64, 150)
