@@ -49,23 +49,23 @@ func NewDetector(m *Model) (*Detector, error) {
 // Model returns the model that d runs.
 func (d *Detector) Model() *Model { return d.model }
 
-// Detection returns what d watches, from the metadata of its model. The caller must not
-// change what it points to.
+// Detection returns the settings of d, from the metadata of its model. The caller must not
+// change the slices.
 func (d *Detector) Detection() models.Detection { return d.detection }
 
 // ErrNotAfter is what [Detector.Observe] returns for an observation that is not later than
 // the last one: the clock has stepped back, or an observation came twice.
 var ErrNotAfter = errors.New("the observation is not later than the last one")
 
-// Reading is what a detector says of an observation. Its slices belong to the state and
-// hold until the next observation; they have a value for each column.
+// Reading is the result of an observation. Its slices have a value for each column, belong to
+// the state and are valid until the next observation.
 type Reading struct {
 	// Score is the anomaly score: an observation that reaches 1, the border, is an anomaly.
 	// It is 0 while the series is new, and for missing values.
 	Score float64
 
-	// Forecast is what was expected, and Lower and Upper are between which values the
-	// observation is no anomaly by itself. They are NaN while the series is new.
+	// Forecast is the value that the network forecast, in units of the column. A value from
+	// Lower to Upper is no anomaly by itself. They are NaN while the series is new.
 	Forecast, Lower, Upper []float64
 
 	// Shares say how much each column contributes to the score. They sum to 1, or are all 0
@@ -79,11 +79,13 @@ type Reading struct {
 // and infinities are missing values. A zero time, or any time for a detector without a
 // frequency, stands for the next step.
 //
-// Times need not be exact: an observation counts for the nearest step. Steps that were left
-// out count as missing values, which are no anomaly. After a gap the score is of what the
-// series was expected to be by then. An observation that is not later than the last one is
-// an [ErrNotAfter], values of another length are a [*models.FieldError] of "values", and a
-// state of another detector is one of "s". After an error the state is as it was.
+// Times need not be exact: an observation counts for the nearest step. Steps without an
+// observation count as missing values, which are no anomaly. After a gap the score is that
+// of the value beside its forecast over the gap.
+//
+// An observation that is not later than the last one is an [ErrNotAfter], values of another
+// length are a [*models.FieldError] of "values", and a state of another detector is one of
+// "s". These leave the state as it was. After an error of the engine, begin with NewState.
 //
 // Observe allocates nothing after the first observation of a state.
 func (d *Detector) Observe(s *DetectorState, t time.Time, values []float64) (Reading, error) {
@@ -149,7 +151,7 @@ func (s *DetectorState) skip(steps int) error {
 // maxSkipped is how many missing observations the network is run for.
 const maxSkipped = 128
 
-// read scores values by what was expected of them, and learns what to expect.
+// read scores values, and takes them into the tails and ranges of their columns.
 func (s *DetectorState) read(values []float64) Reading {
 	sum, known := 0.0, 0.0
 	for i, v := range values {
@@ -230,11 +232,11 @@ func (s *DetectorState) advance(values []float64) error {
 	if s.season > 0 {
 		s.phase = (s.phase + 1) % s.season
 	}
-	return s.expect()
+	return s.predict()
 }
 
-// expect runs the network for the next observation.
-func (s *DetectorState) expect() error {
+// predict runs the network for the next observation.
+func (s *DetectorState) predict() error {
 	m := s.detector.model
 	x := s.x.Data.([]float32)
 	for i := range s.columns {

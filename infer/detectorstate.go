@@ -15,8 +15,8 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// DetectorState is what a detector keeps of a series from one observation to the next. It
-// must not be used by several goroutines at once, and not be copied.
+// DetectorState is the state of a detector for one series, of a size that does not grow. It
+// must not be copied, nor used by several goroutines at once.
 type DetectorState struct {
 	_ noCopy
 
@@ -26,7 +26,7 @@ type DetectorState struct {
 	last, time time.Time // of the last observation, and of its step
 	phase      int       // of the next observation in the season
 	streak     int       // observations in a row that reached the border
-	quiet      int       // observations to come that tell nothing new unless they reach
+	quiet      int       // observations to come that belong to the last event, unless they reach
 	bar        float64   // this score
 	columns    []anomaly.Column
 	forecast   []float64 // of the next observation, NaN while the series is new

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Detection says what a detector watches, and what it calls an anomaly. The network of a
+// Detection has the settings of a detector: its columns, and what is an anomaly in them. The network of a
 // detector forecasts the next value of a column in units of the column's own usual change,
 // so that one network serves all columns and all series.
 type Detection struct {

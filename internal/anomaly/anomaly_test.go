@@ -68,3 +68,21 @@ func TestConstant(t *testing.T) {
 		t.Errorf("the forecast is %g", f)
 	}
 }
+
+// A column goes on after values whose difference is infinite.
+func TestHugeValues(t *testing.T) {
+	c := anomaly.NewColumn(2)
+	for i, v := range []float64{-math.MaxFloat64, math.MaxFloat64, -math.MaxFloat64, 1, 2} {
+		c.Advance(v, i%2)
+	}
+	inputs := make([]float32, len(anomaly.Inputs))
+	c.Read(inputs, 1)
+	for _, v := range inputs {
+		if v != v {
+			t.Errorf("the network reads %v", inputs)
+		}
+	}
+	if f := c.Forecast(1); math.IsNaN(f) || math.IsInf(f, 0) {
+		t.Errorf("the forecast is %g", f)
+	}
+}

@@ -96,6 +96,7 @@ func (c *Column) usually(phase int) float64 {
 
 // Advance takes the value of the given phase of the season.
 func (c *Column) Advance(value float64, phase int) {
+	value = clip(value, mostValue)
 	if len(c.Season) > 0 {
 		c.learnSeason(value, phase)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Windows are the rows of a series, and the windows in which an alarm is right.
+// Windows are the scores of a series, and the windows in which an alarm is right.
 type Windows struct {
 	Scores  []float64
 	Windows [][2]int // the first and the last row of each, in order
@@ -51,14 +51,7 @@ func nab(series []Windows, profile NABProfile, allowed func(level float64) bool)
 		return math.NaN(), math.NaN()
 	}
 	slices.SortStableFunc(rows, func(a, b nabRow) int { return cmp.Compare(b.score, a.score) })
-	best := map[int]float64{} // worth of the windows
-	silent := 0.0
-	for _, r := range rows {
-		if _, seen := best[r.window]; r.window >= 0 && !seen {
-			best[r.window] = -profile.Missed
-			silent -= profile.Missed
-		}
-	}
+	best, silent := missedWindows(rows, profile)
 	total, chosen := silent, silent
 	border = math.Inf(1)
 	for i, r := range rows {
@@ -77,6 +70,18 @@ func nab(series []Windows, profile NABProfile, allowed func(level float64) bool)
 		}
 	}
 	return 100 * (chosen - silent) / (float64(windows) - silent), border
+}
+
+// missedWindows returns the worth of each window if there is no alarm, and the sum of them.
+func missedWindows(rows []nabRow, profile NABProfile) (worth map[int]float64, sum float64) {
+	worth = map[int]float64{}
+	for _, r := range rows {
+		if _, seen := worth[r.window]; r.window >= 0 && !seen {
+			worth[r.window] = -profile.Missed
+			sum -= profile.Missed
+		}
+	}
+	return worth, sum
 }
 
 // nabRows returns the rows of all series that count, and the number of all windows.

@@ -85,6 +85,11 @@ func (f *Follower) Run(ctx context.Context) error {
 	training.Go(func() { f.train(ctx, trained) })
 	defer training.Wait()
 	defer stop()
+	return f.loop(ctx, trained)
+}
+
+// loop polls at each step until ctx ends.
+func (f *Follower) loop(ctx context.Context, trained <-chan *successor) error {
 	saved := f.now()
 	for {
 		select {

@@ -1,12 +1,11 @@
 package live
 
 import (
-	"math"
-	"time"
-
 	"maps"
+	"math"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -55,11 +54,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	h := &c.health
-	for _, m := range []struct {
-		name, help string
-		kind       prometheus.ValueType
-		value      float64
-	}{
+	send(to, nil, nil, []sample{
 		{"rnnkit_series", "Series that are watched now.", prometheus.GaugeValue, float64(shown)},
 		{"rnnkit_observations_total", "Observations that were scored.", prometheus.CounterValue, float64(h.observations)},
 		{"rnnkit_queries_total", "Queries that were sent.", prometheus.CounterValue, float64(h.queries)},
@@ -68,9 +63,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		{"rnnkit_lag_seconds", "How long ago the last observation of any series was.", prometheus.GaugeValue, c.lag(last)},
 		{"rnnkit_trainings_total", "Trainings that ended.", prometheus.CounterValue, float64(h.trainings)},
 		{"rnnkit_training_failures_total", "Trainings that failed.", prometheus.CounterValue, float64(h.failedTrain)},
-	} {
-		to <- metric(m.name, m.help, m.kind, m.value, nil, nil)
-	}
+	})
 }
 
 // lag returns the seconds since a time, NaN if it is zero.
@@ -92,31 +85,33 @@ func unix(t time.Time) float64 {
 func (w *watched) collect(to chan<- prometheus.Metric) {
 	names, values := exportedLabels(w.labels)
 	r := &w.reading
-	for _, m := range []struct {
-		name, help string
-		kind       prometheus.ValueType
-		value      float64
-	}{
+	send(to, names, values, slices.DeleteFunc([]sample{
 		{"rnnkit_anomaly_score", "Anomaly score of the last observation: at 1 and above it is an anomaly.", prometheus.GaugeValue, r.Score},
 		{"rnnkit_y", "The last observation.", prometheus.GaugeValue, w.value},
 		{"rnnkit_yhat", "What was expected in place of the last observation.", prometheus.GaugeValue, r.Forecast[0]},
 		{"rnnkit_yhat_lower", "An observation below is an anomaly.", prometheus.GaugeValue, r.Lower[0]},
 		{"rnnkit_yhat_upper", "An observation above is an anomaly.", prometheus.GaugeValue, r.Upper[0]},
 		{"rnnkit_anomalies_total", "Observations that were anomalies.", prometheus.CounterValue, float64(w.anomalies)},
-	} {
-		if !math.IsNaN(m.value) {
-			to <- metric(m.name, m.help, m.kind, m.value, names, values)
-		}
-	}
+	}, func(s sample) bool { return math.IsNaN(s.value) }))
 }
 
-func metric(name, help string, kind prometheus.ValueType, value float64, labels, values []string) prometheus.Metric {
-	desc := prometheus.NewDesc(name, help, labels, nil)
-	m, err := prometheus.NewConstMetric(desc, kind, value, values...)
-	if err != nil {
-		return prometheus.NewInvalidMetric(desc, err)
+// sample is the value of a metric.
+type sample struct {
+	name, help string
+	kind       prometheus.ValueType
+	value      float64
+}
+
+// send sends samples with the values of some labels.
+func send(to chan<- prometheus.Metric, labels, values []string, samples []sample) {
+	for _, s := range samples {
+		desc := prometheus.NewDesc(s.name, s.help, labels, nil)
+		m, err := prometheus.NewConstMetric(desc, s.kind, s.value, values...)
+		if err != nil {
+			m = prometheus.NewInvalidMetric(desc, err)
+		}
+		to <- m
 	}
-	return m
 }
 
 // exportedLabels returns the labels of a series as those of our metrics. The name of its

@@ -31,7 +31,7 @@ type Config struct {
 	CertFile, KeyFile string // the client's own, in PEM
 	Insecure          bool   // any certificate of the server is trusted
 
-	Timeout time.Duration // of a request; 0 is 2 minutes, which Prometheus takes at most
+	Timeout time.Duration // of a request; 0 is 2 minutes, the limit that Prometheus itself has by default
 }
 
 // Client asks a server. It is safe for concurrent use.
@@ -191,13 +191,18 @@ func (c *Client) get(ctx context.Context, q Query) (*Matrix, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, refusal(response, body)
 	}
+	return readAnswer(request, response, body)
+}
+
+// readAnswer reads the body of an answer.
+func readAnswer(request *http.Request, response *http.Response, body *limited) (*Matrix, error) {
 	head := make([]byte, 512)
 	n, _ := io.ReadFull(body, head) // the error comes again
 	if head = head[:n]; isPage(response, head) {
 		return nil, errPage(request, response, head)
 	}
 	m := &Matrix{}
-	err = m.decode(io.MultiReader(bytes.NewReader(head), body))
+	err := m.decode(io.MultiReader(bytes.NewReader(head), body))
 	switch {
 	case body.err == errTooLarge:
 		return nil, errTooLarge
@@ -220,22 +225,26 @@ func (c *Client) request(ctx context.Context, q Query) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case c.config.BearerTokenFile != "":
-		token, err := secret(c.config.BearerTokenFile)
-		if err != nil {
-			return nil, err
-		}
-		request.Header.Set("Authorization", "Bearer "+token)
-	case c.config.User != "":
-		password, err := secret(c.config.PasswordFile)
-		if err != nil {
-			return nil, err
-		}
-		request.SetBasicAuth(c.config.User, password)
-	}
 	request.Header.Set("User-Agent", "rnnkit")
-	return request, nil
+	return request, c.authorize(request)
+}
+
+// authorize adds the token or the password to a request.
+func (c *Client) authorize(request *http.Request) error {
+	path := cmp.Or(c.config.BearerTokenFile, c.config.PasswordFile)
+	if path == "" {
+		return nil
+	}
+	word, err := secret(path)
+	if err != nil {
+		return err
+	}
+	if c.config.User != "" {
+		request.SetBasicAuth(c.config.User, word)
+	} else {
+		request.Header.Set("Authorization", "Bearer "+word)
+	}
+	return nil
 }
 
 // seconds writes a time in seconds since 1970, to the millisecond.

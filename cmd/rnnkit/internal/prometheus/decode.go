@@ -181,36 +181,39 @@ func (d *decoder) element(first json.Token) error {
 	if first != json.Delim('{') {
 		return d.checkKind("scalar")
 	}
-	labels, histograms := map[string]string(nil), false
 	var points []Point
+	histograms := false
 	err := d.object(func(key string) (err error) {
 		switch key {
 		case "metric":
-			labels, err = d.metric()
-			d.labels = labels
+			d.labels, err = d.metric()
 		case "values":
 			points, err = d.points()
 		case "value", "histogram":
 			err = d.checkKind("vector")
-		case "histograms":
-			histograms = true
-			err = d.skip()
 		default:
+			histograms = histograms || key == "histograms"
 			err = d.skip()
 		}
 		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case labels == nil:
+	}
+	return d.addSeries(points, histograms)
+}
+
+// addSeries adds the points of the series that was read.
+func (d *decoder) addSeries(points []Point, histograms bool) error {
+	switch {
+	case d.labels == nil:
 		return d.errorf("a series without its labels, under metric")
 	case histograms:
 		return d.errorf("a native histogram, which is no number; ask for one of it, such as histogram_quantile(0.99, …) or histogram_avg(…)")
 	}
-	d.labels = nil
-	s := d.matrix.series(labels)
+	s := d.matrix.series(d.labels)
 	s.Points = append(s.Points, points...)
+	d.labels = nil
 	return nil
 }
 
