@@ -111,7 +111,11 @@ func inPanel(err error, panel *datasets.Panel, first int) error {
 	if name := panel.Series[first+index].Name; name != "" {
 		place = fmt.Sprintf("series %.40q, %s", name, place)
 	}
-	return &models.FieldError{Field: place, Value: field.Value, Want: field.Want, Err: field.Err}
+	want := field.Want
+	if _, short := field.Value.(models.Length); short && strings.HasPrefix(rest, "Future") {
+		want += fmt.Sprintf("; add a row for each step ahead, in which %q is empty", panel.Targets[0])
+	}
+	return &models.FieldError{Field: place, Value: field.Value, Want: want, Err: field.Err}
 }
 
 // rowOf returns the second index of a path such as Future[1][30].
