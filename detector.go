@@ -17,12 +17,11 @@ import (
 	"github.com/rnnkit/rnnkit/trainer"
 )
 
-// DetectorOptions say how [NewDetector] trains, and what its detector calls an anomaly. A
-// field of value 0 stands for what follows from the data, by rules that are told in
-// Detector.Rules of the model's metadata. The zero value suits most data.
+// DetectorOptions are the options of [NewDetector]. A field of value 0 follows from the data,
+// by rules that Detector.Rules of the model's metadata lists. The zero value suits most data.
 type DetectorOptions struct {
-	// Options are the options of all tasks. HeldOut is the share of each series, at its
-	// end, that the network does not learn from and that tells how good its forecasts are.
+	// Options are the options of all tasks. HeldOut is the share of each series, at its end,
+	// that the network does not learn from and that its forecasts are tested on; 0 is 0.3.
 	Options
 
 	Season int // observations after which the series repeat; 1 if they do not
@@ -33,8 +32,8 @@ type DetectorOptions struct {
 	Consecutive  int              // observations in a row that must reach the border
 	Refractory   int              // observations after an alarm in which there is no other; 0 for 60 with one column
 
-	// Rate is how many false alarms there are for each observation, such as 1.0/14400 for
-	// one in ten days of minutes.
+	// Rate is the number of false alarms for each observation, such as 1.0/14400 for one in
+	// ten days of minutes; 0 is one in five days, or in 1000 observations if these are more.
 	Rate float64
 }
 
@@ -70,7 +69,7 @@ func (o DetectorOptions) Validate() error {
 	return d.Validate()
 }
 
-// detection returns what the options say of a detector.
+// detection returns the settings of a detector that are options.
 func (o DetectorOptions) detection() models.Detection {
 	return models.Detection{
 		Season: o.Season, Direction: o.Direction, MinDeviation: o.MinDeviation, MinRelative: o.MinRelative,
@@ -78,14 +77,13 @@ func (o DetectorOptions) detection() models.Detection {
 	}
 }
 
-// NewDetector returns the job of finding anomalies in the series of a panel: observations
-// that are not what the series led one to expect. The targets of a series are watched
-// together. Missing values are none.
+// NewDetector returns the job of training a detector of anomalies in the series of a panel.
+// The targets of a series are watched together. Missing values are no anomalies.
 //
 // The job trains a network that forecasts the next observation, on the first part of each
-// series. The scores that all observations get, each as if it was the newest, calibrate the
-// border, which stands for a rate of false alarms. The series need not be free of anomalies,
-// but many of them raise the border. docs/detect.md tells what the score is made of, and
+// series. The scores of all observations, each as if it was the newest, then calibrate the
+// border to a rate of false alarms. The series need not be free of anomalies, but many of
+// them raise the border. docs/detect.md has the formulas of the score, and
 // [infer.NewDetector] runs the file.
 //
 // The error is a *models.FieldError if an option does not fit the panel, or the panel is
@@ -108,21 +106,21 @@ func NewDetector(panel *datasets.Panel, o DetectorOptions) (*Job, error) {
 	return d.job()
 }
 
-// detector is what trains a detector.
+// detector is the training of a detector.
 type detector struct {
-	DetectorOptions // with all that follows from the data
+	DetectorOptions // as settle completes them
 	panel           *datasets.Panel
 	said            []string
 	spreads         []models.Spread // of the columns, if there are several
 	calibration     calibration
 }
 
-// say notes what was chosen and why.
+// say adds a rule: what was chosen and why.
 func (d *detector) say(format string, args ...any) {
 	d.said = append(d.said, fmt.Sprintf(format, args...))
 }
 
-// settle sets what the options leave open.
+// settle sets the options that follow from the data.
 func (d *detector) settle() {
 	d.HeldOut = cmp.Or(d.HeldOut, detectorHeldOut)
 	d.settleSeason()

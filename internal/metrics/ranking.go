@@ -6,29 +6,6 @@ import (
 	"slices"
 )
 
-// AUCPR returns the area under the curve of precision and recall as the sum of precisions
-// at each recall that is new, also called the average precision. Rows of a high score are
-// the ones that are taken for anomalies.
-//
-// It is NaN if no row is an anomaly or a score is NaN, and panics if the lengths differ.
-func AUCPR(anomalies []bool, scores []float64) float64 {
-	order := ranked(anomalies, scores)
-	positive, hits, area, before := float64(count(anomalies)), 0.0, 0.0, 0.0
-	if positive == 0 || slices.ContainsFunc(scores, math.IsNaN) {
-		return math.NaN()
-	}
-	for i, row := range order {
-		if anomalies[row] {
-			hits++
-		}
-		if i+1 == len(order) || scores[order[i+1]] != scores[row] {
-			area += (hits - before) / positive * hits / float64(i+1)
-			before = hits
-		}
-	}
-	return area
-}
-
 // VUSPR returns the volume under the surface of precision and recall: the mean of the area
 // under their curve over buffers of 0 to window rows around the anomalies, half of them on
 // each side, where a row counts for the less the farther it lies from the anomaly. So a

@@ -15,7 +15,7 @@ type ranking struct {
 	Cases []struct {
 		Rows, Factor, Modulus, Bonus, Window int
 		Spans                                [][2]int
-		VUSPR, AUCPR                         float64
+		VUSPR                                float64
 	}
 	Periods []struct{ Rows, Factor, Modulus, Lift, Every, Period int }
 }
@@ -47,7 +47,6 @@ func TestRanking(t *testing.T) {
 			}
 		}
 		compare(t, fmt.Sprintf("case %d: VUS-PR", i), metrics.VUSPR(anomalies, scores, c.Window), c.VUSPR)
-		compare(t, fmt.Sprintf("case %d: AUC-PR", i), metrics.AUCPR(anomalies, scores), c.AUCPR)
 	}
 }
 
@@ -59,9 +58,6 @@ func TestUnranked(t *testing.T) {
 	}{{nil, nil}, {[]bool{false, false}, []float64{1, 2}}, {[]bool{true, false}, []float64{1, math.NaN()}}} {
 		if v := metrics.VUSPR(c.anomalies, c.scores, 5); !math.IsNaN(v) {
 			t.Errorf("VUS-PR of %v is %g", c, v)
-		}
-		if v := metrics.AUCPR(c.anomalies, c.scores); !math.IsNaN(v) {
-			t.Errorf("AUC-PR of %v is %g", c, v)
 		}
 	}
 }
@@ -81,6 +77,6 @@ func TestPeriod(t *testing.T) {
 func ExampleVUSPR() {
 	anomalies := []bool{false, false, false, true, true, false, false, false}
 	late := []float64{0, 0, 0, 0, 1, 1, 0, 0} // by a row
-	fmt.Printf("%.3f, without buffers %.3f", metrics.VUSPR(anomalies, late, 4), metrics.AUCPR(anomalies, late))
+	fmt.Printf("%.3f, without buffers %.3f", metrics.VUSPR(anomalies, late, 4), metrics.VUSPR(anomalies, late, 0))
 	// Output: 0.630, without buffers 0.375
 }

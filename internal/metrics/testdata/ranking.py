@@ -39,7 +39,6 @@ def main():
             label[first : last + 1] = 1
             value[first + 1 : last + 3] += case["bonus"]
         case["VUSPR"] = score.vus_pr(label, value, case["window"])
-        case["AUCPR"] = score.auc_pr(label, value)
     for p in PERIODS:
         row = np.arange(p["rows"])
         p["period"] = score.main_period(row * p["factor"] % p["modulus"] + p["lift"] * (row % p["every"]))

@@ -371,7 +371,7 @@ func TestTrain(t *testing.T) {
 				t.Error("it trains on what the detector called an anomaly")
 			}
 		}
-		if n := m.Points(); n > 600 || n < 590 {
+		if n := len(m.Series[0].Points); n > 600 || n < 590 {
 			t.Errorf("it trains on %d points", n)
 		}
 		return openDetector(t), nil

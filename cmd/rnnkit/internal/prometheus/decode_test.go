@@ -259,7 +259,9 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
+		points := 0
 		for _, s := range m.Series {
+			points += len(s.Points)
 			for i, p := range s.Points {
 				if i > 0 && p.Time <= s.Points[i-1].Time {
 					t.Errorf("%v comes after %v", p, s.Points[i-1])
@@ -270,8 +272,8 @@ func FuzzDecode(f *testing.F) {
 		for n := 0; ; n++ {
 			fields, row, err := rows.Next()
 			if err == io.EOF {
-				if n != m.Points() {
-					t.Errorf("%d rows of %d points", n, m.Points())
+				if n != points {
+					t.Errorf("%d rows of %d points", n, points)
 				}
 				return
 			}

@@ -121,11 +121,3 @@ func samePoint(a, b Point) bool {
 func formatTime(milliseconds int64) string {
 	return time.UnixMilli(milliseconds).UTC().Format("2006-01-02 15:04:05.999")
 }
-
-// Points returns the number of points of all series.
-func (m *Matrix) Points() (n int) {
-	for _, s := range m.Series {
-		n += len(s.Points)
-	}
-	return n
-}
