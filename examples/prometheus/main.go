@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -53,11 +54,8 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	demo := &service{}
-	if *target == "" {
-		*target = "http://" + listener.Addr().String() + "/work"
-	}
-	p := newProbe(*target)
+	defer listener.Close()
+	p := newProbe(cmp.Or(*target, "http://"+listener.Addr().String()+"/work"))
 	if *model != "" {
 		if p.detector, err = openDetector(*model); err != nil {
 			return err
@@ -65,20 +63,22 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 		defer p.detector.Model().Close()
 		p.state = p.detector.NewState()
 	}
-	server := &http.Server{Handler: handler(p, demo), ReadHeaderTimeout: 5 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
 	fmt.Fprintf(log, "listening on http://%s\n", listener.Addr())
-	p.measure(ctx, *every, log)
-	server.Close()
-	return ignoreClosed(<-served)
+	return serve(ctx, listener, p, *every, log)
 }
 
-func ignoreClosed(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
+// serve measures and serves until ctx is done or the server fails.
+func serve(ctx context.Context, listener net.Listener, p *probe, every time.Duration, log io.Writer) error {
+	server := &http.Server{Handler: handler(p, &service{}), ReadHeaderTimeout: 5 * time.Second}
+	serving, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() { stop(server.Serve(listener)) }()
+	p.measure(serving, every, log)
+	server.Close()
+	if ctx.Err() != nil {
 		return nil
 	}
-	return err
+	return context.Cause(serving)
 }
 
 // openDetector opens a detector of one column.
