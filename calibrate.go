@@ -102,7 +102,17 @@ func (b *backtest) widths(backcasts []Backcast) []float32 {
 	for _, c := range backcasts {
 		forecasts, actuals = append(forecasts, c.Quantiles), append(actuals, c.Actual)
 	}
-	return conformal.Widths(b.meta.Spec.Direct.Quantiles, forecasts, actuals)
+	return conformal.Widths(b.meta.Spec.Direct.Quantiles, forecasts, actuals, apart(backcasts, b.meta.Spec.Direct.Horizon))
+}
+
+// apart returns how many of some backcasts of a horizon do not overlap, about: those whose
+// origins lie in different parts, each as long as the horizon, of their series.
+func apart(backcasts []Backcast, horizon int) int {
+	parts := map[[3]int]bool{}
+	for _, c := range backcasts {
+		parts[[3]int{c.Series, c.Target, c.Origin / horizon}] = true
+	}
+	return len(parts)
 }
 
 // later reports whether a backcast counts to the later half: by its origin, or by its

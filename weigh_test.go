@@ -47,7 +47,7 @@ func TestMixedWeight(t *testing.T) {
 
 // TestWidenHalves widens each half of the forecasts by what the other asks for.
 func TestWidenHalves(t *testing.T) {
-	b := &backtest{meta: &models.Metadata{Spec: models.Spec{Direct: &models.Direct{Quantiles: []float64{0.1, 0.5, 0.9}}}}}
+	b := &backtest{meta: &models.Metadata{Spec: models.Spec{Direct: &models.Direct{Horizon: 1, Quantiles: []float64{0.1, 0.5, 0.9}}}}}
 	add := func(origin, count int, error float64) {
 		for range count {
 			b.backcasts = append(b.backcasts, Backcast{Origin: origin, Actual: []float64{error}, Forecast: []float64{0}, Quantiles: [][]float64{{-1, 0, 1}}})
@@ -60,14 +60,27 @@ func TestWidenHalves(t *testing.T) {
 		t.Fatal("there are no halves")
 	}
 	for i, c := range b.backcasts {
-		want := map[int]float64{1: 5, 9: 2}[c.Origin]
+		want := math.Sqrt(1.2 * map[int]float64{1: 5, 9: 2}[c.Origin]) // those of one time count as one
 		if low, high := c.Quantiles[0][0], c.Quantiles[0][2]; !(math.Abs(high-want) < 1e-6) || low != -high {
 			t.Fatalf("forecast %d: from %g to %g, want %g", i, low, high, want)
 		}
 	}
 	b.backcasts = nil
 	add(9, 50, 3)
-	if b.widenHalves(later) || !(math.Abs(b.backcasts[0].Quantiles[0][2]-3) < 1e-6) {
+	if b.widenHalves(later) || !(math.Abs(b.backcasts[0].Quantiles[0][2]-math.Sqrt(1.2*3)) < 1e-6) {
 		t.Errorf("one half: %v", b.backcasts[0].Quantiles)
+	}
+}
+
+// TestApart counts forecasts of 3 rows that do not overlap.
+func TestApart(t *testing.T) {
+	var list []Backcast
+	for _, c := range []struct{ series, target, origin, want int }{
+		{0, 0, 9, 1}, {0, 0, 11, 1}, {0, 0, 12, 2}, {0, 1, 12, 3}, {1, 0, 12, 4}, {0, 0, 40, 5}, {1, 0, 13, 5},
+	} {
+		list = append(list, Backcast{Series: c.series, Target: c.target, Origin: c.origin})
+		if got := apart(list, 3); got != c.want {
+			t.Errorf("%d of %d forecasts lie apart, not %d", got, len(list), c.want)
+		}
 	}
 }

@@ -23,6 +23,10 @@ const (
 	// steps differ by about 0.14.
 	prior = 40
 
+	// usual is the factor that forecasts ask for on average, since a model is surer of what
+	// it has learned from. It counts as much as one row.
+	usual = 1.2
+
 	largest = 1e30 // a needed factor, so that no factor is infinite
 )
 
@@ -39,10 +43,12 @@ const (
 // Both quantiles of a central interval have the same factor. It is the quantile (n+1)p/n
 // of the least factors with which the interval of share p would have held each of n
 // values. Where n is too small for p, the largest of these is extrapolated as if they had
-// the tail of a normal distribution. A step with few rows borrows from all steps; without
-// any value the factors are 1. Intervals of different factors may cross: the outer one is
-// then to be extended to the inner one.
-func Widths(levels []float64, forecasts [][][]float64, actuals [][]float64) []float32 {
+// the tail of a normal distribution. A step with few rows borrows from all steps, and the
+// factors of few rows are drawn to the usual one, 1.2; without any value they are 1. Few
+// or not is told by apart: the number of rows whose steps lie in different times or series.
+// Intervals of different factors may cross: the outer one is then to be extended to the
+// inner one.
+func Widths(levels []float64, forecasts [][][]float64, actuals [][]float64, apart int) []float32 {
 	steps := 0
 	for _, f := range forecasts {
 		steps = max(steps, len(f))
@@ -51,7 +57,7 @@ func Widths(levels []float64, forecasts [][][]float64, actuals [][]float64) []fl
 	for low := range len(levels) / 2 {
 		high := len(levels) - 1 - low
 		needed := neededFactors(forecasts, actuals, low, steps)
-		for h, w := range stepFactors(needed, levels[high]-levels[low]) {
+		for h, w := range stepFactors(needed, levels[high]-levels[low], apart) {
 			widths[h*len(levels)+low], widths[h*len(levels)+high] = float32(w), float32(w)
 		}
 	}
@@ -83,7 +89,7 @@ func neededFactor(y, low, median, high float64) float64 {
 }
 
 // stepFactors returns the factor of each step for intervals of the given share.
-func stepFactors(needed [][]float64, share float64) []float64 {
+func stepFactors(needed [][]float64, share float64, apart int) []float64 {
 	all := slices.Concat(needed...)
 	if len(all) == 0 {
 		return slices.Repeat([]float64{1}, len(needed))
@@ -93,11 +99,17 @@ func stepFactors(needed [][]float64, share float64) []float64 {
 	factors := slices.Repeat([]float64{pooled}, len(needed))
 	for h := range factors {
 		if n := len(needed[h]); n > 0 {
-			own := factor(needed[h], share, n)
-			factors[h] += (own - pooled) * float64(n) / float64(n+prior)
+			own, count := factor(needed[h], share, n), float64(min(n, apart))
+			factors[h] += (own - pooled) * count / (count + prior)
 		}
+		factors[h] = draw(factors[h], float64(apart))
 	}
 	return factors
+}
+
+// draw returns the geometric mean of a factor from so many rows and of the usual one.
+func draw(factor, rows float64) float64 {
+	return math.Pow(factor, rows/(rows+1)) * math.Pow(usual, 1/(rows+1))
 }
 
 // factor returns the quantile (n+1)·share/n of needed factors. There are more of them than

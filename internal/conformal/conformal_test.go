@@ -62,7 +62,7 @@ func (p process) coverage(n, trials, draws int) (inner, outer []float64) {
 	one := 1 / float64(trials*draws)
 	for range trials {
 		forecasts, actuals := p.drawRows(n)
-		widths := conformal.Widths(levels, forecasts, actuals)
+		widths := conformal.Widths(levels, forecasts, actuals, n)
 		for range draws {
 			quantiles, actual := p.draw()
 			for h, y := range actual {
@@ -118,6 +118,9 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
+// many rows are not drawn to the usual factor.
+const many = 1e9
+
 // unit returns forecasts of one step with quantiles -1, 0 and 1 for each value.
 func unit(values ...float64) (forecasts [][][]float64, actuals [][]float64) {
 	for _, v := range values {
@@ -145,7 +148,7 @@ func TestWidths(t *testing.T) {
 		{"exact forecasts", 0.8, []float64{0, 0, 0, 0, 0}, 0},
 	} {
 		forecasts, actuals := unit(c.values...)
-		w := conformal.Widths([]float64{(1 - c.share) / 2, 0.5, (1 + c.share) / 2}, forecasts, actuals)
+		w := conformal.Widths([]float64{(1 - c.share) / 2, 0.5, (1 + c.share) / 2}, forecasts, actuals, many)
 		if len(w) != 3 || w[0] != w[2] || w[1] != 1 || !(math.Abs(float64(w[0])-c.want) <= 1e-5*(1+c.want)) {
 			t.Errorf("%s: widths are %v, want %v", c.name, w, c.want)
 		}
@@ -161,7 +164,7 @@ func TestZeroWidth(t *testing.T) {
 		forecasts = append(forecasts, [][]float64{{500 - 1e-5, 500, 500 + 1e-5}}) // rounded
 		actuals = append(actuals, []float64{y})
 	}
-	if w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals); w[0] != 9 {
+	if w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals, many); w[0] != 9 {
 		t.Errorf("widths are %v, want 9 at both sides", w)
 	}
 }
@@ -174,7 +177,7 @@ func TestStepWithoutValues(t *testing.T) {
 		forecasts[i] = append(forecasts[i], []float64{-1, 0, 1})
 	}
 	actuals[1] = actuals[1][:1] // the series ends
-	w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals)
+	w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals, many)
 	for _, i := range []int{0, 2, 3, 5} {
 		if !(w[i] > 5 && w[i] <= 9) {
 			t.Errorf("widths are %v", w)
@@ -189,22 +192,47 @@ func TestSteps(t *testing.T) {
 		actuals[i] = []float64{1, 3}
 		forecasts[i] = append(forecasts[i], forecasts[i][0])
 	}
-	w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals)
+	w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals, many)
 	if want := []float32{2, 1, 2, 3, 1, 3}; !slices.Equal(w, want) {
 		t.Errorf("widths are %v, want %v", w, want)
+	}
+}
+
+// The fewer rows lie apart, the nearer are the factors to the usual one, and the less does a
+// step's own factor count.
+func TestApart(t *testing.T) {
+	forecasts, actuals := unit(make([]float64, 40)...)
+	for i := range actuals {
+		actuals[i] = []float64{2}
+	}
+	for apart, want := range map[int]float64{1: math.Sqrt(2 * 1.2), 4: math.Pow(16*1.2, 1.0/5), 1e9: 2} {
+		w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals, apart)
+		if !(math.Abs(float64(w[0])-want) < 1e-6 && w[1] == 1 && w[2] == w[0]) {
+			t.Errorf("widths of %d rows apart are %v, want %v", apart, w, want)
+		}
+	}
+	for i := range actuals {
+		actuals[i] = []float64{1, 3}
+		forecasts[i] = append(forecasts[i], forecasts[i][0])
+	}
+	w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals, 10)
+	for i, factor := range map[int]float64{0: 3 - 2.0/5, 3: 3} {
+		if want := math.Pow(math.Pow(factor, 10)*1.2, 1.0/11); !(math.Abs(float64(w[i])-want) < 1e-6) {
+			t.Errorf("widths of 10 rows apart are %v, want %v at %d", w, want, i)
+		}
 	}
 }
 
 // A factor is finite, so that zero times it is zero.
 func TestFinite(t *testing.T) {
 	forecasts, actuals := [][][]float64{{{-1e-300, 0, 1e-300}}}, [][]float64{{1e10}}
-	if w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals); !(w[0] <= math.MaxFloat32) {
+	if w := conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals, many); !(w[0] <= math.MaxFloat32) {
 		t.Errorf("widths are %v", w)
 	}
 }
 
 func TestNoRows(t *testing.T) {
-	if w := conformal.Widths(levels, nil, nil); len(w) != 0 {
+	if w := conformal.Widths(levels, nil, nil, 0); len(w) != 0 {
 		t.Errorf("widths are %v", w)
 	}
 }
@@ -217,7 +245,7 @@ func ExampleWidths() {
 		forecasts = append(forecasts, [][]float64{{90, 100, 110}})
 		actuals = append(actuals, []float64{100 + off})
 	}
-	fmt.Printf("%.2f\n", conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals))
+	fmt.Printf("%.2f\n", conformal.Widths([]float64{0.1, 0.5, 0.9}, forecasts, actuals, many))
 	// Output:
 	// [1.94 1.00 1.94]
 }
