@@ -8,8 +8,8 @@ import (
 	"github.com/rnnkit/rnnkit/models"
 )
 
-// leastTogether is the least border of several columns: all of them together lie three
-// deviations from their levels.
+// leastTogether is the least border of several columns, the score of an observation whose
+// columns all lie three deviations from their levels.
 var leastTogether = math.Log1p(0.09)
 
 // borderTogether returns the border of several columns: the score that a share rate of the

@@ -126,13 +126,18 @@ func (r *run) file(path string) error {
 		return err
 	}
 	t := table{records[0], records[1:]}
-	if !r.split {
+	switch {
+	case !r.split:
 		return r.detect("", t, len(t.rows))
-	}
-	if t.header[0] != "series" {
+	case t.header[0] != "series":
 		name := filepath.Base(path[:len(path)-len(".csv")])
 		return r.detect(name, t, r.free(name, len(t.rows)))
 	}
+	return r.detectEach(t)
+}
+
+// detectEach runs over the series of a table.
+func (r *run) detectEach(t table) error {
 	for from := 0; from < len(t.rows); {
 		to := from
 		for to < len(t.rows) && t.rows[to][0] == t.rows[from][0] {
@@ -180,16 +185,26 @@ func (r *run) detect(name string, t table, free int) error {
 	if err != nil {
 		return err
 	}
+	observations, err := t.observations(d.Detection().Columns)
+	if err != nil {
+		return err
+	}
+	return r.score(name, d, observations)
+}
+
+// observations reads the table row by row.
+func (t table) observations(targets []string) (*datasets.Observations, error) {
 	rows, err := t.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	roles := t.roles()
-	roles.Targets = d.Detection().Columns
-	observations, err := datasets.NewObservations(rows, roles)
-	if err != nil {
-		return err
-	}
+	roles.Targets = targets
+	return datasets.NewObservations(rows, roles)
+}
+
+// score scores all rows.
+func (r *run) score(name string, d *infer.Detector, observations *datasets.Observations) error {
 	states := map[string]*infer.DetectorState{}
 	for {
 		o, err := observations.Next()

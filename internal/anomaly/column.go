@@ -17,7 +17,7 @@ const (
 	mostChange = 8.0   // usual changes; a larger one counts as so many
 	believed   = 16    // observations after which a column knows its usual change
 	newSeason  = 0.2   // weight of a value in the running mean of its phase
-	mostFilled = 64    // missing observations in a row that the network's forecasts stand for
+	mostFilled = 64    // missing observations in a row that forecasts replace
 )
 
 // Column follows the values of one column of a series.
@@ -86,7 +86,7 @@ func (c *Column) Read(inputs []float32, phase int) {
 	}
 }
 
-// usually returns what values of a phase are, NaN where that is not known.
+// usually returns the running mean of a phase, NaN where that is not known.
 func (c *Column) usually(phase int) float64 {
 	if len(c.Season) == 0 {
 		return math.NaN()

@@ -74,7 +74,7 @@ func (c *Column) residual(off float64, d models.Direction) float64 {
 	return c.Residual.observe(towards(d, off)/math.Sqrt(1+c.Missing), true)
 }
 
-// seasonal returns the surprisal of the distance from the season's value.
+// seasonal returns the surprisal of the distance from the running mean of the phase.
 func (e *Evidence) seasonal(off float64, d models.Direction) (surprisal float64) {
 	if math.IsNaN(off) {
 		return 0
@@ -95,14 +95,14 @@ func (t *Tail) observe(v float64, known bool) (surprisal float64) {
 	return surprisal
 }
 
-// level returns the surprisal of the level with a value, after count others.
+// level returns the surprisal of the running level after a value and count others.
 func (e *Evidence) level(value, count float64, known bool, d models.Direction) float64 {
 	e.Near += (value - e.Near) * weight(count+1, near)
 	e.Far += (value - e.Far) * weight(count+1, far)
 	return e.Level.observe(towards(d, e.Near-e.Far), known)
 }
 
-// calm returns the surprisal of so little change.
+// calm returns the surprisal of how little the values change.
 func (c *Column) calm(change float64, known bool) float64 {
 	e := &c.Evidence
 	if c.Count == 0 || c.Missing > 0 {
@@ -117,8 +117,8 @@ func (c *Column) calm(change float64, known bool) float64 {
 	return e.Calm.observe(max(0, -math.Log(e.Recent/e.Usual+leastRecent)), known)
 }
 
-// novelty returns that of a value which is so far off the season's, NaN without one, and
-// takes it into the ranges.
+// novelty returns the novelty of a value and takes it into the ranges. Its distance from the
+// season's value is NaN without one.
 func (e *Evidence) novelty(value, off float64, d models.Direction) float64 {
 	beyond := e.Values.take(value, d)
 	if !math.IsNaN(off) && !(e.Offs.take(off, d) > 0) || !(beyond > leastNovel) {

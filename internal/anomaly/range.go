@@ -2,10 +2,10 @@ package anomaly
 
 import "github.com/rnnkit/rnnkit/models"
 
-// rangeMemory is how many values a Range is at least of.
+// rangeMemory is the least number of values that a Range remembers.
 const rangeMemory = 40_000
 
-// Range is between which numbers the last values lay: at least the last 40,000, and at most
+// Range has the least and the largest of the last values: of at least 40,000, and at most
 // twice as many.
 type Range struct {
 	Low, High       float64 // of the last values
@@ -13,8 +13,8 @@ type Range struct {
 	Count           float64 // of the last values
 }
 
-// take returns how far a value lies outside in a direction, as a share of the range, which
-// may be infinite, and takes it into the range.
+// take returns how far a value lies outside the range in a direction, in units of the
+// range's width, and takes the value into it. It is infinite for a range of width 0.
 func (r *Range) take(value float64, d models.Direction) float64 {
 	low, high := min(r.Low, r.OldLow), max(r.High, r.OldHigh)
 	if r.Count == 0 {

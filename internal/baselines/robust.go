@@ -15,10 +15,10 @@ const (
 // RobustZ returns a robust seasonal z-score of each value, from the values before it alone:
 // its distance from the median of the values of the same phase in the last five seasons,
 // or without a season of the last 60 values, over 1.4826 times the median of such distances
-// of the last 300 values, which is the standard deviation of normal ones. It returns these
-// scales too. Both are NaN where a value is missing or too little is known. It is the
-// baseline of a detector of anomalies: Iglewicz and Hoaglin, "How to Detect and Handle
-// Outliers" (1993).
+// of the last 300 values, which estimates the standard deviation of normal ones. It returns
+// these scales too. Both are NaN where a value is missing or fewer than 20 distances are
+// known. A detector of anomalies is compared with it: Iglewicz and Hoaglin, "How to Detect
+// and Handle Outliers" (1993).
 func RobustZ(values []float64, season int) (scores, scales []float64) {
 	scores, scales = make([]float64, len(values)), make([]float64, len(values))
 	var distances, before []float64

@@ -13,13 +13,12 @@ const (
 	borderPrior = 100 // values in a tail at which it counts as much as what was expected
 )
 
-// Border returns the value that a share rate of values like these reaches, where it was
-// expected to be the given one. The values are those of observations that the model was not
-// fitted on, and not negative. Where fewer than 20 would lie beyond it, it is extrapolated
-// from the largest ones, as if they had the tail of a Weibull distribution, which is that of
-// normal and of exponential values too: Gardes and Girard, "Estimation of the Weibull
-// tail-coefficient with linear combination of upper order statistics" (2008). The fewer
-// these are, the more it is what was expected.
+// Border returns an estimate of the value that a share rate of values like these reaches.
+// The values are not negative, and the expected value is a guess before any was seen. Where
+// fewer than 20 values lie beyond the border, it is extrapolated from the largest ones by a
+// Weibull tail, which normal and exponential values have too: Gardes and Girard, "Estimation
+// of the Weibull tail-coefficient with linear combination of upper order statistics" (2008).
+// The fewer these are, the nearer it is to the expected value.
 func Border(values []float64, rate, expected float64) float64 {
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)

@@ -37,21 +37,20 @@ Prometheus answers to a range query. The columns that the detector was trained o
 stand in any order, with others between them. With --prometheus the rows come from a
 server.
 
-Each row gives a line with the score, of which 1 is the border: a row that reaches it is
-an anomaly. yhat is what was expected, yhat_lower and yhat_upper are between which values
-a row is no anomaly by itself; while a series is new, the band reaches to the row. A
-detector of several columns prints the one that contributes most to the score, and --json
-prints all.
+Each row gives a line with anomaly_score: a row that reaches 1, the border, is an anomaly.
+yhat is the forecast of the row, and a value from yhat_lower to yhat_upper is no anomaly by
+itself; while a series is new, the band reaches to the row. A detector of several columns
+prints the one that contributes most to the score, and --json prints all.
 
 Missing values and gaps in time are no anomalies. A row that is not later than the one
 before it of its series has no score. With --state the detector goes on where it ended:
-the file has what it knows of each series.
+the file keeps the state of each series.
 
-With --listen the detector follows the query of a Prometheus server, step by step, until a
-signal ends it, and serves what it sees as metrics: rnnkit_anomaly_score, rnnkit_y,
-rnnkit_yhat, rnnkit_yhat_lower and rnnkit_yhat_upper, with the labels of each series. It
-looks back over --range at first, and where it was away it catches up. With --retrain it
-learns on in the background from the last --range, and replaces the model's file.`
+With --listen the detector queries a Prometheus server at each step until a signal ends it,
+and serves metrics: rnnkit_anomaly_score, rnnkit_y, rnnkit_yhat, rnnkit_yhat_lower and
+rnnkit_yhat_upper, with the labels of each series. It first reads the last --range, or what
+has come since --state was saved. With --retrain it trains in the background on the last
+--range, and replaces the model's file.`
 
 const detectExample = `  rnnkit detect latency.onnx < latency.csv
   rnnkit detect latency.onnx --plot band.svg < latency.csv > scores.csv
@@ -70,12 +69,12 @@ func newDetectCmd(s *streams) *cobra.Command {
 }
 
 func (o *detectOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.state, "state", "", "a file that keeps what the detector knows of each series, from one run to the next")
+	flags.StringVar(&o.state, "state", "", "a file that keeps the state of each series from one run to the next")
 	flags.StringVar(&o.plot, "plot", "", "draw the rows with the highest score of the first series, the band and the anomalies to this file: .svg, .png or .pdf")
 	flags.BoolVar(&o.json, "json", false, "print a JSON object for each row, with all columns")
 	o.server.add(flags, true)
-	flags.StringVar(&o.listen, "listen", "", "follow the query, and serve metrics at this address, such as 127.0.0.1:9101")
-	flags.Var(&duration{&o.retrain}, "retrain", "learn on after this time, such as 24h (default never)")
+	flags.StringVar(&o.listen, "listen", "", "query at each step, and serve metrics at this address, such as 127.0.0.1:9101")
+	flags.Var(&duration{&o.retrain}, "retrain", "train on after this time, such as 24h (default never)")
 	o.engineFlags.add(flags)
 }
 
@@ -250,7 +249,7 @@ func unknownReading(columns int) infer.Reading {
 	return infer.Reading{Score: math.NaN(), Forecast: none, Lower: none, Upper: none, Shares: make([]float64, columns)}
 }
 
-// tally counts what a person wants to know at the end.
+// tally counts rows for the line at the end.
 type tally struct{ rows, anomalies, late, missed int }
 
 func (t *tally) add(r infer.Reading) {
@@ -261,7 +260,7 @@ func (t *tally) add(r infer.Reading) {
 	}
 }
 
-// finish draws the picture and says what was found.
+// finish prints the tally and draws the picture.
 func (w *watch) finish() error {
 	t, d := &w.tally, w.detector.Detection()
 	frequency, _ := models.ParseFrequency(d.Frequency)

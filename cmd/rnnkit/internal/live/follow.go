@@ -1,5 +1,5 @@
-// Package live follows a query of Prometheus with a detector, and serves what it sees as
-// metrics.
+// Package live runs a detector on a query of Prometheus, step by step, and serves its scores
+// as metrics.
 package live
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/rnnkit/rnnkit/infer"
 )
 
-// Config says what is followed, and how.
+// Config has the settings of a Follower.
 type Config struct {
 	Client     *prometheus.Client
 	Expression string        // in PromQL; its series have one value at each step
 	Step       time.Duration // from one observation to the next
-	Range      time.Duration // how far back it looks where it has no states, and where it trains
+	Range      time.Duration // of the history that it reads without states, and trains on
 
-	Log io.Writer // a line for what a person should know
+	Log io.Writer // a line for each change of its health
 
 	// Retrain is the time after which Train is called, from the time of Trained on; 0 is
 	// never. Train returns a detector that has learned from a matrix, and keeps its file.
@@ -31,8 +31,8 @@ type Config struct {
 	Train   func(context.Context, *prometheus.Matrix) (*infer.Detector, error)
 }
 
-// Follower asks for the values of a query step by step, and scores them. What it knows of
-// the series it keeps in states, so that it catches up on what it missed.
+// Follower queries at each step, and scores the new values. After a pause it catches up by
+// the states of the series.
 type Follower struct {
 	Config
 	now func() time.Time
@@ -41,7 +41,7 @@ type Follower struct {
 	detector *infer.Detector
 	states   *detectorstate.States
 	series   map[string]*watched // by name
-	until    time.Time           // it has asked for all up to here
+	until    time.Time           // the last query ended here
 	health   health
 }
 
@@ -54,7 +54,7 @@ type watched struct {
 	anomalies int
 }
 
-// health is what a Follower tells of itself.
+// health has the figures of a Follower besides its series.
 type health struct {
 	success                time.Time // of the last query that was answered
 	queries, failures      int
