@@ -70,7 +70,7 @@ func (s *DetectorState) Last() time.Time { return s.last }
 
 // An encoded state of a detector has this header, what stateFigures and encoded list, and
 // the fingerprint of all of these. Numbers are little-endian.
-const detectorHeader = "rnnkit detector state 1\n"
+const detectorHeader = "rnnkit detector state 2\n"
 
 // stateFigures are the figures of a state that are not those of a column.
 type stateFigures struct {

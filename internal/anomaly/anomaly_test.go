@@ -52,6 +52,19 @@ func TestSpike(t *testing.T) {
 	}
 }
 
+// The first value after a gap is a new level, however far away it is.
+func TestGap(t *testing.T) {
+	c := anomaly.NewColumn(0)
+	for i := range 100 {
+		c.Advance(float64(i%2), 0)
+	}
+	c.Fill(c.Base)
+	c.Advance(1000, 0)
+	if c.Base != 1000 {
+		t.Errorf("after a gap the base is %g", c.Base)
+	}
+}
+
 // Values that never change, and the first value that does, give finite inputs.
 func TestConstant(t *testing.T) {
 	c, x := anomaly.NewColumn(2), make([]float32, len(anomaly.Inputs))

@@ -87,11 +87,14 @@ func (c *Column) Read(inputs []float32, phase int) {
 }
 
 // usually returns the running mean of a phase, NaN where that is not known.
-func (c *Column) usually(phase int) float64 {
+func (c *Column) usually(phase int) float64 { return c.season(phase) + c.Offset }
+
+// season returns the same without the running shift of the level, NaN where that is not known.
+func (c *Column) season(phase int) float64 {
 	if len(c.Season) == 0 {
 		return math.NaN()
 	}
-	return c.Season[phase] + c.Offset
+	return c.Season[phase]
 }
 
 // Advance takes the value of the given phase of the season.
@@ -101,6 +104,7 @@ func (c *Column) Advance(value float64, phase int) {
 		c.learnSeason(value, phase)
 	}
 	c.Age++
+	gap := c.Missing > 0
 	c.Missing, c.Latest = 0, value
 	if c.Count++; c.Count == 1 {
 		c.Base, c.Fast, c.Slow = value, value, value
@@ -108,7 +112,7 @@ func (c *Column) Advance(value float64, phase int) {
 	}
 	change := value - c.Base
 	c.Last = c.ChangeTo(value)
-	c.hold(change, value)
+	c.hold(change, value, gap)
 	if known := c.Count > believed; known && c.Change > 0 {
 		change = clip(change, mostChange*c.Change)
 	}
@@ -129,10 +133,10 @@ func (c *Column) learnSeason(value float64, phase int) {
 }
 
 // hold makes a value the base of the next change, unless it is the first one that is far
-// away: a single spike is no new level.
-func (c *Column) hold(change, value float64) {
+// away: a single spike is no new level. After a gap it may be one.
+func (c *Column) hold(change, value float64, gap bool) {
 	far := c.Count > believed && math.Abs(change) > mostChange*c.Change
-	if far && c.Held == 0 {
+	if far && !gap && c.Held == 0 {
 		c.Held = 1
 		return
 	}

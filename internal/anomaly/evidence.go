@@ -8,6 +8,7 @@ import (
 
 const (
 	near, far    = 32.0, 2000.0 // observations over which the level is a mean, and the level that it is compared with
+	nearSeason   = 8.0          // observations over which the distance from the season is a mean
 	recent       = 50.0         // observations over which the change is a mean that is compared with that over far ones
 	leastRecent  = 1e-3         // of the usual change: less counts as so much
 	leastRange   = 200          // observations of which the range is known
@@ -19,22 +20,23 @@ const (
 
 // Evidence holds the running estimates that a column scores its values by.
 type Evidence struct {
-	Age                             float64 // observations so far, with missing ones
-	Residual, Seasonal, Level, Calm Tail
+	Age                                    float64 // observations so far, with missing ones
+	Residual, Seasonal, Shift, Level, Calm Tail
 
-	Distance      float64 // running mean of the distance from the season's value
-	Distances     float64 // that it is of
-	Near, Far     float64 // running levels
-	Recent, Usual float64 // running means of the absolute change
-	Changes       float64 // that they are of
-	Values, Offs  Range   // of the values, and of their distances from the season's
+	Distance             float64 // running mean of the distance from the season's value
+	Distances            float64 // that it is of, and NearSeason and OfSeason
+	Near, Far            float64 // running levels
+	NearSeason, OfSeason float64 // likewise, of the values less those of the season
+	Recent, Usual        float64 // running means of the absolute change
+	Changes              float64 // that they are of
+	Values, Offs         Range   // of the values, and of their distances from the season's
 }
 
 // Score returns the surprisal of a value, as [Tail.Surprisal] does, and its novelty, both by
 // the values before it. It then takes the value into the tails, and must be followed by
 // Advance.
 //
-// The surprisal is the largest of those of four quantities. Each has a tail of its own, so
+// The surprisal is the largest of those of five quantities. Each has a tail of its own, so
 // that it is self-normalised, as in Lavin and Ahmad, "Evaluating Real-Time Anomaly Detection
 // Algorithms" (2015): what happens often in a column has a small surprisal there.
 //
@@ -42,7 +44,9 @@ type Evidence struct {
 //     a random walk grows;
 //   - the distance from the running mean of the same phase of the season, divided by the
 //     usual one;
-//   - the distance of the running level from that over a longer time;
+//   - the distance of the running level from that over a longer time, of the values less
+//     those of the season;
+//   - the same of the values themselves, over more of them;
 //   - how much less the values change than they usually do, where both directions count.
 //
 // The novelty is 0 for a value within the range of the values before it, or as far from the
@@ -56,6 +60,7 @@ func (c *Column) Score(value, forecast float64, phase int, d models.Direction) (
 	surprisal = max(
 		c.residual(value-forecast, d),
 		e.seasonal(off, d),
+		e.shift(value-c.season(phase), known, d),
 		e.level(value, c.Count, known, d),
 		c.calm(value-c.Latest, known && (d == "" || d == models.Both)),
 	)
@@ -84,6 +89,17 @@ func (e *Evidence) seasonal(off float64, d models.Direction) (surprisal float64)
 	}
 	e.Distance += (math.Abs(off) - e.Distance) * weight(e.Distances, far)
 	return surprisal
+}
+
+// shift returns the surprisal of the level beside the season's, with a value that is so far
+// off it, NaN without one, and that seasonal has counted.
+func (e *Evidence) shift(off float64, known bool, d models.Direction) float64 {
+	if math.IsNaN(off) {
+		return 0
+	}
+	e.NearSeason += (off - e.NearSeason) * weight(e.Distances, nearSeason)
+	e.OfSeason += (off - e.OfSeason) * weight(e.Distances, far)
+	return e.Shift.observe(towards(d, e.NearSeason-e.OfSeason), known)
 }
 
 // observe returns the surprisal of v, 0 unless enough is known, and learns v.

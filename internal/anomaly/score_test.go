@@ -181,6 +181,17 @@ func TestTail(t *testing.T) {
 	}
 }
 
+// The first of a hundred values that is not 0 has the tail probability 1/100.
+func TestTailOfZeros(t *testing.T) {
+	var tail anomaly.Tail
+	for range 99 {
+		tail.Learn(0)
+	}
+	if got := tail.Surprisal(1); !(math.Abs(got-2) < 1e-9) {
+		t.Errorf("the surprisal is %g", got)
+	}
+}
+
 func BenchmarkScore(b *testing.B) {
 	values := noise(4096)
 	c := anomaly.NewColumn(288)

@@ -34,7 +34,8 @@ func (t *Tail) Ready() bool { return t.Seen >= tailStart }
 // Surprisal returns minus the decimal logarithm of the tail probability of v, which is the
 // share of values as large as v: 3 for one in 1000. It grows with v, is less than 1.7 for
 // values within the quantile, whose share is not modelled, and 100 at most. It is 0 until
-// the tail is ready.
+// the tail is ready. After n equal values the tail probability of another one is 1/(n+1), by
+// Laplace's rule of succession.
 func (t *Tail) Surprisal(v float64) float64 {
 	const least = 1.6989700043360187 // -log10(tailShare)
 	switch {
@@ -42,6 +43,8 @@ func (t *Tail) Surprisal(v float64) float64 {
 		return 0
 	case v <= t.Quantile:
 		return least * zeroIfNaN(v/t.Quantile)
+	case t.Excess == 0: // the next of n equal values differs with a probability of about 1/n
+		return math.Log10(t.Seen + 1)
 	}
 	return min(mostSurprisal, least+(v-t.Quantile)/(t.Excess*math.Ln10))
 }

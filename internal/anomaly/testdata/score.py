@@ -19,7 +19,7 @@ class Tail:
         if known and self.seen >= 50:
             base = math.log10(50)
             if v > self.quantile:
-                s = 100.0 if self.excess == 0 else min(100.0, base + (v - self.quantile) / self.excess / math.log(10))
+                s = math.log10(self.seen + 1) if self.excess == 0 else min(100.0, base + (v - self.quantile) / self.excess / math.log(10))
             elif self.quantile > 0:
                 s = base * v / self.quantile
         self.seen += 1
@@ -55,10 +55,10 @@ def mean(old, new, n, most):
 
 
 def score(values, season):
-    residual, seasonal, level, calm = Tail(), Tail(), Tail(), Tail()
+    residual, seasonal, shift, level, calm = Tail(), Tail(), Tail(), Tail(), Tail()
     raw, offs = Range(), Range()
     profile, offset = [None] * season, 0.0
-    distance = distances = near = far = recent = usual = changes = 0.0
+    distance = distances = near_season = of_season = near = far = recent = usual = changes = 0.0
     count, age, missing, last, out = 0, 0, 0, None, []
     for i, x in enumerate(values):
         age += 1
@@ -77,6 +77,9 @@ def score(values, season):
             if distances > 16:
                 surprisals.append(seasonal.score(min(1e3, abs(off) / distance)))
             distance = mean(distance, abs(off), distances, 2000)
+            rest = x - profile[i % season]
+            near_season, of_season = mean(near_season, rest, distances, 8), mean(of_season, rest, distances, 2000)
+            surprisals.append(shift.score(abs(near_season - of_season), known))
         near, far = mean(near, x, count + 1, 32), mean(far, x, count + 1, 2000)
         surprisals.append(level.score(abs(near - far), known))
         if count and not missing:
