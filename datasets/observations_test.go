@@ -1,6 +1,7 @@
 package datasets_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -111,5 +112,34 @@ func TestPanelNearest(t *testing.T) {
 	}
 	if notes := strings.Join(panel.Notes, "; "); !strings.Contains(notes, "4 rows brought to the nearest step of 15s") || !strings.Contains(notes, "2 rows left out") {
 		t.Errorf("notes %q", notes)
+	}
+}
+
+// Rows at the same times are those of several series, if there are many of them, and a
+// clock that stepped back if there are few.
+func TestPanelNearestTwice(t *testing.T) {
+	read := func(table string) error {
+		rows, err := datasets.NewCSVRows(strings.NewReader(table), "t.csv")
+		if err == nil {
+			_, err = datasets.ReadPanel(rows, datasets.Roles{Targets: []string{"v"}, Nearest: true})
+		}
+		return err
+	}
+	long, stepped := "time,host,v\n", "time,host,v\n"
+	for i := range 30 {
+		for _, host := range []string{"a", "b"} {
+			long += fmt.Sprintf("2026-01-01 10:%02d:00,%s,%d\n", i, host, i%7)
+		}
+		stepped += fmt.Sprintf("2026-01-01 10:%02d:00,a,%d\n", max(i, i/20*(i-1)), i%7)
+	}
+	var role *datasets.RoleError
+	if err := read(long); !errors.As(err, &role) || role.Role != "Series" || !slices.Contains(role.Columns, "host") {
+		t.Errorf("two hosts: %v", err)
+	}
+	if err := read(strings.ReplaceAll(strings.ReplaceAll(long, ",a,", ",1,"), ",b,", ",1,")); err == nil || !strings.Contains(err.Error(), "line 3") || !strings.Contains(err.Error(), "there twice") {
+		t.Errorf("each row twice: %v", err)
+	}
+	if err := read(stepped); err != nil {
+		t.Errorf("one row twice: %v", err)
 	}
 }

@@ -63,7 +63,7 @@ func (r *panelReader) sort() error {
 		}
 		line := s.unsorted
 		s.sort()
-		if i := s.twice(); i > 0 && !r.roles.Nearest {
+		if i, n := s.twice(); n > 0 && (!r.roles.Nearest || r.several(n, s.rows)) {
 			return r.twiceError(s, i)
 		}
 		if first == 0 || line < first {
@@ -74,6 +74,12 @@ func (r *panelReader) sort() error {
 		r.notef("rows are sorted by time: the first that comes too early or too late is in line %d%s", first, from)
 	}
 	return nil
+}
+
+// several reports whether n of so many rows, which have the time of another one, are those
+// of other series rather than a clock's doing.
+func (r *panelReader) several(n, rows int) bool {
+	return 2*n >= rows || 10*n >= rows && r.untold() != nil
 }
 
 // twiceError is the error of a row at the same time as the one before.

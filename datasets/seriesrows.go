@@ -103,17 +103,19 @@ func (s *seriesRows) sort() {
 	}
 }
 
-// twice returns the first row that has the tick of the one before, or 0. The rows are
-// sorted.
-func (s *seriesRows) twice() int {
+// twice returns the first row that has the tick of the one before, and how many there are.
+// The rows are sorted.
+func (s *seriesRows) twice() (first, count int) {
 	before := int64(0)
 	for i, tick := range s.ticks.all() {
 		if i > 0 && tick == before {
-			return i
+			if count++; count == 1 {
+				first = i
+			}
 		}
 		before = tick
 	}
-	return 0
+	return first, count
 }
 
 // of returns the name of the series to follow what is said about one of its rows.
