@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -33,7 +34,7 @@ func (o *detectOptions) followDetection(d models.Detection) error {
 	if err != nil {
 		return err
 	}
-	learned := time.Duration(frequency.Seconds() * float64(time.Second))
+	learned := time.Duration(math.Round(frequency.Seconds() * float64(time.Second)))
 	switch {
 	case learned > 0 && learned < time.Millisecond:
 		return usagef("%s learned steps of %v, and those of a server are a millisecond or longer: give it a table", o.model, learned)

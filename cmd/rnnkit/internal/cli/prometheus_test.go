@@ -12,8 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rnnkit/rnnkit/infer"
+	"github.com/rnnkit/rnnkit/models"
 )
 
 // fakePrometheus answers range queries, at steps of a minute, with a wave that has a spike.
@@ -152,5 +154,13 @@ func TestDetectorUnfitForServer(t *testing.T) {
 		if status != 2 || !strings.Contains(errOut, test.want) {
 			t.Errorf("%s: status %d, %s", test.header, status, errOut)
 		}
+	}
+}
+
+// The step of a query is that of the detector to the nanosecond.
+func TestLearnedStep(t *testing.T) {
+	o := &detectOptions{server: prometheusFlags{expression: "up", span: time.Hour}}
+	if err := o.followDetection(models.Detection{Columns: []string{"value"}, Frequency: "1025ms"}); err != nil || o.server.step != 1025*time.Millisecond {
+		t.Errorf("the step is %v: %v", o.server.step, err)
 	}
 }
