@@ -190,7 +190,8 @@ func (v *trainDetect) run(ctx context.Context, _ []string) error {
 // readPanel reads what is learned from, and says what it is.
 func (v *trainDetect) readPanel(ctx context.Context) (*datasets.Panel, error) {
 	if !v.server.given() {
-		return v.readPanelFile(v.path, v.roles)
+		panel, err := v.readPanelFile(v.path, v.roles)
+		return panel, withRoleFlag(err)
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
