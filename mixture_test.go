@@ -114,6 +114,26 @@ func TestForecasterStructural(t *testing.T) {
 	}
 }
 
+// TestForecasterStructuralBeside has structural models beside networks that read a covariate
+// up to the last row, and none beside those that read one ahead.
+func TestForecasterStructuralBeside(t *testing.T) {
+	p := panel(t, seasonal(60, 2, 1))
+	p.Roles.Past, p.Series[0].Past = []string{"visits"}, [][]float64{seasonal(60, 3, 2)}
+	_, result := forecastOf(t, p, quick())
+	if rules := strings.Join(result.Model.Forecast.Rules, "\n"); !strings.Contains(rules, "0.6 of structural models") || result.Native.Examples == 0 {
+		t.Errorf("%d examples compared; rules: %s", result.Native.Examples, rules)
+	}
+	p.Roles.Future, p.Series[0].Future = p.Roles.Past, p.Series[0].Past
+	p.Roles.Past, p.Series[0].Past = nil, nil
+	job, err := rnnkit.NewForecaster(p, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(job.Model.Mixture) > 0 {
+		t.Errorf("the mixture is %+v", job.Model.Mixture)
+	}
+}
+
 // TestForecasterBeginsAtZero bounds the forecasts of values that are not negative.
 func TestForecasterBeginsAtZero(t *testing.T) {
 	none, zero := math.Inf(-1), 0.0

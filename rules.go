@@ -209,20 +209,20 @@ func divisor(most, a, b int) int {
 }
 
 // settleMixture has other ensembles where that helps. Few windows are forecast by a
-// structural model besides, unless there are covariates, which it does not read. Many
-// values do not tell whether logarithms are better, and the mean of both is near the better
-// one.
+// structural model besides, unless covariates are known ahead, which it does not read: they
+// tell more of what comes than those that are known up to the last row. Many values do not
+// tell whether logarithms are better, and the mean of both is near the better one.
 func (r *rules) settleMixture() {
 	if r.Start != nil {
 		return
 	}
-	covariates := len(r.panel.Past)+len(r.panel.Future) > 0
+	ahead := len(r.panel.Future) > 0
 	if r.Mixture == Auto {
-		if r.Mixture = On; r.few() && covariates {
+		if r.Mixture = On; r.few() && ahead {
 			r.Mixture = Off
 		}
 	}
-	r.structural = r.Mixture == On && r.few() && !covariates
+	r.structural = r.Mixture == On && r.few() && !ahead
 	r.mixLogs = r.Mixture == On && !r.structural && r.Log == Auto && positive(r.panel) && varies(r.panel)
 	switch {
 	case r.structural:
