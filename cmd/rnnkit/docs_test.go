@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +38,7 @@ func TestDocs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := page{path: path, root: root, dir: t.TempDir()}
+			p := page{path: path, root: root, dir: t.TempDir(), prometheus: prometheus(t)}
 			p.checkLinks(t, string(text))
 			p.checkNames(t, string(text), files)
 			blocks := p.read(t, string(text))
@@ -56,6 +59,7 @@ func TestDocs(t *testing.T) {
 // page is a document that is followed in a folder.
 type page struct {
 	path, root, dir string
+	prometheus      string // URL of the server that the page asks
 	output          string // of the last block
 }
 
@@ -133,9 +137,10 @@ go() {
 	esac
 }
 rnnkit() {
-	case "$1 $2" in
-	"runtime install" | "lab "*) command rnnkit "$@" --help ;;
+	case "$*" in
+	"runtime install"* | "lab "*) command rnnkit "$@" --help ;;
 	"bench "*) command rnnkit "$@" --duration 1ms ;;
+	*" --listen "*) timeout --preserve-status 2 rnnkit "$@" ;;
 	*) command rnnkit "$@" ;;
 	esac
 }
@@ -148,7 +153,7 @@ func (p *page) run(t *testing.T, b block, cmd *exec.Cmd) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, &stdout, &stderr
-	cmd.Env = append(os.Environ(), "ROOT="+p.root, "GOFLAGS=-mod=mod")
+	cmd.Env = append(os.Environ(), "ROOT="+p.root, "GOFLAGS=-mod=mod", "PROMETHEUS="+p.prometheus)
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%s:%d: %v\n%s%s", p.path, b.line, err, stdout.String(), stderr.String())
 	}
@@ -182,6 +187,24 @@ func (p *page) furnish(t *testing.T) {
 	p.write(t, "shakespeare.txt", strings.Repeat(datasets.Rhyme(), 20))
 	p.write(t, "exported.onnx", p.load(t, "cmd/rnnkit/internal/repair/testdata/last_dynamo.onnx"))
 	p.write(t, "forecaster.onnx", p.load(t, "infer/testdata/foreign/next.onnx"))
+}
+
+// prometheus starts a server that answers range queries with a wave, and returns its URL.
+func prometheus(t *testing.T) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var from, to, step float64
+		if _, err := fmt.Sscan(r.FormValue("start")+" "+r.FormValue("end")+" "+r.FormValue("step"), &from, &to, &step); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		var samples []string
+		for ; from <= to; from += step {
+			samples = append(samples, fmt.Sprintf(`[%.3f,"%g"]`, from, math.Sin(from/3600)))
+		}
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"job":"a"},"values":[%s]}]}}`, strings.Join(samples, ","))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // load reads a file of the repository.
