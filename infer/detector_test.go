@@ -277,12 +277,15 @@ func TestDetectorRefuses(t *testing.T) {
 
 func TestDetectorAllocates(t *testing.T) {
 	s := newStream(t, models.Detection{Season: 60})
-	at, values := s.state.Last(), []float64{50}
-	if n := testing.AllocsPerRun(100, func() {
-		at = at.Add(time.Minute)
-		s.detector.Observe(s.state, at, values)
-	}); n > 0 {
-		t.Errorf("an observation allocates %g times", n)
+	at, values, least := s.state.Last(), []float64{50}, math.Inf(1)
+	for range 50 { // the race detector has pools lose what they hold now and then
+		least = min(least, testing.AllocsPerRun(1, func() {
+			at = at.Add(time.Minute)
+			s.detector.Observe(s.state, at, values)
+		}))
+	}
+	if least > 0 {
+		t.Errorf("an observation allocates %g times", least)
 	}
 }
 

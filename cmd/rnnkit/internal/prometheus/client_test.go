@@ -179,9 +179,9 @@ func TestQueryRangeFails(t *testing.T) {
 		{func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, 4, "EOF (after 4 tries)"},
 		{func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"/x", http.StatusFound) }, 11, "stopped after 10 redirects"},
 	} {
-		tries := 0
+		var tries atomic.Int64
 		client := testClient(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
-			tries++
+			tries.Add(1)
 			test.handle(w, r)
 		})
 		client.limit = 4000
@@ -189,8 +189,8 @@ func TestQueryRangeFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), client.base.String()+": ") {
 			t.Errorf("it is %v, the error %v, want %q", m, err, test.want)
 		}
-		if tries != test.tries && test.tries < 11 {
-			t.Errorf("%q: it was asked %d times, want %d", test.want, tries, test.tries)
+		if n := int(tries.Load()); n != test.tries && test.tries < 11 {
+			t.Errorf("%q: it was asked %d times, want %d", test.want, n, test.tries)
 		}
 	}
 }
