@@ -206,19 +206,25 @@ func (w *watch) run(ctx context.Context, rows *tablefile.Rows) error {
 	for _, note := range rows.Notes() {
 		fmt.Fprintf(w.Err, "note: %s\n", printable(note))
 	}
+	err = eachObservation(ctx, observations, w.score)
+	return errors.Join(err, w.lines.flush())
+}
+
+// eachObservation calls score with each row of a table, until one fails or ctx ends.
+func eachObservation(ctx context.Context, observations *datasets.Observations, score func(*datasets.Observation) error) error {
 	for {
 		row, err := observations.Next()
 		if err == io.EOF {
-			return w.lines.flush()
+			return nil
 		}
-		if err == nil && ctx.Err() != nil {
+		if err == nil {
 			err = context.Cause(ctx)
 		}
 		if err == nil {
-			err = w.score(row)
+			err = score(row)
 		}
 		if err != nil {
-			return errors.Join(err, w.lines.flush())
+			return err
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/detectorstate"
 	"github.com/rnnkit/rnnkit/cmd/rnnkit/internal/tablefile"
 	"github.com/rnnkit/rnnkit/datasets"
 	"github.com/rnnkit/rnnkit/infer"
@@ -126,31 +127,23 @@ func (o *evalOptions) evaluate(ctx context.Context, d *infer.Detector) (*evaluat
 
 // score scores all rows.
 func (e *evaluation) score(ctx context.Context, d *infer.Detector, observations *datasets.Observations) error {
-	states := map[string]*infer.DetectorState{}
-	for {
-		row, err := observations.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil && ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if states[row.Series] == nil {
-			states[row.Series] = d.NewState()
-		}
-		r, err := d.Observe(states[row.Series], row.Time, row.Values[:e.columns])
-		if errors.Is(err, infer.ErrNotAfter) {
+	states, err := detectorstate.Open("", d) // in memory
+	if err != nil {
+		return err
+	}
+	defer states.Close()
+	return eachObservation(ctx, observations, func(row *datasets.Observation) error {
+		r, err := d.Observe(states.Of(row.Series), row.Time, row.Values[:e.columns])
+		switch {
+		case errors.Is(err, infer.ErrNotAfter):
 			e.late++
-			continue
-		}
-		if err != nil {
+			return nil
+		case err != nil:
 			return err
 		}
 		e.add(row, r.Score)
-	}
+		return nil
+	})
 }
 
 // printEvaluation prints the results as a table.

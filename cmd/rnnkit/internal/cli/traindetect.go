@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -207,10 +206,11 @@ func (v *trainDetect) readStart() error {
 	if v.start == "" {
 		return nil
 	}
-	if _, err := os.Stat(v.start); err != nil {
-		return fmt.Errorf("cannot read the model: %w", err)
+	data, err := readModel(v.start)
+	if err != nil {
+		return err
 	}
-	m, err := export.ReadFile(v.start)
+	m, err := export.Unmarshal(data)
 	if err != nil {
 		return fmt.Errorf("%s: %w", v.start, err)
 	}
