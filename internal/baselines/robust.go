@@ -12,13 +12,14 @@ const (
 	robustLeast   = 20  // fewer of them tell nothing
 )
 
-// RobustZ returns a robust seasonal z-score of each value, from the values before it alone:
-// its distance from the median of the values of the same phase in the last five seasons,
-// or without a season of the last 60 values, over 1.4826 times the median of such distances
-// of the last 300 values, which estimates the standard deviation of normal ones. It returns
-// these scales too. Both are NaN where a value is missing or fewer than 20 distances are
-// known. A detector of anomalies is compared with it: Iglewicz and Hoaglin, "How to Detect
-// and Handle Outliers" (1993).
+// RobustZ returns a robust seasonal z-score of each value, from the values before it alone.
+// The distance of a value is that from the median of the values of the same phase in the last
+// five seasons, or of the last 60 values without a season. The score is the distance over a
+// scale, 1.4826 times the median of the last 300 distances, which estimates the standard
+// deviation of normal values. RobustZ returns the scales too. Both are NaN where a value is
+// missing or fewer than 20 distances are known. A detector of anomalies is compared with it.
+//
+// The formula is that of Iglewicz and Hoaglin, "How to Detect and Handle Outliers" (1993).
 func RobustZ(values []float64, season int) (scores, scales []float64) {
 	scores, scales = make([]float64, len(values)), make([]float64, len(values))
 	var distances, before []float64

@@ -6,12 +6,13 @@ import (
 	"slices"
 )
 
-// VUSPR returns the volume under the surface of precision and recall: the mean of the area
-// under their curve over buffers of 0 to window rows around the anomalies, half of them on
-// each side, where a row counts for the less the farther it lies from the anomaly. So a
-// score that is a little early or late still counts: Paparrizos and others, "Volume Under
-// the Surface" (2022), as the package vus and TSB-AD compute it. [Period] is the window that
-// they take.
+// VUSPR returns the volume under the surface of precision and recall. It is the mean of the
+// area under their curve over buffers of 0 to window rows around the anomalies, half of them
+// on each side. A row of a buffer counts the less, the farther it lies from the anomaly. So a
+// score that is a little early or late still counts. [Period] is the usual window.
+//
+// The formula is that of Paparrizos and others, "Volume Under the Surface" (2022), as the
+// package vus and TSB-AD compute it.
 //
 // It is NaN if no row is an anomaly or a score is NaN, and panics if the lengths differ.
 func VUSPR(anomalies []bool, scores []float64, window int) float64 {
